@@ -1,0 +1,67 @@
+# Tidemark. `make` alone lists what there is.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test ui bench lint fmt lock clean
+
+help: ## list what make can do
+	@echo "Tidemark: make <target>"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "PYTHON=python3.12 make setup   chooses the interpreter (3.11 or newer)"
+
+setup: $(READY) ## build .venv from the lock file (quick when it is up to date)
+	@:
+
+# The stamp is written last, so an interrupted setup starts over; a changed lock builds afresh.
+$(READY): requirements.lock pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "Tidemark needs Python 3.11 or newer, and there is no '$(PYTHON)' here." >&2; \
+	  echo "Mend: install it, or name it: make PYTHON=/path/to/python3.12 setup" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Tidemark needs Python 3.11 or newer; '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1)." >&2; \
+	  echo "Mend: make PYTHON=/path/to/python3.12 setup" >&2; exit 1; }
+	@echo "setup: building $(VENV) from requirements.lock (once; a few minutes at most)"
+	@"$(PYTHON)" -m venv --clear $(VENV) || { \
+	  echo "Mend: install your system's venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+	@echo "setup: done; tidemark and dg are in $(BIN)"
+
+demo: setup ## pull everything from the sandbox exchange through Dagster and look at it
+	@$(BIN)/tidemark demo
+
+test: setup ## style, types, Dagster definitions, tests
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --strict --no-error-summary
+	@$(BIN)/dg check defs
+	@$(BIN)/pytest
+
+ui: setup ## open Dagster with the sandbox exchange feeding it (Ctrl-C stops both)
+	@$(BIN)/python -m pipelines.demo.ui
+
+bench: setup ## measure against dlt, pandas and bare fetching
+	@$(BIN)/python -m bench
+
+lint: setup ## style and types only
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict
+
+fmt: setup ## format, and mend what style can mend by itself
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## resolve requirements.in anew into requirements.lock (needs uv)
+	@command -v uv >/dev/null || { echo "Mend: install uv (https://docs.astral.sh/uv/)" >&2; exit 1; }
+	@uv pip compile --quiet --upgrade --universal --no-strip-extras --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements.in -o requirements.lock
+
+clean: ## remove the environment and all caches; never data
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info
+	@find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +

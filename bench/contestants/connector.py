@@ -1,0 +1,42 @@
+"""Tidemark's connector alone: every page fetched, checked and made canonical, then dropped.
+
+What it costs beyond ``fetch-and-parse`` is the price of checking; what Tidemark costs beyond this
+is the price of proving and storing. Not part of the default round.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+import connectors
+from bench.contestants import warm  # noqa: F401
+from bench.contestants.base import Totals
+from bench.contestants.tidemark import NoLimits
+from connectors.base import Connection, Stream, Window
+from pipelines.ingest.nonces import HomeNonces
+
+
+class ConnectorAlone:
+    def __init__(self, url: str, folder: Path) -> None:
+        nonces = HomeNonces(folder, "bitexbit", "")
+        connection = Connection(base_url=url, nonces=nonces, limits=NoLimits())
+        self._connector = connectors.open_connector("bitexbit", connection)
+        self._totals = Totals(0, 0)
+
+    def pull(self) -> None:
+        stream = Stream("trades", symbol="BTC-USD")
+        rows = id_sum = 0
+        upper = None
+        while (page := self._connector.fetch(stream, Window(upper=upper))).received:
+            rows += page.table.num_rows
+            id_sum += pc.sum(page.cursor).as_py()
+            upper = pc.min(page.cursor).as_py() - 1
+        self._connector.close()
+        self._totals = Totals(rows, id_sum)
+
+    def stored(self) -> Mapping[str, Totals]:
+        return {"parsed": self._totals}
+
+
+RACER = ConnectorAlone

@@ -1,0 +1,60 @@
+"""Tidemark itself: a feed file, an empty home, one pull and one publish, as ``tidemark pull`` does.
+
+The only thing changed is the client's rate limit (100 calls a second as documented), which is
+lifted: no contestant is held to it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bench.contestants import warm  # noqa: F401
+from bench.contestants.base import Totals, read_back
+from pipelines.feeds import load_feeds, select_jobs
+from pipelines.ingest import publish, pull
+from pipelines.settings import load_settings
+
+FEED: Final = """\
+type: pipelines.components.ExchangeFeed
+attributes:
+  exchange: bitexbit
+  markets: [BTC-USD]
+  start: 2016-01-01
+  datasets:
+    trades: {}
+"""
+
+
+class NoLimits:
+    """``connectors.base.Limits`` that never waits."""
+
+    def wait(self, bucket: str, per_second: float) -> None:
+        """Allow every call at once."""
+
+
+class Tidemark:
+    def __init__(self, url: str, folder: Path) -> None:
+        self._home = folder / "home"
+        feed = folder / "defs" / "bench"
+        feed.mkdir(parents=True)
+        (feed / "defs.yaml").write_text(FEED)
+        environment = {"BITEXBIT_BASE_URL": url, "TIDEMARK_HOME": str(self._home)}
+        self._settings = load_settings(environment, dotenv=None)
+        self._jobs = select_jobs(load_feeds(folder / "defs"), [])
+
+    def pull(self) -> None:
+        report = pull(self._jobs, self._settings, limits=NoLimits())
+        if not report.ok:
+            raise RuntimeError("; ".join(str(error) for error in report.errors))
+        publish(self._settings)
+
+    def stored(self) -> Mapping[str, Totals]:
+        return read_back(
+            "trades",
+            "trade_id",
+            self._home / "warehouse.duckdb",
+            str(self._home / "lake" / "trades" / "**" / "*.parquet"),
+        )
+
+
+RACER = Tidemark

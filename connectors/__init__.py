@@ -1,0 +1,145 @@
+"""Connectors: one folder per exchange, reading calls only.
+
+They speak an exchange's HTTP dialect and yield canonical Arrow pages; they know nothing of Dagster,
+DuckDB or disks. ``connectors.base`` is the contract. A new exchange is a new folder whose
+``__init__`` names ``Connector``, ``OFFERS`` and ``DEFAULT_BASE_URL``; nothing else is edited.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any
+
+import httpx
+
+from connectors.base import (
+    Connection,
+    Connector,
+    Credentials,
+    Cursor,
+    Limits,
+    Market,
+    Nonces,
+    Offer,
+    Page,
+    Rejected,
+    Stream,
+    Window,
+)
+from connectors.errors import (
+    AuthError,
+    ContractError,
+    ExchangeError,
+    NotOfferedError,
+    RateLimitedError,
+    RequestError,
+    TransientError,
+    UnreachableError,
+)
+from connectors.http import key_variables
+from schemas import ConfigError
+
+__all__ = [
+    "AuthError",
+    "Connection",
+    "Connector",
+    "ContractError",
+    "Credentials",
+    "Cursor",
+    "ExchangeError",
+    "Limits",
+    "Market",
+    "Nonces",
+    "NotOfferedError",
+    "Offer",
+    "Page",
+    "RateLimitedError",
+    "Rejected",
+    "RequestError",
+    "Stream",
+    "TransientError",
+    "UnreachableError",
+    "Window",
+    "default_base_url",
+    "key_variables",
+    "names",
+    "offers",
+    "open_connector",
+]
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every exchange there is a connector for: the sub-folders, in alphabetical order."""
+    return tuple(sorted(found.name for found in iter_modules(__path__) if found.ispkg))
+
+
+def offers(name: str) -> Mapping[str, Offer]:
+    """What exchange ``name`` offers for reading, by dataset. Raises ``ConfigError``."""
+    found: Mapping[str, Offer] = _exchange(name).OFFERS
+    return found
+
+
+def default_base_url(name: str) -> str:
+    """The host root of exchange ``name`` where no setting names another. Raises ``ConfigError``."""
+    return str(_exchange(name).DEFAULT_BASE_URL)
+
+
+def open_connector(
+    name: str,
+    connection: Connection,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.time,
+) -> Connector:
+    """The connector of exchange ``name``; nothing is sent yet. Close it after use.
+
+    ``sleep`` waits between tries, ``now`` is this machine's clock in seconds since 1970.
+    Raises ``ConfigError`` for an unknown exchange, a base URL that is none, and a key that cannot
+    be sent.
+    """
+    exchange: Any = _exchange(name)
+    _check_url(name, connection.base_url)
+    _check_key(name, connection)
+    opened: Connector = exchange.Connector(connection, sleep=sleep, now=now)
+    return opened
+
+
+def _exchange(name: str) -> ModuleType:
+    if name not in names():
+        raise ConfigError(f"there is no exchange {name!r}; there are: {', '.join(names())}")
+    return import_module(f"{__name__}.{name}")
+
+
+def _check_url(name: str, text: str) -> None:
+    variable = f"{name.upper()}_BASE_URL"
+    mend = f"{variable} must be a host root like {default_base_url(name)}"
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, TypeError):
+        raise ConfigError(f"{mend}, not {str(text)[:100]!r}") from None
+    if url.userinfo:
+        raise ConfigError(f"{mend}, without user name and password")
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+        raise ConfigError(f"{mend}, not {text[:100]!r}")
+
+
+def _check_key(name: str, connection: Connection) -> None:
+    """A key travels in a header: one that cannot would be shown in the HTTP library's complaint."""
+    if connection.credentials is None:
+        return
+    variables = key_variables(name, connection.account)
+    parts = (connection.credentials.key, connection.credentials.secret)
+    for variable, part in zip(variables, parts, strict=True):
+        if not part:
+            raise ConfigError(
+                f"{variable} is empty: set it, or neither of {' and '.join(variables)}"
+            )
+        if not re.fullmatch(r"[\x21-\x7e]+", part):
+            raise ConfigError(
+                f"{variable} holds a space, line end or unusual character: copy it anew"
+            )

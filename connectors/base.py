@@ -1,0 +1,191 @@
+"""What every connector offers, and the plain values that pass between it and the pipelines.
+
+A connector knows one exchange's HTTP dialect. It is asked for a window of one stream and answers
+with one :class:`Page` of canonical rows. It never decides what is complete, stores nothing and
+moves no money.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, Protocol
+
+import pyarrow as pa
+
+Unit = Literal["ms", "s"]
+
+
+class Cursor(Enum):
+    """How the history of a dataset can be asked for."""
+
+    ID = "id"  # windows of integer ids
+    TIME = "time"  # windows of time (microseconds here; the exchange's unit is found out)
+    LATEST = "latest"  # only the newest N rows exist
+    PAGES = "pages"  # numbered pages, newest or oldest first
+    SNAPSHOT = "snapshot"  # the state now; no history
+    DERIVED = "derived"  # not offered by the exchange; built from its trades
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One dataset that an exchange offers for reading."""
+
+    cursor: Cursor
+    max_rows: int = 1000
+    """The most rows one answer holds, as documented."""
+    units: tuple[Unit, ...] = ()
+    """Candidates for the unit of time bounds, the likelier first (``Cursor.TIME`` only)."""
+    batch: int = 1
+    """How many markets one snapshot call takes."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One series of rows: a market (with timeframe for candles) or a whole account."""
+
+    dataset: str
+    symbol: str | None = None
+    account: str | None = None
+    timeframe: str | None = None
+
+    @property
+    def label(self) -> str:
+        """As in ``coverage.stream``: ``BTC-USD``, ``BTC-USD:5m``, ``main``."""
+        name = self.symbol or self.account or ""
+        return f"{name}:{self.timeframe}" if self.timeframe else name
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows asked for: ids, or microseconds since 1970; both bounds as sent, ``None`` = not sent.
+
+    ``unit`` is the unit in which time bounds are sent. No caller may assume that the exchange
+    honours any of it.
+    """
+
+    lower: int | None = None
+    upper: int | None = None
+    limit: int = 1000
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A received row that cannot be stored: why, and its text exactly as received."""
+
+    reason: str
+    payload: str
+    cursor: int | None = None
+    """Its id or time (as in ``Page.cursor``) where that much of it is readable."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer.
+
+    ``table``: the good rows, of the dataset's ``connector_schema``, in any order.
+    ``cursor``: int64, one value per row of ``table``: the id, or the time in microseconds.
+    ``server_time``: the exchange's clock in microseconds (Date header), if it told.
+    ``next_token``/``total``: for ``Cursor.PAGES``; the following page, and how many rows there are.
+    """
+
+    table: pa.Table
+    cursor: pa.Int64Array
+    rejected: Sequence[Rejected] = ()
+    server_time: int | None = None
+    next_token: str | None = None
+    total: int | None = None
+
+    @property
+    def received(self) -> int:
+        """Rows in the answer, good or not."""
+        return int(self.table.num_rows) + len(self.rejected)
+
+
+@dataclass(frozen=True)
+class Market:
+    """One listed market. ``active`` is false for a pair that is listed but disabled."""
+
+    symbol: str
+    native_symbol: str
+    base: str
+    quote: str
+    active: bool
+
+
+class Nonces(Protocol):
+    """The one nonce sequence of one key, shared by every process that uses it.
+
+    ``next`` is held for the whole request, because an exchange refuses a nonce that overtakes
+    another on the wire.
+    """
+
+    def next(self, at_least: int) -> AbstractContextManager[int]:
+        """A number never handed out before, ``>= at_least`` and above every earlier one."""
+        ...
+
+    def advance(self, seen: int) -> None:
+        """Never hand out ``seen`` or anything below it again."""
+        ...
+
+
+class Limits(Protocol):
+    """Rate limits, shared by every process on the machine."""
+
+    def wait(self, bucket: str, per_second: float) -> None:
+        """Block until one more call of ``bucket`` is allowed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An API key. ``repr`` shows neither part."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Everything a connector needs from outside."""
+
+    base_url: str
+    nonces: Nonces
+    limits: Limits
+    account: str = "main"
+    credentials: Credentials | None = None
+    timeout: float = 30.0
+    retries: int = 5
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+class Connector(Protocol):
+    """One exchange, for reading only. Safe to use from several threads at once.
+
+    Every call raises ``connectors.errors.ExchangeError`` (and nothing else) when the exchange does
+    not answer as needed. An empty answer is an empty page, not an error.
+    """
+
+    name: str
+    offers: Mapping[str, Offer]
+
+    def markets(self) -> Sequence[Market]:
+        """All listed markets; asked once and remembered."""
+        ...
+
+    def fetch(self, stream: Stream, window: Window) -> Page:
+        """One page of an ``ID``, ``TIME`` or ``LATEST`` stream."""
+        ...
+
+    def page(self, stream: Stream, token: str | None) -> Page:
+        """One page of a ``PAGES`` stream: the first, or the one that ``token`` names."""
+        ...
+
+    def snapshot(self, dataset: str, symbols: Sequence[str]) -> Page:
+        """The state now of up to ``Offer.batch`` markets; ``cursor`` is the time of observation."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...

@@ -1,0 +1,243 @@
+"""BitexBit's answers as canonical pages. Pure functions of the body.
+
+Whatever is not an array of rows raises ``ContractError``; a row that cannot be stored is returned
+as rejected.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+import pyarrow.compute as pc
+
+from connectors.base import Market, Page
+from connectors.bitexbit import models
+from connectors.bitexbit.urls import symbol_of
+from connectors.columns import Choice, Id, Kind, Number, Text, Time
+from connectors.errors import ContractError
+from connectors.exact import Odd
+from connectors.jsontext import decoder, elements
+from connectors.rows import Built, Column, Layout, RowText, Source, read
+from connectors.symbols import Canonical, Only
+from schemas import timeframe_us
+
+SIDES: Final = {"buy": "buy", "sell": "sell"}
+_TRANSFER_STATES: Final = {"10": "pending", "20": "failed", "30": "ok"}
+_ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
+
+
+def _column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
+    return Column(name, attrgetter(source), kind, required)
+
+
+_FILL: Final = (
+    _column("trade_id", "id", _ID),
+    _column("timestamp", "date", _TIME),
+    _column("side", "type", Choice(SIDES)),
+    _column("price", "price", _NUMBER),
+    _column("amount", "amount", _NUMBER),
+)
+_FILL_FIELDS: Final = (b"id", b"date", b"type", b"symbol", b"price", b"amount")
+
+_ACCOUNT_TRADES: Final = Layout(
+    "account_trades",
+    (
+        *_FILL,
+        _column("symbol", "symbol", Canonical(symbol_of)),
+        # A maker's fee may be a rebate.
+        _column("fee_amount", "fee_amount", _SIGNED, required=False),
+        _column("fee_rate", "fee_rate", _SIGNED, required=False),
+        _column("fee_currency", "fee_symbol", _TEXT, required=False),
+    ),
+    key=("trade_id", "symbol"),
+    cursor="trade_id",
+    fields=_FILL_FIELDS,
+)
+
+_CANDLE_COLUMNS: Final = (
+    _column("timestamp", "date", _TIME),
+    *(_column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
+)
+
+_TICKER_COLUMNS: Final = (
+    _column("timestamp", "date", _TIME),
+    *(
+        _column(name, source, _SIGNED, required=False)
+        for name, source in {
+            "last": "last",
+            "bid": "buy",
+            "ask": "sell",
+            "high": "high",
+            "low": "low",
+            "base_volume": "vol1",
+            "quote_volume": "vol2",
+            "change_percent": "change",
+        }.items()
+    ),
+)
+
+
+def markets(body: bytes) -> list[Market]:
+    """``/public/pairs``: all listed markets, disabled ones included."""
+    try:
+        pairs = msgspec.json.decode(body, type=list[models.Pair])
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not a list of pairs ({error})") from None
+    return [
+        Market(symbol_of(p.symbol), p.symbol, p.base.upper(), p.quote.upper(), p.is_enabled)
+        for p in pairs
+    ]
+
+
+def trades(body: bytes, native: str, symbol: str) -> Built:
+    """``/public/trades`` of one market. A row of another market is a ``ContractError``."""
+    layout = Layout(
+        "trades",
+        (*_FILL, _column("symbol", "symbol", Only(native, symbol))),
+        key=("trade_id",),
+        cursor="trade_id",
+        fields=_FILL_FIELDS,
+    )
+    return read(layout, _rows(body, models.Trade))
+
+
+def account_trades(body: bytes) -> Built:
+    """``/private/trades`` of all markets. No order is named, nor who was the maker."""
+    return read(_ACCOUNT_TRADES, _rows(body, models.AccountTrade))
+
+
+def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
+    """``/public/ohlcv``. ``clock``: the exchange's time in microseconds, where it told.
+
+    A candle is final when its interval has ended by that clock. Without one, the newest opening
+    time of the answer is all that is known of the exchange's time: it proves that the intervals
+    before have ended, and never its own.
+    """
+    layout = Layout(
+        "candles",
+        _CANDLE_COLUMNS,
+        key=("timestamp",),
+        cursor="timestamp",
+        constants={"symbol": symbol, "timeframe": timeframe},
+    )
+    built = read(layout, _rows(body, models.Candle))
+    opened = built.cursor
+    if clock is None:
+        clock = pc.max(opened).as_py() or 0
+    ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
+    return built.with_column("is_final", ended)
+
+
+def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
+    """``/public/tickers``; ``asked``: canonical symbol by native one. Others are left out."""
+    layout = Layout(
+        "tickers",
+        (*_TICKER_COLUMNS, _column("symbol", "symbol", Choice(asked))),
+        key=("symbol",),
+        cursor="observed_at",
+        fields=(b"symbol", b"date"),
+        constants={"observed_at": observed_at},
+    )
+
+    def wanted(row: Any) -> bool:
+        return not isinstance(row.symbol, str) or row.symbol in asked
+
+    return read(layout, _rows(body, models.Ticker), wanted)
+
+
+def transfers(body: bytes) -> Page:
+    """One page of ``/private/transfers``: deposits and withdrawals with their present state.
+
+    ``next_token`` is the query of the ``next`` link, never its host.
+    """
+    try:
+        page = _TRANSFERS_PAGE.decode(body)
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not a page of transfers ({error})") from None
+    source = _rows(bytes(page.results), models.Transfer)
+    built = read(_TRANSFERS, source)
+    token = urlsplit(page.next).query if isinstance(page.next, str) else ""
+    total = page.count if isinstance(page.count, int) else None
+    return replace(built.page(), next_token=token or None, total=total)
+
+
+def _transfer_id(row: models.Transfer) -> Any:
+    return row.txid if row.id is None else row.id
+
+
+def _transfer_type(row: models.Transfer) -> Any:
+    if not isinstance(row.is_outgoing, bool):
+        raise Odd(f"is unknown: is_outgoing is {row.is_outgoing!r}")
+    return "withdrawal" if row.is_outgoing else "deposit"
+
+
+def _inner(row: models.Transfer, name: str, key: str) -> Any:
+    value = getattr(row, name)
+    return value.get(key) if isinstance(value, dict) else value
+
+
+def _described(row: models.Transfer) -> Any:
+    return "" if row.txid is None else row.txid
+
+
+_TRANSFERS: Final = Layout(
+    "account_transactions",
+    (
+        Column("transaction_id", _transfer_id, _TEXT),
+        _column("timestamp", "date", _TIME),
+        Column("type", _transfer_type, _TEXT),
+        Column("currency", lambda row: _inner(row, "currency", "code"), _TEXT),
+        _column("amount", "amount", _NUMBER),
+        Column("status", lambda row: _inner(row, "status", "key"), Choice(_TRANSFER_STATES)),
+        Column("description", _described, _TEXT),
+    ),
+    key=("transaction_id",),
+    cursor="timestamp",
+)
+
+
+@dataclass(frozen=True)
+class _Decoders:
+    page: "msgspec.json.Decoder[Any]"
+    row: "msgspec.json.Decoder[Any]"
+
+
+class _TransfersPage(msgspec.Struct):
+    results: msgspec.Raw
+    count: Any = None
+    next: Any = None
+
+
+_TRANSFERS_PAGE: Final = decoder(_TransfersPage)
+_DECODERS: Final = {
+    model: _Decoders(decoder(list[model]), decoder(model))  # type: ignore[valid-type]
+    for model in (
+        models.Trade,
+        models.Candle,
+        models.Ticker,
+        models.AccountTrade,
+        models.Transfer,
+    )
+}
+
+
+def _rows(body: bytes, model: type[Any]) -> Source:
+    decoders = _DECODERS[model]
+    rows: Sequence[Any] | None
+    try:
+        rows = decoders.page.decode(body)
+    except msgspec.ValidationError:
+        rows = None  # some row is not even an object
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not JSON ({error})") from None
+
+    def texts() -> list[RowText]:
+        try:
+            return [RowText(text, text) for text in elements(body)]
+        except msgspec.DecodeError as error:
+            raise ContractError(f"the rows are not a list ({error})") from None
+
+    return Source(body, rows, texts, lambda text: decoders.row.decode(text.value))

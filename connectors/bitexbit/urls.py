@@ -1,0 +1,45 @@
+"""Where things are on BitexBit, what is offered, and the documented limits.
+
+Source: "API Docs v2" of BitexBit; ``/private/transfers`` stands in a later version of it only.
+"""
+
+from typing import Final
+
+from connectors.base import Cursor, Offer
+
+DEFAULT_BASE_URL: Final = "https://bitexbit.com"
+
+ROOT: Final = "/api/v2"
+PAIRS: Final = f"{ROOT}/public/pairs"
+TRADES: Final = f"{ROOT}/public/trades"
+CANDLES: Final = f"{ROOT}/public/ohlcv"
+TICKERS: Final = f"{ROOT}/public/tickers"
+ACCOUNT_TRADES: Final = f"{ROOT}/private/trades"
+TRANSFERS: Final = f"{ROOT}/private/transfers"
+
+PUBLIC_PER_SECOND: Final = 100.0
+"""Per IP address."""
+PRIVATE_PER_SECOND: Final = 2.0
+"""Per account."""
+MAX_ROWS: Final = 1000
+
+TIMEFRAMES: Final = {"5m": "5", "15m": "15", "30m": "30", "1h": "60", "4h": "240", "1d": "D"}
+
+OFFERS: Final = {
+    "trades": Offer(Cursor.ID, max_rows=MAX_ROWS),
+    # Row dates are milliseconds, the candles of the example are seconds: nobody knows the bounds'.
+    "candles": Offer(Cursor.TIME, max_rows=MAX_ROWS, units=("ms", "s")),
+    "tickers": Offer(Cursor.SNAPSHOT, max_rows=5, batch=5),
+    "account_trades": Offer(Cursor.ID, max_rows=MAX_ROWS),
+    "account_transactions": Offer(Cursor.PAGES),
+}
+
+
+def symbol_of(native: str) -> str:
+    """``BTC_USD`` as Tidemark writes it: ``BTC-USD``."""
+    return native.upper().replace("_", "-")
+
+
+def native_of(symbol: str) -> str:
+    """``BTC-USD`` as BitexBit writes it: ``BTC_USD``."""
+    return symbol.upper().replace("-", "_")

@@ -1,0 +1,182 @@
+"""Whole columns at once: the fast way from decoded values to Arrow, exact or refused.
+
+Each kind of column knows two ways that agree to the last digit. ``many`` turns the values of a
+whole page into Arrow with a handful of vector calls and raises :class:`Odd` as soon as anything is
+unusual; ``one`` converts a single value with care and says what is wrong with it.
+
+Casting text to decimal is exact in Arrow for plain digits only (``'1e30'`` has come out wrong), so
+the text is matched against a pattern before any cast.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors import exact
+from connectors.exact import Odd
+from schemas.datasets import COST, PRICE, TEXT, TIME
+
+_PLAIN: Final = r"^[0-9]{1,26}(\.[0-9]{1,12})?$"
+_PLAIN_SIGNED: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
+_FACTOR: Final = pa.decimal128(18, 9)
+_PER_US: Final = (1_000_000, 1000, 1)  # seconds, milliseconds, microseconds
+
+
+class Kind(Protocol):
+    """One kind of column. ``type``: what both ways produce."""
+
+    type: pa.DataType
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """All values at once. Raises :class:`Odd` where ``one`` has to look at them."""
+        ...
+
+    def one(self, value: Any) -> Any:
+        """One value, not None. Raises :class:`Odd` with the reason."""
+        ...
+
+
+def _array(values: Sequence[Any], type_: pa.DataType, required: bool) -> pa.Array:
+    try:
+        array = pa.array(values, type_)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        raise Odd("mixed values") from None
+    if required and array.null_count:
+        raise Odd("is missing")
+    return array
+
+
+def _texts(values: Sequence[Any], required: bool) -> pa.StringArray:
+    """Text as it is, integers as text. Anything else is odd."""
+    try:
+        return _array(values, TEXT, required)
+    except Odd:
+        if not {type(value) for value in values} <= {str, int, type(None)}:
+            raise
+        return _array([v if v is None else str(v) for v in values], TEXT, required)
+
+
+class Id:
+    """A non-negative 64-bit id."""
+
+    type = pa.int64()
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Integers, or texts of plain digits."""
+        if values and type(values[0]) is str:
+            if not all(type(v) is str and v.isascii() and v.isdigit() for v in values):
+                raise Odd("is not an id")
+            values = list(map(int, values))
+        array = _array(values, self.type, required)
+        if len(array) > array.null_count and pc.min(array).as_py() < 0:
+            raise Odd("is not an id")
+        return array
+
+    def one(self, value: Any) -> int:
+        """See :func:`connectors.exact.identity`."""
+        return exact.identity(value)
+
+
+class Time:
+    """A moment, in microseconds since 1970 UTC."""
+
+    type = pa.int64()
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Integers that all lie in the range of one unit."""
+        array = _array(values, self.type, required)
+        if len(array) == array.null_count:
+            return array
+        ends = pc.min_max(array).as_py()
+        for per_unit in _PER_US:
+            low, high = ends["min"] * per_unit, ends["max"] * per_unit
+            if low >= exact.EARLIEST_US and high < exact.LATEST_US:
+                return pc.multiply(array, per_unit)
+        raise Odd("is not a date in one unit")
+
+    def one(self, value: Any) -> int:
+        """See :func:`connectors.exact.time_us`."""
+        return exact.time_us(value)
+
+
+class Number:
+    """A price, amount or rate: ``decimal128(38, 12)``."""
+
+    type = PRICE
+
+    def __init__(self, *, signed: bool = False) -> None:
+        self._signed = signed
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Plain decimal text of at most 12 places, or integers."""
+        texts = _texts(values, required)
+        plain = pc.match_substring_regex(texts, _PLAIN_SIGNED if self._signed else _PLAIN)
+        if not pc.all(plain, min_count=0).as_py():
+            raise Odd("is not a plain number")
+        return texts.cast(PRICE)
+
+    def one(self, value: Any) -> Any:
+        """See :func:`connectors.exact.price`."""
+        return exact.price(value, signed=self._signed)
+
+
+class Choice:
+    """One of a few words, translated."""
+
+    type = TEXT
+
+    def __init__(self, choices: Mapping[str, str]) -> None:
+        self._choices = choices
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Every value translated; a missing required one is odd."""
+        known = self._choices
+        try:
+            return _array(
+                [known[v if type(v) is str else exact.text(v)] for v in values], TEXT, required
+            )
+        except (KeyError, TypeError):
+            raise Odd("is an unknown word") from None
+
+    def one(self, value: Any) -> str:
+        """See :func:`connectors.exact.choice`."""
+        return exact.choice(value, self._choices)
+
+
+class Text:
+    """Text as sent; integers as their text."""
+
+    type = TEXT
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Texts and integers."""
+        return _texts(values, required)
+
+    def one(self, value: Any) -> str:
+        """See :func:`connectors.exact.text`."""
+        return exact.text(value)
+
+
+def costs(price: pa.Array, amount: pa.Array) -> pa.Array:
+    """``price × amount``, row by row: exact, or null where it does not fit ``decimal128(38, 18)``.
+
+    Arrow multiplies decimals exactly where the digits of both factors fit 38 together; rows beyond
+    that are multiplied one by one.
+    """
+    try:
+        product = pc.multiply(price.cast(_FACTOR), amount.cast(_FACTOR))
+        return product.cast(COST)
+    except pa.ArrowInvalid:
+        pairs = zip(price.to_pylist(), amount.to_pylist(), strict=True)
+        return pa.array([None if None in p else exact.cost(*p) for p in pairs], COST)
+
+
+def as_stored(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    """A column of a kind as the dataset declares it: ids become text, microseconds timestamps."""
+    if array.type == type_:
+        return array
+    if type_ == TIME:
+        return array.view(TIME) if array.null_count == 0 else array.cast(TIME)
+    return array.cast(type_)

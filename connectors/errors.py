@@ -1,0 +1,54 @@
+"""Why an exchange did not answer as needed.
+
+``ExchangeError``
+    ``TransientError``    a fault that a later try may not meet (5xx, reset, timeout, HTML page);
+                          ``retry_after`` seconds where the exchange said so
+        ``RateLimitedError``  too many calls
+        ``UnreachableError``  no connection to the host at all
+    ``AuthError``         key, signature, nonce or rights refused
+    ``RequestError``      the exchange refused the request itself (unknown market, bad parameter)
+        ``NotOfferedError``   this server does not have that call at all
+    ``ContractError``     an answer that is not what the document describes
+
+Messages name the exchange, the call, what came and how to mend it; they are redacted.
+"""
+
+from schemas import TidemarkError
+
+
+class ExchangeError(TidemarkError):
+    """An exchange did not answer as needed. ``transient``: whether a later try may succeed."""
+
+    transient = False
+
+
+class TransientError(ExchangeError):
+    transient = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RateLimitedError(TransientError):
+    pass
+
+
+class UnreachableError(TransientError):
+    pass
+
+
+class AuthError(ExchangeError):
+    pass
+
+
+class RequestError(ExchangeError):
+    pass
+
+
+class NotOfferedError(RequestError):
+    pass
+
+
+class ContractError(ExchangeError):
+    pass

@@ -1,0 +1,153 @@
+"""Single values, exactly: the text of a number is its value, and no binary float comes near it.
+
+These are the careful conversions, used row by row where a page holds something unusual. The fast
+ones of :mod:`connectors.columns` must agree with them to the last digit.
+
+A value as decoded is ``int`` (JSON integer), ``str`` (JSON string, or the text of any other JSON
+number), ``bool``, ``None``, ``list`` or ``dict``. What cannot be stored raises :class:`Odd`.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
+from typing import Any, Final
+
+EARLIEST_US: Final = 631_152_000_000_000
+"""1990-01-01: nothing traded here is older."""
+LATEST_US: Final = 4_102_444_800_000_000
+"""2100-01-01 (exclusive)."""
+MAX_ID: Final = 2**63 - 1
+
+_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_ISO: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?"
+    r"(Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_TRAPS: Final = [Inexact, InvalidOperation, Overflow]
+_STORED: Final = Context(prec=38, traps=_TRAPS)
+_WIDE: Final = Context(prec=200, traps=_TRAPS)
+_STEP: Final = Decimal("1e-12")
+_COST_STEP: Final = Decimal("1e-18")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST: Final = 400
+# Microseconds per unit, by magnitude: the four ranges of 1990..2100 do not overlap.
+_UNITS: Final = (Decimal(1_000_000), Decimal(1000), Decimal(1), Decimal("0.001"))
+
+
+class Odd(ValueError):
+    """A value that cannot be stored; the message completes "the row's <field> …"."""
+
+
+def shown(value: Any) -> str:
+    """``value`` short enough for a message."""
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def number(value: Any) -> Decimal:
+    """The value of a number's text, with all digits as sent. Raises :class:`Odd`."""
+    if value is None:
+        raise Odd("is missing")
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise Odd(f"is not a number: {shown(value)}")
+    text = str(value)
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
+        raise Odd(f"is not a number: {shown(text)}")
+    try:
+        return Decimal(text)
+    except DecimalException:
+        raise Odd(f"is not a number: {shown(text)}") from None
+
+
+def price(value: Any, *, signed: bool = False) -> Decimal:
+    """An exact ``decimal128(38, 12)``. Raises :class:`Odd` for what would have to be rounded."""
+    found = number(value)
+    if not found:
+        return Decimal("0E-12")
+    if found < 0 and not signed:
+        raise Odd(f"is negative: {shown(value)}")
+    try:
+        return found.quantize(_STEP, context=_STORED)
+    except DecimalException:
+        raise Odd(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
+
+
+def cost(price_: Decimal, amount: Decimal) -> Decimal | None:
+    """``price × amount`` as an exact ``decimal128(38, 18)``, or None where it does not fit."""
+    try:
+        return _WIDE.multiply(price_, amount).quantize(_COST_STEP, context=_STORED)
+    except DecimalException:
+        return None
+
+
+def identity(value: Any) -> int:
+    """A non-negative 64-bit id, from an integer or its text."""
+    found = number(value)
+    # The size is looked at before int(): 1e999999999 would fill the memory.
+    if found.adjusted() > 19 or found != found.to_integral_value():
+        raise Odd(f"is not an id: {shown(value)}")
+    whole = int(found)
+    if not 0 <= whole <= MAX_ID:
+        raise Odd(f"is not an id between 0 and 2^63: {shown(value)}")
+    return whole
+
+
+def time_us(value: Any) -> int:
+    """Microseconds since 1970 UTC, exactly.
+
+    Takes seconds, milliseconds, microseconds or nanoseconds (told apart by magnitude, as integer,
+    decimal number or text) and ISO 8601 text (UTC where it names no zone).
+    """
+    if isinstance(value, str) and (iso := _ISO.fullmatch(value)):
+        return _plausible(_iso_us(value, iso), value)
+    found = number(value)
+    if found.adjusted() > 30:
+        raise Odd(f"is not a date between 1990 and 2100: {shown(value)}")
+    for per_unit in _UNITS:
+        us = _WIDE.multiply(found, per_unit)
+        if EARLIEST_US <= us < LATEST_US:
+            if us != us.to_integral_value():
+                raise Odd(f"is finer than a microsecond: {shown(value)}")
+            return int(us)
+    raise Odd(f"is not a date between 1990 and 2100: {shown(value)}")
+
+
+def _iso_us(value: str, iso: re.Match[str]) -> int:
+    whole, fraction, zone = iso.groups()
+    # datetime.fromisoformat drops digits beyond the sixth in silence.
+    digits = (fraction or "").rstrip("0")
+    if len(digits) > 6:
+        raise Odd(f"is finer than a microsecond: {shown(value)}")
+    try:
+        moment = datetime.fromisoformat(whole + ("+00:00" if zone in (None, "Z") else zone))
+    except ValueError:
+        raise Odd(f"is not a date: {shown(value)}") from None
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    return seconds * 1_000_000 + int(digits.ljust(6, "0"))
+
+
+def _plausible(us: int, value: Any) -> int:
+    if not EARLIEST_US <= us < LATEST_US:
+        raise Odd(f"is not a date between 1990 and 2100: {shown(value)}")
+    return us
+
+
+def choice(value: Any, choices: Mapping[str, str]) -> str:
+    """``value`` (text, or an integer read as text) through ``choices``."""
+    if isinstance(value, int | str) and not isinstance(value, bool):
+        found = choices.get(str(value))
+        if found is not None:
+            return found
+    if value is None:
+        raise Odd("is missing")
+    raise Odd(f"is none of {', '.join(choices)}: {shown(value)}")
+
+
+def text(value: Any) -> str:
+    """Text, or an integer as text."""
+    if value is None:
+        raise Odd("is missing")
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise Odd(f"is not text: {shown(value)}")
+    return str(value)

@@ -1,0 +1,184 @@
+"""From decoded rows to a canonical page: fast where all is as usual, row by row where it is not.
+
+A :class:`Layout` says how one exchange's rows become one dataset. :func:`read` first builds whole
+columns; the moment anything is unusual, it starts over with each row's own text, keeps the good
+rows and returns the others as :class:`~connectors.base.Rejected`, with the reason and the text
+exactly as received.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from connectors.base import Page, Rejected
+from connectors.columns import Kind, as_stored, costs
+from connectors.exact import Odd
+from connectors.jsontext import repeated_key
+from schemas import dataset
+
+Constant = str | int
+
+
+@dataclass(frozen=True)
+class Column:
+    """One canonical column: where its value stands in a decoded row, and what kind it is of."""
+
+    name: str
+    get: Callable[[Any], Any]
+    kind: Kind
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of one answer become rows of ``dataset``.
+
+    ``key``: the columns that tell rows of one answer apart, the most telling first. ``cursor``: the
+    column (ids or times) that pages are made by. ``fields``: JSON keys that stand once in every
+    row, so that a row with one of them twice is noticed. ``constants``: columns that are the same
+    in all rows.
+    """
+
+    dataset: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    cursor: str
+    fields: tuple[bytes, ...] = ()
+    constants: Mapping[str, Constant] = field(default_factory=dict)
+
+
+class RowText(NamedTuple):
+    """One row as received. ``payload``: for quarantine; ``value``: the part to decode."""
+
+    payload: str
+    value: str
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The rows of one answer, to be had in two ways.
+
+    ``rows``: decoded at once, or None where the answer was too unusual for that. ``texts``: each
+    row's own text. ``one``: decodes one of those; raises ``msgspec.DecodeError`` or :class:`Odd`.
+    ``body``: the whole answer, for the count of keys.
+    """
+
+    body: bytes
+    rows: Sequence[Any] | None
+    texts: Callable[[], Sequence[RowText]]
+    one: Callable[[RowText], Any]
+
+
+@dataclass(frozen=True)
+class Built:
+    """Canonical columns before they become a table: ids and times are still int64."""
+
+    dataset: str
+    columns: Mapping[str, pa.Array]
+    cursor: pa.Int64Array
+    rejected: Sequence[Rejected] = ()
+
+    def with_column(self, name: str, values: pa.Array) -> "Built":
+        """The same with one more column."""
+        return replace(self, columns={**self.columns, name: values})
+
+    def page(self, server_time: int | None = None) -> Page:
+        """The page of the dataset's ``connector_schema``; columns nobody filled are null."""
+        schema: Final = dataset(self.dataset).connector_schema
+        columns = dict(self.columns)
+        if "cost" in schema.names:
+            columns["cost"] = costs(columns["price"], columns["amount"])
+        rows = len(self.cursor)
+        arrays = [
+            as_stored(columns[f.name], f.type) if f.name in columns else pa.nulls(rows, f.type)
+            for f in schema
+        ]
+        table = pa.Table.from_arrays(arrays, schema=schema)
+        return Page(table, self.cursor, self.rejected, server_time)
+
+
+def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = None) -> Built:
+    """The canonical columns of ``source``. ``keep``: which rows are wanted at all."""
+    if source.rows is not None:
+        rows = source.rows if keep is None else [row for row in source.rows if keep(row)]
+        try:
+            if any(source.body.count(b'"%b"' % f) != len(source.rows) for f in layout.fields):
+                raise Odd("a key too many or too few")
+            return _at_once(layout, rows)
+        except Odd:
+            pass
+    return _one_by_one(layout, source, keep)
+
+
+def _at_once(layout: Layout, rows: Sequence[Any]) -> Built:
+    columns = {c.name: c.kind.many(list(map(c.get, rows)), c.required) for c in layout.columns}
+    _add_constants(columns, layout, len(rows))
+    telling = columns[layout.key[0]].to_pylist()
+    if len(set(telling)) != len(telling):
+        raise Odd("a row came twice")
+    return Built(layout.dataset, columns, columns[layout.cursor])
+
+
+def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | None) -> Built:
+    good: dict[tuple[Any, ...], dict[str, Any]] = {}
+    rejected: list[Rejected] = []
+    for text in source.texts():
+        values: dict[str, Any] = {}
+        try:
+            row = _decoded(source, text)
+            if keep is not None and not keep(row):
+                continue
+            _convert(layout, row, values)
+        except Odd as odd:
+            rejected.append(Rejected(str(odd), text.payload, _cursor(layout, values)))
+            continue
+        key = tuple(values[name] for name in layout.key)
+        before = good.setdefault(key, values)
+        if before != values:
+            reason = f"{layout.key[0]} {key[0]} came twice in one answer, with different content"
+            rejected.append(Rejected(reason, text.payload, _cursor(layout, values)))
+    columns = {
+        c.name: pa.array([values[c.name] for values in good.values()], c.kind.type)
+        for c in layout.columns
+    }
+    _add_constants(columns, layout, len(good))
+    return Built(layout.dataset, columns, columns[layout.cursor], tuple(rejected))
+
+
+def _decoded(source: Source, text: RowText) -> Any:
+    twice = repeated_key(text.value)
+    if twice is not None:
+        raise Odd(f"the key {twice!r} stands twice in the row")
+    try:
+        return source.one(text)
+    except msgspec.DecodeError as error:
+        raise Odd(f"the row is not as documented: {error}") from None
+
+
+def _convert(layout: Layout, row: Any, values: dict[str, Any]) -> None:
+    """Fill ``values``; all that is odd becomes one :class:`Odd`, after every column was tried."""
+    problems: list[str] = []
+    for column in layout.columns:
+        try:
+            value = column.get(row)
+            optional = value is None and not column.required
+            values[column.name] = None if optional else column.kind.one(value)
+        except Odd as odd:
+            problems.append(f"{column.name} {odd}")
+    if problems:
+        raise Odd("; ".join(problems))
+
+
+def _cursor(layout: Layout, values: Mapping[str, Any]) -> int | None:
+    found = layout.constants.get(layout.cursor, values.get(layout.cursor))
+    return found if isinstance(found, int) else None
+
+
+def _add_constants(columns: dict[str, pa.Array], layout: Layout, rows: int) -> None:
+    for name, value in layout.constants.items():
+        type_ = pa.string() if isinstance(value, str) else pa.int64()
+        columns[name] = pa.repeat(pa.scalar(value, type_), rows)

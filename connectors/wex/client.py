@@ -1,0 +1,162 @@
+"""The WEX connector: requests, nonces and limits around the parsers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+from urllib.parse import urlencode
+
+from connectors.base import Market, Page, Stream, Window
+from connectors.client import Client
+from connectors.errors import AuthError
+from connectors.http import Call, Reply, key_variables
+from connectors.wex import auth, parse, refusals, urls
+from connectors.wex.models import Envelope
+
+T = TypeVar("T")
+
+_NONCE_TRIES: Final = 4
+_MAY_EXPLAIN: Final = (200, 400, 401, 403, 404)
+
+
+class Wex(Client):
+    """WEX, for reading only."""
+
+    name = "wex"
+    offers = urls.OFFERS
+
+    def _list_markets(self) -> Sequence[Market]:
+        return self._public(urls.INFO, {}, lambda r: self._parsed(r, parse.markets))
+
+    def _trades(self, stream: Stream, window: Window) -> Page:
+        symbol = stream.symbol or ""
+        native = urls.native_of(symbol)
+
+        def read(reply: Reply) -> Page:
+            built = self._parsed(reply, lambda body: parse.trades(body, native, symbol))
+            return built.page(reply.server_time)
+
+        limit = min(window.limit, urls.MAX_TRADES)
+        return self._public(f"{urls.TRADES}/{native}", {"limit": str(limit)}, read)
+
+    def _tickers(self, symbols: Sequence[str]) -> Page:
+        asked = {urls.native_of(symbol): symbol for symbol in symbols}
+
+        def read(reply: Reply) -> Page:
+            now = self._now_us()
+            built = self._parsed(reply, lambda body: parse.tickers(body, asked, now))
+            return built.page(reply.server_time)
+
+        return self._public(f"{urls.TICKER}/{'-'.join(asked)}", {}, read)
+
+    def _account_trades(self, stream: Stream, window: Window) -> Page:
+        return self._history("account_trades", "TradeHistory", window, parse.account_trades)
+
+    def _account_transactions(self, stream: Stream, window: Window) -> Page:
+        return self._history(
+            "account_transactions", "TransHistory", window, parse.account_transactions
+        )
+
+    def _history(self, dataset: str, method: str, window: Window, read: parse.Parse) -> Page:
+        """Walk by id, newest first; never by time: ``since`` yields nothing older than a week."""
+        parameters = {"count": str(min(window.limit, urls.MAX_HISTORY)), "order": "DESC"}
+        if window.lower is not None:
+            parameters["from_id"] = str(window.lower)
+        if window.upper is not None:
+            parameters["end_id"] = str(window.upper)
+        self._credentials(dataset)
+
+        def attempt() -> Page:
+            reply = self._tapi(dataset, method, parameters)
+            built = self._parsed(reply, lambda body: read(self._returned(reply, body)))
+            return built.page(reply.server_time)
+
+        return self._retry(attempt)
+
+    def _returned(self, reply: Reply, body: bytes) -> bytes:
+        """The rows of an answer, ``{}`` where there are none. Raises what an error means."""
+        answer = parse.envelope(body)
+        if parse.succeeded(answer):
+            return bytes(answer.result)
+        if refusals.is_nothing(_told(answer)):
+            return b"{}"
+        raise refusals.meaning(_told(answer), reply, self._http)
+
+    def _public(self, path: str, query: Mapping[str, str], read: Callable[[Reply], T]) -> T:
+        text = urlencode(query)
+        call = Call("GET", path, f"GET {path}{'?' if text else ''}{text}", text)
+
+        def attempt() -> T:
+            self._limit("public", urls.PUBLIC_PER_SECOND)
+            reply = self._http.send(call)
+            self._explain(reply)
+            self._http.check(reply)
+            return read(reply)
+
+        return self._retry(attempt)
+
+    def _explain(self, reply: Reply) -> None:
+        """Raise what the error text of a public answer means, if it has one."""
+        if reply.status in _MAY_EXPLAIN and b'"error"' in reply.body:
+            answer = self._parsed(reply, parse.envelope)
+            if answer.error is not None and not refusals.is_nothing(_told(answer)):
+                raise refusals.meaning(_told(answer), reply, self._http)
+
+    def _tapi(self, dataset: str, method: str, parameters: Mapping[str, str]) -> Reply:
+        """Send one signed call; again at once where the exchange names the nonce it wants."""
+        tries = 0
+        while True:
+            tries += 1
+            reply = self._signed(dataset, method, parameters)
+            error = self._nonce_refused(reply)
+            if error is None:
+                break
+            seen = refusals.key_nonce(error)
+            if seen is not None and seen >= auth.MAX_NONCE:
+                raise self._exhausted()
+            if tries == _NONCE_TRIES:
+                raise refusals.meaning(error, reply, self._http)
+            if seen is not None:
+                self.connection.nonces.advance(seen)
+        if b'"error"' not in reply.body or reply.status not in _MAY_EXPLAIN:
+            self._http.check(reply)
+        return reply
+
+    def _nonce_refused(self, reply: Reply) -> str | None:
+        """The error text where it is about the nonce."""
+        if reply.status not in _MAY_EXPLAIN or b"nonce" not in reply.body.lower():
+            return None
+        if b'"error"' not in reply.body:
+            return None
+        error = _told(self._parsed(reply, parse.envelope))
+        return error if refusals.is_nonce(error) else None
+
+    def _signed(self, dataset: str, method: str, parameters: Mapping[str, str]) -> Reply:
+        credentials = self._credentials(dataset)
+        self._limit("private", urls.PRIVATE_PER_SECOND)
+        with self.connection.nonces.next(int(self._now())) as nonce:
+            if nonce > auth.MAX_NONCE:
+                raise self._exhausted()
+            body = auth.body(method, nonce, parameters)
+            headers = auth.headers(credentials, body)
+            secrets = (credentials.key, credentials.secret, headers["Sign"], str(nonce))
+            return self._http.send(
+                Call(
+                    "POST",
+                    urls.TAPI,
+                    f"POST {urls.TAPI} ({method})",
+                    content=body.encode(),
+                    headers=headers,
+                    private=True,
+                    secrets=secrets,
+                )
+            )
+
+    def _exhausted(self) -> AuthError:
+        key, secret = key_variables(self.name, self.connection.account)
+        return AuthError(
+            f"{self.name}: the key of account '{self.connection.account}' has used up its nonces "
+            f"(they end at {auth.MAX_NONCE}). Create a new key and set {key} and {secret}."
+        )
+
+
+def _told(answer: Envelope) -> str:
+    return answer.error if isinstance(answer.error, str) else "no reason given"

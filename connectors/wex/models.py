@@ -1,0 +1,80 @@
+"""WEX's rows as they come. Any field may be missing, null, text or number: parse.py decides.
+
+Rows of private calls and of tickers are members of an object; the member's key is kept in ``id`` or
+``symbol``. Numbers that are not integers arrive as their text.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class Envelope(Struct, rename={"result": "return"}):
+    """What wraps every answer of ``/tapi``, and every error of the public API."""
+
+    success: Any = None
+    error: Any = None
+    result: msgspec.Raw = msgspec.Raw(b"")
+
+
+class Pair(Struct):
+    """One pair of ``/api/3/info``."""
+
+    hidden: Any = 0
+
+
+class Info(Struct):
+    """``/api/3/info``; a disabled pair is not in it, a hidden one is."""
+
+    pairs: dict[str, Pair]
+
+
+class Trade(Struct):
+    """One of ``/api/3/trades``: ``type`` ask is a taker's sale, bid a taker's purchase."""
+
+    tid: Any = None
+    type: Any = None
+    price: Any = None
+    amount: Any = None
+    timestamp: Any = None
+
+
+class Ticker(Struct):
+    """One of ``/api/3/ticker``: ``buy`` is the ASK, ``sell`` the BID; ``vol_cur`` is in base."""
+
+    symbol: Any = None
+    high: Any = None
+    low: Any = None
+    avg: Any = None
+    vol: Any = None
+    vol_cur: Any = None
+    last: Any = None
+    buy: Any = None
+    sell: Any = None
+    updated: Any = None
+
+
+class AccountTrade(Struct):
+    """One of ``TradeHistory``: ``type`` is the account's own side."""
+
+    id: Any = None
+    pair: Any = None
+    type: Any = None
+    amount: Any = None
+    rate: Any = None
+    order_id: Any = None
+    is_your_order: Any = None
+    timestamp: Any = None
+
+
+class Transaction(Struct):
+    """One of ``TransHistory``."""
+
+    id: Any = None
+    type: Any = None
+    amount: Any = None
+    currency: Any = None
+    desc: Any = None
+    status: Any = None
+    timestamp: Any = None

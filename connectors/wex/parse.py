@@ -1,0 +1,249 @@
+"""WEX's answers as canonical columns. Pure functions of the body.
+
+Whatever has not the documented shape raises ``ContractError``; a row that cannot be stored is
+returned as rejected. Siblings of this dialect write numbers as text and ``[]`` for an empty object:
+both are read.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+
+from connectors.base import Market
+from connectors.columns import Choice, Id, Kind, Number, Text, Time
+from connectors.errors import ContractError
+from connectors.exact import Odd
+from connectors.jsontext import decoder, elements, members
+from connectors.rows import Built, Column, Layout, RowText, Source, read
+from connectors.symbols import Canonical
+from connectors.wex import models
+from connectors.wex.urls import symbol_of
+
+_ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
+_TAKER_SIDES: Final = {"bid": "buy", "ask": "sell"}
+_OWN_SIDES: Final = {"buy": "buy", "sell": "sell"}
+_TYPES: Final = {"1": "deposit", "2": "withdrawal", "4": "credit", "5": "debit"}
+_STATES: Final = {"0": "failed", "1": "pending", "2": "ok", "3": "unconfirmed"}
+_EMPTY: Final = (b"{}", b"[]", b"")
+
+
+def _column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
+    return Column(name, attrgetter(source), kind, required)
+
+
+_TRADE_COLUMNS: Final = (
+    _column("trade_id", "tid", _ID),
+    _column("timestamp", "timestamp", _TIME),
+    _column("side", "type", Choice(_TAKER_SIDES)),
+    _column("price", "price", _NUMBER),
+    _column("amount", "amount", _NUMBER),
+)
+
+_TICKER_COLUMNS: Final = (
+    _column("timestamp", "updated", _TIME),
+    *(
+        _column(name, source, _SIGNED, required=False)
+        for name, source in {
+            "last": "last",
+            "bid": "sell",
+            "ask": "buy",
+            "high": "high",
+            "low": "low",
+            "base_volume": "vol_cur",
+            "quote_volume": "vol",
+            "average": "avg",
+        }.items()
+    ),
+)
+
+
+def _is_own(row: models.AccountTrade) -> bool:
+    if str(row.is_your_order) not in ("0", "1", "True", "False"):
+        raise Odd(f"is unknown: is_your_order is {row.is_your_order!r}")
+    return str(row.is_your_order) in ("1", "True")
+
+
+def _role(row: models.AccountTrade) -> str:
+    return "maker" if _is_own(row) else "taker"
+
+
+def _own_order(row: models.AccountTrade) -> Any:
+    """The account's own order; a taker's fill names the counterparty's, which is not ours."""
+    return row.order_id if _is_own(row) else None
+
+
+_ACCOUNT_TRADES: Final = Layout(
+    "account_trades",
+    (
+        _column("trade_id", "id", _ID),
+        _column("symbol", "pair", Canonical(symbol_of)),
+        _column("timestamp", "timestamp", _TIME),
+        _column("side", "type", Choice(_OWN_SIDES)),
+        _column("price", "rate", _NUMBER),
+        _column("amount", "amount", _NUMBER),
+        Column("order_id", _own_order, _TEXT, required=False),
+        Column("taker_or_maker", _role, _TEXT),
+    ),
+    key=("trade_id", "symbol"),
+    cursor="trade_id",
+    fields=(b"pair", b"rate", b"amount", b"timestamp"),
+)
+
+
+def _currency(row: models.Transaction) -> Any:
+    return row.currency.upper() if isinstance(row.currency, str) else row.currency
+
+
+_TRANSACTIONS: Final = Layout(
+    "account_transactions",
+    (
+        _column("transaction_id", "id", _ID),
+        _column("timestamp", "timestamp", _TIME),
+        # The type says which way the money went; a sign besides would say it twice, or otherwise.
+        _column("type", "type", Choice(_TYPES)),
+        Column("currency", _currency, _TEXT),
+        _column("amount", "amount", _NUMBER),
+        _column("status", "status", Choice(_STATES)),
+        Column("description", lambda row: "" if row.desc is None else row.desc, _TEXT),
+    ),
+    key=("transaction_id",),
+    cursor="transaction_id",
+    fields=(b"currency", b"amount", b"timestamp"),
+)
+
+_ENVELOPE: Final = decoder(models.Envelope)
+_TRADES_PAGE: Final = decoder(dict[str, list[models.Trade]])
+_TRADE: Final = decoder(models.Trade)
+
+
+def envelope(body: bytes) -> models.Envelope:
+    """What wraps an answer. Raises ``ContractError`` where it is no object."""
+    try:
+        found: models.Envelope = _ENVELOPE.decode(body)
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not an answer as documented ({error})") from None
+    return found
+
+
+def succeeded(answer: models.Envelope) -> bool:
+    """``success`` comes as 1, ``"1"``, true or ``"true"``."""
+    return str(answer.success).lower() in ("1", "true")
+
+
+def markets(body: bytes) -> list[Market]:
+    """``/api/3/info``: every pair of the list."""
+    try:
+        pairs = msgspec.json.decode(body, type=models.Info).pairs
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not a list of pairs ({error})") from None
+    return [_market(native, pair) for native, pair in pairs.items()]
+
+
+def _market(native: str, pair: models.Pair) -> Market:
+    base, separator, quote = native.upper().partition("_")
+    if not (base and separator and quote):
+        raise ContractError(f"the pair {native[:40]!r} is not of the form base_quote")
+    active = str(pair.hidden) in ("0", "False", "None")
+    return Market(symbol_of(native), native, base, quote, active)
+
+
+def trades(body: bytes, native: str, symbol: str) -> Built:
+    """``/api/3/trades`` of one pair. Rows of another pair are a ``ContractError``."""
+    layout = Layout(
+        "trades",
+        _TRADE_COLUMNS,
+        key=("trade_id",),
+        cursor="trade_id",
+        fields=(b"tid", b"type", b"price", b"amount", b"timestamp"),
+        constants={"symbol": symbol},
+    )
+    rows: Sequence[models.Trade] | None = None
+    if body.strip() in _EMPTY[:2]:
+        rows = []
+    else:
+        try:
+            by_pair = _TRADES_PAGE.decode(body)
+        except msgspec.ValidationError:
+            by_pair = {}
+        except msgspec.DecodeError as error:
+            raise ContractError(f"not JSON ({error})") from None
+        # The pair twice would mean rows lost in decoding: then its parts are read one by one.
+        if list(by_pair) == [native] and body.count(b'"%b"' % native.encode()) == 1:
+            rows = by_pair[native]
+
+    def texts() -> list[RowText]:
+        found: list[RowText] = []
+        for member in _members(body):
+            if member.key != native:
+                raise ContractError(f"{member.key[:40]!r} in the answer for {native!r}")
+            try:
+                found += [RowText(text, text) for text in elements(member.value.encode())]
+            except msgspec.DecodeError as error:
+                raise ContractError(f"the trades are not a list ({error})") from None
+        return found
+
+    return read(layout, Source(body, rows, texts, lambda text: _TRADE.decode(text.value)))
+
+
+def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
+    """``/api/3/ticker``; ``asked``: canonical symbol by native one. Others are left out."""
+    layout = Layout(
+        "tickers",
+        (*_TICKER_COLUMNS, _column("symbol", "symbol", Choice(asked))),
+        key=("symbol",),
+        cursor="observed_at",
+        fields=(b"updated",),
+        constants={"observed_at": observed_at},
+    )
+    return read(layout, _keyed(body, models.Ticker, "symbol"), lambda row: row.symbol in asked)
+
+
+def account_trades(body: bytes) -> Built:
+    """What ``TradeHistory`` returns: the account's fills, keyed by id. It names no fee."""
+    return read(_ACCOUNT_TRADES, _keyed(body, models.AccountTrade, "id"))
+
+
+def account_transactions(body: bytes) -> Built:
+    """What ``TransHistory`` returns, keyed by id."""
+    return read(_TRANSACTIONS, _keyed(body, models.Transaction, "id"))
+
+
+def _keyed(body: bytes, model: type[Any], key: str) -> Source:
+    """Rows that are members of an object, their key set as the attribute ``key``."""
+    one = decoder(model)
+
+    def with_key(text: RowText) -> Any:
+        row = one.decode(text.value)
+        setattr(row, key, text.key)
+        return row
+
+    def texts() -> list[RowText]:
+        return [RowText(m.whole, m.value, m.key) for m in _members(body)]
+
+    return Source(body, _decoded(body, model, key), texts, with_key)
+
+
+def _decoded(body: bytes, model: type[Any], key: str) -> list[Any] | None:
+    if body.strip() in _EMPTY:
+        return []
+    try:
+        by_key = decoder(dict[str, model]).decode(body)  # type: ignore[valid-type]
+    except msgspec.ValidationError:
+        return None
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not JSON ({error})") from None
+    for name, row in by_key.items():
+        setattr(row, key, name)
+    return list(by_key.values())
+
+
+def _members(body: bytes) -> Sequence[Any]:
+    try:
+        return members(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"the rows are not an object keyed by name ({error})") from None
+
+
+Parse = Callable[[bytes], Built]

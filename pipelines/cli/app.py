@@ -1,0 +1,22 @@
+"""The commands, assembled."""
+
+import typer
+
+from pipelines.cli import demo, pull, sandbox, sql, status
+
+app = typer.Typer(
+    name="tidemark",
+    help=(
+        "Collect the history of crypto exchanges completely, exactly and incrementally "
+        "into Parquet and DuckDB."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("demo", short_help="Try it: a full pull from a sandbox exchange.")(demo.demo)
+app.command("pull", short_help="Fetch what is wanted and not yet held.")(pull.pull)
+app.command("status", short_help="What is covered, missing or lost, and how fresh.")(status.status)
+app.command("sql", short_help="Ask the DuckDB warehouse.")(sql.sql)
+app.command("sandbox", short_help="Run an exchange on this machine to try with.")(sandbox.sandbox)

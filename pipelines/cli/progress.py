@@ -1,0 +1,102 @@
+"""How far a pull has come: bars in a terminal, plain lines elsewhere. Both on stderr.
+
+The engine reports from its worker threads; every report carries the running totals of one stream,
+so that a lost or late report does no harm.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from pipelines.cli.output import count, is_terminal, warn
+
+if TYPE_CHECKING:
+    from pipelines.ingest import StreamProgress
+
+Report = Callable[["StreamProgress"], None]
+
+PLAIN_SECONDS = 10.0
+"""How often a stream that is still being fetched writes a plain line."""
+
+
+@contextmanager
+def showing() -> Iterator[Report]:
+    """The callback that shows progress while the block runs."""
+    if not is_terminal():
+        yield PlainLines()
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[detail]}", style="dim"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield Bars(bars)
+
+
+def name(report: "StreamProgress") -> str:
+    """``bitexbit/trades BTC-USD``."""
+    return f"{report.exchange}/{report.dataset} {report.stream}".rstrip()
+
+
+def detail(report: "StreamProgress") -> str:
+    """``12,000 rows, 12 requests, back to 2019-10-11``."""
+    text = f"{count(report.rows, 'row')}, {count(report.requests, 'request')}"
+    return text if report.oldest is None else f"{text}, back to {report.oldest:%Y-%m-%d %H:%M}"
+
+
+class Bars:
+    """One line for everything, and one for each stream that is being fetched now."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._lock = threading.Lock()
+        self._tasks: dict[str, TaskID] = {}
+        self._last: dict[str, StreamProgress] = {}
+        self._done: set[str] = set()
+        self._all = bars.add_task("all streams", total=None, detail="")
+
+    def __call__(self, report: "StreamProgress") -> None:
+        key = name(report)
+        with self._lock:
+            self._last[key] = report
+            if report.done:
+                self._done.add(key)
+                if key in self._tasks:
+                    self._bars.remove_task(self._tasks.pop(key))
+            elif key in self._tasks:
+                self._bars.update(self._tasks[key], detail=detail(report))
+            else:
+                self._tasks[key] = self._bars.add_task(key, total=None, detail=detail(report))
+            rows = sum(r.rows for r in self._last.values())
+            requests = sum(r.requests for r in self._last.values())
+            self._bars.update(
+                self._all,
+                detail=f"{count(rows, 'row')}, {count(requests, 'request')}, "
+                f"{count(len(self._done), 'stream')} done",
+            )
+
+
+class PlainLines:
+    """One line for each finished stream, and now and then one for a long one."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._spoken: dict[str, float] = {}
+
+    def __call__(self, report: "StreamProgress") -> None:
+        key = name(report)
+        with self._lock:
+            now = self._clock()
+            if report.done:
+                warn(f"{key}: {detail(report)}, done")
+            elif now - self._spoken.setdefault(key, now) >= PLAIN_SECONDS:
+                self._spoken[key] = now
+                warn(f"{key}: {detail(report)}")

@@ -1,0 +1,10 @@
+"""Dagster's code location. Everything is made from the feeds in ``pipelines/defs``."""
+
+import dagster as dg
+
+from pipelines.orchestration.code import all_definitions
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    return all_definitions()

@@ -1,0 +1,107 @@
+"""A sandbox whose world belongs to one home, so that a later run finds the same history and more.
+
+What a home has seen has to stay true: the world's seed and epoch are kept in the home, and a home
+that holds anything else than the sandbox's data is refused.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import warehouse
+from pipelines.settings import HOME, load_settings
+from sandbox import World, serve
+from schemas import ConfigError
+
+DEFAULT_HOME: Final = Path("data") / "demo"
+FILE_NAME: Final = "sandbox.json"
+SEED: Final = 1
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """A running sandbox. ``last_run``: when this home was fed before; ``None`` = never."""
+
+    home: Path
+    url: str
+    variables: Mapping[str, str]
+    """The settings with which Tidemark reads from it into ``home``."""
+    last_run: datetime | None
+
+
+@contextmanager
+def feeding() -> Iterator[Feeding]:
+    """Serve the world of the demo's home, with the environment pointing there.
+
+    Raises ``ConfigError`` where the home cannot be written or holds other data.
+    """
+    home = demo_home()
+    epoch, last_run = _world_of(home)
+    with serve(World(SEED, epoch)) as served:
+        variables = {
+            HOME: str(home),
+            **served.env,
+            "DAGSTER_DISABLE_TELEMETRY": "1",
+        }
+        with environment(variables):
+            yield Feeding(home, served.base_url, variables, last_run)
+        _remember(home, epoch, datetime.now(UTC))
+
+
+def demo_home() -> Path:
+    """``TIDEMARK_HOME`` where it is set, else ``./data/demo``. It exists and can be written."""
+    settings = load_settings()
+    if HOME not in settings.variables:
+        settings = load_settings({**os.environ, HOME: str(DEFAULT_HOME)})
+    return settings.prepare_home()
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """The process's environment with ``variables``, for as long as the block runs."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                del os.environ[name]
+
+
+def _world_of(home: Path) -> tuple[datetime, datetime | None]:
+    """Epoch of the home's world, and when it was last fed."""
+    file = home / FILE_NAME
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return datetime.fromisoformat(told["epoch"]), datetime.fromisoformat(told["last_run"])
+    except FileNotFoundError:
+        pass
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{file} does not tell the sandbox's world: {error}\n"
+            f"Mend: remove the folder {home}; the demo makes it anew"
+        ) from error
+    if warehouse.has_data(home):
+        raise ConfigError(
+            f"{home} holds data that are not the sandbox's; they will not be mixed\n"
+            f"Mend: unset {HOME}, or point it at an empty folder"
+        )
+    now = datetime.now(UTC)
+    epoch = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    _remember(home, epoch, now)
+    return epoch, None
+
+
+def _remember(home: Path, epoch: datetime, last_run: datetime) -> None:
+    text = json.dumps({"seed": SEED, "epoch": epoch.isoformat(), "last_run": last_run.isoformat()})
+    temporary = home / f"{FILE_NAME}.tmp"
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(home / FILE_NAME)

@@ -1,0 +1,59 @@
+"""``tidemark demo``: one full pull through Dagster, from the sandbox into the demo's home."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from rich.console import Console
+
+from pipelines.cli.output import is_terminal, say, warn
+from pipelines.cli.run import PARTLY_FAILED
+from pipelines.demo import report
+from pipelines.demo.exchange import feeding
+
+JOB = "everything"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def run() -> int:
+    """Pull, show, and say what next. The exit code is that of ``tidemark pull``."""
+    with feeding() as exchange:
+        before = report.rows(exchange.home)
+        say(f"Sandbox exchange on {exchange.url}, speaking BitexBit and WEX.")
+        say(f"Pulling every feed through Dagster into {exchange.home} …")
+        started = time.monotonic()
+        with _waiting():
+            problems = materialize()
+        seconds = time.monotonic() - started
+        report.show(exchange, before, seconds)
+    for problem in problems:
+        warn(problem)
+    return PARTLY_FAILED if problems else 0
+
+
+def materialize() -> list[str]:
+    """Run the job of all assets in this process; what failed, in the engine's own words."""
+    from pipelines.definitions import defs
+
+    job = defs().resolve_job_def(JOB)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(run_config=QUIET, instance=instance, raise_on_error=False)
+    return [_reason(event) for event in result.all_events if event.is_step_failure]
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return data.error_display_string
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """A sign of life, where somebody is watching."""
+    if not is_terminal():
+        yield
+        return
+    with Console(stderr=True).status("pulling"):
+        yield

@@ -1,0 +1,112 @@
+"""``make ui``: Dagster's page and daemon, with the sandbox exchange feeding them.
+
+``python -m pipelines.demo.ui``, from the top of the repository. Ctrl-C stops both.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from pipelines.cli.output import say, warn
+from pipelines.demo.exchange import feeding
+from schemas import ConfigError, TidemarkError
+
+ROOT: Final = Path(__file__).parents[2]
+HOST: Final = "127.0.0.1"
+USUAL_PORT: Final = 3000
+STOP_SECONDS: Final = 20.0
+
+
+def main() -> int:
+    """Run until Ctrl-C; 0 for that, and what Dagster says where it ends by itself."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with feeding() as exchange:
+            port = free_port(USUAL_PORT)
+            url = f"http://{HOST}:{port}"
+            say(f"Sandbox exchange on {exchange.url}, feeding {exchange.home}")
+            with dagster(port) as process:
+                if not answers(url, process):
+                    return process.returncode
+                say(f"Dagster on {url}   (assets: {url}/asset-groups, Ctrl-C stops both)")
+                say("Materialize all assets there, or switch schedules on under Automation.")
+                return process.wait()
+    except TidemarkError as error:
+        warn(f"tidemark: {error}")
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        warn("\nstopped; what was fetched until now is stored")
+        return 0
+
+
+def free_port(wanted: int) -> int:
+    """``wanted`` where nobody listens on it, else any free port."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ConfigError(f"no port is free on {HOST}")
+
+
+@contextmanager
+def dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Dagster's page and daemon, stopped on leaving.
+
+    It gets a session of its own, so that Ctrl-C reaches this process only, and the sandbox outlives
+    the runs that read from it.
+    """
+    home = Path(os.environ.get("DAGSTER_HOME") or ROOT)
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions"]
+    process = subprocess.Popen(
+        [*command, "-h", HOST, "-p", str(port), "--log-level", "warning"],
+        cwd=ROOT,
+        env={**os.environ, "DAGSTER_HOME": str(home.absolute()), "PYTHONWARNINGS": "ignore"},
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until the page can be opened; false where Dagster ended before that."""
+    while True:
+        try:
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            return False
+        try:
+            with urllib.request.urlopen(f"{url}/server_info", timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            continue
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""The ingest engine: what is wanted minus what is proved is fetched, stored and claimed.
+
+Plain Python; Dagster and the command line are thin layers around :func:`pull` and :func:`publish`.
+"""
+
+from pipelines.ingest.publishing import PublishReport, TableState, publish, state
+from pipelines.ingest.report import Listener, PullReport, StreamProgress, StreamReport
+from pipelines.ingest.run import pull
+
+__all__ = [
+    "Listener",
+    "PublishReport",
+    "PullReport",
+    "StreamProgress",
+    "StreamReport",
+    "TableState",
+    "publish",
+    "pull",
+    "state",
+]

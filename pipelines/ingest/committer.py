@@ -1,0 +1,111 @@
+"""Commits pages on a thread of its own while the next page is fetched.
+
+A slow exchange has every page committed by itself. Where pages come fast, those of half a second
+are one commit, because a commit rewrites a file: a crash costs at most that half second, and its
+pages are fetched again.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from connectors.base import Rejected
+from pipelines.ingest.report import StreamReport
+from warehouse.lake import StreamWriter
+from warehouse.ledger import StreamState
+from warehouse.quarantine import Refused
+
+_PILE: Final = 64
+"""Pages that may wait: 64 pages of 1,000 rows are some 10 MB."""
+_GATHER_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True)
+class _Work:
+    rows: pa.Table | None
+    refused: Sequence[Rejected]
+    state: StreamState | None
+    """``None``: nothing to record; it only wakes the thread for a flush."""
+
+
+class Committer:
+    """``with Committer(writer, report) as c: c.put(...)``; leaving waits until all is stored."""
+
+    def __init__(self, writer: StreamWriter, report: StreamReport) -> None:
+        self._writer = writer
+        self._report = report
+        self._queue: queue.Queue[_Work | None] = queue.Queue(_PILE)
+        self._urgent = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+
+    def __enter__(self) -> "Committer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def put(
+        self, rows: pa.Table | None, state: StreamState, refused: Sequence[Rejected] = ()
+    ) -> None:
+        """Store ``rows`` and record ``state`` (which may claim all rows put so far)."""
+        if self._error is not None:
+            raise self._error
+        self._queue.put(_Work(rows, refused, state))
+
+    def flush(self) -> None:
+        """Return when everything put so far is stored."""
+        self._urgent.set()
+        self._queue.put(_Work(None, (), None))
+        self._queue.join()
+        self._urgent.clear()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            work = self._gather()
+            ended = None in work
+            pages = [w for w in work if w is not None and w.state is not None]
+            try:
+                if pages and self._error is None:
+                    self._commit(pages)
+            except BaseException as error:  # handed to the thread that puts
+                self._error = error
+            finally:
+                for _ in work:
+                    self._queue.task_done()
+
+    def _gather(self) -> list[_Work | None]:
+        """The next piece of work and what follows it within the gathering time."""
+        work = [self._queue.get()]
+        until = time.monotonic() + _GATHER_SECONDS
+        while work[-1] is not None and len(work) < _PILE and not self._urgent.is_set():
+            left = until - time.monotonic()
+            try:
+                work.append(self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait())
+            except queue.Empty:
+                break
+        return work
+
+    def _commit(self, pages: list[_Work]) -> None:
+        state = pages[-1].state
+        assert state is not None
+        done = self._writer.commit(
+            [w.rows for w in pages if w.rows is not None and w.rows.num_rows],
+            state,
+            [Refused(r.reason, r.payload) for w in pages for r in w.refused],
+        )
+        self._report.rows_added += done.added
+        self._report.rows_replaced += done.replaced
+        self._report.quarantined += done.quarantined

@@ -1,0 +1,71 @@
+"""What one answer demonstrates about the window that was asked for. Pure.
+
+An answer is a run of neighbouring rows: whichever end of the window ``limit`` keeps, whatever cap
+the server applies, nothing lies between two rows of one answer. So its span is proved. That
+nothing lies beyond its ends is proved only by an answer that shows the held row at an edge of the
+window and nothing new.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Verdict(Enum):
+    """What to make of an answer."""
+
+    PROGRESS = "progress"  # rows inside the window, which were not proved before
+    NOTHING_BETWEEN = "nothing between"  # the edges and no row between: the window is proved
+    SILENT = "silent"  # not even the rows that are known to be there
+    UNSURE = "unsure"  # one edge alone, where no answer ever held more than one row
+    ASTRAY = "astray"  # only rows outside the window: a filter was not applied as sent
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, and what else was to be seen."""
+
+    verdict: Verdict
+    shows_lower: bool
+    shows_upper: bool
+    outside: bool
+
+
+def judge(
+    keys: Sequence[int],
+    lower_edge: int | None,
+    upper_edge: int | None,
+    page_rows: int,
+    sent: tuple[int | None, int | None] = (None, None),
+) -> Judgement:
+    """Judge the sorted distinct row ``keys`` of an answer.
+
+    ``lower_edge``/``upper_edge``: held rows at the ends of the window (``None`` = open end).
+    ``page_rows``: the largest answer this stream ever gave (one row alone proves nothing where
+    answers hold no more than one). ``sent``: the bounds of the request where they reach beyond the
+    edges; rows in between are no sign of a filter that was not applied.
+    """
+    start = 0 if lower_edge is None else bisect_right(keys, lower_edge)
+    stop = len(keys) if upper_edge is None else bisect_left(keys, upper_edge)
+    shows_lower = lower_edge is not None and start > 0 and keys[start - 1] == lower_edge
+    shows_upper = upper_edge is not None and stop < len(keys) and keys[stop] == upper_edge
+    lowest = lower_edge if sent[0] is None else sent[0]
+    highest = upper_edge if sent[1] is None else sent[1]
+    outside = bool(keys) and (
+        (lowest is not None and keys[0] < lowest) or (highest is not None and keys[-1] > highest)
+    )
+    if stop > start:
+        verdict = Verdict.PROGRESS
+    elif not keys:
+        verdict = Verdict.SILENT
+    elif start > 0 and stop < len(keys):
+        # rows on either side and none between them: neighbours
+        verdict = Verdict.NOTHING_BETWEEN
+    elif outside:
+        verdict = Verdict.ASTRAY
+    elif page_rows >= 2:
+        verdict = Verdict.NOTHING_BETWEEN
+    else:
+        verdict = Verdict.UNSURE
+    return Judgement(verdict, shows_lower, shows_upper, outside)

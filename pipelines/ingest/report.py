@@ -1,0 +1,78 @@
+"""What a pull did, stream by stream."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass
+class StreamReport:
+    """The outcome of one stream. ``error`` and ``notice`` are sentences for the user."""
+
+    exchange: str
+    dataset: str
+    stream: str
+    requests: int = 0
+    rows_added: int = 0
+    rows_replaced: int = 0
+    quarantined: int = 0
+    lost_found: bool = False
+    error: str | None = None
+    notice: str | None = None
+    newest: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.exchange}/{self.dataset} {self.stream}".rstrip()
+
+    @property
+    def problem(self) -> str | None:
+        """Why this stream makes the pull end with exit code 1, if it does."""
+        if self.error:
+            return f"{self.name}: {self.error}"
+        if self.lost_found:
+            return (
+                f"{self.name}: rows were lost: the exchange no longer shows what came between the "
+                "last pull and its oldest row. Pull more often; `tidemark status` shows the hole"
+            )
+        if self.quarantined:
+            return (
+                f"{self.name}: {self.quarantined} row(s) could not be stored exactly and lie in "
+                "`quarantine` with the reason; the rest is stored"
+            )
+        return None
+
+
+@dataclass
+class PullReport:
+    """The outcome of a pull. ``ok`` is false where anything could not be fetched or stored."""
+
+    streams: list[StreamReport] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors
+
+    @property
+    def errors(self) -> list[str]:
+        return list(dict.fromkeys(s.problem for s in self.streams if s.problem))
+
+    @property
+    def notices(self) -> list[str]:
+        return list(dict.fromkeys(s.notice for s in self.streams if s.notice))
+
+
+@dataclass(frozen=True)
+class StreamProgress:
+    """How far one stream is: rows received and requests made in this pull."""
+
+    exchange: str
+    dataset: str
+    stream: str
+    rows: int
+    requests: int
+    oldest: datetime | None
+    done: bool
+
+
+Listener = Callable[[StreamProgress], None]

@@ -1,0 +1,348 @@
+"""Pull a stream whose history is asked for in windows of ids or of time.
+
+What is wanted minus what is proved is fetched, newest first, until it is proved. Every answer is
+stored and claims exactly its own span; windows overlap by the held row at each edge, so that an
+answer shows that it connects. See ``judge.py`` for what an answer proves and ``law.py`` for what
+is remembered.
+"""
+
+import time
+from dataclasses import replace
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.base import Cursor, Offer, Page, Stream, Window
+from connectors.errors import ContractError
+from pipelines.ingest.context import StreamContext, times_of
+from pipelines.ingest.judge import Verdict, judge
+from pipelines.ingest.law import Law
+from schemas import TIMEFRAMES
+from warehouse.coverage import Gap, Interval, add, gaps
+from warehouse.coverage_table import reaches
+from warehouse.ledger import StreamState
+
+UNSETTLED: Final = ("pending", "unconfirmed", "open")
+"""States of a row that may still change under the same id."""
+LOOKBACK_ROWS: Final = 1000
+LOOKBACK_CANDLES: Final = 3
+
+
+class WindowedPull:
+    """One pull of one ``Cursor.ID`` or ``Cursor.TIME`` stream."""
+
+    def __init__(self, context: StreamContext, offer: Offer, lookback: int | None) -> None:
+        self.context = context
+        self.stream: Stream = context.stream
+        self.offer = offer
+        self.by_time = offer.cursor is Cursor.TIME
+        self.step = TIMEFRAMES[self.stream.timeframe] if self.stream.timeframe else 1
+        self.lookback = max(lookback or 0, LOOKBACK_CANDLES if self.by_time else LOOKBACK_ROWS)
+        self.state: StreamState = replace(
+            context.state, unit="time" if self.by_time else "id", wanted_from=context.wanted_from
+        )
+        self.law = Law.load(self.state.law, offer)
+        self.floor = context.wanted_from if self.by_time else 0
+        self.seen: set[int] = set()
+        """Keys at the ends of answers of this pull: they were there a moment ago."""
+        self.reread: set[int] = set()
+        """Unsettled rows that this pull received again."""
+        self.doubtful = False
+        """Nothing newer was shown, but by an answer that had ignored the bound."""
+        self.started = time.time_ns() // 1000
+
+    def run(self) -> None:
+        """Fetch until all that is wanted is proved. Raises ``TidemarkError``; what came is kept."""
+        self._head()
+        last = None
+        while (gap := self._next_gap()) is not None:
+            if gap == last:
+                raise ContractError(
+                    f"{self.context.name}: answers for the window {gap.lower}..{gap.upper} prove "
+                    "nothing of it (are its candles open for ever?)"
+                )
+            last = gap
+            self._fill(gap)
+        if self.doubtful and self.law.keeps != "newest":
+            self._refuse(Verdict.ASTRAY, self.state.complete[-1].last, None)
+        self._settle()
+        self.state = replace(self.state, checked_at=self.started, law=self.law.dump())
+        if self.state != self.context.state:
+            self.context.commit(None, self.state)
+
+    # -- the head ---------------------------------------------------------------------------
+
+    def _head(self) -> None:
+        """The newest rows, and the look-back below what was the newest before."""
+        held = self.state.complete[-1] if self.state.complete else None
+        lookback_row = None
+        if held is not None and self.law.keeps == "oldest":
+            lookback_row = self._row_below_head()
+        page = self._fetch(self.law.window(lookback_row, None, self._head_limit(held)))
+        keys = self._absorb(page)
+        if not keys:
+            if held is not None and held.last is not None:
+                self._climb(held.last)
+            return
+        if held is not None and held.last is not None and lookback_row is None:
+            if keys[-1] < held.last:
+                self.law = replace(
+                    self.law, keeps="oldest" if keys[0] <= (held.first or 0) else None
+                )
+            elif held.first is not None and keys[0] > held.first:
+                self.law = replace(self.law, keeps="newest")
+        if self.law.keeps != "newest":
+            before = len(self.state.complete)
+            top = self.state.complete[-1].last if self.state.complete else keys[-1]
+            rose = self._climb(keys[-1] if top is None else max(top, keys[-1]))
+            if held is None and rose and before and len(keys) >= self.law.page_rows:
+                self.law = replace(self.law, keeps="oldest")
+        elif held is not None:
+            self._look_further_back(keys)
+
+    def _climb(self, top: int) -> bool:
+        """Fetch above ``top`` until an answer shows nothing newer; whether there was anything."""
+        rose = False
+        while True:
+            keys, verdict = self._ask(top, None)
+            if verdict is Verdict.ASTRAY and keys[-1] == top:
+                # `since` is ignored. Whether ``top`` is the head shows when rows turn up below it
+                self.doubtful = True
+                return rose
+            self._refuse(verdict, top, None)
+            if verdict is not Verdict.PROGRESS or keys[-1] <= top:
+                return rose
+            rose, new = True, sum(1 for k in keys if k > top)
+            top = keys[-1]
+            newest = self.state.newest_at or 0
+            if newest >= self.started and new < self.law.page_rows // 2:
+                return rose  # abreast of a busy market; the next pull goes on from here
+
+    def _look_further_back(self, keys: list[int]) -> None:
+        """More pages below the newest one where the look-back is set beyond a page."""
+        remaining = self.lookback - len(keys)
+        while remaining > 0 and len(keys) > 1 and not self.by_time:
+            low = keys[0]
+            if self.state.complete[-1].first is None or low <= self.state.complete[-1].first:
+                return
+            keys = self._absorb(self._fetch(self.law.window(None, low, self.offer.max_rows)))
+            if not keys or keys[0] >= low:
+                return
+            remaining -= len(keys)
+
+    def _head_limit(self, held: Interval | None) -> int:
+        if not self.by_time or held is None or self.law.keeps != "newest":
+            return self.offer.max_rows
+        missing = max(0, self.started - held.upper) // self.step
+        return min(self.offer.max_rows, missing + self.lookback + 2)
+
+    def _row_below_head(self) -> int | None:
+        """The held row ``lookback`` rows below the head."""
+        cursor = self.context.declared.integer_id or self.context.declared.time_column
+        tail = self.context.writer.tail(self.lookback, [cursor])
+        keys = pc.cast(tail.column(0), pa.int64())
+        return pc.min(keys).as_py() if tail.num_rows else None
+
+    # -- the gaps ---------------------------------------------------------------------------
+
+    def _next_gap(self) -> Gap | None:
+        """The newest part that is wanted and neither proved nor lost."""
+        complete = self.state.complete
+        if not complete:
+            return None
+        reached = not self.by_time and reaches(complete[0], self.state.wanted_from)
+        low = complete[0].lower if reached else min(self.floor, complete[0].lower)
+        for gap in gaps(complete, low, complete[-1].upper):
+            if not any(
+                i.lower <= gap.lower and (gap.upper or 0) <= i.upper for i in self.state.lost
+            ):
+                return gap
+        return None
+
+    def _fill(self, gap: Gap) -> None:
+        assert gap.upper is not None  # only gaps below a proved interval are filled here
+        upper = gap.above.first if gap.above else None
+        lower = gap.below.last if gap.below else None
+        floor = self.floor if self.by_time and lower is None else None
+        _, verdict = self._ask(lower, upper, floor)
+        self._refuse(verdict, lower, upper)
+        if verdict is Verdict.NOTHING_BETWEEN:
+            self._claim(Interval(gap.lower, gap.upper))
+        elif verdict is Verdict.SILENT:
+            if upper in self.seen or lower in self.seen:
+                raise ContractError(
+                    f"{self.context.name}: the exchange showed rows and, asked again, did not show "
+                    "them. Nothing was claimed that is not held; try again later"
+                )
+            # it no longer shows even the rows we hold there: what lay between is gone
+            lost = (*self.state.lost, Interval(gap.lower, gap.upper))
+            self.state = replace(self.state, lost=lost)
+            self.context.report.lost_found = True
+            self.context.commit(None, self.state)
+
+    def _ask(
+        self, lower: int | None, upper: int | None, floor: int | None = None
+    ) -> tuple[list[int], Verdict]:
+        """Ask for the window between two held rows, in every way that could be understood.
+
+        The last answer's keys, and the best verdict that any answer gave.
+        """
+        astray: list[int] = []
+        for law in list(self.law.alternatives(self.offer)):
+            sent = law.window(lower if floor is None else floor, upper, self.offer.max_rows)
+            keys = self._absorb(self._fetch(sent))
+            bounds = (None if floor is not None else sent.lower, sent.upper)
+            judgement = judge(keys, lower, upper, self.law.page_rows, bounds)
+            if judgement.verdict is Verdict.UNSURE:
+                return self._ask_inside(lower, upper)
+            if judgement.verdict in (Verdict.PROGRESS, Verdict.NOTHING_BETWEEN):
+                self._learn(
+                    law,
+                    judgement.outside,
+                    judgement.shows_lower,
+                    judgement.shows_upper,
+                    lower,
+                    upper,
+                    judgement.verdict,
+                )
+                return keys, judgement.verdict
+            astray = keys or astray
+        return astray, Verdict.ASTRAY if astray else Verdict.SILENT
+
+    def _ask_inside(self, lower: int | None, upper: int | None) -> tuple[list[int], Verdict]:
+        """Ask without the held rows at the edges: where an answer holds one row, they fill it."""
+        step = self.step
+        sent = replace(self.law, lower_shift=0, upper_shift=0).window(
+            None if lower is None else lower + step,
+            None if upper is None else upper - step,
+            self.offer.max_rows,
+        )
+        keys = self._absorb(self._fetch(sent))
+        verdict = judge(keys, lower, upper, self.law.page_rows).verdict
+        if verdict in (Verdict.SILENT, Verdict.UNSURE):
+            verdict = Verdict.NOTHING_BETWEEN
+        return keys or [k for k in (lower, upper) if k is not None], verdict
+
+    def _refuse(self, verdict: Verdict, lower: int | None, upper: int | None) -> None:
+        """``ContractError`` where every answer lay outside the window: filters are not honoured."""
+        if verdict is Verdict.ASTRAY:
+            names = "since and until" if self.by_time else "the id bounds"
+            raise ContractError(
+                f"{self.context.name}: the exchange ignores {names}: it answers with rows outside "
+                f"the window {lower}..{upper}, so what lies inside cannot be fetched. What was "
+                "received is stored and claimed, nothing else"
+            )
+
+    def _learn(
+        self,
+        law: Law,
+        outside: bool,
+        shows_lower: bool,
+        shows_upper: bool,
+        lower: int | None,
+        upper: int | None,
+        verdict: Verdict,
+    ) -> None:
+        """Remember what a fruitful answer shows of the law under which it was asked."""
+        if outside:
+            return
+        if lower is None:
+            law = replace(law, lower_shift=self.law.lower_shift)
+        if upper is None:
+            law = replace(law, upper_shift=self.law.upper_shift)
+        newest = self.state.complete[-1].last if self.state.complete else None
+        if upper is not None and shows_upper and newest is not None and upper < newest:
+            law = replace(law, unit_proved=True)
+        if verdict is Verdict.NOTHING_BETWEEN and lower is not None and upper is not None:
+            law = replace(
+                law,
+                lower_shift=law.lower_shift if shows_lower else 1,
+                upper_shift=law.upper_shift if shows_upper else 1,
+            )
+        self.law = replace(law, keeps=self.law.keeps, page_rows=self.law.page_rows)
+
+    # -- rows that may still change -----------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Read again the rows whose state was not final, where this pull has not met them yet."""
+        waiting = sorted(self.state.unsettled - self.reread, reverse=True)
+        while waiting:
+            newest = waiting[0]
+            window = self.law.window(None, newest, self.offer.max_rows)
+            if self.law.keeps != "newest":
+                window = self.law.window(newest, newest, self.offer.max_rows)
+            self._absorb(self._fetch(window))
+            waiting = [w for w in waiting[1:] if w not in self.reread]
+
+    # -- answers ------------------------------------------------------------------------------
+
+    def _fetch(self, window: Window) -> Page:
+        return self.context.fetch(window)
+
+    def _absorb(self, page: Page) -> list[int]:
+        """Store an answer and claim its span; its sorted distinct keys."""
+        table = page.table
+        refused = [r.cursor for r in page.rejected if r.cursor is not None]
+        keys = sorted({*page.cursor.to_pylist(), *refused})
+        if page.received and not keys:
+            raise ContractError(
+                f"{self.context.name}: an answer of {page.received} rows, none with a readable "
+                f"{'time' if self.by_time else 'id'}: {page.rejected[0].reason}"
+            )
+        if not keys:
+            return []
+        self.law = replace(self.law, page_rows=max(self.law.page_rows, page.received))
+        self.seen |= {keys[0], keys[-1]}
+        self._note_unsettled(table, page)
+        newest = times_of(self.context.declared, table, pc.max)
+        if newest is not None:
+            self.state = replace(self.state, newest_at=max(newest, self.state.newest_at or newest))
+        interval = self._span(page, keys)
+        if interval is not None:
+            known = self.state.complete
+            self.state = replace(self.state, complete=add(known, interval), law=self.law.dump())
+            if (
+                known
+                and known[0].first is not None
+                and len(known) == 1
+                and keys[0] < known[0].first
+            ):
+                self._kept_newest(known[0])
+        self.context.commit(table, self.state, page.rejected)
+        return keys
+
+    def _kept_newest(self, known: Interval) -> None:
+        """Rows exist below the first answer, which had no bounds: it kept the newest end."""
+        if self.law.keeps is None and not self.context.state.complete and known.first in self.seen:
+            self.law = replace(self.law, keeps="newest")
+
+    def _span(self, page: Page, keys: list[int]) -> Interval | None:
+        """What an answer proves: from its first row to its last final one."""
+        first, last = keys[0], keys[-1]
+        if self.by_time:
+            final = page.cursor.filter(page.table.column("is_final").combine_chunks())
+            ended = {r.cursor for r in page.rejected if (r.cursor or 0) + self.step <= self.started}
+            settled = [k for k in keys if k in ended or k <= (pc.max(final).as_py() or first - 1)]
+            if not settled:
+                return None
+            last = settled[-1]
+        first_at: int | None = first if self.by_time else None
+        if not self.by_time and page.table.num_rows:
+            at = pc.index(page.cursor, pc.min(page.cursor)).as_py()
+            first_at = page.table.column("timestamp")[at].value
+        return Interval(first, last + self.step, first, last, first_at)
+
+    def _claim(self, interval: Interval) -> None:
+        self.state = replace(self.state, complete=add(self.state.complete, interval))
+        self.context.commit(None, replace(self.state, law=self.law.dump()))
+
+    def _note_unsettled(self, table: pa.Table, page: Page) -> None:
+        if "status" not in table.column_names:
+            return
+        cursors = set(page.cursor.to_pylist())
+        self.reread |= cursors
+        open_rows = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
+        still = set(page.cursor.filter(open_rows.combine_chunks()).to_pylist())
+        unsettled = (self.state.unsettled - cursors) | still
+        self.state = replace(self.state, unsettled=frozenset(unsettled))

@@ -1,0 +1,11 @@
+"""Dagster around the ingest engine: assets, jobs and schedules made from the feeds.
+
+``specs``      what the asset graph shows: keys, descriptions, column schemas, kinds
+``pulling``    the assets <exchange>/<dataset>: one step a feed, in the exchange's pool
+``publishing`` the assets warehouse/<dataset>: one step, so that a run publishes once
+``schedules``  one job and one schedule for every dataset that declares a schedule
+``metadata``   what every materialisation tells
+``code``       all of it together: what ``pipelines.definitions`` loads
+
+Nothing is decided here about what to fetch or how to store it: that is the engine's.
+"""

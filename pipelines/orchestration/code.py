@@ -1,0 +1,46 @@
+"""All definitions together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from pipelines.feeds import FEEDS_ROOT, Feed, feeds_root, load_feeds
+from pipelines.orchestration.publishing import warehouse_assets
+from pipelines.orchestration.pulling import lake_assets
+from pipelines.orchestration.schedules import feed_jobs, feed_schedules
+
+
+def feed_definitions(feed: Feed, feeds: Sequence[Feed]) -> dg.Definitions:
+    """What one feed brings; ``feeds``: all of them, for assets that several share."""
+    assets = lake_assets(feed, feeds)
+    return dg.Definitions(
+        assets=[assets] if assets else [],
+        jobs=feed_jobs(feed, feeds),
+        schedules=feed_schedules(feed),
+    )
+
+
+def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
+    """The tables, a job for everything, and the executor: one process, one step after another."""
+    return dg.Definitions(
+        assets=[warehouse_assets(feeds)] if feeds else [],
+        jobs=[
+            dg.define_asset_job(
+                "everything",
+                selection=dg.AssetSelection.all(),
+                description="Pull every feed and publish every table, as `tidemark pull` does.",
+            )
+        ],
+        executor=dg.in_process_executor,
+    )
+
+
+def all_definitions() -> dg.Definitions:
+    """Every feed and the warehouse. Raises ``ConfigError`` with file and line for a mistake."""
+    feeds = load_feeds()  # before Dagster reads the files, so that a mistake is said in our words
+    if feeds_root() == FEEDS_ROOT:
+        loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parents[1])
+    else:
+        loaded = dg.Definitions.merge(*(feed_definitions(feed, feeds) for feed in feeds))
+    return dg.Definitions.merge(loaded, warehouse_definitions(feeds))

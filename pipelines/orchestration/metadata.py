@@ -1,0 +1,80 @@
+"""What a materialisation tells: rows, lag, gaps, files, and how every stream fared."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from pipelines.ingest import StreamReport, TableState
+from pipelines.orchestration.specs import column_schema
+from schemas import DATASETS
+
+Metadata = dict[str, dg.MetadataValue | dg.TableSchema | int | float | str]
+
+
+def table_metadata(dataset: str, state: TableState) -> Metadata:
+    """What holds of a dataset as it is stored now."""
+    found: Metadata = {
+        "dagster/row_count": state.rows,
+        "dagster/column_schema": column_schema(DATASETS[dataset]),
+        "files": state.files,
+        "gaps": state.gaps,
+        "lost": state.lost,
+    }
+    if state.newest is not None:
+        found["newest"] = dg.MetadataValue.timestamp(state.newest)
+        found["lag_seconds"] = lag_seconds(state.newest)
+    return found
+
+
+def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> Metadata:
+    """What one pull did to a dataset; ``path``: where its files lie."""
+    found: Metadata = {
+        "rows_added": sum(s.rows_added for s in streams),
+        "rows_replaced": sum(s.rows_replaced for s in streams),
+        "requests": sum(s.requests for s in streams),
+        "quarantined": sum(s.quarantined for s in streams),
+        "path": dg.MetadataValue.path(path),
+    }
+    notices = list(dict.fromkeys(s.notice for s in streams if s.notice))
+    if notices:
+        found["notices"] = dg.MetadataValue.md("\n".join(f"- {notice}" for notice in notices))
+    if streams:
+        found["streams"] = _stream_table(streams)
+    return found
+
+
+def publish_metadata(dataset: str, state: TableState, path: Path, published: bool) -> Metadata:
+    """What one publish did to a table; ``path``: the DuckDB file."""
+    return {
+        "rows_added": state.rows_added,
+        "published": dg.MetadataValue.bool(published),
+        "dagster/table_name": f"warehouse.main.{dataset}",
+        "path": dg.MetadataValue.path(path),
+        **table_metadata(dataset, state),
+    }
+
+
+def lag_seconds(newest: datetime, now: datetime | None = None) -> float:
+    """How old the newest row is."""
+    return round(max(0.0, ((now or datetime.now(UTC)) - newest).total_seconds()), 3)
+
+
+def _stream_table(streams: Sequence[StreamReport]) -> dg.MetadataValue:
+    records = [
+        dg.TableRecord(
+            {
+                "stream": stream.stream,
+                "rows_added": stream.rows_added,
+                "rows_replaced": stream.rows_replaced,
+                "requests": stream.requests,
+                "newest": stream.newest.isoformat() if stream.newest else "",
+            }
+        )
+        for stream in streams
+    ]
+    names = ("stream", "rows_added", "rows_replaced", "requests", "newest")
+    types = ("string", "int", "int", "int", "string")
+    columns = [dg.TableColumn(n, t) for n, t in zip(names, types, strict=True)]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))

@@ -1,0 +1,73 @@
+"""One job and one schedule for every dataset of a feed that declares a schedule."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from pipelines.feeds import Feed, Job, jobs
+from pipelines.orchestration.pulling import FEED_TAG, python_name
+from pipelines.orchestration.specs import lake_key, table_key
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition,
+    )
+
+_WAITING: Final = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
+_RUNNING: Final = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
+GHOST_AFTER: Final = timedelta(hours=6)
+"""A run that is said to run for longer may be one whose process was killed: it blocks no more."""
+
+
+def job_name(job: Job) -> str:
+    """``bitexbit_trades``: of the job and of its schedule."""
+    return python_name(f"{job.feed.name}_{job.spec.name}")
+
+
+def feed_jobs(feed: Feed, feeds: Sequence[Feed]) -> list["UnresolvedAssetJobDefinition"]:
+    """A job for every dataset: pull it, and publish its table."""
+    return [_asset_job(job, feeds) for job in jobs([feed])]
+
+
+def feed_schedules(feed: Feed) -> list[dg.ScheduleDefinition]:
+    """A schedule for every dataset that declares one; off until somebody switches it on."""
+    return [_schedule(job, job.spec.schedule) for job in jobs([feed]) if job.spec.schedule]
+
+
+def _asset_job(job: Job, feeds: Sequence[Feed]) -> "UnresolvedAssetJobDefinition":
+    sharing = [j for j in jobs(feeds) if (j.exchange, j.dataset) == (job.exchange, job.dataset)]
+    return dg.define_asset_job(
+        job_name(job),
+        selection=dg.AssetSelection.assets(
+            lake_key(job.exchange, job.dataset), table_key(job.dataset)
+        ),
+        description=f"Pull {job.name} and publish warehouse/{job.dataset}.",
+        tags={FEED_TAG: job.feed.name} if len(sharing) > 1 else {},
+    )
+
+
+def _schedule(job: Job, cron: str) -> dg.ScheduleDefinition:
+    name = job_name(job)
+
+    @dg.schedule(
+        cron_schedule=cron,
+        job_name=name,
+        name=name,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=f"Pull {job.name} and publish warehouse/{job.dataset}.",
+    )
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        # A first pull can take hours. Runs that would only wait for it are not queued up.
+        unfinished = context.instance.get_run_records(
+            dg.RunsFilter(job_name=name, statuses=[*_WAITING, *_RUNNING])
+        )
+        for record in unfinished:
+            age = context.scheduled_execution_time - record.create_timestamp
+            if record.dagster_run.status in _WAITING or age < GHOST_AFTER:
+                return dg.SkipReason(f"run {record.dagster_run.run_id} of this job is not done yet")
+        return dg.RunRequest()
+
+    return tick

@@ -1,0 +1,127 @@
+"""What the asset graph shows of every dataset: keys, descriptions, column schemas, kinds."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import dagster as dg
+import pyarrow as pa
+
+import connectors
+from connectors.base import Cursor
+from pipelines.feeds import Feed, Job, jobs
+from schemas import DATASETS, Dataset
+
+OWNERS: Final = ("team:tidemark",)
+WAREHOUSE: Final = "warehouse"
+
+
+def lake_key(exchange: str, dataset: str) -> dg.AssetKey:
+    """``bitexbit/trades``: the lake's files."""
+    return dg.AssetKey([exchange, dataset])
+
+
+def table_key(dataset: str) -> dg.AssetKey:
+    """``warehouse/trades``: the DuckDB table."""
+    return dg.AssetKey([WAREHOUSE, dataset])
+
+
+def dataset_of(key: dg.AssetKey) -> str:
+    """The dataset's name in either key."""
+    return key.path[-1]
+
+
+def lake_spec(exchange: str, dataset: str, feeds: Sequence[Feed]) -> dg.AssetSpec:
+    """The asset of one dataset of one exchange, whichever feeds collect it."""
+    declared = DATASETS[dataset]
+    owners = [job for job in jobs(feeds) if (job.exchange, job.dataset) == (exchange, dataset)]
+    deps = []
+    if connectors.offers(exchange)[dataset].cursor is Cursor.DERIVED and any(
+        (job.exchange, job.dataset) == (exchange, "trades") for job in jobs(feeds)
+    ):
+        deps = [lake_key(exchange, "trades")]
+    return dg.AssetSpec(
+        lake_key(exchange, dataset),
+        deps=deps,
+        description=_description(declared, owners),
+        group_name=exchange,
+        kinds={"python", "parquet"},
+        owners=OWNERS,
+        metadata={
+            "dagster/column_schema": column_schema(declared),
+            "dagster/uri": f"lake/{dataset}/exchange={exchange}",
+            "key": ", ".join(declared.key),
+        },
+    )
+
+
+def table_spec(dataset: str, feeds: Sequence[Feed]) -> dg.AssetSpec:
+    """The asset of one DuckDB table, downstream of every exchange's."""
+    declared = DATASETS[dataset]
+    return dg.AssetSpec(
+        table_key(dataset),
+        deps=[lake_key(e, dataset) for e in exchanges_of(dataset, feeds)],
+        description=f"{declared.description}\n\nThe table `{dataset}` of `warehouse.duckdb`, "
+        "of every exchange together, published whole: readers see the old or the new load.",
+        group_name=WAREHOUSE,
+        kinds={"duckdb"},
+        owners=OWNERS,
+        metadata={
+            "dagster/column_schema": column_schema(declared),
+            "dagster/table_name": f"{WAREHOUSE}.main.{dataset}",
+            "key": ", ".join(declared.key),
+        },
+    )
+
+
+def exchanges_of(dataset: str, feeds: Iterable[Feed]) -> list[str]:
+    """The exchanges that a dataset is collected from."""
+    return list(dict.fromkeys(f.exchange for f in feeds if dataset in f.datasets))
+
+
+def datasets_of(feeds: Iterable[Feed]) -> list[str]:
+    """Every dataset that some feed collects, in the order of their declaration."""
+    collected = {name for feed in feeds for name in feed.datasets}
+    return [name for name in DATASETS if name in collected]
+
+
+def column_schema(dataset: Dataset) -> dg.TableSchema:
+    """The contracted columns, as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                field.name,
+                _type_name(field.type),
+                constraints=dg.TableColumnConstraints(nullable=field.nullable),
+                tags=_tags(dataset, field.name),
+            )
+            for field in dataset.schema
+        ],
+        constraints=dg.TableConstraints(other=[f"unique ({', '.join(dataset.key)})"]),
+    )
+
+
+def _tags(dataset: Dataset, column: str) -> dict[str, str]:
+    tags = {"key": ""} if column in dataset.key else {}
+    return tags | ({"partition": ""} if column in dataset.partition else {})
+
+
+def _type_name(kind: pa.DataType) -> str:
+    return "timestamp[us, UTC]" if pa.types.is_timestamp(kind) else str(kind)
+
+
+def _description(dataset: Dataset, owners: Sequence[Job]) -> str:
+    lines = [dataset.description, ""]
+    for job in owners:
+        if dataset.is_account:
+            what = f"account `{job.feed.account}`"
+        elif job.feed.markets is None:
+            what = "all markets"
+        else:
+            what = ", ".join(f"`{market}`" for market in job.feed.markets)
+        when = f", schedule `{job.spec.schedule}`" if job.spec.schedule else ""
+        frames = f", timeframes {', '.join(job.spec.timeframes)}" if job.spec.timeframes else ""
+        lines.append(f"- feed `{job.feed.name}`: {what}{frames}{when}")
+    since = min((job.feed.start for job in owners), default=None)
+    if since is not None and not dataset.snapshot:
+        lines.append(f"\nHistory is wanted back to {since:%Y-%m-%d}.")
+    return "\n".join(lines)

@@ -1,0 +1,182 @@
+"""Settings: what the environment and ``.env`` say.
+
+==================================  ==========================  ================================
+name                                default                     meaning
+==================================  ==========================  ================================
+``TIDEMARK_HOME``                   ``./data``                  everything the pipeline stores
+``<EXCHANGE>_BASE_URL``             the connector's             host root; the API's paths follow
+``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
+``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
+==================================  ==========================  ================================
+
+A variable of the environment wins over the same name in ``.env``; an empty value counts as not
+set. Keys and secrets appear in no message and no ``repr``.
+"""
+
+import io
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import connectors
+from connectors.base import Credentials
+from schemas import ConfigError
+
+DEFAULT_HOME: Final = "./data"
+MAIN_ACCOUNT: Final = "main"
+HOME: Final = "TIDEMARK_HOME"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``home``: absolute folder of everything stored. It need not exist: :meth:`prepare_home`."""
+
+    home: Path
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Every variable that is set and not empty; it holds secrets."""
+
+    def base_url(self, exchange: str) -> str:
+        """The host root of ``exchange``, without a slash at the end.
+
+        Raises ``ConfigError`` for what is no ``http(s)://host``.
+        """
+        name = f"{_prefix(exchange)}_BASE_URL"
+        value = self.variables.get(name)
+        if value is None:
+            return connectors.default_base_url(exchange)
+        return _checked_url(name, value, connectors.default_base_url(exchange))
+
+    def credentials(self, exchange: str, account: str) -> Credentials | None:
+        """The account's key; ``None`` where none is set (then only public data can be had).
+
+        Raises ``ConfigError`` where only one of key and secret is set.
+        """
+        key_name, secret_name = credential_names(exchange, account)
+        key = self.variables.get(key_name)
+        secret = self.variables.get(secret_name)
+        if key is None and secret is None:
+            return None
+        if key is None or secret is None:
+            there, missing = (secret_name, key_name) if key is None else (key_name, secret_name)
+            raise ConfigError(
+                f"{missing} is not set, but {there} is\n"
+                f"Mend: set {missing} too (environment or .env), or unset {there} to collect "
+                "public data only"
+            )
+        for name, value in ((key_name, key), (secret_name, secret)):
+            if not (value.isascii() and value.isprintable()):
+                raise ConfigError(
+                    f"{name} holds characters that no key has (line breaks, letters outside ASCII)"
+                    f"\nMend: copy it again from the exchange"
+                )
+        return Credentials(key, secret)
+
+    def prepare_home(self) -> Path:
+        """Create ``home`` and prove that files can be written in it.
+
+        Raises ``ConfigError`` saying what stands in the way.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.home) as probe:
+                probe.write(b"?")
+        except (FileExistsError, NotADirectoryError):
+            blocking = next(
+                (p for p in (self.home, *self.home.parents) if p.exists() and not p.is_dir()),
+                self.home,
+            )
+            raise ConfigError(
+                f"{HOME} is {self.home}, but {blocking} is a file\n"
+                f"Mend: point {HOME} at a folder, or move that file away"
+            ) from None
+        except PermissionError:
+            raise ConfigError(
+                f"{HOME} is {self.home}, which this user may not write\n"
+                f"Mend: give this user the right to write there, or point {HOME} at another folder"
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"{HOME} is {self.home}, which cannot be written: {error.strerror or error}\n"
+                f"Mend: point {HOME} at a folder on a disk with room"
+            ) from None
+        return self.home
+
+
+def load_settings(
+    env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")
+) -> Settings:
+    """Read ``dotenv`` (where it exists) and ``env`` (default: the process's own), which wins.
+
+    A relative ``TIDEMARK_HOME`` is taken from the working folder. Raises ``ConfigError`` for a
+    ``.env`` that cannot be read.
+    """
+    merged = {**_read_dotenv(dotenv), **(os.environ if env is None else env)}
+    variables = {name: value.strip() for name, value in merged.items() if value.strip()}
+    home = Path(variables.get(HOME, DEFAULT_HOME)).expanduser()
+    return Settings(home.absolute(), variables)
+
+
+def credential_names(exchange: str, account: str) -> tuple[str, str]:
+    """The variables that hold the account's key and secret."""
+    prefix = _prefix(exchange)
+    if account != MAIN_ACCOUNT:
+        prefix += f"_{_prefix(account)}"
+    return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
+
+
+def _prefix(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "_", name).upper()
+
+
+def _checked_url(name: str, value: str, default: str) -> str:
+    mend = f"Mend: {name}={default}"
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port  # a bad port raises only when it is asked for
+    except ValueError as error:
+        raise ConfigError(f"{name} is not a web address: {error}\n{mend}") from None
+    if "@" in parts.netloc:
+        raise ConfigError(f"{name} holds a user name or password, which is not used\n{mend}")
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError(f"{name} is {value!r}, not an address like https://host\n{mend}")
+    if parts.query or parts.fragment or {"api", "tapi"} & set(parts.path.split("/")):
+        raise ConfigError(
+            f"{name} is {value!r}; the host root is wanted, the paths of the API follow it\n"
+            f"Mend: {name}={parts.scheme}://{parts.netloc}"
+        )
+    return value.rstrip("/")
+
+
+def _read_dotenv(path: Path | None) -> dict[str, str]:
+    if path is None or not path.is_file():
+        return {}
+    from dotenv.parser import parse_stream
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"cannot read {path}: it is not text in UTF-8") from None
+    values: dict[str, str] = {}
+    # The parser itself, and not dotenv_values: it tells the line of a mistake, and takes a secret
+    # with ``${`` in it as it stands.
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            raise ConfigError(
+                f"{path}:{_line(binding.original.string, binding.original.line)}: "
+                "cannot read this line; write NAME=value"
+            )
+        if binding.key and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
+
+
+def _line(text: str, first: int) -> int:
+    """The line of the statement itself: ``text`` begins with the blank lines before it."""
+    return first + text[: len(text) - len(text.lstrip())].count("\n")

@@ -1,0 +1,5 @@
+"""What a user of the sandbox can get wrong."""
+
+
+class SandboxError(Exception):
+    """A mistake that a user can mend (port taken, unreadable tape): one clear message."""

@@ -1,0 +1,44 @@
+"""JSON whose numbers keep their exact text (``1.50``, ``7E-5``), which ``json`` cannot write."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+
+class Raw(str):
+    """The text of a JSON number, written as it is."""
+
+    __slots__ = ()
+
+
+def encode(value: Any) -> str:
+    """Compact JSON of dicts, lists, strings, integers, booleans, None and :class:`Raw`."""
+    if isinstance(value, Raw):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(str(k))}:{encode(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(encode, value)) + "]"
+    return json.dumps(value)
+
+
+def decode(text: str | bytes) -> Any:
+    """The reverse of :func:`encode`: numbers come back as :class:`Raw`."""
+    return json.loads(text, parse_float=Raw, parse_int=Raw)
+
+
+def plain(text: str) -> str:
+    """The shortest decimal text without exponent: ``1.5000`` → ``1.5``, ``100`` → ``100``."""
+    whole, _, rest = text.partition(".")
+    rest = rest.rstrip("0")
+    return f"{whole}.{rest}" if rest else whole
+
+
+def scientific(text: str) -> str:
+    """The same value with an exponent: ``0.00756`` → ``7.56E-3``."""
+    sign, digits, exponent = Decimal(text).as_tuple()
+    assert isinstance(exponent, int)
+    body = "".join(map(str, digits)).rstrip("0") or "0"
+    exponent += len(digits) - 1
+    mantissa = body[0] + ("." + body[1:] if len(body) > 1 else "")
+    return f"{'-' if sign else ''}{mantissa}E{exponent}"

@@ -1,0 +1,137 @@
+"""Recorded trades as tapes: read from csv or csv.gz, or made up in bulk for measurements.
+
+Columns, by any of the names in :data:`NAMES`: time (milliseconds since 1970), id, price, amount,
+and the taker's side (``buy``/``sell``) or whether the buyer was the maker (``true``/``false``).
+"""
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from sandbox.errors import SandboxError
+from sandbox.marketdata import MarketTape, exact
+from sandbox.markets import UNIT
+
+NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "time": ("time_ms", "trade_ms", "timestamp_ms", "time", "timestamp", "date"),
+    "id": ("id", "trade_id", "agg_id", "tid"),
+    "price": ("price", "rate"),
+    "amount": ("amount", "qty", "quantity", "size"),
+    "side": ("side", "type"),
+    "buyer_is_maker": ("buyer_is_maker", "is_buyer_maker"),
+}
+"""What a column means, and the header names by which it is known."""
+
+HELP: Final = (
+    "csv or csv.gz with a header row; columns: "
+    + "; ".join(f"{meaning} ({' or '.join(names)})" for meaning, names in NAMES.items())
+    + ". Times in milliseconds since 1970; of side and buyer_is_maker one is enough."
+)
+
+_PLAIN: Final = re.compile(r"(0|[1-9]\d*)(\.\d{1,8})?")
+_TRUE: Final = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
+
+
+def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None) -> MarketTape:
+    """The trades of ``path``, in the order of their ids, texts kept exactly.
+
+    ``columns`` maps a meaning (``time``, ``id``, ``price``, ``amount``, ``side``,
+    ``buyer_is_maker``) to a header name that is not among the known ones. Raises
+    ``SandboxError`` with file, line and the mend.
+    """
+    rows: list[tuple[int, int, int, int, bool, str, str]] = []
+    with _open(Path(path)) as file:
+        reader = csv.reader(file)
+        header = next(reader, None)
+        if header is None:
+            raise SandboxError(f"tape {path} is empty; it needs a header row")
+        at = _columns(path, header, columns or {})
+        time, ident, price, amount = at["time"], at["id"], at["price"], at["amount"]
+        maker = at.get("buyer_is_maker")
+        side = at.get("side")
+        for row in reader:
+            try:
+                p, a = row[price], row[amount]
+                if not (_PLAIN.fullmatch(p) and _PLAIN.fullmatch(a)):
+                    raise ValueError(f"price {p!r}, amount {a!r}: plain decimals, at most 8 places")
+                if maker is not None:
+                    buy = not _TRUE[row[maker].lower()]
+                else:
+                    assert side is not None
+                    buy = {"buy": True, "bid": True, "sell": False, "ask": False}[row[side].lower()]
+                rows.append((int(row[ident]), int(row[time]), exact(p), exact(a), buy, p, a))
+            except (ValueError, KeyError, IndexError) as error:
+                raise SandboxError(
+                    f"tape {path}, line {reader.line_num}: cannot read {','.join(row)[:120]!r} "
+                    f"({error}); mend or remove the line"
+                ) from None
+    if any(rows[i][0] >= rows[i + 1][0] for i in range(len(rows) - 1)):
+        rows.sort(key=lambda row: row[0])
+    tape = MarketTape(market)
+    for trade_id, ms, p_int, a_int, buy, p, a in rows:
+        if tape.ids and trade_id == tape.ids[-1]:
+            raise SandboxError(f"tape {path}: trade id {trade_id} stands there twice")
+        try:
+            tape.add(trade_id, ms, p_int, a_int, buy, (p, a))
+        except OverflowError:
+            raise SandboxError(f"tape {path}: trade {trade_id} is too large a number") from None
+    return tape
+
+
+def make(rows: int, market: str = "BTC-USD", seed: int = 1, start_ms: int = 1_700_000_000_000,
+         first_id: int = 1_000) -> MarketTape:  # fmt: skip
+    """``rows`` invented trades, quickly: one every 50 ms on average, two thirds share a moment."""
+    rng = Random(f"{seed}:{rows}")
+    tape = MarketTape(market)
+    trade_id, ms, price = first_id, start_ms, 61_800 * UNIT
+    for _ in range(rows):
+        bits = rng.getrandbits(32)
+        trade_id += 1 + (bits & 7 == 0) * 3
+        if bits >> 3 & 3 == 0:
+            ms += (bits >> 5 & 511) * 25 // 32
+        price = max(UNIT, price + ((bits >> 14 & 255) - 127) * 1_000_000)
+        tape.add(trade_id, ms, price, ((bits >> 22) + 1) * 10_000, bool(bits >> 31))
+    return tape
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[io.TextIOBase]:
+    try:
+        with open(path, "rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        opener = gzip.open if packed else open
+        with opener(path, "rt", encoding="utf-8", newline="") as file:
+            assert isinstance(file, io.TextIOBase)
+            yield file
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SandboxError(f"tape {path} cannot be read: {reason}") from None
+
+
+def _columns(path: str | Path, header: list[str], given: Mapping[str, str]) -> dict[str, int]:
+    unknown = sorted(set(given) - set(NAMES))
+    if unknown:
+        raise SandboxError(f"no such column meaning: {', '.join(unknown)}; know {', '.join(NAMES)}")
+    at = {}
+    for meaning, names in NAMES.items():
+        wanted = (given[meaning],) if meaning in given else names
+        found = next((name for name in wanted if name in header), None)
+        if found is not None:
+            at[meaning] = header.index(found)
+    missing = [m for m in ("time", "id", "price", "amount") if m not in at]
+    if "side" not in at and "buyer_is_maker" not in at:
+        missing.append("side")
+    if missing:
+        raise SandboxError(
+            f"tape {path} has no column for {', '.join(missing)}; its header is "
+            f"{','.join(header)!r}; known names: "
+            + "; ".join(m + ": " + ", ".join(NAMES[m]) for m in missing)
+        )
+    return at

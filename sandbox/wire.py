@@ -1,0 +1,213 @@
+"""The layer between the socket and the application: log, Date header, gzip, and the faults."""
+
+import asyncio
+import gzip
+import socket
+import struct
+import threading
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox.exchange import Exchange
+from sandbox.faults import PAGE, ROW_KINDS, Fault, Request, spoil_rows
+from sandbox.jsontext import encode
+
+Message = MutableMapping[str, Any]
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass
+class Logged:
+    """One request, without headers and body: nothing in it is secret.
+
+    ``call``: the path, or the tapi method. ``params``: the query, or the tapi parameters.
+    ``time``: the world's clock in ms. ``status``: 0 where no answer was sent.
+    """
+
+    number: int
+    method: str
+    path: str
+    call: str
+    params: dict[str, str]
+    time: int
+    status: int = 0
+    fault: str | None = None
+
+
+@dataclass
+class RequestLog:
+    """Every request since the start or the last ``clear``, oldest first."""
+
+    entries: list[Logged] = field(default_factory=list)
+    seen: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    keep: bool = True
+
+    def add(self, method: str, path: str, call: str, params: dict[str, str], time: int) -> Logged:
+        with self.lock:
+            self.seen += 1
+            entry = Logged(self.seen, method, path, call, params, time)
+            if self.keep:
+                self.entries.append(entry)
+            return entry
+
+    def of(self, part: str) -> list[Logged]:
+        """Those whose path contains ``part`` or whose tapi method is ``part``."""
+        with self.lock:
+            return [e for e in self.entries if part in e.path or part == e.call]
+
+    def clear(self) -> None:
+        with self.lock:
+            self.entries.clear()
+
+
+class Wire:
+    """ASGI middleware, the outermost: it must be handed uvicorn's own ``send``."""
+
+    def __init__(self, app: ASGIApp, exchange: Exchange) -> None:
+        self.app = app
+        self.exchange = exchange
+        self.log = RequestLog()
+        self.closing = threading.Event()
+        self._last: dict[str, tuple[int, Headers, bytes]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = await _read(receive)
+        path = scope["path"]
+        params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        call = path
+        if path == "/tapi":
+            params = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
+            call = params.get("method", "")
+        entry = self.log.add(scope["method"], path, call, params, self.exchange.world.clock())
+        request = Request(entry.number, entry.method, path, call, params)
+        fault = self.exchange.faults.pick(request)
+        entry.fault = fault.kind if fault else None
+        status, headers, answer = await self._answer(scope, body, call, fault)
+        if fault is not None and fault.kind in ("reset", "hang"):
+            if fault.kind == "hang":
+                await self._wait(fault.seconds, receive)
+            _reset(send)
+            return
+        entry.status = status
+        accepts = dict(scope["headers"]).get(b"accept-encoding", b"")
+        if self.exchange.laws.gzip and b"gzip" in accepts:
+            answer = gzip.compress(answer, 1)
+            headers.append((b"content-encoding", b"gzip"))
+        now = self.exchange.world.clock()
+        headers.append((b"date", formatdate(now // 1_000, usegmt=True).encode()))
+        headers.append((b"content-length", str(len(answer)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if fault is not None and fault.kind == "truncate":
+            half = answer[: len(answer) // 2]
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+            _transport(send).close()
+            return
+        if fault is not None and fault.kind == "drip":
+            size = max(1, len(answer) // 20)
+            for at in range(0, len(answer), size):
+                piece = answer[at : at + size]
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await asyncio.sleep(fault.seconds / 20)
+            answer = b""
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _answer(
+        self, scope: Scope, body: bytes, call: str, fault: Fault | None
+    ) -> tuple[int, Headers, bytes]:
+        """Status, headers and body, after what the fault does to them."""
+        kind = fault.kind if fault else None
+        json: Headers = [(b"content-type", b"application/json")]
+        if fault is not None:
+            told = [(b"retry-after", str(fault.retry_after).encode())] if fault.retry_after else []
+            if kind == "status":
+                return fault.status, json + told, _error(scope["path"], fault.status)
+            if kind == "html":
+                return fault.status, [(b"content-type", b"text/html"), *told], PAGE
+            if kind in ("empty", "body"):
+                return 200, json, fault.body
+            if kind == "stale" and call in self._last:
+                status, headers, answer = self._last[call]
+                return status, list(headers), answer
+        status, headers, answer = await self._ask(scope, body)
+        self._last[call] = status, list(headers), answer
+        if fault is not None and kind in ROW_KINDS:
+            answer = spoil_rows(answer, fault)
+        if kind == "cut":
+            answer = answer[: len(answer) // 2]
+        return status, headers, answer
+
+    async def _ask(self, scope: Scope, body: bytes) -> tuple[int, Headers, bytes]:
+        status, headers, parts = 0, [], []
+        sent = False
+
+        async def receive() -> Message:
+            nonlocal sent
+            if sent:
+                return {"type": "http.disconnect"}
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [h for h in message["headers"] if h[0] != b"content-length"]
+            else:
+                parts.append(message.get("body", b""))
+
+        await self.app(scope, receive, send)
+        return status, headers, b"".join(parts)
+
+    async def _wait(self, seconds: float, receive: Receive) -> None:
+        """Until the time is over, the client has gone, or the server closes."""
+        gone = asyncio.ensure_future(receive())
+        end = asyncio.get_running_loop().time() + seconds
+        while not (gone.done() or self.closing.is_set()):
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            await asyncio.wait({gone}, timeout=min(0.05, left))
+        gone.cancel()
+
+
+async def _read(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    return b"".join(parts)
+
+
+def _error(path: str, status: int) -> bytes:
+    if path == "/tapi" or path.startswith("/api/3"):
+        error = "Requests too often" if status == 429 else "external service unavailable"
+        return encode({"success": 0, "error": error}).encode()
+    detail = "Request was throttled." if status == 429 else "A server error occurred."
+    return encode({"detail": detail}).encode()
+
+
+def _transport(send: Send) -> asyncio.Transport:
+    """The connection under uvicorn's ``send``: ASGI itself cannot break one off."""
+    cycle: Any = getattr(send, "__self__", None)
+    return cast(asyncio.Transport, cycle.transport)
+
+
+def _reset(send: Send) -> None:
+    transport = _transport(send)
+    sock = transport.get_extra_info("socket")
+    # Linger 0: closing sends RST instead of FIN.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

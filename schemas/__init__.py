@@ -1,0 +1,20 @@
+"""What Tidemark stores: the dataset declarations, and the errors and names every floor shares.
+
+The lowest floor. It imports nothing of the project, so that connectors (which speak HTTP) and the
+warehouse (which stores) can both stand on it without knowing each other.
+"""
+
+from schemas.datasets import DATASETS, Dataset, Period, dataset
+from schemas.errors import ConfigError, TidemarkError
+from schemas.timeframes import TIMEFRAMES, timeframe_us
+
+__all__ = [
+    "DATASETS",
+    "TIMEFRAMES",
+    "ConfigError",
+    "Dataset",
+    "Period",
+    "TidemarkError",
+    "dataset",
+    "timeframe_us",
+]

@@ -1,0 +1,20 @@
+"""Candle intervals, in microseconds."""
+
+from typing import Final
+
+_MINUTE_US: Final = 60_000_000
+
+TIMEFRAMES: Final[dict[str, int]] = {
+    "5m": 5 * _MINUTE_US,
+    "15m": 15 * _MINUTE_US,
+    "30m": 30 * _MINUTE_US,
+    "1h": 60 * _MINUTE_US,
+    "4h": 240 * _MINUTE_US,
+    "1d": 1440 * _MINUTE_US,
+}
+"""Every timeframe of the ``candles`` dataset and its length in microseconds."""
+
+
+def timeframe_us(timeframe: str) -> int:
+    """Length of ``timeframe`` in microseconds. Raises ``KeyError`` for an unknown one."""
+    return TIMEFRAMES[timeframe]

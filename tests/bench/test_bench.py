@@ -1,0 +1,100 @@
+"""The benchmark measures what it says: every contestant stores every trade of the same tape."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from bench.contestants import MODULES
+from bench.measure import BenchError, Result, check, run, serving
+from bench.report import Memory, ratio, table, verdicts
+from bench.server import Exchange
+from bench.tape import LAST_ID, make_tape
+
+ROWS = 3_000
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(ROWS) as address:
+        yield address
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_contestant_stores_every_trade(name: str, url: str) -> None:
+    result = run(name, url)  # raises where a row is missing or doubled
+
+    assert result.rows == ROWS
+    assert result.requests >= ROWS // 1000
+    assert result.seconds > 0
+    assert result.cpu_seconds > 0
+    assert result.peak_mib > 1
+
+
+@pytest.mark.parametrize("found", [[2, 11], [3, 12], [4, 11]])
+def test_a_missing_or_doubled_row_is_an_error(found: list[int]) -> None:
+    with pytest.raises(BenchError, match=r"dlt has .* in parquet"):
+        check("dlt", {"duckdb": [3, 11], "parquet": found}, [3, 11])
+    check("dlt", {"duckdb": [3, 11], "parquet": [3, 11]}, [3, 11])
+
+
+def test_the_tape_is_the_same_every_time_and_like_a_market() -> None:
+    tape = make_tape(ROWS)
+    rows = json.loads(tape.json(0, ROWS))
+
+    assert bytes(tape.blob) == bytes(make_tape(ROWS).blob)
+    assert [row["id"] for row in rows] == list(reversed(tape.ids))
+    assert tape.ids[-1] == LAST_ID
+    assert len(set(tape.ids)) == ROWS < tape.ids[-1] - tape.ids[0]
+    times = [row["date"] for row in rows]
+    assert times == sorted(times, reverse=True)
+    shared = sum(times.count(time) > 1 for time in times) / ROWS
+    assert 0.6 < shared < 0.73
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", slice(0, 100)),
+        ("?limit=5000", slice(0, 1000)),
+        ("?limit=3&until_id={10}", slice(10, 13)),
+        ("?limit=1000&since_id={4}&until_id={2}", slice(2, 5)),
+        ("?limit=2&since_id={4}", slice(0, 2)),
+        ("?since_id={0}&until_id={1}", slice(0, 0)),
+        ("?until_id=1", slice(0, 0)),
+    ],
+)
+def test_the_server_keeps_the_newest_of_a_window(query: str, expected: slice) -> None:
+    tape = make_tape(ROWS)
+    newest_first = list(reversed(tape.ids))
+    target = "/api/v2/public/trades" + query.format(*newest_first)
+
+    status, body, _ = Exchange(tape).answer("GET", target, accepts_gzip=False)
+
+    assert status == 200
+    assert [row["id"] for row in json.loads(body)] == newest_first[expected]
+
+
+@pytest.mark.parametrize("query", ["?limit=x", "?symbol=LTC_USD", "?since=1"])
+def test_the_server_refuses_what_it_does_not_know(query: str) -> None:
+    exchange = Exchange(make_tape(10))
+
+    assert exchange.answer("GET", f"/api/v2/public/trades{query}", accepts_gzip=False)[0] == 400
+
+
+def test_ratios_are_medians_of_pairs() -> None:
+    results = {
+        "tidemark": [_result("tidemark", 1.0), _result("tidemark", 2.0), _result("tidemark", 4.0)],
+        "dlt": [_result("dlt", 8.0), _result("dlt", 12.0), _result("dlt", 16.0)],
+    }
+
+    assert ratio(results, "tidemark", "dlt") == 6.0
+    assert ratio(results, "tidemark", "pandas") is None
+    assert "6.00" in table(results)
+    short, long = _result("tidemark", 1.0, peak=100.0), _result("tidemark", 9.0, peak=140.0)
+    lines = verdicts(results, Memory(short, long))
+    assert [line.split()[0] for line in lines] == ["reached", "MISSED"]
+
+
+def _result(name: str, seconds: float, peak: float = 100.0) -> Result:
+    return Result(name, 1000, seconds, seconds, peak, 0.1, 0.01, 4)

@@ -1,0 +1,54 @@
+"""What every test may use: a home of its own, a clean environment, and the recorded data."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The folder that holds pyproject.toml."""
+    return REPO
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No setting or key of the developer's own machine reaches a test."""
+    for name in list(os.environ):
+        if OURS.fullmatch(name):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+    yield
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty ``TIDEMARK_HOME``; the working directory is elsewhere, away from any ``.env``."""
+    place = tmp_path / "home"
+    place.mkdir()
+    elsewhere = tmp_path / "cwd"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("TIDEMARK_HOME", str(place))
+    return place
+
+
+@pytest.fixture(scope="session")
+def shared_data(repo_root: Path) -> Path:
+    """The folder of recorded exchange data beside the repository.
+
+    Absent, the test is skipped at a developer's desk and fails under CI.
+    """
+    folder = repo_root.parent / "shared" / "data"
+    if folder.is_dir():
+        return folder
+    message = f"no recorded data in {folder}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{message}; under CI it has to be there")
+    pytest.skip(message)

@@ -1,0 +1,137 @@
+"""Whatever law an exchange pages by, a pull ends with every row once and claims no more."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors.base import Cursor, Stream
+from pipelines.ingest.report import StreamReport
+from pipelines.ingest.streams import Task, pull_stream
+from tests.pipelines.ingest.model import ModelExchange, ModelLaw
+from warehouse.coverage_table import spans
+from warehouse.lake import StreamWriter
+from warehouse.ledger import Ledger, StreamState
+
+EVER = datetime(1980, 1, 1, tzinfo=UTC)
+STREAM = Stream("trades", symbol="BTC-USD")
+STEP = 300_000_000
+
+laws = st.builds(
+    ModelLaw,
+    keeps=st.sampled_from(["newest", "oldest"]),
+    cap=st.integers(2, 60),
+    lower_inclusive=st.booleans(),
+    upper_inclusive=st.booleans(),
+    unit=st.sampled_from(["ms", "s"]),
+    order=st.sampled_from([1, -1]),
+)
+ids = st.lists(st.integers(1, 5000), max_size=200, unique=True)
+relaxed = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def pull(
+    home: Path, exchange: ModelExchange, stream: Stream = STREAM, start: datetime = EVER
+) -> StreamReport:
+    task = Task(home, Ledger(home), exchange, exchange.offer, stream, start, None, None)  # type: ignore[arg-type]
+    return pull_stream(task)
+
+
+def held(home: Path, stream: Stream = STREAM) -> tuple[list[int], StreamState]:
+    ledger = Ledger(home)
+    exchange = ModelExchange(ModelLaw(), [])
+    task = Task(home, ledger, exchange, exchange.offer, stream, EVER, None, None)  # type: ignore[arg-type]
+    writer = StreamWriter(home, ledger, task.id)
+    column = "trade_id" if stream.dataset == "trades" else "timestamp"
+    table = writer.tail(10**9, [column])
+    values = [
+        int(v) if stream.dataset == "trades" else v.value
+        for v in (table.column(0).to_pylist() if stream.dataset == "trades" else table.column(0))
+    ]
+    return values, ledger.state(task.id)
+
+
+@relaxed
+@given(law=laws, keys=ids, later=ids)
+def test_any_law_of_ids(law: ModelLaw, keys: list[int], later: list[int], tmp_path_factory) -> None:
+    home = tmp_path_factory.mktemp("home")
+    exchange = ModelExchange(law, keys)
+    report = pull(home, exchange)
+    assert report.error is None
+    rows, state = held(home)
+    assert sorted(rows) == sorted(keys)
+    assert len(rows) == len(set(rows))
+    if keys:
+        assert [(n, i.lower) for n, i in spans(state)] == [("complete", 0)]
+        assert state.complete[-1].upper == max(keys) + 1
+
+    top = max(keys, default=0)
+    exchange.keys = keys + [top + k for k in later]
+    assert pull(home, exchange).error is None
+    rows, state = held(home)
+    assert sorted(rows) == sorted(exchange.keys)
+    assert len(state.complete) <= 1
+
+
+@relaxed
+@given(law=laws, keys=ids)
+def test_nothing_new_costs_one_or_two_requests(
+    law: ModelLaw, keys: list[int], tmp_path_factory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    exchange = ModelExchange(law, keys)
+    pull(home, exchange)
+    pull(home, exchange)
+    exchange.requests.clear()
+    assert pull(home, exchange).error is None
+    limit = 2 if law.cap >= len(keys) or law.keeps == "newest" else len(keys) // law.cap + 3
+    assert len(exchange.requests) <= limit
+
+
+@relaxed
+@given(
+    law=laws,
+    openings=st.lists(st.integers(0, 3000), max_size=150, unique=True),
+    gone=st.integers(0, 2000),
+)
+def test_any_law_of_times(law: ModelLaw, openings: list[int], gone: int, tmp_path_factory) -> None:
+    home = tmp_path_factory.mktemp("home")
+    base = 1_700_000_100_000_000 // STEP * STEP
+    exchange = ModelExchange(law, [base + o * STEP for o in openings], Cursor.TIME)
+    stream = Stream("candles", symbol="BTC-USD", timeframe="5m")
+    report = pull(home, exchange, stream, datetime(2023, 1, 1, tzinfo=UTC))
+    assert report.error is None
+    rows, state = held(home, stream)
+    assert sorted(rows) == sorted(exchange.keys)
+    if rows:
+        (claimed,) = state.complete
+        assert claimed.lower == 1_672_531_200_000_000
+        assert claimed.upper == max(rows) + STEP
+
+
+@pytest.mark.parametrize("keeps", ["newest", "oldest"])
+@pytest.mark.parametrize("ignored", ["lower", "upper", "both"])
+def test_ignored_bounds_are_recognised(keeps: str, ignored: str, tmp_path: Path) -> None:
+    law = ModelLaw(
+        keeps=keeps,
+        cap=20,
+        ignores_lower=ignored in ("lower", "both"),
+        ignores_upper=ignored in ("upper", "both"),
+    )
+    keys = list(range(10, 1000, 3))
+    exchange = ModelExchange(law, keys)
+    report = pull(tmp_path, exchange)
+    assert len(exchange.requests) < 60
+    rows, state = held(tmp_path)
+    for interval in state.complete:
+        claimed = {k for k in keys if interval.lower <= k < interval.upper}
+        assert claimed <= set(rows)
+    if sorted(rows) != keys:
+        assert report.error is not None
+        assert "ignores" in report.error

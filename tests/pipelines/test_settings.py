@@ -1,0 +1,196 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import Settings, credential_names, load_settings
+from schemas import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"bitexbit": "https://bitexbit.com", "wex": "https://wex.link"}
+    monkeypatch.setattr("connectors.default_base_url", known.__getitem__, raising=False)
+
+
+def settings(**variables: str) -> Settings:
+    return load_settings(variables, dotenv=None)
+
+
+def test_defaults() -> None:
+    found = settings()
+    assert found.home == Path.cwd() / "data"
+    assert found.base_url("bitexbit") == "https://bitexbit.com"
+    assert found.base_url("wex") == "https://wex.link"
+    assert found.credentials("wex", "main") is None
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(
+        "# comment\nexport TIDEMARK_HOME=/from/file\nWEX_API_KEY='quo ted'\n"
+        "WEX_API_SECRET=a${HOME}b\nWEX_BASE_URL=\n"
+    )
+    found = load_settings({"TIDEMARK_HOME": "/from/env"}, file)
+    assert found.home == Path("/from/env")
+    assert found.base_url("wex") == "https://wex.link"  # empty counts as not set
+    key = found.credentials("wex", "main")
+    assert key is not None
+    assert (key.key, key.secret) == ("quo ted", "a${HOME}b")
+    assert "WEX_API_KEY" not in os.environ
+
+
+def test_an_empty_variable_unsets_what_the_file_says(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("WEX_API_KEY=k\nWEX_API_SECRET=s\n")
+    empty = {"WEX_API_KEY": "", "WEX_API_SECRET": ""}
+    assert load_settings(empty, file).credentials("wex", "main") is None
+
+
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text('A=1\n\nB="never closed\nC=s3cr3t\n')
+    with pytest.raises(ConfigError) as caught:
+        load_settings({}, file)
+    assert str(caught.value) == f"{file}:3: cannot read this line; write NAME=value"
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"A=\xff\xfe")
+    with pytest.raises(ConfigError, match="not text in UTF-8"):
+        load_settings({}, file)
+
+
+def test_names_of_credentials() -> None:
+    assert credential_names("bitexbit", "main") == ("BITEXBIT_API_KEY", "BITEXBIT_API_SECRET")
+    assert credential_names("wex", "desk-2") == ("WEX_DESK_2_API_KEY", "WEX_DESK_2_API_SECRET")
+
+
+def test_accounts_do_not_share_keys() -> None:
+    found = settings(
+        WEX_API_KEY="k", WEX_API_SECRET="s", WEX_DESK_API_KEY="dk", WEX_DESK_API_SECRET="ds"
+    )
+    main, desk = found.credentials("wex", "main"), found.credentials("wex", "desk")
+    assert main is not None and desk is not None
+    assert (main.key, desk.key) == ("k", "dk")
+    assert found.credentials("wex", "other") is None
+
+
+def test_no_repr_shows_a_secret() -> None:
+    found = settings(WEX_API_KEY="visible-key", WEX_API_SECRET="visible-secret")
+    assert "visible" not in f"{found!r} {found} {found.credentials('wex', 'main')!r}"
+
+
+HALF = "\nMend: set {0} too (environment or .env), or unset {1} to collect public data only"
+
+
+@pytest.mark.parametrize(
+    ("variables", "account", "message"),
+    [
+        (
+            {"WEX_API_KEY": "hush"},
+            "main",
+            "WEX_API_SECRET is not set, but WEX_API_KEY is"
+            + HALF.format("WEX_API_SECRET", "WEX_API_KEY"),
+        ),
+        (
+            {"WEX_DESK_API_SECRET": "hush"},
+            "desk",
+            "WEX_DESK_API_KEY is not set, but WEX_DESK_API_SECRET is"
+            + HALF.format("WEX_DESK_API_KEY", "WEX_DESK_API_SECRET"),
+        ),
+        (
+            {"WEX_API_KEY": "k", "WEX_API_SECRET": "hu\nsh"},
+            "main",
+            "WEX_API_SECRET holds characters that no key has (line breaks, letters outside ASCII)"
+            "\nMend: copy it again from the exchange",
+        ),
+    ],
+)
+def test_mistaken_credentials(variables: dict[str, str], account: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(**variables).credentials("wex", account)
+    assert str(caught.value) == message
+    assert "hush" not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        ("https://proxy.example/exchange", "https://proxy.example/exchange"),
+        ("http://[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_base_urls(value: str, expected: str) -> None:
+    assert settings(WEX_BASE_URL=value).base_url("wex") == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("wex.link", "WEX_BASE_URL is 'wex.link', not an address like https://host"),
+        ("ftp://wex.link", "WEX_BASE_URL is 'ftp://wex.link', not an address like https://host"),
+        ("https://", "WEX_BASE_URL is 'https://', not an address like https://host"),
+        (
+            "https://me:hush@wex.link",
+            "WEX_BASE_URL holds a user name or password, which is not used",
+        ),
+        (
+            "http://wex.link:99999",
+            "WEX_BASE_URL is not a web address: Port out of range 0-65535",
+        ),
+    ],
+)
+def test_mistaken_base_urls(value: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(WEX_BASE_URL=value).base_url("wex")
+    assert str(caught.value) == f"{message}\nMend: WEX_BASE_URL=https://wex.link"
+
+
+@pytest.mark.parametrize("path", ["/api/v2/", "/tapi", "/api/3", "?x=1"])
+def test_a_base_url_with_the_path_of_the_api(path: str) -> None:
+    with pytest.raises(ConfigError, match="the host root is wanted") as caught:
+        settings(WEX_BASE_URL=f"https://wex.link{path}").base_url("wex")
+    assert str(caught.value).endswith("\nMend: WEX_BASE_URL=https://wex.link")
+
+
+def test_home_is_created(tmp_path: Path) -> None:
+    home = tmp_path / "a" / "b"
+    assert settings(TIDEMARK_HOME=str(home)).prepare_home() == home
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("inside", ["", "deeper/still"])
+def test_a_home_that_is_a_file(tmp_path: Path, inside: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    home = file / inside if inside else file
+    with pytest.raises(ConfigError) as caught:
+        settings(TIDEMARK_HOME=str(home)).prepare_home()
+    assert str(caught.value) == (
+        f"TIDEMARK_HOME is {home}, but {file} is a file\n"
+        "Mend: point TIDEMARK_HOME at a folder, or move that file away"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied"), "which this user may not write"),
+        (OSError(30, "Read-only file system"), "cannot be written: Read-only file system"),
+    ],
+)
+def test_a_home_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
+) -> None:
+    # Raised by hand, because the superuser may write everywhere.
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(ConfigError) as caught:
+        settings(TIDEMARK_HOME=str(tmp_path)).prepare_home()
+    assert words in str(caught.value)
+    assert "Mend: " in str(caught.value)

@@ -1,0 +1,60 @@
+"""Imports run one way: pipelines -> warehouse -> schemas <- connectors. The sandbox: alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+FLOORS = {"schemas", "connectors", "warehouse", "pipelines", "sandbox", "tests", "bench"}
+
+MAY_USE = {
+    "schemas": {"schemas"},
+    "connectors": {"connectors", "schemas"},
+    "warehouse": {"warehouse", "schemas"},
+    "pipelines": FLOORS - {"tests", "bench"},
+    # An exchange of its own: were it built from the connectors, both could be wrong together.
+    "sandbox": {"sandbox"},
+}
+
+NEVER = {
+    "schemas": {"dagster", "duckdb", "httpx", "pandas", "sqlite3"},
+    "connectors": {"dagster", "duckdb", "pandas", "sqlite3"},
+    "warehouse": {"dagster", "httpx", "pandas"},
+    "pipelines": set[str](),
+    "sandbox": {"dagster", "duckdb", "httpx", "pyarrow"},
+}
+
+
+def imported(source: str) -> set[str]:
+    """The top-level packages that ``source`` imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_imports_are_found_wherever_they_stand() -> None:
+    source = "import a.b\ndef f():\n    from c.d import e\nfrom . import g\n"
+    assert imported(source) == {"a", "c"}
+
+
+@pytest.mark.parametrize("floor", sorted(MAY_USE))
+def test_a_floor_imports_only_what_it_may(floor: str, repo_root: Path) -> None:
+    files = sorted((repo_root / floor).rglob("*.py"))
+    assert files, f"no code in {floor}/"
+    for file in files:
+        names = imported(file.read_text(encoding="utf-8"))
+        wrong = (names & FLOORS - MAY_USE[floor]) | (names & NEVER[floor])
+        assert not wrong, f"{file.relative_to(repo_root)} imports {', '.join(sorted(wrong))}"
+
+
+def test_nothing_is_imported_relatively(repo_root: Path) -> None:
+    """One spelling of an import, so that the test above sees all of them."""
+    for floor in MAY_USE:
+        for file in (repo_root / floor).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                relative = isinstance(node, ast.ImportFrom) and node.level > 0
+                assert not relative, f"{file.relative_to(repo_root)} has a relative import"

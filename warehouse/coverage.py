@@ -1,0 +1,111 @@
+"""Interval arithmetic: which part of a stream is proved to be held.
+
+All intervals are half-open ranges of integers ``[lower, upper)``: ids, or microseconds since 1970.
+An interval remembers its outermost held rows, because a later page proves that it connects only by
+showing one of them again. Pure functions; no I/O.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Intervals = tuple["Interval", ...]
+"""Sorted, disjoint, and with room between any two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """``[lower, upper)`` is proved; ``first``/``last`` are the outermost row keys held in it.
+
+    ``first_at`` is the time (microseconds) of the row ``first``. All three are ``None`` where the
+    interval holds no row.
+    """
+
+    lower: int
+    upper: int
+    first: int | None = None
+    last: int | None = None
+    first_at: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.lower >= self.upper:
+            raise ValueError(f"empty interval [{self.lower}, {self.upper})")
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, int) and self.lower <= key < self.upper
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """``[lower, upper)`` is not proved; ``below``/``above`` are the intervals at its edges."""
+
+    lower: int
+    upper: int | None
+    below: Interval | None
+    above: Interval | None
+
+
+def add(intervals: Intervals, new: Interval) -> Intervals:
+    """``intervals`` with ``new`` proved as well; what touches becomes one.
+
+    >>> add((Interval(0, 5), Interval(9, 12)), Interval(5, 9))
+    (Interval(lower=0, upper=12, first=None, last=None, first_at=None),)
+    """
+    apart = [i for i in intervals if i.upper < new.lower or new.upper < i.lower]
+    merged = new
+    for other in intervals:
+        if not (other.upper < new.lower or new.upper < other.lower):
+            merged = _union(merged, other)
+    return tuple(sorted([*apart, merged], key=lambda i: i.lower))
+
+
+def union(intervals: Iterable[Interval]) -> Intervals:
+    """The same set of integers as ``intervals``, whatever their order and overlap."""
+    result: Intervals = ()
+    for interval in intervals:
+        result = add(result, interval)
+    return result
+
+
+def subtract(intervals: Intervals, taken: Sequence[Interval]) -> Intervals:
+    """What of ``intervals`` lies in none of ``taken`` (without row keys: they may be gone)."""
+    pieces = [(i.lower, i.upper) for i in intervals]
+    for cut in taken:
+        pieces = [
+            (low, high)
+            for lower, upper in pieces
+            for low, high in ((lower, min(upper, cut.lower)), (max(lower, cut.upper), upper))
+            if low < high
+        ]
+    return tuple(Interval(low, high) for low, high in sorted(pieces))
+
+
+def gaps(intervals: Intervals, lower: int, upper: int | None = None) -> tuple[Gap, ...]:
+    """What of ``[lower, upper)`` is not in ``intervals``, newest first. ``None`` = no upper end."""
+    found: list[Gap] = []
+    position = lower
+    below: Interval | None = None
+    for interval in intervals:
+        if upper is not None and interval.lower >= upper:
+            if position < upper:
+                found.append(Gap(position, upper, below, interval))
+            return tuple(reversed(found))
+        if interval.lower > position:
+            found.append(Gap(position, interval.lower, below, interval))
+        position = max(position, interval.upper)
+        below = interval
+    if upper is None or position < upper:
+        found.append(Gap(position, upper, below, None))
+    return tuple(reversed(found))
+
+
+def _union(a: Interval, b: Interval) -> Interval:
+    firsts = [i for i in (a, b) if i.first is not None]
+    lowest = min(firsts, key=lambda i: i.first or 0, default=None)
+    lasts = [i.last for i in (a, b) if i.last is not None]
+    return Interval(
+        min(a.lower, b.lower),
+        max(a.upper, b.upper),
+        lowest.first if lowest else None,
+        max(lasts, default=None),
+        lowest.first_at if lowest else None,
+    )

@@ -1,0 +1,80 @@
+"""The ledger as the ``coverage`` table: complete, gap and lost, per stream."""
+
+from typing import Final
+
+import pyarrow as pa
+
+from warehouse.coverage import Interval, Intervals, gaps, subtract, union
+from warehouse.ledger import Ledger, StreamId, StreamState
+
+COVERAGE_SCHEMA: Final = pa.schema(
+    [
+        pa.field("exchange", pa.string(), nullable=False),
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("stream", pa.string(), nullable=False),
+        pa.field("lower", pa.int64(), nullable=False),
+        pa.field("upper", pa.int64(), nullable=False),
+        pa.field("unit", pa.string(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),
+    ]
+)
+"""ids: both bounds inclusive; times: microseconds since 1970, upper exclusive."""
+
+
+def spans(state: StreamState) -> list[tuple[str, Interval]]:
+    """``(state, interval)`` of one stream, oldest first, half-open; nothing twice."""
+    lost = subtract(state.lost, state.complete)
+    missing = missing_intervals(state)
+    found = [("complete", i) for i in state.complete]
+    found += [("lost", i) for i in lost] + [("gap", i) for i in missing]
+    return sorted(found, key=lambda item: item[1].lower)
+
+
+def missing_intervals(state: StreamState) -> Intervals:
+    """What is wanted and neither proved nor lost."""
+    known = union([*state.complete, *state.lost])
+    if not known or state.unit == "none":
+        return ()
+    lowest = known[0]
+    low = lowest.lower
+    if state.unit == "time" and state.wanted_from is not None:
+        low = min(low, state.wanted_from)
+    elif state.unit == "id" and not reaches(lowest, state.wanted_from):
+        low = min(low, 0)
+    return tuple(
+        Interval(g.lower, g.upper)
+        for g in reversed(gaps(known, low, known[-1].upper))
+        if g.upper is not None
+    )
+
+
+def reaches(lowest: Interval, wanted_from: int | None) -> bool:
+    """Whether id coverage that begins with ``lowest`` goes back to the time wanted."""
+    if lowest.lower <= 0:
+        return True
+    return wanted_from is not None and lowest.first_at is not None and lowest.first_at < wanted_from
+
+
+def coverage_rows(ledger: Ledger) -> pa.Table:
+    """The ``coverage`` table, of :data:`COVERAGE_SCHEMA`."""
+    rows: list[dict[str, object]] = []
+    with ledger.reading() as db:
+        streams = db.execute(
+            "SELECT exchange, dataset, stream FROM streams ORDER BY 1, 2, 3"
+        ).fetchall()
+    for key in streams:
+        stream = StreamId(*key)
+        state = ledger.state(stream)
+        for name, interval in spans(state):
+            rows.append(
+                {
+                    "exchange": stream.exchange,
+                    "dataset": stream.dataset,
+                    "stream": stream.stream,
+                    "lower": interval.lower,
+                    "upper": interval.upper - (1 if state.unit == "id" else 0),
+                    "unit": state.unit,
+                    "state": name,
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=COVERAGE_SCHEMA)

@@ -1,0 +1,29 @@
+"""Locks across processes and threads: one writer per stream, one publisher per home.
+
+Operating-system file locks, so a killed process leaves none behind.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from warehouse.errors import from_os_error
+
+
+@contextmanager
+def exclusive(home: Path, *name: str) -> Iterator[None]:
+    """Hold the lock ``name`` of this home; waits for another holder, however long it takes."""
+    path = home.joinpath("locks", *name).with_suffix(".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # not thread-local: the same name taken by two threads of one process excludes them too
+        lock = FileLock(path, thread_local=False, is_singleton=False)
+        lock.acquire()
+    except OSError as error:
+        raise from_os_error(error, "cannot lock", path) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,130 @@
+"""Put received rows and stored rows together, exactly once each. Pure; Arrow in, Arrow out."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas import Dataset
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The outcome of a merge.
+
+    ``table`` is ``None`` when nothing changed. ``conflicts`` are received rows that contradict a
+    stored row of a dataset whose rows never change: they were not stored.
+    """
+
+    table: pa.Table | None
+    added: int
+    replaced: int
+    conflicts: pa.Table
+
+
+def row_keys(dataset: Dataset, table: pa.Table) -> pa.Array:
+    """One value per row that is equal exactly where the rows are the same row of one stream."""
+    names = [n for n in dataset.key if n in table.column_names and n not in dataset.stream_columns]
+    columns = [table.column(name) for name in names if name not in dataset.partition]
+    if not columns:
+        raise ValueError(f"{dataset.name} has no key column in its files")
+    if len(columns) == 1:
+        column = columns[0]
+        return pc.cast(column, pa.int64()) if pa.types.is_timestamp(column.type) else column
+    return pc.binary_join_element_wise(*(pc.cast(c, pa.string()) for c in columns), "\x1f")
+
+
+def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
+    """``stored`` with ``received``, in the dataset's order, each key once.
+
+    Both of ``dataset.file_schema``. Of two received states of one row the later one counts where
+    rows may be replaced. A received row that equals the stored one (but for ``ingested_at``)
+    changes nothing.
+    """
+    none = dataset.file_schema.empty_table()
+    if received.num_rows == 0:
+        return Merged(None, 0, 0, none)
+    keys = row_keys(dataset, received)
+    first_seen = pc.index_in(keys, value_set=keys)
+    is_first = pc.equal(first_seen, pa.array(range(received.num_rows), pa.int32()))
+    again = received.filter(pc.invert(is_first))
+    if again.num_rows:
+        received = received.filter(is_first)
+        keys = row_keys(dataset, received)
+
+    result = stored
+    replaced, conflicts = 0, none
+    fresh = received
+    if stored.num_rows:
+        at = pc.index_in(keys, value_set=row_keys(dataset, stored))
+        held = pc.is_valid(at)
+        fresh = received.filter(pc.invert(held))
+        if fresh.num_rows < received.num_rows:
+            known, position = received.filter(held), at.filter(held)
+            changed = _differs(known, stored.take(position))
+            known, position = known.filter(changed), position.filter(changed)
+            if dataset.replaces:
+                replaced = known.num_rows
+                if replaced:
+                    keep = pc.invert(
+                        pc.is_in(pa.array(range(stored.num_rows), position.type), position)
+                    )
+                    result = pa.concat_tables([stored.filter(keep), known])
+            else:
+                conflicts = known
+    added = fresh.num_rows
+    if added:
+        result = (
+            _in_order(dataset, result, _sorted(dataset, fresh))
+            if not replaced
+            else (pa.concat_tables([result, fresh]))
+        )
+    if replaced:
+        result = _sorted(dataset, result)
+    if again.num_rows:
+        rest = merge(dataset, result, again)
+        # a row repeated inside one answer is one row: only real differences count
+        return Merged(
+            rest.table if rest.table is not None else (result if added or replaced else None),
+            added + rest.added,
+            replaced + rest.replaced,
+            pa.concat_tables([conflicts, rest.conflicts]),
+        )
+    return Merged(result if added or replaced else None, added, replaced, conflicts)
+
+
+def _differs(left: pa.Table, right: pa.Table) -> pa.Array:
+    differs = pa.array([False] * left.num_rows)
+    for name in left.column_names:
+        if name == "ingested_at":
+            continue
+        a, b = left.column(name), right.column(name)
+        same = pc.fill_null(pc.equal(a, b), False)
+        both_null = pc.and_(pc.is_null(a), pc.is_null(b))
+        differs = pc.or_(differs, pc.invert(pc.or_(same, both_null)))
+    return differs
+
+
+def _in_order(dataset: Dataset, stored: pa.Table, fresh: pa.Table) -> pa.Table:
+    """Both sorted: joined without sorting where one lies wholly before the other."""
+    if not stored.num_rows:
+        return fresh
+    lead = dataset.order[0]
+    if stored.column(lead)[-1].value < fresh.column(lead)[0].value:
+        return pa.concat_tables([stored, fresh])
+    if fresh.column(lead)[-1].value < stored.column(lead)[0].value:
+        return pa.concat_tables([fresh, stored])
+    return _sorted(dataset, pa.concat_tables([stored, fresh]))
+
+
+def _sorted(dataset: Dataset, table: pa.Table) -> pa.Table:
+    columns = {
+        name: pc.cast(table.column(name), pa.int64())
+        if name == dataset.integer_id
+        else table.column(name)
+        for name in dataset.order
+    }
+    order = pc.sort_indices(
+        pa.table(columns), sort_keys=[(name, "ascending") for name in dataset.order]
+    )
+    return table.take(order)

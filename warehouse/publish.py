@@ -1,0 +1,270 @@
+"""DuckDB: the lake's rows as tables, published whole behind a link.
+
+Every publish copies the newest version, applies the lake files that changed since, puts the copy
+on disk and moves the link ``warehouse.duckdb`` to it. A live version is never opened for writing,
+so no reader blocks a load and no load disturbs a reader.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from schemas import DATASETS, Dataset, dataset
+from warehouse import files
+from warehouse.coverage_table import COVERAGE_SCHEMA, coverage_rows
+from warehouse.errors import StorageError, from_os_error
+from warehouse.ledger import Ledger, StreamId
+from warehouse.locks import exclusive
+
+LINK: Final = "warehouse.duckdb"
+VERSIONS: Final = "versions"
+_KEEP: Final = 3
+_LOADING: Final[dict[str, str | bool | int | float | list[str]]] = {
+    # one thread fills row groups in order: half the file, no slower, and memory stays flat
+    "threads": 1,
+    "memory_limit": "128MB",
+}
+_DUCK_TYPES: Final = {
+    "string": "VARCHAR",
+    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
+    "decimal128(38, 12)": "DECIMAL(38, 12)",
+    "decimal128(38, 18)": "DECIMAL(38, 18)",
+    "bool": "BOOLEAN",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publish did: ``changed`` is false when there was nothing to load."""
+
+    path: Path
+    changed: bool
+    rows_before: dict[str, int]
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The files of one stream and period: loaded, and replaced, together."""
+
+    dataset: Dataset
+    stream: StreamId
+    period: str
+    paths: tuple[str, ...]
+
+
+def publish(home: Path, ledger: Ledger, *, rebuild: bool = False) -> Published:
+    """Bring DuckDB up to the lake and the ledger. Waits while another process publishes.
+
+    ``rebuild`` starts from nothing. A damaged version is rebuilt without being asked.
+    Raises ``StorageError``; the version that was live stays live.
+    """
+    with exclusive(home, "publish"):
+        try:
+            return _publish(home, ledger, rebuild)
+        except duckdb.Error as error:
+            if rebuild or "No space left" in str(error):
+                raise StorageError(f"cannot publish {home / LINK}: {error}") from error
+            try:  # a damaged version or a lake file that vanished: the lake is the truth
+                return _publish(home, ledger, rebuild=True)
+            except duckdb.Error as again:
+                raise StorageError(f"cannot publish {home / LINK}: {again}") from again
+        except OSError as error:
+            raise from_os_error(error, "cannot publish", home / LINK) from error
+
+
+def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
+    link = home / LINK
+    folder = home / VERSIONS
+    folder.mkdir(parents=True, exist_ok=True)
+    current = None if rebuild or not link.exists() else link.resolve()
+    for leftover in folder.glob("*.building*"):
+        leftover.unlink()
+    number = 1 + max(
+        (int(p.stem.split("-")[-1]) for p in folder.glob("warehouse-*.duckdb")), default=0
+    )
+    target = folder / f"warehouse-{number:08d}.duckdb"
+    building = target.with_suffix(".building")
+    if current is not None:
+        if not _outdated(current, ledger):
+            counts = _counts(current)
+            return Published(link, False, counts, counts)
+        shutil.copyfile(current, building)
+    try:
+        with duckdb.connect(str(building), config=_LOADING) as db:
+            db.execute("SET TimeZone = 'UTC'")
+            db.execute("SET enable_progress_bar = false")
+            _create_tables(db)
+            before = _row_counts(db)
+            _apply(db, home, ledger)
+            after = _row_counts(db)
+            db.execute("CHECKPOINT")
+        _fsync(building)
+        os.replace(building, target)
+        _point(link, target)
+    except BaseException:
+        for leftover in folder.glob(f"{building.name}*"):
+            with suppress(OSError):
+                leftover.unlink()
+        raise
+    for old in sorted(folder.glob("warehouse-*.duckdb"))[:-_KEEP]:
+        with suppress(OSError):
+            old.unlink()
+    return Published(link, True, before, after)
+
+
+def _apply(db: duckdb.DuckDBPyConnection, home: Path, ledger: Ledger) -> None:
+    """One transaction: changed groups, coverage, and the mark up to which changes are in."""
+    mark, loaded = _mark(db)
+    # coverage first: rows committed while this runs may be in, but a claim never precedes its rows
+    state_mark, coverage = _state_mark(ledger), coverage_rows(ledger)
+    groups, newest = _changed(ledger, mark)
+    db.execute("BEGIN")
+    for declared in DATASETS.values():
+        mine = [g for g in groups if g.dataset is declared]
+        if mine:
+            _load(db, home, declared, mine, replace=bool(loaded))
+    db.register("coverage_now", coverage)
+    db.execute("DELETE FROM coverage")
+    db.execute("INSERT INTO coverage SELECT * FROM coverage_now")
+    db.unregister("coverage_now")
+    db.execute("DELETE FROM _tidemark.loaded")
+    db.execute("INSERT INTO _tidemark.loaded VALUES (?, ?)", [newest, state_mark])
+    db.execute("COMMIT")
+
+
+def _load(
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    declared: Dataset,
+    groups: Sequence[_Group],
+    *,
+    replace: bool,
+) -> None:
+    if replace:
+        for group in groups:
+            where, values = _where(declared, group)
+            db.execute(f'DELETE FROM "{declared.name}" WHERE {where}', values)
+    paths = [str(home / p) for g in groups for p in g.paths]
+    if not paths:
+        return
+    hive = ", ".join(f"'{name}': VARCHAR" for name in declared.partition)
+    columns = ", ".join(f'"{name}"' for name in declared.schema.names)
+    db.execute(
+        f'INSERT INTO "{declared.name}" SELECT {columns} FROM'
+        f" read_parquet(?, hive_partitioning = true, hive_types = {{{hive}}})",
+        [paths],
+    )
+
+
+def _where(declared: Dataset, group: _Group) -> tuple[str, list[object]]:
+    """The rows that the files of ``group`` hold, and no others."""
+    if declared.name == "quarantine":
+        return "exchange = ? AND dataset = ?", [
+            group.stream.exchange,
+            group.stream.stream.partition(".")[0],
+        ]
+    terms, values = ["exchange = ?"], [group.stream.exchange]
+    if declared.partition[1:]:
+        terms.append(f"{declared.partition[1]} = ?")
+        values.append(group.stream.part)
+    if declared.stream_columns:
+        terms.append(f"{declared.stream_columns[0]} = ?")
+        values.append(group.stream.timeframe or "")
+    low, high = files.period_bounds(declared, group.period)
+    terms.append(f"{declared.time_column} >= make_timestamptz(?)")
+    terms.append(f"{declared.time_column} < make_timestamptz(?)")
+    return " AND ".join(terms), [*values, low, high]
+
+
+def _changed(ledger: Ledger, mark: int) -> tuple[list[_Group], int]:
+    """Groups with a file written after ``mark``, and the newest change there is."""
+    with ledger.reading() as db:
+        newest = db.execute("SELECT coalesce(max(change), 0) FROM files").fetchone()[0]
+        rows = db.execute(
+            "WITH touched AS ("
+            " SELECT DISTINCT exchange, dataset, stream, period FROM files WHERE change > ?"
+            " UNION SELECT f.exchange, f.dataset, f.stream, f.period FROM files f"
+            # all quarantine streams of a dataset share their rows' key: loaded together
+            "  WHERE f.dataset = 'quarantine' AND EXISTS (SELECT 1 FROM files g"
+            "   WHERE g.dataset = 'quarantine' AND g.change > ? AND g.exchange = f.exchange)"
+            ") SELECT exchange, dataset, stream, period, path FROM files"
+            " JOIN touched USING (exchange, dataset, stream, period)"
+            " ORDER BY dataset, exchange, stream, period, path",
+            (mark, mark),
+        ).fetchall()
+    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    for *key, path in rows:
+        groups.setdefault(tuple(key), []).append(path)
+    return [
+        _Group(dataset(name), StreamId(exchange, name, stream), period, tuple(paths))
+        for (exchange, name, stream, period), paths in groups.items()
+    ], newest
+
+
+def _state_mark(ledger: Ledger) -> int:
+    """Changes with every recorded commit of coverage."""
+    with ledger.reading() as db:
+        row = db.execute("SELECT value FROM counters WHERE name = 'state'").fetchone()
+    return row[0] if row else 0
+
+
+def _mark(db: duckdb.DuckDBPyConnection) -> tuple[int, bool]:
+    row = db.execute("SELECT change FROM _tidemark.loaded").fetchone()
+    return (row[0], True) if row else (0, False)
+
+
+def _outdated(current: Path, ledger: Ledger) -> bool:
+    with duckdb.connect(str(current), read_only=True) as db:
+        row = db.execute("SELECT change, state FROM _tidemark.loaded").fetchone()
+    with ledger.reading() as sqlite:
+        newest = sqlite.execute("SELECT coalesce(max(change), 0) FROM files").fetchone()[0]
+    return row is None or row != (newest, _state_mark(ledger))
+
+
+def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
+    tables = {d.name: d.schema for d in DATASETS.values()} | {"coverage": COVERAGE_SCHEMA}
+    for name, schema in tables.items():
+        columns = ", ".join(
+            f'"{f.name}" {_DUCK_TYPES[str(f.type)]}' + ("" if f.nullable else " NOT NULL")
+            for f in schema
+        )
+        db.execute(f'CREATE TABLE IF NOT EXISTS "{name}" ({columns})')
+    db.execute("CREATE SCHEMA IF NOT EXISTS _tidemark")
+    db.execute("CREATE TABLE IF NOT EXISTS _tidemark.loaded (change BIGINT, state BIGINT)")
+
+
+def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    counts = {}
+    for name in [*DATASETS, "coverage"]:
+        row = db.execute(f'SELECT count(*) FROM "{name}"').fetchone()
+        counts[name] = int(row[0]) if row else 0
+    return counts
+
+
+def _counts(path: Path) -> dict[str, int]:
+    with duckdb.connect(str(path), read_only=True) as db:
+        return _row_counts(db)
+
+
+def _fsync(path: Path) -> None:
+    with path.open("rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+def _point(link: Path, target: Path) -> None:
+    """Move the link in one step; relative, so that the whole home can be moved."""
+    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target.relative_to(link.parent))
+    os.replace(temporary, link)
+    files.sync_folder(target.parent)
+    files.sync_folder(link.parent)
