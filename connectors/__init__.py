@@ -45,6 +45,7 @@ from schemas import ConfigError
 
 __all__ = [
     "AuthError",
+    "ConfigError",
     "Connection",
     "Connector",
     "ContractError",

@@ -96,9 +96,9 @@ def fill_leg(order: Order, fill: Fill) -> tuple[int, str, int, str]:
         desc = f"Buy {amount} {base} (-{percent}%) from your order :order:{order.id}: {tail}"
         return 4, base, fill.amount - fill.fee, desc
     if order.buy:
-        desc = f"Buy {amount} {base} (-{percent}%) from order :order:{fill.other_order}: {tail}"
+        desc = f"Buy {amount} {base} (-{percent}%) from order :order:{fill.maker_order}: {tail}"
         return 5, quote, fill.cost, desc
-    whose = f"your order :order:{order.id}" if fill.maker else f"order :order:{fill.other_order}"
+    whose = f"your order :order:{order.id}" if fill.maker else f"order :order:{fill.maker_order}"
     verb = "Bought" if fill.maker else "Sell"
     desc = f"{verb} {amount} {base} from {whose}: {tail} total {total} {quote} (-{percent}%)"
     return 4, quote, fill.cost - fill.fee, desc

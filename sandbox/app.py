@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox import bitexbit_private, bitexbit_public, wex_private, wex_public
-from sandbox.bitexbit_public import BadRequest
+from sandbox import bitexbit_orders, bitexbit_private, bitexbit_public, wex_private, wex_public
+from sandbox.bitexbit_params import BadRequest, not_found
 from sandbox.exchange import Answer, Call, Exchange
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -23,7 +23,7 @@ _PUBLIC: dict[str, Handler] = {
     "ohlcv": bitexbit_public.ohlcv,
     "tickers": bitexbit_public.tickers,
     "depth": bitexbit_public.depth,
-    "orders": bitexbit_public.orders,
+    "orders": bitexbit_orders.orders,
     "trades": bitexbit_public.trades,
 }
 _PRIVATE: dict[str, Handler] = {
@@ -74,7 +74,7 @@ def build(exchange: Exchange) -> Starlette:
         return wex_private.handle(exchange, call)
 
     def missing(call: Call, names: dict[str, Any]) -> Answer:
-        return bitexbit_public.not_found()
+        return not_found()
 
     def unknown(call: Call, names: dict[str, Any]) -> Answer:
         return wex_public.fail("Invalid method")

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from sandbox import windows
 from sandbox.account import Account, Transaction
-from sandbox.bitexbit_public import (
+from sandbox.bitexbit_orders import order_page
+from sandbox.bitexbit_params import (
     BadRequest,
     bounds_of,
     choice,
@@ -14,7 +15,6 @@ from sandbox.bitexbit_public import (
     limit_of,
     not_found,
     optional_market,
-    order_page,
 )
 from sandbox.book import Fill, Order
 from sandbox.exchange import Answer, Call, Exchange, number

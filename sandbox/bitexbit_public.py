@@ -1,17 +1,23 @@
 """BitexBit v2, the calls that need no key. Every handler takes the exchange and the call."""
 
 from sandbox import windows
-from sandbox.book import Order
+from sandbox.bitexbit_params import (
+    BadRequest,
+    bounds_of,
+    choice,
+    date,
+    integer,
+    known_market,
+    limit_of,
+    not_found,
+    optional_market,
+    required_market,
+)
 from sandbox.candles import TIMEFRAMES, Candle
 from sandbox.exchange import Answer, Call, Exchange, number
 from sandbox.jsontext import Raw, decode, encode
 from sandbox.laws import Laws
 from sandbox.markets import Currency, Market, text
-from sandbox.world import World
-
-
-class BadRequest(Exception):
-    """Becomes a 400 with this text as ``detail``."""
 
 
 def currencies(exchange: Exchange, call: Call) -> Answer:
@@ -171,147 +177,6 @@ def depth(exchange: Exchange, call: Call) -> Answer:
 
 def _bare(value: int) -> Raw:
     return Raw(number(text(value), "number"))
-
-
-def orders(exchange: Exchange, call: Call) -> Answer:
-    world = exchange.world
-    now = world.now()
-    market = optional_market(world, call)
-    chosen = [market] if market else [m for m in world.markets]
-    found = [o for m in chosen for o in world.books[m.symbol].orders]
-    return order_page(exchange, call, now, found, private=False)
-
-
-def order_page(
-    exchange: Exchange, call: Call, now: int, found: list[Order], private: bool
-) -> Answer:
-    """One page of orders, filtered as the document says."""
-    laws = exchange.laws
-    kind = choice(call, "type", ("buy-limit", "sell-limit"), laws)
-    status = choice(call, "status", ("active", "canceled", "done"), laws)
-    rows = sorted((o for o in found if o.created <= now), key=lambda o: o.id)
-    if kind:
-        rows = [o for o in rows if o.buy == (kind == "buy-limit")]
-    if status:
-        rows = [o for o in rows if _status(o, now) == status]
-    shown = windows.within(
-        range(len(rows)), [o.id for o in rows], [o.created for o in rows], bounds_of(call, laws)
-    )
-    at = windows.page(shown, limit_of(call, laws), laws.limit_keeps, laws.order)
-    return Answer.of([order_row(rows[i], now, laws, private) for i in at])
-
-
-def _status(order: Order, now: int) -> str:
-    if order.is_open(now):
-        return "active"
-    return "canceled" if order.is_canceled(now) else "done"
-
-
-def order_row(order: Order, now: int, laws: Laws, private: bool) -> dict[str, object]:
-    fills = order.filled(now)
-    filled, value = sum(f.amount for f in fills), sum(f.cost for f in fills)
-    left, canceled = order.amount - filled, order.is_canceled(now)
-
-    def amount(value: int | None) -> str | None:
-        return None if value is None else number(text(value), laws.numbers)
-
-    if canceled:
-        state = "partial-canceled" if filled else "canceled"
-    elif left == 0:
-        state = "filled"
-    else:
-        state = "partial-filled" if filled else "submitted"
-    done = order.canceled if canceled else (fills[-1].ms if left == 0 else None)
-    dates = laws.private_dates if private else laws.dates
-    row: dict[str, object] = {
-        "id": order.id,
-        "date": date(order.created, dates),
-        "type": "buy-limit" if order.buy else "sell-limit",
-        "symbol": order.market.bitexbit,
-        "price": amount(order.price),
-        "amount": amount(order.amount),
-        "amount_unfilled": amount(0 if canceled else left),
-        "amount_filled": amount(filled or None),
-        "amount_cancelled": amount(left if canceled else None),
-        "value_filled": amount(value if filled else None),
-    }
-    if private:
-        row["fee_filled"] = amount(sum(f.fee for f in fills) if filled else None)
-    row["price_avg"] = amount(value * 10**8 // filled if filled else None)
-    row["done_at"] = None if done is None else date(done, dates)
-    row["state"] = state
-    return row
-
-
-# What the calls share.
-
-
-def not_found() -> Answer:
-    return Answer.of({"detail": "Not found."}, 404)
-
-
-def date(ms: int, style: str) -> int | Raw:
-    return ms if style == "ms" else Raw(f"{ms // 1_000}.{ms % 1_000:03d}000")
-
-
-def known_market(world: World, name: str) -> Market:
-    found = next((m for m in world.markets if m.bitexbit == name), None)
-    if found is None:
-        raise BadRequest(f"symbol: unknown pair {name!r}")
-    return found
-
-
-def optional_market(world: World, call: Call) -> Market | None:
-    name = call.query.get("symbol")
-    return known_market(world, name) if name else None
-
-
-def required_market(world: World, call: Call) -> Market:
-    market = optional_market(world, call)
-    if market is None:
-        raise BadRequest("symbol: this field is required")
-    return market
-
-
-def integer(call: Call, name: str, laws: Laws) -> int | None:
-    value = call.query.get(name)
-    if value is None or value == "" or name in laws.ignored:
-        return None
-    if not value.lstrip("-").isdecimal():
-        raise BadRequest(f"{name}: a valid integer is required")
-    return int(value)
-
-
-def choice(call: Call, name: str, allowed: tuple[str, ...], laws: Laws) -> str | None:
-    value = call.query.get(name)
-    if not value or name in laws.ignored:
-        return None
-    if value not in allowed:
-        raise BadRequest(f"{name}: must be one of {', '.join(allowed)}")
-    return value
-
-
-def limit_of(call: Call, laws: Laws) -> int:
-    limit = integer(call, "limit", laws)
-    limit = 100 if limit is None else limit
-    if not 1 <= limit <= 1000:
-        raise BadRequest("limit: must be between 1 and 1000")
-    return min(limit, laws.page_cap or limit)
-
-
-def bounds_of(call: Call, laws: Laws) -> windows.Bounds:
-    since, until = integer(call, "since", laws), integer(call, "until", laws)
-    if laws.time_unit == "s":
-        since = None if since is None else since * 1_000
-        until = None if until is None else until * 1_000 + 999
-    return windows.Bounds(
-        since,
-        until,
-        integer(call, "since_id", laws),
-        integer(call, "until_id", laws),
-        not laws.since_id_inclusive,
-        not laws.until_id_inclusive,
-    )
 
 
 def _currency(c: Currency) -> dict[str, object]:

@@ -10,7 +10,8 @@ from sandbox.markets import Market
 class Fill:
     """One row of the tape, seen from an order: ``at`` is its position on the market's tape.
 
-    ``fee`` is in units of what was received (base for a buy, quote for a sell).
+    ``fee`` is in units of what was received (base for a buy, quote for a sell). ``maker_order``
+    is the resting order of the trade: this very order where ``maker`` is true.
     """
 
     at: int
@@ -20,7 +21,7 @@ class Fill:
     amount: int
     fee: int
     maker: bool
-    other_order: int
+    maker_order: int
 
     @property
     def cost(self) -> int:

@@ -22,7 +22,7 @@ Kind = Literal[
     "drip",  # the right answer, in small pieces over ``seconds``
     "empty",  # 200 with an empty body
     "body",  # 200 with ``body``
-    "stale",  # the answer that this path gave last time
+    "stale",  # the answer that this path and market gave last time
     "duplicate",  # some rows twice
     "shuffle",  # rows in a random order
     "malformed",  # one row spoilt

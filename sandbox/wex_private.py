@@ -162,7 +162,7 @@ def _trade_history(exchange: Exchange, account: Account, key: Key, params: Param
             "type": "buy" if order.buy else "sell",
             "amount": number(_rounded(text(fill.amount), laws.wex_trade_digits), laws.wex_numbers),
             "rate": number(_rounded(text(fill.price), laws.wex_trade_digits), laws.wex_numbers),
-            "order_id": order.id if fill.maker else fill.other_order,
+            "order_id": order.id if fill.maker else fill.maker_order,
             "is_your_order": int(fill.maker),
             "timestamp": fill.ms // 1_000,
         }

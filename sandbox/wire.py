@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import logging
 import socket
 import struct
 import threading
@@ -16,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sandbox.exchange import Exchange
 from sandbox.faults import PAGE, ROW_KINDS, Fault, Request, spoil_rows
 from sandbox.jsontext import encode
+
+_log = logging.getLogger("sandbox")
 
 Message = MutableMapping[str, Any]
 Headers = list[tuple[bytes, bytes]]
@@ -91,7 +94,7 @@ class Wire:
         request = Request(entry.number, entry.method, path, call, params)
         fault = self.exchange.faults.pick(request)
         entry.fault = fault.kind if fault else None
-        status, headers, answer = await self._answer(scope, body, call, fault)
+        status, headers, answer = await self._answer(scope, body, request, fault)
         if fault is not None and fault.kind in ("reset", "hang"):
             if fault.kind == "hang":
                 await self._wait(fault.seconds, receive)
@@ -121,24 +124,30 @@ class Wire:
         await send({"type": "http.response.body", "body": answer})
 
     async def _answer(
-        self, scope: Scope, body: bytes, call: str, fault: Fault | None
+        self, scope: Scope, body: bytes, request: Request, fault: Fault | None
     ) -> tuple[int, Headers, bytes]:
         """Status, headers and body, after what the fault does to them."""
         kind = fault.kind if fault else None
+        same = (request.query.get(name, "") for name in ("symbol", "timeframe", "pair"))
+        stream = " ".join([request.call, *same])
         json: Headers = [(b"content-type", b"application/json")]
         if fault is not None:
-            told = [(b"retry-after", str(fault.retry_after).encode())] if fault.retry_after else []
+            told = (
+                [(b"retry-after", str(fault.retry_after).encode())]
+                if fault.retry_after is not None
+                else []
+            )
             if kind == "status":
                 return fault.status, json + told, _error(scope["path"], fault.status)
             if kind == "html":
                 return fault.status, [(b"content-type", b"text/html"), *told], PAGE
             if kind in ("empty", "body"):
                 return 200, json, fault.body
-            if kind == "stale" and call in self._last:
-                status, headers, answer = self._last[call]
+            if kind == "stale" and stream in self._last:
+                status, headers, answer = self._last[stream]
                 return status, list(headers), answer
         status, headers, answer = await self._ask(scope, body)
-        self._last[call] = status, list(headers), answer
+        self._last[stream] = status, list(headers), answer
         if fault is not None and kind in ROW_KINDS:
             answer = spoil_rows(answer, fault)
         if kind == "cut":
@@ -164,7 +173,11 @@ class Wire:
             else:
                 parts.append(message.get("body", b""))
 
-        await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except Exception:
+            # Starlette has answered 500 already; a bug of the sandbox must not pass for a fault.
+            _log.exception("the sandbox failed on %s", scope["path"])
         return status, headers, b"".join(parts)
 
     async def _wait(self, seconds: float, receive: Receive) -> None:

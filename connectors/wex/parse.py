@@ -15,18 +15,20 @@ from connectors.base import Market
 from connectors.columns import Choice, Id, Kind, Number, Text, Time
 from connectors.errors import ContractError
 from connectors.exact import Odd
-from connectors.jsontext import decoder, elements, members
+from connectors.jsontext import Member, decoder, elements, members
 from connectors.rows import Built, Column, Layout, RowText, Source, read
 from connectors.symbols import Canonical
 from connectors.wex import models
 from connectors.wex.urls import symbol_of
+
+Parse = Callable[[bytes], Built]
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
 _TAKER_SIDES: Final = {"bid": "buy", "ask": "sell"}
 _OWN_SIDES: Final = {"buy": "buy", "sell": "sell"}
 _TYPES: Final = {"1": "deposit", "2": "withdrawal", "4": "credit", "5": "debit"}
 _STATES: Final = {"0": "failed", "1": "pending", "2": "ok", "3": "unconfirmed"}
-_EMPTY: Final = (b"{}", b"[]", b"")
+_EMPTY: Final = (b"{}", b"[]")
 
 
 def _column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
@@ -160,7 +162,7 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
         constants={"symbol": symbol},
     )
     rows: Sequence[models.Trade] | None = None
-    if body.strip() in _EMPTY[:2]:
+    if body.strip() in _EMPTY:
         rows = []
     else:
         try:
@@ -188,7 +190,13 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
 
 
 def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
-    """``/api/3/ticker``; ``asked``: canonical symbol by native one. Others are left out."""
+    """``/api/3/ticker``; ``asked``: canonical symbol by native one.
+
+    A pair that was not asked for is a ``ContractError``.
+    """
+    for member in _members(body) if body.strip() not in _EMPTY else ():
+        if member.key not in asked:
+            raise ContractError(f"{member.key[:40]!r} was not asked for")
     layout = Layout(
         "tickers",
         (*_TICKER_COLUMNS, _column("symbol", "symbol", Choice(asked))),
@@ -197,7 +205,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
         fields=(b"updated",),
         constants={"observed_at": observed_at},
     )
-    return read(layout, _keyed(body, models.Ticker, "symbol"), lambda row: row.symbol in asked)
+    return read(layout, _keyed(body, models.Ticker, "symbol"))
 
 
 def account_trades(body: bytes) -> Built:
@@ -239,11 +247,8 @@ def _decoded(body: bytes, model: type[Any], key: str) -> list[Any] | None:
     return list(by_key.values())
 
 
-def _members(body: bytes) -> Sequence[Any]:
+def _members(body: bytes) -> Sequence[Member]:
     try:
         return members(body.decode())
     except (ValueError, RecursionError) as error:
         raise ContractError(f"the rows are not an object keyed by name ({error})") from None
-
-
-Parse = Callable[[bytes], Built]

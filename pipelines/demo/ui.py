@@ -13,7 +13,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from pipelines.cli.output import say, warn
@@ -28,7 +27,9 @@ STOP_SECONDS: Final = 20.0
 
 def main() -> int:
     """Run until Ctrl-C; 0 for that, and what Dagster says where it ends by itself."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Where a script starts this in the background, Ctrl-C is ignored, and Dagster would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with feeding() as exchange:
             port = free_port(USUAL_PORT)
@@ -102,10 +103,6 @@ def answers(url: str, process: subprocess.Popen[bytes]) -> bool:
                 return True
         except (urllib.error.URLError, OSError):
             continue
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

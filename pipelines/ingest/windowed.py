@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from connectors.base import Cursor, Offer, Page, Stream, Window
 from connectors.errors import ContractError
 from pipelines.ingest.context import StreamContext, times_of
-from pipelines.ingest.judge import Verdict, judge
+from pipelines.ingest.judge import Judgement, Verdict, judge
 from pipelines.ingest.law import Law
 from schemas import TIMEFRAMES
 from warehouse.coverage import Gap, Interval, add, gaps
@@ -38,7 +38,7 @@ class WindowedPull:
         self.offer = offer
         self.by_time = offer.cursor is Cursor.TIME
         self.step = TIMEFRAMES[self.stream.timeframe] if self.stream.timeframe else 1
-        self.lookback = max(lookback or 0, LOOKBACK_CANDLES if self.by_time else LOOKBACK_ROWS)
+        self.configured = lookback
         self.state: StreamState = replace(
             context.state, unit="time" if self.by_time else "id", wanted_from=context.wanted_from
         )
@@ -70,6 +70,12 @@ class WindowedPull:
         self.state = replace(self.state, checked_at=self.started, law=self.law.dump())
         if self.state != self.context.state:
             self.context.commit(None, self.state)
+
+    @property
+    def lookback(self) -> int:
+        """Rows below the head to read again: one answer's worth, or more where configured."""
+        usual = LOOKBACK_CANDLES if self.by_time else min(LOOKBACK_ROWS, self.law.page_rows)
+        return max(self.configured or 0, usual)
 
     # -- the head ---------------------------------------------------------------------------
 
@@ -194,35 +200,27 @@ class WindowedPull:
             keys = self._absorb(self._fetch(sent))
             bounds = (None if floor is not None else sent.lower, sent.upper)
             judgement = judge(keys, lower, upper, self.law.page_rows, bounds)
-            if judgement.verdict is Verdict.UNSURE:
-                return self._ask_inside(lower, upper)
-            if judgement.verdict in (Verdict.PROGRESS, Verdict.NOTHING_BETWEEN):
-                self._learn(
-                    law,
-                    judgement.outside,
-                    judgement.shows_lower,
-                    judgement.shows_upper,
-                    lower,
-                    upper,
-                    judgement.verdict,
-                )
+            if judgement.verdict not in (Verdict.ASTRAY, Verdict.SILENT):
+                self._learn(law, judgement, lower, upper)
+                if judgement.verdict is Verdict.UNSURE and upper is not None:
+                    return self._ask_inside(lower, upper)
                 return keys, judgement.verdict
             astray = keys or astray
         return astray, Verdict.ASTRAY if astray else Verdict.SILENT
 
-    def _ask_inside(self, lower: int | None, upper: int | None) -> tuple[list[int], Verdict]:
+    def _ask_inside(self, lower: int | None, upper: int) -> tuple[list[int], Verdict]:
         """Ask without the held rows at the edges: where an answer holds one row, they fill it."""
         step = self.step
         sent = replace(self.law, lower_shift=0, upper_shift=0).window(
             None if lower is None else lower + step,
-            None if upper is None else upper - step,
+            upper - step,
             self.offer.max_rows,
         )
         keys = self._absorb(self._fetch(sent))
         verdict = judge(keys, lower, upper, self.law.page_rows).verdict
         if verdict in (Verdict.SILENT, Verdict.UNSURE):
             verdict = Verdict.NOTHING_BETWEEN
-        return keys or [k for k in (lower, upper) if k is not None], verdict
+        return keys or [upper], verdict
 
     def _refuse(self, verdict: Verdict, lower: int | None, upper: int | None) -> None:
         """``ContractError`` where every answer lay outside the window: filters are not honoured."""
@@ -234,31 +232,22 @@ class WindowedPull:
                 "received is stored and claimed, nothing else"
             )
 
-    def _learn(
-        self,
-        law: Law,
-        outside: bool,
-        shows_lower: bool,
-        shows_upper: bool,
-        lower: int | None,
-        upper: int | None,
-        verdict: Verdict,
-    ) -> None:
+    def _learn(self, law: Law, judgement: Judgement, lower: int | None, upper: int | None) -> None:
         """Remember what a fruitful answer shows of the law under which it was asked."""
-        if outside:
+        if judgement.outside:
             return
         if lower is None:
             law = replace(law, lower_shift=self.law.lower_shift)
         if upper is None:
             law = replace(law, upper_shift=self.law.upper_shift)
         newest = self.state.complete[-1].last if self.state.complete else None
-        if upper is not None and shows_upper and newest is not None and upper < newest:
+        if upper is not None and judgement.shows_upper and newest is not None and upper < newest:
             law = replace(law, unit_proved=True)
-        if verdict is Verdict.NOTHING_BETWEEN and lower is not None and upper is not None:
+        if judgement.verdict is Verdict.NOTHING_BETWEEN and lower is not None and upper is not None:
             law = replace(
                 law,
-                lower_shift=law.lower_shift if shows_lower else 1,
-                upper_shift=law.upper_shift if shows_upper else 1,
+                lower_shift=law.lower_shift if judgement.shows_lower else 1,
+                upper_shift=law.upper_shift if judgement.shows_upper else 1,
             )
         self.law = replace(law, keeps=self.law.keeps, page_rows=self.law.page_rows)
 

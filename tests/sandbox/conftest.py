@@ -20,10 +20,16 @@ def clock() -> sandbox.ManualClock:
     return sandbox.ManualClock(EPOCH)
 
 
+@pytest.fixture(scope="session")
+def made_once() -> sandbox.World:
+    """One world for all tests: a clock set back hides again what a later one showed."""
+    return sandbox.World(seed=3, epoch=EPOCH, clock=sandbox.ManualClock(EPOCH))
+
+
 @pytest.fixture
-def served(clock: sandbox.ManualClock) -> Iterator[sandbox.Served]:
-    world = sandbox.World(seed=3, epoch=EPOCH, clock=clock)
-    with sandbox.serve(world, limits=False) as running:
+def served(made_once: sandbox.World, clock: sandbox.ManualClock) -> Iterator[sandbox.Served]:
+    made_once.clock = clock
+    with sandbox.serve(made_once, limits=False) as running:
         yield running
 
 

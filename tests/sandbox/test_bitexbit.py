@@ -25,7 +25,7 @@ def test_trades_are_the_rows_of_the_tape(public: Any, served: sandbox.Served) ->
     rows: list[dict[str, Any]] = []
     upper = None
     while True:
-        more = {} if upper is None else {"until_id": upper}
+        more: dict[str, int] = {} if upper is None else {"until_id": upper}
         page = public("trades", symbol="ETH_USD", limit=1000, **more).json()
         rows += page
         if len(page) < 1000:

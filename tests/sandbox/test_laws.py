@@ -7,6 +7,7 @@ import pytest
 
 import sandbox
 from sandbox.jsontext import decode
+from sandbox.laws import NumberStyle
 
 
 @pytest.fixture
@@ -109,10 +110,13 @@ def test_number_styles(http: httpx.Client, public: Any, served: sandbox.Served) 
         return decode(http.get("/api/v2/public/trades", params=params).content)
 
     plain = rows()
-    for style, quoted, exponent in (
-        ("number", False, False), ("exponent", False, True), ("exponent-text", True, True),
-    ):  # fmt: skip
-        served.laws.numbers = style  # type: ignore[assignment]
+    styles: list[tuple[NumberStyle, bool, bool]] = [
+        ("number", False, False),
+        ("exponent", False, True),
+        ("exponent-text", True, True),
+    ]
+    for style, quoted, exponent in styles:
+        served.laws.numbers = style
         body = http.get("/api/v2/public/trades", params=params).text
         assert ('"price":"' in body) == quoted
         assert ("E" in rows()[0]["price"]) == exponent

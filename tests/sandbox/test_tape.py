@@ -9,6 +9,7 @@ import pytest
 
 import sandbox
 from sandbox import SandboxError, World, serve, tape
+from sandbox.marketdata import Trade
 
 HEADER = "id,time_ms,price,amount,side\n"
 
@@ -22,8 +23,8 @@ def test_texts_are_kept_and_rows_sorted_by_id(tmp_path: Path) -> None:
     text = HEADER + "7,2000,1.50,3,sell\n5,1000,0.00141342,23.00000000,buy\n"
     recorded = tape.load(write(tmp_path / "t.csv", text), "XRP-ETH")
     assert list(recorded.trades()) == [
-        tape.Trade(5, 1000, "buy", "0.00141342", "23.00000000"),
-        tape.Trade(7, 2000, "sell", "1.50", "3"),
+        Trade(5, 1000, "buy", "0.00141342", "23.00000000"),
+        Trade(7, 2000, "sell", "1.50", "3"),
     ]
     with (
         serve(World.replay({"XRP-ETH": recorded}), limits=False) as served,
@@ -66,7 +67,7 @@ def test_time_out_of_order_is_served_all_the_same(tmp_path: Path) -> None:
 
 def test_other_column_names(tmp_path: Path) -> None:
     text = "n,when,px,vol,m\n1,2,3,4,true\n"
-    names = dict(zip(("id", "time", "price", "amount", "buyer_is_maker"), text.split("\n")[0].split(","), strict=True))  # noqa: E501  # fmt: skip
+    names = {"id": "n", "time": "when", "price": "px", "amount": "vol", "buyer_is_maker": "m"}
     recorded = tape.load(write(tmp_path / "t.csv", text), "A-B", names)
     assert recorded.trade(0).side == "sell"
 
@@ -122,8 +123,8 @@ def test_recorded_binance_trades_walk_through_the_dialect(shared_data: Path) -> 
     ):
         upper = 10**12
         while True:
-            params = {"symbol": "BTC_USDT", "limit": 1000, "until_id": upper}
-            rows = http.get("/api/v2/public/trades", params=params).json()
+            call = "/api/v2/public/trades?symbol=BTC_USDT&limit=1000"
+            rows = http.get(f"{call}&until_id={upper}").json()
             if not rows:
                 break
             got += rows

@@ -1,0 +1,196 @@
+"""One sandbox exchange per module, every connector in turn, and no real waiting."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+import connectors
+import sandbox
+from connectors import Connection, Connector, Credentials, Cursor, Page, Stream, Window
+from connectors.local import LocalNonces, NoLimits
+
+EPOCH = "2026-01-10T00:00:00"
+NOW = "2026-01-10T20:00:00"
+CLOCK = 1_768_000_000.25
+
+
+class World:
+    """The running sandbox, and connectors opened on it."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.truth = server.world
+        self.waits: list[float] = []
+        self._nonces: dict[str, LocalNonces] = {}
+        self._opened: list[Connector] = []
+
+    def connection(self, exchange: str, **changes: Any) -> Connection:
+        key = sandbox.KEYS[exchange]
+        connection = Connection(
+            self.server.base_url,
+            self._nonces.setdefault(exchange, LocalNonces()),
+            NoLimits(),
+            credentials=Credentials(key.key, key.secret),
+        )
+        return replace(connection, **changes)
+
+    def open(self, exchange: str, **changes: Any) -> Connector:
+        connection = self.connection(exchange, **changes)
+        opened = connectors.open_connector(exchange, connection, sleep=self.waits.append)
+        self._opened.append(opened)
+        return opened
+
+    def reset(self) -> None:
+        for opened in self._opened:
+            opened.close()
+        self._opened.clear()
+        self.waits.clear()
+        self.server.faults.clear()
+        self.server.laws.__dict__.update(sandbox.Laws().__dict__)
+        self.server.log.clear()
+
+
+@pytest.fixture(scope="module")
+def _running() -> Iterator[World]:
+    clock = sandbox.ManualClock(NOW)
+    with sandbox.serve(sandbox.World(seed=7, epoch=EPOCH, clock=clock), limits=False) as server:
+        world = World(server)
+        for exchange in connectors.names():
+            # A key's nonces outlive a test; those of this module begin where the clock stands.
+            world._nonces[exchange] = LocalNonces()
+        yield world
+
+
+@pytest.fixture
+def world(_running: World) -> Iterator[World]:
+    _running.reset()
+    yield _running
+    _running.reset()
+
+
+@pytest.fixture(params=connectors.names())
+def exchange(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def ask(connector: Connector, dataset: str, window: Window | None = None) -> Page:
+    """One page of ``dataset``, whatever kind of call it takes."""
+    offer = connector.offers[dataset]
+    if offer.cursor is Cursor.SNAPSHOT:
+        return connector.snapshot(dataset, ["BTC-USD", "ETH-USD"])
+    if dataset.startswith("account_"):
+        stream = Stream(dataset, account="main")
+    elif dataset == "candles":
+        stream = Stream(dataset, "BTC-USD", timeframe="5m")
+    else:
+        stream = Stream(dataset, "BTC-USD")
+    if offer.cursor is Cursor.PAGES:
+        return connector.page(stream, None)
+    unit = offer.units[0] if offer.units else None
+    return connector.fetch(stream, window or Window(limit=offer.max_rows, unit=unit))
+
+
+def asked_datasets() -> list[tuple[str, str]]:
+    """Every exchange with every dataset that it answers for itself."""
+    pairs = itertools.chain.from_iterable(
+        ((name, dataset) for dataset in connectors.offers(name)) for name in connectors.names()
+    )
+    return [p for p in pairs if connectors.offers(p[0])[p[1]].cursor is not Cursor.DERIVED]
+
+
+@pytest.fixture(params=asked_datasets(), ids="/".join)
+def asked(request: pytest.FixtureRequest) -> tuple[str, str]:
+    pair: tuple[str, str] = request.param
+    return pair
+
+
+@pytest.fixture
+def page_of() -> Callable[..., Page]:
+    return ask
+
+
+class Received:
+    """A request as it arrived."""
+
+    def __init__(self, handler: BaseHTTPRequestHandler) -> None:
+        self.method = handler.command
+        self.target = handler.path
+        self.headers = {name.lower(): value for name, value in handler.headers.items()}
+        self.body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
+
+
+class Scripted:
+    """A server that says what it was told to say, answer by answer, and keeps what it was asked.
+
+    An answer is a body (status 200), or (status, headers, body).
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Received] = []
+        self.waits: list[float] = []
+        self._opened: list[Connector] = []
+        self._answers: list[Any] = []
+        scripted = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _say(self) -> None:
+                scripted.requests.append(Received(self))
+                answer = scripted._answers.pop(0)
+                status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
+                self.send_response_only(status)
+                given = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+                for name, value in {**given, **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = _say
+
+            def log_message(self, *arguments: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.base_url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def answers(self, *answers: Any) -> None:
+        self.requests.clear()
+        self.waits.clear()
+        self._answers[:] = answers
+
+    def open(self, exchange: str, **changes: Any) -> Connector:
+        """A connector on this server, with an invented key and a clock that stands at ``CLOCK``."""
+        connection = Connection(
+            self.base_url,
+            LocalNonces(),
+            NoLimits(),
+            credentials=Credentials("my-key-4711", "my-secret-0815"),
+        )
+        opened = connectors.open_connector(
+            exchange, replace(connection, **changes), sleep=self.waits.append, now=lambda: CLOCK
+        )
+        self._opened.append(opened)
+        return opened
+
+    def stop(self) -> None:
+        for opened in self._opened:
+            opened.close()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    scripted = Scripted()
+    yield scripted
+    scripted.stop()

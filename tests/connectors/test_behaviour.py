@@ -1,0 +1,324 @@
+"""One behaviour, every connector: over real HTTP, against the sandbox exchange.
+
+A new exchange is taken up by being a folder of connectors/ that the sandbox speaks for.
+"""
+
+import dataclasses
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import connectors
+import sandbox
+from connectors import (
+    AuthError,
+    ConfigError,
+    ContractError,
+    Credentials,
+    Cursor,
+    NotOfferedError,
+    RateLimitedError,
+    RequestError,
+    Stream,
+    TransientError,
+    UnreachableError,
+    Window,
+)
+from sandbox import Fault
+from schemas import DATASETS
+from tests.connectors.conftest import asked_datasets
+
+HEALING = [
+    Fault("status", status=429, retry_after=3),
+    Fault("status", status=429),
+    Fault("status", status=500),
+    Fault("status", status=502),
+    Fault("status", status=503),
+    Fault("html", status=200),
+    Fault("html", status=503),
+    Fault("truncate"),
+    Fault("cut"),
+    Fault("reset"),
+    Fault("empty"),
+]
+
+
+def fault_name(fault: Fault) -> str:
+    return f"{fault.kind}-{fault.status}-{fault.retry_after}"
+
+
+def rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row.values()) for row in table.to_pylist()), key=repr)
+
+
+def test_pages_have_the_declared_schema(world, asked, page_of) -> None:
+    exchange, dataset = asked
+    page = page_of(world.open(exchange), dataset)
+    assert page.table.schema.equals(DATASETS[dataset].connector_schema, check_metadata=True)
+    assert page.table.num_rows > 0
+    assert page.rejected == ()
+    assert page.cursor.type == pa.int64()
+    assert len(page.cursor) == page.table.num_rows and page.cursor.null_count == 0
+    assert page.server_time == world.truth.now() // 1000 * 1_000_000
+    for column, field in zip(page.table.columns, page.table.schema, strict=True):
+        assert field.nullable or column.null_count == 0, field.name
+    page.table.validate(full=True)
+
+
+def test_trades_are_the_tape_exactly(world, exchange, page_of) -> None:
+    page = page_of(world.open(exchange), "trades")
+    truth = {str(t.id): t for t in world.truth.tapes["BTC-USD"].trades()}
+    for row in page.table.to_pylist():
+        trade = truth[row["trade_id"]]
+        assert row["symbol"] == "BTC-USD"
+        assert (row["side"], row["price"]) == (trade.side, Decimal(trade.price))
+        assert row["amount"] == Decimal(trade.amount)
+        assert row["cost"] == Decimal(trade.price) * Decimal(trade.amount)
+        # WEX tells whole seconds.
+        assert 0 <= trade.timestamp - int(row["timestamp"].timestamp() * 1000) < 1000
+    assert page.cursor.to_pylist() == [int(i) for i in page.table["trade_id"].to_pylist()]
+
+
+def test_markets_are_canonical_and_asked_once(world, exchange) -> None:
+    connector = world.open(exchange)
+    markets = connector.markets()
+    assert {m.symbol for m in markets} >= {"BTC-USD", "ETH-USD", "LTC-BTC", "ETH-BTC"}
+    assert all(m.symbol == f"{m.base}-{m.quote}" == m.symbol.upper() for m in markets)
+    assert connector.markets() is markets
+    assert len(world.server.log.entries) == 1
+
+
+@pytest.mark.parametrize("fault", HEALING, ids=fault_name)
+def test_a_passing_fault_is_healed(world, asked, page_of, fault) -> None:
+    exchange, dataset = asked
+    connector = world.open(exchange)
+    world.server.faults.add(dataclasses.replace(fault, times=2))
+    page = page_of(connector, dataset)
+    assert page.table.num_rows > 0
+    assert len(world.waits) == 2
+    if fault.retry_after:
+        assert all(fault.retry_after <= wait < fault.retry_after + 1 for wait in world.waits)
+    else:
+        assert all(0 < wait <= 0.5 for wait in world.waits)
+
+
+@pytest.mark.parametrize("fault", HEALING, ids=fault_name)
+def test_a_lasting_fault_is_told(world, asked, page_of, fault) -> None:
+    exchange, dataset = asked
+    connector = world.open(exchange, retries=3)
+    world.server.faults.add(dataclasses.replace(fault, times=None))
+    with pytest.raises(TransientError, match=rf"(?s)^{exchange}: .*tried 4 times") as caught:
+        page_of(connector, dataset)
+    assert isinstance(caught.value, RateLimitedError) == (fault.status == 429)
+    assert len(world.waits) == 3
+    assert world.waits == sorted(world.waits) or fault.retry_after or len(set(world.waits)) == 3
+
+
+def test_a_hanging_server_is_left_after_the_timeout(world, asked, page_of) -> None:
+    exchange, dataset = asked
+    connector = world.open(exchange, timeout=0.2, retries=1)
+    world.server.faults.add(Fault("hang", times=2, seconds=0.6))
+    with pytest.raises(TransientError, match=r"no whole answer within 0\.2 s"):
+        page_of(connector, dataset)
+
+
+def test_a_long_retry_after_is_left_to_the_caller(world, exchange, page_of) -> None:
+    world.server.faults.add(Fault("status", status=429, retry_after=3600))
+    with pytest.raises(RateLimitedError) as caught:
+        page_of(world.open(exchange), "trades")
+    assert caught.value.retry_after == 3600 and world.waits == []
+
+
+def test_an_unreachable_host_is_named_with_its_setting(world, exchange, page_of) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(UnreachableError) as caught:
+            page_of(world.open(exchange, base_url=url), "trades")
+    assert url in str(caught.value) and f"{exchange.upper()}_BASE_URL" in str(caught.value)
+    assert len(world.waits) == 2
+
+
+def test_an_answer_of_another_shape_breaks_the_contract(world, asked, page_of) -> None:
+    exchange, dataset = asked
+    for body in (b'{"rows": 1}', b"[1, 2", b"null", b'"text"', b"17"):
+        world.server.faults.clear()
+        world.server.faults.add(Fault("body", body=body, times=None))
+        with pytest.raises((ContractError, TransientError, RequestError)):
+            page_of(world.open(exchange, retries=0), dataset)
+
+
+HISTORIES = [pair for pair in asked_datasets() if pair[1] != "tickers"]
+
+
+@pytest.mark.parametrize("asked", HISTORIES, ids="/".join)
+def test_a_malformed_row_is_rejected_alone(world, asked, page_of) -> None:
+    exchange, dataset = asked
+    connector = world.open(exchange)
+    whole = page_of(connector, dataset)
+    world.server.faults.add(
+        Fault("malformed", spoil=None if dataset == "candles" else ("amount", '"n/a"'))
+    )
+    page = page_of(connector, dataset)
+    assert page.table.num_rows == whole.table.num_rows - 1
+    (rejected,) = page.rejected
+    assert "n/a" in rejected.payload and "n/a" in rejected.reason
+    assert page.received == whole.received
+    assert set(whole.cursor.to_pylist()) - set(page.cursor.to_pylist()) == {rejected.cursor}
+    # What is left is what came before, to the last digit.
+    assert len(set(rows(whole.table)) - set(rows(page.table))) == 1
+
+
+@pytest.mark.parametrize("kind", ["duplicate", "shuffle"])
+@pytest.mark.parametrize("asked", HISTORIES, ids="/".join)
+def test_repeated_and_shuffled_rows_change_nothing(world, asked, page_of, kind) -> None:
+    exchange, dataset = asked
+    connector = world.open(exchange)
+    whole = page_of(connector, dataset)
+    world.server.faults.add(Fault(kind))
+    page = page_of(connector, dataset)
+    assert rows(page.table) == rows(whole.table)
+    assert page.rejected == ()
+
+
+@pytest.mark.parametrize("style", ["text", "number", "exponent", "exponent-text"])
+def test_numbers_are_the_same_however_they_are_written(world, asked, page_of, style) -> None:
+    exchange, dataset = asked
+    connector = world.open(exchange)
+    usual = page_of(connector, dataset)
+    world.server.laws.numbers = world.server.laws.wex_numbers = style
+    world.server.laws.dates = world.server.laws.private_dates = "s"
+    world.server.laws.extra_fields = True
+    other = page_of(connector, dataset)
+    assert other.rejected == ()
+    drop = ["observed_at"] if dataset == "tickers" else []
+    assert rows(other.table.drop_columns(drop)) == rows(usual.table.drop_columns(drop))
+
+
+def test_compressed_answers_are_read(world, asked, page_of) -> None:
+    exchange, dataset = asked
+    world.server.laws.gzip = True
+    assert page_of(world.open(exchange), dataset).table.num_rows > 0
+
+
+def test_an_empty_window_is_an_empty_page(world, exchange, page_of) -> None:
+    connector = world.open(exchange)
+    for empty in ("error", "object", "array"):
+        world.server.laws.wex_empty = empty
+        for dataset, offer in connector.offers.items():
+            if offer.cursor is Cursor.ID:
+                page = page_of(connector, dataset, Window(lower=2**50))
+                assert page.table.num_rows == 0 and page.received == 0
+                assert page.table.schema.equals(DATASETS[dataset].connector_schema)
+
+
+def test_a_window_is_sent_as_given(world, exchange, page_of) -> None:
+    connector = world.open(exchange)
+    for dataset, offer in connector.offers.items():
+        if offer.cursor is Cursor.ID:
+            newest = sorted(page_of(connector, dataset).cursor.to_pylist())
+            lower, upper = newest[-20], newest[-10]
+            page = page_of(connector, dataset, Window(lower, upper, limit=1000))
+            assert sorted(page.cursor.to_pylist()) == newest[-20:-9]
+            page = page_of(connector, dataset, Window(lower, upper, limit=5))
+            assert page.table.num_rows == 5
+
+
+def test_an_unknown_market_is_refused_with_the_servers_words(world, exchange) -> None:
+    connector = world.open(exchange)
+    with pytest.raises(RequestError, match=f"^{exchange}: ") as caught:
+        connector.fetch(Stream("trades", "NO-SUCH"), Window())
+    assert "no_such" in str(caught.value).lower() and world.waits == []
+
+
+def test_what_is_not_offered_is_refused_with_what_is(world, exchange) -> None:
+    connector = world.open(exchange)
+    with pytest.raises(NotOfferedError, match=r"it offers: trades"):
+        connector.fetch(Stream("balances", account="main"), Window())
+    with pytest.raises(NotOfferedError):
+        connector.snapshot("trades", ["BTC-USD"])
+    with pytest.raises(ValueError, match="markets a call"):
+        connector.snapshot("tickers", [])
+
+
+def private_datasets(exchange: str) -> list[str]:
+    return [d for d in connectors.offers(exchange) if d.startswith("account_")]
+
+
+@pytest.mark.parametrize("wrong", ["key", "secret"])
+def test_a_wrong_key_or_secret_is_told_with_the_settings(world, exchange, page_of, wrong) -> None:
+    key = sandbox.KEYS[exchange]
+    parts = {"key": key.key, "secret": key.secret, wrong: "Zwrong-4711"}
+    connector = world.open(exchange, credentials=Credentials(**parts), account="desk")
+    for dataset in private_datasets(exchange):
+        with pytest.raises(AuthError) as caught:
+            page_of(connector, dataset)
+        message = str(caught.value)
+        for variable in (f"{exchange.upper()}_DESK_API_KEY", f"{exchange.upper()}_DESK_API_SECRET"):
+            assert variable in message
+        assert "clock" in message and "right" in message
+        for part in parts.values():
+            assert part not in message and part not in repr(caught.value.__context__)
+    assert world.waits == []
+
+
+def test_account_data_without_a_key_is_told_before_any_request(world, exchange, page_of) -> None:
+    connector = world.open(exchange, credentials=None)
+    for dataset in private_datasets(exchange):
+        with pytest.raises(AuthError, match=f"{exchange.upper()}_API_KEY"):
+            page_of(connector, dataset)
+    assert world.server.log.entries == []
+
+
+@pytest.mark.parametrize("fault", [f for f in HEALING if f.kind != "empty"], ids=fault_name)
+def test_nothing_secret_is_in_an_error(world, exchange, page_of, fault, caplog) -> None:
+    caplog.set_level("DEBUG")
+    key = sandbox.KEYS[exchange]
+    world.server.faults.add(dataclasses.replace(fault, times=None))
+    connector = world.open(exchange, retries=1)
+    for dataset in private_datasets(exchange):
+        with pytest.raises(TransientError) as caught:
+            page_of(connector, dataset)
+        shown = f"{caught.value!r} {caught.value} {caught.value.__context__!r} {caplog.text}"
+        shown += repr(connector.__dict__)
+        for secret in (key.key, key.secret):
+            assert secret not in shown
+
+
+def test_threads_share_a_connector_and_its_nonces(world, exchange, page_of) -> None:
+    connector = world.open(exchange)
+    wanted = [d for d in connector.offers if connector.offers[d].cursor is not Cursor.DERIVED] * 4
+    with ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(lambda d: page_of(connector, d), wanted))
+    assert all(page.table.num_rows > 0 for page in pages)
+    assert world.waits == []
+
+
+def test_the_limit_is_asked_before_every_request(world, exchange, page_of) -> None:
+    class Recording:
+        def __init__(self) -> None:
+            self.calls: list[tuple[str, float]] = []
+
+        def wait(self, bucket: str, per_second: float) -> None:
+            self.calls.append((bucket, per_second))
+
+    limits = Recording()
+    connector = world.open(exchange, limits=limits, account="desk")
+    world.server.faults.add(Fault("status", status=502, times=1))
+    page_of(connector, "trades")
+    page_of(connector, "account_trades")
+    (public, fast), repeated, (private, slow) = limits.calls
+    assert repeated == (public, fast) and public != private
+    assert "127.0.0.1" in public and private.endswith("-desk")
+    assert slow == 2 and 2 < fast <= 100
+
+
+def test_a_key_that_cannot_be_sent_is_refused_unseen(world, exchange) -> None:
+    for credentials in (Credentials("key\n", "s"), Credentials("", "s"), Credentials("k", "s ")):
+        with pytest.raises(ConfigError, match=f"{exchange.upper()}_API_") as caught:
+            world.open(exchange, credentials=credentials)
+        assert "key\n" not in str(caught.value)

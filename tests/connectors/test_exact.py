@@ -1,0 +1,220 @@
+"""Single values and whole columns: exact, or refused; and both ways agree."""
+
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors import exact
+from connectors.columns import Choice, Id, Kind, Number, Text, Time, as_stored, costs
+from connectors.exact import Odd
+from connectors.jsontext import decoder
+from schemas.datasets import COST, PRICE, TIME
+
+WIDE = Context(prec=1000)
+
+
+def scaled(value: Decimal, places: int) -> Decimal:
+    """``value`` × 10^places, in full."""
+    return value.scaleb(places, WIDE)
+
+
+stored = st.integers(-(10**38) + 1, 10**38 - 1).map(lambda n: scaled(Decimal(n), -12))
+
+
+def written(value: Decimal) -> st.SearchStrategy[str]:
+    """The same number in other spellings."""
+    fixed = format(value, "f")
+    return st.sampled_from([fixed, f"{fixed}000", format(value, "e"), format(value, "E")])
+
+
+@given(stored.flatmap(lambda v: st.tuples(st.just(v), written(v))))
+def test_every_storable_number_is_stored_as_it_is(case: tuple[Decimal, str]) -> None:
+    value, text = case
+    found = exact.price(text, signed=True)
+    assert found == value
+    assert pa.array([found], PRICE)[0].as_py() == value
+
+
+@given(st.from_regex(r"-?[0-9]{1,30}(\.[0-9]{1,14})?([eE][+-]?[0-9]{1,2})?", fullmatch=True))
+def test_a_number_is_stored_exactly_or_refused(text: str) -> None:
+    try:
+        found = exact.price(text, signed=True)
+    except Odd:
+        steps = Fraction(text) * 10**12
+        assert steps.denominator != 1 or abs(steps) >= 10**38
+    else:
+        assert Fraction(found) == Fraction(text) and found.as_tuple().exponent == -12
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        [],
+        {},
+        "",
+        " 1",
+        "1 ",
+        "+1",
+        ".5",
+        "5.",
+        "1,5",
+        "0x10",
+        "1_000",
+        "NaN",
+        "Infinity",
+        "-inf",
+        "١٢",
+        "1e",
+        "1e99999999999999999999",
+        "1e-13",
+        "1e26",
+        "-1",
+        "9" * 500,
+        "0.1234567890123",
+    ],
+)
+def test_what_is_no_amount_is_refused_by_both_ways(value: Any) -> None:
+    with pytest.raises(Odd):
+        exact.price(value)
+    with pytest.raises(Odd):
+        Number().many([value], True)
+
+
+@pytest.mark.parametrize(
+    ("value", "us"),
+    [
+        (1543252041327, 1543252041327000),
+        ("1543252041327", 1543252041327000),
+        (1385205386, 1385205386000000),
+        ("1568905003.866091", 1568905003866091),
+        ("1568905003.86609100", 1568905003866091),
+        ("1568905003866.091", 1568905003866091),
+        (1568905003866091, 1568905003866091),
+        (1568905003866091000, 1568905003866091),
+        ("1.568905003866091e9", 1568905003866091),
+        (631152000, 631152000000000),
+        ("2018-10-02T10:01:28.284112Z", 1538474488284112),
+        ("2018-10-02T10:01:28.284112", 1538474488284112),
+        ("2018-10-02 13:01:28.284112+03:00", 1538474488284112),
+        ("2018-10-02T10:01:28.2841120Z", 1538474488284112),
+        ("2018-10-02T10:01:28Z", 1538474488000000),
+    ],
+)
+def test_dates_are_exact_whatever_their_unit(value: Any, us: int) -> None:
+    assert exact.time_us(value) == us
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        -1,
+        631151999,
+        4102444800,
+        10**30,
+        "1e400",
+        "1568905003.8660911",
+        1568905003866091001,
+        "2018-10-02T10:01:28.2841121Z",
+        "1989-12-31T23:59:59Z",
+        "2018-13-02T10:01:28Z",
+        "2018-10-02",
+        "yesterday",
+        [],
+    ],
+)
+def test_no_date_is_guessed(value: Any) -> None:
+    with pytest.raises(Odd):
+        exact.time_us(value)
+
+
+@given(st.integers(exact.EARLIEST_US, exact.LATEST_US - 1))
+def test_a_microsecond_survives_every_unit(us: int) -> None:
+    assert exact.time_us(str(scaled(Decimal(us), -6))) == us
+    assert exact.time_us(str(scaled(Decimal(us), -3))) == us
+    assert exact.time_us(us) == us
+    assert exact.time_us(us * 1000) == us
+    assert as_stored(pa.array([us]), TIME).cast(pa.int64())[0].as_py() == us
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 2**63, "1.5", "1e400", "a", [], "1e999999999"])
+def test_what_is_no_id_is_refused(value: Any) -> None:
+    with pytest.raises(Odd):
+        exact.identity(value)
+    with pytest.raises(Odd):
+        Id().many([value], True)
+
+
+@pytest.mark.parametrize("value", [0, 7, "7", "007", "7.0", "70e-1", 2**63 - 1, str(2**63 - 1)])
+def test_an_id_is_its_integer(value: Any) -> None:
+    assert exact.identity(value) == int(Decimal(str(value)))
+
+
+json_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.integers(0, 5000),
+    st.integers(1_300_000_000, 1_400_000_000),
+    st.integers(1_300_000_000_000, 1_400_000_000_000),
+    st.decimals(allow_nan=False, allow_infinity=False, places=8).map(str),
+    st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{0,14})?(e[0-9])?", fullmatch=True),
+    st.sampled_from(["buy", "sell", "bid", "", "x", "1", "2"]),
+    st.lists(st.integers(), max_size=1),
+)
+KINDS: list[Kind] = [
+    Id(),
+    Time(),
+    Number(),
+    Number(signed=True),
+    Choice({"buy": "buy", "bid": "buy", "1": "deposit"}),
+    Text(),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind).__name__)
+@given(values=st.lists(json_scalars, max_size=4), required=st.booleans())
+def test_the_fast_way_agrees_with_the_careful_one(
+    kind: Kind, values: list[Any], required: bool
+) -> None:
+    try:
+        fast = kind.many(values, required)
+    except Odd:
+        return
+    careful = [None if v is None and not required else kind.one(v) for v in values]
+    assert fast.type == kind.type
+    assert fast.to_pylist() == careful
+
+
+@given(st.lists(st.tuples(stored, stored), max_size=5))
+def test_cost_is_exact_or_null(pairs: list[tuple[Decimal, Decimal]]) -> None:
+    price = pa.array([p for p, _ in pairs], PRICE)
+    amount = pa.array([a for _, a in pairs], PRICE)
+    found = costs(price, amount)
+    assert found.type == COST
+    for cost, (p, a) in zip(found.to_pylist(), pairs, strict=True):
+        product = Fraction(p) * Fraction(a)
+        steps = product * 10**18
+        assert (cost is not None) == (steps.denominator == 1 and abs(steps) < 10**38)
+        assert cost is None or Fraction(cost) == product
+
+
+@given(st.from_regex(r"-?(0|[1-9][0-9]{0,25})\.[0-9]{1,20}([eE][+-]?[0-9]{1,2})?", fullmatch=True))
+def test_a_json_number_keeps_its_text(text: str) -> None:
+    assert decoder(Any).decode(text) == text
+    assert decoder(list[Any]).decode(f"[{text}]") == [text]
+
+
+def test_a_json_integer_is_whole() -> None:
+    assert decoder(Any).decode("123456789012345678901234567890") == 123456789012345678901234567890
+    assert msgspec.json.decode(b"17") == 17

@@ -1,0 +1,136 @@
+"""Pages: the fast way and the careful way give the same rows; what is odd is kept as text."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors import ContractError
+from connectors.bitexbit import parse
+from connectors.jsontext import members, repeated_key
+
+ROW = {
+    "date": 1543252041327,
+    "id": 17802900,
+    "symbol": "BTC_USD",
+    "price": "6609.00000000",
+    "amount": "0.00075600",
+    "type": "buy",
+}
+
+
+def text(**changes: Any) -> str:
+    return json.dumps({**ROW, **changes})
+
+
+def page(*rows: str) -> Any:
+    return parse.trades(f"[{','.join(rows)}]".encode(), "BTC_USD", "BTC-USD").page()
+
+
+amounts = st.integers(0, 10**16).map(lambda n: format(Decimal(n).scaleb(-8), "f"))
+
+
+@given(st.lists(st.tuples(amounts, amounts, st.sampled_from(["buy", "sell"])), max_size=6))
+def test_one_odd_row_changes_nothing_about_the_others(rows: list[tuple[str, str, str]]) -> None:
+    good = [
+        text(id=i, price=price, amount=amount, type=side, date=1543252041327 + i)
+        for i, (price, amount, side) in enumerate(rows)
+    ]
+    fast = page(*good)
+    slow = page(*good, text(id="x"))
+    assert fast.rejected == () and len(slow.rejected) == 1
+    assert slow.table.equals(fast.table)
+    assert slow.cursor.equals(fast.cursor)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "cursor"),
+    [
+        (text(amount="1e-13"), "amount does not fit decimal(38, 12) exactly: 1e-13", 17802900),
+        (text(amount=None), "amount is missing", 17802900),
+        (text(amount="-1"), "amount is negative: -1", 17802900),
+        (text(price=True), "price is not a number: True", 17802900),
+        (text(price=[1]), "price is not a number: [1]", 17802900),
+        (text(id=None), "trade_id is missing", None),
+        (text(id=-4), "trade_id is not an id between 0 and 2^63: -4", None),
+        (text(date=5), "timestamp is not a date between 1990 and 2100: 5", 17802900),
+        (text(type="hold"), "side is none of buy, sell: hold", 17802900),
+        (text(type=None), "side is missing", 17802900),
+        (text(symbol=None), "symbol is missing", 17802900),
+        (
+            text(price="x", amount="y"),
+            "price is not a number: x; amount is not a number: y",
+            17802900,
+        ),
+        ("null", "the row is not as documented", None),
+        ("[1, 2]", "the row is not as documented", None),
+        ('"row"', "the row is not as documented", None),
+        (text()[:-1] + ', "price": "1"}', "the key 'price' stands twice in the row", None),
+        (
+            text(id=10**4400) if hasattr(int, "x") else text(id="9" * 30),
+            "trade_id is not an id",
+            None,
+        ),
+    ],
+)
+def test_an_odd_row_is_rejected_as_received(row: str, reason: str, cursor: int | None) -> None:
+    spaced = row.replace('"symbol"', '\n  "symbol"  ')
+    found = page(text(id=1), spaced, text(id=2))
+    assert found.table["trade_id"].to_pylist() == ["1", "2"]
+    (rejected,) = found.rejected
+    assert rejected.reason.startswith(reason)
+    assert rejected.payload == spaced
+    assert rejected.cursor == cursor
+    assert found.received == 3
+
+
+def test_a_number_beyond_any_integer_is_one_rows_trouble() -> None:
+    found = page(text(id=1), text().replace("17802900", "9" * 5000))
+    assert found.table.num_rows == 1 and len(found.rejected) == 1
+
+
+def test_a_row_that_comes_twice_is_kept_once() -> None:
+    found = page(text(), text(), text(amount="0.000756"), text(id=5))
+    assert sorted(found.table["trade_id"].to_pylist()) == ["17802900", "5"]
+    assert found.rejected == ()
+
+
+def test_rows_that_contradict_each_other_are_not_both_lost() -> None:
+    found = page(text(), text(amount="1"))
+    assert found.table["amount"].to_pylist() == [Decimal("0.000756")]
+    (rejected,) = found.rejected
+    assert "17802900 came twice" in rejected.reason and rejected.cursor == 17802900
+
+
+def test_a_row_of_another_market_spoils_the_answer() -> None:
+    with pytest.raises(ContractError, match=r"'ETH_USD' in the answer for 'BTC_USD'"):
+        page(text(id=1), text(symbol="ETH_USD"))
+
+
+@pytest.mark.parametrize("body", [b"{}", b"null", b"17", b'"x"', b"", b"[{}", b'{"detail":"x"}'])
+def test_what_is_no_list_breaks_the_contract(body: bytes) -> None:
+    with pytest.raises(ContractError):
+        parse.trades(body, "BTC_USD", "BTC-USD")
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=3), st.integers() | st.text(max_size=4)), max_size=5),
+    st.sampled_from([(",", ":"), (" , ", " : "), (",\n\t", ":\r\n")]),
+)
+def test_members_are_found_as_received(
+    pairs: list[tuple[str, Any]], marks: tuple[str, str]
+) -> None:
+    comma, colon = marks
+    parts = [f"{json.dumps(key)}{colon}{json.dumps(value)}" for key, value in pairs]
+    found = members(" {" + comma.join(parts) + "} ")
+    assert [(m.key, json.loads(m.value)) for m in found] == pairs
+    assert [m.whole for m in found] == parts
+
+
+def test_a_repeated_key_is_seen_even_when_escaped() -> None:
+    assert repeated_key('{"a": 1, "b": 2}') is None
+    assert repeated_key(r'{"a": 1, "\u0061": 2}') == "a"
+    assert repeated_key("[1]") is None

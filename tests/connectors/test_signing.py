@@ -1,0 +1,139 @@
+"""Signatures, worked by hand from the rules of the two documents."""
+
+import hashlib
+import hmac
+from urllib.parse import parse_qsl
+
+import pytest
+
+from connectors import AuthError, Credentials, Stream, Window
+from connectors.bitexbit import auth as bitexbit
+from connectors.local import LocalNonces
+from connectors.wex import auth as wex
+
+
+def test_bitexbit_signs_path_nonce_and_body() -> None:
+    """ "payload - string, concatenated with path, nonce, and body … HMAC … SHA-256 … hexadecimal"."""
+    payload = "/api/v2/private/trades" + "1544617013258" + ""
+    by_hand = hmac.new(b"my secret", payload.encode(), hashlib.sha256).hexdigest()
+    assert bitexbit.signature("my secret", "/api/v2/private/trades", 1544617013258) == by_hand
+    assert len(by_hand) == 64
+    headers = bitexbit.headers(Credentials("my key", "my secret"), "/api/v2/private/trades", 1)
+    assert headers == {
+        "X-API-Key": "my key",
+        "X-Nonce": "1",
+        "X-Signature": hmac.new(
+            b"my secret", b"/api/v2/private/trades1", hashlib.sha256
+        ).hexdigest(),
+    }
+
+
+def test_wex_signs_the_posted_parameters() -> None:
+    """ "Sign - POST-параметры (?nonce=1&param0=val0), подписанные … HMAC-SHA512"."""
+    body = wex.body("TradeHistory", 123456, {"pair": "btc_usd"})
+    assert body == "method=TradeHistory&nonce=123456&pair=btc_usd"
+    by_hand = hmac.new(b"my secret", body.encode(), hashlib.sha512).hexdigest()
+    assert wex.signature("my secret", body) == by_hand and len(by_hand) == 128
+    headers = wex.headers(Credentials("my key", "my secret"), body)
+    assert headers == {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Key": "my key",
+        "Sign": by_hand,
+    }
+
+
+def test_hmac_is_the_one_of_rfc_2104() -> None:
+    """The library's HMAC, unrolled, so that nothing here rests on one call alone."""
+    key, message = b"my secret".ljust(64, b"\0"), b"/api/v2/private/trades1"
+    inner = hashlib.sha256(bytes(b ^ 0x36 for b in key) + message).digest()
+    by_hand = hashlib.sha256(bytes(b ^ 0x5C for b in key) + inner).hexdigest()
+    assert bitexbit.signature("my secret", "/api/v2/private/trades", 1) == by_hand
+
+
+def opened(server, answers, exchange: str, nonces: LocalNonces | None = None):
+    server.answers(*answers)
+    return server.open(exchange, nonces=nonces or LocalNonces(), retries=1)
+
+
+def test_bitexbit_on_the_wire(server) -> None:
+    connector = opened(server, [b"[]", b"[]"], "bitexbit")
+    for _ in range(2):
+        connector.fetch(Stream("account_trades", account="main"), Window(5, 9, limit=4000))
+    first, second = server.requests
+    # The query travels, but is not signed; the nonce follows the clock in milliseconds.
+    assert first.target == "/api/v2/private/trades?limit=1000&since_id=5&until_id=9"
+    assert first.headers["x-nonce"] == "1768000000250"
+    assert second.headers["x-nonce"] == "1768000000251"
+    payload = "/api/v2/private/trades1768000000250"
+    by_hand = hmac.new(b"my-secret-0815", payload.encode(), hashlib.sha256).hexdigest()
+    assert first.headers["x-signature"] == by_hand
+    assert first.headers["x-api-key"] == "my-key-4711"
+
+
+def test_wex_on_the_wire(server) -> None:
+    answer = b'{"success":1,"return":{}}'
+    connector = opened(server, [answer, answer], "wex")
+    for _ in range(2):
+        connector.fetch(Stream("account_trades", account="main"), Window(5, 9, limit=4000))
+    first, second = server.requests
+    assert (first.method, first.target) == ("POST", "/tapi")
+    assert dict(parse_qsl(first.body)) == {
+        "method": "TradeHistory",
+        "nonce": "1768000000",
+        "count": "1000",
+        "order": "DESC",
+        "from_id": "5",
+        "end_id": "9",
+    }
+    assert dict(parse_qsl(second.body))["nonce"] == "1768000001"
+    assert first.headers["key"] == "my-key-4711"
+    by_hand = hmac.new(b"my-secret-0815", first.body.encode(), hashlib.sha512).hexdigest()
+    assert first.headers["sign"] == by_hand
+
+
+@pytest.mark.parametrize("hint", ["", ", you should send:2072397086"])
+def test_wex_takes_up_the_nonce_that_the_key_has_reached(server, hint: str) -> None:
+    refused = f"invalid nonce parameter; on key:2072397085, you sent:'1768000000'{hint}"
+    nonces = LocalNonces()
+    connector = opened(
+        server,
+        [f'{{"success":0,"error":"{refused}"}}'.encode(), b'{"success":1,"return":{}}'],
+        "wex",
+        nonces,
+    )
+    connector.fetch(Stream("account_trades", account="main"), Window())
+    assert [dict(parse_qsl(r.body))["nonce"] for r in server.requests] == [
+        "1768000000",
+        "2072397086",
+    ]
+
+
+def test_a_used_up_wex_key_is_told_with_the_mend(server) -> None:
+    connector = opened(server, [], "wex", LocalNonces(4_294_967_294))
+    with pytest.raises(AuthError, match=r"Create a new key and set WEX_API_KEY and WEX_API_SECRET"):
+        connector.fetch(Stream("account_trades", account="main"), Window())
+    assert server.requests == []
+    refused = b'{"success":0,"error":"invalid nonce parameter; on key:4294967294, you sent:1"}'
+    connector = opened(server, [refused], "wex")
+    with pytest.raises(AuthError, match="Create a new key"):
+        connector.fetch(Stream("account_trades", account="main"), Window())
+
+
+def test_a_nonce_that_stays_refused_is_an_auth_error(server) -> None:
+    refused = b'{"success":0,"error":"invalid nonce parameter"}'
+    connector = opened(server, [refused] * 9, "wex")
+    with pytest.raises(AuthError, match="nonce"):
+        connector.fetch(Stream("account_trades", account="main"), Window())
+    assert len(server.requests) == 4
+
+
+def test_bitexbit_tries_a_refused_nonce_once_more(server) -> None:
+    connector = opened(server, [(401, {}, b'{"detail":"Bad nonce"}'), b"[]"], "bitexbit")
+    assert connector.fetch(Stream("account_trades", account="main"), Window()).received == 0
+    connector = opened(server, [(401, {}, b'{"detail":"Bad nonce"}')] * 2, "bitexbit")
+    with pytest.raises(AuthError, match="Bad nonce"):
+        connector.fetch(Stream("account_trades", account="main"), Window())
+
+
+def test_an_independent_server_accepts_the_signatures(world, exchange, page_of) -> None:
+    assert page_of(world.open(exchange), "account_trades").table.num_rows > 0

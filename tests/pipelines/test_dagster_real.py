@@ -1,0 +1,52 @@
+"""The shipped code location pulls from the sandbox exchange into Parquet and DuckDB."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import sandbox
+import warehouse
+from pipelines.definitions import defs
+
+FIVE = ("trades", "candles", "tickers", "account_trades", "account_transactions")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[sandbox.World]:
+    clock = sandbox.ManualClock("2026-01-10T12:00:00")
+    world = sandbox.World(seed=1, epoch="2026-01-10T00:00:00", clock=clock)
+    with sandbox.serve(world, limits=False) as server:
+        for name, value in server.env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path))
+        monkeypatch.delenv("TIDEMARK_FEEDS", raising=False)
+        yield world
+
+
+def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path) -> None:
+    job = defs().resolve_job_def("everything")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    failures = [
+        event.step_failure_data.user_failure_data
+        for event in result.filter_events(lambda e: e.is_step_failure)
+    ]
+    assert [failure.description for failure in failures if failure] == []
+    assert result.success
+    told = {
+        event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+    assert set(told) == {f"{o}/{d}" for o in ("bitexbit", "wex", "warehouse") for d in FIVE}
+    for dataset in FIVE:
+        answer = warehouse.sql(tmp_path, f"SELECT count(*) AS rows FROM {dataset}")
+        (rows,) = answer.column("rows").to_pylist()
+        assert rows > 0
+        assert told[f"warehouse/{dataset}"]["dagster/row_count"].value == rows
+        assert rows == sum(
+            told[f"{exchange}/{dataset}"]["dagster/row_count"].value
+            for exchange in ("bitexbit", "wex")
+        )
