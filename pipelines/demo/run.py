@@ -11,6 +11,7 @@ from pipelines.cli.output import is_terminal, say, warn
 from pipelines.cli.run import PARTLY_FAILED
 from pipelines.demo import report
 from pipelines.demo.exchange import feeding
+from warehouse import LINK
 
 JOB = "everything"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -26,7 +27,8 @@ def run() -> int:
         with _waiting():
             problems = materialize()
         seconds = time.monotonic() - started
-        report.show(exchange, before, seconds)
+        if (exchange.home / LINK).exists():
+            report.show(exchange, before, seconds)
     for problem in problems:
         warn(problem)
     return PARTLY_FAILED if problems else 0
@@ -39,7 +41,16 @@ def materialize() -> list[str]:
     job = defs().resolve_job_def(JOB)
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(run_config=QUIET, instance=instance, raise_on_error=False)
+    if any(_is_interrupt(event) for event in result.all_events):
+        raise KeyboardInterrupt  # Dagster takes Ctrl-C for a failure of the step
     return [_reason(event) for event in result.all_events if event.is_step_failure]
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error if event.is_step_failure else None
+    return error is not None and any(
+        name in str(error) for name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+    )
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -27,7 +27,7 @@ STOP_SECONDS: Final = 20.0
 
 def main() -> int:
     """Run until Ctrl-C; 0 for that, and what Dagster says where it ends by itself."""
-    # Where a script starts this in the background, Ctrl-C is ignored, and Dagster would inherit that.
+    # A script that starts this in the background ignores Ctrl-C; Dagster would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -1,5 +1,6 @@
 """What the pull of one stream works with: its connector, its writer, its report."""
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ import pyarrow.compute as pc
 from connectors.base import Connector, Page, Rejected, Stream, Window
 from pipelines.ingest.committer import Committer
 from pipelines.ingest.report import Listener, StreamProgress, StreamReport
-from schemas import Dataset, dataset
+from schemas import Dataset, TidemarkError, dataset
 from warehouse.lake import StreamWriter
 from warehouse.ledger import StreamId, StreamState
 
@@ -48,6 +49,7 @@ class StreamContext:
         report: StreamReport,
         wanted_from: datetime,
         listener: Listener | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         self.connector = connector
         self.stream = stream
@@ -58,6 +60,7 @@ class StreamContext:
         self.state = writer.ledger.state(writer.stream)
         self._committer = committer
         self._listener = listener
+        self._stop = stop or threading.Event()
         self._rows = 0
 
     @property
@@ -70,6 +73,8 @@ class StreamContext:
 
     def fetch(self, window: Window) -> Page:
         """One page of the stream, counted and reported."""
+        if self._stop.is_set():
+            raise TidemarkError("stopped; what was received is stored, the next pull goes on")
         return self.count(self.connector.fetch(self.stream, window))
 
     def count(self, page: Page) -> Page:

@@ -4,6 +4,7 @@ One bad stream never stops the others. Streams that are built from others come l
 """
 
 import difflib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from typing import Final
 
 import connectors
 from connectors.base import Connection, Connector, Cursor, Limits, Market, Offer, Stream
+from connectors.errors import ContractError, RequestError
 from connectors.local import LocalLimits
 from pipelines.feeds import Feed, Job
 from pipelines.ingest.nonces import HomeNonces
@@ -46,6 +48,7 @@ def pull(
             settings.credentials(job.exchange, job.feed.account)
     ledger = Ledger(home)
     report = PullReport()
+    stop = threading.Event()
     with ExitStack() as stack:
         opened: dict[tuple[str, str], Connector] = {}
         for job in jobs:
@@ -58,12 +61,18 @@ def pull(
         for job in jobs:
             connector = opened[job.exchange, job.feed.account]
             offer = connector.offers[job.dataset]
-            units = _plan(job, connector, offer, settings, ledger, on_progress, report)
+            units = _plan(job, connector, offer, settings, ledger, on_progress, report, stop)
             (derived if offer.cursor is Cursor.DERIVED else first).extend(units)
-        workers = stack.enter_context(ThreadPoolExecutor(WORKERS, "pull"))
-        for stage in (first, derived):
-            for result in [workers.submit(unit) for unit in stage]:
-                report.streams += result.result()
+        workers = ThreadPoolExecutor(WORKERS, "pull")
+        try:
+            for stage in (first, derived):
+                for result in [workers.submit(unit) for unit in stage]:
+                    report.streams += result.result()
+        except BaseException:  # Ctrl-C: each stream stores what it has and ends
+            stop.set()
+            raise
+        finally:
+            workers.shutdown(cancel_futures=True)
     return report
 
 
@@ -90,6 +99,7 @@ def _plan(
     ledger: Ledger,
     listener: Listener | None,
     report: PullReport,
+    stop: threading.Event,
 ) -> Iterator[Unit]:
     """The units of work of one job; what cannot even begin goes into ``report``."""
 
@@ -103,6 +113,7 @@ def _plan(
             job.feed.start,
             job.spec.lookback,
             listener,
+            stop,
         )
 
     if dataset(job.dataset).is_account:
@@ -144,6 +155,10 @@ def _symbols(job: Job, connector: Connector) -> tuple[list[str], list[StreamRepo
     """The markets to pull, and a report for each that cannot be."""
     try:
         listed = {m.symbol: m for m in connector.markets()}
+    except (RequestError, ContractError) as error:
+        if job.feed.markets is not None:
+            return list(job.feed.markets), []  # no list to be had: each market answers for itself
+        return [], [StreamReport(job.exchange, job.dataset, "", error=str(error))]
     except TidemarkError as error:
         return [], [StreamReport(job.exchange, job.dataset, "", error=str(error))]
     wanted = list(listed) if job.feed.markets is None else list(job.feed.markets)

@@ -1,7 +1,8 @@
 """Pull one stream: take its lock, choose the way its dataset is paged, report what happened."""
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -33,6 +34,7 @@ class Task:
     start: datetime
     lookback: int | None
     listener: Listener | None
+    stop: threading.Event = field(default_factory=threading.Event)
 
     @property
     def id(self) -> StreamId:
@@ -96,6 +98,7 @@ def _with_stream(task: Task, work: Callable[[StreamContext], None]) -> StreamRep
                     report,
                     task.start,
                     task.listener,
+                    task.stop,
                 )
                 try:
                     work(context)

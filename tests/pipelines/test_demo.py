@@ -1,0 +1,107 @@
+"""``tidemark demo``: everything from the sandbox through Dagster, twice."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+from pipelines.demo.exchange import environment
+from warehouse import LINK
+
+TABLES = ("trades", "candles", "tickers", "account_trades", "account_transactions")
+
+
+def rows(out: str, table: str) -> int:
+    """The number of rows that the demo's first table shows."""
+    line = next(line for line in out.splitlines() if line.startswith(f"| {table} "))
+    return int(line.split("|")[2].replace(",", ""))
+
+
+def test_a_first_run_shows_everything_and_a_second_is_incremental(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables = dict(os.environ)
+    assert main(["demo"]) == 0
+    first = capsys.readouterr()
+    assert first.err == ""
+    assert "First run: " in first.out
+    for title in ("Rows per table", "Coverage per stream", "Where it lies", "What next"):
+        assert f"== {title}" in first.out
+    assert str(home / "lake") in first.out
+    assert str(home / LINK) in first.out
+    assert all(rows(first.out, table) > 0 for table in TABLES)
+    assert rows(first.out, "quarantine") == 0
+    for exchange in ("bitexbit", "wex"):
+        for dataset in TABLES:
+            assert f"| {exchange}/{dataset} " in first.out
+    answers = first.out.rpartition("== Do the finished hourly candles")[2].splitlines()
+    told = [line.split("|")[1:-1] for line in answers if line.startswith("| bitexbit")]
+    assert told and all(candles.strip() == equal.strip() for *_, candles, equal in told)
+
+    assert main(["demo"]) == 0
+    second = capsys.readouterr()
+    assert second.err == ""
+    assert "Incremental run: " in second.out
+    assert all(rows(second.out, table) >= rows(first.out, table) for table in TABLES)
+    assert rows(second.out, "trades") - rows(first.out, "trades") < 1000
+    assert dict(os.environ) == variables
+
+    assert main(["status"]) == 0
+    assert "bitexbit/trades" in capsys.readouterr().out
+
+
+def test_data_that_are_not_the_sandboxs_are_left_alone(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "ledger.sqlite").write_bytes(b"mine")
+    assert main(["demo"]) == 2
+    err = capsys.readouterr().err
+    assert str(home) in err
+    assert "TIDEMARK_HOME" in err
+    assert (home / "ledger.sqlite").read_bytes() == b"mine"
+    assert sorted(p.name for p in home.iterdir()) == ["ledger.sqlite"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"epoch": "yesterday", "last_run": "today"}'])
+def test_a_damaged_world_is_said(text: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "sandbox.json").write_text(text, encoding="utf-8")
+    assert main(["demo"]) == 2
+    assert str(home / "sandbox.json") in capsys.readouterr().err
+
+
+def test_without_a_home_it_uses_one_of_its_own(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TIDEMARK_HOME")
+    own = Path("data", "demo")
+    own.mkdir(parents=True)
+    (own / "ledger.sqlite").write_bytes(b"mine")
+    assert main(["demo"]) == 2
+    assert str(own.absolute()) in capsys.readouterr().err
+
+
+def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEMARK_HOME", "before")
+    with environment({"TIDEMARK_HOME": "inside", "WEX_API_KEY": "inside"}):
+        assert os.environ["TIDEMARK_HOME"] == os.environ["WEX_API_KEY"] == "inside"
+    assert os.environ["TIDEMARK_HOME"] == "before"
+    assert "WEX_API_KEY" not in os.environ
+
+
+def test_the_world_is_remembered(home: Path) -> None:
+    told = {
+        "seed": 1,
+        "epoch": "2026-01-10T00:00:00+00:00",
+        "last_run": "2026-01-10T01:00:00+00:00",
+    }
+    (home / "sandbox.json").write_text(json.dumps(told), encoding="utf-8")
+    from pipelines.demo.exchange import feeding
+
+    with feeding() as exchange:
+        assert exchange.last_run is not None
+        assert exchange.last_run.isoformat() == told["last_run"]
+    kept = json.loads((home / "sandbox.json").read_text(encoding="utf-8"))
+    assert kept["epoch"] == told["epoch"]
+    assert kept["last_run"] > told["last_run"]
