@@ -13,7 +13,7 @@ from connectors.wex import auth as wex
 
 
 def test_bitexbit_signs_path_nonce_and_body() -> None:
-    """ "payload - string, concatenated with path, nonce, and body … HMAC … SHA-256 … hexadecimal"."""
+    """Payload: "concatenated with path, nonce, and body"; "HMAC Authentication with SHA-256"."""
     payload = "/api/v2/private/trades" + "1544617013258" + ""
     by_hand = hmac.new(b"my secret", payload.encode(), hashlib.sha256).hexdigest()
     assert bitexbit.signature("my secret", "/api/v2/private/trades", 1544617013258) == by_hand
@@ -29,7 +29,7 @@ def test_bitexbit_signs_path_nonce_and_body() -> None:
 
 
 def test_wex_signs_the_posted_parameters() -> None:
-    """ "Sign - POST-параметры (?nonce=1&param0=val0), подписанные … HMAC-SHA512"."""
+    """Sign: "POST-параметры (?nonce=1&param0=val0), подписанные … с помощью HMAC-SHA512"."""
     body = wex.body("TradeHistory", 123456, {"pair": "btc_usd"})
     assert body == "method=TradeHistory&nonce=123456&pair=btc_usd"
     by_hand = hmac.new(b"my secret", body.encode(), hashlib.sha512).hexdigest()

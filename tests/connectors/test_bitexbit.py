@@ -1,0 +1,203 @@
+"""What is peculiar to BitexBit."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from connectors import ContractError, NotOfferedError, RequestError, Stream, Window
+from connectors.bitexbit import parse
+
+CANDLES = [
+    [1477958400, "715.00000000", "720.20000000", "715.00000000", "717.00000000", "0.01924864"],
+    [1478044800, "717.00000000", "717.50000000", "712.00000000", "716.50000000", "0.08771271"],
+]
+DAY = 86_400_000_000
+
+
+def body(rows: object) -> bytes:
+    return json.dumps(rows).encode()
+
+
+def test_the_documents_pairs() -> None:
+    pair = {"symbol": "BTC_USD", "base": "BTC", "quote": "USD", "is_enabled": False, "label": "x"}
+    (market,) = parse.markets(body([pair]))
+    assert (market.symbol, market.native_symbol, market.active) == ("BTC-USD", "BTC_USD", False)
+    with pytest.raises(ContractError):
+        parse.markets(b"{}")
+
+
+@pytest.mark.parametrize("factor", [1, 1000])
+@pytest.mark.parametrize(
+    ("clock", "final"),
+    [
+        (None, [True, False]),
+        (1478044800 * 10**6 + DAY, [True, True]),
+        (1478044800 * 10**6 + DAY - 1, [True, False]),
+        (1477958400 * 10**6, [False, False]),
+    ],
+)
+def test_a_candle_is_final_when_its_interval_has_ended(factor, clock, final) -> None:
+    for rows in (CANDLES, CANDLES[::-1]):
+        rows = [[row[0] * factor, *row[1:]] for row in rows]
+        page = parse.candles(body(rows), "BTC-USD", "1d", clock).page()
+        table = page.table.sort_by("timestamp")
+        assert table["is_final"].to_pylist() == final
+        assert sorted(page.cursor.to_pylist()) == [1477958400 * 10**6, 1478044800 * 10**6]
+        assert table["high"].to_pylist() == [Decimal("720.2"), Decimal("717.5")]
+        assert table["low"].to_pylist() == [Decimal("715"), Decimal("712")]
+        assert table["timeframe"].to_pylist() == ["1d", "1d"]
+
+
+def test_a_candle_may_be_longer_but_not_shorter() -> None:
+    page = parse.candles(
+        body([[*CANDLES[0], "more"], CANDLES[1][:5]]), "BTC-USD", "1d", None
+    ).page()
+    assert page.table.num_rows == 1
+    assert page.rejected[0].reason == "volume is missing"
+    assert page.rejected[0].cursor == 1478044800 * 10**6
+    assert parse.candles(b"[]", "BTC-USD", "1d", None).page().table.num_rows == 0
+
+
+def test_candles_are_asked_for_in_the_exchanges_words(server) -> None:
+    window = Window(1478044800_999_999, 1478044801_999_999, limit=5000, unit="s")
+    names = {"5m": "5", "15m": "15", "30m": "30", "1h": "60", "4h": "240", "1d": "D"}
+    connector = server.open("bitexbit")
+    for timeframe, native in names.items():
+        server.answers(b"[]", b"[]")
+        stream = Stream("candles", "BTC-USD", timeframe=timeframe)
+        connector.fetch(stream, window)
+        connector.fetch(stream, Window(1478044800_999_999, unit="ms"))
+        first, second = (r.target for r in server.requests)
+        assert first == (
+            f"/api/v2/public/ohlcv?symbol=BTC_USD&timeframe={native}"
+            "&limit=1000&since=1478044800&until=1478044801"
+        )
+        assert second.endswith("&limit=1000&since=1478044800999")
+    with pytest.raises(RequestError, match="it has 5m, 15m"):
+        connector.fetch(Stream("candles", "BTC-USD", timeframe="2h"), Window())
+
+
+def test_tickers(server) -> None:
+    row = {
+        "date": 1547535929556,
+        "symbol": "BTC_USD",
+        "last": "3781.33900000",
+        "buy": "3781.33900000",
+        "sell": "3781.94500000",
+        "change": "-1.5",
+        "vol1": None,
+        "vol2": "0.00000000",
+        "high": "0.00000000",
+    }
+    other = {**row, "symbol": "XRP_USD"}
+    spoilt = {**row, "symbol": "ETH_USD", "last": "1e-13"}
+    server.answers(body([row, other, spoilt]))
+    page = server.open("bitexbit").snapshot("tickers", ["BTC-USD", "ETH-USD"])
+    assert server.requests[0].target == "/api/v2/public/tickers?symbols=BTC_USD,ETH_USD"
+    (found,) = page.table.to_pylist()
+    assert (found["symbol"], found["bid"], found["ask"]) == (
+        "BTC-USD",
+        Decimal("3781.339"),
+        Decimal("3781.945"),
+    )
+    assert found["change_percent"] == Decimal("-1.5") and found["quote_volume"] == 0
+    assert [found[n] for n in ("base_volume", "low", "average")] == [None] * 3
+    # Our own clock, the same for all rows of a call.
+    assert page.cursor.to_pylist() == [1_768_000_000_250_000]
+    assert page.rejected[0].cursor == 1_768_000_000_250_000
+
+
+def test_the_documents_fill() -> None:
+    row = {
+        "id": 17802902,
+        "date": 1544617013258,
+        "type": "buy",
+        "symbol": "BTC_USD",
+        "price": "6585.00000000",
+        "amount": "1",
+        "fee_amount": "0.01316842",
+        "fee_rate": "0.00200000",
+        "fee_symbol": "USD",
+    }
+    # Twice the same id: both sides of a trade with oneself cannot be held under one key.
+    page = parse.account_trades(body([row, {**row, "type": "sell"}])).page()
+    (found,) = page.table.to_pylist()
+    assert found["fee_rate"] == Decimal("0.002") and found["fee_currency"] == "USD"
+    assert found["order_id"] is None and found["taker_or_maker"] is None
+    assert found["cost"] == 6585 and len(page.rejected) == 1
+    bare = {k: v for k, v in row.items() if not k.startswith("fee")}
+    page = parse.account_trades(body([{**bare, "date": "1544617013.258001"}])).page()
+    assert page.table["fee_amount"].to_pylist() == [None]
+    assert page.table["timestamp"].cast("int64").to_pylist() == [1544617013258001]
+
+
+def transfer(**changes: object) -> dict[str, object]:
+    return {
+        "txid": "ab12",
+        "date": "2018-10-02T10:01:28.284112Z",
+        "amount": "1.50000000",
+        "currency": {"code": "BTC"},
+        "status": {"key": 30, "value": "success"},
+        "is_outgoing": True,
+        **changes,
+    }
+
+
+def test_transfers_are_deposits_and_withdrawals_with_their_state(server) -> None:
+    rows = [
+        transfer(),
+        transfer(id=7, is_outgoing=False, status={"key": 10}),
+        transfer(id=8, txid=None, status={"key": "20"}),
+        transfer(txid=None),
+        transfer(id=9, status={"key": 40}),
+        transfer(id=10, amount="-1"),
+        transfer(id=11, currency=None),
+        transfer(id=12, is_outgoing=None),
+        "transfer",
+    ]
+    link = "https://thief.example/steal?page=2&page_size=9"
+    server.answers(
+        body({"count": 17, "next": link, "previous": None, "results": rows}),
+        body({"count": 17, "next": None, "previous": link, "results": []}),
+    )
+    connector = server.open("bitexbit")
+    stream = Stream("account_transactions", account="main")
+    page = connector.page(stream, None)
+    assert [
+        (r["transaction_id"], r["type"], r["status"], r["currency"], r["description"])
+        for r in page.table.to_pylist()
+    ] == [
+        ("ab12", "withdrawal", "ok", "BTC", "ab12"),
+        ("7", "deposit", "pending", "BTC", "ab12"),
+        ("8", "withdrawal", "failed", "BTC", ""),
+    ]
+    assert page.cursor.to_pylist() == [1538474488284112] * 3
+    assert [r.reason.split(" ")[0] for r in page.rejected] == [
+        "transaction_id",
+        "status",
+        "amount",
+        "currency",
+        "type",
+        "the",
+    ]
+    assert page.total == 17
+    # Only the query of the link is used, never its host.
+    last = connector.page(stream, page.next_token)
+    assert [r.target for r in server.requests] == [
+        "/api/v2/private/transfers",
+        "/api/v2/private/transfers?page=2&page_size=9",
+    ]
+    assert last.next_token is None and last.received == 0
+
+
+def test_a_server_without_transfers_does_not_offer_them(server) -> None:
+    stream = Stream("account_transactions", account="main")
+    server.answers((404, {}, b'{"detail":"Not found."}'))
+    with pytest.raises(NotOfferedError, match="this server has no /api/v2/private/transfers"):
+        server.open("bitexbit").page(stream, None)
+    # A page that is gone is something else.
+    server.answers((404, {}, b'{"detail":"Invalid page."}'))
+    with pytest.raises(RequestError, match="Invalid page") as caught:
+        server.open("bitexbit").page(stream, "page=9")
+    assert not isinstance(caught.value, NotOfferedError)

@@ -1,0 +1,216 @@
+"""What goes over the wire beyond the sandbox's faults: redirects, dates, echoes, hosts."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from connectors import (
+    AuthError,
+    ConfigError,
+    ContractError,
+    NotOfferedError,
+    RateLimitedError,
+    RequestError,
+    Stream,
+    TransientError,
+    Window,
+    default_base_url,
+    names,
+    offers,
+    open_connector,
+)
+from connectors.http import key_variables, retry_after
+from connectors.local import LocalLimits, LocalNonces, NoLimits
+from connectors.redact import excerpt, redact
+from tests.connectors.conftest import CLOCK
+
+TRADES = Stream("trades", "BTC-USD")
+FILLS = Stream("account_trades", account="main")
+EMPTY = {"bitexbit": b"[]", "wex": b'{"success":true,"return":[]}'}
+DATE = "Sat, 10 Jan 2026 20:00:00 GMT"
+DATE_US = int(datetime(2026, 1, 10, 20, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        (" 7 ", 7),
+        ("Sat, 10 Jan 2026 20:00:30 GMT", 30),
+        ("Sat, 10 Jan 2026 19:00:00 GMT", 0),
+        ("-1", None),
+        ("nan", None),
+        ("soon", None),
+        ("١", None),
+        (None, None),
+        ("", None),
+    ],
+)
+def test_retry_after_in_both_forms(text: str | None, seconds: float | None) -> None:
+    assert retry_after(text, DATE) == seconds
+
+
+def test_a_date_to_retry_after_is_waited_for(server, exchange) -> None:
+    later = {"Date": DATE, "Retry-After": "Sat, 10 Jan 2026 20:00:09 GMT"}
+    server.answers((503, later, b""), (200, {"Date": DATE}, b"[]" if exchange != "wex" else b"{}"))
+    page = server.open(exchange).fetch(TRADES, Window())
+    assert page.received == 0 and page.server_time == DATE_US
+    (wait,) = server.waits
+    assert 9 <= wait < 10
+
+
+def test_a_cached_answer_is_as_old_as_it_says(server, exchange) -> None:
+    server.answers((200, {"Date": DATE, "Age": "40"}, b"[]" if exchange != "wex" else b"{}"))
+    page = server.open(exchange).fetch(TRADES, Window())
+    assert page.server_time == DATE_US - 40_000_000
+    server.answers(b"[]" if exchange != "wex" else b"{}")
+    assert server.open(exchange).fetch(TRADES, Window()).server_time is None
+
+
+def test_a_signed_call_follows_no_redirect(server, exchange) -> None:
+    server.answers((307, {"Location": "http://thief.example/x?k=my-key-4711"}, b""))
+    with pytest.raises(RequestError, match=r"redirect to thief\.example, not followed") as caught:
+        server.open(exchange).fetch(FILLS, Window())
+    assert f"{exchange.upper()}_BASE_URL" in str(caught.value)
+    assert "my-key-4711" not in str(caught.value)
+    assert len(server.requests) == 1
+
+
+def test_a_public_call_follows_a_redirect(server, exchange) -> None:
+    server.answers((301, {"Location": "/moved"}, b""), b"[]" if exchange != "wex" else b"{}")
+    assert server.open(exchange).fetch(TRADES, Window()).received == 0
+    assert [r.target for r in server.requests][1] == "/moved"
+    server.answers(*[(301, {"Location": "/round"}, b"")] * 9)
+    with pytest.raises(RequestError, match="BASE_URL"):
+        server.open(exchange).fetch(TRADES, Window())
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 418, 429, 500, 503])
+def test_an_answer_that_repeats_the_secrets_is_masked(server, exchange, status, caplog) -> None:
+    caplog.set_level("DEBUG")
+
+    def echo(text: str) -> tuple[int, dict[str, str], bytes]:
+        return status, {}, text.encode()
+
+    # First an innocent call, to learn what is sent; the clock stands, so the next is predictable.
+    server.answers(EMPTY[exchange])
+    server.open(exchange).fetch(FILLS, Window())
+    (sent,) = server.requests
+    told = " ".join([*sent.headers.values(), sent.body]) + " my-secret-0815 <script>x</script>"
+    server.answers(
+        *[echo(f'{{"error": "you sent {told} \x1b[31m"}}'.replace("\x1b", "\\u001b"))] * 2
+    )
+    with pytest.raises((RequestError, AuthError, TransientError, ContractError)) as caught:
+        server.open(exchange, retries=1).fetch(FILLS, Window())
+    shown = f"{caught.value} {caught.value!r} {caught.value.__context__!r} {caplog.text}"
+    names_ = ("x-signature", "sign", "x-nonce")
+    secret = [sent.headers[n] for n in names_ if n in sent.headers]
+    secret += re.findall(r"nonce=(\d+)", sent.body)
+    assert len(secret) >= 2
+    for part in (*secret, "my-key-4711", "my-secret-0815"):
+        assert part not in shown
+    assert "\x1b" not in shown
+    assert isinstance(caught.value, RateLimitedError) == (status == 429)
+    assert isinstance(caught.value, AuthError) or status not in (401, 403)
+    assert len(str(caught.value)) < 700
+
+
+def test_a_404_from_a_web_site_points_at_the_setting(server, exchange) -> None:
+    server.answers((404, {"Content-Type": "text/html"}, b"<html><b>Not</b> here</html>"))
+    with pytest.raises(RequestError, match=r"404: Not here.*BASE_URL") as caught:
+        server.open(exchange).fetch(TRADES, Window())
+    assert not isinstance(caught.value, NotOfferedError)
+
+
+def test_a_public_call_that_is_refused_blames_no_key(server, exchange) -> None:
+    server.answers((403, {}, b"{}"))
+    with pytest.raises(AuthError, match="refuses a public call") as caught:
+        server.open(exchange).fetch(TRADES, Window())
+    assert "API_KEY" not in str(caught.value)
+
+
+def test_a_stale_connection_is_replaced(server, exchange) -> None:
+    empty = b"[]" if exchange != "wex" else b"{}"
+    connector = server.open(exchange)
+    server.answers((200, {"Connection": "close"}, empty), empty)
+    assert connector.fetch(TRADES, Window()).received == 0
+    assert connector.fetch(TRADES, Window()).received == 0
+
+
+def test_an_excerpt_is_short_plain_and_redacted() -> None:
+    assert excerpt(b'{"detail": "Invalid   page."}') == "Invalid page."
+    assert excerpt(b"<html><style>b{}</style><h1>Down</h1>\n<p>Sorry</p></html>") == "Down Sorry"
+    assert excerpt(b"\xff\x00\x1b[2Jx") == "\N{REPLACEMENT CHARACTER} [2Jx"
+    assert len(excerpt(b"a" * 5000)) == 200
+    assert excerpt(b"k" * 190 + b" top secret", ["top secret"]).endswith("***")
+    assert excerpt(b"k" * 195 + b" top secret", ["top secret"])[-3:] == "..."
+
+
+def test_secrets_are_masked_in_every_spelling() -> None:
+    assert redact("a/b+c a%2Fb%2Bc A/B+C", ["a/b+c", ""]) == "*** *** ***"
+
+
+def test_the_settings_of_a_key() -> None:
+    assert key_variables("wex", "main") == ("WEX_API_KEY", "WEX_API_SECRET")
+    assert key_variables("wex", "my-desk") == ("WEX_MY_DESK_API_KEY", "WEX_MY_DESK_API_SECRET")
+
+
+def test_exchanges_are_found_by_their_folders() -> None:
+    assert names() == ("bitexbit", "wex")
+    assert default_base_url("bitexbit") == "https://bitexbit.com"
+    assert default_base_url("wex") == "https://wex.link"
+    for name in names():
+        assert set(offers(name)) == {
+            "trades",
+            "candles",
+            "tickers",
+            "account_trades",
+            "account_transactions",
+        }
+    with pytest.raises(ConfigError, match="there are: bitexbit, wex"):
+        offers("mtgox")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "bitexbit.com", "ftp://x", "http://", "http://u:hunter2@x", "http://x?y=1", "http://x:p"],
+)
+def test_a_base_url_that_is_none_is_refused(server, exchange, url: str) -> None:
+    with pytest.raises(ConfigError, match=f"{exchange.upper()}_BASE_URL") as caught:
+        server.open(exchange, base_url=url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_nothing_is_sent_before_it_is_asked_for(server, exchange) -> None:
+    server.open(exchange)
+    assert server.requests == []
+
+
+def test_local_nonces_rise_and_are_held_by_one() -> None:
+    nonces = LocalNonces()
+    with nonces.next(100) as first:
+        nonces.advance(150)
+    with nonces.next(100) as second:
+        pass
+    with nonces.next(200) as third:
+        pass
+    assert (first, second, third) == (100, 151, 200)
+
+
+def test_local_limits_space_the_calls_of_a_bucket() -> None:
+    clock = [CLOCK]
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(round(seconds, 6))
+        clock[0] += seconds
+
+    limits = LocalLimits(sleep, lambda: clock[0])
+    for _ in range(3):
+        limits.wait("private", 2)
+    limits.wait("public", 2)
+    assert waits == [0.5, 0.5]
+    NoLimits().wait("any", 0.001)
+    assert open_connector
