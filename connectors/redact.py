@@ -9,16 +9,23 @@ import msgspec
 
 MASK: Final = "***"
 EXCERPT: Final = 200
+_SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{40,}")
+_LONG_NUMBER: Final = re.compile(r"\d{5,}")
 _TAGS: Final = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\s]+")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with every one of ``secrets`` masked, also where it is percent-encoded."""
+    """``text`` with every one of ``secrets`` masked, also where it is percent-encoded.
+
+    Whatever looks like a signature goes too, and the numbers of a sentence about nonces: they may
+    be those of an earlier call.
+    """
     forms = {form for s in secrets if s for form in (s, quote(s, safe=""), quote_plus(s))}
     for form in sorted(forms, key=len, reverse=True):
         text = re.sub(re.escape(form), MASK, text, flags=re.IGNORECASE)
-    return text
+    text = _SIGNATURE.sub(MASK, text)
+    return _LONG_NUMBER.sub(MASK, text) if "nonce" in text.lower() else text
 
 
 def excerpt(body: bytes, secrets: Iterable[str] = ()) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.base import Page, Rejected
 from connectors.columns import Kind, as_stored, costs
@@ -117,8 +118,8 @@ def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = No
 def _at_once(layout: Layout, rows: Sequence[Any]) -> Built:
     columns = {c.name: c.kind.many(list(map(c.get, rows)), c.required) for c in layout.columns}
     _add_constants(columns, layout, len(rows))
-    telling = columns[layout.key[0]].to_pylist()
-    if len(set(telling)) != len(telling):
+    telling = columns[layout.key[0]]
+    if pc.count_distinct(telling, mode="all").as_py() != len(telling):
         raise Odd("a row came twice")
     return Built(layout.dataset, columns, columns[layout.cursor])
 

@@ -5,6 +5,7 @@ A file appears under its name only whole and on disk: written under a temporary 
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -66,7 +67,8 @@ def period_of_name(dataset: Dataset, stream: StreamId, name: str) -> str | None:
     text = name.removeprefix(".").removesuffix(".tmp").removesuffix(".parquet")
     if dataset.period is Period.ALL:
         mine = quote(stream.stream, safe="")
-        return "all" if text == mine or text.startswith(f"{mine}.") else None
+        rest = text.removeprefix(mine)  # then a segment's or a process's number, if anything
+        return "all" if text.startswith(mine) and re.fullmatch(r"(\.\d+)*", rest) else None
     if dataset.stream_columns:
         prefix = f"{stream.timeframe}-"
         if not text.startswith(prefix):
@@ -86,13 +88,13 @@ def read(dataset: Dataset, path: Path, columns: list[str] | None = None) -> pa.T
         # opened by handle: by path pyarrow would add the hive directories as columns
         with pa.OSFile(str(path)) as source:
             table = pq.read_table(source, columns=columns)
+        return table.cast(dataset.file_schema) if columns is None else table
     except FileNotFoundError:
         raise
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: other columns
         raise StorageError(
             f"cannot read {path}: {error}. Restore it from a backup, or move it away and pull again"
         ) from error
-    return table.cast(dataset.file_schema) if columns is None else table
 
 
 def write(dataset: Dataset, path: Path, table: pa.Table) -> None:

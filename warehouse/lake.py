@@ -1,6 +1,6 @@
 """The lake's writing end: commit rows of one stream, exactly once each, with what they prove.
 
-The order of a commit: quarantine, then Parquet (temporary name, fsync, rename, folder fsync), then
+The order of a commit: Parquet (temporary name, fsync, rename, folder fsync), then quarantine, then
 one ledger transaction. A crash between any two leaves rows that nothing claims yet; the next pull
 receives them again and finds them there.
 """
@@ -17,12 +17,22 @@ import pyarrow.compute as pc
 from schemas import Dataset, Period, dataset
 from warehouse import files
 from warehouse.clock import now_us
+from warehouse.errors import StorageError
 from warehouse.ledger import FileRecord, Ledger, StreamId, StreamState
 from warehouse.merge import merge, row_keys
-from warehouse.quarantine import Refused, contradictions, quarantine_rows, quarantine_stream
+from warehouse.quarantine import (
+    QUARANTINE,
+    Refused,
+    contradictions,
+    quarantine_rows,
+    quarantine_stream,
+)
+from warehouse.reconcile import folder_mark, is_changed, reconcile
 
 SEGMENT_ROWS: Final = 256 * 1024
 """A period grows a second file beyond this, so that neither memory nor a rewrite grows with it."""
+
+_CONTRADICTS: Final = "contradicts the row already stored"
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,8 @@ class StreamWriter:
         self.dataset = dataset(stream.dataset)
         self.folder = files.stream_folder(self.dataset, stream)
         self._last: tuple[str, pa.Table] | None = None
-        self._reconcile()
+        self._failed = False
+        reconcile(home, ledger, self.dataset, stream)
 
     def commit(
         self,
@@ -57,23 +68,39 @@ class StreamWriter:
         ``refused`` rows go to quarantine; so does a row that contradicts a stored one which never
         changes. Raises ``StorageError``; what was stored before stays whole.
         """
+        if self._failed:  # a commit broke off between file and ledger
+            self._last = None
+            reconcile(self.home, self.ledger, self.dataset, self.stream)
+        self._failed = True
+        done = self._commit(rows, state, refused)
+        self._failed = False
+        return done
+
+    def _commit(
+        self, rows: Sequence[pa.Table], state: StreamState, refused: Sequence[Refused]
+    ) -> Committed:
         table = self._as_file_rows(rows)
         records: list[FileRecord] = []
         added = replaced = 0
         conflicts: list[Refused] = []
+        placed: list[tuple[str, pa.Table]] = []
         for period, part in _by_period(self.dataset, table):
-            part, moved = self._without_other_periods(period, part)
+            part, moved = self._without_other_periods(period, part, placed)
+            placed.append((period, part))
             conflicts += moved
             for path, segment in self._assign(period, part):
                 stored = self._stored(path)
                 merged = merge(self.dataset, stored, segment)
-                conflicts += contradictions(merged.conflicts, "contradicts the row already stored")
+                if self.dataset.name != QUARANTINE:  # there, the first refusal stands
+                    conflicts += contradictions(merged.conflicts, _CONTRADICTS)
                 if merged.table is None:
+                    if not self._is_recorded(path, period):
+                        records.append(self._described(path, period, stored))
                     continue
                 added += merged.added
                 replaced += merged.replaced
                 self._write(path, merged.table)
-                records.append(files.describe(self.dataset, self.home, path, period, merged.table))
+                records.append(self._described(path, period, merged.table))
         quarantined = self._quarantine([*refused, *conflicts])
         folders = self._sync(records)
         self.ledger.record(self.stream, state, records, folders)
@@ -86,7 +113,7 @@ class StreamWriter:
         for record in reversed(sorted(self.ledger.files(self.stream), key=_by_time)):
             if wanted <= 0:
                 break
-            part = files.read(self.dataset, self.home / record.path, columns)
+            part = self._read(record, columns)
             part = part.slice(max(0, part.num_rows - wanted))
             wanted -= part.num_rows
             parts.insert(0, part)
@@ -100,7 +127,7 @@ class StreamWriter:
     def read_range(self, low: int, high: int) -> pa.Table:
         """Stored rows of this stream whose time (microseconds) is in ``[low, high)``, in order."""
         parts = [
-            files.read(self.dataset, self.home / f.path)
+            self._read(f)
             for f in sorted(self.ledger.files(self.stream), key=_by_time)
             if f.max_time is not None and f.min_time is not None
             if f.max_time >= low and f.min_time < high
@@ -145,30 +172,53 @@ class StreamWriter:
             )
             if pc.any(inside).as_py():
                 yield segment.path, mine.filter(inside)
-            for side in (pc.less(number, segment.min_key), pc.greater(number, segment.max_key)):
-                outside = mine.filter(side)
-                if outside.num_rows:
-                    yield self._free_path(period), outside
+            below = mine.filter(pc.less(number, segment.min_key))
+            if below.num_rows:  # only of the lowest segment
+                yield self._free_path(period), below
+            above = mine.filter(pc.greater(number, segment.max_key))
+            if above.num_rows:
+                follower = segments[int(index) + 1 : int(index) + 2]
+                room = follower and follower[0].rows + above.num_rows <= SEGMENT_ROWS
+                yield follower[0].path if room else self._free_path(period), above
 
-    def _without_other_periods(self, period: str, part: pa.Table) -> tuple[pa.Table, list[Refused]]:
-        """Rows already stored under another period's date: the same id with another time."""
+    def _without_other_periods(
+        self, period: str, part: pa.Table, placed: Sequence[tuple[str, pa.Table]]
+    ) -> tuple[pa.Table, list[Refused]]:
+        """Rows already stored under another period's date: the same id with another time.
+
+        ``placed`` are the rows of this very commit that went to other periods.
+        """
         if self.dataset.key[-1] == self.dataset.time_column or self.dataset.period is Period.ALL:
             return part, []
         keys = files.key_numbers(self.dataset, part)
         low, high = (0, 0) if keys is None else (pc.min(keys).as_py(), pc.max(keys).as_py())
+        wanted = [n for n in self.dataset.file_schema.names if n in self.dataset.key]
         refused: list[Refused] = []
+        others = [(p, rows) for p, rows in placed if _overlap(self.dataset, rows, low, high)]
         for record in self.ledger.files_overlapping(self.stream, low, high):
-            if record.period == period or part.num_rows == 0:
-                continue
-            wanted = [n for n in self.dataset.file_schema.names if n in self.dataset.key]
-            stored = files.read(self.dataset, self.home / record.path, wanted)
+            if record.period != period:
+                others.append((record.period, self._read(record, wanted)))
+        for other, stored in others:
             twice = pc.is_in(row_keys(self.dataset, part), value_set=row_keys(self.dataset, stored))
             if pc.any(twice).as_py():
                 refused += contradictions(
-                    part.filter(twice), f"this id is already stored with a time in {record.period}"
+                    part.filter(twice), f"this id is already stored with a time in {other}"
                 )
                 part = part.filter(pc.invert(twice))
         return part, refused
+
+    def _is_recorded(self, path: str, period: str) -> bool:
+        """Whether the ledger knows the file as it is (a crash may have left it ahead)."""
+        known = {f.path: f for f in self.ledger.files(self.stream, period)}
+        return path in known and not is_changed(self.home / path, known[path])
+
+    def _read(self, record: FileRecord, columns: list[str] | None = None) -> pa.Table:
+        try:
+            return files.read(self.dataset, self.home / record.path, columns)
+        except FileNotFoundError as error:
+            raise StorageError(
+                f"{self.home / record.path} is gone. Restore it from a backup, or pull again"
+            ) from error
 
     def _stored(self, path: str) -> pa.Table:
         if self._last is not None and self._last[0] == path:
@@ -177,6 +227,9 @@ class StreamWriter:
             return files.read(self.dataset, self.home / path)
         except FileNotFoundError:
             return self.dataset.file_schema.empty_table()
+
+    def _described(self, path: str, period: str, table: pa.Table) -> FileRecord:
+        return files.describe(self.dataset, self.home, path, period, table)
 
     def _write(self, path: str, table: pa.Table) -> None:
         files.write(self.dataset, self.home / path, table)
@@ -192,7 +245,8 @@ class StreamWriter:
     def _sync(self, records: Sequence[FileRecord]) -> list[tuple[str, int]]:
         if not records:
             return []
-        return [(self.folder, files.sync_folder(self.home / self.folder))]
+        mark = folder_mark(self.dataset, self.stream)
+        return [(mark, files.sync_folder(self.home / self.folder))]
 
     def _path(self, period: str, segment: int) -> str:
         return f"{self.folder}/{files.stem(self.dataset, self.stream, period, segment)}.parquet"
@@ -203,46 +257,13 @@ class StreamWriter:
             segment += 1
         return self._path(period, segment)
 
-    def _reconcile(self) -> None:
-        """Adopt files that a crash left without a ledger record; remove its temporary files."""
-        folder = self.home / self.folder
-        try:
-            mtime = folder.stat().st_mtime_ns
-        except FileNotFoundError:
-            if self.ledger.files(self.stream):
-                self.ledger.adopt(self.stream, [], [(self.folder, 0)])
-            return
-        if self.ledger.folder_mtime(self.folder) == mtime:
-            return
-        known = {f.path: f for f in self.ledger.files(self.stream)}
-        found: list[FileRecord] = []
-        for path in sorted(folder.iterdir()):
-            period = files.period_of_name(self.dataset, self.stream, path.name)
-            if period is None:
-                continue
-            if path.suffix == ".tmp":
-                path.unlink(missing_ok=True)
-                continue
-            relative = f"{self.folder}/{path.name}"
-            record = known.get(relative)
-            if record is None or _changed(path, record):
-                record = self._described(relative, period)
-            found.append(record)
-        moved = {f.path for f in found} != set(known) or any(known.get(f.path) != f for f in found)
-        folders = [(self.folder, folder.stat().st_mtime_ns)]
-        if moved:
-            self.ledger.adopt(self.stream, found, folders)
-        else:
-            self.ledger.note_folders(folders)
 
-    def _described(self, path: str, period: str) -> FileRecord:
-        table = files.read(self.dataset, self.home / path)
-        return files.describe(self.dataset, self.home, path, period, table)
-
-
-def _changed(path: Path, record: FileRecord) -> bool:
-    stat = path.stat()
-    return stat.st_size != record.bytes or stat.st_mtime_ns != record.mtime_ns
+def _overlap(declared: Dataset, rows: pa.Table, low: int, high: int) -> bool:
+    keys = files.key_numbers(declared, rows)
+    if keys is None or not rows.num_rows:
+        return rows.num_rows > 0
+    ends = pc.min_max(keys).as_py()
+    return not (ends["max"] < low or high < ends["min"])
 
 
 def _by_time(record: FileRecord) -> tuple[int, int]:

@@ -7,7 +7,7 @@ ledger never claims a row that a crash could take away. It is the only place tha
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from warehouse.coverage import Interval, Intervals
 from warehouse.errors import StorageError, from_os_error
 
 FILE_NAME: Final = "ledger.sqlite"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS streams (
     exchange TEXT, dataset TEXT, stream TEXT,
@@ -51,7 +51,13 @@ CREATE TABLE IF NOT EXISTS unsettled (   -- rows whose state may still change
 CREATE TABLE IF NOT EXISTS folders (     -- mtime differs: written without a commit
     path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS emptied (     -- periods whose files are gone
+    exchange TEXT, dataset TEXT, stream TEXT, period TEXT, change INTEGER NOT NULL,
+    PRIMARY KEY (exchange, dataset, stream, period)
+);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+-- tells this ledger from one that was lost: their counters mean nothing to each other
+INSERT OR IGNORE INTO counters VALUES ('identity', abs(random() / 2));
 """
 _FILE_COLUMNS: Final = (
     "path, period, rows, bytes, mtime_ns, min_key, max_key, min_time, max_time, change"
@@ -210,9 +216,16 @@ class Ledger:
     ) -> None:
         """Take over what lies on disk: the records of ``stream`` become exactly ``files``."""
         with self._transaction() as db:
+            gone = {f.period for f in self.files(stream)} - {f.period for f in files}
             db.execute(
                 "DELETE FROM files WHERE exchange = ? AND dataset = ? AND stream = ?", _key(stream)
             )
+            if gone:
+                change = _count(db, "change")
+                db.executemany(
+                    "INSERT OR REPLACE INTO emptied VALUES (?, ?, ?, ?, ?)",
+                    [(*_key(stream), period, change) for period in sorted(gone)],
+                )
             self._write_files(db, stream, files)
             db.executemany("INSERT OR REPLACE INTO folders VALUES (?, ?)", list(folders))
 
@@ -333,10 +346,11 @@ class Ledger:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
+                db.execute("COMMIT")
             except BaseException:
-                db.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # SQLite itself rolls back when the disk is full
+                    db.execute("ROLLBACK")
                 raise
-            db.execute("COMMIT")
 
 
 def _key(stream: StreamId) -> tuple[str, str, str]:
@@ -361,6 +375,8 @@ def _count(db: sqlite3.Connection, name: str) -> int:
 def _damaged(path: Path, error: sqlite3.Error) -> StorageError:
     if "disk is full" in str(error):
         return StorageError(f"cannot write {path}: the disk is full: free some space, pull again")
+    if "locked" in str(error):
+        return StorageError(f"cannot use {path}: another program keeps it locked: end that, retry")
     if "readonly" in str(error) or "unable to open" in str(error):
         return StorageError(
             f"cannot write {path}: make the folder writable for this user, "

@@ -15,7 +15,8 @@ from warehouse.errors import from_os_error
 @contextmanager
 def exclusive(home: Path, *name: str) -> Iterator[None]:
     """Hold the lock ``name`` of this home; waits for another holder, however long it takes."""
-    path = home.joinpath("locks", *name).with_suffix(".lock")
+    path = home.joinpath("locks", *name)
+    path = path.with_name(f"{path.name}.lock")  # names hold dots: with_suffix would cut them
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # not thread-local: the same name taken by two threads of one process excludes them too

@@ -7,6 +7,7 @@ so no reader blocks a load and no load disturbs a reader.
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -86,19 +87,18 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
     folder = home / VERSIONS
     folder.mkdir(parents=True, exist_ok=True)
     current = None if rebuild or not link.exists() else link.resolve()
-    for leftover in folder.glob("*.building*"):
-        leftover.unlink()
+    _remove(folder, "*.building*")
     number = 1 + max(
         (int(p.stem.split("-")[-1]) for p in folder.glob("warehouse-*.duckdb")), default=0
     )
     target = folder / f"warehouse-{number:08d}.duckdb"
     building = target.with_suffix(".building")
-    if current is not None:
-        if not _outdated(current, ledger):
-            counts = _counts(current)
-            return Published(link, False, counts, counts)
-        shutil.copyfile(current, building)
+    if current is not None and not _outdated(current, ledger):
+        counts = _counts(current)
+        return Published(link, False, counts, counts)
     try:
+        if current is not None:
+            shutil.copyfile(current, building)
         with duckdb.connect(str(building), config=_LOADING) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
@@ -111,9 +111,8 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
         os.replace(building, target)
         _point(link, target)
     except BaseException:
-        for leftover in folder.glob(f"{building.name}*"):
-            with suppress(OSError):
-                leftover.unlink()
+        with suppress(OSError):
+            _remove(folder, f"{building.name}*")
         raise
     for old in sorted(folder.glob("warehouse-*.duckdb"))[:-_KEEP]:
         with suppress(OSError):
@@ -123,7 +122,8 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
 
 def _apply(db: duckdb.DuckDBPyConnection, home: Path, ledger: Ledger) -> None:
     """One transaction: changed groups, coverage, and the mark up to which changes are in."""
-    mark, loaded = _mark(db)
+    identity = _identity(ledger)
+    mark, loaded = _mark(db, identity)
     # coverage first: rows committed while this runs may be in, but a claim never precedes its rows
     state_mark, coverage = _state_mark(ledger), coverage_rows(ledger)
     groups, newest = _changed(ledger, mark)
@@ -137,7 +137,7 @@ def _apply(db: duckdb.DuckDBPyConnection, home: Path, ledger: Ledger) -> None:
     db.execute("INSERT INTO coverage SELECT * FROM coverage_now")
     db.unregister("coverage_now")
     db.execute("DELETE FROM _tidemark.loaded")
-    db.execute("INSERT INTO _tidemark.loaded VALUES (?, ?)", [newest, state_mark])
+    db.execute("INSERT INTO _tidemark.loaded VALUES (?, ?, ?)", [newest, state_mark, identity])
     db.execute("COMMIT")
 
 
@@ -188,22 +188,25 @@ def _where(declared: Dataset, group: _Group) -> tuple[str, list[object]]:
 def _changed(ledger: Ledger, mark: int) -> tuple[list[_Group], int]:
     """Groups with a file written after ``mark``, and the newest change there is."""
     with ledger.reading() as db:
-        newest = db.execute("SELECT coalesce(max(change), 0) FROM files").fetchone()[0]
+        newest = _newest_change(db)
         rows = db.execute(
-            "WITH touched AS ("
-            " SELECT DISTINCT exchange, dataset, stream, period FROM files WHERE change > ?"
+            "WITH news AS ("
+            " SELECT exchange, dataset, stream, period FROM files WHERE change > ?"
+            " UNION SELECT exchange, dataset, stream, period FROM emptied WHERE change > ?"
+            "), touched AS ("
+            " SELECT * FROM news"
             " UNION SELECT f.exchange, f.dataset, f.stream, f.period FROM files f"
             # all quarantine streams of a dataset share their rows' key: loaded together
-            "  WHERE f.dataset = 'quarantine' AND EXISTS (SELECT 1 FROM files g"
-            "   WHERE g.dataset = 'quarantine' AND g.change > ? AND g.exchange = f.exchange)"
-            ") SELECT exchange, dataset, stream, period, path FROM files"
-            " JOIN touched USING (exchange, dataset, stream, period)"
+            "  WHERE f.dataset = 'quarantine' AND f.exchange IN"
+            "   (SELECT exchange FROM news WHERE dataset = 'quarantine')"
+            ") SELECT exchange, dataset, stream, period, path FROM touched"
+            " LEFT JOIN files USING (exchange, dataset, stream, period)"
             " ORDER BY dataset, exchange, stream, period, path",
             (mark, mark),
         ).fetchall()
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     for *key, path in rows:
-        groups.setdefault(tuple(key), []).append(path)
+        groups.setdefault(tuple(key), []).extend([path] if path else [])
     return [
         _Group(dataset(name), StreamId(exchange, name, stream), period, tuple(paths))
         for (exchange, name, stream, period), paths in groups.items()
@@ -217,17 +220,37 @@ def _state_mark(ledger: Ledger) -> int:
     return row[0] if row else 0
 
 
-def _mark(db: duckdb.DuckDBPyConnection) -> tuple[int, bool]:
-    row = db.execute("SELECT change FROM _tidemark.loaded").fetchone()
-    return (row[0], True) if row else (0, False)
+def _newest_change(db: sqlite3.Connection) -> int:
+    row = db.execute(
+        "SELECT max(change) FROM"
+        " (SELECT change FROM files UNION ALL SELECT change FROM emptied UNION ALL SELECT 0)"
+    ).fetchone()
+    return int(row[0])
+
+
+def _identity(ledger: Ledger) -> int:
+    with ledger.reading() as db:
+        row = db.execute("SELECT value FROM counters WHERE name = 'identity'").fetchone()
+    return int(row[0])
+
+
+def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
+    """The newest change loaded, and whether anything is.
+
+    After another ledger than this one, all that this one knows is loaded anew.
+    """
+    row = db.execute("SELECT change, ledger FROM _tidemark.loaded").fetchone()
+    if row is None:
+        return 0, False
+    return (row[0] if row[1] == identity else 0), True
 
 
 def _outdated(current: Path, ledger: Ledger) -> bool:
     with duckdb.connect(str(current), read_only=True) as db:
-        row = db.execute("SELECT change, state FROM _tidemark.loaded").fetchone()
-    with ledger.reading() as sqlite:
-        newest = sqlite.execute("SELECT coalesce(max(change), 0) FROM files").fetchone()[0]
-    return row is None or row != (newest, _state_mark(ledger))
+        row = db.execute("SELECT change, state, ledger FROM _tidemark.loaded").fetchone()
+    with ledger.reading() as known:
+        newest = _newest_change(known)
+    return row is None or row != (newest, _state_mark(ledger), _identity(ledger))
 
 
 def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
@@ -239,7 +262,9 @@ def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
         )
         db.execute(f'CREATE TABLE IF NOT EXISTS "{name}" ({columns})')
     db.execute("CREATE SCHEMA IF NOT EXISTS _tidemark")
-    db.execute("CREATE TABLE IF NOT EXISTS _tidemark.loaded (change BIGINT, state BIGINT)")
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS _tidemark.loaded (change BIGINT, state BIGINT, ledger BIGINT)"
+    )
 
 
 def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -253,6 +278,15 @@ def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def _counts(path: Path) -> dict[str, int]:
     with duckdb.connect(str(path), read_only=True) as db:
         return _row_counts(db)
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    """Remove what a publish that broke off left: the copy, its log, its folder of spilled data."""
+    for leftover in folder.glob(pattern):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
 
 
 def _fsync(path: Path) -> None:

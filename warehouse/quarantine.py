@@ -4,12 +4,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pyarrow as pa
 
 from schemas import dataset
 from warehouse.clock import now_us
 from warehouse.ledger import StreamId
+
+QUARANTINE: Final = "quarantine"
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,12 @@ class Refused:
 
 def quarantine_stream(stream: StreamId) -> StreamId:
     """The quarantine of one stream: its own file, so that streams never wait for each other."""
-    return StreamId(stream.exchange, "quarantine", f"{stream.dataset}.{stream.stream}")
+    return StreamId(stream.exchange, QUARANTINE, f"{stream.dataset}.{stream.stream}")
 
 
 def quarantine_rows(stream: StreamId, refused: Sequence[Refused]) -> pa.Table:
     """``refused`` as ``quarantine`` rows. The same row of a stream has the same hash."""
-    schema = dataset("quarantine").connector_schema
+    schema = dataset(QUARANTINE).connector_schema
     hashes = [
         hashlib.sha256(f"{stream.stream}\0{row.payload}".encode()).hexdigest() for row in refused
     ]

@@ -20,7 +20,8 @@ class Law:
     """``keeps``: which end of a window survives ``limit``. ``unit``: of time bounds.
 
     ``lower_shift``/``upper_shift``: 1 where the bound was seen to be exclusive, so that asking one
-    further shows the row at the edge. ``page_rows``: the largest answer seen.
+    further shows the row at the edge. ``page_rows``: the largest answer seen. ``silent_at``: the
+    upper end of a gap at whose edges the exchange, asked by the last pull, showed nothing at all.
     """
 
     keeps: Literal["newest", "oldest"] | None = None
@@ -29,6 +30,7 @@ class Law:
     lower_shift: int = 0
     upper_shift: int = 0
     page_rows: int = 0
+    silent_at: int | None = None
 
     @classmethod
     def load(cls, text: str, offer: Offer) -> "Law":

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from connectors.base import Connector, Cursor, Offer, Page, Stream
+from connectors.errors import RequestError
 from pipelines.ingest.committer import Committer
 from pipelines.ingest.context import StreamContext, to_datetime
 from pipelines.ingest.derived import build_candles
@@ -70,6 +71,10 @@ def pull_batch(tasks: list[Task]) -> list[StreamReport]:
     symbols = [t.stream.symbol or "" for t in tasks]
     try:
         page = first.connector.snapshot(first.stream.dataset, symbols)
+    except RequestError as error:
+        if len(tasks) > 1:  # one market is refused: the others must not go without
+            return [report for task in tasks for report in pull_batch([task])]
+        return [replace(first.report(), requests=1, error=str(error))]
     except TidemarkError as error:
         return [replace(t.report(), requests=1, error=str(error)) for t in tasks]
     reports = []

@@ -48,6 +48,8 @@ class WindowedPull:
         """Keys at the ends of answers of this pull: they were there a moment ago."""
         self.reread: set[int] = set()
         """Unsettled rows that this pull received again."""
+        self.refused: set[int] = set()
+        """Keys of malformed rows: their word alone extends no claim."""
         self.doubtful = False
         """Nothing newer was shown, but by an answer that had ignored the bound."""
         self.started = time.time_ns() // 1000
@@ -57,7 +59,7 @@ class WindowedPull:
         self._head()
         last = None
         while (gap := self._next_gap()) is not None:
-            if gap == last:
+            if gap == last and not self._claim_refused(gap):
                 raise ContractError(
                     f"{self.context.name}: answers for the window {gap.lower}..{gap.upper} prove "
                     "nothing of it (are its candles open for ever?)"
@@ -176,12 +178,15 @@ class WindowedPull:
         if verdict is Verdict.NOTHING_BETWEEN:
             self._claim(Interval(gap.lower, gap.upper))
         elif verdict is Verdict.SILENT:
-            if upper in self.seen or lower in self.seen:
+            if upper in self.seen or lower in self.seen or self.law.silent_at != gap.upper:
+                self.law = replace(self.law, silent_at=gap.upper)
+                self.context.commit(None, replace(self.state, law=self.law.dump()))
                 raise ContractError(
-                    f"{self.context.name}: the exchange showed rows and, asked again, did not show "
-                    "them. Nothing was claimed that is not held; try again later"
+                    f"{self.context.name}: the exchange does not show rows that it showed before "
+                    f"({lower}..{upper}). Nothing was claimed that is not held. Pull again: what "
+                    "is not shown then either is recorded as lost"
                 )
-            # it no longer shows even the rows we hold there: what lay between is gone
+            # two pulls, and not even the rows we hold there are shown: what lay between is gone
             lost = (*self.state.lost, Interval(gap.lower, gap.upper))
             self.state = replace(self.state, lost=lost)
             self.context.report.lost_found = True
@@ -273,6 +278,7 @@ class WindowedPull:
         """Store an answer and claim its span; its sorted distinct keys."""
         table = page.table
         refused = [r.cursor for r in page.rejected if r.cursor is not None]
+        self.refused.update(refused)
         keys = sorted({*page.cursor.to_pylist(), *refused})
         if page.received and not keys:
             raise ContractError(
@@ -287,7 +293,7 @@ class WindowedPull:
         newest = times_of(self.context.declared, table, pc.max)
         if newest is not None:
             self.state = replace(self.state, newest_at=max(newest, self.state.newest_at or newest))
-        interval = self._span(page, keys)
+        interval = self._span(page)
         if interval is not None:
             known = self.state.complete
             self.state = replace(self.state, complete=add(known, interval), law=self.law.dump())
@@ -306,21 +312,27 @@ class WindowedPull:
         if self.law.keeps is None and not self.context.state.complete and known.first in self.seen:
             self.law = replace(self.law, keeps="newest")
 
-    def _span(self, page: Page, keys: list[int]) -> Interval | None:
-        """What an answer proves: from its first row to its last final one."""
-        first, last = keys[0], keys[-1]
+    def _span(self, page: Page) -> Interval | None:
+        """What an answer proves: from its first good row to its last final one."""
+        final = page.cursor
         if self.by_time:
-            final = page.cursor.filter(page.table.column("is_final").combine_chunks())
-            ended = {r.cursor for r in page.rejected if (r.cursor or 0) + self.step <= self.started}
-            settled = [k for k in keys if k in ended or k <= (pc.max(final).as_py() or first - 1)]
-            if not settled:
-                return None
-            last = settled[-1]
-        first_at: int | None = first if self.by_time else None
-        if not self.by_time and page.table.num_rows:
+            final = final.filter(page.table.column("is_final").combine_chunks())
+        if not len(final):
+            return None
+        first, last = pc.min(page.cursor).as_py(), pc.max(final).as_py()
+        first_at = first
+        if not self.by_time:
             at = pc.index(page.cursor, pc.min(page.cursor)).as_py()
             first_at = page.table.column("timestamp")[at].value
         return Interval(first, last + self.step, first, last, first_at)
+
+    def _claim_refused(self, gap: Gap) -> bool:
+        """Claim down to the lowest malformed row in ``gap``; false where there was none."""
+        assert gap.upper is not None
+        inside = [k for k in self.refused if gap.lower <= k < gap.upper]
+        if inside:
+            self._claim(Interval(min(inside), gap.upper, min(inside)))
+        return bool(inside)
 
     def _claim(self, interval: Interval) -> None:
         self.state = replace(self.state, complete=add(self.state.complete, interval))

@@ -50,9 +50,8 @@ def test_a_candle_is_final_when_its_interval_has_ended(factor, clock, final) -> 
 
 
 def test_a_candle_may_be_longer_but_not_shorter() -> None:
-    page = parse.candles(
-        body([[*CANDLES[0], "more"], CANDLES[1][:5]]), "BTC-USD", "1d", None
-    ).page()
+    rows = [[*CANDLES[0], "more"], CANDLES[1][:5]]
+    page = parse.candles(body(rows), "BTC-USD", "1d", None).page()
     assert page.table.num_rows == 1
     assert page.rejected[0].reason == "volume is missing"
     assert page.rejected[0].cursor == 1478044800 * 10**6

@@ -41,7 +41,5 @@ def test_the_only_signed_post_reads_history(repo_root: Path) -> None:
     assert [file.name for file in posts] == ["client.py"]
     source = posts[0].read_text("utf-8")
     assert posts[0].parent.name == "wex"
-    assert set(re.findall(r'"([A-Z][a-z]+[A-Z][a-z]+)"', source)) == {
-        "TradeHistory",
-        "TransHistory",
-    }
+    methods = set(re.findall(r'"([A-Z][a-z]+[A-Z][a-z]+)"', source))
+    assert methods == {"TradeHistory", "TransHistory"}

@@ -135,3 +135,22 @@ def test_ignored_bounds_are_recognised(keeps: str, ignored: str, tmp_path: Path)
     if sorted(rows) != keys:
         assert report.error is not None
         assert "ignores" in report.error
+
+
+def test_rows_not_shown_twice_running_are_lost(tmp_path: Path) -> None:
+    """A glitch is no loss: only what two pulls do not show, edges and all, is recorded so."""
+    exchange = ModelExchange(ModelLaw(cap=20), list(range(100, 200)))
+    start = datetime(2100, 1, 1, tzinfo=UTC)
+    assert pull(tmp_path, exchange, start=start).error is None  # the newest page is enough
+    oldest = min(held(tmp_path)[0])
+    exchange.keys = list(range(oldest + 5, 230))  # the exchange drops its old rows
+    first = pull(tmp_path, exchange)
+    assert first.error is not None and "Pull again" in first.error
+    assert held(tmp_path)[1].lost == ()
+    second = pull(tmp_path, exchange)
+    assert second.error is None and second.lost_found
+    rows, state = held(tmp_path)
+    assert [(i.lower, i.upper) for i in state.lost] == [(0, oldest)]
+    assert sorted(rows) == list(range(oldest, 230))
+    third = pull(tmp_path, exchange)
+    assert third.error is None and not third.lost_found
