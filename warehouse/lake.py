@@ -261,7 +261,7 @@ class StreamWriter:
 def _overlap(declared: Dataset, rows: pa.Table, low: int, high: int) -> bool:
     keys = files.key_numbers(declared, rows)
     if keys is None or not rows.num_rows:
-        return rows.num_rows > 0
+        return bool(rows.num_rows)
     ends = pc.min_max(keys).as_py()
     return not (ends["max"] < low or high < ends["min"])
 

@@ -1,0 +1,135 @@
+"""Interval arithmetic against the plain set of integers that it stands for."""
+
+import doctest
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import warehouse.coverage
+from warehouse.coverage import Interval, Intervals, add, gaps, subtract, union
+from warehouse.coverage_table import missing_intervals, spans
+from warehouse.ledger import StreamState
+
+TOP = 40
+_bounds = st.tuples(st.integers(0, TOP), st.integers(1, 12))
+_plain = st.builds(lambda b: Interval(b[0], b[0] + b[1]), _bounds)
+_plains = st.lists(_plain, max_size=8)
+
+
+@st.composite
+def _held(draw: st.DrawFn) -> tuple[Interval, frozenset[int]]:
+    """An interval and the rows in it, its outermost ones remembered."""
+    low, length = draw(_bounds)
+    rows = draw(st.frozensets(st.integers(low, low + length - 1), max_size=5))
+    first, last = (min(rows), max(rows)) if rows else (None, None)
+    at = None if first is None else first * 10
+    return Interval(low, low + length, first, last, at), rows
+
+
+def _set(intervals: Intervals) -> set[int]:
+    return {n for i in intervals for n in range(i.lower, i.upper)}
+
+
+def _well_formed(intervals: Intervals) -> None:
+    for before, after in zip(intervals, intervals[1:], strict=False):
+        assert before.upper < after.lower
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    assert doctest.testmod(warehouse.coverage).failed == 0
+    assert doctest.testmod(warehouse.coverage).attempted > 0
+
+
+@settings(deadline=None)
+@given(_plains, _plain)
+def test_add_is_the_union_of_sets(intervals: list[Interval], new: Interval) -> None:
+    before = union(intervals)
+    after = add(before, new)
+    _well_formed(after)
+    assert _set(after) == _set(before) | _set((new,))
+    assert add(after, new) == after
+
+
+@settings(deadline=None)
+@given(_plains, st.randoms())
+def test_union_does_not_depend_on_order(intervals: list[Interval], random: object) -> None:
+    shuffled = list(intervals)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert union(shuffled) == union(intervals)
+    assert _set(union(intervals)) == _set(tuple(intervals))
+
+
+@settings(deadline=None)
+@given(st.lists(_held(), min_size=1, max_size=8))
+def test_the_outermost_rows_are_remembered(held: list[tuple[Interval, frozenset[int]]]) -> None:
+    for interval in union([i for i, _ in held]):
+        rows = {r for _, rows in held for r in rows if r in interval}
+        assert interval.first == min(rows, default=None)
+        assert interval.last == max(rows, default=None)
+        assert interval.first_at == (None if not rows else min(rows) * 10)
+
+
+def test_a_first_row_with_id_zero_counts() -> None:
+    (joined,) = union([Interval(0, 5, 0, 4, 7), Interval(5, 9, 6, 8, 70)])
+    assert (joined.first, joined.last, joined.first_at) == (0, 8, 7)
+
+
+@settings(deadline=None)
+@given(_plains, _plains)
+def test_subtract_is_the_difference_of_sets(kept: list[Interval], taken: list[Interval]) -> None:
+    rest = subtract(union(kept), taken)
+    assert _set(rest) == _set(tuple(kept)) - _set(tuple(taken))
+    assert len(_set(rest)) == sum(i.upper - i.lower for i in rest)
+
+
+@settings(deadline=None)
+@given(_plains, st.integers(0, TOP), st.none() | st.integers(0, TOP + 20))
+def test_gaps_are_what_is_not_covered(
+    intervals: list[Interval], lower: int, upper: int | None
+) -> None:
+    covered = union(intervals)
+    found = gaps(covered, lower, upper)
+    end = TOP + 40 if upper is None else upper
+    missing = {n for g in found for n in range(g.lower, end if g.upper is None else g.upper)}
+    assert missing == set(range(lower, end)) - _set(covered)
+    assert sorted(found, key=lambda g: -g.lower) == list(found), "newest first"
+    for gap in found:
+        assert gap.below == next((i for i in reversed(covered) if i.upper <= gap.lower), None)
+        if gap.upper is not None and gap.upper != upper:
+            assert gap.above is not None and gap.above.lower == gap.upper
+
+
+def test_an_interval_holds_something() -> None:
+    assert 4 in Interval(4, 5) and 5 not in Interval(4, 5) and "4" not in Interval(4, 5)
+    try:
+        Interval(4, 4)
+    except ValueError as error:
+        assert "[4, 4)" in str(error)
+    else:
+        raise AssertionError("an empty interval was accepted")
+
+
+@settings(deadline=None)
+@given(_plains, _plains, st.sampled_from(["id", "time", "none"]), st.none() | st.integers(0, TOP))
+def test_the_spans_of_a_stream_tell_each_integer_once(
+    complete: list[Interval], lost: list[Interval], unit: str, wanted: int | None
+) -> None:
+    state = StreamState(union(complete), union(lost), unit, wanted_from=wanted)
+    told = [(n, name) for name, i in spans(state) for n in range(i.lower, i.upper)]
+    assert len(told) == len({n for n, _ in told}), "nothing twice"
+    by_state = {name: {n for n, s in told if s == name} for name in ("complete", "lost", "gap")}
+    assert by_state["complete"] == _set(state.complete)
+    assert by_state["lost"] == _set(state.lost) - _set(state.complete)
+    if told and unit != "none":
+        numbers = [n for n, _ in told]
+        assert len(numbers) == max(numbers) - min(numbers) + 1, "all between is told"
+
+
+def test_what_is_missing_reaches_back_to_what_is_wanted() -> None:
+    time = StreamState((Interval(50, 60),), (), "time", wanted_from=10)
+    assert missing_intervals(time) == (Interval(10, 50),)
+    assert missing_intervals(replace(time, wanted_from=55)) == ()
+    ids = StreamState((Interval(50, 60, 50, 59, 1_000),), (), "id", wanted_from=2_000)
+    assert missing_intervals(ids) == (), "its first row is older than what is wanted"
+    assert missing_intervals(replace(ids, wanted_from=500)) == (Interval(0, 50),)

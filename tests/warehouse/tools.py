@@ -1,0 +1,168 @@
+"""Rows to store, and the lake and the database as a plain reader sees them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import warehouse
+from schemas import DATASETS, dataset
+from warehouse.coverage import Interval
+from warehouse.lake import Committed, StreamWriter
+from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.quarantine import Refused
+from warehouse.reconcile import is_changed
+
+DAY = 86_400_000_000
+NOON = int(datetime(2024, 8, 8, 12, tzinfo=UTC).timestamp()) * 1_000_000
+"""Microseconds of 2024-08-08T12:00Z."""
+TRADES = StreamId("x", "trades", "BTC-USD")
+CANDLES = StreamId("x", "candles", "BTC-USD:5m")
+HOURLY = StreamId("x", "candles", "BTC-USD:1h")
+TICKERS = StreamId("x", "tickers", "BTC-USD")
+FILLS = StreamId("x", "account_trades", "main")
+TRANSFERS = StreamId("x", "account_transactions", "main")
+STREAMS = (TRADES, CANDLES, TICKERS, FILLS, TRANSFERS)
+
+Row = dict[str, Any]
+
+
+def moment(us: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+
+
+def row(stream: StreamId, key: int, time: int | None = None, **changes: Any) -> Row:
+    """A whole row of ``stream`` without its path columns; ``key`` makes it unique."""
+    at = moment(NOON + key if time is None else time)
+    price = Decimal(100 + key % 7)
+    match stream.dataset:
+        case "trades":
+            made: Row = {
+                "trade_id": str(key),
+                "timestamp": at,
+                "side": "buy",
+                "price": price,
+                "amount": Decimal("0.5"),
+                "cost": price / 2,
+            }
+        case "candles":
+            made = {"timeframe": stream.timeframe, "timestamp": at, "is_final": True}
+            made |= dict.fromkeys(("open", "high", "low", "close", "volume"), price)
+        case "tickers":
+            made = {"observed_at": at, "timestamp": at, "last": price}
+        case "account_trades":
+            made = {"symbol": "BTC-USD", "trade_id": str(key), "timestamp": at, "side": "sell"}
+            made |= {"price": price, "amount": Decimal(1)}
+        case "account_transactions":
+            made = {"transaction_id": f"t{key}", "timestamp": at, "type": "deposit"}
+            made |= {"currency": "BTC", "amount": price, "status": "pending", "description": ""}
+        case other:
+            raise KeyError(other)
+    return made | changes
+
+
+def table(stream: StreamId, rows: Sequence[Row]) -> pa.Table:
+    """Rows as a connector hands them over."""
+    schema = dataset(stream.dataset).file_schema
+    return pa.Table.from_pylist(list(rows), schema=schema.remove(len(schema) - 1))
+
+
+def ids(*bounds: tuple[int, int]) -> StreamState:
+    """A state in which the id ranges ``bounds`` (half-open) are proved."""
+    return StreamState(tuple(Interval(low, high, low, high - 1, NOON) for low, high in bounds))
+
+
+def store(
+    home: Path,
+    stream: StreamId,
+    *parts: Iterable[Row],
+    state: StreamState | None = None,
+    refused: Sequence[Refused] = (),
+) -> Committed:
+    """One commit by a writer of its own, as a pull makes it."""
+    ledger = Ledger(home)
+    writer = StreamWriter(home, ledger, stream)
+    rows = [table(stream, list(part)) for part in parts]
+    return writer.commit(rows, state or ledger.state(stream), refused)
+
+
+def parquet(home: Path) -> list[Path]:
+    """What any reader's ``**/*.parquet`` finds."""
+    return sorted((home / "lake").rglob("*.parquet"))
+
+
+def lake(home: Path, name: str) -> list[Row]:
+    """All rows of a dataset read file by file, path columns included, without ``ingested_at``."""
+    rows: list[Row] = []
+    for path in parquet(home):
+        parts = path.relative_to(home / "lake").parts
+        if parts[0] != name:
+            continue
+        hive = {k: unquote(v) for k, _, v in (part.partition("=") for part in parts[1:-1])}
+        with path.open("rb") as source:
+            rows += [hive | r for r in pq.read_table(source).to_pylist()]
+    for found in rows:
+        del found["ingested_at"]
+    return rows
+
+
+def duck(home: Path, name: str) -> list[Row]:
+    """All rows of a table as published, without ``ingested_at``."""
+    exclude = "" if name == "coverage" else "EXCLUDE (ingested_at)"
+    return warehouse.sql(home, f'SELECT * {exclude} FROM "{name}"').to_pylist()
+
+
+def bag(rows: Iterable[Row]) -> "Counter[tuple[tuple[str, str], ...]]":
+    """Rows as a multiset of exact text, whatever their order."""
+    return Counter(tuple(sorted((k, repr(_plain(v))) for k, v in r.items())) for r in rows)
+
+
+def _plain(value: object) -> object:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+
+
+def everything(home: Path) -> dict[str, "Counter[tuple[tuple[str, str], ...]]"]:
+    """The lake's rows by dataset; of quarantine without the moment of the refusal."""
+    found = {}
+    for name in DATASETS:
+        rows = lake(home, name)
+        for one in rows:
+            if name == "quarantine":
+                del one["observed_at"]
+        found[name] = bag(rows)
+    return found
+
+
+def assert_each_once(home: Path) -> None:
+    """No key twice, over all files of a dataset."""
+    for declared in DATASETS.values():
+        keys = Counter(tuple(r[k] for k in declared.key) for r in lake(home, declared.name))
+        assert [k for k, n in keys.items() if n > 1] == [], declared.name
+
+
+def assert_recorded(home: Path, *streams: StreamId) -> None:
+    """The ledger's files of ``streams`` (else all) are those on disk, as they are."""
+    ledger = Ledger(home)
+    with ledger.reading() as db:
+        known = db.execute("SELECT DISTINCT exchange, dataset, stream FROM files").fetchall()
+    records = [r for s in (streams or [StreamId(*k) for k in known]) for r in ledger.files(s)]
+    if not streams:
+        assert {r.path for r in records} == {p.relative_to(home).as_posix() for p in parquet(home)}
+    for record in records:
+        path = home / record.path
+        assert not is_changed(path, record)
+        with path.open("rb") as source:
+            assert pq.read_metadata(source).num_rows == record.rows
+
+
+def assert_published(home: Path) -> None:
+    """Publish; afterwards DuckDB holds just what the lake holds."""
+    warehouse.publish(home, Ledger(home))
+    for name in DATASETS:
+        assert bag(duck(home, name)) == bag(lake(home, name)), name
