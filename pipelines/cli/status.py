@@ -52,12 +52,31 @@ def write_status(streams: "Sequence[StreamStatus]", now: datetime) -> None:
                 say(f"  {stream.stream}: {span(interval, stream.state.unit)}")
             if len(found) > _LISTED:
                 say(f'  and {len(found) - _LISTED} more: tidemark sql "FROM coverage"')
+    for names, law in laws(held):
+        say(f"found out: {names}: {law}")
     quarantined = [s for s in streams if s.stream.dataset == "quarantine" and s.rows]
     if quarantined:
         total = count(sum(s.rows for s in quarantined), "row")
         say(f"quarantine: {total}, kept as received ({', '.join(_quarantine(quarantined))})")
     for mend in mends(held, bool(quarantined)):
         say(f"next: {mend}")
+
+
+def laws(held: "Iterable[StreamStatus]") -> list[tuple[str, str]]:
+    """How each dataset is paged, as found out from answers; a line for each different finding."""
+    from pipelines.ingest.law import Law
+
+    found: dict[tuple[str, str], list[str]] = {}
+    for stream in held:
+        law = Law.load(stream.state.law).describe()
+        if law:
+            name = f"{stream.stream.exchange}/{stream.stream.dataset}"
+            found.setdefault((name, law), []).append(stream.stream.stream)
+    several = {name for name, _ in found if sum(n == name for n, _ in found) > 1}
+    return [
+        (f"{name} {', '.join(streams)}" if name in several else name, law)
+        for (name, law), streams in found.items()
+    ]
 
 
 def row(status: "StreamStatus", now: datetime) -> tuple[str, ...]:

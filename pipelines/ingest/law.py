@@ -33,15 +33,31 @@ class Law:
     silent_at: int | None = None
 
     @classmethod
-    def load(cls, text: str, offer: Offer) -> "Law":
+    def load(cls, text: str, offer: Offer | None = None) -> "Law":
         """The remembered law, or a fresh one with the likeliest unit."""
         law = msgspec.json.decode(text, type=cls)
-        if law.unit is None and offer.units:
+        if law.unit is None and offer and offer.units:
             law = replace(law, unit=offer.units[0])
         return law
 
     def dump(self) -> str:
         return msgspec.json.encode(self).decode()
+
+    def describe(self) -> str:
+        """What was found out, in words; empty where nothing was yet."""
+        found = []
+        if self.keeps:
+            found.append(f"answers keep the {self.keeps} end, up to {self.page_rows:,} rows")
+        if self.unit and self.unit_proved:
+            found.append({"ms": "times in milliseconds", "s": "times in seconds"}[self.unit])
+        exclusive = [
+            name
+            for name, shift in (("lower", self.lower_shift), ("upper", self.upper_shift))
+            if shift
+        ]
+        if exclusive:
+            found.append(f"{' and '.join(exclusive)} bound exclusive")
+        return ", ".join(found)
 
     def window(self, lower: int | None, upper: int | None, limit: int) -> Window:
         """The request for rows from ``lower`` to ``upper`` (row keys; both to be shown)."""

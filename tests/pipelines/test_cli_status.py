@@ -104,3 +104,11 @@ def test_long_lists_of_holes_are_cut(capsys: pytest.CaptureFixture[str]) -> None
     out = capsys.readouterr().out
     assert "  bitexbit/candles BTC-USD:1h: 2024-08-01 01:00..2024-08-01 02:00\n" in out
     assert 'and 10 more: tidemark sql "FROM coverage"' in out
+
+
+def test_what_was_found_out_about_paging_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    law = '{"keeps": "newest", "page_rows": 500, "upper_shift": 1}'
+    state = StreamState((Interval(0, 94, 17, 93),), law=law)
+    write_status([stream("trades", "BTC-USD", state), stream("trades", "ETH-USD", state)], NOW)
+    found = "bitexbit/trades: answers keep the newest end, up to 500 rows, upper bound exclusive"
+    assert f"found out: {found}" in capsys.readouterr().out

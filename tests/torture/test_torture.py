@@ -1,0 +1,12 @@
+"""The short version of ``make torture``."""
+
+from pathlib import Path
+
+from tests.torture.driver import torture
+
+
+def test_killed_pulls_converge(tmp_path: Path) -> None:
+    figures = torture(tmp_path, kills=12, seed=3)
+    assert figures.differences == []
+    assert figures.kills == 12
+    assert figures.rows_compared > 5_000
