@@ -14,6 +14,7 @@ from typing import Final
 
 from warehouse.coverage import Interval, Intervals
 from warehouse.errors import StorageError, from_os_error
+from warehouse.locks import exclusive
 
 FILE_NAME: Final = "ledger.sqlite"
 _VERSION: Final = 2
@@ -322,8 +323,12 @@ class Ledger:
             path = self.home / FILE_NAME
             try:
                 self.home.mkdir(parents=True, exist_ok=True)
+                _forget_log(self.home)
                 connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-                connection.execute("PRAGMA journal_mode = WAL")
+                if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                    # the switch does not wait for another connection that makes it: it fails
+                    with exclusive(self.home, "ledger"):
+                        connection.execute("PRAGMA journal_mode = WAL")
                 # FULL: a commit is on disk when it returns, in step with the files before it
                 connection.execute("PRAGMA synchronous = FULL")
             except OSError as error:
@@ -351,6 +356,18 @@ class Ledger:
                 with suppress(sqlite3.Error):  # SQLite itself rolls back when the disk is full
                     db.execute("ROLLBACK")
                 raise
+
+
+def _forget_log(home: Path) -> None:
+    """Remove the log of a ledger that was lost: SQLite would read it into a new one."""
+    path = home / FILE_NAME
+    if path.exists():
+        return
+    with exclusive(home, "ledger"):
+        if not path.exists():
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            path.touch()
 
 
 def _key(stream: StreamId) -> tuple[str, str, str]:

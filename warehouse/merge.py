@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,7 +31,8 @@ def row_keys(dataset: Dataset, table: pa.Table) -> pa.Array:
         raise ValueError(f"{dataset.name} has no key column in its files")
     if len(columns) == 1:
         column = columns[0]
-        return pc.cast(column, pa.int64()) if pa.types.is_timestamp(column.type) else column
+        number = pa.types.is_timestamp(column.type) or names[0] == dataset.integer_id
+        return pc.cast(column, pa.int64()) if number else column
     return pc.binary_join_element_wise(*(pc.cast(c, pa.string()) for c in columns), "\x1f")
 
 
@@ -46,9 +48,12 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
         return Merged(None, 0, 0, none)
     keys = row_keys(dataset, received)
     first_seen = pc.index_in(keys, value_set=keys)
-    is_first = pc.equal(first_seen, pa.array(range(received.num_rows), pa.int32()))
+    is_first = pc.equal(first_seen, pa.array(np.arange(received.num_rows, dtype=np.int32)))
+    only_repeats = False
     again = received.filter(pc.invert(is_first))
     if again.num_rows:
+        firsts = received.take(first_seen.filter(pc.invert(is_first)))
+        only_repeats = not pc.any(differs(again, firsts)).as_py()
         received = received.filter(is_first)
         keys = row_keys(dataset, received)
 
@@ -56,12 +61,16 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     replaced, conflicts = 0, none
     fresh = received
     if stored.num_rows:
-        at = pc.index_in(keys, value_set=row_keys(dataset, stored))
+        near = row_keys(dataset, stored)
+        ends = pc.min_max(keys).as_py()
+        inside = pc.and_(pc.greater_equal(near, ends["min"]), pc.less_equal(near, ends["max"]))
+        where = pc.indices_nonzero(inside)
+        at = pc.take(where, pc.index_in(keys, value_set=near.take(where)))
         held = pc.is_valid(at)
         fresh = received.filter(pc.invert(held))
         if fresh.num_rows < received.num_rows:
             known, position = received.filter(held), at.filter(held)
-            changed = _differs(known, stored.take(position))
+            changed = differs(known, stored.take(position))
             known, position = known.filter(changed), position.filter(changed)
             if dataset.replaces:
                 replaced = known.num_rows
@@ -81,7 +90,8 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
         )
     if replaced:
         result = _sorted(dataset, result)
-    if again.num_rows:
+    # pages overlap at their edges: rows that only repeat the one just merged change nothing
+    if again.num_rows and not (only_repeats and not conflicts.num_rows):
         rest = merge(dataset, result, again)
         # a row repeated inside one answer is one row: only real differences count
         return Merged(
@@ -93,16 +103,17 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     return Merged(result if added or replaced else None, added, replaced, conflicts)
 
 
-def _differs(left: pa.Table, right: pa.Table) -> pa.Array:
-    differs = pa.array([False] * left.num_rows)
+def differs(left: pa.Table, right: pa.Table) -> pa.Array:
+    """Row by row: whether two tables of one schema differ in anything but ``ingested_at``."""
+    found = pa.array([False] * left.num_rows)
     for name in left.column_names:
         if name == "ingested_at":
             continue
         a, b = left.column(name), right.column(name)
         same = pc.fill_null(pc.equal(a, b), False)
         both_null = pc.and_(pc.is_null(a), pc.is_null(b))
-        differs = pc.or_(differs, pc.invert(pc.or_(same, both_null)))
-    return differs
+        found = pc.or_(found, pc.invert(pc.or_(same, both_null)))
+    return found
 
 
 def _in_order(dataset: Dataset, stored: pa.Table, fresh: pa.Table) -> pa.Table:

@@ -88,6 +88,7 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
     folder.mkdir(parents=True, exist_ok=True)
     current = None if rebuild or not link.exists() else link.resolve()
     _remove(folder, "*.building*")
+    _remove(home, f".{LINK}.*.tmp")
     number = 1 + max(
         (int(p.stem.split("-")[-1]) for p in folder.glob("warehouse-*.duckdb")), default=0
     )

@@ -3,12 +3,14 @@
 Looked for when a stream is opened, and only where its folder changed since its last commit.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from schemas import Dataset
 from warehouse import files
 from warehouse.errors import from_os_error
 from warehouse.ledger import FileRecord, Ledger, StreamId
+from warehouse.unclaim import shrank, unclaim
 
 
 def folder_mark(dataset: Dataset, stream: StreamId) -> str:
@@ -47,6 +49,7 @@ def _reconcile(
         mtime = folder.stat().st_mtime_ns
     except FileNotFoundError:
         if known:
+            _take_back(home, ledger, dataset, stream, known.values(), [])
             ledger.adopt(stream, [], [(mark, 0)])
         return
     if ledger.folder_mtime(mark) == mtime:
@@ -66,7 +69,25 @@ def _reconcile(
             record = files.describe(dataset, home, relative, period, table)
         found.append(record)
     folders = [(mark, folder.stat().st_mtime_ns)]
+    _take_back(home, ledger, dataset, stream, known.values(), found)
     if {f.path for f in found} != set(known) or any(known.get(f.path) != f for f in found):
         ledger.adopt(stream, found, folders)
     else:
         ledger.note_folders(folders)
+
+
+def _take_back(
+    home: Path,
+    ledger: Ledger,
+    dataset: Dataset,
+    stream: StreamId,
+    known: Iterable[FileRecord],
+    found: Sequence[FileRecord],
+) -> None:
+    """Claim no more what files held that are gone, or that hold fewer rows: to be fetched again."""
+    now = {f.path: f for f in found}
+    gone = [f for f in known if shrank(f, now.get(f.path))]
+    if gone:
+        lacking = {f.path for f in gone}
+        left = [f for f in found if f.path not in lacking]
+        ledger.record(stream, unclaim(home, dataset, stream, ledger.state(stream), gone, left))

@@ -106,6 +106,7 @@ class Committer:
             state,
             [Refused(r.reason, r.payload) for w in pages for r in w.refused],
         )
+        pa.default_memory_pool().release_unused()
         self._report.rows_added += done.added
         self._report.rows_replaced += done.replaced
         self._report.quarantined += done.quarantined

@@ -1,0 +1,206 @@
+"""Commits and publishes that are killed at every step; run as a program by ``test_crash.py``.
+
+``python -m tests.warehouse.crash_child FOLDER SCENARIO…``: for each scenario and each step of
+it a process of its own works on a copy of one home and is killed there by SIGKILL.
+``FOLDER/<scenario>/<n>-<step>`` are the homes as the killed left them.
+"""
+
+import importlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import warehouse
+import warehouse.lake
+from tests.warehouse.tools import (
+    CANDLES,
+    DAY,
+    FILLS,
+    HOURLY,
+    NOON,
+    TRADES,
+    Row,
+    ids,
+    row,
+    store,
+)
+from warehouse.coverage import Interval
+from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.quarantine import Refused
+
+SMALL = 8
+HOUR = 3_600_000_000
+TOLD_BEFORE = ("replace", "record", "copyfile", "symlink_to")
+
+
+def first(home: Path) -> None:
+    """What was stored and published before."""
+    store(home, TRADES, [row(TRADES, k) for k in range(1, 9)], state=ids((1, 9)))
+    store(home, CANDLES, _candles(CANDLES, range(4), 0), refused=[Refused("odd", "{}")])
+    warehouse.publish(home, Ledger(home))
+
+
+def again(home: Path, order: int = 1) -> None:
+    """The commits that are killed, and later repeated (in another order of streams)."""
+    for work in (_trades, _candles_5m, _candles_1h, _fills)[::order]:
+        work(home)
+
+
+def publish(home: Path) -> None:
+    warehouse.publish(home, Ledger(home))
+
+
+def _trades(home: Path) -> None:
+    new = [row(TRADES, k, NOON + (k > 11) * DAY + k) for k in range(7, 15)]
+    changed = row(TRADES, 2, price=77)
+    bad = [Refused("no price", '{"tid": 15}')]
+    store(home, TRADES, [*new, changed], state=ids((1, 16)), refused=bad)
+
+
+def _candles_5m(home: Path) -> None:
+    rows = _candles(CANDLES, range(2, 6), 1) + _candles(CANDLES, range(9_000, 9_002), 1)
+    store(home, CANDLES, rows, state=StreamState((Interval(NOON, NOON + HOUR),), (), "time"))
+
+
+def _candles_1h(home: Path) -> None:
+    store(home, HOURLY, _candles(HOURLY, range(3), 0), refused=[Refused("odd", "{}")])
+
+
+def _fills(home: Path) -> None:
+    store(home, FILLS, [row(FILLS, k, NOON + k * 100 * DAY) for k in range(3)])
+
+
+def _candles(stream: StreamId, numbers: range, state: int) -> list[Row]:
+    step = HOUR if stream is HOURLY else HOUR // 12
+    return [row(stream, k, NOON + k * step, close=state) for k in numbers]
+
+
+class Killer:
+    """Counts the steps of a process, and kills it at one of them."""
+
+    def __init__(self, at: int, tell: int) -> None:
+        self.count, self.at, self.tell = 0, at, tell
+
+    def step(self, name: str) -> None:
+        if self.count == self.at:
+            os.write(self.tell, name.encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.count += 1
+
+    def around(self, owner: Any, name: str) -> None:
+        real: Callable[..., Any] = getattr(owner, name)
+
+        def wrapped(*args: Any, **options: Any) -> Any:
+            if name in TOLD_BEFORE:  # elsewhere it is what the step before left
+                self.step(f"before-{name}")
+            result = real(*args, **options)
+            self.step(f"after-{name}")
+            return result
+
+        setattr(owner, name, wrapped)
+
+    def torn(self) -> None:
+        """A Parquet file of which only the first half is written."""
+        real = pq.write_table
+
+        def wrapped(table: pa.Table, sink: Any, **options: Any) -> None:
+            buffer = pa.BufferOutputStream()
+            real(table, buffer, **options)
+            whole = buffer.getvalue().to_pybytes()
+            sink.write(whole[: len(whole) // 2])
+            sink.flush()
+            self.step("torn-write")
+            sink.write(whole[len(whole) // 2 :])
+
+        pq.write_table = wrapped
+
+
+def _install(killer: Killer) -> None:
+    killer.torn()
+    for owner, names in (
+        (os, ("fsync", "replace", "mkdir")),
+        (Ledger, ("record", "adopt", "_write_files")),
+        (shutil, ("copyfile",)),
+        (Path, ("symlink_to", "unlink")),
+    ):
+        for name in names:
+            killer.around(owner, name)
+
+
+def _in_process(work: Callable[[], None]) -> int:
+    """The status of a forked process that does ``work`` (nothing here has threads)."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            os._exit(3)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
+def _kill_everywhere(folder: Path, template: Path, work: Callable[[Path], None]) -> None:
+    number = 0
+    while True:
+        home = folder / "home"
+        shutil.copytree(template, home, symlinks=True)
+        read, write = os.pipe()
+
+        def doomed(home: Path = home, at: int = number, tell: int = write) -> None:
+            _install(Killer(at, tell))
+            work(home)
+
+        status = _in_process(doomed)
+        os.close(write)
+        step = os.read(read, 100).decode()
+        os.close(read)
+        if status == 0:
+            home.rename(folder / "whole")
+            return
+        if not os.WIFSIGNALED(status):
+            raise SystemExit(f"step {number} {step} ended with status {status}")
+        home.rename(folder / f"{number:03d}-{step}")
+        number += 1
+
+
+def main(folder: Path, scenarios: list[str]) -> None:
+    warehouse.lake.SEGMENT_ROWS = SMALL  # type: ignore[misc]
+    pa.set_cpu_count(1)
+
+    def prepared() -> None:
+        first(folder / "template")
+        shutil.copytree(folder / "template", folder / "unpublished", symlinks=True)
+        again(folder / "unpublished")
+        (folder / "modules").write_text("\n".join(sorted(sys.modules)))
+
+    if _in_process(prepared):
+        raise SystemExit("the first commits failed")
+    for module in (folder / "modules").read_text().split():  # once here, not in every process
+        with suppress(ImportError):
+            importlib.import_module(module)
+    for name, template, work in (
+        ("commit", "template", again),
+        ("publish", "unpublished", publish),
+        ("first-publish", "unlinked", publish),
+    ):
+        if name not in scenarios:
+            continue
+        if name == "first-publish":
+            shutil.copytree(folder / "unpublished", folder / "unlinked", symlinks=True)
+            (folder / "unlinked" / warehouse.LINK).unlink()
+            shutil.rmtree(folder / "unlinked" / "versions")
+        (folder / name).mkdir()
+        _kill_everywhere(folder / name, folder / template, work)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

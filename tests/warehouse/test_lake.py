@@ -1,0 +1,320 @@
+"""Commits into the lake: which file a row goes to, and that it is there once."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import DATASETS, Period, dataset
+from tests.warehouse.tools import (
+    CANDLES,
+    DAY,
+    FILLS,
+    HOURLY,
+    NOON,
+    STREAMS,
+    TICKERS,
+    TRADES,
+    TRANSFERS,
+    assert_each_once,
+    assert_published,
+    assert_recorded,
+    bag,
+    lake,
+    parquet,
+    row,
+    store,
+    table,
+)
+from warehouse import files
+from warehouse.lake import StreamWriter
+from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.quarantine import Refused
+
+SMALL = 5
+
+
+@pytest.fixture
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("warehouse.lake.SEGMENT_ROWS", SMALL)
+    yield
+
+
+def _names(home: Path) -> list[str]:
+    return [p.relative_to(home / "lake").as_posix() for p in parquet(home)]
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda s: s.dataset)
+def test_a_commit_stores_every_row_once_and_as_declared(home: Path, stream: StreamId) -> None:
+    rows = [row(stream, k, NOON + k * 300_000_000) for k in (3, 1, 2)]
+    done = store(home, stream, rows[:2], rows[1:])
+    assert (done.added, done.replaced, done.quarantined) == (3, 0, 0)
+    path = dict(zip(dataset(stream.dataset).partition, (stream.exchange, stream.part), strict=True))
+    assert bag(lake(home, stream.dataset)) == bag([path | _exact(stream, r) for r in rows])
+    (file,) = parquet(home)
+    with file.open("rb") as source:
+        assert pq.read_schema(source).equals(dataset(stream.dataset).file_schema)
+    again = store(home, stream, rows)
+    assert (again.added, again.replaced, again.quarantined) == (0, 0, 0)
+    assert_recorded(home)
+    assert_published(home)
+
+
+def _exact(stream: StreamId, one: dict[str, object]) -> dict[str, object]:
+    typed: dict[str, object] = table(stream, [one]).to_pylist()[0]
+    return typed
+
+
+@pytest.mark.parametrize(
+    ("stream", "names"),
+    [
+        (TRADES, ["2023-12-31", "2024-01-01", "2024-02-29", "2024-03-01"]),
+        (CANDLES, ["5m-2023-12", "5m-2024-01", "5m-2024-02", "5m-2024-03"]),
+        (TICKERS, ["2023-12", "2024-01", "2024-02", "2024-03"]),
+        (FILLS, ["2023", "2024"]),
+        (TRANSFERS, ["2023", "2024"]),
+    ],
+    ids=lambda v: v.dataset if isinstance(v, StreamId) else None,
+)
+def test_rows_are_split_by_period_to_the_microsecond(
+    home: Path, stream: StreamId, names: list[str]
+) -> None:
+    new_year, march = (
+        int(datetime(2024, month, 1, tzinfo=UTC).timestamp()) * 1_000_000 for month in (1, 3)
+    )
+    times = (new_year - 1, new_year, march - 1, march)
+    store(home, stream, [row(stream, k, t) for k, t in enumerate(times, 1)])
+    assert [Path(n).stem for n in _names(home)] == names
+    declared = dataset(stream.dataset)
+    for record in Ledger(home).files(stream):
+        low, high = files.period_bounds(declared, record.period)
+        assert record.min_time is not None and record.max_time is not None
+        assert low <= record.min_time <= record.max_time < high
+    assert_published(home)
+
+
+@given(st.integers(0, 4_102_444_800_000_000), st.sampled_from(sorted(DATASETS)))
+@settings(deadline=None)
+def test_a_period_holds_its_times_and_touches_its_neighbours(time: int, name: str) -> None:
+    declared = dataset(name)
+    period = files.period_of(declared, time)
+    low, high = files.period_bounds(declared, period)
+    assert low <= time < high
+    if declared.period is not Period.ALL:
+        assert files.period_bounds(declared, files.period_of(declared, low - 1))[1] == low
+        assert files.period_bounds(declared, files.period_of(declared, high))[0] == high
+
+
+@pytest.mark.parametrize("stream", [*STREAMS, HOURLY], ids=lambda s: s.stream)
+def test_a_file_name_tells_its_period_and_only_to_its_stream(stream: StreamId) -> None:
+    declared = dataset(stream.dataset)
+    period = files.period_of(declared, NOON)
+    for segment in (0, 1, 1000):
+        name = files.stem(declared, stream, period, segment)
+        assert files.period_of_name(declared, stream, f"{name}.parquet") == period
+        assert files.period_of_name(declared, stream, f".{name}.4711.tmp") == period
+    assert files.period_of_name(declared, stream, "notes.parquet") is None
+    if stream is CANDLES:
+        for other in ("15m-2024-08", "1h-2024-08", "2024-08"):
+            assert files.period_of_name(declared, stream, f"{other}.parquet") is None
+
+
+def test_a_quarantine_file_belongs_to_one_stream_even_where_names_begin_alike() -> None:
+    declared = dataset("quarantine")
+    mine = StreamId("x", "quarantine", "account_trades.main")
+    other = StreamId("x", "quarantine", "account_trades.main.eu")
+    name = files.stem(declared, other, "all", 0)
+    assert files.period_of_name(declared, other, f"{name}.parquet") == "all"
+    assert files.period_of_name(declared, mine, f"{name}.parquet") is None
+
+
+def test_a_full_day_grows_segments_and_rows_find_theirs(home: Path, small_segments: None) -> None:
+    for keys in ([50, 52, 54, 56, 58], [60, 62], [48, 46], [55], [61], [47], [44, 64], [54, 60]):
+        store(home, TRADES, [row(TRADES, k) for k in keys])
+        assert_each_once(home)
+        assert_recorded(home)
+    records = sorted(Ledger(home).files(TRADES), key=lambda r: r.min_key or 0)
+    for before, after in itertools.pairwise(records):
+        assert (before.max_key or 0) < (after.min_key or 0), "segments do not overlap"
+    assert [r.rows for r in records] == [4, 6, 4]
+    assert sorted(int(r["trade_id"]) for r in lake(home, "trades")) == [
+        44, 46, 47, 48, 50, 52, 54, 55, 56, 58, 60, 61, 62, 64,
+    ]  # fmt: skip
+    assert_published(home)
+
+
+def test_a_hole_between_full_segments_is_filled_from_above_with_few_files(
+    home: Path, small_segments: None
+) -> None:
+    store(home, TRADES, [row(TRADES, k) for k in range(100, 105)])
+    store(home, TRADES, [row(TRADES, k) for k in range(200, 205)])
+    for key in range(199, 179, -1):
+        store(home, TRADES, [row(TRADES, key)])
+    assert len(lake(home, "trades")) == 30
+    assert len(parquet(home)) <= 2 + 20 // SMALL
+    assert_each_once(home)
+    assert_published(home)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    commits=st.lists(
+        st.lists(st.tuples(st.integers(0, 60), st.integers(0, 1)), max_size=9), max_size=6
+    )
+)
+def test_any_commits_give_each_id_once_over_segments_and_days(
+    tmp_path_factory: pytest.TempPathFactory, commits: list[list[tuple[int, int]]]
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    ledger, known = Ledger(home), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warehouse.lake.SEGMENT_ROWS", SMALL)
+        writer = StreamWriter(home, ledger, TRADES)
+        for commit in commits:
+            rows = [row(TRADES, k, NOON + day * DAY) for k, day in commit]
+            done = writer.commit([table(TRADES, rows)], StreamState())
+            fresh = {r["trade_id"] for r in rows} - set(known)
+            known |= {r["trade_id"]: r["timestamp"] for r in rows if r["trade_id"] in fresh}
+            assert done.added == len(fresh)
+    assert {r["trade_id"] for r in lake(home, "trades")} == set(known)
+    assert_each_once(home)
+    assert_recorded(home)
+
+
+@pytest.mark.parametrize("stream", [TRADES, FILLS, TRANSFERS], ids=lambda s: s.dataset)
+@pytest.mark.parametrize("together", [True, False])
+def test_an_id_that_comes_again_with_another_period_goes_to_quarantine(
+    home: Path, stream: StreamId, together: bool
+) -> None:
+    first, moved = row(stream, 7), row(stream, 7, NOON + 400 * DAY)
+    if together:
+        done = [store(home, stream, [first, row(stream, 8), moved])]
+    else:
+        done = [store(home, stream, [first, row(stream, 8)]), store(home, stream, [moved])]
+    assert sum(d.added for d in done) == 2
+    assert sum(d.quarantined for d in done) == 1
+    assert_each_once(home)
+    (refused,) = lake(home, "quarantine")
+    assert "already stored with a time in 2024" in refused["reason"]
+    assert store(home, stream, [moved]).quarantined == 0, "once is enough"
+    assert_published(home)
+
+
+def test_a_trade_that_contradicts_the_stored_one_is_refused_with_exact_figures(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1, price=100)])
+    done = store(home, TRADES, [row(TRADES, 1, price=101)])
+    assert (done.added, done.replaced, done.quarantined) == (0, 0, 1)
+    assert [r["price"] for r in lake(home, "trades")] == [100]
+    (refused,) = lake(home, "quarantine")
+    assert refused["dataset"] == "trades" and '"price": "101.000000000000"' in refused["payload"]
+
+
+def test_a_row_refused_again_and_again_is_one_row_of_quarantine(home: Path) -> None:
+    bad = Refused("price is not a number", '{"tid": 1, "price": "x"}')
+    assert store(home, TRADES, refused=[bad, bad]).quarantined == 1
+    before = {p: p.stat().st_mtime_ns for p in parquet(home)}
+    assert_published(home)
+    for reason in ("price is not a number", "worded otherwise by a later version"):
+        assert store(home, TRADES, refused=[Refused(reason, bad.payload)]).quarantined == 0
+    assert {p: p.stat().st_mtime_ns for p in parquet(home)} == before
+    (kept,) = lake(home, "quarantine")
+    assert kept["payload"] == bad.payload and kept["reason"] == bad.reason
+
+
+def test_the_same_text_refused_on_two_streams_is_two_rows(home: Path) -> None:
+    bad = Refused("no price", "{}")
+    for stream in (TRADES, StreamId("x", "trades", "ETH-USD"), CANDLES, HOURLY):
+        assert store(home, stream, refused=[bad]).quarantined == 1
+    assert len(lake(home, "quarantine")) == 4
+    assert_each_once(home)
+    assert_published(home)
+
+
+def test_tail_and_read_range_see_rows_over_files_and_segments(
+    home: Path, small_segments: None
+) -> None:
+    for low in (0, 10, 5, 15):
+        rows = [row(TRADES, k, NOON + (k // 10) * DAY + k) for k in range(low, low + 5)]
+        store(home, TRADES, rows)
+    writer = StreamWriter(home, Ledger(home), TRADES)
+    for count in (0, 1, 4, 7, 20, 99):
+        got = [int(k) for k in writer.tail(count, ["trade_id"]).column(0).to_pylist()]
+        assert got == list(range(20))[20 - min(count, 20) :]
+    assert writer.tail(3).schema == dataset("trades").file_schema
+    for low, high in ((0, 20), (3, 12), (9, 10), (7, 7), (19, 50)):
+        bounds = [NOON + (k // 10) * DAY + k for k in (low, high)]
+        found = writer.read_range(*bounds).column("trade_id").to_pylist()
+        assert [int(k) for k in found] == list(range(low, min(high, 20)))
+    empty = StreamWriter(home, Ledger(home), StreamId("x", "trades", "NONE"))
+    assert (
+        empty.tail(5).schema == empty.read_range(0, 2**60).schema == dataset("trades").file_schema
+    )
+    assert empty.tail(5, ["trade_id"]).column_names == ["trade_id"]
+
+
+def test_odd_names_of_markets_and_accounts_come_back_as_they_were(home: Path) -> None:
+    odd = ["A/B-USD", "50%-USD", "é b=c-USD", "..-USD", "007"]
+    for symbol in odd:
+        store(home, StreamId("x", "trades", symbol), [row(TRADES, 1)])
+    assert sorted(r["symbol"] for r in lake(home, "trades")) == sorted(odd)
+    assert all(p.is_relative_to(home / "lake" / "trades" / "exchange=x") for p in parquet(home))
+    assert_published(home)
+
+
+def test_other_readers_find_the_rows_and_never_a_temporary_file(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    (path,) = parquet(home)
+    hidden = path.with_name(f".{path.stem}.99.tmp")
+    hidden.write_bytes(b"PAR1 half a file")
+    assert parquet(home) == [path]
+    folder = ds.dataset(home / "lake" / "trades", format="parquet", partitioning="hive")
+    assert folder.to_table().column("symbol").to_pylist() == ["BTC-USD"]
+    store(home, TRADES, [])
+    assert not hidden.exists(), "the next writer of the stream removes it"
+
+
+def test_rows_without_a_needed_value_are_refused_whole(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    with pytest.raises(ValueError, match="price"):
+        store(home, TRADES, [row(TRADES, 2), row(TRADES, 3, price=None)])
+    assert [r["trade_id"] for r in lake(home, "trades")] == ["1"]
+    assert list(home.rglob("*.tmp")) == []
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["file known", "file new"])
+def test_a_crash_of_one_timeframe_is_not_hidden_by_a_commit_of_another(
+    home: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    if known:
+        store(home, CANDLES, [row(CANDLES, 0)])
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "record", lambda *_: 1 / 0)  # the file is there, the record not
+        with pytest.raises(ZeroDivisionError):
+            store(home, CANDLES, [row(CANDLES, 1)])
+    store(home, HOURLY, [row(HOURLY, 0)])  # commits to the same folder
+    store(home, CANDLES, [row(CANDLES, 1)])
+    assert_recorded(home)
+    assert_published(home)
+
+
+def test_a_crash_within_one_tick_of_the_clock_is_seen_when_the_rows_come_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    (path,) = parquet(home)
+    seen = path.parent.stat()
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "record", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store(home, TRADES, [row(TRADES, 2)])
+    os.utime(path.parent, ns=(seen.st_atime_ns, seen.st_mtime_ns))  # a clock of coarse ticks
+    store(home, TRADES, [row(TRADES, 2)])
+    assert_recorded(home)
+    assert_published(home)

@@ -1,0 +1,208 @@
+"""The ledger: what it was told it tells, to any number of programs, also after a bad day."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.warehouse.tools import CANDLES, HOURLY, TRADES, ids, row, store
+from warehouse import StorageError
+from warehouse.coverage import Interval, union
+from warehouse.ledger import FILE_NAME, FileRecord, Ledger, StreamState
+from warehouse.locks import exclusive
+
+REPO = Path(__file__).resolve().parents[2]
+_numbers = st.integers(-(2**62), 2**62)
+_maybe = st.none() | _numbers
+
+
+@st.composite
+def _intervals(draw: st.DrawFn) -> tuple[Interval, ...]:
+    found = []
+    for low, length in draw(st.lists(st.tuples(_numbers, st.integers(1, 2**40)), max_size=4)):
+        first = draw(st.none() | st.integers(low, low + length - 1))
+        last = None if first is None else low + length - 1
+        found.append(Interval(low, low + length, first, last, draw(_maybe) if last else None))
+    return union(found)
+
+
+_states = st.builds(
+    StreamState,
+    _intervals(),
+    _intervals(),
+    st.sampled_from(["id", "time", "none"]),
+    st.sampled_from(["{}", '{"keeps": "newest"}', "é"]),
+    _maybe,
+    _maybe,
+    _maybe,
+    st.frozensets(_numbers, max_size=4),
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(_states, min_size=1, max_size=3))
+def test_a_state_comes_back_as_it_was_recorded(
+    tmp_path_factory: pytest.TempPathFactory, states: list[StreamState]
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    for state in states:
+        Ledger(home).record(TRADES, state)
+        assert Ledger(home).state(TRADES) == state
+        assert Ledger(home).state(CANDLES) == StreamState()
+
+
+def test_files_are_recorded_replaced_and_found_by_their_keys(home: Path) -> None:
+    ledger = Ledger(home)
+    one = FileRecord("a", "2024-08-08", 3, 10, 1, 1, 9, 100, 200)
+    two = FileRecord("b", "2024-08-09", 2, 20, 2, 20, 30, 300, 400)
+    ledger.record(TRADES, StreamState(), [one, two])
+    ledger.record(TRADES, StreamState(), [replace(one, rows=4)])
+    assert [(f.path, f.rows, f.change) for f in ledger.files(TRADES)] == [("a", 4, 2), ("b", 2, 1)]
+    assert [f.path for f in ledger.files(TRADES, "2024-08-09")] == ["b"]
+    for low, high, paths in ((9, 20, ["a", "b"]), (10, 19, []), (30, 99, ["b"]), (0, 1, ["a"])):
+        assert [f.path for f in ledger.files_overlapping(TRADES, low, high)] == paths
+    newest = ledger.newest_file(TRADES)
+    assert newest is not None and newest.path == "b"
+    assert ledger.files(CANDLES) == [] and ledger.newest_file(CANDLES) is None
+
+
+def _news(ledger: Ledger) -> int:
+    with ledger.reading() as db:
+        row = db.execute("SELECT value FROM counters WHERE name = 'state'").fetchone()
+    return row[0] if row else 0
+
+
+def test_the_state_counter_moves_on_real_news_only(home: Path) -> None:
+    ledger, state = Ledger(home), ids((1, 9))
+    counts = [_news(ledger)]
+    for news in (
+        state,
+        state,
+        replace(state, law='{"keeps": "newest"}', newest_at=5, checked_at=6),
+        replace(state, unsettled=frozenset({3})),
+        replace(state, lost=(Interval(20, 30),)),
+        ids((1, 10)),
+        replace(ids((1, 10)), wanted_from=3),
+    ):
+        ledger.record(TRADES, news)
+        counts.append(_news(ledger))
+    moved = [after > before for before, after in pairwise(counts)]
+    assert moved == [True, False, False, False, True, True, True]
+
+
+def test_several_programs_write_at_once_from_the_very_first_moment(home: Path) -> None:
+    command = [sys.executable, "-m", "tests.warehouse.ledger_child", str(home)]
+    children = [
+        subprocess.Popen(
+            [*command, name, "15"],
+            cwd=REPO,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("a", "b", "c")
+    ]
+    for child in children:
+        assert child.stdout is not None and child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        _, error = child.communicate(timeout=60)
+        assert child.returncode == 0, error
+    with Ledger(home).reading() as db:
+        assert db.execute("SELECT count(*), count(DISTINCT change) FROM files").fetchone() == (
+            90,
+            90,
+        )
+        spans = db.execute("SELECT lower, upper FROM intervals").fetchall()
+    assert spans == [(0, 15)] * 6
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(home: Path) -> None:
+    Ledger(home).close()
+    with sqlite3.connect(home / FILE_NAME) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(StorageError, match=r"newer Tidemark.*update Tidemark"):
+        Ledger(home)
+    db = sqlite3.connect(home / FILE_NAME)
+    assert db.execute("PRAGMA user_version").fetchone() == (99,)
+    db.close()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "header kept"])
+def test_a_damaged_ledger_is_told_with_the_mend(home: Path, damage: str) -> None:
+    store(home, TRADES, [row(TRADES, k) for k in range(50)], state=ids((0, 50)))
+    path = home / FILE_NAME
+    for name in ("-wal", "-shm"):
+        path.with_name(f"{FILE_NAME}{name}").unlink(missing_ok=True)
+    data = path.read_bytes()
+    path.write_bytes(b"\x5a" * 5000 if damage == "garbage" else data[:100] + b"\x5a" * 20_000)
+    with pytest.raises(StorageError, match="Move it away to start a new one"):
+        Ledger(home).state(TRADES)
+
+
+def test_a_full_disk_is_told_as_such_and_the_ledger_goes_on_afterwards(home: Path) -> None:
+    ledger = Ledger(home)
+    ledger.record(TRADES, ids((1, 9)))
+    with ledger.reading() as db:
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
+        many = frozenset(range(20_000))
+        with pytest.raises(StorageError, match="the disk is full: free some space"):
+            ledger.record(TRADES, replace(ids((1, 10)), unsettled=many))
+        assert ledger.state(TRADES) == ids((1, 9))
+        db.execute("PRAGMA max_page_count = 1000000")
+    ledger.record(TRADES, replace(ids((1, 10)), unsettled=many))
+    assert Ledger(home).state(TRADES).unsettled == many
+
+
+def test_a_ledger_locked_for_long_is_not_called_damaged(home: Path) -> None:
+    ledger = Ledger(home)
+    with ledger.reading() as db:
+        db.execute("PRAGMA busy_timeout = 10")
+    holder = sqlite3.connect(home / FILE_NAME, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(StorageError, match="keeps it locked"):
+            ledger.record(TRADES, ids((1, 9)))
+    finally:
+        holder.execute("ROLLBACK")
+        holder.close()
+    ledger.record(TRADES, ids((1, 9)))
+    assert Ledger(home).state(TRADES) == ids((1, 9))
+
+
+def test_a_home_that_is_a_file_is_told_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    with pytest.raises(StorageError, match="home"):
+        Ledger(tmp_path / "home")
+
+
+def test_streams_do_not_wait_for_each_other_but_each_for_itself(home: Path) -> None:
+    got: list[str] = []
+
+    def take(name: str) -> None:
+        with exclusive(home, "streams", "x", name):
+            got.append(name)
+
+    with exclusive(home, "streams", "x", f"trades.{TRADES.stream}"):
+        names = ["trades.ETH-USD", f"candles.{HOURLY.stream}", f"trades.{TRADES.stream}"]
+        threads = [threading.Thread(target=take, args=(n,), daemon=True) for n in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads[:2]:
+            thread.join(5)
+        assert sorted(got) == sorted(names[:2])
+    threads[2].join(10)
+    assert sorted(got) == sorted(names)
