@@ -9,16 +9,21 @@ Knows no exchange and no scheduler. Reading::
 from warehouse.errors import StorageError
 from warehouse.publish import LINK, Published, publish
 from warehouse.query import StreamStatus, connect, coverage, has_data, sql, status
+from warehouse.verify import Finding, Verification, rebuild, verify
 
 __all__ = [
     "LINK",
+    "Finding",
     "Published",
     "StorageError",
     "StreamStatus",
+    "Verification",
     "connect",
     "coverage",
     "has_data",
     "publish",
+    "rebuild",
     "sql",
     "status",
+    "verify",
 ]

@@ -2,7 +2,7 @@
 
 import typer
 
-from pipelines.cli import demo, pull, sandbox, sql, status
+from pipelines.cli import address, demo, pull, rebuild, replay, sandbox, sql, status, verify
 
 app = typer.Typer(
     name="tidemark",
@@ -20,3 +20,11 @@ app.command("pull", short_help="Fetch what is wanted and not yet held.")(pull.pu
 app.command("status", short_help="What is covered, missing or lost, and how fresh.")(status.status)
 app.command("sql", short_help="Ask the DuckDB warehouse.")(sql.sql)
 app.command("sandbox", short_help="Run an exchange on this machine to try with.")(sandbox.sandbox)
+app.command("verify", short_help="Prove that lake, ledger and DuckDB agree; mend what is safe.")(
+    verify.verify
+)
+app.command("rebuild", short_help="Build DuckDB anew from the lake.")(rebuild.rebuild)
+app.command("replay", short_help="Read kept answers again, after a parser was mended.")(
+    replay.replay
+)
+app.command("address", short_help="Your address for deposits of a currency.")(address.address)

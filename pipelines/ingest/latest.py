@@ -13,8 +13,8 @@ from connectors.base import Offer, Page, Window
 from connectors.errors import ContractError
 from pipelines.ingest.context import StreamContext, times_of
 from warehouse.clock import now_us
-from warehouse.coverage import Interval, add
-from warehouse.coverage_table import reaches
+from warehouse.coverage import Interval, add, union
+from warehouse.coverage_table import missing_intervals
 
 USUAL_ROWS: Final = 1000
 CACHE_US: Final = 3_000_000
@@ -38,22 +38,20 @@ def pull_latest(context: StreamContext, offer: Offer, lookback: int | None) -> N
 
     oldest = times_of(context.declared, page.table, pc.min)
     interval = Interval(keys[0], keys[-1] + 1, keys[0], keys[-1], oldest)
-    complete = add(state.complete, interval)
-    lost = state.lost
-    if held is None:
-        if interval.lower > 0 and not reaches(interval, context.wanted_from):
-            lost = add(lost, Interval(0, interval.lower))
-    elif interval.lower > held.upper:
-        lost = add(lost, Interval(held.upper, interval.lower))
-        context.report.lost_found = True
     newest = times_of(context.declared, page.table, pc.max)
     state = replace(
         state,
-        complete=complete,
-        lost=lost,
+        complete=add(state.complete, interval),
         newest_at=max(newest or 0, state.newest_at or 0) or None,
         checked_at=checked,
     )
+    # What else is wanted was not shown and never will be. Next to what was held, that is a new
+    # loss; before a first contact it is none (also after a ledger was lost: the rows held there
+    # are no longer proved to be all).
+    holes = missing_intervals(state)
+    if held is not None and any(hole.lower > 0 for hole in holes):
+        context.report.lost_found = True
+    state = replace(state, lost=union([*state.lost, *holes]))
     context.commit(page.table, state, page.rejected)
 
 

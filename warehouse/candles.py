@@ -1,0 +1,117 @@
+"""Candles from trades: what they are, and which of them are whole."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas import dataset
+from warehouse import files
+from warehouse.ledger import FileRecord, StreamState
+
+
+def build(trades: pa.Table, step: int) -> pa.Table:
+    """OHLCV per interval of ``step`` microseconds; ``trades`` in order of time and id.
+
+    Columns ``open_us`` (opening time), ``open``, ``high``, ``low``, ``close``, ``volume``; none
+    for an interval without trades.
+    """
+    price = trades.column("price")
+    times = pc.cast(trades.column("timestamp"), pa.int64())
+    return _gather(times, step, price, price, price, price, trades.column("amount"))
+
+
+def roll_up(candles: pa.Table, step: int) -> pa.Table:
+    """Longer candles out of shorter ones (as ``build`` makes them, in order of time)."""
+    figures = (candles.column(n) for n in ("open", "high", "low", "close", "volume"))
+    return _gather(candles.column("open_us"), step, *figures)
+
+
+def _gather(
+    times: pa.ChunkedArray,
+    step: int,
+    first: pa.ChunkedArray,
+    high: pa.ChunkedArray,
+    low: pa.ChunkedArray,
+    last: pa.ChunkedArray,
+    volume: pa.ChunkedArray,
+) -> pa.Table:
+    opening = times.to_numpy() // step * step
+    starts = np.flatnonzero(np.r_[True, opening[1:] != opening[:-1]][: len(opening)])
+    ends = np.r_[starts[1:], len(opening)][: len(starts)] - 1
+    grouped = (
+        pa.table({"t": opening, "h": high, "l": low, "v": volume})
+        .group_by("t", use_threads=False)
+        .aggregate([("h", "max"), ("l", "min"), ("v", "sum")])
+        .sort_by("t")
+    )
+    return pa.table(
+        {
+            "open_us": grouped.column("t"),
+            "open": first.take(pa.array(starts)),
+            "high": grouped.column("h_max"),
+            "low": grouped.column("l_min"),
+            "close": last.take(pa.array(ends)),
+            "volume": grouped.column("v_sum"),
+        }
+    )
+
+
+def in_order(parts: Iterable[pa.Table]) -> pa.Table:
+    """Trades of several files in order of time and id (as a number)."""
+    table = pa.concat_tables(parts)
+    keys = {
+        "timestamp": table.column("timestamp"),
+        "id": pc.cast(table.column("trade_id"), "int64"),
+    }
+    order = pc.sort_indices(
+        pa.table(keys), sort_keys=[("timestamp", "ascending"), ("id", "ascending")]
+    )
+    return table.take(order)
+
+
+def whole(
+    home: Path,
+    trades: StreamState,
+    records: Sequence[FileRecord],
+    step: int,
+    *,
+    with_open: bool,
+) -> list[tuple[int, int]]:
+    """Openings ``[lower, upper)`` of candles all of whose trades (so far) are proved, in order.
+
+    A run of proved trades begins somewhere inside a candle: the first whole one is the next. It
+    ends inside a candle too, which is whole only where the run is still the newest and the open
+    candle is wanted (``with_open``). ``records``: the files of the trades.
+    """
+    spans: list[tuple[int, int]] = []
+    for number, run in enumerate(trades.complete):
+        if run.first_at is None or run.last is None:
+            continue
+        last_at = _time_of_id(home, records, run.last)
+        lower = -(-(run.first_at + 1) // step) * step
+        if run.lower <= 0:
+            lower = run.first_at // step * step
+        newest = number == len(trades.complete) - 1
+        upper = (
+            (max(last_at, trades.checked_at or 0) // step + 1) * step
+            if newest and with_open
+            else (last_at // step * step)
+        )
+        if lower < upper:
+            spans.append((lower, upper))
+    return spans
+
+
+def _time_of_id(home: Path, records: Sequence[FileRecord], wanted: int) -> int:
+    declared = dataset("trades")
+    for record in records:
+        if (record.min_key or 0) <= wanted <= (record.max_key or 0):
+            table = files.read(declared, home / record.path, ["trade_id", "timestamp"])
+            at = pc.index(table.column("trade_id"), str(wanted)).as_py()
+            if at >= 0:
+                return int(table.column("timestamp")[at].value)
+    # the run ends with a quarantined row: the newest stored trade below it bounds its time
+    return max((r.max_time or 0 for r in records if (r.min_key or 0) <= wanted), default=0)

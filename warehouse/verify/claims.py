@@ -1,0 +1,297 @@
+"""Compare the ledger with what the files of one stream hold, and mend what is safe.
+
+Safe is: to adopt rows that no record names (a crash between file and ledger), and to set what is
+derived from the rows alone. Never is a claim added here.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas import TIMEFRAMES, Dataset, Period, dataset
+from warehouse import files
+from warehouse.coverage import Interval
+from warehouse.errors import StorageError
+from warehouse.heal import drop_claims, fresh_state, is_registered, unsettled_rows
+from warehouse.ledger import FileRecord, Ledger, StreamId, StreamState
+from warehouse.quarantine import quarantine_stream
+from warehouse.unclaim import shrank, unclaim
+from warehouse.verify.report import Verification
+from warehouse.verify.rows import Facts, same_rows
+
+MEND: Final = (
+    "run `tidemark rebuild`, which takes back what can no longer be claimed, then `tidemark pull`, "
+    "which proves it again"
+)
+
+
+def check_stream(
+    home: Path, ledger: Ledger, facts: Facts, report: Verification, *, mend: bool
+) -> None:
+    """All that the ledger says of one stream. ``mend``: records and claims follow the rows."""
+    known = {r.path: r for r in ledger.files(facts.stream)}
+    state = _readable_state(ledger, facts, report, mend=mend)
+    gone: list[FileRecord] = []
+    taken = _adoptable(home, facts, known, gone, report, mend=mend)
+    if mend and gone:
+        left = [r for r in facts.records.values() if r.path not in {g.path for g in gone}]
+        state = unclaim(home, facts.declared, facts.stream, state, gone, left)
+        report.healed("claims", facts.stream, "no longer claims what its files lack")
+        ledger.record(facts.stream, state)
+        unreadable = [r for p, r in known.items() if p in facts.bad and p not in facts.records]
+        ledger.adopt(facts.stream, [*facts.records.values(), *unreadable], [])
+    if ledger_state(ledger, facts.stream) is None:
+        return  # nothing can be recorded until it is mended
+    mended = _check_state(home, ledger, facts, state, report, mend=mend)
+    if taken or mended != ledger_state(ledger, facts.stream) or _is_new(ledger, facts):
+        ledger.record(facts.stream, mended, taken)
+    for record in ledger.files(facts.stream):
+        facts.changes[record.period] = max(facts.changes.get(record.period, 0), record.change)
+    report.count("records", files=len(facts.records) + len(gone))
+
+
+def ledger_state(ledger: Ledger, stream: StreamId) -> StreamState | None:
+    """The state as recorded; ``None`` where the record makes no sense."""
+    try:
+        return ledger.state(stream)
+    except ValueError:
+        return None
+
+
+def _is_new(ledger: Ledger, facts: Facts) -> bool:
+    return bool(facts.records) and not is_registered(ledger, facts.stream)
+
+
+def _readable_state(
+    ledger: Ledger, facts: Facts, report: Verification, *, mend: bool
+) -> StreamState:
+    state = ledger_state(ledger, facts.stream)
+    if state is None:
+        what = "the ledger holds an interval that ends before it begins"
+        if mend:
+            drop_claims(ledger, facts.stream)
+            report.healed("claims", facts.stream, f"{what}: the stream claims nothing any more")
+        else:
+            report.error("claims", facts.stream, what, MEND)
+        return StreamState(unit="id" if facts.declared.integer_id else "time")
+    return state
+
+
+def _adoptable(
+    home: Path,
+    facts: Facts,
+    known: dict[str, FileRecord],
+    gone: list[FileRecord],
+    report: Verification,
+    *,
+    mend: bool,
+) -> list[FileRecord]:
+    """Records to write; ``gone`` receives the recorded files that lack rows now."""
+    taken: list[FileRecord] = []
+    for path, before in known.items():
+        now = facts.records.get(path)
+        if path in facts.bad:
+            continue  # found fault with already
+        if now is None or (shrank(before, now) and now.mtime_ns != before.mtime_ns):
+            what = "is gone" if now is None else f"held {before.rows} rows and holds {now.rows}"
+            if not mend:
+                report.error("records", path, f"{what}, and the ledger claims its rows", MEND)
+            gone.append(before)
+        elif not same_rows(before, now):
+            if now.mtime_ns != before.mtime_ns and _is_ours(home, facts, before):
+                rows = now.rows - before.rows
+                report.healed(
+                    "records", path, f"{rows} row(s) adopted that a crash left unrecorded"
+                )
+                taken.append(now)
+            elif mend:
+                report.healed("records", path, "the ledger's record of the file was set right")
+                taken.append(now)
+                if shrank(before, now):
+                    gone.append(before)
+            else:
+                what = f"has {now.rows} rows, the ledger's record says {before.rows}"
+                if now.rows == before.rows:
+                    what = "has other keys or times than the ledger's record says"
+                report.error("records", path, what, "`tidemark rebuild`")
+        elif now.bytes != before.bytes:
+            if mend or _is_ours(home, facts, before):
+                report.healed("records", path, "restated rows adopted that a crash left unrecorded")
+                taken.append(now)
+            else:
+                report.error(
+                    "records",
+                    path,
+                    "was rewritten by something other than Tidemark",
+                    "restore it from a backup, or accept it with `tidemark rebuild`",
+                )
+    unrecorded = [r for p, r in facts.records.items() if p not in known and p not in facts.bad]
+    if unrecorded:
+        rows = sum(r.rows for r in unrecorded)
+        report.healed(
+            "records",
+            facts.stream,
+            f"{len(unrecorded)} file(s) that the ledger did not know adopted, {rows} rows",
+        )
+    for path in facts.bad & set(facts.records) - set(known):
+        report.note("records", path, "is not adopted into the ledger")
+    return [*taken, *unrecorded]
+
+
+def _is_ours(home: Path, facts: Facts, before: FileRecord) -> bool:
+    """Whether the file holds rows newer than its recorded state, as a commit would have left it."""
+    table = files.read(facts.declared, home / before.path, ["ingested_at"])
+    newest = pc.max(table.column(0)).value if table.num_rows else 0
+    return bool(newest > before.mtime_ns // 1000)
+
+
+def _check_state(
+    home: Path,
+    ledger: Ledger,
+    facts: Facts,
+    state: StreamState,
+    report: Verification,
+    *,
+    mend: bool,
+) -> StreamState:
+    """Intervals, newest time and unsettled rows against the rows; the state as it should be."""
+    if _is_new(ledger, facts):
+        state = fresh_state(home, facts.stream, list(facts.records.values()))
+    if facts.bad:
+        return state  # half of the rows may be missing: nothing to compare with
+    kept: list[Interval] = []
+    quarantined = _quarantined(home, facts.stream)
+    rows = _Rows(home, facts, state.unit)
+    for problem, run in _problems(facts, state, rows, quarantined):
+        report.count("claims", intervals=1)
+        if problem is None:
+            kept.append(run)
+        elif mend:
+            report.healed("claims", facts.stream, f"{problem}: claimed no more")
+        else:
+            kept.append(run)
+            report.error("claims", facts.stream, problem, MEND)
+    report.count("claims", lost=len(state.lost))
+    state = replace(state, complete=tuple(kept))
+    return _derived(home, ledger, facts, state, report)
+
+
+def _problems(
+    facts: Facts, state: StreamState, rows: "_Rows", quarantined: str
+) -> list[tuple[str | None, Interval]]:
+    step = TIMEFRAMES.get(facts.stream.timeframe or "", 1)
+    found: list[tuple[str | None, Interval]] = []
+    before: Interval | None = None
+    for run in state.complete:
+        name = f"the interval {run.lower}..{run.upper - 1} that it claims"
+        problem = None
+        if before is not None and run.lower <= before.upper:
+            problem = f"{name} meets the one before"
+        elif state.unit == "none":
+            problem = f"{name} has no unit"
+        for end, key in (("begin", run.first), ("end", run.last)):
+            if key is None or problem:
+                continue
+            if key not in run:
+                problem = f"{name} is said to {end} with the row {key}, which lies outside"
+            elif not rows.holds(key) and not _mentions(quarantined, key):
+                problem = f"{name} is said to {end} with the row {key}, which is not held"
+        if problem is None and run.last is not None and run.upper != run.last + step:
+            problem = f"{name} does not end with its last row {run.last}"
+        if problem is None and run.first is not None and rows.holds(run.first):
+            if state.unit == "id" and run.lower not in (run.first, min(run.lower, 0)):
+                problem = f"{name} does not begin with its first row {run.first}"
+            elif run.first_at not in (None, rows.time_of(run.first)) and not _mentions(
+                quarantined, run.first
+            ):
+                problem = f"{name} gives its first row another time than the row has"
+        still_open = [t for t in facts.open_candles if t in run]
+        if problem is None and still_open:
+            problem = f"{name} holds {len(still_open)} candle(s) that are not final"
+        found.append((problem, run))
+        before = run
+    return found
+
+
+def _derived(
+    home: Path, ledger: Ledger, facts: Facts, state: StreamState, report: Verification
+) -> StreamState:
+    """What follows from the rows alone is set to what they say."""
+    declared, held = facts.declared, list(facts.records.values())
+    newest = max((r.max_time for r in held if r.max_time is not None), default=None)
+    if declared.snapshot or declared.period is Period.ALL or state.newest_at is None:
+        return state
+    highest = newest or 0
+    if facts.stream.timeframe:  # candles built from trades are as new as the trades
+        trades = ledger_state(ledger, StreamId(facts.stream.exchange, "trades", facts.stream.part))
+        known = trades.newest_at if trades is not None else None
+        highest = max(highest + TIMEFRAMES[facts.stream.timeframe] - 1, known or 0)
+    agrees = newest is not None and newest <= state.newest_at <= highest
+    if not agrees and not _quarantined(home, facts.stream):
+        report.healed("claims", facts.stream, "the time of its newest row was set right")
+        state = replace(state, newest_at=newest)
+    if state.unit == "id" and "status" in declared.file_schema.names:
+        waiting = unsettled_rows(home, declared, held)
+        report.count("claims", unsettled=len(waiting))
+        if waiting != state.unsettled:
+            report.healed("claims", facts.stream, "its list of unsettled rows was set right")
+            state = replace(state, unsettled=waiting)
+    return state
+
+
+class _Rows:
+    """Looks up rows of a stream by key (ids) or time, reading only the files concerned."""
+
+    def __init__(self, home: Path, facts: Facts, unit: str) -> None:
+        self._home = home
+        self._declared: Dataset = facts.declared
+        self._records = [r for r in facts.records.values() if r.rows]
+        self._by_id = unit == "id"
+        self._read: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def holds(self, key: int) -> bool:
+        return self.time_of(key) is not None
+
+    def time_of(self, key: int) -> int | None:
+        for record in self._records:
+            low, high = record.min_time, record.max_time
+            if self._by_id:
+                low, high = record.min_key, record.max_key
+            if low is not None and high is not None and not low <= key <= high:
+                continue
+            keys, times = self._columns(record)
+            at = np.flatnonzero(keys == key)
+            if len(at):
+                return int(times[at[0]])
+        return None
+
+    def _columns(self, record: FileRecord) -> tuple[np.ndarray, np.ndarray]:
+        if record.path not in self._read:
+            names = [self._declared.time_column]
+            if self._by_id:
+                names.append(self._declared.key[-1])
+            table = files.read(self._declared, self._home / record.path, names)
+            times = pc.cast(table.column(0), pa.int64()).to_numpy()
+            keys = pc.cast(table.column(1), pa.int64()).to_numpy() if self._by_id else times
+            self._read = {record.path: (keys, times)}
+        return self._read[record.path]
+
+
+def _quarantined(home: Path, stream: StreamId) -> str:
+    """All payloads that were refused in this stream, one after the other."""
+    target = quarantine_stream(stream)
+    declared = dataset(target.dataset)
+    stem = files.stem(declared, target, "all", 0)
+    path = home / files.stream_folder(declared, target) / f"{stem}.parquet"
+    try:
+        return "\n".join(files.read(declared, path, ["payload"]).column(0).to_pylist())
+    except (FileNotFoundError, StorageError):  # the check of its own stream says so
+        return ""
+
+
+def _mentions(text: str, key: int) -> bool:
+    return any(str(form) in text for form in (key, key // 1000, key // 1_000_000))

@@ -1,0 +1,206 @@
+"""Compare the published DuckDB file with the lake: columns, counts and checksums by partition.
+
+A checksum is the sum of a 64-bit hash of every row's columns: it depends on no order, and both
+sides are reckoned by the same engine from what each of them holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from schemas import DATASETS, Dataset, Period
+from warehouse import files
+from warehouse.coverage_table import COVERAGE_SCHEMA, coverage_rows
+from warehouse.ledger import Ledger, StreamId
+from warehouse.locks import exclusive
+from warehouse.publish import _DUCK_TYPES, LINK, _newest_change, _outdated, _state_mark
+from warehouse.verify.report import Verification
+from warehouse.verify.rows import Facts, hash_of
+
+MEND: Final = "`tidemark rebuild`"
+
+Group = tuple[str, str, str, str, str]
+"""dataset, exchange, symbol or account (or quarantined dataset), timeframe, period."""
+Sums = dict[Group, tuple[int, int]]
+
+
+def is_sound(home: Path) -> bool:
+    """Whether there is a published file that opens."""
+    path = home / LINK
+    if not path.exists():
+        return False
+    try:
+        with duckdb.connect(str(path.resolve()), read_only=True) as db:
+            db.execute("SELECT change, state, ledger FROM _tidemark.loaded").fetchone()
+    except duckdb.Error:
+        return False
+    return True
+
+
+def is_behind(home: Path, ledger: Ledger) -> bool:
+    """Whether lake or ledger hold what was not published yet."""
+    with exclusive(home, "publish"):
+        return _outdated((home / LINK).resolve(), ledger)
+
+
+def compare(
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    ledger: Ledger,
+    facts: Mapping[StreamId, Facts],
+    report: Verification,
+) -> None:
+    """Findings wherever DuckDB and the lake differ. Raises ``duckdb.Error`` for a damaged file."""
+    with exclusive(home, "publish"):  # no other version is published meanwhile
+        path = str((home / LINK).resolve()).replace("'", "''")
+        db.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
+        try:
+            sound = _check_columns(db, report)
+            _check_rows(db, ledger, facts, sound, report)
+            if "coverage" in sound:
+                _check_coverage(db, ledger, report)
+        finally:
+            db.execute("DETACH published")
+
+
+def _check_columns(db: duckdb.DuckDBPyConnection, report: Verification) -> list[str]:
+    """Names of the tables whose columns are as contracted."""
+    sound = []
+    tables = {d.name: d.schema for d in DATASETS.values()} | {"coverage": COVERAGE_SCHEMA}
+    for name, schema in tables.items():
+        found = db.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'published'"
+            " AND schema_name = 'main' AND table_name = ? ORDER BY column_index",
+            [name],
+        ).fetchall()
+        wanted = [(f.name, _duck_type(f.type)) for f in schema]
+        report.count("duckdb", tables=1)
+        if found == wanted:
+            sound.append(name)
+        elif not found:
+            report.error("duckdb", f"{LINK} {name}", "the table is missing", MEND)
+        else:
+            wrong = ", ".join(f"{n} {t}" for n, t in found if (n, t) not in wanted)
+            missing = ", ".join(f"{n} {t}" for n, t in wanted if (n, t) not in found)
+            what = f"has other columns ({wrong or 'order'}) than contracted ({missing or 'order'})"
+            report.error("duckdb", f"{LINK} {name}", what, MEND)
+    return sound
+
+
+def _duck_type(arrow: object) -> str:
+    name = _DUCK_TYPES[str(arrow)].replace(", ", ",")
+    return {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}.get(name, name)
+
+
+def _check_rows(
+    db: duckdb.DuckDBPyConnection,
+    ledger: Ledger,
+    facts: Mapping[StreamId, Facts],
+    sound: Sequence[str],
+    report: Verification,
+) -> None:
+    row = db.execute("SELECT change FROM published._tidemark.loaded").fetchone()
+    loaded = int(row[0]) if row else 0
+    expected, owners = _lake_sums(facts)
+    newest = max((c for f in facts.values() for c in f.changes.values()), default=0)
+    for declared in DATASETS.values():
+        if declared.name not in sound:
+            continue
+        held = _published_sums(db, declared)
+        mine = {g: s for g, s in expected.items() if g[0] == declared.name}
+        for group in sorted(mine.keys() | held.keys()):
+            lake, duck = mine.get(group, (0, 0)), held.get(group, (0, 0))
+            report.count("duckdb", partitions=1, rows=duck[0])
+            if lake == duck:
+                continue
+            where = f"{LINK} {_name(group)}"
+            if _moved_on(ledger, owners.get(group, []), group[4], newest, loaded):
+                report.note("duckdb", where, "was written while this ran: not compared")
+            elif lake[0] == duck[0]:
+                what = f"{duck[0]} rows like in the lake, but with other values"
+                report.error("duckdb", where, what, MEND)
+            else:
+                what = f"{duck[0]} rows, the lake holds {lake[0]}"
+                report.error("duckdb", where, what, MEND)
+
+
+def _lake_sums(facts: Mapping[StreamId, Facts]) -> tuple[Sums, dict[Group, list[Facts]]]:
+    sums: Sums = {}
+    owners: dict[Group, list[Facts]] = {}
+    for stream, held in facts.items():
+        part = stream.part
+        if held.declared.name == "quarantine":
+            part = stream.stream.partition(".")[0]
+        elif len(held.declared.partition) == 1:
+            part = ""
+        for path, (rows, checksum) in held.sums.items():
+            period = held.records[path].period
+            group = (held.declared.name, stream.exchange, part, stream.timeframe or "", period)
+            before = sums.get(group, (0, 0))
+            sums[group] = (before[0] + rows, before[1] + checksum)
+            owners.setdefault(group, []).append(held)
+    return {g: s for g, s in sums.items() if s[0]}, owners
+
+
+def _published_sums(db: duckdb.DuckDBPyConnection, declared: Dataset) -> Sums:
+    part = "''"
+    if declared.name == "quarantine":
+        part = "dataset"
+    elif declared.partition[1:]:
+        part = declared.partition[1]
+    timeframe = declared.stream_columns[0] if declared.stream_columns else "''"
+    period = "0"
+    if declared.period is not Period.ALL:
+        period = f"epoch_us(date_trunc('{declared.period.value}', {declared.time_column}))"
+    rows = db.execute(
+        f"SELECT exchange, {part}, {timeframe}, {period}, count(*), {hash_of(declared)}"
+        f' FROM published."{declared.name}" GROUP BY 1, 2, 3, 4'
+    ).fetchall()
+    return {
+        (declared.name, exchange, owner, frame, files.period_of(declared, start)): (count, checksum)
+        for exchange, owner, frame, start, count, checksum in rows
+    }
+
+
+def _moved_on(
+    ledger: Ledger, owners: Sequence[Facts], period: str, newest: int, loaded: int
+) -> bool:
+    """Whether a pull wrote into the group after its files were read here."""
+    if not owners:  # perhaps of a stream that is new
+        with ledger.reading() as db:
+            return _newest_change(db) > newest
+    for held in owners:
+        change = max((r.change for r in ledger.files(held.stream, period)), default=0)
+        if change > min(held.changes.get(period, 0), loaded):
+            return True
+    return False
+
+
+def _check_coverage(db: duckdb.DuckDBPyConnection, ledger: Ledger, report: Verification) -> None:
+    row = db.execute("SELECT state FROM published._tidemark.loaded").fetchone()
+    columns = ", ".join(COVERAGE_SCHEMA.names)
+    held = set(db.execute(f"SELECT {columns} FROM published.coverage").fetchall())
+    wanted = {tuple(r.values()) for r in coverage_rows(ledger).to_pylist()}
+    report.count("coverage", intervals=len(wanted))
+    if held == wanted:
+        return
+    if row is None or row[0] != _state_mark(ledger):
+        report.note("coverage", LINK, "coverage was written while this ran: not compared")
+        return
+    for exchange, dataset, stream, *rest in sorted(held ^ wanted)[:10]:
+        side = "DuckDB" if (exchange, dataset, stream, *rest) in held else "the ledger"
+        low, high, unit, state = rest
+        report.error(
+            "coverage",
+            f"{LINK} coverage of {StreamId(exchange, dataset, stream)}",
+            f"only {side} says that {low}..{high} ({unit}) is {state}",
+            MEND,
+        )
+
+
+def _name(group: Group) -> str:
+    dataset, exchange, part, timeframe, period = group
+    stream = ":".join(filter(None, (part, timeframe)))
+    return " ".join(filter(None, (f"{exchange}/{dataset}", stream, period)))

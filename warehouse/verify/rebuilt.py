@@ -1,0 +1,129 @@
+"""Build candles again from the trades held and compare: wherever both are proved complete.
+
+A difference is a note, no fault of the store: an exchange's candles may differ from its trades.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas import dataset, timeframe_us
+from warehouse import candles, files
+from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.verify.report import Verification
+from warehouse.verify.rows import Facts
+
+_FIGURES: Final = ("open", "high", "low", "close", "volume")
+_BASE: Final = timeframe_us("5m")
+"""Built from trades once; the longer ones are made up of it."""
+Span = tuple[int, int]
+
+
+def compare_candles(
+    home: Path, ledger: Ledger, facts: Mapping[StreamId, Facts], report: Verification
+) -> None:
+    """Compare the final candles of every market of which trades are held too."""
+    for stream, held in facts.items():
+        if stream.dataset != "trades" or held.bad:
+            continue
+        mine = [
+            (other, ledger.state(other))
+            for other, theirs in facts.items()
+            if other.dataset == "candles" and not theirs.bad
+            if (other.exchange, other.part) == (stream.exchange, stream.part)
+        ]
+        wanted = {
+            other: spans
+            for other, state in mine
+            if (spans := _common(home, ledger, stream, held, other, state))
+        }
+        if wanted:
+            _compare_market(home, held, facts, wanted, report)
+
+
+def _common(
+    home: Path, ledger: Ledger, trades: StreamId, held: Facts, candle: StreamId, state: StreamState
+) -> list[Span]:
+    """Openings where both trades and candles are complete."""
+    step = timeframe_us(candle.timeframe or "")
+    records = list(held.records.values())
+    whole = candles.whole(home, ledger.state(trades), records, step, with_open=False)
+    return [
+        (max(low, run.lower), min(high, run.upper))
+        for low, high in whole
+        for run in state.complete
+        if max(low, run.lower) < min(high, run.upper)
+    ]
+
+
+def _compare_market(
+    home: Path,
+    held: Facts,
+    facts: Mapping[StreamId, Facts],
+    wanted: Mapping[StreamId, list[Span]],
+    report: Verification,
+) -> None:
+    declared = dataset("trades")
+    days: dict[str, list[Path]] = {}
+    for record in held.records.values():
+        days.setdefault(record.period, []).append(home / record.path)
+    names = ["trade_id", "timestamp", "price", "amount"]
+    parts = [
+        candles.build(candles.in_order(files.read(declared, p, names) for p in paths), _BASE)
+        for _, paths in sorted(days.items())
+    ]
+    base = pa.concat_tables(parts)
+    for stream, spans in wanted.items():
+        step = timeframe_us(stream.timeframe or "")
+        built = _within(candles.roll_up(base, step), spans)
+        stored = _within(_stored(home, facts[stream]), spans)
+        _compare_stream(stream, stored, built, report)
+
+
+def _stored(home: Path, facts: Facts) -> pa.Table:
+    names = ["timestamp", *_FIGURES, "is_final"]
+    parts = [files.read(facts.declared, home / p, names) for p in facts.records]
+    table = pa.concat_tables(parts)
+    table = table.filter(table.column("is_final")).drop_columns("is_final")
+    opening = pc.cast(table.column("timestamp"), pa.int64())
+    return table.set_column(0, "open_us", opening)
+
+
+def _within(table: pa.Table, spans: Iterable[Span]) -> pa.Table:
+    at = table.column("open_us")
+    keep = pa.chunked_array([pa.array([False] * table.num_rows, pa.bool_())])
+    for low, high in spans:
+        inside = pc.and_(pc.greater_equal(at, low), pc.less(at, high))
+        keep = pc.or_(keep, inside)
+    return table.filter(keep)
+
+
+def _compare_stream(
+    stream: StreamId, stored: pa.Table, built: pa.Table, report: Verification
+) -> None:
+    report.count("candles", candles=built.num_rows, differences=0)
+    at = pc.index_in(built.column("open_us"), value_set=stored.column("open_us"))
+    both = built.filter(pc.is_valid(at))
+    theirs = stored.take(at.drop_null())
+    differs = pa.chunked_array([pa.array([False] * both.num_rows, pa.bool_())])
+    for name in _FIGURES:
+        differs = pc.or_(differs, pc.not_equal(theirs.column(name), both.column(name)))
+    made = pc.is_in(stored.column("open_us"), value_set=built.column("open_us"))
+    # an exchange may repeat the last price for an interval without trades
+    traded = pc.not_equal(stored.column("volume"), pa.scalar(0))
+    for what, found in (
+        ("missing that its trades make", built.filter(pc.is_null(at))),
+        ("with other figures than its trades make", both.filter(differs)),
+        ("with a volume and no trades", stored.filter(pc.and_(pc.invert(made), traded))),
+    ):
+        if found.num_rows:
+            report.count("candles", differences=found.num_rows)
+            first = found.column("open_us").cast(pa.timestamp("us", "UTC"))[0].as_py()
+            report.note(
+                "candles",
+                stream,
+                f"{found.num_rows} candle(s) {what} (first: {first:%Y-%m-%d %H:%M} UTC)",
+            )

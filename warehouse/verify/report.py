@@ -1,0 +1,74 @@
+"""What a verification found: checks with their figures, findings with place and mend."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Kind = Literal["error", "healed", "note"]
+
+CHECKS: Final = {
+    "files": "lake files readable, of the contracted schema, where they belong",
+    "keys": "no key twice in a dataset",
+    "rows": "rows sorted and inside their file's period",
+    "values": "values as contracted (no nulls, enumerations, cost, candles)",
+    "records": "ledger's file records equal the files",
+    "claims": "ledger's claims agree with the rows",
+    "duckdb": "DuckDB equals the lake (columns, counts, checksums)",
+    "coverage": "DuckDB's coverage equals the ledger",
+    "candles": "candles built again from trades",
+}
+"""Every check, in the order in which it is reported."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was not as it should be.
+
+    ``kind``: ``error`` (does not agree), ``healed`` (did not, and now does), ``note`` (worth
+    knowing, no fault of the store). ``where``: a file or a stream.
+    """
+
+    kind: Kind
+    check: str
+    where: str
+    what: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f". Mend: {self.mend}" if self.mend else "")
+
+
+@dataclass
+class Verification:
+    """The outcome. ``figures[check]``: what was compared, by name, in the order of counting."""
+
+    figures: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {check: {} for check in CHECKS}
+    )
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything agrees (now)."""
+        return not self.of("error")
+
+    def of(self, kind: Kind, check: str | None = None) -> list[Finding]:
+        """The findings of a kind (and of one check)."""
+        return [f for f in self.findings if f.kind == kind and check in (None, f.check)]
+
+    def count(self, check: str, **figures: int) -> None:
+        """Add to the figures of a check."""
+        sums = self.figures[check]
+        for name, value in figures.items():
+            sums[name] = sums.get(name, 0) + value
+
+    def error(self, check: str, where: object, what: str, mend: str) -> None:
+        """Note that something does not agree."""
+        self.findings.append(Finding("error", check, str(where), what, mend))
+
+    def healed(self, check: str, where: object, what: str) -> None:
+        """Note that something was mended."""
+        self.findings.append(Finding("healed", check, str(where), what))
+
+    def note(self, check: str, where: object, what: str) -> None:
+        """Note something that is worth knowing."""
+        self.findings.append(Finding("note", check, str(where), what))

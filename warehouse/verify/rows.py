@@ -1,0 +1,306 @@
+"""Read the files of one stream from end to end: schema, order, keys, values, checksums.
+
+Memory is bounded: one file's keys at a time in Arrow, the rest as aggregates in DuckDB, which
+spills to disk. Nothing of the ledger is believed here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Context, Decimal, Inexact
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas import DATASETS, Dataset
+from warehouse import files
+from warehouse.ledger import FileRecord, StreamId
+from warehouse.merge import row_keys
+from warehouse.verify.layout import LakePath
+from warehouse.verify.report import Verification
+from warehouse.verify.values import PRODUCT, conditions
+
+MEND: Final = (
+    "restore the file from a backup; or move it out of the lake, then run `tidemark rebuild` "
+    "(which takes back what can no longer be claimed) and `tidemark pull` (which fetches it again)"
+)
+_EXACT: Final = Context(prec=76, traps=[Inexact])
+_BATCH: Final = 500
+"""Files in one query."""
+
+
+@dataclass
+class Facts:
+    """What the files of one stream hold. ``sums``: rows and checksum of each readable file."""
+
+    stream: StreamId
+    records: dict[str, FileRecord] = field(default_factory=dict)
+    sums: dict[str, tuple[int, int]] = field(default_factory=dict)
+    bad: set[str] = field(default_factory=set)
+    open_candles: list[int] = field(default_factory=list)
+    changes: dict[str, int] = field(default_factory=dict)
+    """Per period: the newest change that the ledger knew when the files were read."""
+
+    @property
+    def declared(self) -> Dataset:
+        """The stream's dataset."""
+        return DATASETS[self.stream.dataset]
+
+
+def scan(
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    stream: StreamId,
+    paths: Sequence[LakePath],
+    seen_at: int,
+    report: Verification,
+) -> Facts:
+    """Read all files of ``stream``; findings go to ``report``, the rest is returned."""
+    facts = Facts(stream)
+    for path in paths:
+        report.count("files", files=1)
+        record = _read_keys(home, facts, path, report)
+        if record is not None:
+            facts.records[path.path] = record
+    readable = list(facts.records)
+    for start in range(0, len(readable), _BATCH):
+        _read_values(db, home, facts, readable[start : start + _BATCH], seen_at, report)
+    _across_files(db, home, facts, report)
+    rows = sum(n for n, _ in facts.sums.values())
+    report.count("files", rows=rows, bytes=sum(r.bytes for r in facts.records.values()))
+    report.count("files", streams=1)
+    report.count("keys", rows=rows)
+    report.count("rows", rows=rows)
+    report.count("values", rows=rows)
+    return facts
+
+
+def hash_of(declared: Dataset) -> str:
+    """SQL: a number per row of the columns that a file holds; summed, it depends on no order."""
+    columns = ", ".join(f'"{name}"' for name in declared.file_schema.names)
+    return f"sum(hash({columns})::HUGEINT)"
+
+
+def parquet(home: Path, paths: Sequence[str]) -> str:
+    """SQL: the rows of some lake files, with ``filename``, as the files themselves hold them."""
+    listed = ", ".join("'" + str(home / p).replace("'", "''") + "'" for p in paths)
+    return f"read_parquet([{listed}], hive_partitioning = false, filename = true)"
+
+
+def _read_keys(home: Path, facts: Facts, path: LakePath, report: Verification) -> FileRecord | None:
+    """Schema, order, keys and period of one file; its record, or ``None`` if it is unusable."""
+    declared, full = facts.declared, home / path.path
+    wanted = dict.fromkeys([*declared.order, *declared.key, declared.time_column])
+    names = [n for n in wanted if n in declared.file_schema.names]
+    try:
+        with pa.OSFile(str(full)) as source, pq.ParquetFile(source) as file:
+            problem = _schema_problem(declared, file.schema_arrow)
+            if problem is None:
+                table = file.read(columns=names)
+                record = files.describe(declared, home, path.path, path.period, table)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        problem = f"cannot be read ({_short(error)})"
+    if problem is not None:
+        facts.bad.add(path.path)
+        report.error("files", path.path, problem, MEND)
+        return None
+    if not table.num_rows:
+        return record
+    low, high = files.period_bounds(declared, path.period)
+    least, greatest = record.min_time, record.max_time
+    if least is None or greatest is None or least < low or greatest >= high:
+        facts.bad.add(path.path)
+        report.error("rows", path.path, f"holds rows outside of {path.period}", MEND)
+    if not _in_order(declared, table):
+        facts.bad.add(path.path)
+        report.error("rows", path.path, f"is not in order of {', '.join(declared.order)}", MEND)
+    repeated = table.num_rows - _distinct(declared, table)
+    if repeated:
+        facts.bad.add(path.path)
+        report.error("keys", path.path, f"{repeated} row(s) whose key it holds before", MEND)
+    return record
+
+
+def _schema_problem(declared: Dataset, found: pa.Schema) -> str | None:
+    wanted = declared.file_schema
+    if found.names != wanted.names:
+        return f"has the columns {', '.join(found.names)} instead of {', '.join(wanted.names)}"
+    wrong = [
+        f"{f.name} is {f.type} instead of {w.type}"
+        for f, w in zip(found, wanted, strict=True)
+        if f.type != w.type
+    ]
+    return "; ".join(wrong) or None
+
+
+def _in_order(declared: Dataset, table: pa.Table) -> bool:
+    tied = pa.array(np.ones(max(0, table.num_rows - 1), bool))
+    for name in declared.order:
+        column = table.column(name).combine_chunks()
+        if name == declared.integer_id or pa.types.is_timestamp(column.type):
+            column = pc.cast(column, pa.int64())
+        before, after = column.slice(0, len(tied)), column.slice(1)
+        if pc.any(pc.and_(tied, pc.greater(before, after))).as_py():
+            return False
+        tied = pc.and_(tied, pc.equal(before, after))
+    return True
+
+
+def _distinct(declared: Dataset, table: pa.Table) -> int:
+    in_file = [n for n in declared.key if n not in (*declared.partition, *declared.stream_columns)]
+    numbers = files.key_numbers(declared, table)
+    if numbers is not None and len(in_file) == 1:
+        return len(np.unique(numbers.to_numpy()))
+    return int(pc.count_distinct(row_keys(declared, table)).as_py())
+
+
+def _read_values(
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    facts: Facts,
+    paths: Sequence[str],
+    seen_at: int,
+    report: Verification,
+) -> None:
+    declared = facts.declared
+    bad = conditions(declared, facts.stream, seen_at)
+    product = any("product" in condition for condition in bad.values())
+    source = parquet(home, paths)
+    if product:
+        source = f"(SELECT *, {PRODUCT} AS product FROM {source})"
+    counts = "".join(f", count(*) FILTER ({condition})" for condition in bad.values())
+    too_large = ", count(*) FILTER (product IS NULL)" if product else ""
+    query = (
+        f"SELECT filename, count(*), {hash_of(declared)}{counts}{too_large}"
+        f" FROM {source} GROUP BY filename"
+    )
+    try:
+        rows = db.execute(query).fetchall()
+    except duckdb.Error as error:
+        if len(paths) == 1:
+            facts.bad.add(paths[0])
+            facts.records.pop(paths[0])
+            report.error("files", paths[0], f"cannot be read ({_short(error)})", MEND)
+            return
+        for path in paths:  # find out which of them it is
+            _read_values(db, home, facts, [path], seen_at, report)
+        return
+    for filename, count, checksum, *wrong in rows:
+        path = Path(filename).relative_to(home).as_posix()
+        facts.sums[path] = (count, checksum)
+        if product and wrong.pop():
+            _check_large_costs(db, home, facts, path, report)
+        for (meaning, condition), number in zip(bad.items(), wrong, strict=True):
+            if number:
+                facts.bad.add(path)
+                example = _example(db, home, facts, path, condition, product)
+                report.error("values", path, f"{number} row(s) where {meaning}{example}", MEND)
+    if declared.name == "candles":
+        found = db.execute(
+            f"SELECT epoch_us(timestamp) FROM {parquet(home, paths)} WHERE NOT is_final"
+        ).fetchall()
+        facts.open_candles += [t for (t,) in found]
+
+
+def _example(
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    facts: Facts,
+    path: str,
+    condition: str,
+    product: bool,
+) -> str:
+    names = [n for n in facts.declared.key if n in facts.declared.file_schema.names]
+    columns = ", ".join(f'"{n}"::VARCHAR' for n in names)
+    more = f", {PRODUCT} AS product" if product else ""
+    row = db.execute(
+        f"SELECT {columns} FROM (SELECT *{more} FROM {parquet(home, [path])})"
+        f" WHERE {condition} ORDER BY ALL LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return ""
+    return f" (first: {', '.join(f'{n} {v}' for n, v in zip(names, row, strict=True))})"
+
+
+def _check_large_costs(
+    db: duckdb.DuckDBPyConnection, home: Path, facts: Facts, path: str, report: Verification
+) -> None:
+    """Rows whose product has more digits than DuckDB multiplies: one by one, exactly."""
+    cursor = db.execute(
+        f"SELECT price, amount, cost FROM {parquet(home, [path])} WHERE {PRODUCT} IS NULL"
+    )
+    wrong = 0
+    for price, amount, cost in cursor.fetchall():
+        if price is not None and amount is not None:
+            wrong += cost != _representable(_EXACT.multiply(price, amount))
+    if wrong:
+        facts.bad.add(path)
+        report.error("values", path, f"{wrong} row(s) where cost is not price * amount", MEND)
+
+
+def _representable(product: Decimal) -> Decimal | None:
+    """``product`` if it fits ``decimal128(38, 18)``, else ``None``."""
+    if abs(product) >= Decimal(10) ** 20:
+        return None
+    try:
+        return product.quantize(Decimal(1).scaleb(-18), context=_EXACT)
+    except Inexact:
+        return None
+
+
+def _across_files(
+    db: duckdb.DuckDBPyConnection, home: Path, facts: Facts, report: Verification
+) -> None:
+    """Keys held by two files. Files whose key ranges do not meet cannot share one."""
+    declared = facts.declared
+    suspects = _meeting(list(facts.records.values()), by_time=declared.time_column in declared.key)
+    if not suspects:
+        return
+    names = [f'"{n}"' for n in declared.key if n in declared.file_schema.names]
+    found = db.execute(
+        f"SELECT {', '.join(f'{n}::VARCHAR' for n in names)}, list(DISTINCT filename)"
+        f" FROM {parquet(home, suspects)} GROUP BY {', '.join(names)}"
+        " HAVING count(DISTINCT filename) > 1 ORDER BY ALL"
+    ).fetchmany(1000)
+    pairs: dict[tuple[str, ...], list[str]] = {}
+    for *key, holders in found:
+        where = tuple(sorted(Path(f).relative_to(home).as_posix() for f in holders))
+        pairs.setdefault(where, []).append(" ".join(key))
+    for where, keys in pairs.items():
+        facts.bad |= set(where)
+        report.error(
+            "keys", " and ".join(where), f"{len(keys)} key(s) in both (first: {keys[0]})", MEND
+        )
+
+
+def _meeting(records: Sequence[FileRecord], *, by_time: bool) -> list[str]:
+    """Paths of files whose key ranges overlap another's. ``by_time``: the time is in the key."""
+    held = [r for r in records if r.rows]
+    if by_time:
+        times = [replace(r, min_key=r.min_time, max_key=r.max_time) for r in held]
+        held = [r for r in times if r.min_key is not None]
+    if any(r.min_key is None for r in held):
+        return [r.path for r in held] if len(held) > 1 else []
+    ordered = sorted(held, key=lambda r: (r.min_key or 0, r.max_key or 0))
+    found: set[str] = set()
+    top: FileRecord | None = None
+    for record in ordered:
+        if top is not None and (record.min_key or 0) <= (top.max_key or 0):
+            found |= {top.path, record.path}
+        if top is None or (record.max_key or 0) > (top.max_key or 0):
+            top = record
+    return sorted(found)
+
+
+def same_rows(record: FileRecord, other: FileRecord) -> bool:
+    """Whether two records say the same of the rows (not of the file's size and time)."""
+    blank = {"path": "", "period": "", "bytes": 0, "mtime_ns": 0, "change": 0}
+    return replace(record, **blank) == replace(other, **blank)  # type: ignore[arg-type]
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]

@@ -1,0 +1,74 @@
+"""What the contract says of single rows, as SQL conditions that are true of a bad one."""
+
+from typing import Final
+
+from schemas import Dataset, timeframe_us
+from warehouse.ledger import StreamId
+
+_ENUMERATIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("trades", "side"): ("buy", "sell"),
+    ("account_trades", "side"): ("buy", "sell"),
+    ("account_trades", "taker_or_maker"): ("taker", "maker"),
+    ("account_transactions", "type"): ("deposit", "withdrawal", "credit", "debit"),
+    ("account_transactions", "status"): ("failed", "pending", "ok", "unconfirmed"),
+    ("order_books", "side"): ("bid", "ask"),
+    ("public_orders", "side"): ("buy", "sell"),
+    ("public_orders", "type"): ("limit", "market"),
+    ("public_orders", "status"): ("open", "closed", "canceled"),
+    ("account_orders", "side"): ("buy", "sell"),
+    ("account_orders", "type"): ("limit", "market"),
+    ("account_orders", "status"): ("open", "closed", "canceled"),
+}
+_COST_IS_PRODUCT: Final = ("trades", "account_trades")
+_SKEW_US: Final = 300_000_000
+"""How far an exchange's clock may be from ours."""
+
+PRODUCT: Final = "CASE WHEN abs(price::DOUBLE * amount::DOUBLE) < 9e13 THEN price * amount END"
+"""price × amount, exact; null where it does not fit DuckDB's 38 digits at this scale."""
+_BAD_COST: Final = """CASE
+    WHEN product IS NULL THEN false
+    -- widening is cheap and rounding is not: nearly every row is settled by the first
+    WHEN CASE WHEN abs(cost) < 90000000000000 THEN cost::DECIMAL(38, 24) = product END THEN false
+    ELSE cost IS DISTINCT FROM
+        CASE WHEN product = product::DECIMAL(38, 18) THEN product::DECIMAL(38, 18) END
+END"""
+
+
+def conditions(declared: Dataset, stream: StreamId, seen_at: int) -> dict[str, str]:
+    """Condition by what it means. ``seen_at``: the newest time the exchange is known to be past."""
+    found = {
+        f"{f.name} is null": f'"{f.name}" IS NULL' for f in declared.file_schema if not f.nullable
+    }
+    for (name, column), allowed in _ENUMERATIONS.items():
+        if name == declared.name and column in declared.file_schema.names:
+            values = ", ".join(f"'{v}'" for v in allowed)
+            found[f"{column} is none of {', '.join(allowed)}"] = f'"{column}" NOT IN ({values})'
+    for column in declared.stream_columns:
+        found[f"{column} is not the one in the file's name"] = (
+            f"\"{column}\" <> '{stream.timeframe}'"
+        )
+    if declared.name == "quarantine":
+        owner = stream.stream.partition(".")[0]
+        found["dataset is not the one in the file's name"] = f"dataset <> '{owner}'"
+    if "symbol" in declared.file_schema.names:
+        found["symbol is not in upper case"] = "symbol <> upper(symbol)"
+    if declared.name == "account_transactions":
+        found["amount is negative"] = "amount < 0"
+    if declared.name in _COST_IS_PRODUCT:
+        found["cost is not price * amount"] = _BAD_COST
+    if declared.name == "candles":
+        found |= _candle(timeframe_us(stream.timeframe or ""), seen_at)
+    return found
+
+
+def _candle(step: int, seen_at: int) -> dict[str, str]:
+    end = f"epoch_us(timestamp) + {step}"
+    return {
+        "low is above open, close or high": "low > least(open, close, high)",
+        "high is below open or close": "high < greatest(open, close)",
+        "volume is negative": "volume < 0",
+        "timestamp is not an opening time of the timeframe": f"epoch_us(timestamp) % {step} <> 0",
+        "is_final before its interval had ended": (
+            f"is_final AND {end} > {seen_at} AND {end} > epoch_us(ingested_at) + {_SKEW_US}"
+        ),
+    }
