@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test ui bench lint fmt lock clean
+.PHONY: help setup demo test ui bench torture lint fmt lock clean
 
 help: ## list what make can do
 	@echo "Tidemark: make <target>"
@@ -47,6 +47,9 @@ ui: setup ## open Dagster with the sandbox exchange feeding it (Ctrl-C stops bot
 
 bench: setup ## measure against dlt, pandas and bare fetching
 	@$(BIN)/python -m bench
+
+torture: setup ## kill pulls at random moments, 300 times, and compare what is left (KILLS, SEED)
+	@$(BIN)/python -m tests.torture --kills $(or $(KILLS),300) --seed $(or $(SEED),1)
 
 lint: setup ## style and types only
 	@$(BIN)/ruff check .
