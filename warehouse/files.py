@@ -22,6 +22,8 @@ from warehouse.errors import StorageError, from_os_error
 from warehouse.ledger import FileRecord, StreamId
 
 LAKE: Final = "lake"
+PARTIAL: Final = "partial"
+"""Files being written lie beside the lake: a reader that lists its folders meets none of them."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMATS: Final = {Period.DAY: "%Y-%m-%d", Period.MONTH: "%Y-%m", Period.YEAR: "%Y"}
 
@@ -102,13 +104,14 @@ def write(dataset: Dataset, path: Path, table: pa.Table) -> None:
 
     The rename itself is on disk after :func:`sync_folder`.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
+    temporary = _temporary(dataset, path)
     times = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
     ids = [dataset.integer_id] if dataset.integer_id else []
     encoding = dict.fromkeys(times, "DELTA_BINARY_PACKED") | dict.fromkeys(ids, "DELTA_BYTE_ARRAY")
     plain = set(encoding)
     try:
         _make_folder(path.parent)
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as sink:
             pq.write_table(
                 table,
@@ -131,6 +134,17 @@ def write(dataset: Dataset, path: Path, table: pa.Table) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def partial_folder(dataset: Dataset, stream: StreamId) -> str:
+    """The folder of a stream's files while they are written, relative to the home."""
+    return PARTIAL + stream_folder(dataset, stream).removeprefix(LAKE)
+
+
+def _temporary(dataset: Dataset, path: Path) -> Path:
+    lake = path.parents[len(dataset.partition) + 1]
+    folder = lake.parent / PARTIAL / path.parent.relative_to(lake)
+    return folder / f".{path.stem}.{os.getpid()}.tmp"
 
 
 def _make_folder(folder: Path) -> None:
@@ -178,7 +192,7 @@ def key_numbers(dataset: Dataset, table: pa.Table) -> pa.ChunkedArray | None:
     """The row keys as int64 (ids or microseconds); ``None`` for text keys."""
     if dataset.integer_id:
         return pc.cast(table.column(dataset.integer_id), pa.int64())
-    if dataset.key[-1] == dataset.time_column:
+    if dataset.snapshot or dataset.key[-1] == dataset.time_column:
         return pc.cast(table.column(dataset.time_column), pa.int64())
     return None
 

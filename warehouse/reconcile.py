@@ -43,6 +43,7 @@ def is_changed(path: Path, record: FileRecord) -> bool:
 def _reconcile(
     home: Path, ledger: Ledger, dataset: Dataset, stream: StreamId, folder: Path
 ) -> None:
+    _remove_partial(home, dataset, stream)
     mark = folder_mark(dataset, stream)
     known = {f.path: f for f in ledger.files(stream)}
     try:
@@ -60,7 +61,6 @@ def _reconcile(
         if period is None:
             continue
         if path.suffix == ".tmp":
-            path.unlink(missing_ok=True)
             continue
         relative = path.relative_to(home).as_posix()
         record = known.get(relative)
@@ -74,6 +74,15 @@ def _reconcile(
         ledger.adopt(stream, found, folders)
     else:
         ledger.note_folders(folders)
+
+
+def _remove_partial(home: Path, dataset: Dataset, stream: StreamId) -> None:
+    folder = home / files.partial_folder(dataset, stream)
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if files.period_of_name(dataset, stream, path.name) is not None:
+            path.unlink(missing_ok=True)
 
 
 def _take_back(

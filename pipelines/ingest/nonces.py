@@ -1,60 +1,109 @@
-"""The nonce sequence of one API key, shared by every process that uses this home.
+"""The nonce sequence of one API key, shared by every process that uses it.
 
-The last number handed out lies in a file, so the sequence also rises when the clock steps back.
-The lock is held until the request is answered: an exchange refuses a nonce that another overtook.
+The last number handed out lies in a file of the user's and in one of the home, so that neither two
+homes nor two users overtake one another, and so the sequence also rises when the clock steps back
+or one of the files is lost. Both locks are held until the request is answered: an exchange refuses
+a nonce that another overtook. They are the operating system's: a killed process leaves none.
 """
 
-import hashlib
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+from filelock import FileLock
 
 from warehouse.errors import from_os_error
-from warehouse.locks import exclusive
+
+_POLL_SECONDS: Final = 0.005
+_guard: Final = threading.Lock()
+_mine: dict[Path, threading.RLock] = {}
+"""Threads of this process queue here, which takes no polling."""
 
 
 class HomeNonces:
-    """``connectors.base.Nonces`` for one key. The file is named by a hash of the key."""
+    """``connectors.base.Nonces`` of the key that ``name`` stands for.
 
-    def __init__(self, home: Path, exchange: str, key: str) -> None:
-        self._home = home
-        self._name = f"{exchange}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        self._path = home / "nonces" / self._name
-        self._mine = threading.local()
+    ``shared``: the user's folder; left out where it cannot be written. Raises ``StorageError``
+    where the home cannot.
+    """
+
+    def __init__(self, home: Path, name: str, shared: Path | None = None) -> None:
+        self._home = home / "nonces" / name
+        self._shared = shared / "nonces" / name if shared else None
+        self._held: list[Path] = []
+        with _guard:
+            self._thread_lock = _mine.setdefault(self._home, threading.RLock())
 
     @contextmanager
     def next(self, at_least: int) -> Iterator[int]:
         """A number never handed out before, ``>= at_least``; held for the whole request."""
-        with exclusive(self._home, "nonces", self._name):
-            nonce = max(at_least, self._last() + 1)
-            self._store(nonce)
-            self._mine.held = True
-            try:
-                yield nonce
-            finally:
-                self._mine.held = False
+        with self._locked() as files:
+            nonce = max(at_least, self._last(files) + 1)
+            self._store(files, nonce)
+            yield nonce
 
     def advance(self, seen: int) -> None:
         """Never hand out ``seen`` or anything below it again."""
-        held = getattr(self._mine, "held", False)
-        with nullcontext() if held else exclusive(self._home, "nonces", self._name):
-            if seen > self._last():
-                self._store(seen)
+        with self._locked() as files:
+            if seen > self._last(files):
+                self._store(files, seen)
 
-    def _last(self) -> int:
-        try:
-            return int(self._path.read_text() or 0)
-        except FileNotFoundError:
-            return 0
-        except ValueError:  # torn by a power loss: the clock leads on
-            return 0
+    @contextmanager
+    def _locked(self) -> Iterator[list[Path]]:
+        """Hold the sequence; the files that it lies in."""
+        with self._thread_lock, ExitStack() as stack:
+            if self._held:  # this thread holds it already, for a request
+                yield self._held
+                return
+            if self._shared is not None:  # always first: an order in which nobody can deadlock
+                with suppress(OSError):
+                    stack.enter_context(_lock(self._shared))
+                    self._held.append(self._shared)
+            try:
+                stack.enter_context(_lock(self._home))
+            except OSError as error:
+                self._held = []
+                raise from_os_error(error, "cannot lock", self._home) from error
+            self._held.append(self._home)
+            try:
+                yield self._held
+            finally:
+                self._held = []
 
-    def _store(self, nonce: int) -> None:
-        temporary = self._path.with_suffix(".tmp")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(str(nonce))
-            temporary.replace(self._path)
-        except OSError as error:
-            raise from_os_error(error, "cannot write", self._path) from error
+    def _last(self, files: list[Path]) -> int:
+        return max(_number(path) for path in files)
+
+    def _store(self, files: list[Path], nonce: int) -> None:
+        for path in files:
+            try:
+                _write(path, nonce)
+            except OSError as error:
+                if path == self._home:
+                    raise from_os_error(error, "cannot write", path) from error
+
+
+def _lock(path: Path) -> FileLock:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return FileLock(
+        f"{path}.lock",
+        poll_interval=_POLL_SECONDS,
+        thread_local=False,
+        is_singleton=False,
+        fallback_to_soft=False,  # a lock file instead of a lock would outlive a killed process
+    )
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_bytes() or 0)
+    except (OSError, ValueError):  # new, or torn by a power loss: the clock leads on
+        return 0
+
+
+def _write(path: Path, nonce: int) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")  # one at a time: the lock is held
+    temporary.write_bytes(b"%d" % nonce)
+    os.replace(temporary, path)

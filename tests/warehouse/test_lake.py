@@ -271,7 +271,8 @@ def test_odd_names_of_markets_and_accounts_come_back_as_they_were(home: Path) ->
 def test_other_readers_find_the_rows_and_never_a_temporary_file(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 1)])
     (path,) = parquet(home)
-    hidden = path.with_name(f".{path.stem}.99.tmp")
+    hidden = home / "partial" / path.parent.relative_to(home / "lake") / f".{path.stem}.99.tmp"
+    hidden.parent.mkdir(parents=True, exist_ok=True)
     hidden.write_bytes(b"PAR1 half a file")
     assert parquet(home) == [path]
     folder = ds.dataset(home / "lake" / "trades", format="parquet", partitioning="hive")

@@ -349,15 +349,17 @@ def test_a_foreign_file_in_the_lake(healthy: Path) -> None:
 
 
 def test_leftovers_of_broken_off_writes_are_removed(healthy: Path) -> None:
-    folder = trade_file(healthy).parent
+    lake, partial = healthy / "lake", healthy / "partial"
+    trades = trade_file(healthy).parent.relative_to(lake)
     quarantine = parquet_of(healthy, "quarantine")[0]
     left = [
-        folder / ".2024-08-08.123.tmp",
-        quarantine.with_name(f".{quarantine.stem}.77.tmp"),
+        partial / trades / ".2024-08-08.123.tmp",
+        partial / quarantine.parent.relative_to(lake) / f".{quarantine.stem}.77.tmp",
         healthy / "versions" / "warehouse-00000009.building",
         healthy / ".warehouse.duckdb.5.tmp",
     ]
     for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")
     result = warehouse.verify(healthy)
     assert result.ok

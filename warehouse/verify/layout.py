@@ -27,8 +27,8 @@ class LakePath:
 
 def walk(home: Path) -> Iterator[tuple[str, LakePath | None]]:
     """Every file in the lake, in order, with what it is; ``None``: not one of ours."""
-    root = home / files.LAKE
-    for path in sorted(root.rglob("*")):
+    found = [p for root in (files.LAKE, files.PARTIAL) for p in (home / root).rglob("*")]
+    for path in sorted(found):
         if path.is_symlink() or not path.is_dir():
             relative = path.relative_to(home).as_posix()
             yield relative, parse(relative)
@@ -36,10 +36,11 @@ def walk(home: Path) -> Iterator[tuple[str, LakePath | None]]:
 
 def of_stream(home: Path, stream: StreamId) -> list[LakePath]:
     """The files of one stream as they lie on disk now."""
-    folder = home / files.stream_folder(DATASETS[stream.dataset], stream)
-    if not folder.is_dir():
-        return []
-    parsed = (parse(p.relative_to(home).as_posix()) for p in sorted(folder.iterdir()))
+    declared = DATASETS[stream.dataset]
+    names = (files.stream_folder(declared, stream), files.partial_folder(declared, stream))
+    folders = [home / name for name in names if (home / name).is_dir()]
+    found = [p for folder in folders for p in folder.iterdir()]
+    parsed = (parse(p.relative_to(home).as_posix()) for p in sorted(found))
     return [p for p in parsed if p is not None and p.stream == stream]
 
 
@@ -64,7 +65,7 @@ def parse(relative: str) -> LakePath | None:
     stream, period, segment = found
     written = files.stem(declared, stream, period, segment)
     expected = f"{files.stream_folder(declared, stream)}/{written}.parquet"
-    here = f"{relative.rpartition('/')[0]}/{stem}.parquet" if broken_off else relative
+    here = f"{files.LAKE}/{rest.rpartition('/')[0]}/{stem}.parquet" if broken_off else relative
     return LakePath(relative, stream, period, bool(broken_off)) if here == expected else None
 
 

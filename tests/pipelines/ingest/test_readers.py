@@ -1,0 +1,40 @@
+"""Readers in other processes while pulls run: no load fails, no row twice, no count goes down."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox import ManualClock, Served
+from tests.pipelines.ingest.conftest import run, settings_for
+from tests.pipelines.ingest.others import started
+from tests.pipelines.ingest.test_pull import tape_of, trades_of
+from tests.pipelines.ingest.worker import READERS
+
+PULLS = 5
+
+
+def test_readers_of_every_kind_while_pulls_run(
+    exchange: Served, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    root = feeds("exchange: bitexbit\nstart: 2016-01-01\nmarkets: all\ndatasets: {trades: {}}")
+    settings = settings_for(exchange, home)
+    clock = exchange.clock
+    assert isinstance(clock, ManualClock)
+    run(settings, feeds_root=root)
+    with started(*(["read", how, str(home)] for how in READERS), env={}) as others:
+        for other in others:
+            other.go()
+        for _ in range(PULLS):
+            clock.advance(300)
+            assert run(settings, feeds_root=root).errors == []
+        told = {
+            how: json.loads(other.finish()[1]) for how, other in zip(READERS, others, strict=True)
+        }
+    for how, seen in told.items():
+        assert seen["reads"] > 0, how
+        assert seen["wrong"] == [], how
+        # Polars alone asks for a file's size and opens it afterwards: where a pull has replaced it
+        # in between, it says that this is no Parquet, and a second try reads it
+        native = how == "polars on the lake"
+        assert [e for e in seen["errors"] if not (native and "out of spec" in e)] == [], how
+    assert trades_of(home, "bitexbit", "BTC-USD") == tape_of(exchange, "BTC-USD")
