@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from connectors.base import (
+    Answer,
     Connection,
     Connector,
     Credentials,
@@ -26,6 +27,7 @@ from connectors.base import (
     Nonces,
     Offer,
     Page,
+    Recorder,
     Rejected,
     Stream,
     Window,
@@ -44,6 +46,7 @@ from connectors.http import key_variables
 from schemas import ConfigError
 
 __all__ = [
+    "Answer",
     "AuthError",
     "ConfigError",
     "Connection",
@@ -59,6 +62,7 @@ __all__ = [
     "Offer",
     "Page",
     "RateLimitedError",
+    "Recorder",
     "Rejected",
     "RequestError",
     "Stream",

@@ -8,6 +8,7 @@ moves no money.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from typing import Literal, Protocol
 
@@ -24,6 +25,7 @@ class Cursor(Enum):
     LATEST = "latest"  # only the newest N rows exist
     PAGES = "pages"  # numbered pages, newest or oldest first
     SNAPSHOT = "snapshot"  # the state now; no history
+    LOOKUP = "lookup"  # the open rows in a list, any other by its id alone
     DERIVED = "derived"  # not offered by the exchange; built from its trades
 
 
@@ -37,7 +39,9 @@ class Offer:
     units: tuple[Unit, ...] = ()
     """Candidates for the unit of time bounds, the likelier first (``Cursor.TIME`` only)."""
     batch: int = 1
-    """How many markets one snapshot call takes."""
+    """How many markets one snapshot call takes; 0: it is of the whole account or exchange."""
+    details: bool = False
+    """Whether one market or currency of such a whole can be asked for by name."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ class Stream:
 
     @property
     def label(self) -> str:
-        """As in ``coverage.stream``: ``BTC-USD``, ``BTC-USD:5m``, ``main``."""
-        name = self.symbol or self.account or ""
+        """As in ``coverage.stream``: ``BTC-USD``, ``BTC-USD:5m``, ``main``; ``all`` of it."""
+        name = self.symbol or self.account or "all"
         return f"{name}:{self.timeframe}" if self.timeframe else name
 
 
@@ -88,6 +92,7 @@ class Page:
     ``cursor``: int64, one value per row of ``table``: the id, or the time in microseconds.
     ``server_time``: the exchange's clock in microseconds (Date header), if it told.
     ``next_token``/``total``: for ``Cursor.PAGES``; the following page, and how many rows there are.
+    ``rights``: what the key may do (``info``, ``trade``), where the answer tells.
     """
 
     table: pa.Table
@@ -96,11 +101,38 @@ class Page:
     server_time: int | None = None
     next_token: str | None = None
     total: int | None = None
+    rights: tuple[str, ...] | None = None
 
     @property
     def received(self) -> int:
         """Rows in the answer, good or not."""
         return int(self.table.num_rows) + len(self.rejected)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One whole answer as it came, and what was asked: enough to read it again at any time.
+
+    Nothing in it is secret: no header, key, signature or nonce; where a server repeats a secret in
+    its answer, ``body`` has it masked. ``query``: of the URL, or of a signed form. ``at``: when it
+    came, by this machine's clock; ``server_time``: by the exchange's, if it told (both in
+    microseconds since 1970).
+    """
+
+    streams: tuple[Stream, ...]
+    """What was asked for: one stream, or the markets of a snapshot."""
+    method: str
+    path: str
+    query: str
+    status: int
+    at: int
+    server_time: int | None
+    body: bytes
+
+    @property
+    def dataset(self) -> str:
+        """The dataset whose rows it holds."""
+        return self.streams[0].dataset
 
 
 @dataclass(frozen=True)
@@ -138,6 +170,14 @@ class Limits(Protocol):
         ...
 
 
+class Recorder(Protocol):
+    """Keeps answers as they came. Safe to use from several threads at once."""
+
+    def keep(self, answer: Answer) -> None:
+        """Called before ``answer`` is read; what this raises ends the call."""
+        ...
+
+
 @dataclass(frozen=True)
 class Credentials:
     """An API key. ``repr`` shows neither part."""
@@ -157,6 +197,7 @@ class Connection:
     credentials: Credentials | None = None
     timeout: float = 30.0
     retries: int = 5
+    recorder: Recorder | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -183,7 +224,27 @@ class Connector(Protocol):
         ...
 
     def snapshot(self, dataset: str, symbols: Sequence[str]) -> Page:
-        """The state now of up to ``Offer.batch`` markets; ``cursor`` is the time of observation."""
+        """The state now of up to ``Offer.batch`` markets; ``cursor`` is the time of observation.
+
+        Where ``batch`` is 0: of everything (no name), or of one by name (``Offer.details``); a name
+        that the exchange does not know is an empty page.
+        """
+        ...
+
+    def open_rows(self, stream: Stream) -> Mapping[int, Decimal | None]:
+        """A ``LOOKUP`` stream's open rows: what remains of each by id (``None``: unreadable)."""
+        ...
+
+    def lookup(self, stream: Stream, row_id: int) -> Page:
+        """One row of a ``LOOKUP`` stream. An id that the exchange does not know: RequestError."""
+        ...
+
+    def address(self, currency: str) -> str:
+        """The account's address for deposits of ``currency``, as the exchange has it."""
+        ...
+
+    def read(self, answer: Answer) -> Page:
+        """The page that an earlier ``answer`` holds, as the calls above read it; sends nothing."""
         ...
 
     def close(self) -> None:

@@ -4,16 +4,34 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import ClassVar, Final, TypeVar
 
-from connectors.base import Connection, Credentials, Cursor, Market, Offer, Page, Stream, Window
+from connectors.base import (
+    Answer,
+    Connection,
+    Credentials,
+    Cursor,
+    Market,
+    Offer,
+    Page,
+    Stream,
+    Window,
+)
 from connectors.errors import AuthError, ContractError, NotOfferedError, TransientError
-from connectors.http import Http, Reply, key_variables
+from connectors.http import Call, Http, Reply, key_variables
 from connectors.jsontext import is_json
+from connectors.redact import without
 from connectors.retry import Retry
+from schemas import dataset
 
 T = TypeVar("T")
+
+_LATE: Final = 0.02
+"""Seconds after which a call has missed the moment that the rate limit gave it."""
 
 Sleep = Callable[[float], None]
 Now = Callable[[], float]
@@ -24,7 +42,9 @@ class Client(ABC):
 
     A dialect names its ``offers`` and has one method per dataset, ``_trades(stream, window)`` for
     ``trades`` and so on: ``(stream, window)`` for ID, TIME and LATEST, ``(stream, token)`` for
-    PAGES, ``(symbols)`` for SNAPSHOT. ``now``: seconds since 1970, this machine's clock.
+    PAGES, ``(symbols)`` for SNAPSHOT, ``(stream, row_id)`` for LOOKUP; and one that reads an
+    answer, ``_read_trades(streams, reply)``, which alone makes pages: of a call, and of an answer
+    that was kept. ``now``: seconds since 1970, this machine's clock.
     """
 
     name: ClassVar[str]
@@ -35,15 +55,15 @@ class Client(ABC):
         self._now = now
         self._http = Http(self.name, connection)
         self._retry = Retry(connection.retries, sleep)
-        self._markets: Sequence[Market] | None = None
+        self._listed: Sequence[Market] | None = None
         self._markets_lock = threading.Lock()
 
     def markets(self) -> Sequence[Market]:
         """All listed markets; asked once and remembered."""
         with self._markets_lock:
-            if self._markets is None:
-                self._markets = self._list_markets()
-            return self._markets
+            if self._listed is None:
+                self._listed = self._list_markets()
+            return self._listed
 
     def fetch(self, stream: Stream, window: Window) -> Page:
         """One page of an ``ID``, ``TIME`` or ``LATEST`` stream."""
@@ -60,10 +80,41 @@ class Client(ABC):
     def snapshot(self, dataset_: str, symbols: Sequence[str]) -> Page:
         """The state now of up to ``Offer.batch`` markets."""
         offer = self._must_offer(dataset_, Cursor.SNAPSHOT)
-        if not 0 < len(symbols) <= offer.batch:
+        if offer.batch and not 0 < len(symbols) <= offer.batch:
             raise ValueError(f"{self.name}: 1 to {offer.batch} markets a call, not {len(symbols)}")
+        if not offer.batch and len(symbols) > offer.details:
+            raise ValueError(f"{self.name}: {dataset_} is not asked for by name")
         found: Page = getattr(self, f"_{dataset_}")(symbols)
         return found
+
+    def open_rows(self, stream: Stream) -> Mapping[int, Decimal | None]:
+        """What remains of each open row of a ``LOOKUP`` stream, by id."""
+        self._must_offer(stream.dataset, Cursor.LOOKUP)
+        found: Mapping[int, Decimal | None] = getattr(self, f"_open_{stream.dataset}")(stream)
+        return found
+
+    def lookup(self, stream: Stream, row_id: int) -> Page:
+        """One row of a ``LOOKUP`` stream."""
+        self._must_offer(stream.dataset, Cursor.LOOKUP)
+        found: Page = getattr(self, f"_{stream.dataset}")(stream, row_id)
+        if found.received and found.cursor.to_pylist() not in ([row_id], []):
+            raise ContractError(f"{self.name}: asked for row {row_id}, another one came")
+        return found
+
+    def address(self, currency: str) -> str:
+        """The account's address for deposits of ``currency``."""
+        raise NotOfferedError(f"{self.name} has no call that tells an address for deposits")
+
+    def read(self, answer: Answer) -> Page:
+        """The page that an earlier ``answer`` holds, as a call would read it; sends nothing."""
+        offered = [c for c in Cursor if c is not Cursor.DERIVED]
+        self._must_offer(answer.dataset, *offered)
+        label = f"{answer.method} {answer.path}{'?' if answer.query else ''}{answer.query}"
+        private = dataset(answer.dataset).is_account
+        call = Call(answer.method, answer.path, label, answer.query, private=private)
+        time_, body = answer.server_time, answer.body
+        reply = Reply(call, answer.status, "", body, time_, None, "", answer.at)
+        return self._read(answer.streams, reply)
 
     def close(self) -> None:
         """Close all connections."""
@@ -71,6 +122,33 @@ class Client(ABC):
 
     @abstractmethod
     def _list_markets(self) -> Sequence[Market]: ...
+
+    def _take(self, streams: Sequence[Stream], reply: Reply, form: str | None = None) -> Page:
+        """Keep an answer, where somebody does, and read it. ``form``: what a POST asked."""
+        call = reply.call
+        reply = replace(reply, at=self._now_us())
+        if call.private:
+            # A nonce looks like a time or an id, and is no secret after its use.
+            secrets = [s for s in call.secrets if not s.isdecimal()]
+            reply = replace(reply, body=without(reply.body, secrets))
+        if self.connection.recorder is not None:
+            self.connection.recorder.keep(
+                Answer(
+                    tuple(streams),
+                    call.method,
+                    call.path,
+                    call.query if form is None else form,
+                    reply.status,
+                    reply.at,
+                    reply.server_time,
+                    reply.body,
+                )
+            )
+        return self._read(streams, reply)
+
+    def _read(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        found: Page = getattr(self, f"_read_{streams[0].dataset}")(streams, reply)
+        return found
 
     def _must_offer(self, dataset_: str, *cursors: Cursor) -> Offer:
         offer = self.offers.get(dataset_)
@@ -101,8 +179,23 @@ class Client(ABC):
             parts.append(self.connection.account)
         return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
 
+    def _mine(self, dataset_: str) -> Stream:
+        """The stream of the connection's account."""
+        return Stream(dataset_, account=self.connection.account)
+
     def _limit(self, kind: str, per_second: float) -> None:
         self.connection.limits.wait(self._bucket(kind), per_second)
+
+    @contextmanager
+    def _turn(self, per_second: float, at_least: int) -> Iterator[int]:
+        """The next nonce, at a moment when one more private call is allowed."""
+        self._limit("private", per_second)
+        allowed = time.monotonic()
+        with self.connection.nonces.next(at_least) as nonce:
+            if time.monotonic() - allowed > _LATE:
+                # Another call held the nonce. Those that queued behind it must not go in a burst.
+                self._limit("private", per_second)
+            yield nonce
 
     def _parsed(self, reply: Reply, parse: Callable[[bytes], T]) -> T:
         """``parse(body)``; an answer cut off on the way is a fault, one of another shape is not."""

@@ -48,7 +48,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. ``server_time``: the exchange's clock in microseconds, if it told."""
+    """One answer. ``server_time``: the exchange's clock in microseconds, if it told.
+
+    ``at``: when the client took it, in microseconds of its own clock.
+    """
 
     call: Call
     status: int
@@ -57,6 +60,7 @@ class Reply:
     server_time: int | None
     retry_after: float | None
     location: str
+    at: int = 0
 
     def said(self) -> str:
         """The answer, short and redacted, for a message."""
@@ -169,7 +173,7 @@ class Http:
             return None
         at = f"{self._at(reply.call)}: status {status}"
         said = f": {reply.said()}" if reply.body else ""
-        if status == 429:
+        if status == 429 or (status == 403 and reply.retry_after is not None):
             return RateLimitedError(f"{at}, too many calls{said}", reply.retry_after)
         if status >= 500 or status in _AGAIN:
             return TransientError(f"{at}{said}", reply.retry_after)

@@ -91,7 +91,7 @@ class Built:
         """The page of the dataset's ``connector_schema``; columns nobody filled are null."""
         schema: Final = dataset(self.dataset).connector_schema
         columns = dict(self.columns)
-        if "cost" in schema.names and "cost" not in columns:
+        if {"cost", "trade_id"} <= {*schema.names}:  # an order's is what its fills cost
             columns["cost"] = costs(columns["price"], columns["amount"])
         rows = len(self.cursor)
         arrays = [

@@ -5,6 +5,7 @@ Numbers that are not integers arrive as their text (see :func:`connectors.jsonte
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 
@@ -78,3 +79,74 @@ class Transfer(Struct):
     currency: Any = None
     status: Any = None
     is_outgoing: Any = None
+
+
+class Market(Struct):
+    """``/public/pairs``, every field of it that is kept."""
+
+    symbol: Any = None
+    base: Any = None
+    quote: Any = None
+    price_precision: Any = None
+    amount_precision: Any = None
+    min_amount: Any = None
+    max_amount: Any = None
+    min_value: Any = None
+    is_enabled: Any = None
+
+
+class Currency(Struct):
+    """``/public/currencies``."""
+
+    code: Any = None
+    name: Any = None
+    precision: Any = None
+    is_enabled: Any = None
+
+
+class Order(Struct):
+    """``/public/orders`` and ``/private/orders`` (which alone has ``fee_filled``)."""
+
+    id: Any = None
+    date: Any = None
+    type: Any = None
+    symbol: Any = None
+    price: Any = None
+    amount: Any = None
+    amount_unfilled: Any = None
+    amount_filled: Any = None
+    value_filled: Any = None
+    fee_filled: Any = None
+    price_avg: Any = None
+    done_at: Any = None
+    state: Any = None
+
+
+class Depth(Struct):
+    """``/public/depth``: each level an array of price and amount."""
+
+    asks: msgspec.Raw
+    bids: msgspec.Raw
+    symbol: Any = None
+
+
+class Balance(Struct):
+    """``/private/balance``: ``symbol`` is a currency."""
+
+    symbol: Any = None
+    available: Any = None
+    reserved: Any = None
+
+
+class Fees(Struct):
+    """``/private/trading-fees``: the account's rates, and in ``pair_fee_rates`` those of pairs.
+
+    The example names the rates by side. The text names them by role, and says what is meant by
+    it, of the account and of a pair the other way round (see ``parse_account``).
+    """
+
+    symbol: Any = None
+    buy_fee_rate: Any = None
+    sell_fee_rate: Any = None
+    maker_fee_rate: Any = None
+    taker_fee_rate: Any = None

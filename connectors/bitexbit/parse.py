@@ -4,9 +4,8 @@ Whatever is not an array of rows raises ``ContractError``; a row that cannot be 
 as rejected.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,12 +14,13 @@ import pyarrow.compute as pc
 
 from connectors.base import Market, Page
 from connectors.bitexbit import models
+from connectors.bitexbit.source import column, rows_of
 from connectors.bitexbit.urls import symbol_of
-from connectors.columns import Choice, Id, Kind, Number, Text, Time
+from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
 from connectors.exact import Odd
-from connectors.jsontext import decoder, elements
-from connectors.rows import Built, Column, Layout, RowText, Source, read
+from connectors.jsontext import decoder
+from connectors.rows import Built, Column, Layout, read
 from connectors.symbols import Canonical, Only
 from schemas import timeframe_us
 
@@ -29,16 +29,12 @@ _TRANSFER_STATES: Final = {"10": "pending", "20": "failed", "30": "ok"}
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
 
 
-def _column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
-    return Column(name, attrgetter(source), kind, required)
-
-
 _FILL: Final = (
-    _column("trade_id", "id", _ID),
-    _column("timestamp", "date", _TIME),
-    _column("side", "type", Choice(SIDES)),
-    _column("price", "price", _NUMBER),
-    _column("amount", "amount", _NUMBER),
+    column("trade_id", "id", _ID),
+    column("timestamp", "date", _TIME),
+    column("side", "type", Choice(SIDES)),
+    column("price", "price", _NUMBER),
+    column("amount", "amount", _NUMBER),
 )
 _FILL_FIELDS: Final = (b"id", b"date", b"type", b"symbol", b"price", b"amount")
 
@@ -46,11 +42,11 @@ _ACCOUNT_TRADES: Final = Layout(
     "account_trades",
     (
         *_FILL,
-        _column("symbol", "symbol", Canonical(symbol_of)),
+        column("symbol", "symbol", Canonical(symbol_of)),
         # A maker's fee may be a rebate.
-        _column("fee_amount", "fee_amount", _SIGNED, required=False),
-        _column("fee_rate", "fee_rate", _SIGNED, required=False),
-        _column("fee_currency", "fee_symbol", _TEXT, required=False),
+        column("fee_amount", "fee_amount", _SIGNED, required=False),
+        column("fee_rate", "fee_rate", _SIGNED, required=False),
+        column("fee_currency", "fee_symbol", _TEXT, required=False),
     ),
     key=("trade_id", "symbol"),
     cursor="trade_id",
@@ -58,14 +54,14 @@ _ACCOUNT_TRADES: Final = Layout(
 )
 
 _CANDLE_COLUMNS: Final = (
-    _column("timestamp", "date", _TIME),
-    *(_column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
+    column("timestamp", "date", _TIME),
+    *(column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
 )
 
 _TICKER_COLUMNS: Final = (
-    _column("timestamp", "date", _TIME),
+    column("timestamp", "date", _TIME),
     *(
-        _column(name, source, _SIGNED, required=False)
+        column(name, source, _SIGNED, required=False)
         for name, source in {
             "last": "last",
             "bid": "buy",
@@ -96,17 +92,17 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
     """``/public/trades`` of one market. A row of another market is a ``ContractError``."""
     layout = Layout(
         "trades",
-        (*_FILL, _column("symbol", "symbol", Only(native, symbol))),
+        (*_FILL, column("symbol", "symbol", Only(native, symbol))),
         key=("trade_id",),
         cursor="trade_id",
         fields=_FILL_FIELDS,
     )
-    return read(layout, _rows(body, models.Trade))
+    return read(layout, rows_of(body, models.Trade))
 
 
 def account_trades(body: bytes) -> Built:
     """``/private/trades`` of all markets. No order is named, nor who was the maker."""
-    return read(_ACCOUNT_TRADES, _rows(body, models.AccountTrade))
+    return read(_ACCOUNT_TRADES, rows_of(body, models.AccountTrade))
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
@@ -123,7 +119,7 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
         cursor="timestamp",
         constants={"symbol": symbol, "timeframe": timeframe},
     )
-    built = read(layout, _rows(body, models.Candle))
+    built = read(layout, rows_of(body, models.Candle))
     opened = built.cursor
     if clock is None:
         clock = pc.max(opened).as_py() or 0
@@ -135,7 +131,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
     """``/public/tickers``; ``asked``: canonical symbol by native one. Others are left out."""
     layout = Layout(
         "tickers",
-        (*_TICKER_COLUMNS, _column("symbol", "symbol", Choice(asked))),
+        (*_TICKER_COLUMNS, column("symbol", "symbol", Choice(asked))),
         key=("symbol",),
         cursor="observed_at",
         fields=(b"symbol", b"date"),
@@ -145,7 +141,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
     def wanted(row: Any) -> bool:
         return not isinstance(row.symbol, str) or row.symbol in asked
 
-    return read(layout, _rows(body, models.Ticker), wanted)
+    return read(layout, rows_of(body, models.Ticker), wanted)
 
 
 def transfers(body: bytes) -> Page:
@@ -157,7 +153,7 @@ def transfers(body: bytes) -> Page:
         page = _TRANSFERS_PAGE.decode(body)
     except msgspec.DecodeError as error:
         raise ContractError(f"not a page of transfers ({error})") from None
-    source = _rows(bytes(page.results), models.Transfer)
+    source = rows_of(bytes(page.results), models.Transfer)
     built = read(_TRANSFERS, source)
     token = urlsplit(page.next).query if isinstance(page.next, str) else ""
     total = page.count if isinstance(page.count, int) else None
@@ -187,22 +183,16 @@ _TRANSFERS: Final = Layout(
     "account_transactions",
     (
         Column("transaction_id", _transfer_id, _TEXT),
-        _column("timestamp", "date", _TIME),
+        column("timestamp", "date", _TIME),
         Column("type", _transfer_type, _TEXT),
         Column("currency", lambda row: _inner(row, "currency", "code"), _TEXT),
-        _column("amount", "amount", _NUMBER),
+        column("amount", "amount", _NUMBER),
         Column("status", lambda row: _inner(row, "status", "key"), Choice(_TRANSFER_STATES)),
         Column("description", _described, _TEXT),
     ),
     key=("transaction_id",),
     cursor="timestamp",
 )
-
-
-@dataclass(frozen=True)
-class _Decoders:
-    page: "msgspec.json.Decoder[Any]"
-    row: "msgspec.json.Decoder[Any]"
 
 
 class _TransfersPage(msgspec.Struct):
@@ -212,32 +202,3 @@ class _TransfersPage(msgspec.Struct):
 
 
 _TRANSFERS_PAGE: Final = decoder(_TransfersPage)
-_DECODERS: Final = {
-    model: _Decoders(decoder(list[model]), decoder(model))  # type: ignore[valid-type]
-    for model in (
-        models.Trade,
-        models.Candle,
-        models.Ticker,
-        models.AccountTrade,
-        models.Transfer,
-    )
-}
-
-
-def _rows(body: bytes, model: type[Any]) -> Source:
-    decoders = _DECODERS[model]
-    rows: Sequence[Any] | None
-    try:
-        rows = decoders.page.decode(body)
-    except msgspec.ValidationError:
-        rows = None  # some row is not even an object
-    except msgspec.DecodeError as error:
-        raise ContractError(f"not JSON ({error})") from None
-
-    def texts() -> list[RowText]:
-        try:
-            return [RowText(text, text) for text in elements(body)]
-        except msgspec.DecodeError as error:
-            raise ContractError(f"the rows are not a list ({error})") from None
-
-    return Source(body, rows, texts, lambda text: decoders.row.decode(text.value))

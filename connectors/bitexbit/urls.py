@@ -11,10 +11,17 @@ DEFAULT_BASE_URL: Final = "https://bitexbit.com"
 
 ROOT: Final = "/api/v2"
 PAIRS: Final = f"{ROOT}/public/pairs"
+CURRENCIES: Final = f"{ROOT}/public/currencies"
+CURRENCY: Final = f"{ROOT}/public/currency"
+DEPTH: Final = f"{ROOT}/public/depth"
+ORDERS: Final = f"{ROOT}/public/orders"
 TRADES: Final = f"{ROOT}/public/trades"
 CANDLES: Final = f"{ROOT}/public/ohlcv"
 TICKERS: Final = f"{ROOT}/public/tickers"
 ACCOUNT_TRADES: Final = f"{ROOT}/private/trades"
+ACCOUNT_ORDERS: Final = f"{ROOT}/private/orders"
+BALANCE: Final = f"{ROOT}/private/balance"
+TRADING_FEES: Final = f"{ROOT}/private/trading-fees"
 TRANSFERS: Final = f"{ROOT}/private/transfers"
 
 PUBLIC_PER_SECOND: Final = 100.0
@@ -22,6 +29,8 @@ PUBLIC_PER_SECOND: Final = 100.0
 PRIVATE_PER_SECOND: Final = 2.0
 """Per account."""
 MAX_ROWS: Final = 1000
+MAX_LEVELS: Final = 50
+"""Of either side of an order book."""
 
 TIMEFRAMES: Final = {"5m": "5", "15m": "15", "30m": "30", "1h": "60", "4h": "240", "1d": "D"}
 
@@ -30,8 +39,15 @@ OFFERS: Final = {
     # Row dates are milliseconds, the candles of the example are seconds: nobody knows the bounds'.
     "candles": Offer(Cursor.TIME, max_rows=MAX_ROWS, units=("ms", "s")),
     "tickers": Offer(Cursor.SNAPSHOT, max_rows=5, batch=5),
+    "order_books": Offer(Cursor.SNAPSHOT, max_rows=2 * MAX_LEVELS),
+    "public_orders": Offer(Cursor.ID, max_rows=MAX_ROWS),
+    "markets": Offer(Cursor.SNAPSHOT, batch=0, details=True),
+    "currencies": Offer(Cursor.SNAPSHOT, batch=0, details=True),
     "account_trades": Offer(Cursor.ID, max_rows=MAX_ROWS),
     "account_transactions": Offer(Cursor.PAGES),
+    "account_orders": Offer(Cursor.ID, max_rows=MAX_ROWS),
+    "balances": Offer(Cursor.SNAPSHOT, batch=0),
+    "trading_fees": Offer(Cursor.SNAPSHOT, batch=0),
 }
 
 

@@ -1,6 +1,7 @@
 """The WEX connector: requests, nonces and limits around the parsers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
@@ -8,7 +9,7 @@ from connectors.base import Market, Page, Stream, Window
 from connectors.client import Client
 from connectors.errors import AuthError
 from connectors.http import Call, Reply, key_variables
-from connectors.wex import auth, parse, refusals, urls
+from connectors.wex import auth, parse, parse_account, parse_market, refusals, urls
 from connectors.wex.models import Envelope
 
 T = TypeVar("T")
@@ -27,49 +28,117 @@ class Wex(Client):
         return self._public(urls.INFO, {}, lambda r: self._parsed(r, parse.markets))
 
     def _trades(self, stream: Stream, window: Window) -> Page:
-        symbol = stream.symbol or ""
+        path = f"{urls.TRADES}/{urls.native_of(stream.symbol or '')}"
+        query = {"limit": str(min(window.limit, urls.MAX_TRADES))}
+        return self._public(path, query, lambda r: self._take([stream], r))
+
+    def _read_trades(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        symbol = streams[0].symbol or ""
         native = urls.native_of(symbol)
-
-        def read(reply: Reply) -> Page:
-            built = self._parsed(reply, lambda body: parse.trades(body, native, symbol))
-            return built.page(reply.server_time)
-
-        limit = min(window.limit, urls.MAX_TRADES)
-        return self._public(f"{urls.TRADES}/{native}", {"limit": str(limit)}, read)
+        built = self._parsed(reply, lambda body: parse.trades(body, native, symbol))
+        return built.page(reply.server_time)
 
     def _tickers(self, symbols: Sequence[str]) -> Page:
-        asked = {urls.native_of(symbol): symbol for symbol in symbols}
+        streams = [Stream("tickers", symbol) for symbol in symbols]
+        path = f"{urls.TICKER}/{'-'.join(map(urls.native_of, symbols))}"
+        return self._public(path, {}, lambda r: self._take(streams, r))
 
-        def read(reply: Reply) -> Page:
-            now = self._now_us()
-            built = self._parsed(reply, lambda body: parse.tickers(body, asked, now))
-            return built.page(reply.server_time)
+    def _read_tickers(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        asked = {urls.native_of(s.symbol or ""): s.symbol or "" for s in streams}
+        built = self._parsed(reply, lambda body: parse.tickers(body, asked, reply.at))
+        return built.page(reply.server_time)
 
-        return self._public(f"{urls.TICKER}/{'-'.join(asked)}", {}, read)
+    def _order_books(self, symbols: Sequence[str]) -> Page:
+        streams = [Stream("order_books", symbol) for symbol in symbols]
+        path = f"{urls.DEPTH}/{'-'.join(map(urls.native_of, symbols))}"
+        query = {"limit": str(urls.MAX_LEVELS)}
+        return self._public(path, query, lambda r: self._take(streams, r))
 
-    def _account_trades(self, stream: Stream, window: Window) -> Page:
-        return self._history("account_trades", "TradeHistory", window, parse.account_trades)
-
-    def _account_transactions(self, stream: Stream, window: Window) -> Page:
-        return self._history(
-            "account_transactions", "TransHistory", window, parse.account_transactions
+    def _read_order_books(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        asked = {urls.native_of(s.symbol or ""): s.symbol or "" for s in streams}
+        return self._parsed(
+            reply, lambda b: parse_market.order_books(b, asked, reply.at, reply.server_time)
         )
 
-    def _history(self, dataset: str, method: str, window: Window, read: parse.Parse) -> Page:
+    def _markets(self, symbols: Sequence[str]) -> Page:
+        return self._public(urls.INFO, {}, lambda r: self._take([Stream("markets")], r))
+
+    def _read_markets(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        built = self._parsed(reply, lambda body: parse_market.market_rows(body, reply.at))
+        return built.page(reply.server_time)
+
+    def _account_trades(self, stream: Stream, window: Window) -> Page:
+        return self._history(stream, "TradeHistory", window)
+
+    def _read_account_trades(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        return self._read_history(reply, parse.account_trades)
+
+    def _account_transactions(self, stream: Stream, window: Window) -> Page:
+        return self._history(stream, "TransHistory", window)
+
+    def _read_account_transactions(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        return self._read_history(reply, parse.account_transactions)
+
+    def _open_account_orders(self, stream: Stream) -> Mapping[int, Decimal | None]:
+        def attempt() -> Mapping[int, Decimal | None]:
+            reply = self._tapi(stream.dataset, "ActiveOrders", {})
+            return self._parsed(
+                reply, lambda body: parse_account.open_orders(self._returned(reply, body))
+            )
+
+        self._credentials(stream.dataset)
+        return self._retry(attempt)
+
+    def _account_orders(self, stream: Stream, row_id: int) -> Page:
+        return self._told(stream, "OrderInfo", {"order_id": str(row_id)})
+
+    def _read_account_orders(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        return self._read_history(reply, parse_account.order)
+
+    def _balances(self, symbols: Sequence[str]) -> Page:
+        return self._told(self._mine("balances"), "getInfo", {})
+
+    def _read_balances(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        def read(body: bytes) -> Page:
+            returned = self._returned(reply, body)
+            return parse_account.balances(returned, reply.at, reply.server_time)
+
+        return self._parsed(reply, read)
+
+    def address(self, currency: str) -> str:
+        """The account's address for deposits. It is never recorded; the call makes no new one."""
+
+        def attempt() -> str:
+            reply = self._tapi("an address", "CoinDepositAddress", {"coinName": currency})
+            return self._parsed(
+                reply, lambda body: parse_account.address(self._returned(reply, body))
+            )
+
+        self._credentials("an address")
+        return self._retry(attempt)
+
+    def _told(self, stream: Stream, method: str, parameters: Mapping[str, str]) -> Page:
+        """One call of ``/tapi`` whose answer is kept and read."""
+        form = urlencode({"method": method, **parameters})
+        self._credentials(stream.dataset)
+
+        def attempt() -> Page:
+            return self._take([stream], self._tapi(stream.dataset, method, parameters), form)
+
+        return self._retry(attempt)
+
+    def _history(self, stream: Stream, method: str, window: Window) -> Page:
         """Walk by id, newest first; never by time: ``since`` yields nothing older than a week."""
         parameters = {"count": str(min(window.limit, urls.MAX_HISTORY)), "order": "DESC"}
         if window.lower is not None:
             parameters["from_id"] = str(window.lower)
         if window.upper is not None:
             parameters["end_id"] = str(window.upper)
-        self._credentials(dataset)
+        return self._told(stream, method, parameters)
 
-        def attempt() -> Page:
-            reply = self._tapi(dataset, method, parameters)
-            built = self._parsed(reply, lambda body: read(self._returned(reply, body)))
-            return built.page(reply.server_time)
-
-        return self._retry(attempt)
+    def _read_history(self, reply: Reply, read: parse.Parse) -> Page:
+        built = self._parsed(reply, lambda body: read(self._returned(reply, body)))
+        return built.page(reply.server_time)
 
     def _returned(self, reply: Reply, body: bytes) -> bytes:
         """The rows of an answer, ``{}`` where there are none. Raises what an error means."""
@@ -131,8 +200,7 @@ class Wex(Client):
 
     def _signed(self, dataset: str, method: str, parameters: Mapping[str, str]) -> Reply:
         credentials = self._credentials(dataset)
-        self._limit("private", urls.PRIVATE_PER_SECOND)
-        with self.connection.nonces.next(int(self._now())) as nonce:
+        with self._turn(urls.PRIVATE_PER_SECOND, int(self._now())) as nonce:
             if nonce > auth.MAX_NONCE:
                 raise self._exhausted()
             body = auth.body(method, nonce, parameters)

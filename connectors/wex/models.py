@@ -78,3 +78,48 @@ class Transaction(Struct):
     desc: Any = None
     status: Any = None
     timestamp: Any = None
+
+
+class Market(Struct):
+    """One pair of ``/api/3/info``, every field of it that is kept; ``fee`` is in percent."""
+
+    symbol: Any = None
+    decimal_places: Any = None
+    min_price: Any = None
+    max_price: Any = None
+    min_amount: Any = None
+    hidden: Any = 0
+    fee: Any = None
+
+
+class Depth(Struct):
+    """One pair of ``/api/3/depth``: each level an array of price and amount."""
+
+    asks: msgspec.Raw = msgspec.Raw(b"[]")
+    bids: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class Order(Struct):
+    """One of ``OrderInfo``: ``amount`` is what remains. ``ActiveOrders`` lacks ``start_amount``."""
+
+    id: Any = None
+    pair: Any = None
+    type: Any = None
+    start_amount: Any = None
+    amount: Any = None
+    rate: Any = None
+    timestamp_created: Any = None
+    status: Any = None
+
+
+class Account(Struct):
+    """``getInfo``: what is available of each currency, and what the key may do."""
+
+    funds: msgspec.Raw
+    rights: Any = None
+
+
+class Address(Struct):
+    """``CoinDepositAddress``."""
+
+    address: Any = None

@@ -6,19 +6,19 @@ both are read.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
 from connectors.base import Market
-from connectors.columns import Choice, Id, Kind, Number, Text, Time
+from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
 from connectors.exact import Odd
-from connectors.jsontext import Member, decoder, elements, members
+from connectors.jsontext import decoder, elements
 from connectors.rows import Built, Column, Layout, RowText, Source, read
 from connectors.symbols import Canonical
 from connectors.wex import models
+from connectors.wex.source import column, is_empty, keyed, members_of
 from connectors.wex.urls import symbol_of
 
 Parse = Callable[[bytes], Built]
@@ -30,22 +30,18 @@ _TYPES: Final = {"1": "deposit", "2": "withdrawal", "4": "credit", "5": "debit"}
 _STATES: Final = {"0": "failed", "1": "pending", "2": "ok", "3": "unconfirmed"}
 
 
-def _column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
-    return Column(name, attrgetter(source), kind, required)
-
-
 _TRADE_COLUMNS: Final = (
-    _column("trade_id", "tid", _ID),
-    _column("timestamp", "timestamp", _TIME),
-    _column("side", "type", Choice(_TAKER_SIDES)),
-    _column("price", "price", _NUMBER),
-    _column("amount", "amount", _NUMBER),
+    column("trade_id", "tid", _ID),
+    column("timestamp", "timestamp", _TIME),
+    column("side", "type", Choice(_TAKER_SIDES)),
+    column("price", "price", _NUMBER),
+    column("amount", "amount", _NUMBER),
 )
 
 _TICKER_COLUMNS: Final = (
-    _column("timestamp", "updated", _TIME),
+    column("timestamp", "updated", _TIME),
     *(
-        _column(name, source, _SIGNED, required=False)
+        column(name, source, _SIGNED, required=False)
         for name, source in {
             "last": "last",
             "bid": "sell",
@@ -78,12 +74,12 @@ def _own_order(row: models.AccountTrade) -> Any:
 _ACCOUNT_TRADES: Final = Layout(
     "account_trades",
     (
-        _column("trade_id", "id", _ID),
-        _column("symbol", "pair", Canonical(symbol_of)),
-        _column("timestamp", "timestamp", _TIME),
-        _column("side", "type", Choice(_OWN_SIDES)),
-        _column("price", "rate", _NUMBER),
-        _column("amount", "amount", _NUMBER),
+        column("trade_id", "id", _ID),
+        column("symbol", "pair", Canonical(symbol_of)),
+        column("timestamp", "timestamp", _TIME),
+        column("side", "type", Choice(_OWN_SIDES)),
+        column("price", "rate", _NUMBER),
+        column("amount", "amount", _NUMBER),
         Column("order_id", _own_order, _TEXT, required=False),
         Column("taker_or_maker", _role, _TEXT),
     ),
@@ -100,13 +96,13 @@ def _currency(row: models.Transaction) -> Any:
 _TRANSACTIONS: Final = Layout(
     "account_transactions",
     (
-        _column("transaction_id", "id", _ID),
-        _column("timestamp", "timestamp", _TIME),
+        column("transaction_id", "id", _ID),
+        column("timestamp", "timestamp", _TIME),
         # The type says which way the money went; a sign besides would say it twice, or otherwise.
-        _column("type", "type", Choice(_TYPES)),
+        column("type", "type", Choice(_TYPES)),
         Column("currency", _currency, _TEXT),
-        _column("amount", "amount", _NUMBER),
-        _column("status", "status", Choice(_STATES)),
+        column("amount", "amount", _NUMBER),
+        column("status", "status", Choice(_STATES)),
         Column("description", lambda row: "" if row.desc is None else row.desc, _TEXT),
     ),
     key=("transaction_id",),
@@ -161,7 +157,7 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
         constants={"symbol": symbol},
     )
     rows: Sequence[models.Trade] | None = None
-    if _is_empty(body):
+    if is_empty(body):
         rows = []
     else:
         try:
@@ -176,7 +172,7 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
 
     def texts() -> list[RowText]:
         found: list[RowText] = []
-        for member in _members(body):
+        for member in members_of(body):
             if member.key != native:
                 raise ContractError(f"{member.key[:40]!r} in the answer for {native!r}")
             try:
@@ -193,66 +189,25 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
 
     A pair that was not asked for is a ``ContractError``.
     """
-    for member in () if _is_empty(body) else _members(body):
+    for member in () if is_empty(body) else members_of(body):
         if member.key not in asked:
             raise ContractError(f"{member.key[:40]!r} was not asked for")
     layout = Layout(
         "tickers",
-        (*_TICKER_COLUMNS, _column("symbol", "symbol", Choice(asked))),
+        (*_TICKER_COLUMNS, column("symbol", "symbol", Choice(asked))),
         key=("symbol",),
         cursor="observed_at",
         fields=(b"updated",),
         constants={"observed_at": observed_at},
     )
-    return read(layout, _keyed(body, models.Ticker, "symbol"))
+    return read(layout, keyed(body, models.Ticker, "symbol"))
 
 
 def account_trades(body: bytes) -> Built:
     """What ``TradeHistory`` returns: the account's fills, keyed by id. It names no fee."""
-    return read(_ACCOUNT_TRADES, _keyed(body, models.AccountTrade, "id"))
+    return read(_ACCOUNT_TRADES, keyed(body, models.AccountTrade, "id"))
 
 
 def account_transactions(body: bytes) -> Built:
     """What ``TransHistory`` returns, keyed by id."""
-    return read(_TRANSACTIONS, _keyed(body, models.Transaction, "id"))
-
-
-def _is_empty(body: bytes) -> bool:
-    """Whether there is nothing in it: ``{}``, or ``[]``, which siblings send for it."""
-    return len(body) < 100 and b"".join(body.split()) in (b"{}", b"[]")
-
-
-def _keyed(body: bytes, model: type[Any], key: str) -> Source:
-    """Rows that are members of an object, their key set as the attribute ``key``."""
-    one = decoder(model)
-
-    def with_key(text: RowText) -> Any:
-        row = one.decode(text.value)
-        setattr(row, key, text.key)
-        return row
-
-    def texts() -> list[RowText]:
-        return [RowText(m.whole, m.value, m.key) for m in _members(body)]
-
-    return Source(body, _decoded(body, model, key), texts, with_key)
-
-
-def _decoded(body: bytes, model: type[Any], key: str) -> list[Any] | None:
-    if _is_empty(body):
-        return []
-    try:
-        by_key = decoder(dict[str, model]).decode(body)  # type: ignore[valid-type]
-    except msgspec.ValidationError:
-        return None
-    except msgspec.DecodeError as error:
-        raise ContractError(f"not JSON ({error})") from None
-    for name, row in by_key.items():
-        setattr(row, key, name)
-    return list(by_key.values())
-
-
-def _members(body: bytes) -> Sequence[Member]:
-    try:
-        return members(body.decode())
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"the rows are not an object keyed by name ({error})") from None
+    return read(_TRANSACTIONS, keyed(body, models.Transaction, "id"))

@@ -14,6 +14,7 @@ DEFAULT_BASE_URL: Final = "https://wex.link"
 INFO: Final = "/api/3/info"
 TRADES: Final = "/api/3/trades"
 TICKER: Final = "/api/3/ticker"
+DEPTH: Final = "/api/3/depth"
 TAPI: Final = "/tapi"
 
 PUBLIC_PER_SECOND: Final = 5.0
@@ -21,14 +22,21 @@ PUBLIC_PER_SECOND: Final = 5.0
 PRIVATE_PER_SECOND: Final = 2.0
 """Per account; our own choice."""
 MAX_TRADES: Final = 5000
+MAX_LEVELS: Final = 5000
+"""Of either side of an order book."""
 MAX_HISTORY: Final = 1000
 
 OFFERS: Final = {
     "trades": Offer(Cursor.LATEST, max_rows=MAX_TRADES),
     "candles": Offer(Cursor.DERIVED),
     "tickers": Offer(Cursor.SNAPSHOT, max_rows=30, batch=30),
+    "order_books": Offer(Cursor.SNAPSHOT, max_rows=20 * MAX_LEVELS, batch=10),
+    "markets": Offer(Cursor.SNAPSHOT, batch=0),
     "account_trades": Offer(Cursor.ID, max_rows=MAX_HISTORY),
     "account_transactions": Offer(Cursor.ID, max_rows=MAX_HISTORY),
+    # The open ones in a list, all others by their id alone.
+    "account_orders": Offer(Cursor.LOOKUP, max_rows=1),
+    "balances": Offer(Cursor.SNAPSHOT, batch=0),
 }
 
 

@@ -25,10 +25,10 @@ PLAIN_SECONDS = 10.0
 
 
 @contextmanager
-def showing() -> Iterator[Report]:
-    """The callback that shows progress while the block runs."""
+def showing(unit: str = "request") -> Iterator[Report]:
+    """The callback that shows progress while the block runs. ``unit``: what rows come in."""
     if not is_terminal():
-        yield PlainLines()
+        yield PlainLines(unit=unit)
         return
     columns = (
         SpinnerColumn(),
@@ -37,7 +37,7 @@ def showing() -> Iterator[Report]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield Bars(bars)
+        yield Bars(bars, unit)
 
 
 def name(report: "StreamProgress") -> str:
@@ -45,17 +45,18 @@ def name(report: "StreamProgress") -> str:
     return f"{report.exchange}/{report.dataset} {report.stream}".rstrip()
 
 
-def detail(report: "StreamProgress") -> str:
+def detail(report: "StreamProgress", unit: str = "request") -> str:
     """``12,000 rows, 12 requests, back to 2019-10-11``."""
-    text = f"{count(report.rows, 'row')}, {count(report.requests, 'request')}"
+    text = f"{count(report.rows, 'row')}, {count(report.requests, unit)}"
     return text if report.oldest is None else f"{text}, back to {report.oldest:%Y-%m-%d %H:%M}"
 
 
 class Bars:
     """One line for everything, and one for each stream that is being fetched now."""
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: Progress, unit: str = "request") -> None:
         self._bars = bars
+        self._unit = unit
         self._lock = threading.Lock()
         self._tasks: dict[str, TaskID] = {}
         self._last: dict[str, StreamProgress] = {}
@@ -71,14 +72,15 @@ class Bars:
                 if key in self._tasks:
                     self._bars.remove_task(self._tasks.pop(key))
             elif key in self._tasks:
-                self._bars.update(self._tasks[key], detail=detail(report))
+                self._bars.update(self._tasks[key], detail=detail(report, self._unit))
             else:
-                self._tasks[key] = self._bars.add_task(key, total=None, detail=detail(report))
+                shown = detail(report, self._unit)
+                self._tasks[key] = self._bars.add_task(key, total=None, detail=shown)
             rows = sum(r.rows for r in self._last.values())
             requests = sum(r.requests for r in self._last.values())
             self._bars.update(
                 self._all,
-                detail=f"{count(rows, 'row')}, {count(requests, 'request')}, "
+                detail=f"{count(rows, 'row')}, {count(requests, self._unit)}, "
                 f"{count(len(self._done), 'stream')} done",
             )
 
@@ -86,8 +88,9 @@ class Bars:
 class PlainLines:
     """One line for each finished stream, and now and then one for a long one."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, unit: str = "request") -> None:
         self._clock = clock
+        self._unit = unit
         self._lock = threading.Lock()
         self._spoken: dict[str, float] = {}
 
@@ -96,7 +99,7 @@ class PlainLines:
         with self._lock:
             now = self._clock()
             if report.done:
-                warn(f"{key}: {detail(report)}, done")
+                warn(f"{key}: {detail(report, self._unit)}, done")
             elif now - self._spoken.setdefault(key, now) >= PLAIN_SECONDS:
                 self._spoken[key] = now
-                warn(f"{key}: {detail(report)}")
+                warn(f"{key}: {detail(report, self._unit)}")

@@ -60,7 +60,7 @@ def ask(home: Path, query: str) -> pa.Table:
     import warehouse
 
     try:
-        return warehouse.sql(home, query)
+        return warehouse.sql(query, home)
     except warehouse.StorageError as error:
         if isinstance(error.__cause__, duckdb.ProgrammingError):
             raise ConfigError(

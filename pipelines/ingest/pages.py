@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from connectors.errors import ContractError
 from pipelines.ingest.context import StreamContext, times_of
 from pipelines.ingest.windowed import UNSETTLED
+from schemas import TidemarkError
 from warehouse import files
 from warehouse.clock import now_us
 from warehouse.coverage import Interval
@@ -31,8 +32,14 @@ def pull_pages(context: StreamContext) -> None:
         seen: set[str] = set()
         token: str | None = None
         refused = 0
+        met: set[str] = set()
         while True:
+            if context.stopped:
+                raise TidemarkError("stopped; what was received is stored, the next pull goes on")
             page = context.count(context.connector.page(context.stream, token))
+            rows = {*page.table.column(key).to_pylist(), *(row.payload for row in page.rejected)}
+            news = rows - met
+            met |= rows
             seen |= set(page.table.column(key).to_pylist())
             refused += len(page.rejected)
             newest = times_of(context.declared, page.table, pc.max)
@@ -42,6 +49,14 @@ def pull_pages(context: StreamContext) -> None:
             total = page.total
             known = len(held | seen) + refused
             if token is None or (total is not None and known == total and waiting <= seen):
+                break
+            if not news:  # it may promise a next page for ever: the count has to tell
+                token = None
+                if total is None:
+                    raise ContractError(
+                        f"{context.name}: a page that was to follow shows nothing new. What came "
+                        "is stored; nothing is claimed as complete"
+                    )
                 break
         if total is None or token is not None or len(seen) + refused >= total:
             break

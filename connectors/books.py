@@ -1,0 +1,89 @@
+"""Order books: from two lists of (price, amount), in any order, to numbered levels, best first."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+from msgspec import Struct
+
+from connectors.base import Page
+from connectors.columns import Number, Text
+from connectors.errors import ContractError
+from connectors.jsontext import decoder, elements
+from connectors.rows import Built, Column, Layout, RowText, Source, nothing, read
+
+_SIDES: Final = {"asks": "ask", "bids": "bid"}
+
+
+class _Level(Struct, array_like=True):
+    price: Any = None
+    amount: Any = None
+    place: str = ""
+    """Which list, and where in it: tells levels of one answer apart."""
+
+
+_LEVEL: Final = decoder(_Level)
+
+
+def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
+    """One market's book. A level that cannot be stored is rejected, the others close ranks.
+
+    Raises ``ContractError`` where the sides are no lists.
+    """
+    try:
+        texts = [
+            RowText(text, text, f"{side}:{number}")
+            for side, body in (("ask", asks), ("bid", bids))
+            for number, text in enumerate(elements(body))
+        ]
+    except msgspec.DecodeError as error:
+        raise ContractError(f"the levels of {symbol} are not a list ({error})") from None
+
+    def one(text: RowText) -> _Level:
+        level: _Level = _LEVEL.decode(text.value)
+        level.place = text.key or ""
+        return level
+
+    try:
+        rows: list[_Level] | None = [one(text) for text in texts]
+    except msgspec.DecodeError:
+        rows = None
+    layout = Layout(
+        "order_books",
+        (
+            Column("place", lambda level: level.place, Text()),
+            Column("side", lambda level: level.place.partition(":")[0], Text()),
+            Column("price", lambda level: level.price, Number()),
+            Column("amount", lambda level: level.amount, Number()),
+        ),
+        key=("place",),
+        cursor="observed_at",
+        constants={"symbol": symbol, "observed_at": observed_at},
+    )
+    return _numbered(read(layout, Source(asks + bids, rows, lambda: texts, one)))
+
+
+def _numbered(built: Built) -> Built:
+    """With ``level``: the rank of its price on its side."""
+    sides, prices = built.columns["side"].to_pylist(), built.columns["price"].to_pylist()
+    levels = [0] * len(sides)
+    for side, reverse in (("ask", False), ("bid", True)):
+        places = [i for i, found in enumerate(sides) if found == side]
+        # Sorting is stable: levels of one price stay in the order they came in.
+        for level, place in enumerate(sorted(places, key=prices.__getitem__, reverse=reverse)):
+            levels[place] = level
+    return built.with_column("level", pa.array(levels, pa.int32()))
+
+
+def together(pages: Sequence[Page], server_time: int | None) -> Page:
+    """The books of several markets as one page."""
+    if not pages:
+        return nothing("order_books", server_time)
+    cursors = pa.chunked_array([page.cursor for page in pages], pa.int64())
+    return Page(
+        pa.concat_tables([page.table for page in pages]),
+        cursors.combine_chunks(),
+        tuple(rejected for page in pages for rejected in page.rejected),
+        server_time,
+    )

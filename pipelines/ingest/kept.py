@@ -1,0 +1,136 @@
+"""The answers that were kept: which there are, which are asked for, and their pages read again."""
+
+import fnmatch
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import connectors
+from connectors.base import Answer, Connector, Cursor, Page
+from connectors.errors import ContractError, ExchangeError, TransientError
+from pipelines.feeds import Feed
+from pipelines.ingest.recorder import from_raw
+from schemas import ConfigError, dataset
+from warehouse import raw
+from warehouse.errors import StorageError
+from warehouse.ledger import StreamId
+
+_MEND = (
+    "Mend: `keep_raw: true` on a dataset in defs.yaml keeps the answers of pulls from then on "
+    "(those of account data are kept unless it says false)"
+)
+
+
+def select(
+    home: Path, patterns: Sequence[str], feeds: Callable[[], Sequence[Feed]]
+) -> list[StreamId]:
+    """The streams with answers that any of ``patterns`` names; all where there is none.
+
+    A pattern is ``exchange``, ``exchange/dataset``, or the same with a feed's name, with shell
+    wildcards, as for a pull. Exchanges come first: their feeds may be long gone. Raises
+    ``ConfigError`` for one that matches nothing.
+    """
+    known = [s for s in raw.streams(home) if _is_readable(s)]
+    if not known:
+        raise ConfigError(f"no answers were kept in {home / raw.RAW}: nothing to replay\n{_MEND}")
+    chosen: set[StreamId] = set()
+    for pattern in patterns or ["*"]:
+        owner, slash, name = pattern.strip("/").partition("/")
+        asked = [s for s in known if not slash or fnmatch.fnmatchcase(s.dataset, name)]
+        found = {s for s in asked if fnmatch.fnmatchcase(s.exchange, owner)}
+        if not found:
+            mine = [feed for feed in feeds() if fnmatch.fnmatchcase(feed.name, owner)]
+            found = {s for s in asked if any(_is_of(feed, s) for feed in mine)}
+        if not found:
+            names = ", ".join(dict.fromkeys(f"{s.exchange}/{s.dataset}" for s in known))
+            raise ConfigError(f"no answers were kept of {pattern!r}; kept are: {names}\n{_MEND}")
+        chosen |= found
+    return [stream for stream in known if stream in chosen]
+
+
+def _is_readable(stream: StreamId) -> bool:
+    if stream.exchange not in connectors.names():
+        return False
+    offer = connectors.offers(stream.exchange).get(stream.dataset)
+    if offer is None or dataset(stream.dataset).is_reference:  # a list is soon asked for again
+        return False
+    return offer.cursor is not Cursor.DERIVED
+
+
+def _is_of(feed: Feed, stream: StreamId) -> bool:
+    if stream.exchange != feed.exchange or stream.dataset not in feed.datasets:
+        return False
+    if dataset(stream.dataset).is_account:
+        return stream.part == feed.account
+    return feed.markets is None or stream.part in feed.markets
+
+
+@dataclass
+class Kept:
+    """The answers of one dataset of an exchange, and what was met in reading them.
+
+    ``refusals``: answers in which the exchange only refused; ``broken``: that had been cut off
+    and were asked for again; ``torn``: bytes of a write that broke off at a file's end.
+    ``problems``: sentences about answers that are there and cannot be read.
+    """
+
+    home: Path
+    connector: Connector
+    answers: int = 0
+    refusals: int = 0
+    broken: int = 0
+    torn: int = 0
+    unreadable: int = 0
+    problem: str | None = None
+
+    def pages(
+        self, streams: Sequence[StreamId], *, newest_first: bool = False
+    ) -> Iterator[tuple[Answer, Page]]:
+        """Every answer of ``streams`` that holds a page, in the order in which they came."""
+        spots: list[tuple[int, int, Path, raw.Spot]] = []
+        for stream in streams:
+            for path in raw.days(self.home, stream):
+                spots += self._spots(path, len(spots))
+        for _, _, path, spot in sorted(spots, key=lambda s: s[:2], reverse=newest_first):
+            self.answers += 1
+            found = self._page(path, spot)
+            if found is not None:
+                yield found
+
+    def _page(self, path: Path, spot: raw.Spot) -> tuple[Answer, Page] | None:
+        where = f"{path} at byte {spot.offset}"
+        try:
+            answer = from_raw(raw.load(path, spot))
+        except StorageError as error:
+            self._unreadable(str(error))
+            return None
+        except (KeyError, TypeError, IndexError):
+            self._unreadable(f"{where}: what is kept there is no answer")
+            return None
+        try:
+            return answer, self.connector.read(answer)
+        except TransientError:
+            self.broken += 1
+        except ContractError as error:
+            self._unreadable(f"{error} ({where})")
+        except ExchangeError:
+            self.refusals += 1
+        return None
+
+    def _spots(self, path: Path, before: int) -> list[tuple[int, int, Path, raw.Spot]]:
+        try:
+            found = raw.scan(path)
+        except OSError as error:
+            self._unreadable(f"cannot read {path}: {error.strerror or error}")
+            return []
+        self.torn += found.torn
+        if found.damaged:
+            self._unreadable(
+                f"{path}: {found.damaged} bytes between its answers are damaged; restore the file "
+                "from a backup"
+            )
+        return [(s.at, before + i, path, s) for i, s in enumerate(found.spots)]
+
+    def _unreadable(self, problem: str) -> None:
+        self.unreadable += 1
+        self.problem = self.problem or problem

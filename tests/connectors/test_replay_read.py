@@ -1,0 +1,115 @@
+"""One way of reading: an answer that was kept gives the page that the call gave."""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pytest
+
+from connectors import Answer, ContractError, NotOfferedError, Page, Stream, TransientError, Window
+from sandbox import Fault
+
+
+@dataclass
+class Kept:
+    answers: list[Answer] = field(default_factory=list)
+
+    def keep(self, answer: Answer) -> None:
+        self.answers.append(answer)
+
+
+def same(one: Page, other: Page) -> bool:
+    return (
+        one.table.equals(other.table)
+        and one.cursor.equals(other.cursor)
+        and list(one.rejected) == list(other.rejected)
+        and (one.server_time, one.next_token, one.total)
+        == (other.server_time, other.next_token, other.total)
+    )
+
+
+def test_a_kept_answer_reads_as_it_did(world, asked, page_of) -> None:
+    exchange, dataset = asked
+    kept = Kept()
+    page = page_of(world.open(exchange, recorder=kept), dataset)
+    (answer,) = kept.answers
+    assert answer.dataset == dataset
+    assert same(world.open(exchange, credentials=None).read(answer), page)
+    assert len(world.server.log.entries) == 1
+
+
+def test_refused_rows_are_refused_again(world, asked, page_of) -> None:
+    exchange, dataset = asked
+    kept = Kept()
+    world.server.faults.add(Fault("malformed"))
+    page = page_of(world.open(exchange, recorder=kept), dataset)
+    assert same(world.open(exchange).read(kept.answers[0]), page)
+
+
+def test_it_says_what_was_asked_and_nothing_secret(world, asked, page_of) -> None:
+    exchange, dataset = asked
+    kept = Kept()
+    connector = world.open(exchange, recorder=kept)
+    page_of(connector, dataset)
+    (answer,) = kept.answers
+    (logged,) = world.server.log.entries
+    assert (answer.method, answer.path, answer.status) == (logged.method, logged.path, 200)
+    asked_for = dict(p.split("=") for p in answer.query.split("&")) if answer.query else {}
+    sent = {k: v for k, v in logged.params.items() if k != "nonce"}
+    assert {k: v.replace("%2C", ",") for k, v in asked_for.items()} == sent
+    key = connector.connection.credentials
+    text = repr(answer)
+    assert key.key not in text and key.secret not in text and "nonce" not in answer.query
+
+
+def test_an_answer_is_kept_before_it_is_read(server) -> None:
+    kept = Kept()
+    connector = server.open("bitexbit", recorder=kept, retries=0)
+    server.answers(b'{"not": "a list"}', b"[{")
+    stream = Stream("trades", "BTC-USD")
+    with pytest.raises(ContractError):
+        connector.fetch(stream, Window())
+    with pytest.raises(TransientError):
+        connector.fetch(stream, Window())
+    assert [a.body for a in kept.answers] == [b'{"not": "a list"}', b"[{"]
+    with pytest.raises(ContractError):
+        connector.read(kept.answers[0])
+    with pytest.raises(TransientError):
+        connector.read(kept.answers[1])
+
+
+def test_pages_of_errors_are_not_kept(world, asked, page_of) -> None:
+    exchange, dataset = asked
+    kept = Kept()
+    for fault in (Fault("status", status=503), Fault("html", status=200), Fault("reset")):
+        world.server.faults.add(fault)
+    page = page_of(world.open(exchange, recorder=kept), dataset)
+    (answer,) = kept.answers
+    assert same(world.open(exchange).read(answer), page)
+
+
+@pytest.mark.parametrize("form", [str, str.upper, str.lower])
+@pytest.mark.parametrize("exchange", ["bitexbit", "wex"])
+def test_a_secret_that_a_server_repeats_is_masked(server, exchange, form) -> None:
+    kept = Kept()
+    connector = server.open(exchange, recorder=kept, retries=0)
+    said = f'{{"success": 0, "error": "what is {form("my-key-4711")} / {form("my-secret-0815")}"}}'
+    server.answers(said.encode())
+    with pytest.raises(Exception, match=r"\*\*\*") as caught:
+        connector.fetch(Stream("account_trades", account="main"), Window())
+    told = f"{kept.answers[0]!r} {caught.value}".lower()
+    assert "my-key-4711" not in told and "my-secret-0815" not in told
+    assert b"***" in kept.answers[0].body
+
+
+def test_what_is_not_offered_is_not_read(world) -> None:
+    answer = Answer((Stream("candles", "BTC-USD"),), "GET", "/x", "", 200, 0, None, b"[]")
+    with pytest.raises(NotOfferedError):
+        world.open("wex").read(answer)
+
+
+def test_observations_keep_their_time(world, exchange, page_of) -> None:
+    kept = Kept()
+    page = page_of(world.open(exchange, recorder=kept), "tickers")
+    observed = page.table.column("observed_at").cast(pa.int64()).unique().to_pylist()
+    assert observed == [kept.answers[0].at]
+    assert [s.symbol for s in kept.answers[0].streams] == ["BTC-USD", "ETH-USD"]

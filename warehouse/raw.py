@@ -1,0 +1,216 @@
+"""Answers as they were received: one file per stream and UTC day, only ever appended to.
+
+``raw/<exchange>/<dataset>/<stream>/<day>.jsonl.zst`` is plain zstd, one frame per answer, one line
+of JSON in each: ``zstd -dc`` and DuckDB's ``read_json`` read it as it is. Before each frame stands
+a skippable one (RFC 8878, 3.1.2) with the answer's time, the lengths and a checksum, so that
+answers are found without decompressing, and whatever a crash tore is recognised and stepped over.
+"""
+
+import base64
+import mmap
+import os
+import struct
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote, unquote
+
+import msgspec
+import pyarrow as pa
+
+from warehouse.errors import StorageError, from_os_error
+from warehouse.files import sync_folder
+from warehouse.ledger import StreamId
+from warehouse.locks import exclusive
+
+RAW: Final = "raw"
+SUFFIX: Final = ".jsonl.zst"
+_LEVEL: Final = 3
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBERS: Final = struct.Struct("<qII")
+"""Time (µs), length of the frame, length of the line."""
+_CHECKSUM: Final = struct.Struct("<I")
+"""CRC-32 of the numbers and the frame."""
+_SIZE: Final = _NUMBERS.size + _CHECKSUM.size
+_MARK: Final = struct.pack("<II", 0x184D2A5E, _SIZE)
+"""Magic and size of the skippable frame."""
+
+
+class Spot(NamedTuple):
+    """Where one answer lies in a file. ``at``: when it came, in microseconds since 1970."""
+
+    at: int
+    offset: int
+    stored: int
+    plain: int
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a file holds. ``whole``: its length up to the end of the last whole answer.
+
+    ``torn``: bytes after that (a write that broke off); ``damaged``: bytes between answers.
+    """
+
+    spots: tuple[Spot, ...]
+    whole: int
+    torn: int
+    damaged: int
+
+
+@dataclass(frozen=True)
+class RawAnswer:
+    """One answer. ``about``: what was asked, and all besides the body, as JSON values."""
+
+    at: int
+    about: Mapping[str, Any]
+    body: bytes
+
+
+class RawWriter:
+    """Appends answers. Safe for several threads and processes."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._ends: dict[Path, int] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def append(self, stream: StreamId, answer: RawAnswer) -> None:
+        """Put one answer on disk. Raises ``StorageError``; the file then is as it was before."""
+        path = folder(self._home, stream) / f"{_day(answer.at)}{SUFFIX}"
+        record = encode(answer)
+        name = f"{stream.dataset}.{quote(stream.stream, safe='')}"
+        with self._one_at_a_time, exclusive(self._home, RAW, stream.exchange, name):
+            try:
+                self._append(path, record)
+            except OSError as error:
+                raise from_os_error(error, "cannot keep the answer in", path) from error
+
+    def _append(self, path: Path, record: bytes) -> None:
+        _make_folder(path.parent)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            size = os.fstat(handle).st_size
+            if size and self._ends.get(path) != size:
+                # cut off what a crash tore, so that the file stays one that every tool reads
+                size = scan(path).whole
+                os.ftruncate(handle, size)
+            try:
+                os.lseek(handle, size, os.SEEK_SET)
+                left = memoryview(record)
+                while left:
+                    left = left[os.write(handle, left) :]
+                os.fsync(handle)
+            except OSError:
+                os.ftruncate(handle, size)
+                raise
+        finally:
+            os.close(handle)
+        if not size:
+            sync_folder(path.parent)
+        self._ends[path] = size + len(record)
+
+
+def encode(answer: RawAnswer) -> bytes:
+    """One record: the skippable frame and the frame."""
+    line: dict[str, Any] = {"received_at": _iso(answer.at), **answer.about}
+    try:
+        line["body"] = answer.body.decode()
+    except UnicodeDecodeError:
+        line["body_base64"] = base64.b64encode(answer.body).decode()
+    plain = msgspec.json.encode(line) + b"\n"
+    stored: bytes = pa.Codec("zstd", _LEVEL).compress(plain, asbytes=True)
+    numbers = _NUMBERS.pack(answer.at, len(stored), len(plain))
+    return _MARK + numbers + _CHECKSUM.pack(zlib.crc32(stored, zlib.crc32(numbers))) + stored
+
+
+def scan(path: Path) -> Scan:
+    """Find the whole answers of a file, in the order in which they were written."""
+    spots: list[Spot] = []
+    whole = damaged = 0
+    with path.open("rb") as source:
+        size = os.fstat(source.fileno()).st_size
+        if not size:
+            return Scan((), 0, 0, 0)
+        with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            at = content.find(_MARK)
+            while at >= 0:
+                spot = _spot(content, at)
+                if spot is None:
+                    at = content.find(_MARK, at + 1)
+                    continue
+                damaged += at - whole
+                spots.append(spot)
+                whole = spot.offset + spot.stored
+                at = content.find(_MARK, whole)
+    return Scan(tuple(spots), whole, size - whole, damaged)
+
+
+def load(path: Path, spot: Spot) -> RawAnswer:
+    """The answer at ``spot``. Raises ``StorageError``."""
+    try:
+        with path.open("rb") as source:
+            source.seek(spot.offset)
+            stored = source.read(spot.stored)
+        plain = pa.Codec("zstd").decompress(stored, spot.plain, asbytes=True)
+        line: dict[str, Any] = msgspec.json.decode(plain)
+        text, encoded = line.pop("body", None), line.pop("body_base64", "")
+        body = base64.b64decode(encoded) if text is None else text.encode()
+        return RawAnswer(spot.at, line, body)
+    except (OSError, pa.ArrowException, ValueError, AttributeError) as error:
+        raise StorageError(
+            f"cannot read the answer kept at byte {spot.offset} of {path}: {error}. "
+            "Restore the file from a backup"
+        ) from error
+
+
+def folder(home: Path, stream: StreamId) -> Path:
+    """Where the answers of a stream lie."""
+    return home / RAW / stream.exchange / stream.dataset / quote(stream.stream, safe="")
+
+
+def days(home: Path, stream: StreamId) -> list[Path]:
+    """The files of a stream, oldest day first."""
+    return sorted(folder(home, stream).glob(f"*{SUFFIX}"))
+
+
+def streams(home: Path) -> Iterator[StreamId]:
+    """Every stream of which answers are kept, in alphabetical order."""
+    for place in sorted((home / RAW).glob("*/*/*")):
+        stream = StreamId(place.parts[-3], place.parts[-2], unquote(place.name))
+        if place.is_dir() and days(home, stream):
+            yield stream
+
+
+def _spot(content: mmap.mmap, start: int) -> Spot | None:
+    begin = start + len(_MARK)
+    if begin + _SIZE > len(content):
+        return None
+    numbers = content[begin : begin + _NUMBERS.size]
+    at, stored, plain = _NUMBERS.unpack(numbers)
+    (checksum,) = _CHECKSUM.unpack_from(content, begin + _NUMBERS.size)
+    begin += _SIZE
+    end = begin + stored
+    if end > len(content) or zlib.crc32(content[begin:end], zlib.crc32(numbers)) != checksum:
+        return None
+    return Spot(at, begin, stored, plain)
+
+
+def _make_folder(place: Path) -> None:
+    if not place.is_dir():
+        _make_folder(place.parent)
+        place.mkdir(exist_ok=True)
+        sync_folder(place.parent)
+
+
+def _day(at: int) -> str:
+    return f"{_EPOCH + timedelta(microseconds=at):%Y-%m-%d}"
+
+
+def _iso(at: int) -> str:
+    moment = _EPOCH + timedelta(microseconds=at)
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
