@@ -124,7 +124,7 @@ def load_feed(path: Path) -> Feed | None:
     exchange = _exchange(fields.need("exchange", "bitexbit"))
     account = fields.get("account")
     datasets = _datasets(exchange, fields.need("datasets", "{trades: {}}"))
-    if "markets" in fields or any(not declaration(name).is_account for name in datasets):
+    if "markets" in fields or any(_is_of_markets(name) for name in datasets):
         markets = _markets(fields.need("markets", "[BTC-USD]"))
     else:
         markets = None  # account data is always the whole account
@@ -137,6 +137,11 @@ def load_feed(path: Path) -> Feed | None:
         start=_start(fields.need("start", "2016-01-01")),
         datasets=datasets,
     )
+
+
+def _is_of_markets(dataset: str) -> bool:
+    """Whether the feed's markets choose what is collected of it."""
+    return "symbol" in declaration(dataset).partition
 
 
 def jobs(feeds: Sequence[Feed]) -> list[Job]:
@@ -325,6 +330,8 @@ def _shared(a: Job, b: Job) -> str | None:
         return None
     if declaration(a.dataset).is_account:
         return f"account {a.feed.account!r}" if a.feed.account == b.feed.account else None
+    if declaration(a.dataset).is_reference:
+        return "all there is"
     if a.spec.timeframes and not set(a.spec.timeframes) & set(b.spec.timeframes):
         return None
     if a.feed.markets is None or b.feed.markets is None:

@@ -7,6 +7,7 @@ name                                default                     meaning
 ``<EXCHANGE>_BASE_URL``             the connector's             host root; the API's paths follow
 ``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
 ``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
+``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
 ==================================  ==========================  ================================
 
 A variable of the environment wins over the same name in ``.env``; an empty value counts as not
@@ -75,6 +76,16 @@ class Settings:
                     f"\nMend: copy it again from the exchange"
                 )
         return Credentials(key, secret)
+
+    def number(self, name: str, default: int) -> int:
+        """A setting that is a whole number from 1 on. Raises ``ConfigError`` for another."""
+        text = self.variables.get(name, str(default))
+        if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000):
+            raise ConfigError(
+                f"{name} is {text!r}, not a whole number from 1 to 1000000\n"
+                f"Mend: {name}={default}, or leave it out"
+            )
+        return int(text)
 
     def prepare_home(self) -> Path:
         """Create ``home`` and prove that files can be written in it.

@@ -24,6 +24,9 @@ NEVER = {
     "sandbox": {"dagster", "duckdb", "httpx", "pyarrow"},
 }
 
+# Results are handed over in the library that an analyst asks for.
+MAY = {"warehouse/frames.py": {"pandas"}}
+
 
 def imported(source: str) -> set[str]:
     """The top-level packages that ``source`` imports, anywhere in it."""
@@ -47,7 +50,8 @@ def test_a_floor_imports_only_what_it_may(floor: str, repo_root: Path) -> None:
     assert files, f"no code in {floor}/"
     for file in files:
         names = imported(file.read_text(encoding="utf-8"))
-        wrong = (names & FLOORS - MAY_USE[floor]) | (names & NEVER[floor])
+        never = NEVER[floor] - MAY.get(file.relative_to(repo_root).as_posix(), set())
+        wrong = (names & FLOORS - MAY_USE[floor]) | (names & never)
         assert not wrong, f"{file.relative_to(repo_root)} imports {', '.join(sorted(wrong))}"
 
 

@@ -3,12 +3,15 @@
 Knows no exchange and no scheduler. Reading::
 
     import warehouse
-    warehouse.sql(home, "SELECT count(*) FROM trades")     # pyarrow.Table, decimals exact
+    warehouse.sql("SELECT count(*) FROM trades")           # pyarrow.Table, decimals exact
+    warehouse.sql("FROM marts.vwap_daily", as_="pandas")   # Arrow-backed; or "polars"
+    warehouse.table("trades", symbol="BTC-USD", start="2026-01-10")    # straight from the lake
 """
 
 from warehouse.errors import StorageError
 from warehouse.publish import LINK, Published, publish
 from warehouse.query import StreamStatus, connect, coverage, has_data, sql, status
+from warehouse.table import table
 from warehouse.verify import Finding, Verification, rebuild, verify
 
 __all__ = [
@@ -25,5 +28,6 @@ __all__ = [
     "rebuild",
     "sql",
     "status",
+    "table",
     "verify",
 ]

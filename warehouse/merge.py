@@ -121,9 +121,9 @@ def _in_order(dataset: Dataset, stored: pa.Table, fresh: pa.Table) -> pa.Table:
     if not stored.num_rows:
         return fresh
     lead = dataset.order[0]
-    if stored.column(lead)[-1].value < fresh.column(lead)[0].value:
+    if stored.column(lead)[-1].as_py() < fresh.column(lead)[0].as_py():
         return pa.concat_tables([stored, fresh])
-    if fresh.column(lead)[-1].value < stored.column(lead)[0].value:
+    if fresh.column(lead)[-1].as_py() < stored.column(lead)[0].as_py():
         return pa.concat_tables([fresh, stored])
     return _sorted(dataset, pa.concat_tables([stored, fresh]))
 

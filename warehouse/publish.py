@@ -17,8 +17,8 @@ from typing import Final
 import duckdb
 
 from schemas import DATASETS, Dataset, dataset
-from warehouse import files
-from warehouse.coverage_table import COVERAGE_SCHEMA, coverage_rows
+from warehouse import catalog, files
+from warehouse.coverage_table import coverage_rows
 from warehouse.errors import StorageError, from_os_error
 from warehouse.ledger import Ledger, StreamId
 from warehouse.locks import exclusive
@@ -106,6 +106,7 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
             _create_tables(db)
             before = _row_counts(db)
             _apply(db, home, ledger)
+            catalog.refresh(db)
             after = _row_counts(db)
             db.execute("CHECKPOINT")
         _fsync(building)
@@ -249,14 +250,17 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
 def _outdated(current: Path, ledger: Ledger) -> bool:
     with duckdb.connect(str(current), read_only=True) as db:
         row = db.execute("SELECT change, state, ledger FROM _tidemark.loaded").fetchone()
+        if not catalog.is_current(db):
+            return True
     with ledger.reading() as known:
         newest = _newest_change(known)
     return row is None or row != (newest, _state_mark(ledger), _identity(ledger))
 
 
 def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
-    tables = {d.name: d.schema for d in DATASETS.values()} | {"coverage": COVERAGE_SCHEMA}
-    for name, schema in tables.items():
+    if not catalog.is_current(db) and catalog.has_other_columns(db):
+        catalog.drop_tables(db)  # of a version that declared other columns: load from nothing
+    for name, schema in catalog.tables().items():
         columns = ", ".join(
             f'"{f.name}" {_DUCK_TYPES[str(f.type)]}' + ("" if f.nullable else " NOT NULL")
             for f in schema

@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
 
 import duckdb
 import pyarrow as pa
 
 from warehouse.coverage_table import coverage_rows, spans
 from warehouse.errors import StorageError
+from warehouse.frames import As, check, hand_over
+from warehouse.home import home_of
 from warehouse.ledger import FILE_NAME, Ledger, StreamId, StreamState
 from warehouse.publish import LINK
+
+if TYPE_CHECKING:
+    from warehouse.frames import PandasFrame, PolarsFrame
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,36 @@ def connect(home: Path) -> duckdb.DuckDBPyConnection:
     return db
 
 
-def sql(home: Path, query: str) -> pa.Table:
-    """The result of ``query``, exact (decimals stay decimals). Raises ``StorageError``."""
-    with connect(home) as db:
+if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, past the end
+
+    @overload
+    def sql(
+        query: str, home: Path | str | None = None, *, as_: Literal["arrow"] = "arrow"
+    ) -> pa.Table: ...
+    @overload
+    def sql(
+        query: str, home: Path | str | None = None, *, as_: Literal["pandas"]
+    ) -> "PandasFrame": ...
+    @overload
+    def sql(
+        query: str, home: Path | str | None = None, *, as_: Literal["polars"]
+    ) -> "PolarsFrame": ...
+
+
+def sql(
+    query: str, home: Path | str | None = None, *, as_: As = "arrow"
+) -> "pa.Table | PandasFrame | PolarsFrame":
+    """The result of ``query``, exact: decimals stay decimals, times are UTC.
+
+    ``home``: else ``TIDEMARK_HOME``, else ``./data``. Raises ``StorageError``.
+    """
+    check(as_)
+    if isinstance(query, Path):  # TRANSITION
+        query, home = home, query
+    with connect(home_of(home)) as db:
         try:
-            return db.sql(query).to_arrow_table() if query.strip() else pa.table({})
+            answer = db.sql(query).to_arrow_table() if query.strip() else pa.table({})
+            return hand_over(answer, as_)
         except duckdb.Error as error:
             raise StorageError(str(error)) from error
         except AttributeError as error:  # a statement without a result

@@ -19,7 +19,7 @@ from pipelines.ingest.nonces import HomeNonces
 
 class ConnectorAlone:
     def __init__(self, url: str, folder: Path) -> None:
-        nonces = HomeNonces(folder, "bitexbit", "")
+        nonces = HomeNonces(folder, "bitexbit")
         connection = Connection(base_url=url, nonces=nonces, limits=NoLimits())
         self._connector = connectors.open_connector("bitexbit", connection)
         self._totals = Totals(0, 0)

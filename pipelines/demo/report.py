@@ -18,7 +18,7 @@ def rows(home: Path) -> dict[str, int]:
     if not (home / warehouse.LINK).exists():
         return {}
     counts = " UNION ALL ".join(f"SELECT '{n}' AS name, count(*) AS n FROM {n}" for n in DATASETS)
-    answer = warehouse.sql(home, counts).to_pylist()
+    answer = warehouse.sql(counts, home).to_pylist()
     return {row["name"]: row["n"] for row in answer}
 
 
@@ -54,7 +54,7 @@ def show(exchange: Feeding, before: dict[str, int], seconds: float) -> None:
         _title(question.removeprefix("--").strip())
         say(statement.strip())
         say()
-        write_table(warehouse.sql(home, query))
+        write_table(warehouse.sql(query, home))
     _title("What next")
     _next(home)
 

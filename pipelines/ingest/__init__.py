@@ -4,17 +4,21 @@ Plain Python; Dagster and the command line are thin layers around :func:`pull` a
 """
 
 from pipelines.ingest.publishing import PublishReport, TableState, publish, state
+from pipelines.ingest.reconciling import Difference, Reconciliation, reconciliation
 from pipelines.ingest.report import Listener, PullReport, StreamProgress, StreamReport
 from pipelines.ingest.run import pull
 
 __all__ = [
+    "Difference",
     "Listener",
     "PublishReport",
     "PullReport",
+    "Reconciliation",
     "StreamProgress",
     "StreamReport",
     "TableState",
     "publish",
     "pull",
+    "reconciliation",
     "state",
 ]

@@ -31,7 +31,7 @@ def times_of(
     declared: Dataset, table: pa.Table, pick: Callable[[pa.ChunkedArray], pa.Scalar]
 ) -> int | None:
     """The least or greatest (``pc.min``/``pc.max``) time of ``table``, in microseconds."""
-    if not table.num_rows:
+    if not table.num_rows or declared.time_column not in table.column_names:
         return None
     value: int = pick(table.column(declared.time_column)).value
     return value
@@ -70,6 +70,11 @@ class StreamContext:
     @property
     def id(self) -> StreamId:
         return self.writer.stream
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the pull is to end early."""
+        return self._stop.is_set()
 
     def fetch(self, window: Window) -> Page:
         """One page of the stream, counted and reported."""

@@ -31,6 +31,8 @@ class Law:
     upper_shift: int = 0
     page_rows: int = 0
     silent_at: int | None = None
+    settle: tuple[int, int] | None = None
+    """Between these ids lie the open rows whose turn it is to be read again; else all."""
 
     @classmethod
     def load(cls, text: str, offer: Offer | None = None) -> "Law":

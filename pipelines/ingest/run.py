@@ -10,22 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Final
 
-import connectors
-from connectors.base import Connection, Connector, Cursor, Limits, Market, Offer, Stream
-from connectors.errors import ContractError, RequestError
-from connectors.local import LocalLimits
+from connectors.base import Connector, Cursor, Limits, Market, Offer, Stream
+from connectors.errors import ContractError, RequestError, TransientError, UnreachableError
 from pipelines.feeds import Feed, Job
-from pipelines.ingest.nonces import HomeNonces
+from pipelines.ingest.opening import open_exchange
+from pipelines.ingest.recorder import HomeRecorder, keeps_raw
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.snapshots import batches
-from pipelines.ingest.streams import Task, pull_batch, pull_stream
+from pipelines.ingest.streams import LOOKUPS, Task, end_stream, pull_batch, pull_stream
 from pipelines.settings import Settings, credential_names
 from schemas import TidemarkError, dataset
-from warehouse.ledger import Ledger
+from warehouse.ledger import Ledger, StreamId
 
 WORKERS: Final = 4
 """Streams pulled at once; the rate limits are kept by the client whatever this is."""
-_LIMITS: Final = LocalLimits()
+
+_LAST: Final = (Cursor.DERIVED, Cursor.LOOKUP)
+"""Streams that go by what others of the same pull bring."""
 
 Unit = Callable[[], list[StreamReport]]
 
@@ -36,7 +37,7 @@ def pull(
     on_progress: Listener | None = None,
     limits: Limits | None = None,
 ) -> PullReport:
-    """Pull what is missing of ``jobs`` into the lake. ``limits`` replaces the process-wide ones.
+    """Pull what is missing of ``jobs`` into the lake. ``limits`` replaces those of the machine.
 
     Raises ``ConfigError`` before any request, and ``StorageError`` where the home cannot be used;
     all else that goes wrong is in the report.
@@ -51,18 +52,23 @@ def pull(
     stop = threading.Event()
     with ExitStack() as stack:
         opened: dict[tuple[str, str], Connector] = {}
+        recorders: dict[tuple[str, str], HomeRecorder] = {}
         for job in jobs:
             name = (job.exchange, job.feed.account)
             if name not in opened:
-                opened[name] = _open(settings, job.feed, limits or _LIMITS)
+                recorders[name] = HomeRecorder(home, job.exchange)
+                opened[name] = open_exchange(settings, *name, limits, recorders[name])
                 stack.callback(opened[name].close)
         first: list[Unit] = []
         derived: list[Unit] = []
         for job in jobs:
             connector = opened[job.exchange, job.feed.account]
             offer = connector.offers[job.dataset]
-            units = _plan(job, connector, offer, settings, ledger, on_progress, report, stop)
-            (derived if offer.cursor is Cursor.DERIVED else first).extend(units)
+            recorder = recorders[job.exchange, job.feed.account]
+            units = _plan(
+                job, connector, offer, settings, ledger, on_progress, report, stop, recorder
+            )
+            (derived if offer.cursor in _LAST else first).extend(units)
         workers = ThreadPoolExecutor(WORKERS, "pull")
         try:
             for stage in (first, derived):
@@ -76,21 +82,6 @@ def pull(
     return report
 
 
-def _open(settings: Settings, feed: Feed, limits: Limits) -> Connector:
-    credentials = settings.credentials(feed.exchange, feed.account)
-    key = credentials.key if credentials else ""
-    return connectors.open_connector(
-        feed.exchange,
-        Connection(
-            base_url=settings.base_url(feed.exchange),
-            nonces=HomeNonces(settings.home, feed.exchange, key),
-            limits=limits,
-            account=feed.account,
-            credentials=credentials,
-        ),
-    )
-
-
 def _plan(
     job: Job,
     connector: Connector,
@@ -100,10 +91,13 @@ def _plan(
     listener: Listener | None,
     report: PullReport,
     stop: threading.Event,
+    recorder: HomeRecorder,
 ) -> Iterator[Unit]:
     """The units of work of one job; what cannot even begin goes into ``report``."""
 
     def task(stream: Stream) -> Task:
+        if keeps_raw(job.spec):
+            recorder.want(stream)
         return Task(
             settings.home,
             ledger,
@@ -114,8 +108,12 @@ def _plan(
             job.spec.lookback,
             listener,
             stop,
+            settings.number("TIDEMARK_LOOKUPS", LOOKUPS),
         )
 
+    if dataset(job.dataset).is_reference:
+        yield _one(task(Stream(job.dataset)))
+        return
     if dataset(job.dataset).is_account:
         stream = Stream(job.dataset, account=job.feed.account)
         if settings.credentials(job.exchange, job.feed.account) is None:
@@ -134,6 +132,9 @@ def _plan(
         return
     symbols, refused = _symbols(job, connector)
     report.streams += refused
+    if job.feed.markets is None and symbols:
+        for symbol, timeframe in _ended(job, ledger, symbols):
+            yield _end(task(Stream(job.dataset, symbol=symbol, timeframe=timeframe)))
     if offer.cursor is Cursor.SNAPSHOT:
         for batch in batches(symbols, offer):
             yield _batch([task(Stream(job.dataset, symbol=s)) for s in batch])
@@ -147,6 +148,21 @@ def _one(task: Task) -> Unit:
     return lambda: [pull_stream(task)]
 
 
+def _end(task: Task) -> Unit:
+    return lambda: [end_stream(task)]
+
+
+def _ended(job: Job, ledger: Ledger, symbols: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Market and timeframe of the streams of markets that are listed no longer."""
+    with ledger.reading() as db:
+        rows = db.execute(
+            "SELECT stream FROM streams WHERE exchange = ? AND dataset = ? ORDER BY 1",
+            (job.exchange, job.dataset),
+        ).fetchall()
+    streams = [StreamId(job.exchange, job.dataset, name) for (name,) in rows]
+    return [(s.part, s.timeframe) for s in streams if s.part not in symbols]
+
+
 def _batch(tasks: list[Task]) -> Unit:
     return lambda: pull_batch(tasks)
 
@@ -155,8 +171,8 @@ def _symbols(job: Job, connector: Connector) -> tuple[list[str], list[StreamRepo
     """The markets to pull, and a report for each that cannot be."""
     try:
         listed = {m.symbol: m for m in connector.markets()}
-    except (RequestError, ContractError) as error:
-        if job.feed.markets is not None:
+    except (RequestError, ContractError, TransientError) as error:
+        if job.feed.markets is not None and not isinstance(error, UnreachableError):
             return list(job.feed.markets), []  # no list to be had: each market answers for itself
         return [], [StreamReport(job.exchange, job.dataset, "", error=str(error))]
     except TidemarkError as error:

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from connectors.base import Connector, Cursor, Offer, Page, Stream
 from connectors.errors import RequestError
@@ -13,7 +16,9 @@ from pipelines.ingest.committer import Committer
 from pipelines.ingest.context import StreamContext, to_datetime
 from pipelines.ingest.derived import build_candles
 from pipelines.ingest.latest import pull_latest
+from pipelines.ingest.lookups import pull_lookups
 from pipelines.ingest.pages import pull_pages
+from pipelines.ingest.reference import pull_reference
 from pipelines.ingest.report import Listener, StreamReport
 from pipelines.ingest.snapshots import store_snapshot
 from pipelines.ingest.windowed import WindowedPull
@@ -21,6 +26,8 @@ from schemas import TidemarkError
 from warehouse.lake import StreamWriter
 from warehouse.ledger import Ledger, StreamId
 from warehouse.locks import exclusive
+
+LOOKUPS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class Task:
     lookback: int | None
     listener: Listener | None
     stop: threading.Event = field(default_factory=threading.Event)
+    lookups: int = LOOKUPS
+    """The most rows that a pull asks for one by one."""
 
     @property
     def id(self) -> StreamId:
@@ -59,8 +68,29 @@ def pull_stream(task: Task) -> StreamReport:
                 pull_pages(context)
             case Cursor.DERIVED:
                 build_candles(context)
-            case Cursor.SNAPSHOT:
-                raise ValueError("snapshots are pulled in batches")
+            case Cursor.SNAPSHOT if context.declared.is_reference:
+                pull_reference(context, task.offer)
+            case Cursor.SNAPSHOT:  # of the whole account; those of markets come in batches
+                store_snapshot(context, task.connector.snapshot(task.stream.dataset, ()))
+            case Cursor.LOOKUP:
+                pull_lookups(context, task.lookups)
+
+    return _with_stream(task, work)
+
+
+def end_stream(task: Task) -> StreamReport:
+    """Say once that the exchange lists the stream's market no longer. Its rows stay."""
+
+    def work(context: StreamContext) -> None:
+        known = msgspec.json.decode(context.state.law)
+        if known.get("ended"):
+            return
+        context.report.notice = (
+            f"{context.name}: {context.id.exchange} lists this market no longer; "
+            "what was collected stays, nothing more is asked for unless it is listed again"
+        )
+        law = msgspec.json.encode({**known, "ended": True}).decode()
+        context.commit(None, replace(context.state, law=law))
 
     return _with_stream(task, work)
 

@@ -25,6 +25,8 @@ from warehouse.ledger import StreamState
 
 UNSETTLED: Final = ("pending", "unconfirmed", "open")
 """States of a row that may still change under the same id."""
+SETTLE_REQUESTS: Final = 20
+"""The most requests of one pull for rows that may have changed, beyond the look-back."""
 LOOKBACK_ROWS: Final = 1000
 LOOKBACK_CANDLES: Final = 3
 
@@ -259,15 +261,24 @@ class WindowedPull:
     # -- rows that may still change -----------------------------------------------------------
 
     def _settle(self) -> None:
-        """Read again the rows whose state was not final, where this pull has not met them yet."""
-        waiting = sorted(self.state.unsettled - self.reread, reverse=True)
-        while waiting:
-            newest = waiting[0]
-            window = self.law.window(None, newest, self.offer.max_rows)
-            if self.law.keeps != "newest":
-                window = self.law.window(newest, newest, self.offer.max_rows)
+        """Read again the rows whose state was not final, where this pull has not met them yet.
+
+        Whole windows of them, so that many cost few requests; where they take more than a pull
+        may spend, the next one goes on with the rest.
+        """
+        waiting = sorted(self.state.unsettled - self.reread)
+        low, high = self.law.settle or (0, 0)
+        turn = [w for w in waiting if low <= w <= high] or waiting
+        for _ in range(SETTLE_REQUESTS):
+            if not turn:
+                break
+            # One beyond either end: whichever end an answer keeps, one of the two is shown.
+            window = self.law.window(max(0, turn[0] - 1), turn[-1] + 1, self.offer.max_rows)
             self._absorb(self._fetch(window))
-            waiting = [w for w in waiting[1:] if w not in self.reread]
+            left = [w for w in turn if w not in self.reread]
+            # Neither end is shown: those rows are gone from the list, and stay as they were.
+            turn = left if len(left) < len(turn) else turn[1:-1]
+        self.law = replace(self.law, settle=(turn[0], turn[-1]) if turn else None)
 
     # -- answers ------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 ``specs``      what the asset graph shows: keys, descriptions, column schemas, kinds
 ``pulling``    the assets <exchange>/<dataset>: one step a feed, in the exchange's pool
-``publishing`` the assets warehouse/<dataset>: one step, so that a run publishes once
+``publishing`` the assets warehouse/<dataset> and marts/<name>: one step, a run publishes once
+``marts``      what the asset graph shows of the views
 ``schedules``  one job and one schedule for every dataset that declares a schedule
 ``metadata``   what every materialisation tells
 ``code``       all of it together: what ``pipelines.definitions`` loads

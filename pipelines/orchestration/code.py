@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines.feeds import FEEDS_ROOT, Feed, feeds_root, load_feeds
+from pipelines.orchestration.checks import account_checks
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
 from pipelines.orchestration.schedules import feed_jobs, feed_schedules
@@ -25,6 +26,7 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
     """The tables, a job for everything, and the executor: one process, one step after another."""
     return dg.Definitions(
         assets=[warehouse_assets(feeds)] if feeds else [],
+        asset_checks=account_checks(feeds),
         jobs=[
             dg.define_asset_job(
                 "everything",

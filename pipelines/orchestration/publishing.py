@@ -1,4 +1,7 @@
-"""The assets ``warehouse/<dataset>``, and publishing where their step will not run."""
+"""The assets ``warehouse/<dataset>`` and ``marts/<name>``: one step publishes them all.
+
+And publishing where that step will not run.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,6 +9,7 @@ import dagster as dg
 
 from pipelines import ingest
 from pipelines.feeds import Feed
+from pipelines.orchestration.marts import mart_key, mart_metadata, mart_spec, marts_of
 from pipelines.orchestration.metadata import publish_metadata
 from pipelines.orchestration.specs import dataset_of, datasets_of, table_key, table_spec
 from pipelines.settings import load_settings
@@ -13,16 +17,22 @@ from schemas import TidemarkError
 
 
 def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
-    """One step for all tables: one run publishes once."""
+    """One step for all tables and the views on them: one run publishes once."""
+    collected = datasets_of(feeds)
+    marts = marts_of(collected)
 
     @dg.multi_asset(
-        specs=[table_spec(dataset, feeds) for dataset in datasets_of(feeds)],
+        specs=[
+            *(table_spec(dataset, feeds) for dataset in collected),
+            *(mart_spec(mart, feeds) for mart in marts),
+        ],
         name="publish",
         description="Load what changed in the lake into DuckDB, and put it live in one move.",
         can_subset=True,
     )
     def publish(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
-        datasets = sorted(dataset_of(key) for key in context.selected_asset_keys)
+        selected = context.selected_asset_keys
+        datasets = sorted(name for name in collected if table_key(name) in selected)
         try:
             report = ingest.publish(load_settings(), datasets)
         except TidemarkError as error:
@@ -34,12 +44,17 @@ def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
                     dataset, report.tables[dataset], report.path, report.published
                 ),
             )
+        for mart in marts:
+            if mart_key(mart.name) in selected:
+                yield dg.MaterializeResult(
+                    asset_key=mart_key(mart.name), metadata=mart_metadata(mart)
+                )
 
     return publish
 
 
 def publish_here(context: dg.AssetExecutionContext, datasets: Sequence[str]) -> None:
-    """Publish from within a pull, and record it on the tables' assets."""
+    """Publish from within a pull, and record it on the assets of the tables and their views."""
     report = ingest.publish(load_settings(), datasets)
     for dataset in datasets:
         context.log_event(
@@ -49,6 +64,10 @@ def publish_here(context: dg.AssetExecutionContext, datasets: Sequence[str]) -> 
                     dataset, report.tables[dataset], report.path, report.published
                 ),
             )
+        )
+    for mart in marts_of(datasets):
+        context.log_event(
+            dg.AssetMaterialization(mart_key(mart.name), metadata=mart_metadata(mart))
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from pipelines.feeds import Feed, Job, jobs
+from pipelines.orchestration.marts import mart_key, marts_of
 from pipelines.orchestration.pulling import FEED_TAG, python_name
 from pipelines.orchestration.specs import lake_key, table_key
 
@@ -27,7 +28,7 @@ def job_name(job: Job) -> str:
 
 
 def feed_jobs(feed: Feed, feeds: Sequence[Feed]) -> list["UnresolvedAssetJobDefinition"]:
-    """A job for every dataset: pull it, and publish its table."""
+    """A job for every dataset: pull it, and publish its table and the views on it."""
     return [_asset_job(job, feeds) for job in jobs([feed])]
 
 
@@ -41,7 +42,9 @@ def _asset_job(job: Job, feeds: Sequence[Feed]) -> "UnresolvedAssetJobDefinition
     return dg.define_asset_job(
         job_name(job),
         selection=dg.AssetSelection.assets(
-            lake_key(job.exchange, job.dataset), table_key(job.dataset)
+            lake_key(job.exchange, job.dataset),
+            table_key(job.dataset),
+            *(mart_key(mart.name) for mart in marts_of([job.dataset])),
         ),
         description=f"Pull {job.name} and publish warehouse/{job.dataset}.",
         tags={FEED_TAG: job.feed.name} if len(sharing) > 1 else {},

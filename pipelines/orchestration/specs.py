@@ -10,9 +10,12 @@ import connectors
 from connectors.base import Cursor
 from pipelines.feeds import Feed, Job, jobs
 from schemas import DATASETS, Dataset
+from schemas.columns import column_description
 
 OWNERS: Final = ("team:tidemark",)
 WAREHOUSE: Final = "warehouse"
+_SOURCES: Final = {Cursor.DERIVED: "trades", Cursor.LOOKUP: "account_trades"}
+"""The dataset that one of this kind is built from, or told by which rows to ask for."""
 
 
 def lake_key(exchange: str, dataset: str) -> dg.AssetKey:
@@ -34,11 +37,9 @@ def lake_spec(exchange: str, dataset: str, feeds: Sequence[Feed]) -> dg.AssetSpe
     """The asset of one dataset of one exchange, whichever feeds collect it."""
     declared = DATASETS[dataset]
     owners = [job for job in jobs(feeds) if (job.exchange, job.dataset) == (exchange, dataset)]
-    deps = []
-    if connectors.offers(exchange)[dataset].cursor is Cursor.DERIVED and any(
-        (job.exchange, job.dataset) == (exchange, "trades") for job in jobs(feeds)
-    ):
-        deps = [lake_key(exchange, "trades")]
+    source = _SOURCES.get(connectors.offers(exchange)[dataset].cursor)
+    collected = any((job.exchange, job.dataset) == (exchange, source) for job in jobs(feeds))
+    deps = [lake_key(exchange, source)] if source and collected else []
     return dg.AssetSpec(
         lake_key(exchange, dataset),
         deps=deps,
@@ -91,6 +92,7 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
             dg.TableColumn(
                 field.name,
                 _type_name(field.type),
+                description=column_description(dataset.name, field.name),
                 constraints=dg.TableColumnConstraints(nullable=field.nullable),
                 tags=_tags(dataset, field.name),
             )
@@ -114,6 +116,8 @@ def _description(dataset: Dataset, owners: Sequence[Job]) -> str:
     for job in owners:
         if dataset.is_account:
             what = f"account `{job.feed.account}`"
+        elif dataset.is_reference:
+            what = "all that the exchange lists"
         elif job.feed.markets is None:
             what = "all markets"
         else:
@@ -122,6 +126,6 @@ def _description(dataset: Dataset, owners: Sequence[Job]) -> str:
         frames = f", timeframes {', '.join(job.spec.timeframes)}" if job.spec.timeframes else ""
         lines.append(f"- feed `{job.feed.name}`: {what}{frames}{when}")
     since = min((job.feed.start for job in owners), default=None)
-    if since is not None and not dataset.snapshot:
+    if since is not None and not (dataset.snapshot or dataset.is_reference):
         lines.append(f"\nHistory is wanted back to {since:%Y-%m-%d}.")
     return "\n".join(lines)

@@ -13,10 +13,13 @@ import connectors
 import sandbox
 from connectors import Connection, Connector, Credentials, Cursor, Page, Stream, Window
 from connectors.local import LocalNonces, NoLimits
+from schemas import DATASETS
 
 EPOCH = "2026-01-10T00:00:00"
 NOW = "2026-01-10T20:00:00"
 CLOCK = 1_768_000_000.25
+OWN_ORDER: dict[str, int] = {}
+"""An order of the account whose key opens WEX: ``id``."""
 
 
 class World:
@@ -63,6 +66,8 @@ def _running() -> Iterator[World]:
         for exchange in connectors.names():
             # A key's nonces outlive a test; those of this module begin where the clock stands.
             world._nonces[exchange] = LocalNonces()
+        world.truth.now()
+        OWN_ORDER["id"] = world.truth.accounts[sandbox.KEYS["wex"].account].orders[0].id
         yield world
 
 
@@ -82,8 +87,10 @@ def ask(connector: Connector, dataset: str, window: Window | None = None) -> Pag
     """One page of ``dataset``, whatever kind of call it takes."""
     offer = connector.offers[dataset]
     if offer.cursor is Cursor.SNAPSHOT:
-        return connector.snapshot(dataset, ["BTC-USD", "ETH-USD"])
-    if dataset.startswith("account_"):
+        return connector.snapshot(dataset, ["BTC-USD", "ETH-USD"][: offer.batch])
+    if offer.cursor is Cursor.LOOKUP:
+        return connector.lookup(Stream(dataset, account="main"), OWN_ORDER["id"])
+    if DATASETS[dataset].is_account:
         stream = Stream(dataset, account="main")
     elif dataset == "candles":
         stream = Stream(dataset, "BTC-USD", timeframe="5m")

@@ -14,6 +14,7 @@ from connectors.base import Cursor, Offer
 from pipelines.feeds import Job
 from pipelines.ingest import PublishReport, PullReport, StreamReport, TableState
 from pipelines.orchestration.code import all_definitions
+from pipelines.orchestration.marts import marts_of
 from pipelines.settings import Settings
 from schemas import DATASETS, ConfigError, TidemarkError
 
@@ -122,7 +123,12 @@ def materialized(result: dg.ExecuteInProcessResult) -> dict[str, Mapping[str, An
     return found
 
 
-EVERYTHING = {f"{owner}/{name}" for owner in (*OFFERS, "warehouse") for name in FIVE}
+MARTS = {f"marts/{mart.name}" for mart in marts_of(FIVE)}
+EVERYTHING = {f"{owner}/{name}" for owner in (*OFFERS, "warehouse") for name in FIVE} | MARTS
+
+
+def marts_on(*datasets: str) -> set[str]:
+    return {f"marts/{mart.name}" for mart in marts_of(datasets)}
 
 
 def test_assets(engine: Engine) -> None:
@@ -133,12 +139,25 @@ def test_assets(engine: Engine) -> None:
     (candles,) = keys("wex/candles")  # built from trades, because WEX has none
     assert graph.get(candles).parent_keys == set(keys("wex/trades"))
     assert not graph.get(keys("bitexbit/candles")[0]).parent_keys
+    (daily, compared, fees) = keys(
+        "marts/vwap_daily", "marts/candles_compared", "marts/fees_monthly"
+    )
+    assert graph.get(daily).parent_keys == set(keys("warehouse/trades"))
+    assert graph.get(compared).parent_keys == set(
+        keys("warehouse/trades", "warehouse/candles", "marts/candles_rebuilt")
+    )
+    assert graph.get(fees).parent_keys == set(keys("marts/fills"))
+    assert "marts/book_depth" not in EVERYTHING  # nobody collects order books here
 
 
 def test_what_the_graph_shows(engine: Engine) -> None:
     for spec in all_definitions().resolve_all_asset_specs():
-        dataset = DATASETS[spec.key.path[-1]]
         schema = spec.metadata["dagster/column_schema"]
+        assert all(column.description for column in schema.columns)
+        if spec.group_name == "marts":
+            assert spec.kinds == {"duckdb", "sql"}
+            continue
+        dataset = DATASETS[spec.key.path[-1]]
         assert [c.name for c in schema.columns] == dataset.schema.names
         assert dataset.description in (spec.description or "")
         assert spec.group_name == spec.key.path[0]
@@ -166,7 +185,7 @@ def test_schedules(engine: Engine) -> None:
         exchange, dataset = name.split("_", 1)
         job = definitions.resolve_job_def(name)
         assert job.asset_layer.selected_asset_keys == set(
-            keys(f"{exchange}/{dataset}", f"warehouse/{dataset}")
+            keys(f"{exchange}/{dataset}", f"warehouse/{dataset}", *marts_on(dataset))
         )
     assert definitions.resolve_job_def("everything").asset_layer.selected_asset_keys == set(
         keys(*EVERYTHING)
@@ -239,7 +258,8 @@ def test_a_part_of_the_assets(engine: Engine, instance: dg.DagsterInstance) -> N
     # what has no table in the run is published by the pull itself, as `tidemark pull` does
     assert engine.published == [["tickers"], ["trades"]]
     assert set(materialized(result)) == {
-        *("bitexbit/trades", "bitexbit/tickers", "warehouse/trades", "warehouse/tickers")
+        *("bitexbit/trades", "bitexbit/tickers", "warehouse/trades", "warehouse/tickers"),
+        *marts_on("tickers"),
     }
 
 

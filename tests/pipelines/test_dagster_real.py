@@ -9,8 +9,10 @@ import pytest
 import sandbox
 import warehouse
 from pipelines.definitions import defs
+from pipelines.feeds import load_feeds
+from pipelines.orchestration.marts import marts_of
 
-FIVE = ("trades", "candles", "tickers", "account_trades", "account_transactions")
+COLLECTED = {feed.exchange: set(feed.datasets) for feed in load_feeds()}
 
 
 @pytest.fixture
@@ -21,6 +23,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[sandbox.W
         for name, value in server.env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path))
+        monkeypatch.setenv("TIDEMARK_LOOKUPS", "3")
         monkeypatch.delenv("TIDEMARK_FEEDS", raising=False)
         yield world
 
@@ -40,13 +43,16 @@ def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path
         for event in result.get_asset_materialization_events()
         if event.asset_key
     }
-    assert set(told) == {f"{o}/{d}" for o in ("bitexbit", "wex", "warehouse") for d in FIVE}
-    for dataset in FIVE:
-        answer = warehouse.sql(tmp_path, f"SELECT count(*) AS rows FROM {dataset}")
+    every = set().union(*COLLECTED.values())
+    owners = {**COLLECTED, "warehouse": every, "marts": {mart.name for mart in marts_of(every)}}
+    assert set(told) == {f"{owner}/{name}" for owner in owners for name in owners[owner]}
+    for dataset in every:
+        answer = warehouse.sql(f"SELECT count(*) AS rows FROM {dataset}", tmp_path)
         (rows,) = answer.column("rows").to_pylist()
         assert rows > 0
         assert told[f"warehouse/{dataset}"]["dagster/row_count"].value == rows
         assert rows == sum(
             told[f"{exchange}/{dataset}"]["dagster/row_count"].value
-            for exchange in ("bitexbit", "wex")
+            for exchange, collected in COLLECTED.items()
+            if dataset in collected
         )

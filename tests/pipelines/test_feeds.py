@@ -280,6 +280,13 @@ def test_no_feeds_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         select_jobs(load_feeds(), [])
 
 
+ONLY_BITEXBIT = {
+    "public_orders": "0 * * * *",
+    "currencies": "0 0 * * *",
+    "trading_fees": "0 0 * * *",
+}
+
+
 def test_the_shipped_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     feeds = load_feeds(FEEDS_ROOT)
@@ -293,6 +300,11 @@ def test_the_shipped_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
             "tickers": "* * * * *",
             "account_trades": "*/15 * * * *",
             "account_transactions": "*/15 * * * *",
+            "account_orders": "*/15 * * * *",
+            "balances": "0 * * * *",
+            "order_books": "*/15 * * * *",
+            "markets": "0 0 * * *",
+            **(ONLY_BITEXBIT if feed.name == "bitexbit" else {}),
         }
 
 

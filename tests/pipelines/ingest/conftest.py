@@ -24,7 +24,8 @@ def exchange() -> Iterator[Served]:
 
 def settings_for(server: Served, home: Path) -> Settings:
     """Settings that point both exchanges at ``server``."""
-    return load_settings(dict(server.env, TIDEMARK_HOME=str(home)), None)
+    variables = dict(server.env, TIDEMARK_HOME=str(home), TIDEMARK_LOOKUPS="1000")
+    return load_settings(variables, None)
 
 
 @pytest.fixture

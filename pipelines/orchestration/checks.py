@@ -1,0 +1,70 @@
+"""Asset checks: what the stored data says of itself."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import dagster as dg
+
+from pipelines import ingest
+from pipelines.feeds import Feed
+from pipelines.ingest import Difference
+from pipelines.orchestration.specs import exchanges_of, table_key
+from pipelines.settings import load_settings
+
+_SHOWN: Final = 50
+
+
+def account_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
+    """The check of balances against the history, where some feed collects balances."""
+    return [_reconciles()] if exchanges_of("balances", feeds) else []
+
+
+def _reconciles() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=table_key("balances"),
+        name="reconciles",
+        description="What trades, transactions, orders and fees say the account owns is what the "
+        "exchange says, to the last digit: the view `reconciliation`. Red where a difference has "
+        "no likely cause.",
+    )
+    def reconciles() -> dg.AssetCheckResult:
+        found = ingest.reconciliation(load_settings())
+        told = len(found.unexplained)
+        return dg.AssetCheckResult(
+            passed=not found.unexplained,
+            description=(
+                f"{told:,} of {found.compared:,} balances differ from the history and nothing "
+                "explains it: ask `SELECT * FROM reconciliation WHERE NOT explained`"
+                if told
+                else f"{found.compared:,} balances compared with the history"
+            ),
+            metadata={
+                "compared": found.compared,
+                "unexplained": told,
+                "explained": len(found.explained),
+                "waiting for the next pull of the history": len(found.waiting),
+                **({"differences": _table(found.unexplained)} if told else {}),
+                **({"with likely cause": _table(found.explained)} if found.explained else {}),
+            },
+        )
+
+    return reconciles
+
+
+def _table(rows: Sequence[Difference]) -> dg.MetadataValue:
+    records = [
+        dg.TableRecord(
+            {
+                "account": f"{row.exchange}/{row.account}",
+                "currency": row.currency,
+                "observed_at": row.observed_at.isoformat(),
+                "computed": f"{row.computed:f}",
+                "reported": f"{row.reported:f}",
+                "difference": f"{row.difference:f}",
+                "cause": row.cause or "",
+            }
+        )
+        for row in rows[-_SHOWN:]
+    ]
+    columns = [dg.TableColumn(name) for name in records[0].data]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))

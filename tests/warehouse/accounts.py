@@ -1,0 +1,121 @@
+"""An account's rows in memory, with the views of the account ledger over them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from schemas import DATASETS
+from warehouse.coverage_table import COVERAGE_SCHEMA
+from warehouse.views import View, views
+
+NOON = datetime(2024, 8, 8, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=30)
+Row = dict[str, Any]
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def _needed(key: str) -> Iterable[View]:
+    view = views().get(key)
+    if view is not None:
+        for source in view.sources:
+            yield from _needed(source)
+        yield view
+
+
+class Accounts:
+    """Tables of account data and the view ``reconciliation`` with all that it reads."""
+
+    def __init__(self) -> None:
+        self.db = duckdb.connect()
+        self.db.execute("SET TimeZone = 'UTC'")
+        for name, schema in ({d.name: d.schema for d in DATASETS.values()}).items():
+            self._create(name, schema)
+        self._create("coverage", COVERAGE_SCHEMA)
+        for view in dict.fromkeys(_needed("reconciliation")):
+            self.db.execute(view.statement())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.db.close()
+
+    def _create(self, name: str, schema: pa.Schema) -> None:
+        self.db.register("empty", schema.empty_table())
+        self.db.execute(f'CREATE TABLE "{name}" AS FROM empty')
+        self.db.unregister("empty")
+
+    def add(self, dataset: str, *rows: Row, exchange: str = "x") -> None:
+        """Rows of a dataset; what is not given is null."""
+        schema = COVERAGE_SCHEMA if dataset == "coverage" else DATASETS[dataset].schema
+        known = {"exchange": exchange, "account": "main", "ingested_at": NOON}
+        whole = [dict.fromkeys(schema.names) | known | row for row in rows]
+        chosen = [{name: row[name] for name in schema.names} for row in whole]
+        self.db.register("given", pa.Table.from_pylist(chosen, schema=schema))
+        self.db.execute(f'INSERT INTO "{dataset}" BY NAME FROM given')
+        self.db.unregister("given")
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return self.db.execute(query).fetchall()
+
+    def balances(self, observed_at: datetime, exchange: str = "x", **amounts: str) -> None:
+        """One observation that says nothing of what is reserved."""
+        for currency, amount in amounts.items():
+            row = {"currency": currency, "available": Decimal(amount), "observed_at": observed_at}
+            self.add("balances", row, exchange=exchange)
+
+    def result(self) -> list[tuple[Any, ...]]:
+        """Currency, difference, cause, explained: in order of time."""
+        return self.rows(
+            "SELECT currency, difference, cause, explained FROM reconciliation"
+            " ORDER BY observed_at, currency"
+        )
+
+    def unbalanced(self) -> list[tuple[Any, ...]]:
+        """Events whose entries do not add up to 0 in some currency; there must be none."""
+        return self.rows(
+            "SELECT exchange, account, event, currency, sum(amount) FROM ledger"
+            " GROUP BY ALL HAVING sum(amount) <> 0"
+        )
+
+
+def line(id_: int, when: datetime, kind: str, amount: str, currency: str, text: str = "") -> Row:
+    """A row of account_transactions that is ok."""
+    return {
+        "transaction_id": str(id_),
+        "timestamp": when,
+        "type": kind,
+        "currency": currency,
+        "amount": Decimal(amount),
+        "status": "ok",
+        "description": text,
+    }
+
+
+def fill(id_: int, when: datetime, side: str, price: str, amount: str, **more: Any) -> Row:
+    """A row of account_trades on LTC-EUR."""
+    made = {
+        "symbol": "LTC-EUR",
+        "trade_id": str(id_),
+        "timestamp": when,
+        "side": side,
+        "price": Decimal(price),
+        "amount": Decimal(amount),
+        "cost": Decimal(price) * Decimal(amount),
+    }
+    return made | more

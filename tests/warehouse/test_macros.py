@@ -1,0 +1,161 @@
+"""Macros: exact division, intervals of any length, candles against a model in Python."""
+
+import random
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import duckdb
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.warehouse.database import EXACT, START, at, database, insert, places, rows, trade
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def empty() -> duckdb.DuckDBPyConnection:
+    return database()
+
+
+@pytest.fixture
+def db() -> duckdb.DuckDBPyConnection:
+    return database()
+
+
+@given(
+    st.decimals(-(10**14), 10**14, places=18),
+    st.decimals(-(10**10), 10**10, places=12),
+)
+@example(Decimal("0.0000000000005"), Decimal(1))
+@example(Decimal("-0.0000000000005"), Decimal(1))
+@example(Decimal("0.000000000000499999"), Decimal(1))
+@example(Decimal(2), Decimal(-3))
+def test_ratio_is_exact_to_its_last_digit(
+    empty: duckdb.DuckDBPyConnection, numerator: Decimal, denominator: Decimal
+) -> None:
+    query = "SELECT ratio(?::DECIMAL(38,18), ?::DECIMAL(38,12))"
+    (found,) = empty.execute(query, [str(numerator), str(denominator)]).fetchone() or (None,)
+    if not denominator:
+        assert found is None
+        return
+    wanted = places(EXACT.divide(numerator, denominator), 12)
+    assert found == (wanted if abs(wanted) < 10**26 else None)
+
+
+def test_ratio_of_nothing_is_nothing(empty: duckdb.DuckDBPyConnection) -> None:
+    query = "SELECT ratio(NULL::DECIMAL(38,12), 1::DECIMAL(38,12)), ratio(1, NULL::DECIMAL(38,12))"
+    assert empty.execute(query).fetchone() == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "opening"),
+    [
+        ("1s", "2026-01-14 13:47:31"),
+        ("7m", "2026-01-14 13:44:00"),  # counted from 1970
+        ("1h", "2026-01-14 13:00:00"),
+        ("1d", "2026-01-14 00:00:00"),
+        ("1w", "2026-01-12 00:00:00"),  # a Monday
+    ],
+)
+def test_slots(empty: duckdb.DuckDBPyConnection, timeframe: str, opening: str) -> None:
+    query = "SELECT time_slot('2026-01-14 13:47:31.5+00'::TIMESTAMPTZ, ?)::VARCHAR"
+    (found,) = empty.execute(query, [timeframe]).fetchone() or ("",)
+    assert found == f"{opening}+00"
+
+
+@pytest.mark.parametrize("wrong", ["7", "m", "0m", "7 m", "7M", "-7m", "1.5h", ""])
+def test_no_timeframe(db: duckdb.DuckDBPyConnection, wrong: str) -> None:
+    trade(db, 1, START, "1", "1")
+    with pytest.raises(duckdb.Error, match="not a timeframe"):
+        db.execute(f"FROM candles('BTC-USD', '{wrong}')").fetchall()
+
+
+def test_candles_are_those_of_a_model(db: duckdb.DuckDBPyConnection) -> None:
+    chance = random.Random(4)
+    made = []
+    for number in range(999_999_000, 1_000_000_400):  # ids gain a digit
+        time = START + timedelta(seconds=chance.randrange(6 * 3600))  # many share a second
+        price = str(chance.randrange(1, 10**6) / Decimal(1000))
+        amount = str(chance.randrange(1, 10**12) / Decimal(10**10))
+        exchange = chance.choice(["x", "y"])
+        made.append((exchange, time, number, Decimal(price), Decimal(amount)))
+        trade(db, number, time, price, amount, exchange=exchange)
+    trade(db, 5, at(0), "1", "1", symbol="ETH-USD")
+    slots: dict[tuple[str, datetime], list[tuple[Decimal, Decimal]]] = defaultdict(list)
+    for exchange, time, _, price_, amount_ in sorted(made):
+        opening = time - (time - EPOCH) % timedelta(minutes=7)
+        slots[exchange, opening].append((price_, amount_))
+    wanted = [
+        {
+            "exchange": exchange,
+            "symbol": "BTC-USD",
+            "timeframe": "7m",
+            "timestamp": opening,
+            "open": held[0][0],
+            "high": max(p for p, _ in held),
+            "low": min(p for p, _ in held),
+            "close": held[-1][0],
+            "volume": sum(a for _, a in held),
+            "trades": len(held),
+        }
+        for (exchange, opening), held in sorted(slots.items())
+    ]
+    assert (
+        sorted(
+            rows(db, "FROM candles('BTC-USD', '7m')"), key=lambda r: (r["exchange"], r["timestamp"])
+        )
+        == wanted
+    )
+    since, until = wanted[3]["timestamp"], wanted[9]["timestamp"]
+    asked = f"candles('BTC-USD', '7m', exchange := 'x', since := '{since}', until := '{until}')"
+    assert rows(db, f"FROM {asked} ORDER BY timestamp") == wanted[3:9]
+    # a bound within an interval never cuts a candle in two
+    asked = f"candles('BTC-USD', '7m', exchange := 'x', since := '{since + timedelta(seconds=1)}')"
+    assert rows(db, f"FROM {asked} ORDER BY timestamp")[0] == wanted[4]
+    assert rows(db, "SELECT count(*) AS n FROM candles") == [{"n": 0}]  # the table is the table
+
+
+def test_trades_between(db: duckdb.DuckDBPyConnection) -> None:
+    for number in range(6):
+        trade(db, number, at(number // 2), "1", "1", exchange="xy"[number % 2])
+    asked = f"trades_between('BTC-USD', '{at(1)}', '{at(2)}'"
+    assert [r["trade_id"] for r in rows(db, f"FROM {asked})")] == ["2", "3"]
+    assert [r["trade_id"] for r in rows(db, f"FROM {asked}, exchange := 'y')")] == ["3"]
+
+
+def test_account_value(db: duckdb.DuckDBPyConnection) -> None:
+    day = 24 * 60
+    for moment, held in ((5, {"BTC": "2", "USD": "100"}), (day + 5, {"BTC": "1", "EUR": "50"})):
+        for currency, available in held.items():
+            insert(
+                db,
+                "balances",
+                currency=currency,
+                observed_at=at(moment),
+                available=Decimal(available),
+                reserved=Decimal("0.5") if currency == "BTC" else None,
+            )
+    trade(db, 1, at(1), "100", "1")
+    trade(db, 2, at(day - 1), "110.123456789012", "1")
+    trade(db, 3, at(2 * day + 1), "120", "1")
+    trade(db, 4, at(day + 1), "0.3", "1", symbol="USD-EUR")
+    insert(db, "tickers", observed_at=at(2 * day + 9), timestamp=at(0), last=Decimal(130))
+    found = rows(db, "SELECT * EXCLUDE (exchange, account, quote) FROM account_value('USD', '1d')")
+    seen = [tuple(r.values()) for r in found]
+    price = Decimal("110.123456789012")
+    euro = places(EXACT.divide(Decimal(1), Decimal("0.3")), 12)
+    one = Decimal(1)
+    assert seen == [
+        ("BTC", at(0), Decimal("2.5"), price, Decimal("2.5") * price),
+        ("BTC", at(day), Decimal("1.5"), price, Decimal("1.5") * price),
+        ("BTC", at(2 * day), Decimal("1.5"), Decimal(130), Decimal(195)),
+        ("EUR", at(day), Decimal(50), euro, places(50 / Decimal("0.3"), 12)),
+        ("EUR", at(2 * day), Decimal(50), euro, places(50 / Decimal("0.3"), 12)),
+        ("USD", at(0), Decimal(100), one, Decimal(100)),  # gone on the second day
+    ]
+    assert rows(db, "FROM marts.account_value_daily") == rows(db, "FROM account_value('USD', '1d')")
+    (yen,) = {r["value"] for r in rows(db, "FROM account_value('JPY')")}
+    assert yen is None

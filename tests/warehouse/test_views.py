@@ -1,0 +1,157 @@
+"""SQL files: described truly, created by every publish, commented, usable from elsewhere."""
+
+import os
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import warehouse
+from schemas.columns import column_description
+from tests.warehouse.database import database
+from tests.warehouse.tools import NOON, TRADES, row, store
+from warehouse import catalog
+from warehouse.errors import StorageError
+from warehouse.ledger import Ledger
+from warehouse.views import View, parse, tables_of, views
+
+ARGUMENTS = {"symbol": "'BTC-USD'", "timeframe": "'7m'", "since": "'2026-01-10'"}
+ARGUMENTS |= {"until": "'2026-01-11'"}
+HEAD = "-- What it is.\n--\n-- grain: one row per x\n-- columns:\n--   x    BIGINT    what\n"
+
+
+@pytest.fixture(scope="module")
+def db() -> duckdb.DuckDBPyConnection:
+    return database()
+
+
+def called(view: View) -> str:
+    if not view.is_macro:
+        return view.key
+    needed = [ARGUMENTS[p.name] for p in view.parameters if p.default is None]
+    return f"{view.name}({', '.join(needed)})"
+
+
+@pytest.mark.parametrize("key", [k for k, v in views().items() if v.columns])
+def test_a_head_says_what_the_view_gives(db: duckdb.DuckDBPyConnection, key: str) -> None:
+    view = views()[key]
+    found = db.execute(f"DESCRIBE FROM {called(view)}").fetchall()
+    assert [(c.name, c.type) for c in view.columns] == [(name, kind) for name, kind, *_ in found]
+    assert view.grain.startswith("one row per ")
+    assert view.title.endswith((".", ":")) or "FROM" in view.title
+
+
+def test_sources_are_all_there_is_to_read() -> None:
+    for view in views().values():
+        for source in view.sources:
+            assert source in views() or source in catalog.tables(), (view.key, source)
+        for name in (*catalog.tables(), *views()):
+            bare = name.removeprefix("marts.").removesuffix("()")
+            spelled = f"{'marts' if name.startswith('marts.') else 'main'}.{bare}"
+            reads = f"{spelled}(" if name.endswith("()") else f"{spelled}\n"
+            used = reads in view.body.replace(" ", "\n").replace(")", "\n").replace(";", "\n")
+            assert not used or name in view.sources, (view.key, name)
+
+
+def test_what_a_view_reads_in_the_end() -> None:
+    assert tables_of(views()["marts.vwap_daily"]) == ("trades",)
+    assert set(tables_of(views()["marts.account_value_daily"])) == {"balances", "trades", "tickers"}
+
+
+def test_everything_is_commented(db: duckdb.DuckDBPyConnection) -> None:
+    columns = db.execute(
+        "SELECT table_name, column_name, comment FROM duckdb_columns()"
+        " WHERE NOT internal AND schema_name IN ('main', 'marts')"
+    ).fetchall()
+    assert len(columns) > 300
+    assert [c for c in columns if not c[2]] == []
+    assert ("trades", "side", "buy or sell: the taker's.") in columns
+    for kind in ("tables", "views"):
+        comments = db.execute(
+            f"SELECT comment FROM duckdb_{kind}() WHERE NOT internal AND schema_name != '_tidemark'"
+        ).fetchall()
+        assert comments
+        assert all(comment for (comment,) in comments)
+    macros = db.execute(
+        "SELECT function_name, comment FROM duckdb_functions()"
+        " WHERE NOT internal AND function_type IN ('macro', 'table_macro')"
+    ).fetchall()
+    assert {name for name, _ in macros} == {v.name for v in views().values() if v.is_macro}
+    assert all(comment for _, comment in macros)
+
+
+def test_every_column_means_something() -> None:
+    for table, schema in catalog.tables().items():
+        for column in schema.names:
+            assert column_description(table, column).endswith(".")
+    with pytest.raises(KeyError):
+        column_description("trades", "colour")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1",
+        "-- Title only.\nSELECT 1",
+        HEAD,
+        "-- What.\n-- columns:\n--   x BIGINT\nSELECT 1 AS x",
+    ],
+)
+def test_a_file_without_its_head_is_refused(text: str) -> None:
+    with pytest.raises(StorageError, match=r"marts/odd\.sql"):
+        parse("marts", "odd", text)
+
+
+def test_a_head_is_read() -> None:
+    text = HEAD.replace("what\n", "what it\n--             is\n") + "SELECT 1 AS x\n"
+    view = parse("marts", "odd", text)
+    assert view.columns[0].description == "what it is"
+    assert view.statement() == 'CREATE OR REPLACE VIEW marts."odd" AS\nSELECT 1 AS x'
+    assert view.comment == "What it is. One row per x."
+
+
+def test_publish_brings_the_views_and_renews_them_when_they_change(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(home, TRADES, [row(TRADES, n) for n in range(3)])
+    ledger = Ledger(home)
+    assert warehouse.publish(home, ledger).changed
+    assert warehouse.sql("SELECT trades FROM marts.vwap_daily")["trades"].to_pylist() == [3]
+    assert not warehouse.publish(home, ledger).changed
+
+    added = parse("views", "three", HEAD + "SELECT 3::BIGINT AS x")
+    known = [v for v in views().values() if v.key != "marts.health"]
+    monkeypatch.setattr(catalog, "views", lambda: {v.key: v for v in (*known, added)})
+    catalog.digest.cache_clear()
+    try:
+        published = warehouse.publish(home, ledger)
+        assert published.changed
+        assert published.rows == published.rows_before
+        assert warehouse.sql("FROM three")["x"].to_pylist() == [3]
+        with pytest.raises(StorageError, match="health"):
+            warehouse.sql("FROM marts.health")
+        assert not warehouse.publish(home, ledger).changed
+    finally:
+        catalog.digest.cache_clear()
+
+
+def test_a_file_of_other_columns_is_loaded_anew(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, n) for n in range(3)])
+    ledger = Ledger(home)
+    warehouse.publish(home, ledger)
+    with duckdb.connect(os.path.realpath(home / warehouse.LINK)) as db:
+        db.execute("ALTER TABLE trades DROP COLUMN cost")
+        db.execute("COMMENT ON TABLE _tidemark.loaded IS 'of another version'")
+    assert warehouse.publish(home, ledger).changed
+    assert warehouse.sql("SELECT count(cost) AS n FROM trades")["n"].to_pylist() == [3]
+
+
+def test_views_work_in_an_attached_file(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 0, time=NOON)])
+    warehouse.publish(home, Ledger(home))
+    with duckdb.connect() as db:
+        db.execute(f"ATTACH '{os.path.realpath(home / warehouse.LINK)}' AS held (READ_ONLY)")
+        for view in views().values():
+            if not view.is_macro:
+                db.execute(f"FROM held.{view.schema}.{view.name}").fetchall()
+        assert db.execute("SELECT volume FROM held.marts.vwap_daily").fetchall() != []

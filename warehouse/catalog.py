@@ -1,0 +1,122 @@
+"""What is in the DuckDB file besides rows: views, macros, and comments on everything.
+
+Made anew only when the SQL files or the declarations differ from those it was made of: a digest
+of them is kept in the file, as the comment of ``_tidemark.loaded``.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from schemas import DATASETS
+from schemas.columns import column_description
+from warehouse.coverage_table import COVERAGE_SCHEMA
+from warehouse.views import View, views
+
+COVERAGE_DESCRIPTION: Final = (
+    "What is proved, missing and lost of every stream, as the ledger knew it at this load."
+)
+
+
+def tables() -> Mapping[str, pa.Schema]:
+    """Every table of the DuckDB file and its columns."""
+    return {d.name: d.schema for d in DATASETS.values()} | {"coverage": COVERAGE_SCHEMA}
+
+
+def table_description(table: str) -> str:
+    """What a table holds."""
+    return COVERAGE_DESCRIPTION if table == "coverage" else DATASETS[table].description
+
+
+@cache
+def digest() -> str:
+    """Changes with every view, macro, comment and column."""
+    columns = (f"{name}: {schema.to_string()}" for name, schema in tables().items())
+    return hashlib.sha256("\n".join([*statements(), *columns]).encode()).hexdigest()
+
+
+def is_current(db: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the file's views and comments are those of this program."""
+    row = db.execute(
+        "SELECT comment FROM duckdb_tables()"
+        " WHERE schema_name = '_tidemark' AND table_name = 'loaded'"
+    ).fetchone()
+    return row is not None and row[0] == digest()
+
+
+def has_other_columns(db: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a table of the file has other columns than are declared now."""
+    held: dict[str, list[str]] = {}
+    for table, column in db.execute(
+        "SELECT table_name, column_name FROM duckdb_columns()"
+        " WHERE schema_name = 'main' AND NOT internal ORDER BY table_name, column_index"
+    ).fetchall():
+        held.setdefault(table, []).append(column)
+    return any(name in held and held[name] != s.names for name, s in tables().items())
+
+
+def drop_tables(db: duckdb.DuckDBPyConnection) -> None:
+    """Drop every table, and the mark of what is loaded."""
+    _drop_all(db)
+    for name in tables():
+        db.execute(f'DROP TABLE IF EXISTS main."{name}"')
+    db.execute("DROP SCHEMA IF EXISTS _tidemark CASCADE")
+
+
+def refresh(db: duckdb.DuckDBPyConnection) -> None:
+    """Create views, macros and comments, in one transaction; those that are no more are dropped."""
+    if is_current(db):
+        return
+    db.execute("BEGIN")
+    _drop_all(db)
+    for statement in statements():
+        db.execute(statement)
+    db.execute(f"COMMENT ON TABLE _tidemark.loaded IS {_text(digest())}")
+    db.execute("COMMIT")
+
+
+def statements() -> Iterator[str]:
+    """Everything that makes views, macros and comments, in order."""
+    yield "CREATE SCHEMA IF NOT EXISTS marts"
+    for name, schema in tables().items():
+        yield f'COMMENT ON TABLE main."{name}" IS {_text(table_description(name))}'
+        for column in schema.names:
+            yield _column_comment(f'main."{name}"', column, column_description(name, column))
+    for view in views().values():
+        yield view.statement()
+        yield from _comments(view)
+
+
+def _comments(view: View) -> Iterator[str]:
+    if view.is_macro:
+        kind = "MACRO TABLE" if view.columns else "MACRO"
+        yield f'COMMENT ON {kind} main."{view.name}" IS {_text(view.comment)}'
+        return
+    where = f'{view.schema}."{view.name}"'
+    yield f"COMMENT ON VIEW {where} IS {_text(view.comment)}"
+    for column in view.columns:
+        yield _column_comment(where, column.name, column.description)
+
+
+def _column_comment(where: str, column: str, description: str) -> str:
+    return f'COMMENT ON COLUMN {where}."{column}" IS {_text(description)}'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _drop_all(db: duckdb.DuckDBPyConnection) -> None:
+    for schema, name in db.execute(
+        "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
+    ).fetchall():
+        db.execute(f'DROP VIEW {schema}."{name}"')
+    for kind, name in db.execute(
+        "SELECT DISTINCT function_type, function_name FROM duckdb_functions()"
+        " WHERE NOT internal AND function_type IN ('macro', 'table_macro')"
+    ).fetchall():
+        db.execute(f'DROP MACRO {"TABLE " if kind == "table_macro" else ""}main."{name}"')

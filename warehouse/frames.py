@@ -1,0 +1,45 @@
+"""Hand a result over as Arrow, pandas or Polars, with decimals kept as decimals."""
+
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import pyarrow as pa
+
+from schemas import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+    PandasFrame: TypeAlias = pd.DataFrame
+    PolarsFrame: TypeAlias = pl.DataFrame
+
+As = Literal["arrow", "pandas", "polars"]
+"""Which library's table one gets."""
+_CHOICES: Final = ("arrow", "pandas", "polars")
+
+
+def check(as_: str) -> None:
+    """Raises ``ConfigError`` for a library that is none of ours."""
+    if as_ not in _CHOICES:
+        raise ConfigError(f"as_={as_!r} is not one of {', '.join(_CHOICES)}")
+
+
+def hand_over(table: pa.Table, as_: As) -> "pa.Table | PandasFrame | PolarsFrame":
+    """``table`` itself, a pandas frame of Arrow-backed columns, or a Polars frame.
+
+    The libraries are imported only when asked for.
+    """
+    check(as_)
+    if as_ == "pandas":
+        import pandas as pd
+
+        return table.to_pandas(types_mapper=pd.ArrowDtype)
+    if as_ == "polars":
+        try:
+            import polars as pl
+        except ImportError as error:
+            raise ConfigError('as_="polars" needs Polars: pip install polars') from error
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+    return table

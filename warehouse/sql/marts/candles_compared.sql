@@ -1,0 +1,112 @@
+-- The exchanges' own candles beside those that their trades make.
+-- Only finished candles. An interval is proved where the trades around it are proved complete.
+--
+-- grain: one row per exchange, symbol, timeframe and interval that has a candle, or that should have
+--        one: its trades are held and the exchange's candles there are complete
+-- sources: candles, coverage, trades, timeframe_us(), marts.candles_rebuilt
+-- columns:
+--   exchange           VARCHAR                     where it was traded
+--   symbol             VARCHAR                     market, BASE-QUOTE
+--   timeframe          VARCHAR                     5m 15m 30m 1h 4h 1d
+--   timestamp          TIMESTAMP WITH TIME ZONE    opening time (UTC)
+--   verdict            VARCHAR                     equal; different; missing (trades make a candle,
+--                                                  the exchange has none); unfounded (a candle with
+--                                                  a volume and no trades); empty (volume 0 and no
+--                                                  trades, as it should be); unproved (trades are
+--                                                  not complete there: says nothing)
+--   open               DECIMAL(38,12)              the exchange's
+--   high               DECIMAL(38,12)              the exchange's
+--   low                DECIMAL(38,12)              the exchange's
+--   close              DECIMAL(38,12)              the exchange's
+--   volume             DECIMAL(38,12)              the exchange's, in base currency
+--   rebuilt_open       DECIMAL(38,12)              of the trades held
+--   rebuilt_high       DECIMAL(38,12)              of the trades held
+--   rebuilt_low        DECIMAL(38,12)              of the trades held
+--   rebuilt_close      DECIMAL(38,12)              of the trades held
+--   rebuilt_volume     DECIMAL(38,12)              of the trades held, in base currency, exact
+--   trades             BIGINT                      number of trades held in the interval
+WITH claims AS (
+    SELECT exchange, stream AS symbol, lower, upper
+    FROM main.coverage
+    WHERE dataset = 'trades' AND unit = 'id' AND state = 'complete'
+),
+proved AS (  -- the spans of time in which no trade is missing
+    SELECT
+        c.exchange,
+        c.symbol,
+        if(c.lower <= 0, TIMESTAMPTZ '1970-01-01 00:00:00+00', min(t.timestamp)) AS after,
+        max(t.timestamp) AS up_to
+    FROM main.trades AS t
+    ASOF JOIN claims AS c
+        ON t.exchange = c.exchange AND t.symbol = c.symbol AND t.trade_id::BIGINT >= c.lower
+    WHERE t.trade_id::BIGINT <= c.upper
+    GROUP BY c.exchange, c.symbol, c.lower
+),
+held AS (  -- where the exchange's candles are complete
+    SELECT
+        exchange,
+        split_part(stream, ':', 1) AS symbol,
+        split_part(stream, ':', 2) AS timeframe,
+        make_timestamptz(lower) AS since,
+        make_timestamptz(upper) AS until
+    FROM main.coverage
+    WHERE dataset = 'candles' AND unit = 'time' AND state = 'complete'
+),
+theirs AS (
+    SELECT * FROM main.candles WHERE is_final
+),
+ours AS (
+    SELECT r.*
+    FROM marts.candles_rebuilt AS r
+    SEMI JOIN held AS h
+        ON r.exchange = h.exchange AND r.symbol = h.symbol AND r.timeframe = h.timeframe
+        AND r.timestamp >= h.since AND r.timestamp < h.until
+    ANTI JOIN main.candles AS c
+        ON r.exchange = c.exchange AND r.symbol = c.symbol AND r.timeframe = c.timeframe
+        AND r.timestamp = c.timestamp AND NOT c.is_final
+),
+both_sides AS (
+    SELECT
+        coalesce(c.exchange, r.exchange) AS exchange,
+        coalesce(c.symbol, r.symbol) AS symbol,
+        coalesce(c.timeframe, r.timeframe) AS timeframe,
+        coalesce(c.timestamp, r.timestamp) AS timestamp,
+        c.open, c.high, c.low, c.close, c.volume,
+        r.open AS rebuilt_open,
+        r.high AS rebuilt_high,
+        r.low AS rebuilt_low,
+        r.close AS rebuilt_close,
+        r.volume AS rebuilt_volume,
+        coalesce(r.trades, 0) AS trades
+    FROM theirs AS c
+    FULL JOIN ours AS r
+        ON c.exchange = r.exchange AND c.symbol = r.symbol AND c.timeframe = r.timeframe
+        AND c.timestamp = r.timestamp
+),
+judged AS (
+    SELECT
+        b.*,
+        coalesce(
+            b.timestamp + to_microseconds(main.timeframe_us(b.timeframe)) <= p.up_to, false
+        ) AS is_proved
+    FROM both_sides AS b
+    ASOF LEFT JOIN proved AS p
+        ON b.exchange = p.exchange AND b.symbol = p.symbol AND b.timestamp > p.after
+)
+SELECT
+    j.exchange,
+    j.symbol,
+    j.timeframe,
+    j.timestamp,
+    CASE
+        WHEN NOT j.is_proved THEN 'unproved'
+        WHEN j.trades = 0 AND j.volume = 0 THEN 'empty'
+        WHEN j.trades = 0 THEN 'unfounded'
+        WHEN j.open IS NULL THEN 'missing'
+        WHEN (j.open, j.high, j.low, j.close, j.volume)
+            = (j.rebuilt_open, j.rebuilt_high, j.rebuilt_low, j.rebuilt_close, j.rebuilt_volume)
+        THEN 'equal'
+        ELSE 'different'
+    END AS verdict,
+    j.* EXCLUDE (exchange, symbol, timeframe, timestamp, is_proved)
+FROM judged AS j

@@ -1,0 +1,133 @@
+-- Realised profit at average cost.
+-- Everything bought of a market is one pool; what a sale takes costs the pool's average. Fees count:
+-- the pool costs what was paid with the fees and holds what was received. What is sold beyond the
+-- pool (deposited, or bought before the history begins) has no cost: a row of its own. What sales
+-- between two buys take is rounded to 18 decimals so that nothing of the pool's cost is lost.
+--
+-- grain: one row per exchange, account, symbol and sale, and one for what it sold beyond the pool
+-- sources: marts.fills, ratio()
+-- columns:
+--   exchange        VARCHAR                     where it was traded
+--   account         VARCHAR                     label of the account
+--   symbol          VARCHAR                     market, BASE-QUOTE; pools do not cross markets
+--   fill_id         VARCHAR                     the sale
+--   timestamp       TIMESTAMP WITH TIME ZONE    when it was sold (UTC)
+--   lot_fill_id     VARCHAR                     null: there are no lots
+--   bought_at       TIMESTAMP WITH TIME ZONE    null: there are no lots
+--   amount          DECIMAL(38,12)              sold out of the pool, in base currency, exact
+--   cost            DECIMAL(38,18)              its part of what the pool cost, in quote currency;
+--                                               null beyond the pool
+--   proceeds        DECIMAL(38,18)              its part of what the sale brought, in quote currency
+--   profit          DECIMAL(38,18)              proceeds - cost, in quote currency; null beyond the
+--                                               pool
+WITH RECURSIVE moves AS (
+    SELECT
+        exchange,
+        account,
+        symbol,
+        fill_id,
+        timestamp,
+        abs(quote_change) AS value,
+        if(base_change > 0, base_change, 0)::DECIMAL(38,12) AS bought,
+        if(base_change < 0, -base_change, 0)::DECIMAL(38,12) AS sold,
+        row_number() OVER market_order AS place,
+        base_change > 0 AND lag(base_change <= 0, 1, true) OVER market_order AS opens
+    FROM marts.fills
+    WINDOW market_order AS (
+        PARTITION BY exchange, account, symbol ORDER BY timestamp, try_cast(fill_id AS HUGEINT), fill_id)
+),
+totals AS (  -- a turn is a run of buys and the sales that follow it
+    SELECT
+        *,
+        sum(bought) OVER so_far AS all_bought,
+        sum(sold) OVER so_far AS all_sold,
+        count_if(opens) OVER so_far AS turn
+    FROM moves
+    WINDOW so_far AS (
+        PARTITION BY exchange, account, symbol ORDER BY place ROWS UNBOUNDED PRECEDING)
+),
+shortage AS (  -- how much was sold so far without anything in the pool
+    SELECT
+        *,
+        greatest(0, max(all_sold - all_bought) OVER (
+            PARTITION BY exchange, account, symbol ORDER BY place ROWS UNBOUNDED PRECEDING
+        ))::DECIMAL(38,12) AS short
+    FROM totals
+),
+taken AS (
+    SELECT
+        *,
+        all_sold - short AS taken_to,
+        lag(all_sold - short, 1, 0::DECIMAL(38,12)) OVER (
+            PARTITION BY exchange, account, symbol ORDER BY place) AS taken_from
+    FROM shortage
+),
+turns AS (
+    SELECT
+        exchange, account, symbol, turn,
+        coalesce(sum(value) FILTER (bought > 0), 0)::DECIMAL(38,18) AS paid,
+        max(all_bought) - min(taken_from) AS held,
+        max(taken_to) - min(taken_from) AS given,
+        min(taken_from) AS begun
+    FROM taken
+    GROUP BY exchange, account, symbol, turn
+),
+pools AS (  -- what the pool costs after the buys of a turn, and what its sales leave of that
+    SELECT
+        exchange, account, symbol, turn, held, begun,
+        paid AS pool,
+        main.ratio(paid, held) AS unit,
+        if(given = held, 0::DECIMAL(38,18),
+            paid - (main.ratio(paid, held) * given)::DECIMAL(38,18)) AS rest
+    FROM turns
+    WHERE turn = 1
+    UNION ALL
+    SELECT
+        t.exchange, t.account, t.symbol, t.turn, t.held, t.begun,
+        p.rest + t.paid,
+        main.ratio(p.rest + t.paid, t.held),
+        if(t.given = t.held, 0::DECIMAL(38,18),
+            p.rest + t.paid - (main.ratio(p.rest + t.paid, t.held) * t.given)::DECIMAL(38,18))
+    FROM pools AS p
+    JOIN turns AS t
+        ON t.exchange = p.exchange AND t.account = p.account AND t.symbol = p.symbol
+        AND t.turn = p.turn + 1
+),
+sales AS (
+    SELECT
+        s.exchange, s.account, s.symbol, s.fill_id, s.timestamp, s.value, s.sold,
+        s.taken_to - s.taken_from AS amount,
+        if(s.taken_to - p.begun = p.held, p.pool,
+            (p.unit * (s.taken_to - p.begun))::DECIMAL(38,18))
+        - if(s.taken_from = p.begun, 0::DECIMAL(38,18),
+            (p.unit * (s.taken_from - p.begun))::DECIMAL(38,18)) AS cost,
+        if(s.taken_to - s.taken_from = s.sold, s.value,
+            (main.ratio(s.value, s.sold) * (s.taken_to - s.taken_from))::DECIMAL(38,18)
+        ) AS proceeds
+    FROM taken AS s
+    LEFT JOIN pools AS p
+        ON s.exchange = p.exchange AND s.account = p.account AND s.symbol = p.symbol
+        AND s.turn = p.turn
+    WHERE s.sold > 0
+)
+SELECT
+    exchange, account, symbol, fill_id, timestamp,
+    NULL::VARCHAR AS lot_fill_id,
+    NULL::TIMESTAMPTZ AS bought_at,
+    amount,
+    cost,
+    proceeds,
+    (proceeds - cost)::DECIMAL(38,18) AS profit
+FROM sales
+WHERE amount > 0
+UNION ALL
+SELECT
+    exchange, account, symbol, fill_id, timestamp,
+    NULL,
+    NULL,
+    (sold - amount)::DECIMAL(38,12),
+    NULL,
+    value - proceeds,
+    NULL
+FROM sales
+WHERE sold > amount

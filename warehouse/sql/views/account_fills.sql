@@ -1,0 +1,149 @@
+-- Every fill of every account once, with the most exact figures there are.
+-- Where the exchange's statement (wex_statements) tells of the same fill as account_trades, the
+-- figures are the statement's: it has all decimals and the fee, while WEX's TradeHistory may be
+-- rounded to 6 significant digits and names no fee. A fill that only one of the two holds is here
+-- as well. The two share no id. Fills of one market, side, role and own order that lie within a
+-- minute of each other are paired in the order of their ids; where not all such pairs agree (one
+-- history ends earlier), only fills with equal figures are.
+--
+-- grain: one row per exchange, account and fill
+-- sources: account_trades, wex_statements
+-- columns:
+--   exchange          VARCHAR                     where it was traded
+--   account           VARCHAR                     label of the account
+--   symbol            VARCHAR                     market, BASE-QUOTE
+--   trade_id          VARCHAR                     of account_trades; null where only the statement
+--                                                 tells of it
+--   transaction_id    VARCHAR                     of the statement's line; null where there is none
+--   timestamp         TIMESTAMP WITH TIME ZONE    when (UTC)
+--   side              VARCHAR                     buy or sell: the account's
+--   taker_or_maker    VARCHAR                     role of the account; null where unknown
+--   order_id          VARCHAR                     the account's own order; null where unknown
+--   price             DECIMAL(38,12)              in quote currency
+--   base_amount       DECIMAL(38,12)              in base currency, before the fee
+--   cost              DECIMAL(38,18)              in quote currency, before the fee
+--   fee               DECIMAL(38,12)              positive: paid; negative: a rebate; null where
+--                                                 nobody says
+--   fee_currency      VARCHAR                     currency of fee
+WITH stated AS (
+    SELECT DISTINCT exchange, account FROM main.wex_statements WHERE meaning = 'fill'
+),
+told AS (
+    SELECT
+        exchange, account, symbol, side, coalesce(taker_or_maker, '') AS role,
+        CASE WHEN taker_or_maker = 'maker' THEN order_id ELSE '' END AS own_order,
+        timestamp, price, amount, trade_id, NULL AS transaction_id,
+        TRY_CAST(trade_id AS HUGEINT) AS number
+    FROM main.account_trades
+    SEMI JOIN stated USING (exchange, account)
+    UNION ALL
+    SELECT
+        exchange, account, symbol, side, taker_or_maker,
+        CASE WHEN taker_or_maker = 'maker' THEN order_id ELSE '' END,
+        timestamp, price, base_amount, NULL, transaction_id,
+        TRY_CAST(transaction_id AS HUGEINT)
+    FROM main.wex_statements
+    WHERE meaning = 'fill'
+),
+spaced AS (
+    SELECT
+        *,
+        timestamp - lag(timestamp) OVER same > INTERVAL 60 SECONDS AS is_later
+    FROM told
+    WINDOW same AS (
+        PARTITION BY exchange, account, symbol, side, role, own_order
+        ORDER BY timestamp, trade_id, transaction_id
+    )
+),
+grouped AS (
+    SELECT
+        *,
+        count(*) FILTER (is_later) OVER (
+            PARTITION BY exchange, account, symbol, side, role, own_order
+            ORDER BY timestamp, trade_id, transaction_id ROWS UNBOUNDED PRECEDING
+        ) AS part
+    FROM spaced
+),
+placed AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY exchange, account, symbol, side, role, own_order, part, trade_id IS NULL
+            ORDER BY timestamp, number
+        ) AS seat
+    FROM grouped
+),
+seated AS (
+    SELECT
+        *,
+        -- two at a seat, alike but for what 6 significant digits can tell
+        count(*) OVER pair = 2
+        AND max(price) OVER pair - min(price) OVER pair <= min(price) OVER pair * 0.00001
+        AND max(amount) OVER pair - min(amount) OVER pair <= min(amount) OVER pair * 0.00001
+            AS is_pair
+    FROM placed
+    WINDOW pair AS (
+        PARTITION BY exchange, account, symbol, side, role, own_order, part, seat
+    )
+),
+counted AS (
+    SELECT
+        *,
+        if(
+            bool_and(is_pair) OVER (
+                PARTITION BY exchange, account, symbol, side, role, own_order, part
+            ),
+            '',
+            printf('%.5e %.5e', price::DOUBLE, amount::DOUBLE)
+        ) AS figures
+    FROM seated
+),
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY
+                exchange, account, symbol, side, role, own_order, part, figures, trade_id IS NULL
+            ORDER BY timestamp, number
+        ) AS place
+    FROM counted
+),
+paired AS (
+    SELECT
+        exchange, account, symbol, max(trade_id) AS trade_id, max(transaction_id) AS transaction_id
+    FROM ranked
+    GROUP BY exchange, account, symbol, side, role, own_order, part, figures, place
+    UNION ALL
+    SELECT exchange, account, symbol, trade_id, NULL
+    FROM main.account_trades
+    ANTI JOIN stated USING (exchange, account)
+)
+SELECT
+    p.exchange,
+    p.account,
+    p.symbol,
+    p.trade_id,
+    p.transaction_id,
+    coalesce(t.timestamp, s.timestamp) AS timestamp,
+    coalesce(t.side, s.side) AS side,
+    coalesce(t.taker_or_maker, s.taker_or_maker) AS taker_or_maker,
+    coalesce(t.order_id, CASE WHEN s.taker_or_maker = 'maker' THEN s.order_id END) AS order_id,
+    coalesce(s.price, t.price) AS price,
+    coalesce(s.base_amount, t.amount) AS base_amount,
+    coalesce(s.cost, t.cost, TRY_CAST(t.price * t.amount AS DECIMAL(38, 18))) AS cost,
+    coalesce(s.fee, t.fee_amount) AS fee,
+    coalesce(
+        s.fee_currency,
+        upper(t.fee_currency),
+        -- a fee of no currency is one of what was received
+        CASE
+            WHEN t.fee_amount IS NULL THEN NULL
+            ELSE split_part(p.symbol, '-', if(t.side = 'buy', 1, 2))
+        END
+    ) AS fee_currency
+FROM paired AS p
+LEFT JOIN main.account_trades AS t
+    ON p.exchange = t.exchange AND p.account = t.account AND p.symbol = t.symbol
+    AND p.trade_id = t.trade_id
+LEFT JOIN main.wex_statements AS s
+    ON p.exchange = s.exchange AND p.account = s.account AND p.transaction_id = s.transaction_id
