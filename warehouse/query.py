@@ -74,8 +74,6 @@ def sql(
     ``home``: else ``TIDEMARK_HOME``, else ``./data``. Raises ``StorageError``.
     """
     check(as_)
-    if isinstance(query, Path):  # TRANSITION
-        query, home = home, query
     with connect(home_of(home)) as db:
         try:
             answer = db.sql(query).to_arrow_table() if query.strip() else pa.table({})

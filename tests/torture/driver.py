@@ -159,7 +159,7 @@ def compare(folder: Path, server: Served, figures: Figures) -> None:
     for table, columns in COMPARED.items():
         query = f"SELECT {columns} FROM {table}"
         tortured, fresh = (
-            [tuple(r.values()) for r in warehouse.sql(folder / home, query).to_pylist()]
+            [tuple(r.values()) for r in warehouse.sql(query, folder / home).to_pylist()]
             for home in ("home", "fresh")
         )
         if len(set(tortured)) != len(tortured):

@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -16,8 +17,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def empty() -> duckdb.DuckDBPyConnection:
-    return database()
+def empty() -> Iterator[duckdb.DuckDBPyConnection]:
+    with database() as db:
+        yield db
 
 
 @pytest.fixture

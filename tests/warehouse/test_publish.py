@@ -119,7 +119,7 @@ def test_an_open_session_keeps_its_version_and_a_new_one_sees_the_newest(home: P
             store(home, TRADES, [row(TRADES, key)])
             _publish(home)
             assert old.sql("SELECT count(*) FROM trades").fetchall() == [(1,)]
-            assert warehouse.sql(home, "SELECT count(*) AS n FROM trades")["n"][0].as_py() == key
+            assert warehouse.sql("SELECT count(*) AS n FROM trades", home)["n"][0].as_py() == key
         with duckdb.connect(str(home / LINK), read_only=True) as by_link:
             assert by_link.sql("SELECT count(*) FROM trades").fetchall() == [(7,)]
     assert len(_versions(home)) == 3, "the last three versions are kept, and nothing else"
@@ -253,10 +253,10 @@ def test_types_and_nullability_are_as_contracted(home: Path) -> None:
         "INTEGER": "int32",
     }
     for name, declared in DATASETS.items():
-        described = warehouse.sql(home, f"DESCRIBE {name}").to_pylist()
+        described = warehouse.sql(f"DESCRIBE {name}", home).to_pylist()
         found = [(r["column_name"], types[r["column_type"]], r["null"] == "YES") for r in described]
         assert found == [(f.name, str(f.type), f.nullable) for f in declared.schema]
-    names = [r["name"] for r in warehouse.sql(home, "FROM (SHOW TABLES)").to_pylist()]
+    names = [r["name"] for r in warehouse.sql("FROM (SHOW TABLES)", home).to_pylist()]
     assert {*DATASETS, "coverage"} <= set(names)
 
 

@@ -25,14 +25,14 @@ def filled(home: Path) -> Path:
 
 def test_decimals_stay_exact_through_arithmetic(filled: Path) -> None:
     result = warehouse.sql(
-        filled, "SELECT sum(cost) AS c, price * amount AS p FROM trades GROUP BY ALL"
+        "SELECT sum(cost) AS c, price * amount AS p FROM trades GROUP BY ALL", filled
     )
     assert result.to_pylist() == [{"c": Decimal("0.0009"), "p": Decimal("0.0003")}]
     assert pa.types.is_decimal(result.schema.field("p").type)
 
 
 def test_times_are_utc(filled: Path) -> None:
-    result = warehouse.sql(filled, "SELECT timestamp, timestamp::VARCHAR AS t FROM trades LIMIT 1")
+    result = warehouse.sql("SELECT timestamp, timestamp::VARCHAR AS t FROM trades LIMIT 1", filled)
     assert result.schema.field(0).type == pa.timestamp("us", "UTC")
     assert result["t"][0].as_py().startswith("2024-08-08 12:00:00.00000")
     assert result["t"][0].as_py().endswith("+00")
@@ -51,18 +51,18 @@ def test_times_are_utc(filled: Path) -> None:
 )
 def test_a_query_that_cannot_be_answered_is_told(filled: Path, query: str, part: str) -> None:
     with pytest.raises(StorageError, match=f"(?i){part}"):
-        warehouse.sql(filled, query)
-    assert len(warehouse.sql(filled, "FROM trades")) == 3
+        warehouse.sql(query, filled)
+    assert len(warehouse.sql("FROM trades", filled)) == 3
 
 
 def test_an_empty_query_gives_an_empty_table(filled: Path) -> None:
-    assert warehouse.sql(filled, "  ").num_rows == 0
+    assert warehouse.sql("  ", filled).num_rows == 0
 
 
 def test_before_the_first_pull_the_message_says_what_to_run(home: Path) -> None:
     assert not warehouse.has_data(home)
     with pytest.raises(StorageError, match=r"does not exist yet: run `tidemark pull`"):
-        warehouse.sql(home, "SELECT 1")
+        warehouse.sql("SELECT 1", home)
     Ledger(home)
     assert warehouse.has_data(home)
 
@@ -70,7 +70,7 @@ def test_before_the_first_pull_the_message_says_what_to_run(home: Path) -> None:
 def test_a_damaged_file_is_told_with_the_mend(filled: Path) -> None:
     (filled / LINK).resolve().write_bytes(b"\x5a" * 9000)
     with pytest.raises(StorageError, match="run `tidemark rebuild`"):
-        warehouse.sql(filled, "SELECT 1")
+        warehouse.sql("SELECT 1", filled)
 
 
 def test_status_counts_rows_files_and_holes(filled: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_publish_that_fails_keeps_the_live_version_and_leaves_no_copy(
         with pytest.raises(StorageError, match="the disk is full: free some space"):
             warehouse.publish(stored, Ledger(stored))
     assert not list((stored / "versions").glob("*.building*"))
-    assert warehouse.sql(stored, "SELECT count(*) AS n FROM trades")["n"][0].as_py() == 4
+    assert warehouse.sql("SELECT count(*) AS n FROM trades", stored)["n"][0].as_py() == 4
     assert_published(stored)
 
 

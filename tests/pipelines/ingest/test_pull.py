@@ -19,7 +19,7 @@ TRADES = "datasets: {trades: {}}"
 
 
 def table(home: Path, query: str) -> list[tuple[object, ...]]:
-    return [tuple(row.values()) for row in warehouse.sql(home, query).to_pylist()]
+    return [tuple(row.values()) for row in warehouse.sql(query, home).to_pylist()]
 
 
 def files(home: Path) -> dict[str, int]:
@@ -216,7 +216,7 @@ def test_readers_keep_their_version_and_new_ones_see_the_newest(
             exchange.clock.advance(600)  # type: ignore[union-attr]
             run(settings, feeds_root=root)
         assert early.execute(count).fetchall() == before
-        newest = warehouse.sql(home, count).to_pylist()
+        newest = warehouse.sql(count, home).to_pylist()
     assert next(iter(newest[0].values())) == len(tape_of(exchange, "BTC-USD"))
 
 

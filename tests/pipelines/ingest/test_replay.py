@@ -35,7 +35,7 @@ TRADES = f"{ONE}datasets: {{trades: {{keep_raw: true}}}}"
 
 
 def table(home: Path, query: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in warehouse.sql(home, query).to_pylist()]
+    return [tuple(row.values()) for row in warehouse.sql(query, home).to_pylist()]
 
 
 def rows(home: Path, *but: str) -> dict[str, list[tuple[Any, ...]]]:
