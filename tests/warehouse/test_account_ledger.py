@@ -116,26 +116,26 @@ def test_an_order_of_wex_from_hold_to_release_is_taken_once(accounts: Accounts) 
     ("text", "kind", "amount", "currency", "expected"),
     [
         (
-            "Buy 0.63152392 LTC (-0.2%) from your order :order:9: by price 3.373 EUR",
+            "Buy 0.84215773 LTC (-0.2%) from your order :order:9: by price 3.451 EUR",
             "credit",
-            "0.63026088",
+            "0.84047342",
             "LTC",
-            ("buy", "maker", "0.63152392", "2.13013018", "0.00126304", "LTC"),
+            ("buy", "maker", "0.84215773", "2.90628632", "0.00168431", "LTC"),
         ),
         (
-            "Buy 0.10047608 LTC (-0.2%) from order :order:9: by price 3.37 EUR",
+            "Buy 0.21734519 LTC (-0.2%) from order :order:9: by price 3.46 EUR",
             "debit",
-            "0.33860438",
+            "0.75201435",
             "EUR",
-            ("buy", "taker", "0.10047608", "0.33860438", "0.00020095", "LTC"),
+            ("buy", "taker", "0.21734519", "0.75201435", "0.00043469", "LTC"),
         ),
         (
-            "Sell 0.186057 LTC from order :order:9: by price 3.667914 EUR total 0.68244107 EUR"
+            "Sell 0.297143 LTC from order :order:9: by price 3.714285 EUR total 1.10367378 EUR"
             " (-0.2%)",
             "credit",
-            "0.68107619",
+            "1.10146644",
             "EUR",
-            ("sell", "taker", "0.186057", "0.68244107", "0.00136488", "EUR"),
+            ("sell", "taker", "0.297143", "1.10367378", "0.00220734", "EUR"),
         ),
     ],
     ids=["maker buys", "taker buys", "taker sells"],
