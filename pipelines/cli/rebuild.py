@@ -13,7 +13,7 @@ def rebuild() -> int:
     something does not; the lines name file and mend. 2: wrong usage.
 
     \b
-    Example:
+    Examples:
       tidemark rebuild
     """
     import warehouse

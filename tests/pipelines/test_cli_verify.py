@@ -177,7 +177,7 @@ def test_verifying_while_pulls_run_finds_nothing_wrong(exchange: Served, home: P
     errors: list[str] = []
 
     def pulls() -> None:
-        for _ in range(4):
+        for _ in range(2):
             exchange.clock.advance(900)  # type: ignore[union-attr]
             errors.extend(run(settings, "*/trades", "*/candles").errors)
 

@@ -6,7 +6,7 @@ from tests.torture.driver import torture
 
 
 def test_killed_pulls_converge(tmp_path: Path) -> None:
-    figures = torture(tmp_path, kills=12, seed=3)
+    figures = torture(tmp_path, kills=5, seed=3)
     assert figures.differences == []
-    assert figures.kills == 12
+    assert figures.kills == 5
     assert figures.rows_compared > 5_000

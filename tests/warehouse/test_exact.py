@@ -52,7 +52,7 @@ def _rows(draw: st.DrawFn) -> list[Row]:
     ]
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(_rows())
 def test_decimals_times_and_texts_survive(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row]

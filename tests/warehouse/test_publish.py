@@ -67,7 +67,7 @@ _actions = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=4)
+@settings(deadline=None, max_examples=2)
 @given(_actions)
 def test_incremental_is_what_a_rebuild_gives(
     tmp_path_factory: pytest.TempPathFactory,

@@ -10,7 +10,7 @@ from tests.pipelines.ingest.others import started
 from tests.pipelines.ingest.test_pull import tape_of, trades_of
 from tests.pipelines.ingest.worker import READERS
 
-PULLS = 5
+PULLS = 3
 
 
 def test_readers_of_every_kind_while_pulls_run(
