@@ -25,6 +25,7 @@ from warehouse.locks import exclusive
 
 LINK: Final = "warehouse.duckdb"
 VERSIONS: Final = "versions"
+_EMPTY: Final = "empty.duckdb"
 _KEEP: Final = 3
 _LOADING: Final[dict[str, str | bool | int | float | list[str]]] = {
     # one thread fills row groups in order: half the file, no slower, and memory stays flat
@@ -82,6 +83,24 @@ def publish(home: Path, ledger: Ledger, *, rebuild: bool = False) -> Published:
             raise from_os_error(error, "cannot publish", home / LINK) from error
 
 
+def prepare(home: Path) -> None:
+    """Make the first version's tables and views ahead, while a first pull is still fetching.
+
+    Only saves time: a publish that does not find them makes them. Never raises.
+    """
+    folder = home / VERSIONS
+    empty, partial = folder / _EMPTY, folder / f"{_EMPTY}.partial"
+    with suppress(OSError, duckdb.Error, StorageError), exclusive(home, "prepare"):
+        if (home / LINK).exists() or empty.exists():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove(folder, f"{_EMPTY}.partial*")
+        with duckdb.connect(str(partial), config=_LOADING) as db:
+            _create_tables(db)
+            catalog.refresh(db)
+        os.replace(partial, empty)
+
+
 def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
     link = home / LINK
     folder = home / VERSIONS
@@ -100,6 +119,8 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
     try:
         if current is not None:
             shutil.copyfile(current, building)
+        elif not rebuild and (folder / _EMPTY).exists():
+            os.replace(folder / _EMPTY, building)
         with duckdb.connect(str(building), config=_LOADING) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")

@@ -1,8 +1,8 @@
 """Commits pages on a thread of its own while the next page is fetched.
 
-A slow exchange has every page committed by itself. Where pages come fast, those of half a second
-are one commit, because a commit rewrites a file: a crash costs at most that half second, and its
-pages are fetched again.
+A slow exchange has every page committed by itself. Where pages come fast, those of a third of a
+second are one commit, because a commit rewrites a file: a crash costs at most that moment, and
+its pages are fetched again.
 """
 
 import queue
@@ -20,9 +20,9 @@ from warehouse.lake import StreamWriter
 from warehouse.ledger import StreamState
 from warehouse.quarantine import Refused
 
-_PILE: Final = 64
-"""Pages that may wait: 64 pages of 1,000 rows are some 10 MB."""
-_GATHER_SECONDS: Final = 0.5
+_PILE: Final = 128
+"""Pages that may wait: 128 pages of 1,000 rows are some 20 MB."""
+_GATHER_SECONDS: Final = 0.3
 
 
 @dataclass(frozen=True)
