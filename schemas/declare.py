@@ -21,6 +21,10 @@ TEXT: Final = pa.string()
 INGESTED_AT: Final = pa.field("ingested_at", TIME, nullable=False)
 
 
+UNSETTLED: Final = ("pending", "unconfirmed", "open")
+"""Values of ``status`` that may still change under the same id."""
+
+
 class Period(Enum):
     """How much time one lake file of a stream spans."""
 

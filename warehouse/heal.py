@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import Dataset, dataset
+from schemas.declare import UNSETTLED
 from warehouse import files
 from warehouse.errors import StorageError, from_os_error
 from warehouse.ledger import FILE_NAME, FileRecord, Ledger, StreamId, StreamState
@@ -22,7 +23,6 @@ from warehouse.locks import exclusive
 from warehouse.publish import LINK, VERSIONS, _remove
 from warehouse.quarantine import QUARANTINE
 
-UNSETTLED: Final = ("pending", "unconfirmed", "open")
 """States of a row that may still change under the same id."""
 _TABLES: Final = ("streams", "intervals", "files", "unsettled", "folders", "counters")
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import Dataset
+from schemas.declare import UNSETTLED
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
         fresh = received.filter(pc.invert(held))
         if fresh.num_rows < received.num_rows:
             known, position = received.filter(held), at.filter(held)
-            changed = differs(known, stored.take(position))
+            earlier = stored.take(position)
+            changed = differs(known, earlier)
+            if dataset.replaces:
+                changed = pc.and_(changed, pc.invert(_steps_back(earlier, known)))
             known, position = known.filter(changed), position.filter(changed)
             if dataset.replaces:
                 replaced = known.num_rows
@@ -114,6 +118,19 @@ def differs(left: pa.Table, right: pa.Table) -> pa.Array:
         both_null = pc.and_(pc.is_null(a), pc.is_null(b))
         found = pc.or_(found, pc.invert(pc.or_(same, both_null)))
     return found
+
+
+def _steps_back(earlier: pa.Table, later: pa.Table) -> pa.Array:
+    """Where a settled row would become an unsettled one: a stale answer, not a newer state."""
+    if "is_final" in earlier.column_names:
+        was, is_now = earlier.column("is_final"), later.column("is_final")
+        return pc.and_(was, pc.invert(is_now)).combine_chunks()
+    if "status" in earlier.column_names:
+        unsettled = pa.array(UNSETTLED)
+        was = pc.invert(pc.is_in(earlier.column("status"), value_set=unsettled))
+        is_now = pc.invert(pc.is_in(later.column("status"), value_set=unsettled))
+        return pc.and_(was, pc.invert(is_now)).combine_chunks()
+    return pa.repeat(False, earlier.num_rows)
 
 
 def _in_order(dataset: Dataset, stored: pa.Table, fresh: pa.Table) -> pa.Table:

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from connectors.errors import ContractError
 from pipelines.ingest.context import StreamContext, times_of
-from pipelines.ingest.windowed import UNSETTLED
 from schemas import TidemarkError
+from schemas.declare import UNSETTLED
 from warehouse import files
 from warehouse.clock import now_us
 from warehouse.coverage import Interval

@@ -19,12 +19,11 @@ from pipelines.ingest.context import StreamContext, times_of
 from pipelines.ingest.judge import Judgement, Verdict, judge
 from pipelines.ingest.law import Law
 from schemas import TIMEFRAMES
+from schemas.declare import UNSETTLED
 from warehouse.coverage import Gap, Interval, add, gaps
 from warehouse.coverage_table import reaches
 from warehouse.ledger import StreamState
 
-UNSETTLED: Final = ("pending", "unconfirmed", "open")
-"""States of a row that may still change under the same id."""
 SETTLE_REQUESTS: Final = 20
 """The most requests of one pull for rows that may have changed, beyond the look-back."""
 LOOKBACK_ROWS: Final = 1000

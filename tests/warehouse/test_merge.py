@@ -62,7 +62,9 @@ def test_a_merge_is_an_update_by_key(
             added += 1
             model[key] = new
         elif declared.replaces:
-            model[key] = new
+            settled = model[key].get("status", "pending") != "pending"
+            if not (settled and new.get("status") == "pending"):  # else: a stale answer
+                model[key] = new
         elif model[key] != new:
             conflicts.append(new)
 
