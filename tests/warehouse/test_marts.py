@@ -23,7 +23,8 @@ def db() -> duckdb.DuckDBPyConnection:
 def profit(db: duckdb.DuckDBPyConnection, method: str) -> list[Part]:
     query = (
         "SELECT fill_id, lot_fill_id, amount, cost, proceeds, profit"
-        f" FROM realised_profit('{method}') ORDER BY timestamp, fill_id, bought_at NULLS LAST"
+        f" FROM realised_profit('{method}') ORDER BY timestamp, fill_id, "
+        " bought_at NULLS LAST, cost NULLS LAST"
     )
     return db.execute(query).fetchall()
 
