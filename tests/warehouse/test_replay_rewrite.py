@@ -99,9 +99,9 @@ def test_a_later_state_stays_where_rows_may_change(tmp_path: Path, later: int, l
     }
     lake = Lake(tmp_path, "account_transactions", "main")
     lake.rewrite({**row, "status": "ok"}, came=NOON + later)
-    done = lake.rewrite({**row, "status": "pending"})
+    done = lake.rewrite({**row, "status": "failed"})
     assert done == Rewritten(replaced=1 - left, newer=left)
-    assert lake.held("status") == [("ok" if left else "pending",)]
+    assert lake.held("status") == [("ok" if left else "failed",)]
 
 
 def test_rows_that_never_change_are_replaced_whenever_they_were_stored(tmp_path: Path) -> None:
