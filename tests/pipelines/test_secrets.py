@@ -97,7 +97,7 @@ class Scene:
             file.write(text + "\n")
 
     def assert_clean(self, *kinds: str) -> None:
-        assert len(self.needles.signatures) > 2
+        assert self.needles.signatures  # how many: a crash of the program cuts a pull short
         found, searched = search(self.place, self.needles)
         assert found == []
         assert {*kinds, "bytes"} <= searched.keys()
