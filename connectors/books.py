@@ -16,7 +16,7 @@ from connectors.rows import Built, Column, Layout, RowText, Source, nothing, rea
 _SIDES: Final = {"asks": "ask", "bids": "bid"}
 
 
-class _Level(Struct, array_like=True):
+class _Level(Struct, array_like=True, gc=False):
     price: Any = None
     amount: Any = None
     place: str = ""

@@ -1,6 +1,7 @@
 """Put received rows and stored rows together, exactly once each. Pure; Arrow in, Arrow out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -47,55 +48,38 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     none = dataset.file_schema.empty_table()
     if received.num_rows == 0:
         return Merged(None, 0, 0, none)
-    keys = row_keys(dataset, received)
-    first_seen = pc.index_in(keys, value_set=keys)
-    is_first = pc.equal(first_seen, pa.array(np.arange(received.num_rows, dtype=np.int32)))
-    only_repeats = False
-    again = received.filter(pc.invert(is_first))
-    if again.num_rows:
-        firsts = received.take(first_seen.filter(pc.invert(is_first)))
-        only_repeats = not pc.any(differs(again, firsts)).as_py()
-        received = received.filter(is_first)
-        keys = row_keys(dataset, received)
+    # Which row goes where is settled on the keys alone: the rows themselves are copied once.
+    received = received.combine_chunks()
+    keys = _as_one(row_keys(dataset, received))
+    first_seen = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)
+    is_first = first_seen == np.arange(received.num_rows)
+    fresh, repeats = np.flatnonzero(is_first), np.flatnonzero(~is_first)
+    again = received.take(repeats)
+    only_repeats = not pc.any(differs(again, received.take(first_seen[repeats]))).as_py()
 
-    result = stored
-    replaced, conflicts = 0, none
-    fresh = received
+    result, known = stored, none
     if stored.num_rows:
-        near = row_keys(dataset, stored)
-        ends = pc.min_max(keys).as_py()
-        inside = pc.and_(pc.greater_equal(near, ends["min"]), pc.less_equal(near, ends["max"]))
-        where = pc.indices_nonzero(inside)
-        at = pc.take(where, pc.index_in(keys, value_set=near.take(where)))
-        held = pc.is_valid(at)
-        fresh = received.filter(pc.invert(held))
-        if fresh.num_rows < received.num_rows:
-            known, position = received.filter(held), at.filter(held)
-            earlier = stored.take(position)
-            changed = differs(known, earlier)
-            if dataset.replaces:
-                changed = pc.and_(changed, pc.invert(_steps_back(earlier, known)))
-            known, position = known.filter(changed), position.filter(changed)
-            if dataset.replaces:
-                replaced = known.num_rows
-                if replaced:
-                    keep = pc.invert(
-                        pc.is_in(pa.array(range(stored.num_rows), position.type), position)
-                    )
-                    result = pa.concat_tables([stored.filter(keep), known])
-            else:
-                conflicts = known
-    added = fresh.num_rows
-    if added:
-        result = (
-            _in_order(dataset, result, _sorted(dataset, fresh))
-            if not replaced
-            else (pa.concat_tables([result, fresh]))
-        )
+        position = _positions(keys.take(fresh), _as_one(row_keys(dataset, stored)))
+        held = position >= 0
+        known, position = received.take(fresh[held]), position[held]
+        fresh = fresh[~held]
+        earlier = stored.take(position)
+        changed = differs(known, earlier)
+        if dataset.replaces:
+            changed = pc.and_(changed, pc.invert(_steps_back(earlier, known)))
+        known, position = known.filter(changed), position[changed.to_numpy(zero_copy_only=False)]
+    replaced = known.num_rows if dataset.replaces else 0
+    conflicts = none if dataset.replaces else known
+    added = len(fresh)
     if replaced:
-        result = _sorted(dataset, result)
+        keep = np.ones(stored.num_rows, dtype=bool)
+        keep[position] = False
+        parts = [stored.filter(pa.array(keep)), known, received.take(fresh)]
+        result = _sorted(dataset, pa.concat_tables(parts))
+    elif added:
+        result = _in_order(dataset, result, _sorted(dataset, received, fresh))
     # pages overlap at their edges: rows that only repeat the one just merged change nothing
-    if again.num_rows and not (only_repeats and not conflicts.num_rows):
+    if len(repeats) and not (only_repeats and not conflicts.num_rows):
         rest = merge(dataset, result, again)
         # a row repeated inside one answer is one row: only real differences count
         return Merged(
@@ -107,9 +91,27 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     return Merged(result if added or replaced else None, added, replaced, conflicts)
 
 
+def _as_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _positions(keys: pa.Array, stored: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Where each of ``keys`` stands among ``stored`` ones; -1 where it does not."""
+    if not len(keys):
+        return np.empty(0, dtype=np.int64)
+    ends = pc.min_max(keys).as_py()
+    inside = pc.and_(pc.greater_equal(stored, ends["min"]), pc.less_equal(stored, ends["max"]))
+    near = pc.indices_nonzero(inside)
+    at = pc.index_in(keys, value_set=stored.take(near))
+    found: np.ndarray[tuple[int], np.dtype[np.int64]] = pc.fill_null(
+        pc.cast(near.take(at), pa.int64()), -1
+    ).to_numpy(zero_copy_only=False)
+    return found
+
+
 def differs(left: pa.Table, right: pa.Table) -> pa.Array:
     """Row by row: whether two tables of one schema differ in anything but ``ingested_at``."""
-    found = pa.array([False] * left.num_rows)
+    found = pa.array(np.zeros(left.num_rows, dtype=bool))
     for name in left.column_names:
         if name == "ingested_at":
             continue
@@ -145,14 +147,16 @@ def _in_order(dataset: Dataset, stored: pa.Table, fresh: pa.Table) -> pa.Table:
     return _sorted(dataset, pa.concat_tables([stored, fresh]))
 
 
-def _sorted(dataset: Dataset, table: pa.Table) -> pa.Table:
+def _sorted(dataset: Dataset, table: pa.Table, rows: Any = None) -> pa.Table:
+    """``table``, or the ``rows`` (indices) of it, in the dataset's order."""
     columns = {
         name: pc.cast(table.column(name), pa.int64())
         if name == dataset.integer_id
         else table.column(name)
         for name in dataset.order
     }
-    order = pc.sort_indices(
-        pa.table(columns), sort_keys=[(name, "ascending") for name in dataset.order]
-    )
-    return table.take(order)
+    keys = pa.table(columns)
+    if rows is not None:
+        keys = keys.take(rows)
+    order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in dataset.order])
+    return table.take(order if rows is None else rows[order.to_numpy()])

@@ -18,7 +18,7 @@ class Pair(Struct):
     is_enabled: bool = True
 
 
-class Trade(Struct):
+class Trade(Struct, gc=False):
     """``/public/trades``; ``date`` in milliseconds, ``type`` is the taker's side."""
 
     id: Any = None
@@ -29,7 +29,7 @@ class Trade(Struct):
     type: Any = None
 
 
-class Candle(Struct, array_like=True):
+class Candle(Struct, array_like=True, gc=False):
     """``/public/ohlcv``: an array; the document says milliseconds, its example shows seconds."""
 
     date: Any = None
@@ -55,7 +55,7 @@ class Ticker(Struct):
     change: Any = None
 
 
-class AccountTrade(Struct):
+class AccountTrade(Struct, gc=False):
     """``/private/trades``; ``type`` is the account's own side."""
 
     id: Any = None
@@ -69,7 +69,7 @@ class AccountTrade(Struct):
     fee_symbol: Any = None
 
 
-class Transfer(Struct):
+class Transfer(Struct, gc=False):
     """``/private/transfers``: ``currency`` and ``status`` are objects."""
 
     id: Any = None
@@ -104,7 +104,7 @@ class Currency(Struct):
     is_enabled: Any = None
 
 
-class Order(Struct):
+class Order(Struct, gc=False):
     """``/public/orders`` and ``/private/orders`` (which alone has ``fee_filled``)."""
 
     id: Any = None

@@ -30,7 +30,7 @@ class Info(Struct):
     pairs: dict[str, Pair]
 
 
-class Trade(Struct):
+class Trade(Struct, gc=False):
     """One of ``/api/3/trades``: ``type`` ask is a taker's sale, bid a taker's purchase."""
 
     tid: Any = None
@@ -55,7 +55,7 @@ class Ticker(Struct):
     updated: Any = None
 
 
-class AccountTrade(Struct):
+class AccountTrade(Struct, gc=False):
     """One of ``TradeHistory``: ``type`` is the account's own side."""
 
     id: Any = None
@@ -68,7 +68,7 @@ class AccountTrade(Struct):
     timestamp: Any = None
 
 
-class Transaction(Struct):
+class Transaction(Struct, gc=False):
     """One of ``TransHistory``."""
 
     id: Any = None
@@ -99,7 +99,7 @@ class Depth(Struct):
     bids: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-class Order(Struct):
+class Order(Struct, gc=False):
     """One of ``OrderInfo``: ``amount`` is what remains. ``ActiveOrders`` lacks ``start_amount``."""
 
     id: Any = None
