@@ -4,8 +4,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.pulled import Pulled
 
 REPO = Path(__file__).resolve().parent.parent
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
@@ -40,6 +44,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(elsewhere)
     monkeypatch.setenv("TIDEMARK_HOME", str(place))
     return place
+
+
+@pytest.fixture(scope="session")
+def pulled(tmp_path_factory: pytest.TempPathFactory) -> "Pulled":
+    """A home that holds everything the sandbox exchange has; only for reading."""
+    from tests.pulled import pull_everything
+
+    return pull_everything(tmp_path_factory.mktemp("pulled") / "home")
 
 
 @pytest.fixture(scope="session")

@@ -136,9 +136,8 @@ def _check_columns(declared: Dataset, names: Sequence[str]) -> None:
             )
 
 
-def _microseconds(moment: Moment) -> int | None:
-    if moment is None:
-        return None
+def utc(moment: datetime | date | str) -> datetime:
+    """The time that ``moment`` says, with its zone. Raises ``ConfigError`` for what is no time."""
     if isinstance(moment, str):
         try:
             moment = datetime.fromisoformat(moment)
@@ -146,8 +145,13 @@ def _microseconds(moment: Moment) -> int | None:
             raise ConfigError(f"{moment!r} is no time; write 2026-01-10T12:00:00Z") from error
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day)
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return pa.scalar(aware, pa.timestamp("us", "UTC")).value  # type: ignore[no-any-return]
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _microseconds(moment: Moment) -> int | None:
+    if moment is None:
+        return None
+    return pa.scalar(utc(moment), pa.timestamp("us", "UTC")).value  # type: ignore[no-any-return]
 
 
 def _files(

@@ -1,10 +1,12 @@
 """A database in memory with every table, view and macro, filled by hand."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from warehouse import catalog
 from warehouse.publish import _create_tables
@@ -28,14 +30,22 @@ def at(minutes: float) -> datetime:
 
 def insert(db: duckdb.DuckDBPyConnection, table: str, **values: Any) -> None:
     """One row; what is not given is what such rows mostly have."""
-    usual = {"exchange": "x", "symbol": "BTC-USD", "account": "main", "ingested_at": START}
-    names = catalog.tables()[table].names
-    row = {name: value for name, value in (usual | values).items() if name in names}
-    marks = ", ".join("?" for _ in row)
-    db.execute(
-        f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})",
-        [str(v) if isinstance(v, Decimal) else v for v in row.values()],
-    )
+    insert_all(db, table, [values])
+
+
+def insert_all(db: duckdb.DuckDBPyConnection, table: str, given: Iterable[Row]) -> None:
+    """Several of them."""
+    schema = catalog.tables()[table]
+    usual = dict.fromkeys(schema.names) | {
+        "exchange": "x",
+        "symbol": "BTC-USD",
+        "account": "main",
+        "ingested_at": START,
+    }
+    whole = [{name: (usual | row)[name] for name in schema.names} for row in given]
+    db.register("given", pa.Table.from_pylist(whole, schema=schema))
+    db.execute(f"INSERT INTO {table} BY NAME FROM given")
+    db.unregister("given")
 
 
 def trade(

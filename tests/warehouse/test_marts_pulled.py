@@ -1,44 +1,16 @@
 """Marts over a home pulled from the sandbox exchange, against the exchange's own books."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-import warehouse
-from sandbox import ManualClock, World, serve
 from sandbox.marketdata import Trade
-from tests.pipelines.ingest.conftest import run, settings_for
+from tests.pulled import Pulled
 from tests.warehouse.database import EXACT, places
 
-EPOCH = "2026-01-10T00:00:00"
 ZERO = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass
-class Pulled:
-    home: Path
-    world: World
-
-    def rows(self, query: str) -> list[dict[str, object]]:
-        return warehouse.sql(query, self.home).to_pylist()  # type: ignore[no-any-return]
-
-    def trades(self, symbol: str) -> list[Trade]:
-        now = self.world.now()
-        return [t for t in self.world.tapes[symbol].trades() if t.timestamp <= now]
-
-
-@pytest.fixture(scope="module")
-def pulled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pulled]:
-    home = tmp_path_factory.mktemp("pulled") / "home"
-    world = World(seed=11, epoch=EPOCH, clock=ManualClock(EPOCH))
-    with serve(world, limits=False) as server:
-        assert run(settings_for(server, home)).errors == []
-        yield Pulled(home, world)
 
 
 def moment(milliseconds: int) -> datetime:
@@ -78,8 +50,8 @@ def test_every_proved_candle_is_the_exchanges(pulled: Pulled) -> None:
         )
     }
     assert {verdict for _, verdict in verdicts} <= {"equal", "empty", "unproved"}
-    assert verdicts["bitexbit", "equal"] > 1000  # type: ignore[operator]
-    assert verdicts["wex", "equal"] > 100  # type: ignore[operator]
+    assert verdicts["bitexbit", "equal"] > 1000
+    assert verdicts["wex", "equal"] > 100
 
 
 def test_vwap(pulled: Pulled) -> None:
@@ -95,7 +67,7 @@ def test_vwap(pulled: Pulled) -> None:
         volume = sum(Decimal(t.amount) for t in trades)
         turnover = sum(Decimal(t.amount) * Decimal(t.price) for t in trades)
         bought = sum(Decimal(t.amount) for t in trades if t.side == "buy")
-        vwap = places(EXACT.divide(turnover, volume), 12)  # type: ignore[arg-type]
+        vwap = places(EXACT.divide(turnover, volume), 12)
         assert tuple(row.values()) == (day, len(trades), volume, bought, turnover, vwap)
 
 
@@ -147,10 +119,21 @@ def test_health_is_what_the_tables_hold(pulled: Pulled) -> None:
 def test_balances_and_books(pulled: Pulled) -> None:
     """What is worth something is priced; books have two sides and their best prices are levels."""
     for row in pulled.rows("FROM account_value('USD', '1d') WHERE currency IN ('USD', 'BTC')"):
-        assert row["value"] == row["total"] * row["price"]  # type: ignore[operator]
-    assert pulled.rows("FROM account_value('BTC', '4h')")
+        assert row["value"] == row["total"] * row["price"]
+    equity = pulled.rows(
+        "SELECT exchange, value, unpriced FROM marts.equity_daily"
+        " QUALIFY row_number() OVER (PARTITION BY exchange ORDER BY timestamp) = 2"
+    )
+    assert {row["exchange"]: row["unpriced"] for row in equity} == {"bitexbit": [], "wex": []}
+    (wrong,) = pulled.rows(  # the history and what was observed are one line
+        "SELECT count(*) AS n FROM marts.holdings AS h JOIN marts.holdings AS r"
+        " USING (exchange, account, currency)"
+        " WHERE h.source = 'history' AND h.valid_to = r.valid_from AND r.source = 'reported'"
+        " AND h.total <> r.total"
+    )
+    assert wrong == {"n": 0}
     for row in pulled.rows("FROM marts.book_depth"):
-        assert row["spread"] > 0, row  # type: ignore[operator]
+        assert row["spread"] > 0, row
         best = (
             f"FROM order_books WHERE exchange = '{row['exchange']}' AND symbol = '{row['symbol']}'"
             f" AND observed_at = '{row['observed_at']}' AND level = 0 ORDER BY side"

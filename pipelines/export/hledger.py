@@ -1,0 +1,59 @@
+"""The journal in hledger's language: https://hledger.org/hledger.html
+
+Days are UTC. A balance is asserted by a posting of 0, after all others of its day.
+"""
+
+import re
+from decimal import Decimal
+from typing import IO
+
+import duckdb
+
+from pipelines.cli.output import number
+from pipelines.export.events import Scope
+from pipelines.export.journal import Journal, Posting, Transaction
+
+
+def write(db: duckdb.DuckDBPyConnection, scope: Scope, out: IO[str]) -> int:
+    """Write the journal; returns how many transactions."""
+    journal = Journal(db, scope)
+    out.write(f"; Tidemark: {journal.title}\n\ndecimal-mark .\n\n")
+    for account in journal.accounts():
+        out.write(f"account {account.name}\n")
+    count = 0
+    for transaction in journal.transactions():
+        out.write(_entry(transaction))
+        count += 1
+    for agreed in journal.agreed():
+        zero, balance = (_amount(n, agreed.currency) for n in (Decimal(0), agreed.balance))
+        out.write(f"\n{agreed.day} * {agreed.payee} | Balance  ; reported: {agreed.reported}\n")
+        out.write(f"    {agreed.account}  {zero} = {balance}\n")
+    out.write("\n")
+    for text in journal.left_out:
+        out.write(f"; not counted yet: {text}\n")
+    return count
+
+
+def _entry(made: Transaction) -> str:
+    flag = "*" if made.is_final else "!"
+    tags = made.tags | ({"order": made.order} if made.order else {})
+    lines = [
+        f"\n{made.day} {flag} {made.payee} | {made.text}",
+        # a comma ends the value of a tag
+        *(
+            f"    ; {name}: {' '.join(text.replace(',', ' ').split())}"
+            for name, text in tags.items()
+        ),
+        *(_posting(posting) for posting in made.postings),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _posting(posting: Posting) -> str:
+    price = f" @@ {_amount(*posting.price)}" if posting.price else ""
+    return f"    {posting.account:<38}  {_amount(posting.amount, posting.currency):>28}{price}"
+
+
+def _amount(value: Decimal, currency: str) -> str:
+    name = currency if re.fullmatch("[A-Za-z]+", currency) else f'"{currency}"'
+    return f"{number(value)} {name}"

@@ -1,0 +1,36 @@
+"""A home that holds everything the sandbox exchange has, and that exchange's own books."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import warehouse
+from sandbox import ManualClock, World, serve
+from sandbox.marketdata import Trade
+from tests.pipelines.ingest.conftest import run, settings_for
+
+EPOCH = "2026-01-12T00:00:00"
+"""The history is of the three days before: the README asks for one of them."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """Tests share it and must not write to it."""
+
+    home: Path
+    world: World
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        return warehouse.sql(query, self.home).to_pylist()  # type: ignore[no-any-return]
+
+    def trades(self, symbol: str) -> list[Trade]:
+        now = self.world.now()
+        return [t for t in self.world.tapes[symbol].trades() if t.timestamp <= now]
+
+
+def pull_everything(home: Path) -> Pulled:
+    """One pull of all feeds."""
+    world = World(seed=11, epoch=EPOCH, clock=ManualClock(EPOCH))
+    with serve(world, limits=False) as server:
+        assert run(settings_for(server, home)).errors == []
+    return Pulled(home, world)
