@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipelines.cli.output import age, count, print_table, say
 
 if TYPE_CHECKING:
+    from pipelines.ingest.rights import KeyRights
     from warehouse.coverage import Interval
     from warehouse.query import StreamStatus
 
@@ -58,6 +59,8 @@ def write_status(streams: "Sequence[StreamStatus]", now: datetime) -> None:
     if quarantined:
         total = count(sum(s.rows for s in quarantined), "row")
         say(f"quarantine: {total}, kept as received ({', '.join(_quarantine(quarantined))})")
+    for key in keys(held):
+        say(f"key: {key.finding}")
     for mend in mends(held, bool(quarantined)):
         say(f"next: {mend}")
 
@@ -77,6 +80,14 @@ def laws(held: "Iterable[StreamStatus]") -> list[tuple[str, str]]:
         (f"{name} {', '.join(streams)}" if name in several else name, law)
         for (name, law), streams in found.items()
     ]
+
+
+def keys(held: "Iterable[StreamStatus]") -> "list[KeyRights]":
+    """The keys that may do more than collecting takes, where the exchange told so."""
+    from pipelines.ingest.rights import rights_of
+
+    found = (rights_of(stream.stream, stream.state) for stream in held)
+    return [rights for rights in found if rights and rights.excess]
 
 
 def row(status: "StreamStatus", now: datetime) -> tuple[str, ...]:
@@ -120,10 +131,11 @@ def span(interval: "Interval", unit: str) -> str:
     return f"ids up to {last}" if interval.lower <= 0 else f"ids {interval.lower}..{last}"
 
 
-def mends(held: "Iterable[StreamStatus]", quarantined: bool) -> list[str]:
+def mends(held: "Sequence[StreamStatus]", quarantined: bool) -> list[str]:
     """What to do next, the most useful first."""
     missing = sorted({f"{s.stream.exchange}/{s.stream.dataset}" for s in held if s.gaps})
     found = [f"tidemark pull {' '.join(missing)}   # fetches what is missing"] if missing else []
+    found += [key.mend for key in keys(held)]
     if quarantined:
         found.append('tidemark sql "SELECT reason, payload FROM quarantine"')
     return found

@@ -6,10 +6,12 @@ Plain Python; Dagster and the command line are thin layers around :func:`pull` a
 from pipelines.ingest.publishing import PublishReport, TableState, publish, state
 from pipelines.ingest.reconciling import Difference, Reconciliation, reconciliation
 from pipelines.ingest.report import Listener, PullReport, StreamProgress, StreamReport
+from pipelines.ingest.rights import KeyRights, key_rights
 from pipelines.ingest.run import pull
 
 __all__ = [
     "Difference",
+    "KeyRights",
     "Listener",
     "PublishReport",
     "PullReport",
@@ -17,6 +19,7 @@ __all__ = [
     "StreamProgress",
     "StreamReport",
     "TableState",
+    "key_rights",
     "publish",
     "pull",
     "reconciliation",

@@ -6,20 +6,14 @@ seen at one moment. It is stored whole or not at all.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Offer, Page, Stream
-from connectors.http import key_variables
 from pipelines.ingest.context import StreamContext
+from pipelines.ingest.rights import encode, rights_of
 from warehouse.lake import StreamWriter
-from warehouse.ledger import StreamState
-
-NEEDED: Final = "info"
-"""The one right that collecting takes, where keys have rights."""
 
 
 def batches(symbols: Sequence[str], offer: Offer) -> list[Sequence[str]]:
@@ -48,28 +42,11 @@ def store_snapshot(context: StreamContext, page: Page) -> None:
     elif not page.rejected and context.declared.name != "order_books":  # a book may be empty
         context.report.notice = f"{context.name}: the exchange showed nothing (disabled there?)"
     if page.rights is not None:
-        state = replace(state, law=msgspec.json.encode({"rights": page.rights}).decode())
-        context.report.notice = _too_much(context, page.rights) or context.report.notice
+        state = replace(state, law=encode(page.rights))
+        told = rights_of(context.id, state)
+        if told and told.excess:
+            context.report.notice = f"{told.finding}. Mend: {told.mend}"
     context.commit(rows, state, page.rejected)
-
-
-def excess_rights(state: StreamState) -> tuple[str, ...]:
-    """What the key may do beyond reading, as its last ``balances`` snapshot told."""
-    told = msgspec.json.decode(state.law)
-    return tuple(r for r in told.get("rights", ()) if r != NEEDED)
-
-
-def _too_much(context: StreamContext, rights: Sequence[str]) -> str | None:
-    more = [right for right in rights if right != NEEDED]
-    if not more:
-        return None
-    exchange, account = context.id.exchange, context.id.part
-    key, secret = key_variables(exchange, account)
-    return (
-        f"{exchange}: the key of account '{account}' has the right to {' and '.join(more)}, and "
-        f"collecting takes {NEEDED} alone. Make a lesser key in your profile at the exchange (API "
-        f"keys; tick {NEEDED} and nothing else), set {key} and {secret} to it, and delete this one"
-    )
 
 
 def changes(writer: StreamWriter, rows: pa.Table) -> pa.Table:

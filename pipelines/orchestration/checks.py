@@ -15,8 +15,8 @@ _SHOWN: Final = 50
 
 
 def account_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
-    """The check of balances against the history, where some feed collects balances."""
-    return [_reconciles()] if exchanges_of("balances", feeds) else []
+    """The checks of balances and of the keys that read them, where some feed collects balances."""
+    return [_reconciles(), _keys_only_read()] if exchanges_of("balances", feeds) else []
 
 
 def _reconciles() -> dg.AssetChecksDefinition:
@@ -49,6 +49,27 @@ def _reconciles() -> dg.AssetChecksDefinition:
         )
 
     return reconciles
+
+
+def _keys_only_read() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=table_key("balances"),
+        name="keys_only_read",
+        description="No key may do more than a collector needs. An exchange that tells a key's "
+        "rights (WEX) tells them with the balances; of the others nothing is said here.",
+    )
+    def keys_only_read() -> dg.AssetCheckResult:
+        keys = ingest.key_rights(load_settings())
+        excessive = [key for key in keys if key.excess]
+        return dg.AssetCheckResult(
+            passed=not excessive,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="\n".join(f"{key.finding}. Mend: {key.mend}" for key in excessive)
+            or f"keys that tell their rights: {len(keys)}; none may do more than read",
+            metadata={f"{key.exchange}/{key.account}": ", ".join(key.rights) for key in keys},
+        )
+
+    return keys_only_read
 
 
 def _table(rows: Sequence[Difference]) -> dg.MetadataValue:

@@ -40,7 +40,7 @@ def checks(folder: Path, datasets: str) -> list[dg.AssetChecksDefinition]:
 
 
 def evaluate(
-    instance: dg.DagsterInstance, folder: Path
+    instance: dg.DagsterInstance, folder: Path, name: str = "reconciles"
 ) -> tuple[bool, str | None, Mapping[str, Any]]:
     found = dg.Definitions(
         assets=[dg.AssetSpec(table_key("balances"))],
@@ -48,8 +48,9 @@ def evaluate(
         jobs=[dg.define_asset_job("check", dg.AssetSelection.all_asset_checks())],
     )
     result = found.resolve_job_def("check").execute_in_process(instance=instance)
-    (evaluation,) = result.get_asset_check_evaluations()
-    values = {name: value.value for name, value in evaluation.metadata.items()}
+    evaluation = next(e for e in result.get_asset_check_evaluations() if e.check_name == name)
+    values = {key: value.value for key, value in evaluation.metadata.items()}
+    assert evaluation.severity.value == ("WARN" if name == "keys_only_read" else "ERROR")
     return evaluation.passed, evaluation.description, values
 
 
@@ -109,3 +110,33 @@ def test_an_observation_newer_than_the_history_waits(
     passed, _, values = evaluate(instance, tmp_path)
     assert passed
     assert values["waiting for the next pull of the history"] == 1
+
+
+def key(home: Path, exchange: str, rights: str) -> None:
+    """The last answer with balances told ``rights``, in JSON."""
+    stream = StreamId(exchange, "balances", "main")
+    store(home, stream, [], state=StreamState(unit="none", law=f'{{"rights":{rights}}}'))
+
+
+def test_a_key_that_may_do_more_than_read_is_warned_of(
+    instance: dg.DagsterInstance, home: Path, tmp_path: Path
+) -> None:
+    def judge() -> tuple[bool, str | None, Mapping[str, Any]]:
+        return evaluate(instance, tmp_path, "keys_only_read")
+
+    assert judge() == (True, "keys that tell their rights: 0; none may do more than read", {})
+    store(home, BALANCES, [], state=StreamState(unit="none"))
+    key(home, "wex", '["info","trade","withdraw"]')
+    passed, text, values = judge()
+    assert not passed and text
+    assert (
+        "wex: the key of account 'main' (WEX_API_KEY) has the right to trade and withdraw" in text
+    )
+    assert "set WEX_API_KEY and WEX_API_SECRET" in text
+    assert values == {"wex/main": "info, trade, withdraw"}
+    key(home, "wex", '["info"]')
+    assert judge() == (
+        True,
+        "keys that tell their rights: 1; none may do more than read",
+        {"wex/main": "info"},
+    )

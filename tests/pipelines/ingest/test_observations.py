@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ingest.snapshots import excess_rights
+from pipelines.cli import main
+from pipelines.ingest import KeyRights, key_rights
 from sandbox import KEYS, Fault, Laws, Served
 from sandbox.markets import text
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.test_pull import files, table
-from warehouse.ledger import Ledger, StreamId
 
 Feeds = Callable[..., Path]
 BOOKS = "markets: [BTC-USD, LTC-BTC]\nstart: 2016-01-01\ndatasets: {order_books: {}}"
@@ -122,13 +122,26 @@ def test_balances_are_stored_when_they_changed(exchange: Served, home: Path, fee
 
 
 def test_a_key_that_may_do_more_than_read_is_told_with_the_mend(
-    exchange: Served, home: Path, feeds: Feeds
+    exchange: Served,
+    home: Path,
+    feeds: Feeds,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    root = feeds(f"exchange: wex\n{MONEY}")
+    """By the pull, by ``status`` and to Dagster's check, until a pull with a lesser key."""
+    feeds(f"exchange: bitexbit\n{MONEY}", "bitexbit")  # whose keys tell nothing
+    root = feeds(f"exchange: wex\n{MONEY}", "wex")
     settings = settings_for(exchange, home)
-    stream = StreamId("wex", "balances", "main")
+
+    def status() -> list[str]:
+        assert main(["status"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        return [line for line in lines if line.startswith(("key:", "next:"))]
+
+    monkeypatch.setenv("TIDEMARK_HOME", str(home))
     assert run(settings, feeds_root=root).notices == []
-    assert excess_rights(Ledger(home).state(stream)) == ()
+    assert key_rights(settings) == [KeyRights("wex", "main", ("info",))]
+    assert status() == []
     key = KEYS["wex:second"]
     more = replace(
         settings,
@@ -139,9 +152,13 @@ def test_a_key_that_may_do_more_than_read_is_told_with_the_mend(
     (notice,) = report.notices
     assert "right to trade" in notice and "tick info and nothing else" in notice
     assert "WEX_API_KEY" in notice and "WEX_API_SECRET" in notice and key.secret not in notice
-    assert excess_rights(Ledger(home).state(stream)) == ("trade",)
+    (told,) = key_rights(settings)
+    assert told.excess == ("trade",)
+    assert status() == [f"key: {told.finding}", f"next: {told.mend}"]
+    assert notice == f"{told.finding}. Mend: {told.mend}"
     assert run(settings, feeds_root=root).notices == []
-    assert excess_rights(Ledger(home).state(stream)) == ()
+    assert key_rights(settings) == [KeyRights("wex", "main", ("info",))]
+    assert status() == []
 
 
 @pytest.mark.parametrize("fee_keys", ["side", "role"])
