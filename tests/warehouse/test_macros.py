@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import duckdb
+import pyarrow as pa
 import pytest
 
-from tests.warehouse.database import EXACT, START, at, database, insert, places, rows, trade
+from tests.warehouse.database import EXACT, START, at, database, fill, insert, places, rows, trade
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LEAST = Decimal("0.000000000001")
 HALVES = [
     ("0.0000000000005", "1"),
     ("-0.0000000000005", "1"),
@@ -49,6 +51,28 @@ def test_ratio_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None
         if wanted is not None and abs(wanted) >= 10**26:
             wanted = None
         assert ratio == wanted, (numerator, denominator)
+
+
+def test_share_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None:
+    chance = random.Random(6)
+
+    def number(digits: int, places_: int) -> Decimal:
+        return Decimal(chance.randrange(10 ** chance.randrange(1, digits))).scaleb(-places_)
+
+    given = []
+    for _ in range(1000):
+        whole = number(31, 12) + LEAST
+        given.append((chance.choice([1, -1]) * number(38, 18), min(number(31, 12), whole), whole))
+    given += [(Decimal(5), LEAST, LEAST), (Decimal(1), Decimal(2), Decimal(3) * LEAST)]
+    types = [pa.decimal128(38, 18), pa.decimal128(38, 12), pa.decimal128(38, 12)]
+    columns = zip(zip(*given, strict=True), types, strict=True)
+    db.register("given", pa.table([pa.array(c, t) for c, t in columns], names=["v", "p", "w"]))
+    found = db.execute("SELECT share(v, p, w) FROM given").fetchall()
+    for (share,), (value, part, whole) in zip(found, given, strict=True):
+        exact = EXACT.divide(EXACT.multiply(value, part), whole)
+        assert share == places(exact, 18), (value, part, whole)
+    nothing = "SELECT share(1, 0, 0), share(NULL, 1, 1), share(1e19::DECIMAL(38,18), 1e9, 1)"
+    assert db.execute(nothing).fetchone() == (None, None, None)
 
 
 def test_ratio_of_nothing_is_nothing(empty: duckdb.DuckDBPyConnection) -> None:
@@ -158,10 +182,39 @@ def test_account_value(db: duckdb.DuckDBPyConnection) -> None:
         ("BTC", at(0), Decimal("2.5"), price, Decimal("2.5") * price),
         ("BTC", at(day), Decimal("1.5"), price, Decimal("1.5") * price),
         ("BTC", at(2 * day), Decimal("1.5"), Decimal(130), Decimal(195)),
-        ("EUR", at(day), Decimal(50), euro, places(50 / Decimal("0.3"), 12)),
-        ("EUR", at(2 * day), Decimal(50), euro, places(50 / Decimal("0.3"), 12)),
+        ("EUR", at(day), Decimal(50), euro, Decimal("166.666666666666666667")),
+        ("EUR", at(2 * day), Decimal(50), euro, Decimal("166.666666666666666667")),
         ("USD", at(0), Decimal(100), one, Decimal(100)),  # gone on the second day
     ]
     assert rows(db, "FROM marts.account_value_daily") == rows(db, "FROM account_value('USD', '1d')")
     (yen,) = {r["value"] for r in rows(db, "FROM account_value('JPY')")}
     assert yen is None
+
+
+def test_account_value_of_a_history_alone(db: duckdb.DuckDBPyConnection) -> None:
+    """No balance was ever observed, and LTC has a price in BTC only, of an own fill."""
+    transfer = {"type": "deposit", "status": "ok", "description": ""}
+    day = 24 * 60
+    for number, minute, currency, amount in ((1, 1, "BTC", "3"), (2, 2, "XYZ", "7")):
+        given = {"transaction_id": str(number), "currency": currency, "amount": Decimal(amount)}
+        insert(db, "account_transactions", timestamp=at(minute), **transfer, **given)
+    fill(db, 1, at(day + 3), "buy", "0.003", "10", symbol="LTC-BTC")
+    candle = dict.fromkeys(("open", "high", "low", "close"), Decimal("70000.1"))
+    candle |= {"timeframe": "1h", "timestamp": at(-60), "is_final": True, "volume": Decimal(1)}
+    insert(db, "candles", **candle)
+    found = rows(db, "SELECT currency, timestamp, total, price, value FROM account_value()")
+    bitcoin, coin = Decimal("70000.1"), Decimal("210.0003")
+    assert [tuple(r.values()) for r in found] == [
+        ("BTC", at(0), 3, bitcoin, 3 * bitcoin),
+        ("BTC", at(day), Decimal("2.97"), bitcoin, Decimal("2.97") * bitcoin),
+        ("LTC", at(day), 10, coin, 10 * coin),
+        ("XYZ", at(0), 7, None, None),
+        ("XYZ", at(day), 7, None, None),
+    ]
+    equity = rows(db, "SELECT timestamp, value, unpriced FROM marts.equity_daily")
+    assert [tuple(r.values()) for r in equity] == [
+        (at(0), 3 * bitcoin, ["XYZ"]),
+        (at(day), Decimal("2.97") * bitcoin + 10 * coin, ["XYZ"]),
+    ]
+    in_litecoin = rows(db, "SELECT value FROM account_value('LTC') WHERE currency = 'BTC'")
+    assert [r["value"] for r in in_litecoin] == [None, 990]

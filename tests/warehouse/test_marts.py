@@ -2,15 +2,30 @@
 
 import random
 from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from fractions import Fraction
+from typing import NamedTuple
 
 import duckdb
 import pytest
 
-from tests.warehouse.database import EXACT, at, database, fill, insert, places, rows, trade
+from tests.warehouse.database import (
+    EXACT,
+    Row,
+    at,
+    database,
+    fill,
+    insert,
+    insert_all,
+    places,
+    rows,
+    trade,
+)
 
 D = Decimal
+LEAST = Fraction(1, 10**18)
 Part = tuple[str, str | None, Decimal, Decimal | None, Decimal, Decimal | None]
 """sale, lot, amount, cost, proceeds, profit"""
 
@@ -61,9 +76,7 @@ def test_fifo_by_hand(db: duckdb.DuckDBPyConnection) -> None:
 
 def test_average_by_hand(db: duckdb.DuckDBPyConnection) -> None:
     worked(db)
-    # the pool: 2.9 for 333, that is 114.827586206897 a unit, rounded to 12 decimals
-    first = places(D("114.827586206897") * D("2.4"), 18)
-    assert first == D("275.5862068965528")
+    first = D("275.586206896551724138")  # of the pool: 2.9 for 333
     rest = 333 - first
     assert profit(db, "average") == [
         ("3", None, D("2.4"), first, D("359.64"), D("359.64") - first),
@@ -79,120 +92,118 @@ def test_no_method(db: duckdb.DuckDBPyConnection) -> None:
         profit(db, "lifo")
 
 
-def market(db: duckdb.DuckDBPyConnection, account: str, seed: int) -> list[dict[str, Any]]:
-    """Two hundred fills at random, with fees of both currencies; as the marts show them."""
-    chance = random.Random(seed)
-    for number in range(200):
-        side = chance.choice(["buy", "buy", "sell"]) if number % 50 < 40 else "sell"
-        amount = D(chance.randrange(1, 10**9)).scaleb(-8)
-        price = D(chance.randrange(10**4, 10**6)).scaleb(-2)
-        received = amount if side == "buy" else price * amount
-        currency = chance.choice(["BTC" if side == "buy" else "USD", None])
-        fee = places(received * D("0.002"), 8) if currency else None
-        fill(
-            db,
-            990 + number,
-            at(number // 3),  # three in one moment: the id decides
-            side,
-            str(price),
-            str(amount),
-            str(fee) if fee is not None else None,
-            currency,
-            account=account,
-        )
-    query = f"FROM marts.fills WHERE account = '{account}' ORDER BY timestamp, fill_id::BIGINT"
-    return rows(db, query)
+@dataclass(frozen=True)
+class Move:
+    """A fill as it changes two balances, worked out from what the exchange told."""
+
+    fill_id: str
+    base: Fraction
+    quote: Fraction
 
 
-def fifo_model(fills: list[dict[str, Any]]) -> list[tuple[str, str | None, Decimal]]:
-    lots: deque[list[Any]] = deque()
-    parts: list[tuple[str, str | None, Decimal]] = []
-    for one in fills:
-        if one["base_change"] > 0:
-            lots.append([one["fill_id"], one["base_change"]])
+def histories(db: duckdb.DuckDBPyConnection, accounts: int) -> dict[str, list[Move]]:
+    """Fills at random, stored; and what they come to. Some accounts sell what they never bought,
+    some deal in a billionth of a unit of quote currency; fees are taken in either currency, in a
+    third one, or paid back."""
+    chance = random.Random(5)
+    stored: list[Row] = []
+    moves: dict[str, list[Move]] = {}
+    for number in range(accounts):
+        account = f"a{number}"
+        cents, eager = chance.choice([-2, -2, -8, -12]), chance.choice([0.3, 0.5, 0.7])
+        for place in range(chance.randrange(1, 20)):
+            side = "buy" if chance.random() < eager else "sell"
+            amount = D(chance.randrange(1, 10 ** chance.randrange(2, 18))).scaleb(-8)
+            price = D(chance.randrange(1, 10**6)).scaleb(cents)
+            currency = chance.choice(["BTC", "USD", "BNB", None])
+            taken = amount if currency == "BTC" else price * amount
+            rates = ["0.002", "-0.0002", "0.3", *(["1.5"] if currency == "USD" else [])]
+            fee = places(taken * D(chance.choice(rates)), 12)
+            row = {"trade_id": str(990 + place), "timestamp": at(place // 3), "account": account}
+            row |= {"side": side, "price": price, "amount": amount, "cost": None}
+            row |= {"fee_amount": fee if currency else None, "fee_currency": currency}
+            stored.append(row)
+            way = 1 if side == "buy" else -1
+            base = way * Fraction(amount) - (Fraction(fee) if currency == "BTC" else 0)
+            cost = Fraction(places(EXACT.multiply(price, amount), 18))
+            quote = -way * cost - (Fraction(fee) if currency == "USD" else 0)
+            moves.setdefault(account, []).append(Move(row["trade_id"], base, quote))
+    insert_all(db, "account_trades", stored)
+    return moves
+
+
+class Sold(NamedTuple):
+    fill_id: str
+    lot: str | None
+    amount: Fraction
+    cost: Fraction | None
+    proceeds: Fraction
+
+
+def by_fifo(moves: Iterable[Move]) -> Iterator[Sold]:
+    lots: deque[tuple[str, Fraction, Fraction]] = deque()
+    for move in moves:
+        if move.base > 0:
+            lots.append((move.fill_id, move.base, -move.quote / move.base))
             continue
-        left = -one["base_change"]
+        left, unit = -move.base, move.quote / -move.base
         while left and lots:
-            used = min(left, lots[0][1])
-            parts.append((one["fill_id"], lots[0][0], used))
+            lot, held, cost = lots.popleft()
+            used = min(left, held)
+            yield Sold(move.fill_id, lot, used, used * cost, used * unit)
             left -= used
-            lots[0][1] -= used
-            if not lots[0][1]:
-                lots.popleft()
+            if held > used:
+                lots.appendleft((lot, held - used, cost))
         if left:
-            parts.append((one["fill_id"], None, left))
-    return parts
+            yield Sold(move.fill_id, None, left, None, left * unit)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_fifo_against_a_queue(db: duckdb.DuckDBPyConnection, seed: int) -> None:
-    fills = market(db, "main", seed)
-    market(db, "other", seed + 100)
-    query = "FROM marts.profit_fifo WHERE account = 'main'"
-    found = rows(db, query)
-    parts = {(r["fill_id"], r["lot_fill_id"]): r for r in found}
-    wanted = fifo_model(fills)
-    assert len(parts) == len(found) == len(wanted)
-    assert {(k[0], k[1], r["amount"]) for k, r in parts.items()} == set(wanted)
-    # nothing is lost: a sale's parts bring what it brought, a lot sold out cost what was paid
-    brought, paid, taken = defaultdict(D), defaultdict(D), defaultdict(D)
-    for row in found:
-        brought[row["fill_id"]] += row["proceeds"]
-        if row["lot_fill_id"]:
-            assert row["profit"] == row["proceeds"] - row["cost"]
-            paid[row["lot_fill_id"]] += row["cost"]
-            taken[row["lot_fill_id"]] += row["amount"]
-    for one in fills:
-        key = one["fill_id"]
-        if one["side"] == "sell":
-            assert brought[key] == one["quote_change"]
-        elif taken[key] == one["base_change"]:
-            assert paid[key] == -one["quote_change"]
-        else:
-            share = EXACT.divide(-one["quote_change"] * taken[key], one["base_change"])
-            assert abs(paid[key] - share) < D("1e-10")
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_average_against_a_pool(db: duckdb.DuckDBPyConnection, seed: int) -> None:
-    fills = market(db, "main", seed)
-    market(db, "other", seed + 100)
-    found = {
-        (r["fill_id"], r["cost"] is None): r
-        for r in rows(db, "FROM marts.profit_average WHERE account = 'main'")
-    }
-    held, cost = D(0), D(0)
-    unit, begun, given = D(0), D(0), D(0)  # of the turn: a run of buys and the sales after it
-    buying = False
-    expected = 0
-    for one in fills:
-        if one["base_change"] > 0:
-            held += one["base_change"]
-            cost -= one["quote_change"]
-            buying = True
+def by_average(moves: Iterable[Move]) -> Iterator[Sold]:
+    held = paid = Fraction(0)
+    for move in moves:
+        if move.base > 0:
+            held, paid = held + move.base, paid - move.quote
             continue
-        if buying:
-            unit, begun, given, buying = places(EXACT.divide(cost, held), 12), cost, D(0), False
-        sold = min(held, -one["base_change"])
+        sold, unit = min(held, -move.base), move.quote / -move.base
         if sold:
-            held -= sold
-            left = begun - places(unit * (given + sold), 18) if held else D(0)
-            given += sold
-            row = found[one["fill_id"], False]
-            assert (row["amount"], row["cost"]) == (sold, cost - left)
-            assert row["profit"] == row["proceeds"] - row["cost"]
-            cost = left
-            expected += 1
-        if sold < -one["base_change"]:
-            assert found[one["fill_id"], True]["amount"] == -one["base_change"] - sold
-            expected += 1
-        brought = sum(
-            found[key]["proceeds"]
-            for key in ((one["fill_id"], False), (one["fill_id"], True))
-            if key in found
-        )
-        assert brought == one["quote_change"]
-    assert len(found) == expected
+            cost = paid * sold / held
+            yield Sold(move.fill_id, None, sold, cost, sold * unit)
+            held, paid = held - sold, paid - cost
+        if sold < -move.base:
+            beyond = -move.base - sold
+            yield Sold(move.fill_id, None, beyond, None, beyond * unit)
+
+
+@pytest.mark.parametrize(("method", "model"), [("fifo", by_fifo), ("average", by_average)])
+def test_profit_is_what_fractions_say(
+    db: duckdb.DuckDBPyConnection, method: str, model: Callable[[Iterable[Move]], Iterator[Sold]]
+) -> None:
+    accounts = histories(db, 150)
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows(db, f"FROM realised_profit('{method}')"):
+        found[row["account"]].append(row)
+    priced = 0
+    for account, moves in accounts.items():
+        told = {(r["fill_id"], r["lot_fill_id"], r["cost"] is None): r for r in found[account]}
+        wanted = {(part.fill_id, part.lot, part.cost is None): part for part in model(moves)}
+        assert told.keys() == wanted.keys()
+        assert len(told) == len(found[account])
+        for key, part in wanted.items():
+            row = told[key]
+            assert row["amount"] == part.amount
+            assert abs(Fraction(row["proceeds"]) - part.proceeds) <= LEAST
+            if part.cost is None:
+                assert row["profit"] is None
+                continue
+            # a pool's roundings add up, one for each run of sales
+            assert abs(Fraction(row["cost"]) - part.cost) <= LEAST * len(moves)
+            assert row["profit"] == EXACT.subtract(row["proceeds"], row["cost"])
+            priced += 1
+        for move in moves:
+            if move.base < 0:  # a sale's parts are the sale, to the last digit
+                parts = [r["proceeds"] for r in found[account] if r["fill_id"] == move.fill_id]
+                assert sum(map(Fraction, parts)) == move.quote
+    assert priced > 300
 
 
 def test_fills_and_fees_by_month(db: duckdb.DuckDBPyConnection) -> None:
@@ -262,6 +273,51 @@ def test_balance_history(db: duckdb.DuckDBPyConnection) -> None:
     ]
     assert [tuple(r.values()) for r in found if not r["valid_to"]] == [
         ("BTC", at(3), None, D(2)),
+    ]
+
+
+def test_holdings_are_reckoned_back_from_the_first_observation(
+    db: duckdb.DuckDBPyConnection,
+) -> None:
+    """The account had 5 BTC before its history begins; 1 BTC lies in an open order."""
+    deposit = {"type": "deposit", "status": "ok", "description": "", "currency": "BTC"}
+    for number, minute in ((1, 10), (2, 20), (3, 40)):
+        row = {"transaction_id": str(number), "timestamp": at(minute), "amount": D(number)}
+        insert(db, "account_transactions", **deposit, **row)
+    for minute, available in ((30, "7"), (50, "10")):
+        given = {"available": D(available), "reserved": D(1), "observed_at": at(minute)}
+        insert(db, "balances", currency="BTC", **given)
+    query = "SELECT valid_from, valid_to, total, source FROM marts.holdings ORDER BY valid_from"
+    assert [tuple(r.values()) for r in rows(db, query)] == [
+        (at(10), at(20), 6, "history"),
+        (at(20), at(30), 8, "history"),
+        (at(30), at(50), 8, "reported"),
+        (at(50), None, 11, "reported"),
+    ]
+
+
+def test_fee_rates(db: duckdb.DuckDBPyConnection) -> None:
+    for minute, symbol, rate in (
+        (1, "*", "0.002"),
+        (1, "ETH-BTC", "0.001"),
+        (2, "*", "0.002"),
+        (2, "ETH-BTC", "0.0005"),
+        (3, "*", "0.002"),
+        (4, "*", "0.003"),
+        (5, "*", "0.002"),
+    ):
+        rates = {"buy_fee_rate": D(rate), "sell_fee_rate": D(rate)}
+        insert(db, "trading_fees", symbol=symbol, observed_at=at(minute), **rates)
+    query = (
+        "SELECT symbol, valid_from, valid_to, buy_fee_rate FROM marts.fee_rates"
+        " ORDER BY symbol, valid_from"
+    )
+    assert [tuple(r.values()) for r in rows(db, query)] == [
+        ("*", at(1), at(4), D("0.002")),
+        ("*", at(4), at(5), D("0.003")),
+        ("*", at(5), None, D("0.002")),
+        ("ETH-BTC", at(1), at(2), D("0.001")),
+        ("ETH-BTC", at(2), at(3), D("0.0005")),  # no rate of its own any more
     ]
 
 

@@ -1,10 +1,11 @@
--- Balances over time and what they are worth: FROM account_value('USD', '1d').
--- Of every interval the balance at its end (as last observed) and the price at its end: that of the
--- last trade or ticker of the same exchange, be it of the market CURRENCY-QUOTE or of
--- QUOTE-CURRENCY. Sum value over currencies for an equity curve.
+-- What the account owned over time and what it was worth: FROM account_value('USD', '1d').
+-- Of every interval the holding at its end and the price at its end: the newest one known by trade,
+-- ticker, finished candle or own fill of the same exchange, in the market CURRENCY-QUOTE, else in
+-- QUOTE-CURRENCY, else through one other currency. For an equity curve see marts.equity_daily.
 --
--- grain: one row per exchange, account, currency and interval since the account's first balance
--- sources: marts.balance_history, trades, tickers, ratio(), time_slot(), timeframe_us()
+-- grain: one row per exchange, account, currency and interval since it was first held
+-- sources: marts.holdings, trades, tickers, candles, account_fills, share(), time_slot(),
+--          timeframe_us()
 -- parameters:
 --   quote := 'USD'       VARCHAR     currency to reckon in
 --   timeframe := '1d'    VARCHAR     such as '4h', see timeframe_us
@@ -13,75 +14,153 @@
 --   account      VARCHAR                     label of the account
 --   currency     VARCHAR                     what is held
 --   timestamp    TIMESTAMP WITH TIME ZONE    opening time of the interval (UTC)
---   total        DECIMAL(38,12)              available + reserved as far as known, at its end
+--   total        DECIMAL(38,18)              free and in open orders, at its end, exact
 --   quote        VARCHAR                     currency of price and value
---   price        DECIMAL(38,12)              quote currency for one of currency; rounded to 12 decimals
---                                            if only the opposite market is known; null without any
---   value        DECIMAL(38,18)              total in quote currency: total × price, exact (from the
---                                            opposite market: total / its price, rounded to 12
---                                            decimals); null without a price
-WITH prices AS (
+--   price        DECIMAL(38,12)              quote currency for one of currency, rounded to 12
+--                                            decimals unless it is the market's own; null without any
+--   value        DECIMAL(38,18)              total in quote currency: total × each market's price (or
+--                                            divided by it), rounded to 18 decimals; null without a
+--                                            price
+WITH holdings AS MATERIALIZED (
+    SELECT * FROM marts.holdings
+),
+told AS (
+    SELECT t.exchange, t.symbol, t.timestamp AS moment, t.trade_id::BIGINT AS id, t.price
+    FROM main.trades AS t
+    UNION ALL
+    SELECT k.exchange, k.symbol, k.observed_at, NULL, k.last
+    FROM main.tickers AS k
+    WHERE k.last IS NOT NULL
+    UNION ALL
+    SELECT
+        c.exchange, c.symbol,
+        c.timestamp + to_microseconds(main.timeframe_us(c.timeframe) - 1), NULL, c.close
+    FROM main.candles AS c
+    WHERE c.is_final
+    UNION ALL
+    SELECT f.exchange, f.symbol, f.timestamp, NULL, f.price
+    FROM main.account_fills AS f
+),
+prices AS (
     SELECT
         p.exchange,
         p.symbol,
         main.time_slot(p.moment, timeframe) AS slot,
-        last(p.price ORDER BY p.moment, p.id) AS price
-    FROM (
-        SELECT
-            t.exchange, t.symbol, t.timestamp AS moment, t.trade_id::BIGINT AS id, t.price
-        FROM main.trades AS t
-        UNION ALL
-        SELECT k.exchange, k.symbol, k.observed_at, NULL, k.last
-        FROM main.tickers AS k
-        WHERE k.last IS NOT NULL
-    ) AS p
-    WHERE p.symbol LIKE '%-' || quote OR p.symbol LIKE quote || '-%'
+        last(p.price ORDER BY p.moment, p.id NULLS FIRST, p.price) AS price
+    FROM told AS p
+    WHERE p.price > 0
     GROUP BY 1, 2, 3
+),
+ways AS (  -- a market leads from its base to its quote currency, and back
+    SELECT
+        m.exchange, m.symbol, m.slots, w.back,
+        split_part(m.symbol, '-', if(w.back, 2, 1)) AS source,
+        split_part(m.symbol, '-', if(w.back, 1, 2)) AS target
+    FROM (SELECT p.exchange, p.symbol, count(*) AS slots FROM prices AS p GROUP BY ALL) AS m
+    CROSS JOIN (VALUES (false), (true)) AS w(back)
+),
+paths AS (
+    SELECT
+        a.exchange, a.source AS currency,
+        a.symbol AS symbol, a.back AS back, b.symbol AS then_symbol, b.back AS then_back
+    FROM ways AS a
+    LEFT JOIN ways AS b
+        ON b.exchange = a.exchange AND b.source = a.target AND b.target = quote
+        AND a.target <> quote
+    WHERE a.source <> quote AND (a.target = quote OR b.target = quote)
+    QUALIFY row_number() OVER (
+        PARTITION BY a.exchange, a.source
+        ORDER BY b.symbol IS NOT NULL, a.back::INT + coalesce(b.back, false)::INT,
+            least(a.slots, b.slots) DESC, a.symbol, b.symbol
+    ) = 1
+),
+spans AS (
+    SELECT
+        h.exchange, min(h.valid_from) AS since,
+        greatest(max(h.valid_from), (
+            SELECT max(n.slot) FROM prices AS n WHERE n.exchange = h.exchange
+        )) AS until
+    FROM holdings AS h
+    GROUP BY 1
+),
+openings AS (
+    SELECT
+        s.exchange,
+        unnest(generate_series(
+            epoch_us(main.time_slot(s.since, timeframe)),
+            epoch_us(main.time_slot(s.until, timeframe)),
+            main.timeframe_us(timeframe)
+        )) AS opening
+    FROM spans AS s
 ),
 slots AS (
     SELECT
-        h.exchange,
-        h.account,
-        unnest(generate_series(
-            epoch_us(min(main.time_slot(h.valid_from, timeframe))),
-            greatest(
-                epoch_us(max(main.time_slot(h.valid_from, timeframe))),
-                coalesce(
-                    (SELECT max(epoch_us(n.slot)) FROM prices AS n WHERE n.exchange = h.exchange), 0)
-            ),
-            main.timeframe_us(timeframe)
-        )) AS opening
-    FROM marts.balance_history AS h
-    GROUP BY 1, 2
+        o.exchange, make_timestamptz(o.opening) AS slot,
+        make_timestamptz(o.opening + main.timeframe_us(timeframe)) AS closing
+    FROM openings AS o
+),
+changes AS (
+    SELECT
+        h.exchange, h.account, h.currency, main.time_slot(h.valid_from, timeframe) AS slot,
+        last({'total': h.total, 'valid_to': h.valid_to} ORDER BY h.valid_from) AS holding
+    FROM holdings AS h
+    GROUP BY 1, 2, 3, 4
 ),
 held AS (
-    SELECT h.exchange, h.account, h.currency, make_timestamptz(s.opening) AS slot, h.total
-    FROM slots AS s
-    JOIN marts.balance_history AS h
-        ON h.exchange = s.exchange AND h.account = s.account
-        AND h.valid_from < make_timestamptz(s.opening + main.timeframe_us(timeframe))
-        AND (h.valid_to IS NULL
-            OR h.valid_to >= make_timestamptz(s.opening + main.timeframe_us(timeframe)))
+    SELECT
+        exchange, account, currency, slot, closing,
+        last_value(holding IGNORE NULLS) OVER (
+            PARTITION BY exchange, account, currency ORDER BY slot) AS holding
+    FROM slots
+    JOIN (SELECT DISTINCT exchange, account, currency FROM changes) USING (exchange)
+    LEFT JOIN changes USING (exchange, account, currency, slot)
+),
+known AS (  -- not by ASOF joins: DuckDB takes the slots for few, and loops
+    SELECT
+        exchange, symbol, slot,
+        last_value(price IGNORE NULLS) OVER (
+            PARTITION BY exchange, symbol ORDER BY slot) AS price
+    FROM (
+        SELECT exchange, symbol, slot FROM prices
+        UNION
+        SELECT exchange, symbol, slot
+        FROM slots
+        JOIN (SELECT DISTINCT exchange, symbol FROM prices) USING (exchange)
+    )
+    LEFT JOIN prices USING (exchange, symbol, slot)
+),
+priced AS (
+    SELECT
+        b.exchange, b.account, b.currency, b.slot, b.holding.total AS total, w.then_symbol,
+        CASE WHEN b.currency = quote OR w.back THEN 1 ELSE p.price END::DECIMAL(38,12) AS times,
+        if(w.back, p.price, 1)::DECIMAL(38,12) AS over_by,
+        if(w.then_back, 1, n.price)::DECIMAL(38,12) AS then_times,
+        if(w.then_back, n.price, 1)::DECIMAL(38,12) AS then_over_by
+    FROM held AS b
+    LEFT JOIN paths AS w ON w.exchange = b.exchange AND w.currency = b.currency
+    LEFT JOIN known AS p
+        ON p.exchange = b.exchange AND p.symbol = w.symbol AND p.slot = b.slot
+    LEFT JOIN known AS n
+        ON n.exchange = b.exchange AND n.symbol = w.then_symbol AND n.slot = b.slot
+    WHERE b.holding IS NOT NULL
+        AND (b.holding.valid_to IS NULL OR b.holding.valid_to >= b.closing)
+),
+halfway AS (  -- through the first market of the path
+    SELECT
+        v.*,
+        main.share(1::DECIMAL(38,18), v.times, v.over_by) AS price,
+        main.share(v.total, v.times, v.over_by) AS value
+    FROM priced AS v
 )
 SELECT
-    b.exchange,
-    b.account,
-    b.currency,
-    b.slot AS timestamp,
-    b.total,
+    v.exchange,
+    v.account,
+    v.currency,
+    v.slot AS timestamp,
+    v.total,
     quote AS quote,
-    CASE
-        WHEN b.currency = quote THEN 1::DECIMAL(38,12)
-        ELSE coalesce(p.price, main.ratio(1::DECIMAL(38,12), o.price))
-    END AS price,
-    CASE
-        WHEN b.currency = quote THEN try_cast(b.total AS DECIMAL(38,18))
-        WHEN p.price IS NOT NULL THEN try_cast(try(b.total * p.price) AS DECIMAL(38,18))
-        ELSE try_cast(main.ratio(b.total, o.price) AS DECIMAL(38,18))
-    END AS value
-FROM held AS b
-ASOF LEFT JOIN prices AS p
-    ON p.exchange = b.exchange AND p.symbol = b.currency || '-' || quote AND b.slot >= p.slot
-ASOF LEFT JOIN prices AS o
-    ON o.exchange = b.exchange AND o.symbol = quote || '-' || b.currency AND b.slot >= o.slot
+    if(v.then_symbol IS NULL, v.price, main.share(v.price, v.then_times, v.then_over_by)
+    )::DECIMAL(38,12) AS price,
+    if(v.then_symbol IS NULL, v.value, main.share(v.value, v.then_times, v.then_over_by)) AS value
+FROM halfway AS v
 ORDER BY 1, 2, 3, 4

@@ -1,13 +1,14 @@
--- Balances by day and what they are worth in USD; other currencies and lengths: account_value(…).
+-- What the account owned day by day and what it was worth in USD; other currencies and lengths:
+-- account_value(…).
 --
--- grain: one row per exchange, account, currency and UTC day since the account's first balance
+-- grain: one row per exchange, account, currency and UTC day since it was first held
 -- sources: account_value()
 -- columns:
 --   exchange     VARCHAR                     where it is held
 --   account      VARCHAR                     label of the account
 --   currency     VARCHAR                     what is held
 --   timestamp    TIMESTAMP WITH TIME ZONE    the day's beginning (UTC)
---   total        DECIMAL(38,12)              available + reserved as far as known, at its end
+--   total        DECIMAL(38,18)              free and in open orders, at its end, exact
 --   quote        VARCHAR                     USD
 --   price        DECIMAL(38,12)              USD for one of currency, see account_value
 --   value        DECIMAL(38,18)              total in USD, see account_value

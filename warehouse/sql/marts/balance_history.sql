@@ -1,5 +1,6 @@
 -- What the exchanges said that the account holds, and from when until when.
--- A currency that an observation leaves out is 0 then and has no row.
+-- A currency that an observation leaves out is 0 then and has no row. Before the first observation,
+-- and with what lies in open orders where the exchange does not say: marts.holdings.
 --
 -- grain: one row per exchange, account, currency and observation
 -- sources: balances
@@ -7,7 +8,7 @@
 --   exchange      VARCHAR                     where it is held
 --   account       VARCHAR                     label of the account
 --   currency      VARCHAR                     what is held
---   valid_from    TIMESTAMP WITH TIME ZONE    when it was first observed so (UTC)
+--   valid_from    TIMESTAMP WITH TIME ZONE    when it was observed so (UTC)
 --   valid_to      TIMESTAMP WITH TIME ZONE    the account's next, different observation; null: still so
 --   available     DECIMAL(38,12)              free to use
 --   reserved      DECIMAL(38,12)              held by open orders; null where the exchange does not

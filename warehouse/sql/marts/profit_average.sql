@@ -1,11 +1,12 @@
 -- Realised profit at average cost.
 -- Everything bought of a market is one pool; what a sale takes costs the pool's average. Fees count:
--- the pool costs what was paid with the fees and holds what was received. What is sold beyond the
--- pool (deposited, or bought before the history begins) has no cost: a row of its own. What sales
--- between two buys take is rounded to 18 decimals so that nothing of the pool's cost is lost.
+-- the pool costs what was paid with the fees and holds what was received (a fee in a third currency
+-- is not counted). What is sold beyond the pool (deposited, or bought before the history begins) has
+-- no cost: a row of its own. What sales between two buys take is rounded to 18 decimals, and
+-- together it is the pool's cost exactly.
 --
 -- grain: one row per exchange, account, symbol and sale, and one for what it sold beyond the pool
--- sources: marts.fills, ratio()
+-- sources: marts.fills, share()
 -- columns:
 --   exchange        VARCHAR                     where it was traded
 --   account         VARCHAR                     label of the account
@@ -27,7 +28,7 @@ WITH RECURSIVE moves AS (
         symbol,
         fill_id,
         timestamp,
-        abs(quote_change) AS value,
+        if(base_change > 0, -quote_change, quote_change) AS value,
         if(base_change > 0, base_change, 0)::DECIMAL(38,12) AS bought,
         if(base_change < 0, -base_change, 0)::DECIMAL(38,12) AS sold,
         row_number() OVER market_order AS place,
@@ -76,18 +77,15 @@ pools AS (  -- what the pool costs after the buys of a turn, and what its sales 
     SELECT
         exchange, account, symbol, turn, held, begun,
         paid AS pool,
-        main.ratio(paid, held) AS unit,
-        if(given = held, 0::DECIMAL(38,18),
-            paid - (main.ratio(paid, held) * given)::DECIMAL(38,18)) AS rest
+        if(given = held, 0::DECIMAL(38,18), paid - main.share(paid, given, held)) AS rest
     FROM turns
     WHERE turn = 1
     UNION ALL
     SELECT
         t.exchange, t.account, t.symbol, t.turn, t.held, t.begun,
         p.rest + t.paid,
-        main.ratio(p.rest + t.paid, t.held),
         if(t.given = t.held, 0::DECIMAL(38,18),
-            p.rest + t.paid - (main.ratio(p.rest + t.paid, t.held) * t.given)::DECIMAL(38,18))
+            p.rest + t.paid - main.share(p.rest + t.paid, t.given, t.held))
     FROM pools AS p
     JOIN turns AS t
         ON t.exchange = p.exchange AND t.account = p.account AND t.symbol = p.symbol
@@ -97,13 +95,9 @@ sales AS (
     SELECT
         s.exchange, s.account, s.symbol, s.fill_id, s.timestamp, s.value, s.sold,
         s.taken_to - s.taken_from AS amount,
-        if(s.taken_to - p.begun = p.held, p.pool,
-            (p.unit * (s.taken_to - p.begun))::DECIMAL(38,18))
-        - if(s.taken_from = p.begun, 0::DECIMAL(38,18),
-            (p.unit * (s.taken_from - p.begun))::DECIMAL(38,18)) AS cost,
-        if(s.taken_to - s.taken_from = s.sold, s.value,
-            (main.ratio(s.value, s.sold) * (s.taken_to - s.taken_from))::DECIMAL(38,18)
-        ) AS proceeds
+        main.share(p.pool, s.taken_to - p.begun, p.held)
+            - main.share(p.pool, s.taken_from - p.begun, p.held) AS cost,
+        main.share(s.value, s.taken_to - s.taken_from, s.sold) AS proceeds
     FROM taken AS s
     LEFT JOIN pools AS p
         ON s.exchange = p.exchange AND s.account = p.account AND s.symbol = p.symbol

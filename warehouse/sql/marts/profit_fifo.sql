@@ -1,11 +1,12 @@
 -- Realised profit by lot, first in first out.
 -- A lot is a buy; a sale uses up the oldest lots of its market first. Fees count: a lot costs what
--- was paid with its fee and holds what was received; a sale brings what was received. What a sale
--- sells beyond all lots (deposited, or bought before the history begins) has no cost: a row of its
--- own without lot. Parts of a lot or sale are rounded to 18 decimals so that they add up exactly.
+-- was paid with its fee and holds what was received; a sale brings what was received (a fee in a
+-- third currency is not counted). What a sale sells beyond all lots (deposited, or bought before the
+-- history begins) has no cost: a row of its own without lot. Parts of a lot or sale are rounded to
+-- 18 decimals, and together they are it exactly.
 --
 -- grain: one row per exchange, account, symbol, sale and lot it took from
--- sources: marts.fills, ratio()
+-- sources: marts.fills, share()
 -- columns:
 --   exchange        VARCHAR                     where it was traded
 --   account         VARCHAR                     label of the account
@@ -26,7 +27,7 @@ WITH moves AS (
         symbol,
         fill_id,
         timestamp,
-        abs(quote_change) AS value,
+        if(base_change > 0, -quote_change, quote_change) AS value,
         if(base_change > 0, base_change, 0)::DECIMAL(38,12) AS bought,
         if(base_change < 0, -base_change, 0)::DECIMAL(38,12) AS sold,
         row_number() OVER market_order AS place
@@ -52,8 +53,7 @@ lots AS (  -- where each lot lies in the queue of everything bought
     SELECT
         exchange, account, symbol, fill_id, timestamp, value, bought,
         all_bought - bought AS lot_from,
-        all_bought AS lot_to,
-        main.ratio(value, bought) AS unit
+        all_bought AS lot_to
     FROM shortage
     WHERE bought > 0
 ),
@@ -62,8 +62,7 @@ sales AS (  -- and which stretch of that queue each sale takes
         exchange, account, symbol, fill_id, timestamp, value, sold,
         all_sold - short AS sale_to,
         lag(all_sold - short, 1, 0::DECIMAL(38,12)) OVER (
-            PARTITION BY exchange, account, symbol ORDER BY place) AS sale_from,
-        main.ratio(value, sold) AS unit
+            PARTITION BY exchange, account, symbol ORDER BY place) AS sale_from
     FROM shortage
 ),
 cuts AS (
@@ -84,14 +83,10 @@ matched AS (
         sale.fill_id, sale.timestamp,
         lot.fill_id AS lot_fill_id, lot.timestamp AS bought_at,
         s.stretch_to - s.stretch_from AS amount,
-        if(s.stretch_to = lot.lot_to, lot.value,
-            (lot.unit * (s.stretch_to - lot.lot_from))::DECIMAL(38,18))
-        - if(s.stretch_from = lot.lot_from, 0::DECIMAL(38,18),
-            (lot.unit * (s.stretch_from - lot.lot_from))::DECIMAL(38,18)) AS cost,
-        if(s.stretch_to - sale.sale_from = sale.sold, sale.value,
-            (sale.unit * (s.stretch_to - sale.sale_from))::DECIMAL(38,18))
-        - if(s.stretch_from = sale.sale_from, 0::DECIMAL(38,18),
-            (sale.unit * (s.stretch_from - sale.sale_from))::DECIMAL(38,18)) AS proceeds
+        main.share(lot.value, s.stretch_to - lot.lot_from, lot.bought)
+            - main.share(lot.value, s.stretch_from - lot.lot_from, lot.bought) AS cost,
+        main.share(sale.value, s.stretch_to - sale.sale_from, sale.sold)
+            - main.share(sale.value, s.stretch_from - sale.sale_from, sale.sold) AS proceeds
     FROM stretches AS s
     ASOF JOIN lots AS lot
         ON s.exchange = lot.exchange AND s.account = lot.account AND s.symbol = lot.symbol
@@ -110,8 +105,7 @@ SELECT
     (sold - (sale_to - sale_from))::DECIMAL(38,12) AS amount,
     NULL AS cost,
     -- what the lots' parts left of the proceeds
-    value - if(sale_to = sale_from, 0::DECIMAL(38,18),
-        (unit * (sale_to - sale_from))::DECIMAL(38,18)) AS proceeds,
+    value - main.share(value, sale_to - sale_from, sold) AS proceeds,
     NULL AS profit
 FROM sales
 WHERE sold > sale_to - sale_from
