@@ -2,7 +2,19 @@
 
 import typer
 
-from pipelines.cli import address, demo, pull, rebuild, replay, sandbox, sql, status, verify
+from pipelines.cli import (
+    address,
+    demo,
+    export,
+    pull,
+    rebuild,
+    replay,
+    report,
+    sandbox,
+    sql,
+    status,
+    verify,
+)
 
 app = typer.Typer(
     name="tidemark",
@@ -19,6 +31,7 @@ app.command("demo", short_help="Try it: a full pull from a sandbox exchange.")(d
 app.command("pull", short_help="Fetch what is wanted and not yet held.")(pull.pull)
 app.command("status", short_help="What is covered, missing or lost, and how fresh.")(status.status)
 app.command("sql", short_help="Ask the DuckDB warehouse.")(sql.sql)
+app.command("report", short_help="One page of everything, for the browser.")(report.report)
 app.command("sandbox", short_help="Run an exchange on this machine to try with.")(sandbox.sandbox)
 app.command("verify", short_help="Prove that lake, ledger and DuckDB agree; mend what is safe.")(
     verify.verify
@@ -28,3 +41,4 @@ app.command("replay", short_help="Read kept answers again, after a parser was me
     replay.replay
 )
 app.command("address", short_help="Your address for deposits of a currency.")(address.address)
+app.add_typer(export.app, name="export")

@@ -4,6 +4,7 @@
 ``pulling``    the assets <exchange>/<dataset>: one step a feed, in the exchange's pool
 ``publishing`` the assets warehouse/<dataset> and marts/<name>: one step, a run publishes once
 ``marts``      what the asset graph shows of the views
+``report``     the asset marts/report: the page on all of them
 ``schedules``  one job and one schedule for every dataset that declares a schedule
 ``metadata``   what every materialisation tells
 ``code``       all of it together: what ``pipelines.definitions`` loads

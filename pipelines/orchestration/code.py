@@ -9,6 +9,7 @@ from pipelines.feeds import FEEDS_ROOT, Feed, feeds_root, load_feeds
 from pipelines.orchestration.checks import account_checks
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
+from pipelines.orchestration.report import report_asset, report_schedule
 from pipelines.orchestration.schedules import feed_jobs, feed_schedules
 
 
@@ -23,10 +24,11 @@ def feed_definitions(feed: Feed, feeds: Sequence[Feed]) -> dg.Definitions:
 
 
 def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
-    """The tables, a job for everything, and the executor: one process, one step after another."""
+    """The tables, the page on them, a job for everything, and the executor: one process."""
     return dg.Definitions(
-        assets=[warehouse_assets(feeds)] if feeds else [],
+        assets=[warehouse_assets(feeds), report_asset(feeds)] if feeds else [],
         asset_checks=account_checks(feeds),
+        schedules=[report_schedule()] if feeds else [],
         jobs=[
             dg.define_asset_job(
                 "everything",

@@ -29,15 +29,9 @@ def marts_of(datasets: Iterable[str]) -> list[View]:
 
 def mart_spec(view: View, feeds: Sequence[Feed]) -> dg.AssetSpec:
     """The asset of one view, downstream of the tables and views that it reads."""
-    collected = datasets_of(feeds)
-    shown = {v.key for v in marts_of(collected)}
     return dg.AssetSpec(
         mart_key(view.name),
-        deps=[
-            mart_key(views()[source].name) if source in shown else table_key(source)
-            for source in _read_by(view)
-            if source in shown or source in collected
-        ],
+        deps=upstream(view.sources, feeds),
         description=f"{view.title}\n\n{view.description}\n\nOne row: "
         f"{view.grain.removeprefix('one row ')}.\n\n```sql\n{view.body}\n```",
         group_name=MARTS,
@@ -58,13 +52,24 @@ def mart_metadata(view: View) -> Mapping[str, dg.TableSchema | str]:
     }
 
 
-def _read_by(view: View) -> list[str]:
-    """The tables and views that ``view`` reads, itself or through macros."""
+def upstream(sources: Iterable[str], feeds: Sequence[Feed]) -> list[dg.AssetKey]:
+    """The assets behind ``sources``, as views name them: those that ``feeds`` collect."""
+    collected = datasets_of(feeds)
+    shown = {v.key for v in marts_of(collected)}
+    return [
+        mart_key(views()[source].name) if source in shown else table_key(source)
+        for source in _without_macros(sources)
+        if source in shown or source in collected
+    ]
+
+
+def _without_macros(sources: Iterable[str]) -> list[str]:
+    """The tables and views among ``sources``, and those that its macros read."""
     found: dict[str, None] = {}
-    for source in view.sources:
+    for source in sources:
         inner = views().get(source)
         if inner is not None and inner.is_macro:
-            found |= dict.fromkeys(_read_by(inner))
+            found |= dict.fromkeys(_without_macros(inner.sources))
         else:
             found[source] = None
     return list(found)

@@ -15,6 +15,7 @@ from pipelines.feeds import Job
 from pipelines.ingest import PublishReport, PullReport, StreamReport, TableState
 from pipelines.orchestration.code import all_definitions
 from pipelines.orchestration.marts import marts_of
+from pipelines.report import Written
 from pipelines.settings import Settings
 from schemas import DATASETS, ConfigError, TidemarkError
 
@@ -41,6 +42,7 @@ class Engine:
 
     pulled: list[list[str]] = field(default_factory=list)
     published: list[list[str]] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     notices: dict[str, str] = field(default_factory=dict)
     refuses: TidemarkError | None = None
@@ -69,6 +71,12 @@ class Engine:
         tables = {name: TableState(rows=100, rows_added=7, files=3) for name in datasets}
         return PublishReport(tables, True, settings.home / "warehouse.duckdb")
 
+    def write(self, home: Path) -> Written:
+        self.written.append(home)
+        if self.refuses:
+            raise self.refuses
+        return Written(home / "report.html", 2_000_000)
+
     def state(self, settings: Settings, exchange: str, dataset: str) -> TableState:
         newest = datetime.now(UTC) - timedelta(seconds=60)
         return TableState(rows=50, files=2, newest=newest, gaps=1, lost=0)
@@ -79,6 +87,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
     found = Engine()
     for name in ("pull", "publish", "state"):
         monkeypatch.setattr(f"pipelines.ingest.{name}", getattr(found, name))
+    monkeypatch.setattr("pipelines.report.write", found.write)
     monkeypatch.setattr("connectors.names", lambda: tuple(OFFERS))
     monkeypatch.setattr("connectors.offers", OFFERS.__getitem__)
     monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path / "home"))
@@ -124,7 +133,8 @@ def materialized(result: dg.ExecuteInProcessResult) -> dict[str, Mapping[str, An
 
 
 MARTS = {f"marts/{mart.name}" for mart in marts_of(FIVE)}
-EVERYTHING = {f"{owner}/{name}" for owner in (*OFFERS, "warehouse") for name in FIVE} | MARTS
+TABLES = {f"{owner}/{name}" for owner in (*OFFERS, "warehouse") for name in FIVE}
+EVERYTHING = TABLES | MARTS | {"marts/report"}
 
 
 def marts_on(*datasets: str) -> set[str]:
@@ -152,6 +162,9 @@ def test_assets(engine: Engine) -> None:
 
 def test_what_the_graph_shows(engine: Engine) -> None:
     for spec in all_definitions().resolve_all_asset_specs():
+        if spec.key == dg.AssetKey(["marts", "report"]):
+            assert (spec.group_name, spec.kinds) == ("marts", {"html"})
+            continue
         schema = spec.metadata["dagster/column_schema"]
         assert all(column.description for column in schema.columns)
         if spec.group_name == "marts":
@@ -168,7 +181,12 @@ def test_what_the_graph_shows(engine: Engine) -> None:
 def test_a_pool_per_exchange_and_one_process(engine: Engine) -> None:
     definitions = all_definitions()
     pools = {a.op.name: a.op.pool for a in definitions.assets or [] if hasattr(a, "op")}
-    assert pools == {"pull_bitexbit": "bitexbit", "pull_wex": "wex", "publish": None}
+    assert pools == {
+        "pull_bitexbit": "bitexbit",
+        "pull_wex": "wex",
+        "publish": None,
+        "marts__report": None,
+    }
     assert definitions.executor is dg.in_process_executor
 
 
@@ -176,6 +194,10 @@ def test_schedules(engine: Engine) -> None:
     definitions = all_definitions()
     names = {f"{exchange}_{name}" for exchange in OFFERS for name in FIVE}
     schedules = {s.name: s for s in definitions.schedules or []}
+    by_the_hour = schedules.pop("report")
+    assert isinstance(by_the_hour, dg.ScheduleDefinition)
+    assert by_the_hour.cron_schedule == "0 * * * *"
+    assert by_the_hour.default_status is dg.DefaultScheduleStatus.STOPPED
     assert set(schedules) == names
     for name, schedule in schedules.items():
         assert isinstance(schedule, dg.ScheduleDefinition)
@@ -271,7 +293,7 @@ def test_a_failure_comes_after_everything_is_stored_and_published(
     assert not result.success
     assert len(engine.pulled) == 2
     assert engine.published[-1] == sorted(FIVE)
-    missing = {"bitexbit/candles"}
+    missing = {"bitexbit/candles", "marts/report"}  # Dagster skips what lies downstream
     assert set(materialized(result)) == EVERYTHING - missing
     (event,) = result.filter_events(lambda e: e.is_step_failure)
     failure = event.step_failure_data.user_failure_data
@@ -287,6 +309,22 @@ def test_what_is_pulled_after_a_failure_is_published_too(
     run(instance, "bitexbit/trades", "wex/trades", "warehouse/trades")
     assert engine.pulled == [["bitexbit/trades"], ["wex/trades"]]
     assert engine.published == [["trades"], ["trades"]]
+
+
+def test_the_report_is_linked(engine: Engine, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    graph = all_definitions().resolve_asset_graph()
+    (page,) = keys("marts/report")
+    assert graph.get(page).parent_keys >= set(
+        keys("warehouse/trades", "warehouse/candles", "marts/health", "marts/reconciliation")
+    )
+    told = materialized(run(instance, "marts/report"))["marts/report"]
+    file = tmp_path / "home" / "report.html"
+    assert engine.written == [file.parent]
+    assert told == {"path": str(file), "page": file.as_uri(), "bytes": 2_000_000}
+    engine.refuses = TidemarkError("nothing is published yet")
+    (event,) = run(instance, "marts/report").filter_events(lambda e: e.is_step_failure)
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None and failure.description == "nothing is published yet"
 
 
 def test_wrong_configuration_is_one_message(engine: Engine, instance: dg.DagsterInstance) -> None:

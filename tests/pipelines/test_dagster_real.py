@@ -45,7 +45,10 @@ def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path
     }
     every = set().union(*COLLECTED.values())
     owners = {**COLLECTED, "warehouse": every, "marts": {mart.name for mart in marts_of(every)}}
+    owners["marts"].add("report")
     assert set(told) == {f"{owner}/{name}" for owner in owners for name in owners[owner]}
+    page = tmp_path / "report.html"
+    assert told["marts/report"]["bytes"].value == page.stat().st_size
     for dataset in every:
         answer = warehouse.sql(f"SELECT count(*) AS rows FROM {dataset}", tmp_path)
         (rows,) = answer.column("rows").to_pylist()

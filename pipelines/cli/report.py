@@ -1,0 +1,42 @@
+"""``tidemark report``: what the home holds, on one page for the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.output import say
+
+
+def report(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; by default report.html in TIDEMARK_HOME."),
+    ] = None,
+    market: Annotated[
+        str | None, typer.Option(help="The market that the price chart opens with: BTC-USD.")
+    ] = None,
+    quote: Annotated[
+        str | None, typer.Option(help="The currency to reckon accounts in; by default USD.")
+    ] = None,
+) -> None:
+    """Write one HTML page of all that is held: prices, coverage, account, reconciliation.
+
+    The page loads nothing from anywhere: open it offline, send it, keep it. It shows your balances,
+    so mind whom you give it to.
+
+    \b
+    Examples:
+      tidemark report
+      tidemark report --market ETH-USD --quote EUR --out ~/report.html
+    """
+    from pipelines.report import write
+    from pipelines.settings import load_settings
+
+    written = write(
+        load_settings().home,
+        None if out is None else out.expanduser(),
+        market and market.upper(),
+        quote and quote.upper(),
+    )
+    say(str(written.path))

@@ -1,0 +1,150 @@
+"""The whole page: asked, rendered, and put in its place in one move."""
+
+import base64
+import gzip
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipelines.cli.output import age
+from pipelines.report.account import LISTED, fees_chart, holdings, quote_of, reckon, value_chart
+from pipelines.report.asking import Asking, Row, asking
+from pipelines.report.candles import candle_chart
+from pipelines.report.figures import exact, places, total, when
+from pipelines.report.head import warnings
+from pipelines.report.timeline import holes, timelines
+from schemas import ConfigError
+
+REPORT: Final = "report.html"
+"""The page's name in the home."""
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A page that was written."""
+
+    path: Path
+    bytes: int
+
+
+def write(
+    home: Path, out: Path | None = None, market: str | None = None, quote: str | None = None
+) -> Written:
+    """Write the page of ``home`` to ``out`` (else ``report.html`` in the home).
+
+    ``market``: which one the chart opens with; ``quote``: currency to reckon in. Raises
+    ``StorageError`` where nothing is published yet, ``ConfigError`` for a market or currency that
+    is not held and for a path that cannot be written.
+    """
+    with asking(home) as ask:
+        content = _render(_content(ask, home, market, quote, datetime.now(UTC)))
+    path = home / REPORT if out is None else out.absolute()
+    data = content.encode()
+    _put(path, data)
+    return Written(path, len(data))
+
+
+def _content(
+    ask: Asking, home: Path, market: str | None, quote: str | None, now: datetime
+) -> dict[str, Any]:
+    """Everything that the template names."""
+    streams = ask.rows("streams")
+    unit = quote_of(ask, quote)
+    candles = candle_chart(ask, streams, market)
+    for asked_once in ("reconciled", "realised"):  # what many queries read
+        ask.rows(asked_once)
+    spans = ask.rows("coverage")
+    refused = ask.rows("quarantine")
+    (compared,) = ask.rows("comparisons")
+    length = reckon(ask, unit)
+    held = holdings(ask)
+    fees = ask.rows("fees")
+    newest = max((s["newest"] for s in streams if s["newest"]), default=None)
+    return {
+        "home": home,
+        "now": now,
+        "quote": unit,
+        "rows": sum(s["rows"] for s in streams),
+        "streams": len(streams),
+        "oldest": min((s["oldest"] for s in streams if s["oldest"]), default=None),
+        "newest": newest,
+        "freshness": None if newest is None else age(now - newest),
+        "exchanges": sorted({s["exchange"] for s in streams}),
+        "datasets": _table(streams),
+        "warnings": warnings(home, streams, refused, compared, now),
+        "holdings": held,
+        "worth": total([h.value for h in held]),
+        "listed": LISTED,
+        "fees": fees[:LISTED],
+        "fees_left": len(fees) - LISTED,
+        "profit": ask.rows("profit"),
+        "reconciliation": ask.rows("reconciliation"),
+        "compared": compared,
+        "missing": holes(spans, "gap"),
+        "lost": holes(spans, "lost"),
+        "data": {
+            "candles": candles,
+            "timelines": timelines(streams, spans, now),
+            "value": value_chart(ask, unit, length) if length else None,
+            "fees": fees_chart(fees, unit),
+        },
+    }
+
+
+def _table(streams: Sequence[Row]) -> list[tuple[str, dict[str, int], int]]:
+    """Rows of every dataset by exchange, and of all exchanges."""
+    found: dict[str, dict[str, int]] = {}
+    for stream in streams:
+        row = found.setdefault(stream["dataset"], {})
+        row[stream["exchange"]] = row.get(stream["exchange"], 0) + stream["rows"]
+    return [(name, row, sum(row.values())) for name, row in sorted(found.items())]
+
+
+def _render(content: dict[str, Any]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters |= {"exact": exact, "places": places, "when": when}
+    return environment.get_template("report.html").render(
+        content,
+        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup((_TEMPLATES / "report.js").read_text(encoding="utf-8")),
+        library=_library(),
+    )
+
+
+@cache
+def _library() -> Markup:
+    """plotly.js, gzipped, in Base64: a third of its size, and no address of any host to be read."""
+    script = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    return Markup(base64.b64encode(gzip.compress(script, mtime=0)).decode())
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror or error}\n"
+            "Mend: tidemark report --out with a file in a folder that you may write"
+        ) from error

@@ -1,0 +1,127 @@
+"""The coverage timeline: what of every stream is held, missing and lost, with dates."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, Final
+
+from pipelines.cli.status import span
+from pipelines.report.asking import Row
+from pipelines.report.figures import milliseconds
+from schemas import DATASETS
+from schemas.timeframes import TIMEFRAMES
+from warehouse.coverage import Interval
+
+STREAMS: Final = 60
+"""How many streams of one exchange are drawn, those with holes first."""
+SPANS: Final = 1500
+"""How many spans of one exchange are drawn: of every stream a like number of holes, the longest."""
+_MARGIN: Final = 0.04
+"""Room before the oldest row, as a part of the whole span: for what was lost before it."""
+
+HELD, EMPTY, SEEN, GAP, LOST = "held", "empty", "seen", "gap", "lost"
+"""Proved and held; proved, and there are no rows; observations; missing; lost."""
+
+
+def timelines(streams: Sequence[Row], spans: Sequence[Row], now: datetime) -> list[dict[str, Any]]:
+    """What to draw of every exchange, of all streams that have dates."""
+    claims: dict[tuple[str, ...], list[Row]] = {}
+    for row in spans:
+        claims.setdefault(_id(row), []).append(row)
+    found = []
+    for exchange, group in groupby(streams, lambda r: str(r["exchange"])):
+        dated = [r for r in group if r["oldest"] is not None or _id(r) in claims]
+        if not dated:
+            continue
+        shown = sorted(dated, key=lambda r: not (r["gaps"] or r["lost"]))[:STREAMS]
+        oldest = min((r["oldest"] for r in dated if r["oldest"]), default=now - timedelta(days=1))
+        begin = oldest - max(now - oldest, timedelta(hours=1)) * _MARGIN
+        room = SPANS // len(shown)
+        found.append(
+            {
+                "exchange": exchange,
+                "from": milliseconds(begin),
+                "until": milliseconds(now),
+                "left": len(dated) - len(shown),
+                "cut": any(len(claims.get(_id(r), [])) > room for r in shown),
+                "streams": [
+                    {
+                        "dataset": r["dataset"],
+                        "stream": r["stream"],
+                        "rows": r["rows"],
+                        "spans": _bars(r, claims.get(_id(r), []), begin, now, room),
+                    }
+                    for r in sorted(shown, key=_place)
+                ],
+            }
+        )
+    return found
+
+
+def holes(spans: Sequence[Row], state: str) -> list[Row]:
+    """Every span in ``state``, as the page lists it."""
+    return [
+        {
+            "stream": f"{row['exchange']}/{row['dataset']} {row['stream']}",
+            "span": _words(row),
+            "unit": row["unit"],
+            "since": row["since"],
+            "until": row["until"],
+        }
+        for row in spans
+        if row["state"] == state
+    ]
+
+
+def _bars(
+    stream: Row, claims: Sequence[Row], begin: datetime, now: datetime, room: int
+) -> list[list[Any]]:
+    """``[state, from, until, what]`` each, in milliseconds; what is missing lies on top.
+
+    Of more than ``room`` claims: one bar, with the longest holes.
+    """
+    if not claims:
+        if stream["oldest"] is None:
+            return []
+        return [_bar(SEEN, stream["oldest"], stream["newest"], "")]
+    bars = []
+    complete = [claim for claim in claims if claim["state"] == "complete"]
+    for claim in complete:
+        since, until = claim["since"], claim["until"]
+        if len(complete) == 1:  # whatever its ids look like, it is all there is
+            since, until = since or stream["oldest"], until or stream["newest"]
+        if since is None or until is None:
+            continue
+        oldest = min(stream["oldest"] or until, until)
+        if claim["unit"] == "time" and since < oldest:
+            bars.append(_bar(EMPTY, since, oldest, ""))
+            since = oldest
+        if claim["unit"] == "id" or since < until:
+            bars.append(_bar(HELD, since, until, _words(claim) if claim["unit"] == "id" else ""))
+    missing = [
+        _bar(c["state"], c["since"] or begin, c["until"] or now, _words(c))
+        for c in claims
+        if c["state"] in (GAP, LOST)
+    ]
+    if bars and len(claims) > room:
+        bars = [[HELD, bars[0][1], bars[-1][2], "with more holes than are drawn"]]
+    return bars + sorted(missing, key=lambda bar: int(bar[1] - bar[2]))[:room]
+
+
+def _bar(state: str, since: datetime, until: datetime, what: str) -> list[Any]:
+    return [state, milliseconds(since), milliseconds(until), what]
+
+
+def _words(claim: Row) -> str:
+    upper = claim["upper"] + (claim["unit"] == "id")  # published inclusive
+    return span(Interval(claim["lower"], upper), claim["unit"])
+
+
+def _id(row: Row) -> tuple[str, ...]:
+    return row["exchange"], row["dataset"], row["stream"]
+
+
+def _place(row: Row) -> tuple[int, str, int]:
+    """As datasets are declared; candles by market, then by length."""
+    part, _, length = row["stream"].partition(":")
+    return list(DATASETS).index(row["dataset"]), part, TIMEFRAMES.get(length, 0)

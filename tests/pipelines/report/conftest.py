@@ -1,0 +1,115 @@
+"""A small home made by hand, with every kind of thing to tell, and its page."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import warehouse
+from pipelines.report import write
+from tests.pipelines.report.reading import Page
+from tests.warehouse.tools import CANDLES, FILLS, HOURLY, TRADES, TRANSFERS, ids, row, store
+from warehouse.coverage import Interval
+from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.quarantine import Refused
+
+HOUR = 3_600_000_000
+NOW = int(datetime.now(UTC).timestamp()) * 1_000_000
+START = (NOW // (24 * HOUR) - 62) * 24 * HOUR
+"""Midnight of a day two months ago: there are at least two months of fees."""
+HOSTILE = "</SCRIPT><SCRIPT>ALERT(1)</SCRIPT>-USD"
+EVIL = StreamId("x", "trades", HOSTILE)
+BALANCES = StreamId("x", "balances", "main")
+
+
+def hourly(count: int) -> list[dict[str, Any]]:
+    return [
+        row(
+            HOURLY,
+            i,
+            START + i * HOUR,
+            open=Decimal(100 + i % 9),
+            high=Decimal("110.5"),
+            low=Decimal("99.000000000001"),
+            close=Decimal(100 + (i + 1) % 9),
+            volume=Decimal("0.1"),
+        )
+        for i in range(count)
+    ]
+
+
+def fill(key: int, days: int, side: str, price: str, amount: str, fee: str) -> dict[str, Any]:
+    cost = Decimal(price) * Decimal(amount)
+    money = {"price": Decimal(price), "amount": Decimal(amount), "cost": cost}
+    fees = {"fee_amount": Decimal(fee), "fee_currency": "USD"}
+    return row(FILLS, key, START + days * 24 * HOUR, side=side, **money, **fees)
+
+
+def transfer(key: int, currency: str, amount: str) -> dict[str, Any]:
+    told = {"status": "ok", "currency": currency, "amount": Decimal(amount)}
+    return row(TRANSFERS, key, START + key, **told)
+
+
+def balance(currency: str, available: str, reserved: str) -> dict[str, Any]:
+    return {
+        "currency": currency,
+        "observed_at": datetime.fromtimestamp(NOW / 1e6, UTC) - timedelta(minutes=5),
+        "available": Decimal(available),
+        "reserved": Decimal(reserved),
+    }
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trades (some lost, some missing), hourly candles, and an account whose BTC is 1e-12 short."""
+    home = tmp_path_factory.mktemp("told") / "home"
+    home.mkdir()
+    state = StreamState(
+        (Interval(10, 50, 10, 49, START), Interval(60, 101, 60, 100, START)),
+        lost=(Interval(50, 55),),
+        wanted_from=START - HOUR,
+        checked_at=NOW - 72 * HOUR,
+    )
+    trades = [row(TRADES, i, START + i * HOUR) for i in (*range(10, 50), *range(60, 101))]
+    store(home, TRADES, trades, state=state, refused=[Refused("not a number", '{"a": 1}')])
+    store(home, EVIL, [row(EVIL, 1, START)], state=ids((0, 2)))
+    proved = StreamState((Interval(START, NOW),), unit="time", checked_at=NOW)
+    store(home, HOURLY, hourly(700), state=proved)
+    store(home, CANDLES, [row(CANDLES, 0, START)], state=proved)
+    store(
+        home,
+        FILLS,
+        [
+            fill(1, 1, "buy", "100", "3", "0.6"),
+            fill(2, 2, "sell", "110.000000000001", "1", "0.22"),
+            fill(3, 40, "sell", "90", "1", "0.18"),
+        ],
+        state=ids((0, 4)),
+    )
+    store(
+        home,
+        TRANSFERS,
+        [transfer(1, "USD", "1000"), transfer(2, "BTC", "0.5"), transfer(3, "DOGE", "7")],
+        state=ids((0, 4)),
+    )
+    rights = StreamState(unit="none", law=json.dumps({"rights": ["info", "trade"]}))
+    store(
+        home,
+        BALANCES,
+        [
+            balance("USD", "799.000000000001", "100"),
+            balance("BTC", "1.500000000001", "0"),
+            balance("DOGE", "7", "0"),
+        ],
+        state=rights,
+    )
+    warehouse.publish(home, Ledger(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def page(told: Path) -> Page:
+    return Page(write(told).path)
