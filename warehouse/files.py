@@ -108,7 +108,8 @@ def write(dataset: Dataset, path: Path, table: pa.Table) -> None:
     times = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
     ids = [dataset.integer_id] if dataset.integer_id else []
     encoding = dict.fromkeys(times, "DELTA_BINARY_PACKED") | dict.fromkeys(ids, "DELTA_BYTE_ARRAY")
-    plain = set(encoding)
+    # a product of two columns hardly repeats: a dictionary would only make it larger
+    plain = {*encoding, "cost"}
     try:
         _make_folder(path.parent)
         temporary.parent.mkdir(parents=True, exist_ok=True)

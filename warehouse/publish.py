@@ -113,19 +113,21 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
     )
     target = folder / f"warehouse-{number:08d}.duckdb"
     building = target.with_suffix(".building")
+    prepared = False
     if current is not None and not _outdated(current, ledger):
         counts = _counts(current)
         return Published(link, False, counts, counts)
     try:
         if current is not None:
             shutil.copyfile(current, building)
-        elif not rebuild and (folder / _EMPTY).exists():
+        elif prepared := (not rebuild and (folder / _EMPTY).exists()):
             os.replace(folder / _EMPTY, building)
         with duckdb.connect(str(building), config=_LOADING) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
-            _create_tables(db)
-            before = _row_counts(db)
+            if not prepared or not catalog.is_current(db):
+                _create_tables(db)
+            before = _row_counts(db) if current is not None else dict.fromkeys(_counted(), 0)
             _apply(db, home, ledger)
             catalog.refresh(db)
             after = _row_counts(db)
@@ -294,11 +296,15 @@ def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    counts = {}
-    for name in [*DATASETS, "coverage"]:
-        row = db.execute(f'SELECT count(*) FROM "{name}"').fetchone()
-        counts[name] = int(row[0]) if row else 0
-    return counts
+    names = _counted()
+    counts = ", ".join(f'(SELECT count(*) FROM "{name}")' for name in names)
+    row = db.execute(f"SELECT {counts}").fetchone()
+    assert row is not None
+    return dict(zip(names, row, strict=True))
+
+
+def _counted() -> list[str]:
+    return [*DATASETS, "coverage"]
 
 
 def _counts(path: Path) -> dict[str, int]:
