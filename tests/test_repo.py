@@ -76,7 +76,10 @@ def test_make_begins_with_setup(target: str, repo_root: Path) -> None:
     assert re.search(rf"^{target}: setup ", makefile, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", sorted(c.name or "" for c in app.registered_commands))
+COMMANDS = [c.name or "" for c in (*app.registered_commands, *app.registered_groups)]
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_is_in_the_readme(command: str, repo_root: Path) -> None:
     readme = (repo_root / "README.md").read_text(encoding="utf-8")
     assert f"tidemark {command}" in readme

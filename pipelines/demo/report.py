@@ -68,6 +68,7 @@ def _next(home: Path) -> None:
     place = f"TIDEMARK_HOME={_shown(home)}"
     for what, how in (
         ("pull what is new since now", "make demo"),
+        ("look at it in a browser", _shown(home / "report.html")),
         ("ask it yourself", f'{place} .venv/bin/tidemark sql "SHOW TABLES"'),
         ("see what is covered", f"{place} .venv/bin/tidemark status"),
         ("open Dagster on it", "make ui"),
