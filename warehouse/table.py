@@ -7,7 +7,7 @@ no DuckDB file is needed. What is committed is seen at once.
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, overload
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack, overload
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -29,49 +29,30 @@ Moment = datetime | date | str | None
 _TRIES: Final = 5
 
 
+class _Wanted(TypedDict, total=False):
+    exchange: Value
+    symbol: Value
+    account: Value
+    timeframe: Value
+    start: Moment
+    end: Moment
+    columns: Sequence[str] | None
+    home: Path | str | None
+
+
 if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, past the end
 
     @overload
     def table(
-        dataset: str,
-        *,
-        exchange: Value = None,
-        symbol: Value = None,
-        account: Value = None,
-        timeframe: Value = None,
-        start: Moment = None,
-        end: Moment = None,
-        columns: Sequence[str] | None = None,
-        as_: Literal["arrow"] = "arrow",
-        home: Path | str | None = None,
+        dataset: str, *, as_: Literal["arrow"] = "arrow", **wanted: Unpack[_Wanted]
     ) -> pa.Table: ...
     @overload
     def table(
-        dataset: str,
-        *,
-        exchange: Value = None,
-        symbol: Value = None,
-        account: Value = None,
-        timeframe: Value = None,
-        start: Moment = None,
-        end: Moment = None,
-        columns: Sequence[str] | None = None,
-        as_: Literal["pandas"],
-        home: Path | str | None = None,
+        dataset: str, *, as_: Literal["pandas"], **wanted: Unpack[_Wanted]
     ) -> "PandasFrame": ...
     @overload
     def table(
-        dataset: str,
-        *,
-        exchange: Value = None,
-        symbol: Value = None,
-        account: Value = None,
-        timeframe: Value = None,
-        start: Moment = None,
-        end: Moment = None,
-        columns: Sequence[str] | None = None,
-        as_: Literal["polars"],
-        home: Path | str | None = None,
+        dataset: str, *, as_: Literal["polars"], **wanted: Unpack[_Wanted]
     ) -> "PolarsFrame": ...
 
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.output import count, instant, print_table, say, warn
+from pipelines.cli.outcome import finish, say_added
+from pipelines.cli.output import instant, print_table
 from pipelines.cli.progress import showing
-from pipelines.cli.run import PARTLY_FAILED
 
 if TYPE_CHECKING:
     from pipelines.ingest import PublishReport, PullReport
@@ -78,19 +78,4 @@ def summarise(pulled: "PullReport", published: "PublishReport") -> None:
             right=columns[1:],
         )
     added = sum(stream.rows_added for stream in pulled.streams)
-    if published.published:
-        say(f"{count(added, 'new row')}; published to {published.path}")
-    else:
-        say(f"{count(added, 'new row')}; nothing changed, nothing to publish: {published.path}")
-
-
-def finish(pulled: "PullReport") -> int:
-    """Say on stderr what wants attention, failures last, and return the exit code."""
-    for notice in pulled.notices:
-        warn(f"notice: {notice}")
-    if pulled.ok:
-        return 0
-    warn("failed (everything else is stored):")
-    for error in pulled.errors:
-        warn(f"  {error}")
-    return PARTLY_FAILED
+    say_added(added, published)

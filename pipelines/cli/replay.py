@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.output import count, print_table, say, warn
+from pipelines.cli.outcome import finish, say_added
+from pipelines.cli.output import count, print_table, say
 from pipelines.cli.progress import showing
-from pipelines.cli.run import PARTLY_FAILED
 
 if TYPE_CHECKING:
     from pipelines.ingest import PublishReport
@@ -90,20 +90,4 @@ def summarise(replayed: "ReplayReport", published: "PublishReport") -> None:
     if newer:
         say(f"{count(newer, 'stored row')} of later answers, which were not kept, left as they are")
     added = sum(d.added for d in replayed.datasets)
-    done = f"{count(added, 'new row')}; "
-    if published.published:
-        say(f"{done}published to {published.path}")
-    else:
-        say(f"{done}nothing changed, nothing to publish: {published.path}")
-
-
-def finish(replayed: "ReplayReport") -> int:
-    """Say on stderr what wants attention, failures last, and return the exit code."""
-    for notice in replayed.notices:
-        warn(f"notice: {notice}")
-    if replayed.ok:
-        return 0
-    warn("failed (everything else is stored):")
-    for error in replayed.errors:
-        warn(f"  {error}")
-    return PARTLY_FAILED
+    say_added(added, published)
