@@ -41,11 +41,16 @@ def digest() -> str:
 
 def is_current(db: duckdb.DuckDBPyConnection) -> bool:
     """Whether the file's views and comments are those of this program."""
+    return _made_of(db) == digest()
+
+
+def _made_of(db: duckdb.DuckDBPyConnection) -> str | None:
+    """The digest of what the file's views were made of; ``None`` where there are none yet."""
     row = db.execute(
         "SELECT comment FROM duckdb_tables()"
         " WHERE schema_name = '_tidemark' AND table_name = 'loaded'"
     ).fetchone()
-    return row is not None and row[0] == digest()
+    return None if row is None else row[0]
 
 
 def has_other_columns(db: duckdb.DuckDBPyConnection) -> bool:
@@ -69,10 +74,12 @@ def drop_tables(db: duckdb.DuckDBPyConnection) -> None:
 
 def refresh(db: duckdb.DuckDBPyConnection) -> None:
     """Create views, macros and comments, in one transaction; those that are no more are dropped."""
-    if is_current(db):
+    before = _made_of(db)
+    if before == digest():
         return
     db.execute("BEGIN")
-    _drop_all(db)
+    if before is not None:
+        _drop_all(db)
     for statement in statements():
         db.execute(statement)
     db.execute(f"COMMENT ON TABLE _tidemark.loaded IS {_text(digest())}")
