@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors import exact
@@ -180,6 +180,21 @@ KINDS: list[Kind] = [
     Choice({"buy": "buy", "bid": "buy", "1": "deposit"}),
     Text(),
 ]
+
+
+@example(["4776912937173232174972714945.0"])  # Arrow's cast wraps around here
+@given(
+    st.lists(
+        st.from_regex(r"[0-9.]{1,42}|[0-9]{1,27}\.[0-9]{0,13}|[-+ ./0-9a-f]{1,9}", fullmatch=True),
+        max_size=4,
+    )
+)
+def test_digits_and_points_are_read_exactly_or_left_to_the_careful_way(texts: list[str]) -> None:
+    try:
+        fast = Number().many(texts, True)
+    except Odd:
+        return
+    assert fast.to_pylist() == [exact.price(text) for text in texts]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: type(kind).__name__)
