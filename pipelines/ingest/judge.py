@@ -2,7 +2,7 @@
 
 An answer is a run of neighbouring rows: whichever end of the window ``limit`` keeps, whatever cap
 the server applies, nothing lies between two rows of one answer. So its span is proved. That
-nothing lies beyond its ends is proved only by an answer that shows the held row at an edge of the
+nothing lies beyond its ends is proved only by an answer that shows the held row at each edge of the
 window and nothing new.
 """
 
@@ -18,6 +18,7 @@ class Verdict(Enum):
     PROGRESS = "progress"  # rows inside the window, which were not proved before
     NOTHING_BETWEEN = "nothing between"  # the edges and no row between: the window is proved
     SILENT = "silent"  # not even the rows that are known to be there
+    HALF = "half"  # one edge alone, although answers hold more: the other is not shown
     UNSURE = "unsure"  # one edge alone, where no answer ever held more than one row
     ASTRAY = "astray"  # only rows outside the window: a filter was not applied as sent
 
@@ -64,8 +65,10 @@ def judge(
         verdict = Verdict.NOTHING_BETWEEN
     elif outside:
         verdict = Verdict.ASTRAY
-    elif page_rows >= 2:
+    elif page_rows < 2:
+        verdict = Verdict.UNSURE
+    elif lower_edge is None or upper_edge is None:
         verdict = Verdict.NOTHING_BETWEEN
     else:
-        verdict = Verdict.UNSURE
+        verdict = Verdict.HALF
     return Judgement(verdict, shows_lower, shows_upper, outside)

@@ -33,7 +33,7 @@ def pull_latest(context: StreamContext, offer: Offer, lookback: int | None) -> N
         keys = _keys(context, page)
     checked = (page.server_time or now_us()) - CACHE_US
     if not keys:
-        context.commit(None, replace(state, checked_at=checked))
+        context.commit(None, replace(state, checked_at=checked), page.rejected)
         return
 
     oldest = times_of(context.declared, page.table, pc.min)
@@ -56,11 +56,10 @@ def pull_latest(context: StreamContext, offer: Offer, lookback: int | None) -> N
 
 
 def _keys(context: StreamContext, page: Page) -> list[int]:
-    refused = [r.cursor for r in page.rejected if r.cursor is not None]
-    keys = sorted({*page.cursor.to_pylist(), *refused})
-    if page.received and not keys:
+    """Ids of the good rows, sorted: the word of a malformed row extends no claim."""
+    if page.received and not page.table.num_rows and all(r.cursor is None for r in page.rejected):
         raise ContractError(
             f"{context.name}: an answer of {page.received} rows, none with a readable id: "
             f"{page.rejected[0].reason}"
         )
-    return keys
+    return sorted(set(page.cursor.to_pylist()))

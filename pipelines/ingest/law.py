@@ -31,6 +31,8 @@ class Law:
     upper_shift: int = 0
     page_rows: int = 0
     silent_at: int | None = None
+    shows_lower: bool = False
+    """Whether an answer showed the row at the very lower bound."""
     settle: tuple[int, int] | None = None
     """Between these ids lie the open rows whose turn it is to be read again; else all."""
 

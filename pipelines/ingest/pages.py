@@ -11,7 +11,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.errors import ContractError
+from connectors.errors import ContractError, RequestError
 from pipelines.ingest.context import StreamContext, times_of
 from schemas import TidemarkError
 from schemas.declare import UNSETTLED
@@ -30,27 +30,33 @@ def pull_pages(context: StreamContext) -> None:
     state = replace(context.state, unit="time", wanted_from=context.wanted_from)
     for _ in range(_WALKS):
         seen: set[str] = set()
+        refused: set[str] = set()
+        total: int | None = None
         token: str | None = None
-        refused = 0
-        met: set[str] = set()
         while True:
             if context.stopped:
                 raise TidemarkError("stopped; what was received is stored, the next pull goes on")
-            page = context.count(context.connector.page(context.stream, token))
-            rows = {*page.table.column(key).to_pylist(), *(row.payload for row in page.rejected)}
-            news = rows - met
-            met |= rows
+            try:
+                page = context.count(context.connector.page(context.stream, token))
+            except RequestError:
+                if total is None or len(seen) + len(refused) < total:
+                    raise
+                token = None  # a next page was promised behind the last one
+                break
+            met = len(seen) + len(refused)
             seen |= set(page.table.column(key).to_pylist())
-            refused += len(page.rejected)
+            refused |= {row.payload for row in page.rejected}
+            walked = len(seen) + len(refused)
             newest = times_of(context.declared, page.table, pc.max)
             state = replace(state, newest_at=max(newest or 0, state.newest_at or 0) or None)
             context.commit(page.table, state, page.rejected)
             token = page.next_token
             total = page.total
-            known = len(held | seen) + refused
-            if token is None or (total is not None and known == total and waiting <= seen):
+            known = len(held | seen) + len(refused)
+            # a count that a walk from the first page reaches before the last one is no count
+            if token is None or (known == total and walked < total and waiting <= seen):
                 break
-            if not news:  # it may promise a next page for ever: the count has to tell
+            if walked == met:  # it may promise a next page for ever: the count has to tell
                 token = None
                 if total is None:
                     raise ContractError(
@@ -58,7 +64,7 @@ def pull_pages(context: StreamContext) -> None:
                         "is stored; nothing is claimed as complete"
                     )
                 break
-        if total is None or token is not None or len(seen) + refused >= total:
+        if total is None or token is not None or walked >= total:
             break
     else:
         raise ContractError(

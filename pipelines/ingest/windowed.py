@@ -8,6 +8,7 @@ is remembered.
 
 import time
 from dataclasses import replace
+from itertools import product
 from typing import Final
 
 import pyarrow as pa
@@ -51,6 +52,8 @@ class WindowedPull:
         """Unsettled rows that this pull received again."""
         self.refused: set[int] = set()
         """Keys of malformed rows: their word alone extends no claim."""
+        self.head: list[int] = []
+        """Keys of the answer that was asked for without bounds."""
         self.doubtful = False
         """Nothing newer was shown, but by an answer that had ignored the bound."""
         self.started = time.time_ns() // 1000
@@ -58,15 +61,9 @@ class WindowedPull:
     def run(self) -> None:
         """Fetch until all that is wanted is proved. Raises ``TidemarkError``; what came is kept."""
         self._head()
-        last = None
-        while (gap := self._next_gap()) is not None:
-            if gap == last and not self._claim_refused(gap):
-                raise ContractError(
-                    f"{self.context.name}: answers for the window {gap.lower}..{gap.upper} prove "
-                    "nothing of it (are its candles open for ever?)"
-                )
-            last = gap
-            self._fill(gap)
+        self._fill_gaps()
+        self._find_end()
+        self._fill_gaps()
         if self.doubtful and self.law.keeps != "newest":
             self._refuse(Verdict.ASTRAY, self.state.complete[-1].last, None)
         self._settle()
@@ -85,60 +82,81 @@ class WindowedPull:
     def _head(self) -> None:
         """The newest rows, and the look-back below what was the newest before."""
         held = self.state.complete[-1] if self.state.complete else None
-        lookback_row = None
+        lowest = self.state.complete[0].first if self.state.complete else None
         if held is not None and self.law.keeps == "oldest":
-            lookback_row = self._row_below_head()
-        page = self._fetch(self.law.window(lookback_row, None, self._head_limit(held)))
-        keys = self._absorb(page)
-        if not keys:
-            if held is not None and held.last is not None:
-                self._climb(held.last)
-            return
-        if held is not None and held.last is not None and lookback_row is None:
-            if keys[-1] < held.last:
-                self.law = replace(
-                    self.law, keeps="oldest" if keys[0] <= (held.first or 0) else None
-                )
-            elif held.first is not None and keys[0] > held.first:
-                self.law = replace(self.law, keeps="newest")
-        if self.law.keeps != "newest":
-            before = len(self.state.complete)
-            top = self.state.complete[-1].last if self.state.complete else keys[-1]
-            rose = self._climb(keys[-1] if top is None else max(top, keys[-1]))
-            if held is None and rose and before and len(keys) >= self.law.page_rows:
-                self.law = replace(self.law, keeps="oldest")
-        elif held is not None:
-            self._look_further_back(keys)
+            keys = self._look_back(held)
+            if keys and keys[0] > (held.last or 0):  # cut off below: it kept the newest
+                self.law = replace(self.law, keeps=None)
+        else:
+            window = self.law.window(None, None, self._head_limit(held))
+            keys = self._absorb(self._fetch(window))
+            if held is not None and keys and keys[-1] < (held.last or 0):
+                self.law = replace(self.law, keeps=None)
+                self._look_back(held)
+        self.head = keys
+        top = self.state.complete[-1] if self.state.complete else None
+        cut = bool(keys) and lowest is not None and keys[0] > lowest
+        if held is not None and cut and self.law.keeps != "oldest":
+            self._look_further_back(keys, min(keys[0], held.last or 0), lowest or 0)
+        if top is not None and top.last is not None and not (cut and self.law.keeps == "newest"):
+            self._climb(max(top.last, keys[-1]) if keys else top.last)
 
-    def _climb(self, top: int) -> bool:
-        """Fetch above ``top`` until an answer shows nothing newer; whether there was anything."""
-        rose = False
+    def _climb(self, top: int) -> None:
+        """Fetch above ``top`` until an answer shows nothing newer."""
         while True:
-            keys, verdict = self._ask(top, None)
+            one = self.law.page_rows < 2 and not self.by_time
+            ask = self._ask_above if one else self._ask
+            keys, verdict = ask(top, None)
             if verdict is Verdict.ASTRAY and keys[-1] == top:
                 # `since` is ignored. Whether ``top`` is the head shows when rows turn up below it
                 self.doubtful = True
-                return rose
+                return
             self._refuse(verdict, top, None)
             if verdict is not Verdict.PROGRESS or keys[-1] <= top:
-                return rose
-            rose, new = True, sum(1 for k in keys if k > top)
+                return
+            new = sum(1 for k in keys if k > top)
             top = keys[-1]
             newest = self.state.newest_at or 0
             if newest >= self.started and new < self.law.page_rows // 2:
-                return rose  # abreast of a busy market; the next pull goes on from here
+                return  # abreast of a busy market; the next pull goes on from here
 
-    def _look_further_back(self, keys: list[int]) -> None:
-        """More pages below the newest one where the look-back is set beyond a page."""
+    def _look_back(self, held: Interval) -> list[int]:
+        """From ``lookback`` rows below the head up to it, where answers do not keep the newest.
+
+        The last answer's keys.
+        """
+        low = self._row_below_head(held)
+        while True:
+            keys, _ = self._ask(low, None)
+            if not keys or keys[-1] >= (held.last or 0) or (low is not None and keys[-1] <= low):
+                return keys
+            low = keys[-1]
+
+    def _look_further_back(self, keys: list[int], low: int, lowest: int) -> None:
+        """More pages below ``low``, where the newest one is smaller than the look-back.
+
+        Down to the ``lowest`` row held, and what turned up below it.
+        """
         remaining = self.lookback - len(keys)
-        while remaining > 0 and len(keys) > 1 and not self.by_time:
-            low = keys[0]
-            if self.state.complete[-1].first is None or low <= self.state.complete[-1].first:
-                return
+        while remaining > 0 and low >= lowest:
             keys = self._absorb(self._fetch(self.law.window(None, low, self.offer.max_rows)))
-            if not keys or keys[0] >= low:
+            new = sum(1 for k in keys if k < low)
+            if not new:
                 return
-            remaining -= len(keys)
+            remaining -= new
+            low = keys[0]
+
+    def _find_end(self) -> None:
+        """Learn which end an answer without bounds keeps: what it leaves out of what there is."""
+        if self.law.keeps is not None or not self.head:
+            return
+        low, high = min(self.seen), max(self.seen)
+        if high > self.head[-1]:  # new since, or cut off: the same question again tells
+            keys = self._absorb(self._fetch(self.law.window(None, None, self.offer.max_rows)))
+            if keys and keys[-1] < high:
+                self.law = replace(self.law, keeps="oldest")
+        elif low < self.head[0]:
+            self.law = replace(self.law, keeps="newest")
 
     def _head_limit(self, held: Interval | None) -> int:
         if not self.by_time or held is None or self.law.keeps != "newest":
@@ -146,14 +164,28 @@ class WindowedPull:
         missing = max(0, self.started - held.upper) // self.step
         return min(self.offer.max_rows, missing + self.lookback + 2)
 
-    def _row_below_head(self) -> int | None:
-        """The held row ``lookback`` rows below the head."""
-        cursor = self.context.declared.integer_id or self.context.declared.time_column
-        tail = self.context.writer.tail(self.lookback, [cursor])
-        keys = pc.cast(tail.column(0), pa.int64())
-        return pc.min(keys).as_py() if tail.num_rows else None
+    def _row_below_head(self, held: Interval) -> int | None:
+        """The held row ``lookback`` rows below the head, or the end of what is proved."""
+        declared = self.context.declared
+        column = declared.time_column if self.by_time else declared.key[-1]
+        tail = self.context.writer.tail(self.lookback, [column])
+        if tail.num_rows < self.lookback:
+            return held.lower or None
+        lowest: int = pc.min(pc.cast(tail.column(0), pa.int64())).as_py()
+        return lowest
 
     # -- the gaps ---------------------------------------------------------------------------
+
+    def _fill_gaps(self) -> None:
+        last = None
+        while (gap := self._next_gap()) is not None:
+            if gap == last and not self._claim_refused(gap):
+                raise ContractError(
+                    f"{self.context.name}: answers for the window {gap.lower}..{gap.upper} prove "
+                    "nothing of it (are its candles open for ever?)"
+                )
+            last = gap
+            self._fill(gap)
 
     def _next_gap(self) -> Gap | None:
         """The newest part that is wanted and neither proved nor lost."""
@@ -174,12 +206,13 @@ class WindowedPull:
         upper = gap.above.first if gap.above else None
         lower = gap.below.last if gap.below else None
         floor = self.floor if self.by_time and lower is None else None
-        _, verdict = self._ask(lower, upper, floor)
+        shown, verdict = self._ask(lower, upper, floor)
         self._refuse(verdict, lower, upper)
         if verdict is Verdict.NOTHING_BETWEEN:
             self._claim(Interval(gap.lower, gap.upper))
-        elif verdict is Verdict.SILENT:
-            if upper in self.seen or lower in self.seen or self.law.silent_at != gap.upper:
+        elif verdict in (Verdict.SILENT, Verdict.HALF):
+            missing = {lower, upper} - {*shown}
+            if missing & self.seen or self.law.silent_at != gap.upper:
                 self.law = replace(self.law, silent_at=gap.upper)
                 self.context.commit(None, replace(self.state, law=self.law.dump()))
                 raise ContractError(
@@ -187,7 +220,7 @@ class WindowedPull:
                     f"({lower}..{upper}). Nothing was claimed that is not held. Pull again: what "
                     "is not shown then either is recorded as lost"
                 )
-            # two pulls, and not even the rows we hold there are shown: what lay between is gone
+            # two pulls, and the rows we hold there are not shown: what lay between is gone
             lost = (*self.state.lost, Interval(gap.lower, gap.upper))
             self.state = replace(self.state, lost=lost)
             self.context.report.lost_found = True
@@ -198,35 +231,59 @@ class WindowedPull:
     ) -> tuple[list[int], Verdict]:
         """Ask for the window between two held rows, in every way that could be understood.
 
-        The last answer's keys, and the best verdict that any answer gave.
+        The keys of the answer that told most, and its verdict.
         """
-        astray: list[int] = []
+        best: list[int] = []
+        verdict = Verdict.SILENT
         for law in list(self.law.alternatives(self.offer)):
             sent = law.window(lower if floor is None else floor, upper, self.offer.max_rows)
             keys = self._absorb(self._fetch(sent))
             bounds = (None if floor is not None else sent.lower, sent.upper)
             judgement = judge(keys, lower, upper, self.law.page_rows, bounds)
-            if judgement.verdict not in (Verdict.ASTRAY, Verdict.SILENT):
+            if judgement.verdict not in (Verdict.ASTRAY, Verdict.SILENT, Verdict.HALF):
                 self._learn(law, judgement, lower, upper)
                 if judgement.verdict is Verdict.UNSURE and upper is not None:
-                    return self._ask_inside(lower, upper)
+                    below = lower is None or (judgement.shows_lower and not law.lower_shift)
+                    above = judgement.shows_upper and not law.upper_shift
+                    return self._ask_inside(below, above, lower, upper)
                 return keys, judgement.verdict
-            astray = keys or astray
-        return astray, Verdict.ASTRAY if astray else Verdict.SILENT
+            if keys and verdict is not Verdict.HALF:
+                best, verdict = keys, judgement.verdict
+        return best, verdict
 
-    def _ask_inside(self, lower: int | None, upper: int) -> tuple[list[int], Verdict]:
-        """Ask without the held rows at the edges: where an answer holds one row, they fill it."""
-        step = self.step
-        sent = replace(self.law, lower_shift=0, upper_shift=0).window(
-            None if lower is None else lower + step,
-            upper - step,
-            self.offer.max_rows,
-        )
-        keys = self._absorb(self._fetch(sent))
-        verdict = judge(keys, lower, upper, self.law.page_rows).verdict
-        if verdict in (Verdict.SILENT, Verdict.UNSURE):
-            verdict = Verdict.NOTHING_BETWEEN
-        return keys or [upper], verdict
+    def _ask_inside(
+        self, below: bool, above: bool, lower: int | None, upper: int
+    ) -> tuple[list[int], Verdict]:
+        """Where an answer holds one row: ask for what lies strictly between the held ones.
+
+        ``below``/``above``: whether that bound was seen to be inclusive. Whichever is, one of these
+        windows holds all of what lies between and nothing else.
+        """
+        exact = replace(self.law, lower_shift=0, upper_shift=0)
+        met: set[int] = set()
+        for low, high in product((1,) if below else (1, 0, -1), (1,) if above else (1, 0, -1)):
+            sent = exact.window(
+                None if lower is None else lower + low * self.step,
+                upper - high * self.step,
+                self.offer.max_rows,
+            )
+            keys = self._absorb(self._fetch(sent))
+            if judge(keys, lower, upper, self.law.page_rows).verdict is Verdict.PROGRESS:
+                return keys, Verdict.PROGRESS
+            met.update(keys)
+        shown = (below or lower in met) and (above or upper in met)
+        return sorted(met), Verdict.NOTHING_BETWEEN if shown else Verdict.HALF
+
+    def _ask_above(self, top: int, _: None) -> tuple[list[int], Verdict]:
+        """Where an answer holds one row: ask for what is newer than the held row ``top``."""
+        exact = replace(self.law, lower_shift=0)
+        keys = [top]
+        if not self.law.shows_lower:
+            keys = self._absorb(self._fetch(exact.window(top, None, self.offer.max_rows)))
+        if keys == [top]:
+            self.law = replace(self.law, shows_lower=True)
+            keys = self._absorb(self._fetch(exact.window(top + 1, None, self.offer.max_rows)))
+        return keys, judge(keys, top, None, self.law.page_rows, (top, None)).verdict
 
     def _refuse(self, verdict: Verdict, lower: int | None, upper: int | None) -> None:
         """``ContractError`` where every answer lay outside the window: filters are not honoured."""
@@ -305,22 +362,10 @@ class WindowedPull:
             self.state = replace(self.state, newest_at=max(newest, self.state.newest_at or newest))
         interval = self._span(page)
         if interval is not None:
-            known = self.state.complete
-            self.state = replace(self.state, complete=add(known, interval), law=self.law.dump())
-            if (
-                known
-                and known[0].first is not None
-                and len(known) == 1
-                and keys[0] < known[0].first
-            ):
-                self._kept_newest(known[0])
+            complete = add(self.state.complete, interval)
+            self.state = replace(self.state, complete=complete, law=self.law.dump())
         self.context.commit(table, self.state, page.rejected)
         return keys
-
-    def _kept_newest(self, known: Interval) -> None:
-        """Rows exist below the first answer, which had no bounds: it kept the newest end."""
-        if self.law.keeps is None and not self.context.state.complete and known.first in self.seen:
-            self.law = replace(self.law, keeps="newest")
 
     def _span(self, page: Page) -> Interval | None:
         """What an answer proves: from its first good row to its last final one."""

@@ -17,6 +17,16 @@ EPOCH = "2026-01-10T00:00:00"
 @pytest.fixture
 def exchange() -> Iterator[Served]:
     """A sandbox exchange whose clock stands still until a test moves it."""
+    yield from _served()
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Served]:
+    """One for several tests: none moves its clock, each sets the laws and faults that it needs."""
+    yield from _served()
+
+
+def _served() -> Iterator[Served]:
     world = World(seed=7, epoch=EPOCH, clock=ManualClock(EPOCH))
     with serve(world, limits=False) as server:
         yield server
@@ -45,7 +55,12 @@ def feeds(tmp_path: Path) -> Callable[[str], Path]:
 
 def run(settings: Settings, *patterns: str, feeds_root: Path | None = None) -> PullReport:
     """Pull and publish, without the client's own rate limits."""
-    jobs = select_jobs(load_feeds(feeds_root), list(patterns))
-    report = pull(jobs, settings, limits=NoLimits())
+    report = only_pull(settings, *patterns, feeds_root=feeds_root)
     publish(settings)
     return report
+
+
+def only_pull(settings: Settings, *patterns: str, feeds_root: Path | None = None) -> PullReport:
+    """Pull without the client's own rate limits."""
+    jobs = select_jobs(load_feeds(feeds_root), list(patterns))
+    return pull(jobs, settings, limits=NoLimits())

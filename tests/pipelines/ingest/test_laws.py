@@ -1,13 +1,14 @@
 """Whatever law an exchange pages by, a pull ends with every row once and claims no more."""
 
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Cursor, Stream
+from connectors.base import Cursor, Page, Stream, Window
 from pipelines.ingest.report import StreamReport
 from pipelines.ingest.streams import Task, pull_stream
 from tests.pipelines.ingest.model import ModelExchange, ModelLaw
@@ -154,3 +155,61 @@ def test_rows_not_shown_twice_running_are_lost(tmp_path: Path) -> None:
     assert sorted(rows) == list(range(oldest, 230))
     third = pull(tmp_path, exchange)
     assert third.error is None and not third.lost_found
+
+
+@pytest.mark.parametrize("keeps", ["newest", "oldest"])
+@pytest.mark.parametrize("inclusive", [True, False])
+def test_what_vanished_between_two_pulls_is_never_claimed(
+    keeps: str, inclusive: bool, tmp_path: Path
+) -> None:
+    """The upper edge of the gap is shown, the lower one no more: what lay between is unknown."""
+    law = ModelLaw(keeps=keeps, cap=20, lower_inclusive=inclusive, upper_inclusive=inclusive)
+    exchange = ModelExchange(law, list(range(1, 101)))
+    assert pull(tmp_path, exchange).error is None
+    exchange.keys = list(range(700, 1001))  # 101 to 699 came and went
+    first = pull(tmp_path, exchange)
+    assert first.error is not None and "does not show rows" in first.error
+    second = pull(tmp_path, exchange)
+    assert second.error is None and second.lost_found
+    rows, state = held(tmp_path)
+    assert rows == [*range(1, 101), *range(700, 1001)]
+    assert [(name, i.lower, i.upper) for name, i in spans(state)] == [
+        ("complete", 0, 101),
+        ("lost", 101, 700),
+        ("complete", 700, 1001),
+    ]
+    third = pull(tmp_path, exchange)
+    assert third.error is None and not third.lost_found
+
+
+def test_late_rows_below_the_first_answer_do_not_hide_the_head(tmp_path: Path) -> None:
+    """Rows that turn up below an answer do not show that it kept the newest end."""
+    exchange = ModelExchange(ModelLaw(keeps="oldest", cap=10), list(range(50, 53)))
+    fetch = exchange.fetch
+
+    def late(stream: Stream, window: Window) -> Page:
+        if len(exchange.requests) == 2:
+            exchange.keys = [10, *exchange.keys]
+        return fetch(stream, window)
+
+    exchange.fetch = late  # type: ignore[method-assign]
+    assert pull(tmp_path, exchange).error is None
+    for top in (60, 75, 90):
+        exchange.keys = [10, *range(50, top)]
+        assert pull(tmp_path, exchange).error is None
+        assert held(tmp_path)[0] == exchange.keys
+
+
+def test_one_row_an_answer(tmp_path: Path) -> None:
+    """Where an answer holds one row, nothing next to a held one is overlooked."""
+    for number, (keeps, low, high) in enumerate(
+        product(("newest", "oldest"), (True, False), (True, False))
+    ):
+        law = ModelLaw(keeps=keeps, cap=1, lower_inclusive=low, upper_inclusive=high)
+        exchange = ModelExchange(law, [3, 4, 5, 9])
+        home = tmp_path / str(number)
+        assert pull(home, exchange).error is None
+        assert held(home)[0] == exchange.keys
+        exchange.keys += [10, 12, 13]
+        assert pull(home, exchange).error is None
+        assert held(home)[0] == exchange.keys

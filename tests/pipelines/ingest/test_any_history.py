@@ -1,0 +1,161 @@
+"""Any page law, any split, late and changing rows, any crash: the same rows, once each."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import warehouse
+from tests.pipelines.ingest.doomed import Doomed
+from tests.pipelines.ingest.history import (
+    STREAMS,
+    Event,
+    Past,
+    check,
+    exchange_of,
+    pull,
+    rows_of,
+    state_of,
+)
+from tests.pipelines.ingest.model import ModelLaw, is_settled
+from warehouse.ledger import Ledger
+from warehouse.publish import VERSIONS, prepare
+
+HISTORIES = int(os.environ.get("HISTORIES", "20"))
+"""How many are tried: more by hand, ``HISTORIES=1000 .venv/bin/pytest -n 0 …``."""
+QUIET = 3
+"""Pulls with no event after which all has to be well."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One pull of some of the streams. ``lives``: at which step it dies; ``start``: in rows."""
+
+    events: tuple[Event, ...]
+    lives: int | None
+    start: int
+    lookback: int | None
+    every: int
+    skips: int
+    publishes: bool
+
+
+laws = st.builds(
+    ModelLaw,
+    keeps=st.sampled_from(["newest", "oldest"]),
+    cap=st.integers(1, 25),
+    lower_inclusive=st.booleans(),
+    upper_inclusive=st.booleans(),
+    unit=st.sampled_from(["ms", "s"]),
+    order=st.sampled_from([1, -1]),
+    shows_open=st.booleans(),
+)
+events = st.builds(
+    Event,
+    when=st.integers(0, 5),
+    kind=st.sampled_from(["new", "late", "change"]),
+    at=st.lists(st.integers(0, 999), min_size=1, max_size=12).map(tuple),
+)
+plans = st.builds(
+    Planned,
+    events=st.lists(events, max_size=5).map(tuple),
+    lives=st.none() | st.integers(0, 150),
+    start=st.sampled_from([-60, 0, 13]),
+    lookback=st.sampled_from([None, None, 7, 30]),
+    every=st.sampled_from([1, 1, 3]),
+    skips=st.integers(0, 2),
+    publishes=st.sampled_from([False, False, True]),
+)
+exchanges = st.tuples(st.sampled_from(sorted(STREAMS)), laws, st.integers(1, 4))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home without rows, whose first publish is quick."""
+    home = tmp_path_factory.mktemp("prepared")
+    prepare(home)
+    return home / VERSIONS
+
+
+@settings(
+    max_examples=HISTORIES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    made=st.lists(exchanges, min_size=1, max_size=2, unique_by=lambda one: one[0]),
+    pulls=st.lists(plans, min_size=1, max_size=5),
+)
+def test_any_history_ends_in_the_same_lake(
+    made: list[tuple[str, ModelLaw, int]],
+    pulls: list[Planned],
+    prepared: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(prepared, home / VERSIONS)
+    streams = [exchange_of(*one) for one in made]
+    for plan in pulls:
+        _pull_all(home, streams, plan)
+    wanted = min(plan.start for plan in pulls)
+    for _ in range(QUIET):
+        _pull_all(home, streams, Planned((), None, wanted, None, 1, 2, False))
+    if any(plan.publishes for plan in pulls):
+        warehouse.publish(home, Ledger(home))
+        report = warehouse.verify(home)
+        assert not report.findings, report.findings
+    for exchange in streams:
+        _compare(home, tmp_path_factory.mktemp("fresh"), exchange, wanted)
+
+
+def _pull_all(home: Path, streams: list[Past], plan: Planned) -> None:
+    with Doomed(-1 if plan.lives is None else plan.lives) as doomed:
+        for number, exchange in enumerate(streams):
+            if number == plan.skips or doomed.dead:
+                continue
+            exchange.coming = list(plan.events)
+            exchange.happen(0)
+            start = _time(exchange, plan.start)
+            at_first = dict(exchange.states)
+            newest = [k for k in exchange.shown(exchange.stream) if exchange.time_of(k) >= start]
+            report = pull(home, exchange, start, plan.lookback, plan.every)
+            assert report.error is None and not report.lost_found and not report.quarantined
+            held = rows_of(home, exchange)
+            for key in newest[-_promised(exchange, plan) :]:
+                assert key in held, f"the look-back did not find {key}"
+                state = state_of(exchange, key, held[key])
+                assert state is not None and state >= at_first.get(key, 0), f"{key} is not current"
+        if plan.publishes:
+            warehouse.publish(home, Ledger(home))
+    for exchange in streams:
+        exchange.happen(10**9)
+        check(home, exchange)
+
+
+def _promised(exchange: Past, plan: Planned) -> int:
+    """How many of the newest rows each pull reads again."""
+    usual = 3 if exchange.stream.dataset == "candles" else exchange.law.cap
+    return max(usual, plan.lookback or 0)
+
+
+def _time(exchange: Past, rows: int) -> int:
+    return exchange.time_of(exchange.first + rows * exchange.unit)
+
+
+def _compare(home: Path, fresh: Path, exchange: Past, wanted: int) -> None:
+    """The home holds what a new one gets in one go, but for what the look-backs do not promise."""
+    start = _time(exchange, wanted)
+    assert pull(fresh, exchange, start).error is None
+    expected, held = rows_of(fresh, exchange), check(home, exchange)
+    for key, row in expected.items():
+        if exchange.time_of(key) < start or key in exchange.excused:
+            continue
+        assert key in held, f"{key} is missing"
+        if not (key in exchange.amended and is_settled(held[key])):
+            assert held[key] == row
+    truth = [k for k in exchange.shown(exchange.stream) if exchange.time_of(k) >= start]
+    assert set(truth) <= expected.keys()
