@@ -126,6 +126,8 @@ class WindowedPull:
         The last answer's keys.
         """
         low = self._row_below_head(held)
+        if low is not None and not (self.law.shows_lower or self.law.lower_shift):
+            low -= self.step  # the bound may be exclusive: that row is to be shown as well
         while True:
             keys, _ = self._ask(low, None)
             if not keys or keys[-1] >= (held.last or 0) or (low is not None and keys[-1] <= low):
@@ -299,6 +301,8 @@ class WindowedPull:
         """Remember what a fruitful answer shows of the law under which it was asked."""
         if judgement.outside:
             return
+        if judgement.shows_lower and not law.lower_shift:
+            law = replace(law, shows_lower=True)
         if lower is None:
             law = replace(law, lower_shift=self.law.lower_shift)
         if upper is None:
