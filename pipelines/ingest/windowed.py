@@ -2,28 +2,24 @@
 
 What is wanted minus what is proved is fetched, newest first, until it is proved. Every answer is
 stored and claims exactly its own span; windows overlap by the held row at each edge, so that an
-answer shows that it connects. See ``judge.py`` for what an answer proves and ``law.py`` for what
-is remembered.
+answer shows that it connects. ``answers.py`` stores and claims, ``questions.py`` asks for a window
+in every way it could be understood, ``judge.py`` says what an answer proves, ``law.py`` what is
+remembered of how the exchange pages.
 """
 
-import time
 from dataclasses import replace
-from itertools import product
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Cursor, Offer, Page, Stream, Window
+from connectors.base import Offer
 from connectors.errors import ContractError
-from pipelines.ingest.context import StreamContext, times_of
-from pipelines.ingest.judge import Judgement, Verdict, judge
-from pipelines.ingest.law import Law
-from schemas import TIMEFRAMES
-from schemas.declare import UNSETTLED
-from warehouse.coverage import Gap, Interval, add, gaps
+from pipelines.ingest.context import StreamContext
+from pipelines.ingest.judge import Verdict
+from pipelines.ingest.questions import Questions
+from warehouse.coverage import Gap, Interval, gaps
 from warehouse.coverage_table import reaches
-from warehouse.ledger import StreamState
 
 SETTLE_REQUESTS: Final = 20
 """The most requests of one pull for rows that may have changed, beyond the look-back."""
@@ -31,32 +27,17 @@ LOOKBACK_ROWS: Final = 1000
 LOOKBACK_CANDLES: Final = 3
 
 
-class WindowedPull:
+class WindowedPull(Questions):
     """One pull of one ``Cursor.ID`` or ``Cursor.TIME`` stream."""
 
     def __init__(self, context: StreamContext, offer: Offer, lookback: int | None) -> None:
-        self.context = context
-        self.stream: Stream = context.stream
-        self.offer = offer
-        self.by_time = offer.cursor is Cursor.TIME
-        self.step = TIMEFRAMES[self.stream.timeframe] if self.stream.timeframe else 1
+        super().__init__(context, offer)
         self.configured = lookback
-        self.state: StreamState = replace(
-            context.state, unit="time" if self.by_time else "id", wanted_from=context.wanted_from
-        )
-        self.law = Law.load(self.state.law, offer)
         self.floor = context.wanted_from if self.by_time else 0
-        self.seen: set[int] = set()
-        """Keys at the ends of answers of this pull: they were there a moment ago."""
-        self.reread: set[int] = set()
-        """Unsettled rows that this pull received again."""
-        self.refused: set[int] = set()
-        """Keys of malformed rows: their word alone extends no claim."""
         self.head: list[int] = []
         """Keys of the answer that was asked for without bounds."""
         self.doubtful = False
         """Nothing newer was shown, but by an answer that had ignored the bound."""
-        self.started = time.time_ns() // 1000
 
     def run(self) -> None:
         """Fetch until all that is wanted is proved. Raises ``TidemarkError``; what came is kept."""
@@ -228,96 +209,6 @@ class WindowedPull:
             self.context.report.lost_found = True
             self.context.commit(None, self.state)
 
-    def _ask(
-        self, lower: int | None, upper: int | None, floor: int | None = None
-    ) -> tuple[list[int], Verdict]:
-        """Ask for the window between two held rows, in every way that could be understood.
-
-        The keys of the answer that told most, and its verdict.
-        """
-        best: list[int] = []
-        verdict = Verdict.SILENT
-        for law in list(self.law.alternatives(self.offer)):
-            sent = law.window(lower if floor is None else floor, upper, self.offer.max_rows)
-            keys = self._absorb(self._fetch(sent))
-            bounds = (None if floor is not None else sent.lower, sent.upper)
-            judgement = judge(keys, lower, upper, self.law.page_rows, bounds)
-            if judgement.verdict not in (Verdict.ASTRAY, Verdict.SILENT, Verdict.HALF):
-                self._learn(law, judgement, lower, upper)
-                if judgement.verdict is Verdict.UNSURE and upper is not None:
-                    below = lower is None or (judgement.shows_lower and not law.lower_shift)
-                    above = judgement.shows_upper and not law.upper_shift
-                    return self._ask_inside(below, above, lower, upper)
-                return keys, judgement.verdict
-            if keys and verdict is not Verdict.HALF:
-                best, verdict = keys, judgement.verdict
-        return best, verdict
-
-    def _ask_inside(
-        self, below: bool, above: bool, lower: int | None, upper: int
-    ) -> tuple[list[int], Verdict]:
-        """Where an answer holds one row: ask for what lies strictly between the held ones.
-
-        ``below``/``above``: whether that bound was seen to be inclusive. Whichever is, one of these
-        windows holds all of what lies between and nothing else.
-        """
-        exact = replace(self.law, lower_shift=0, upper_shift=0)
-        met: set[int] = set()
-        for low, high in product((1,) if below else (1, 0, -1), (1,) if above else (1, 0, -1)):
-            sent = exact.window(
-                None if lower is None else lower + low * self.step,
-                upper - high * self.step,
-                self.offer.max_rows,
-            )
-            keys = self._absorb(self._fetch(sent))
-            if judge(keys, lower, upper, self.law.page_rows).verdict is Verdict.PROGRESS:
-                return keys, Verdict.PROGRESS
-            met.update(keys)
-        shown = (below or lower in met) and (above or upper in met)
-        return sorted(met), Verdict.NOTHING_BETWEEN if shown else Verdict.HALF
-
-    def _ask_above(self, top: int, _: None) -> tuple[list[int], Verdict]:
-        """Where an answer holds one row: ask for what is newer than the held row ``top``."""
-        exact = replace(self.law, lower_shift=0)
-        keys = [top]
-        if not self.law.shows_lower:
-            keys = self._absorb(self._fetch(exact.window(top, None, self.offer.max_rows)))
-        if keys == [top]:
-            self.law = replace(self.law, shows_lower=True)
-            keys = self._absorb(self._fetch(exact.window(top + 1, None, self.offer.max_rows)))
-        return keys, judge(keys, top, None, self.law.page_rows, (top, None)).verdict
-
-    def _refuse(self, verdict: Verdict, lower: int | None, upper: int | None) -> None:
-        """``ContractError`` where every answer lay outside the window: filters are not honoured."""
-        if verdict is Verdict.ASTRAY:
-            names = "since and until" if self.by_time else "the id bounds"
-            raise ContractError(
-                f"{self.context.name}: the exchange ignores {names}: it answers with rows outside "
-                f"the window {lower}..{upper}, so what lies inside cannot be fetched. What was "
-                "received is stored and claimed, nothing else"
-            )
-
-    def _learn(self, law: Law, judgement: Judgement, lower: int | None, upper: int | None) -> None:
-        """Remember what a fruitful answer shows of the law under which it was asked."""
-        if judgement.outside:
-            return
-        if judgement.shows_lower and not law.lower_shift:
-            law = replace(law, shows_lower=True)
-        if lower is None:
-            law = replace(law, lower_shift=self.law.lower_shift)
-        if upper is None:
-            law = replace(law, upper_shift=self.law.upper_shift)
-        newest = self.state.complete[-1].last if self.state.complete else None
-        if upper is not None and judgement.shows_upper and newest is not None and upper < newest:
-            law = replace(law, unit_proved=True)
-        if judgement.verdict is Verdict.NOTHING_BETWEEN and lower is not None and upper is not None:
-            law = replace(
-                law,
-                lower_shift=law.lower_shift if judgement.shows_lower else 1,
-                upper_shift=law.upper_shift if judgement.shows_upper else 1,
-            )
-        self.law = replace(law, keeps=self.law.keeps, page_rows=self.law.page_rows)
-
     # -- rows that may still change -----------------------------------------------------------
 
     def _settle(self) -> None:
@@ -339,70 +230,3 @@ class WindowedPull:
             # Neither end is shown: those rows are gone from the list, and stay as they were.
             turn = left if len(left) < len(turn) else turn[1:-1]
         self.law = replace(self.law, settle=(turn[0], turn[-1]) if turn else None)
-
-    # -- answers ------------------------------------------------------------------------------
-
-    def _fetch(self, window: Window) -> Page:
-        return self.context.fetch(window)
-
-    def _absorb(self, page: Page) -> list[int]:
-        """Store an answer and claim its span; its sorted distinct keys."""
-        table = page.table
-        refused = [r.cursor for r in page.rejected if r.cursor is not None]
-        self.refused.update(refused)
-        keys = sorted({*page.cursor.to_pylist(), *refused})
-        if page.received and not keys:
-            raise ContractError(
-                f"{self.context.name}: an answer of {page.received} rows, none with a readable "
-                f"{'time' if self.by_time else 'id'}: {page.rejected[0].reason}"
-            )
-        if not keys:
-            return []
-        self.law = replace(self.law, page_rows=max(self.law.page_rows, page.received))
-        self.seen |= {keys[0], keys[-1]}
-        self._note_unsettled(table, page)
-        newest = times_of(self.context.declared, table, pc.max)
-        if newest is not None:
-            self.state = replace(self.state, newest_at=max(newest, self.state.newest_at or newest))
-        interval = self._span(page)
-        if interval is not None:
-            complete = add(self.state.complete, interval)
-            self.state = replace(self.state, complete=complete, law=self.law.dump())
-        self.context.commit(table, self.state, page.rejected)
-        return keys
-
-    def _span(self, page: Page) -> Interval | None:
-        """What an answer proves: from its first good row to its last final one."""
-        final = page.cursor
-        if self.by_time:
-            final = final.filter(page.table.column("is_final").combine_chunks())
-        if not len(final):
-            return None
-        first, last = pc.min(page.cursor).as_py(), pc.max(final).as_py()
-        first_at = first
-        if not self.by_time:
-            at = pc.index(page.cursor, pc.min(page.cursor)).as_py()
-            first_at = page.table.column("timestamp")[at].value
-        return Interval(first, last + self.step, first, last, first_at)
-
-    def _claim_refused(self, gap: Gap) -> bool:
-        """Claim down to the lowest malformed row in ``gap``; false where there was none."""
-        assert gap.upper is not None
-        inside = [k for k in self.refused if gap.lower <= k < gap.upper]
-        if inside:
-            self._claim(Interval(min(inside), gap.upper, min(inside)))
-        return bool(inside)
-
-    def _claim(self, interval: Interval) -> None:
-        self.state = replace(self.state, complete=add(self.state.complete, interval))
-        self.context.commit(None, replace(self.state, law=self.law.dump()))
-
-    def _note_unsettled(self, table: pa.Table, page: Page) -> None:
-        if "status" not in table.column_names:
-            return
-        cursors = set(page.cursor.to_pylist())
-        self.reread |= cursors
-        open_rows = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
-        still = set(page.cursor.filter(open_rows.combine_chunks()).to_pylist())
-        unsettled = (self.state.unsettled - cursors) | still
-        self.state = replace(self.state, unsettled=frozenset(unsettled))
