@@ -49,7 +49,6 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     if received.num_rows == 0:
         return Merged(None, 0, 0, none)
     # Which row goes where is settled on the keys alone: the rows themselves are copied once.
-    received = received.combine_chunks()
     keys = _as_one(row_keys(dataset, received))
     first_seen = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)
     is_first = first_seen == np.arange(received.num_rows)

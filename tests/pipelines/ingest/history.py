@@ -122,13 +122,16 @@ class Past(ModelExchange):
         return STEP if self.cursor is Cursor.TIME else 1
 
 
-def exchange_of(name: str, law: ModelLaw, share: int) -> Past:
-    """An exchange that has no rows yet."""
+def exchange_of(name: str, law: ModelLaw, share: int, rows: int) -> Past:
+    """An exchange with so many rows, of which ``share`` at a time happened together."""
     cursor = Cursor.TIME if name == "candles" else Cursor.ID
     if name in STATES or cursor is Cursor.TIME:  # one row an answer is enough for bare ids only
         law = replace(law, cap=max(2, law.cap))
-    return Past(law, [], cursor, clock_us=MIDNIGHT, pace_us=500_000_000, share=share,
+    made = Past(law, [], cursor, clock_us=MIDNIGHT, pace_us=500_000_000, share=share,
                 stream=STREAMS[name])  # fmt: skip
+    made.coming = [Event(0, "new", tuple(range(rows)))]
+    made.happen(0)
+    return made
 
 
 def pull(

@@ -58,11 +58,11 @@ events = st.builds(
     Event,
     when=st.integers(0, 5),
     kind=st.sampled_from(["new", "late", "change"]),
-    at=st.lists(st.integers(0, 999), min_size=1, max_size=12).map(tuple),
+    at=st.lists(st.integers(0, 999), min_size=2, max_size=12).map(tuple),
 )
 plans = st.builds(
     Planned,
-    events=st.lists(events, max_size=5).map(tuple),
+    events=st.lists(events, min_size=1, max_size=5).map(tuple),
     lives=st.none() | st.integers(0, 150),
     start=st.sampled_from([-60, 0, 13]),
     lookback=st.sampled_from([None, None, 7, 30]),
@@ -70,7 +70,7 @@ plans = st.builds(
     skips=st.integers(0, 2),
     publishes=st.sampled_from([False, False, True]),
 )
-exchanges = st.tuples(st.sampled_from(sorted(STREAMS)), laws, st.integers(1, 4))
+exchanges = st.tuples(st.sampled_from(sorted(STREAMS)), laws, st.integers(1, 4), st.integers(0, 60))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pulls=st.lists(plans, min_size=1, max_size=5),
 )
 def test_any_history_ends_in_the_same_lake(
-    made: list[tuple[str, ModelLaw, int]],
+    made: list[tuple[str, ModelLaw, int, int]],
     pulls: list[Planned],
     prepared: Path,
     tmp_path_factory: pytest.TempPathFactory,
