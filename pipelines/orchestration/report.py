@@ -54,7 +54,7 @@ def report_schedule() -> dg.ScheduleDefinition:
     """By the hour; off until somebody switches it on."""
     return dg.ScheduleDefinition(
         name="report",
-        target=dg.AssetSelection.assets(REPORT_KEY),
+        job=dg.define_asset_job("report", dg.AssetSelection.assets(REPORT_KEY)),
         cron_schedule="0 * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED,
