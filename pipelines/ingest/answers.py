@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,8 @@ from schemas import TIMEFRAMES
 from schemas.declare import UNSETTLED
 from warehouse.coverage import Gap, Interval, add
 from warehouse.ledger import StreamState
+
+Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 class Answers:
@@ -68,17 +71,41 @@ class Answers:
 
     def _span(self, page: Page) -> Interval | None:
         """What an answer proves: from its first good row to its last final one."""
-        final = page.cursor
         if self.by_time:
-            final = final.filter(page.table.column("is_final").combine_chunks())
-        if not len(final):
+            final = page.cursor.filter(page.table.column("is_final").combine_chunks())
+            if not len(final):
+                return None
+            first, last = pc.min(page.cursor).as_py(), pc.max(final).as_py()
+            return Interval(first, last + self.step, first, last, first)
+        keys = page.cursor.to_numpy()
+        times = page.table.column("timestamp").cast(pa.int64()).to_numpy()
+        ends = self._ends(keys, times, page.received)
+        if ends is None:
             return None
-        first, last = pc.min(page.cursor).as_py(), pc.max(final).as_py()
-        first_at = first
-        if not self.by_time:
-            at = pc.index(page.cursor, pc.min(page.cursor)).as_py()
-            first_at = page.table.column("timestamp")[at].value
-        return Interval(first, last + self.step, first, last, first_at)
+        first, last = ends
+        return Interval(first, last + 1, first, last, int(times[keys == first][0]))
+
+    def _ends(self, keys: Numbers, times: Numbers, received: int) -> tuple[int, int] | None:
+        """The ids between which an answer shows every row; ``keys`` and ``times`` as received.
+
+        A server that sorts by time cuts an answer off between rows of one moment, whatever their
+        ids. Near such an end rows may be missing between those that are shown: as many as lie
+        within the greatest step back in time from a row to one with a later id.
+        """
+        if not len(keys):
+            return None
+        whole = int(keys.min()), int(keys.max())
+        if received < self.law.page_rows or _in_order(keys) or not _in_order(times):
+            return whole
+        by_id = np.argsort(keys)
+        at, ids = times[by_id], keys[by_id]
+        back = int((np.maximum.accumulate(at) - at).max())
+        low, high = 0, len(ids) - 1
+        if self.law.keeps != "oldest":
+            low = int((np.minimum.accumulate(at[::-1])[::-1] <= at.min() + back).sum())
+        if self.law.keeps != "newest":
+            high -= int((np.maximum.accumulate(at) >= at.max() - back).sum())
+        return (int(ids[low]), int(ids[high])) if low <= high else None
 
     def _claim_refused(self, gap: Gap) -> bool:
         """Claim down to the lowest malformed row in ``gap``; false where there was none."""
@@ -101,3 +128,9 @@ class Answers:
         still = set(page.cursor.filter(open_rows.combine_chunks()).to_pylist())
         unsettled = (self.state.unsettled - cursors) | still
         self.state = replace(self.state, unsettled=frozenset(unsettled))
+
+
+def _in_order(values: Numbers) -> bool:
+    """Whether values rise all the way, or fall all the way; equal neighbours do either."""
+    steps = np.diff(values)
+    return bool((steps >= 0).all() or (steps <= 0).all())

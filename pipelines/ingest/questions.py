@@ -60,7 +60,16 @@ class Questions(Answers):
         shown = (below or lower in met) and (above or upper in met)
         return sorted(met), Verdict.NOTHING_BETWEEN if shown else Verdict.HALF
 
-    def _ask_above(self, top: int, _: None) -> tuple[list[int], Verdict]:
+    @property
+    def by_one(self) -> bool:
+        """Whether no answer ever held more than one row: the held row at an edge may fill it."""
+        return self.law.page_rows < 2 and not self.by_time
+
+    def _ask_up(self, held: int) -> tuple[list[int], Verdict]:
+        """Ask for what is newer than the row ``held``."""
+        return self._ask_above(held) if self.by_one else self._ask(held, None)
+
+    def _ask_above(self, top: int) -> tuple[list[int], Verdict]:
         """Where an answer holds one row: ask for what is newer than the held row ``top``."""
         exact = replace(self.law, lower_shift=0)
         keys = [top]

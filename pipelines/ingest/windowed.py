@@ -85,9 +85,7 @@ class WindowedPull(Questions):
     def _climb(self, top: int) -> None:
         """Fetch above ``top`` until an answer shows nothing newer."""
         while True:
-            one = self.law.page_rows < 2 and not self.by_time
-            ask = self._ask_above if one else self._ask
-            keys, verdict = ask(top, None)
+            keys, verdict = self._ask_up(top)
             if verdict is Verdict.ASTRAY and keys[-1] == top:
                 # `since` is ignored. Whether ``top`` is the head shows when rows turn up below it
                 self.doubtful = True
@@ -107,10 +105,10 @@ class WindowedPull(Questions):
         The last answer's keys.
         """
         low = self._row_below_head(held)
-        if low is not None and not (self.law.shows_lower or self.law.lower_shift):
+        if low is not None and (self.by_one or not (self.law.shows_lower or self.law.lower_shift)):
             low -= self.step  # the bound may be exclusive: that row is to be shown as well
         while True:
-            keys, _ = self._ask(low, None)
+            keys, _ = self._ask(None, None) if low is None else self._ask_up(low)
             if not keys or keys[-1] >= (held.last or 0) or (low is not None and keys[-1] <= low):
                 return keys
             low = keys[-1]

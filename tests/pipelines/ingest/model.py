@@ -36,6 +36,8 @@ class ModelLaw:
     ignores_lower: bool = False
     ignores_upper: bool = False
     shows_open: bool = True
+    sorts_by_time: bool = False
+    """Rows of one time then come, and are cut off, in no order of their ids."""
 
 
 @dataclass
@@ -77,6 +79,8 @@ class ModelExchange:
         self.requests.append(window)
         low, high = self.bounds(window)
         rows = [k for k in self.shown(stream) if low <= k <= high]
+        if self.law.sorts_by_time:
+            rows.sort(key=lambda k: (self.time_of(k), k * 2654435761 % 1009))
         count = min(self.law.cap, window.limit)
         rows = rows[-count:] if self.law.keeps == "newest" else rows[:count]
         return self.page(stream, rows[:: self.law.order])

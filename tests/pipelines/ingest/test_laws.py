@@ -116,6 +116,23 @@ def test_any_law_of_times(law: ModelLaw, openings: list[int], gone: int, tmp_pat
         assert claimed.upper == max(rows) + STEP
 
 
+@relaxed
+@given(law=laws, share=st.integers(2, 5), keys=ids, later=ids)
+def test_a_server_that_sorts_by_time_hides_no_row_of_a_moment(
+    law: ModelLaw, share: int, keys: list[int], later: list[int], tmp_path_factory
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    law.sorts_by_time, law.cap = True, law.cap + 3 * share
+    exchange = ModelExchange(law, keys, share=share)
+    top = max(keys, default=0)
+    for new in ([], [top + k for k in later], []):
+        exchange.keys = [*exchange.keys, *new]
+        assert pull(home, exchange).error is None
+        rows, state = held(home)
+        assert sorted(rows) == sorted(exchange.keys)
+        assert not exchange.keys or [n for n, _ in spans(state)] == ["complete"]
+
+
 @pytest.mark.parametrize("keeps", ["newest", "oldest"])
 @pytest.mark.parametrize("ignored", ["lower", "upper", "both"])
 def test_ignored_bounds_are_recognised(keeps: str, ignored: str, tmp_path: Path) -> None:
