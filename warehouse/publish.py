@@ -8,10 +8,12 @@ so no reader blocks a load and no load disturbs a reader.
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
@@ -25,8 +27,10 @@ from warehouse.locks import exclusive
 
 LINK: Final = "warehouse.duckdb"
 VERSIONS: Final = "versions"
-_EMPTY: Final = "empty.duckdb"
 _KEEP: Final = 3
+_MAKING: Final = threading.Lock()
+_MADE: Final[dict[str, bytes]] = {}
+"""The empty first version, by the catalog's digest."""
 _LOADING: Final[dict[str, str | bool | int | float | list[str]]] = {
     # one thread fills row groups in order: half the file, no slower, and memory stays flat
     "threads": 1,
@@ -84,21 +88,28 @@ def publish(home: Path, ledger: Ledger, *, rebuild: bool = False) -> Published:
 
 
 def prepare(home: Path) -> None:
-    """Make the first version's tables and views ahead, while a first pull is still fetching.
+    """Make the tables and views of a first version ahead, while a first pull is still fetching.
 
-    Only saves time: a publish that does not find them makes them. Never raises.
+    Only saves time: a publish makes them where this did not. Never raises.
     """
-    folder = home / VERSIONS
-    empty, partial = folder / _EMPTY, folder / f"{_EMPTY}.partial"
-    with suppress(OSError, duckdb.Error, StorageError), exclusive(home, "prepare"):
-        if (home / LINK).exists() or empty.exists():
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove(folder, f"{_EMPTY}.partial*")
-        with duckdb.connect(str(partial), config=_LOADING) as db:
-            _create_tables(db)
-            catalog.refresh(db)
-        os.replace(partial, empty)
+    with suppress(OSError, duckdb.Error, StorageError):
+        if not (home / LINK).exists():
+            folder = home / VERSIONS
+            folder.mkdir(parents=True, exist_ok=True)
+            _empty(folder)
+
+
+def _empty(folder: Path) -> bytes:
+    """A DuckDB file with all tables and views and no rows; made once a process, in ``folder``."""
+    with _MAKING:
+        if catalog.digest() not in _MADE:
+            with TemporaryDirectory(dir=folder, suffix=".building") as place:
+                path = Path(place) / "empty.duckdb"
+                with duckdb.connect(str(path), config=_LOADING) as db:
+                    _create_tables(db)
+                    catalog.refresh(db)
+                _MADE[catalog.digest()] = path.read_bytes()
+        return _MADE[catalog.digest()]
 
 
 def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
@@ -106,6 +117,7 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
     folder = home / VERSIONS
     folder.mkdir(parents=True, exist_ok=True)
     current = None if rebuild or not link.exists() else link.resolve()
+    empty = _empty(folder) if current is None else b""  # before what others left is removed
     _remove(folder, "*.building*")
     _remove(home, f".{LINK}.*.tmp")
     number = 1 + max(
@@ -113,20 +125,18 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
     )
     target = folder / f"warehouse-{number:08d}.duckdb"
     building = target.with_suffix(".building")
-    prepared = False
     if current is not None and not _outdated(current, ledger):
         counts = _counts(current)
         return Published(link, False, counts, counts)
     try:
         if current is not None:
             shutil.copyfile(current, building)
-        elif prepared := (not rebuild and (folder / _EMPTY).exists()):
-            os.replace(folder / _EMPTY, building)
+        else:
+            building.write_bytes(empty)
         with duckdb.connect(str(building), config=_LOADING) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
-            if not prepared or not catalog.is_current(db):
-                _create_tables(db)
+            _create_tables(db)
             before = _row_counts(db) if current is not None else dict.fromkeys(_counted(), 0)
             _apply(db, home, ledger)
             catalog.refresh(db)
@@ -281,7 +291,9 @@ def _outdated(current: Path, ledger: Ledger) -> bool:
 
 
 def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
-    if not catalog.is_current(db) and catalog.has_other_columns(db):
+    if catalog.is_current(db):
+        return
+    if catalog.has_other_columns(db):
         catalog.drop_tables(db)  # of a version that declared other columns: load from nothing
     for name, schema in catalog.tables().items():
         columns = ", ".join(
