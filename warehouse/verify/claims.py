@@ -230,7 +230,8 @@ def _derived(
         trades = ledger_state(ledger, StreamId(facts.stream.exchange, "trades", facts.stream.part))
         known = trades.newest_at if trades is not None else None
         highest = max(highest + TIMEFRAMES[facts.stream.timeframe] - 1, known or 0)
-    agrees = newest is not None and newest <= state.newest_at <= highest
+    is_known = newest is not None or facts.stream.timeframe is not None  # no whole candle yet
+    agrees = is_known and (newest or 0) <= state.newest_at <= highest
     if not agrees and not _quarantined(home, facts.stream):
         report.healed("claims", facts.stream, "the time of its newest row was set right")
         state = replace(state, newest_at=newest)
