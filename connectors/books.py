@@ -80,10 +80,9 @@ def together(pages: Sequence[Page], server_time: int | None) -> Page:
     """The books of several markets as one page."""
     if not pages:
         return nothing("order_books", server_time)
-    cursors = pa.chunked_array([page.cursor for page in pages], pa.int64())
     return Page(
         pa.concat_tables([page.table for page in pages]),
-        cursors.combine_chunks(),
+        pa.concat_arrays([page.cursor for page in pages]),
         tuple(rejected for page in pages for rejected in page.rejected),
         server_time,
     )

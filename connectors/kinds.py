@@ -1,7 +1,7 @@
 """Kinds of column that few datasets need; the usual ones are in :mod:`connectors.columns`."""
 
 from collections.abc import Sequence
-from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
+from decimal import Decimal
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,8 +14,6 @@ from schemas.datasets import COST
 
 _MOST: Final = 2**31 - 1
 _PLAIN_COST: Final = r"^[0-9]{1,20}(\.[0-9]{1,18})?$"
-_COST_STEP: Final = Decimal("1e-18")
-_STORED: Final = Context(prec=38, traps=[Inexact, InvalidOperation, Overflow])
 
 
 class Whole:
@@ -71,11 +69,7 @@ class Cost:
 
     def one(self, value: Any) -> Decimal | None:
         """An exact ``decimal128(38, 18)``, or None."""
-        found = exact.number(value)
-        try:
-            return found.quantize(_COST_STEP, context=_STORED)
-        except DecimalException:
-            return None
+        return exact.cost(exact.number(value), Decimal(1))
 
 
 class Percent(Number):

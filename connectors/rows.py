@@ -8,6 +8,7 @@ exactly as received.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -49,6 +50,11 @@ class Layout:
     cursor: str
     fields: tuple[bytes, ...] = ()
     constants: Mapping[str, Constant] = field(default_factory=dict)
+
+
+def column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
+    """The canonical column ``name`` from the field ``source``."""
+    return Column(name, attrgetter(source), kind, required)
 
 
 class RowText(NamedTuple):

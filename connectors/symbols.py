@@ -10,6 +10,11 @@ from connectors.errors import ContractError
 from connectors.exact import Odd, text
 
 
+def code_of(value: Any) -> Any:
+    """A currency's code in upper case; what is no text stays, to be refused by its column."""
+    return value.upper() if isinstance(value, str) else value
+
+
 class Canonical:
     """An exchange's spelling of a market, translated by a function."""
 

@@ -111,7 +111,7 @@ def write(dataset: Dataset, path: Path, table: pa.Table) -> None:
     # a product of two columns hardly repeats: a dictionary would only make it larger
     plain = {*encoding, "cost"}
     try:
-        _make_folder(path.parent)
+        make_folder(path.parent)
         temporary.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as sink:
             pq.write_table(
@@ -148,11 +148,11 @@ def _temporary(dataset: Dataset, path: Path) -> Path:
     return folder / f".{path.stem}.{os.getpid()}.tmp"
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Create ``folder`` and put its name, and its parents', on disk."""
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
+    make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
 

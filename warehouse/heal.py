@@ -5,11 +5,10 @@ claimed as complete, and the next pulls prove it again.
 """
 
 import sqlite3
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,16 +22,7 @@ from warehouse.locks import exclusive
 from warehouse.publish import LINK, VERSIONS, _remove
 from warehouse.quarantine import QUARANTINE
 
-"""States of a row that may still change under the same id."""
 _TABLES: Final = ("streams", "intervals", "files", "unsettled", "folders", "counters")
-
-
-def stream_lock(home: Path, stream: StreamId) -> AbstractContextManager[None]:
-    """The lock of whoever writes ``stream``; a quarantine is written with its stream's."""
-    owner, name = stream.dataset, stream.stream
-    if owner == QUARANTINE:
-        owner, _, name = name.partition(".")
-    return exclusive(home, "streams", stream.exchange, f"{owner}.{quote(name, safe='')}")
 
 
 def ledger_damage(home: Path) -> str | None:

@@ -6,9 +6,11 @@ receives them again and finds them there.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,7 @@ from warehouse import files
 from warehouse.clock import now_us
 from warehouse.errors import StorageError
 from warehouse.ledger import FileRecord, Ledger, StreamId, StreamState
+from warehouse.locks import exclusive
 from warehouse.merge import merge, row_keys
 from warehouse.quarantine import (
     QUARANTINE,
@@ -42,6 +45,14 @@ class Committed:
     added: int = 0
     replaced: int = 0
     quarantined: int = 0
+
+
+def stream_lock(home: Path, stream: StreamId) -> AbstractContextManager[None]:
+    """The lock of whoever writes ``stream``; a quarantine is written with its stream's."""
+    owner, name = stream.dataset, stream.stream
+    if owner == QUARANTINE:
+        owner, _, name = name.partition(".")
+    return exclusive(home, "streams", stream.exchange, f"{owner}.{quote(name, safe='')}")
 
 
 class StreamWriter:

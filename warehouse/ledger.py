@@ -137,7 +137,7 @@ class Ledger:
 
     def state(self, stream: StreamId) -> StreamState:
         """What is known of ``stream``; an empty state for a new one."""
-        with self._reading() as db:
+        with self.reading() as db:
             row = db.execute(
                 "SELECT unit, law, wanted_from, newest_at, checked_at FROM streams"
                 " WHERE exchange = ? AND dataset = ? AND stream = ?",
@@ -241,7 +241,7 @@ class Ledger:
         values: tuple[str, ...] = _key(stream)
         if period is not None:
             clause, values = " AND period = ?", (*values, period)
-        with self._reading() as db:
+        with self.reading() as db:
             rows = db.execute(
                 f"SELECT {_FILE_COLUMNS}"
                 f" FROM files WHERE exchange = ? AND dataset = ? AND stream = ?{clause}"
@@ -252,7 +252,7 @@ class Ledger:
 
     def files_overlapping(self, stream: StreamId, low: int, high: int) -> list[FileRecord]:
         """Files of ``stream`` whose key range meets ``low..high`` (both inclusive)."""
-        with self._reading() as db:
+        with self.reading() as db:
             rows = db.execute(
                 f"SELECT {_FILE_COLUMNS}"
                 " FROM files WHERE exchange = ? AND dataset = ? AND stream = ?"
@@ -263,7 +263,7 @@ class Ledger:
 
     def newest_file(self, stream: StreamId) -> FileRecord | None:
         """The file with the newest rows of ``stream``."""
-        with self._reading() as db:
+        with self.reading() as db:
             row = db.execute(
                 f"SELECT {_FILE_COLUMNS}"
                 " FROM files WHERE exchange = ? AND dataset = ? AND stream = ?"
@@ -274,15 +274,9 @@ class Ledger:
 
     def folder_mtime(self, path: str) -> int | None:
         """The folder's mtime_ns at the last commit that wrote into it."""
-        with self._reading() as db:
+        with self.reading() as db:
             row = db.execute("SELECT mtime_ns FROM folders WHERE path = ?", (path,)).fetchone()
         return row[0] if row else None
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for the publisher's and the status page's own queries; do not write."""
-        with self._reading() as db:
-            yield db
 
     def close(self) -> None:
         """Close this thread's connection; other threads' close with their thread."""
@@ -339,7 +333,8 @@ class Ledger:
         return connection
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for queries of the reader's own; do not write."""
         try:
             yield self._connect()
         except sqlite3.Error as error:
@@ -347,7 +342,7 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db:
+        with self.reading() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db

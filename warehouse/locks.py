@@ -12,6 +12,22 @@ from filelock import FileLock
 from warehouse.errors import from_os_error
 
 
+def file_lock(path: Path, timeout: float = -1, poll: float = 0.05) -> FileLock:
+    """The operating system's lock on ``path``, between threads as well; not yet taken.
+
+    Where there are no such locks it fails: a file that stands for one would outlive a killed
+    process.
+    """
+    return FileLock(
+        path,
+        timeout,
+        poll_interval=poll,
+        thread_local=False,
+        is_singleton=False,
+        fallback_to_soft=False,
+    )
+
+
 @contextmanager
 def exclusive(home: Path, *name: str) -> Iterator[None]:
     """Hold the lock ``name`` of this home; waits for another holder, however long it takes."""
@@ -19,8 +35,7 @@ def exclusive(home: Path, *name: str) -> Iterator[None]:
     path = path.with_name(f"{path.name}.lock")  # names hold dots: with_suffix would cut them
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # not thread-local: the same name taken by two threads of one process excludes them too
-        lock = FileLock(path, thread_local=False, is_singleton=False)
+        lock = file_lock(path)
         lock.acquire()
     except OSError as error:
         raise from_os_error(error, "cannot lock", path) from error

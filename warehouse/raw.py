@@ -23,7 +23,7 @@ import msgspec
 import pyarrow as pa
 
 from warehouse.errors import StorageError, from_os_error
-from warehouse.files import sync_folder
+from warehouse.files import make_folder, sync_folder
 from warehouse.ledger import StreamId
 from warehouse.locks import exclusive
 
@@ -91,7 +91,7 @@ class RawWriter:
                 raise from_os_error(error, "cannot keep the answer in", path) from error
 
     def _append(self, path: Path, record: bytes) -> None:
-        _make_folder(path.parent)
+        make_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             size = os.fstat(handle).st_size
@@ -198,13 +198,6 @@ def _spot(content: mmap.mmap, start: int) -> Spot | None:
     if end > len(content) or zlib.crc32(content[begin:end], zlib.crc32(numbers)) != checksum:
         return None
     return Spot(at, begin, stored, plain)
-
-
-def _make_folder(place: Path) -> None:
-    if not place.is_dir():
-        _make_folder(place.parent)
-        place.mkdir(exist_ok=True)
-        sync_folder(place.parent)
 
 
 def _day(at: int) -> str:

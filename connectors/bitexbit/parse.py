@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 
 from connectors.base import Market, Page
 from connectors.bitexbit import models
-from connectors.bitexbit.source import column, rows_of
+from connectors.bitexbit.source import rows_of
 from connectors.bitexbit.urls import symbol_of
 from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
 from connectors.exact import Odd
 from connectors.jsontext import decoder
-from connectors.rows import Built, Column, Layout, read
-from connectors.symbols import Canonical, Only
+from connectors.rows import Built, Column, Layout, column, read
+from connectors.symbols import Canonical, Only, code_of
 from schemas import timeframe_us
 
 SIDES: Final = {"buy": "buy", "sell": "sell"}
@@ -185,7 +185,7 @@ _TRANSFERS: Final = Layout(
         Column("transaction_id", _transfer_id, _TEXT),
         column("timestamp", "date", _TIME),
         Column("type", _transfer_type, _TEXT),
-        Column("currency", lambda row: _inner(row, "currency", "code"), _TEXT),
+        Column("currency", lambda row: code_of(_inner(row, "currency", "code")), _TEXT),
         column("amount", "amount", _NUMBER),
         Column("status", lambda row: _inner(row, "status", "key"), Choice(_TRANSFER_STATES)),
         Column("description", _described, _TEXT),

@@ -5,13 +5,13 @@ from typing import Any, Final
 import msgspec
 
 from connectors.bitexbit import models
-from connectors.bitexbit.source import column, rows_of
+from connectors.bitexbit.source import rows_of
 from connectors.bitexbit.urls import symbol_of
 from connectors.columns import Number, Text
 from connectors.errors import ContractError
 from connectors.jsontext import decoder, elements
-from connectors.rows import Built, Column, Layout, RowText, Source, read
-from connectors.symbols import Canonical
+from connectors.rows import Built, Column, Layout, RowText, Source, column, read
+from connectors.symbols import Canonical, code_of
 
 _SIGNED: Final = Number(signed=True)
 _ALL: Final = "*"
@@ -30,7 +30,7 @@ def balances(body: bytes, observed_at: int) -> Built:
     layout = Layout(
         "balances",
         (
-            Column("currency", _code, Text()),
+            Column("currency", lambda row: code_of(row.symbol), Text()),
             column("available", "available", _SIGNED),
             column("reserved", "reserved", _SIGNED, required=False),
         ),
@@ -39,10 +39,6 @@ def balances(body: bytes, observed_at: int) -> Built:
         constants={"observed_at": observed_at},
     )
     return read(layout, rows_of(body, models.Balance))
-
-
-def _code(row: models.Balance) -> Any:
-    return row.symbol.upper() if isinstance(row.symbol, str) else row.symbol
 
 
 def trading_fees(body: bytes, observed_at: int) -> Built:

@@ -5,15 +5,15 @@ from typing import Any, Final
 import msgspec
 
 from connectors.bitexbit import models
-from connectors.bitexbit.source import column, rows_of
+from connectors.bitexbit.source import rows_of
 from connectors.bitexbit.urls import symbol_of
 from connectors.books import book
 from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
 from connectors.jsontext import decoder
 from connectors.kinds import Cost, Flag, Whole
-from connectors.rows import Built, Column, Layout, read
-from connectors.symbols import Canonical, Only
+from connectors.rows import Built, Column, Layout, column, read
+from connectors.symbols import Canonical, Only, code_of
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
 _KINDS: Final = {
@@ -32,18 +32,14 @@ _STATES: Final = {
 _DEPTH: Final = decoder(models.Depth)
 
 
-def _upper(value: Any) -> Any:
-    return value.upper() if isinstance(value, str) else value
-
-
 def _optional(name: str, kind: Any, source: str = "") -> Column:
     return column(name, source or name, kind, required=False)
 
 
 _MARKET_COLUMNS: Final = (
     column("native_symbol", "symbol", _TEXT),
-    Column("base", lambda row: _upper(row.base), _TEXT),
-    Column("quote", lambda row: _upper(row.quote), _TEXT),
+    Column("base", lambda row: code_of(row.base), _TEXT),
+    Column("quote", lambda row: code_of(row.quote), _TEXT),
     _optional("price_precision", Whole()),
     _optional("amount_precision", Whole()),
     _optional("min_amount", _NUMBER),
@@ -72,7 +68,7 @@ def currency_rows(body: bytes, observed_at: int, asked: str | None = None) -> Bu
     layout = Layout(
         "currencies",
         (
-            Column("currency", lambda row: _upper(row.code), kind),
+            Column("currency", lambda row: code_of(row.code), kind),
             column("name", "name", _TEXT),
             column("precision", "precision", Whole()),
             column("active", "is_enabled", Flag()),

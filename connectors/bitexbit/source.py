@@ -1,21 +1,13 @@
 """The rows of BitexBit's answers, which are arrays, in the two ways that ``rows.read`` wants."""
 
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
-from connectors.columns import Kind
 from connectors.errors import ContractError
 from connectors.jsontext import decoder, elements
-from connectors.rows import Column, RowText, Source
-
-
-def column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
-    """The canonical column ``name`` from the field ``source``."""
-    return Column(name, attrgetter(source), kind, required)
-
+from connectors.rows import RowText, Source
 
 _MADE: Final[dict[Any, tuple["msgspec.json.Decoder[Any]", "msgspec.json.Decoder[Any]"]]] = {}
 

@@ -15,10 +15,10 @@ from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
 from connectors.exact import Odd
 from connectors.jsontext import decoder, elements
-from connectors.rows import Built, Column, Layout, RowText, Source, read
-from connectors.symbols import Canonical
+from connectors.rows import Built, Column, Layout, RowText, Source, column, read
+from connectors.symbols import Canonical, code_of
 from connectors.wex import models
-from connectors.wex.source import column, is_empty, keyed, members_of
+from connectors.wex.source import is_empty, keyed, members_of
 from connectors.wex.urls import symbol_of
 
 Parse = Callable[[bytes], Built]
@@ -89,10 +89,6 @@ _ACCOUNT_TRADES: Final = Layout(
 )
 
 
-def _currency(row: models.Transaction) -> Any:
-    return row.currency.upper() if isinstance(row.currency, str) else row.currency
-
-
 _TRANSACTIONS: Final = Layout(
     "account_transactions",
     (
@@ -100,7 +96,7 @@ _TRANSACTIONS: Final = Layout(
         column("timestamp", "timestamp", _TIME),
         # The type says which way the money went; a sign besides would say it twice, or otherwise.
         column("type", "type", Choice(_TYPES)),
-        Column("currency", _currency, _TEXT),
+        Column("currency", lambda row: code_of(row.currency), _TEXT),
         column("amount", "amount", _NUMBER),
         column("status", "status", Choice(_STATES)),
         Column("description", lambda row: "" if row.desc is None else row.desc, _TEXT),

@@ -13,10 +13,10 @@ from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
 from connectors.exact import Odd
 from connectors.jsontext import decoder
-from connectors.rows import Built, Column, Layout, RowText, Source, read
+from connectors.rows import Built, Column, Layout, RowText, Source, column, read
 from connectors.symbols import Canonical
 from connectors.wex import models
-from connectors.wex.source import column, is_empty, keyed, members_of
+from connectors.wex.source import is_empty, keyed, members_of
 from connectors.wex.urls import symbol_of
 
 _OPEN, _DONE, _CANCELED, _PARTLY = "0", "1", "2", "3"

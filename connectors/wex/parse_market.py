@@ -12,10 +12,10 @@ from connectors.errors import ContractError
 from connectors.exact import Odd
 from connectors.jsontext import decoder
 from connectors.kinds import Flag, Percent, Whole
-from connectors.rows import Built, Column, Layout, read
+from connectors.rows import Built, Column, Layout, column, read
 from connectors.symbols import Canonical
 from connectors.wex import models
-from connectors.wex.source import column, is_empty, keyed, members_of
+from connectors.wex.source import is_empty, keyed, members_of
 from connectors.wex.urls import symbol_of
 
 

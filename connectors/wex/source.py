@@ -4,20 +4,13 @@ Siblings of this dialect write ``[]`` for an empty object: it is read.
 """
 
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from connectors.columns import Kind
 from connectors.errors import ContractError
 from connectors.jsontext import Member, decoder, members
-from connectors.rows import Column, RowText, Source
-
-
-def column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
-    """The canonical column ``name`` from the field ``source``."""
-    return Column(name, attrgetter(source), kind, required)
+from connectors.rows import RowText, Source
 
 
 def is_empty(body: bytes) -> bool:

@@ -20,6 +20,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from connectors.local import LocalLimits
+from warehouse.locks import file_lock
 
 MARGIN: Final = 1.05
 """Calls are spaced this much wider than allowed: what leaves evenly may arrive a little closer."""
@@ -88,14 +89,7 @@ class SharedLimits:
         lock = self._locks.get(path)
         if lock is None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = FileLock(
-                f"{path}.lock",
-                _STUCK_SECONDS,
-                poll_interval=_POLL_SECONDS,
-                thread_local=False,
-                is_singleton=False,
-                fallback_to_soft=False,
-            )
+            lock = file_lock(folder / f"{name}.lock", _STUCK_SECONDS, _POLL_SECONDS)
             self._locks[path] = lock
         with lock:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -16,6 +16,7 @@ from typing import Final
 from filelock import FileLock
 
 from warehouse.errors import from_os_error
+from warehouse.locks import file_lock
 
 _POLL_SECONDS: Final = 0.005
 _guard: Final = threading.Lock()
@@ -87,13 +88,7 @@ class HomeNonces:
 
 def _lock(path: Path) -> FileLock:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return FileLock(
-        f"{path}.lock",
-        poll_interval=_POLL_SECONDS,
-        thread_local=False,
-        is_singleton=False,
-        fallback_to_soft=False,  # a lock file instead of a lock would outlive a killed process
-    )
+    return file_lock(path.with_name(f"{path.name}.lock"), poll=_POLL_SECONDS)
 
 
 def _number(path: Path) -> int:

@@ -28,7 +28,8 @@ from pipelines.ingest.seen import Seen
 from pipelines.ingest.snapshots import changes, rows_of
 from pipelines.ingest.streams import Task, pull_stream
 from schemas import Dataset, TidemarkError, dataset
-from warehouse.heal import fresh_state, is_registered, stream_lock, unsettled_rows
+from warehouse.heal import fresh_state, is_registered, unsettled_rows
+from warehouse.lake import stream_lock
 from warehouse.ledger import Ledger, StreamId, StreamState
 from warehouse.rewrite import Rewriter
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -23,9 +22,8 @@ from pipelines.ingest.report import Listener, StreamReport
 from pipelines.ingest.snapshots import store_snapshot
 from pipelines.ingest.windowed import WindowedPull
 from schemas import TidemarkError
-from warehouse.lake import StreamWriter
+from warehouse.lake import StreamWriter, stream_lock
 from warehouse.ledger import Ledger, StreamId
-from warehouse.locks import exclusive
 
 LOOKUPS: Final = 200
 
@@ -120,9 +118,8 @@ def _storing(page: Page) -> Callable[[StreamContext], None]:
 
 def _with_stream(task: Task, work: Callable[[StreamContext], None]) -> StreamReport:
     report = task.report()
-    name = quote(task.id.stream, safe="")
     try:
-        with exclusive(task.home, "streams", task.id.exchange, f"{task.id.dataset}.{name}"):
+        with stream_lock(task.home, task.id):
             writer = StreamWriter(task.home, task.ledger, task.id)
             with Committer(writer, report) as committer:
                 context = StreamContext(

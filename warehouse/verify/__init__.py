@@ -23,6 +23,7 @@ import duckdb
 from schemas import DATASETS
 from warehouse import heal
 from warehouse.errors import StorageError, from_os_error
+from warehouse.lake import stream_lock
 from warehouse.ledger import Ledger, StreamId
 from warehouse.publish import LINK, Published, publish
 from warehouse.verify import layout
@@ -135,7 +136,7 @@ def _check_lake(
                 continue
             if on_progress is not None:
                 on_progress(number, len(ordered), stream)
-            with heal.stream_lock(home, stream):
+            with stream_lock(home, stream):
                 whole = []
                 for item in layout.of_stream(home, stream):
                     if item.temporary:
