@@ -1,4 +1,4 @@
-"""Where everything is stored, for those who do not say it."""
+"""Where things are stored, for those who do not say it."""
 
 import os
 from pathlib import Path
@@ -7,3 +7,18 @@ from pathlib import Path
 def home_of(home: Path | str | None) -> Path:
     """``home`` itself, else ``TIDEMARK_HOME``, else ``./data``."""
     return Path(home or os.environ.get("TIDEMARK_HOME") or "data").expanduser()
+
+
+def user_folder(variable: str, usual: str) -> Path | None:
+    """The user's own folder beyond any home, by the XDG ``variable``; it need not exist.
+
+    ``usual``: where it lies in the user's directory if the variable is not set. ``None`` where the
+    user has neither.
+    """
+    base = Path(os.environ.get(variable, ""))
+    if not base.is_absolute():
+        try:
+            base = Path.home() / usual
+        except RuntimeError:
+            return None
+    return base / "tidemark"

@@ -8,18 +8,17 @@ so no reader blocks a load and no load disturbs a reader.
 import os
 import shutil
 import sqlite3
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
 
 from schemas import DATASETS, Dataset, dataset
 from warehouse import catalog, files
+from warehouse.blank import LOADING, blank, create_tables
 from warehouse.coverage_table import coverage_rows
 from warehouse.errors import StorageError, from_os_error
 from warehouse.ledger import Ledger, StreamId
@@ -28,23 +27,6 @@ from warehouse.locks import exclusive
 LINK: Final = "warehouse.duckdb"
 VERSIONS: Final = "versions"
 _KEEP: Final = 3
-_MAKING: Final = threading.Lock()
-_MADE: Final[dict[str, bytes]] = {}
-"""The empty first version, by the catalog's digest."""
-_LOADING: Final[dict[str, str | bool | int | float | list[str]]] = {
-    # one thread fills row groups in order: half the file, no slower, and memory stays flat
-    "threads": 1,
-    "memory_limit": "128MB",
-}
-_DUCK_TYPES: Final = {
-    "string": "VARCHAR",
-    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
-    "decimal128(38, 12)": "DECIMAL(38, 12)",
-    "decimal128(38, 18)": "DECIMAL(38, 18)",
-    "bool": "BOOLEAN",
-    "int32": "INTEGER",
-    "int64": "BIGINT",
-}
 
 
 @dataclass(frozen=True)
@@ -87,37 +69,11 @@ def publish(home: Path, ledger: Ledger, *, rebuild: bool = False) -> Published:
             raise from_os_error(error, "cannot publish", home / LINK) from error
 
 
-def prepare(home: Path) -> None:
-    """Make the tables and views of a first version ahead, while a first pull is still fetching.
-
-    Only saves time: a publish makes them where this did not. Never raises.
-    """
-    with suppress(OSError, duckdb.Error, StorageError):
-        if not (home / LINK).exists():
-            folder = home / VERSIONS
-            folder.mkdir(parents=True, exist_ok=True)
-            _empty(folder)
-
-
-def _empty(folder: Path) -> bytes:
-    """A DuckDB file with all tables and views and no rows; made once a process, in ``folder``."""
-    with _MAKING:
-        if catalog.digest() not in _MADE:
-            with TemporaryDirectory(dir=folder, suffix=".building") as place:
-                path = Path(place) / "empty.duckdb"
-                with duckdb.connect(str(path), config=_LOADING) as db:
-                    _create_tables(db)
-                    catalog.refresh(db)
-                _MADE[catalog.digest()] = path.read_bytes()
-        return _MADE[catalog.digest()]
-
-
 def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
     link = home / LINK
     folder = home / VERSIONS
     folder.mkdir(parents=True, exist_ok=True)
     current = None if rebuild or not link.exists() else link.resolve()
-    empty = _empty(folder) if current is None else b""  # before what others left is removed
     _remove(folder, "*.building*")
     _remove(home, f".{LINK}.*.tmp")
     number = 1 + max(
@@ -132,11 +88,11 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
         if current is not None:
             shutil.copyfile(current, building)
         else:
-            building.write_bytes(empty)
-        with duckdb.connect(str(building), config=_LOADING) as db:
+            building.write_bytes(blank(folder))
+        with duckdb.connect(str(building), config=LOADING) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
-            _create_tables(db)
+            create_tables(db)
             before = _row_counts(db) if current is not None else dict.fromkeys(_counted(), 0)
             _apply(db, home, ledger)
             catalog.refresh(db)
@@ -288,23 +244,6 @@ def _outdated(current: Path, ledger: Ledger) -> bool:
     with ledger.reading() as known:
         newest = _newest_change(known)
     return row is None or row != (newest, _state_mark(ledger), _identity(ledger))
-
-
-def _create_tables(db: duckdb.DuckDBPyConnection) -> None:
-    if catalog.is_current(db):
-        return
-    if catalog.has_other_columns(db):
-        catalog.drop_tables(db)  # of a version that declared other columns: load from nothing
-    for name, schema in catalog.tables().items():
-        columns = ", ".join(
-            f'"{f.name}" {_DUCK_TYPES[str(f.type)]}' + ("" if f.nullable else " NOT NULL")
-            for f in schema
-        )
-        db.execute(f'CREATE TABLE IF NOT EXISTS "{name}" ({columns})')
-    db.execute("CREATE SCHEMA IF NOT EXISTS _tidemark")
-    db.execute(
-        "CREATE TABLE IF NOT EXISTS _tidemark.loaded (change BIGINT, state BIGINT, ledger BIGINT)"
-    )
 
 
 def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -5,7 +5,7 @@ from connectors.base import Connection, Connector, Limits, Recorder
 from pipelines.ingest.breaker import Breaker, Guarded
 from pipelines.ingest.limits import SharedLimits
 from pipelines.ingest.nonces import HomeNonces
-from pipelines.ingest.shared import limits_folder, place_name, user_folder
+from pipelines.ingest.shared import limits_folder, place_name, state_folder
 from pipelines.settings import Settings
 
 
@@ -23,7 +23,7 @@ def open_exchange(
     home, url = settings.home, settings.base_url(exchange)
     credentials = settings.credentials(exchange, account)
     key = credentials.key if credentials else ""
-    shared = user_folder()
+    shared = state_folder()
     if limits is None:
         limits = SharedLimits([limits_folder(f) for f in (shared, home) if f is not None])
     connector = connectors.open_connector(

@@ -21,7 +21,6 @@ from pipelines.ingest.streams import LOOKUPS, Task, end_stream, pull_batch, pull
 from pipelines.settings import Settings, credential_names
 from schemas import TidemarkError, dataset
 from warehouse.ledger import Ledger, StreamId
-from warehouse.publish import prepare
 
 WORKERS: Final = 4
 """Streams pulled at once; the rate limits are kept by the client whatever this is."""
@@ -60,9 +59,6 @@ def pull(
                 recorders[name] = HomeRecorder(home, job.exchange)
                 opened[name] = open_exchange(settings, *name, limits, recorders[name])
                 stack.callback(opened[name].close)
-        preparing = threading.Thread(target=prepare, args=(home,), name="prepare")
-        preparing.start()
-        stack.callback(preparing.join)
         first: list[Unit] = []
         derived: list[Unit] = []
         for job in jobs:

@@ -7,22 +7,17 @@ written, the home takes its place.
 """
 
 import hashlib
-import os
 import platform
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from warehouse.home import user_folder
 
-def user_folder() -> Path | None:
+
+def state_folder() -> Path | None:
     """The user's folder, which need not exist; ``None`` where the user has none."""
-    base = Path(os.environ.get("XDG_STATE_HOME", ""))
-    if not base.is_absolute():
-        try:
-            base = Path.home() / ".local" / "state"
-        except RuntimeError:
-            return None
-    return base / "tidemark"
+    return user_folder("XDG_STATE_HOME", ".local/state")
 
 
 def limits_folder(folder: Path) -> Path:

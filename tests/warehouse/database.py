@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from warehouse import catalog
-from warehouse.publish import _create_tables
+from warehouse.blank import create_tables
 
 START = datetime(2026, 1, 10, tzinfo=UTC)
 EXACT = Context(prec=100, rounding=ROUND_HALF_UP)
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 def database() -> duckdb.DuckDBPyConnection:
     db = duckdb.connect()
     db.execute("SET TimeZone = 'UTC'")
-    _create_tables(db)
+    create_tables(db)
     catalog.refresh(db)
     return db
 

@@ -12,10 +12,11 @@ import duckdb
 
 from schemas import DATASETS, Dataset, Period
 from warehouse import files
+from warehouse.blank import TYPES
 from warehouse.coverage_table import COVERAGE_SCHEMA, coverage_rows
 from warehouse.ledger import Ledger, StreamId
 from warehouse.locks import exclusive
-from warehouse.publish import _DUCK_TYPES, LINK, _newest_change, _outdated, _state_mark
+from warehouse.publish import LINK, _newest_change, _outdated, _state_mark
 from warehouse.verify.report import Verification
 from warehouse.verify.rows import Facts, hash_of
 
@@ -90,7 +91,7 @@ def _check_columns(db: duckdb.DuckDBPyConnection, report: Verification) -> list[
 
 
 def _duck_type(arrow: object) -> str:
-    name = _DUCK_TYPES[str(arrow)].replace(", ", ",")
+    name = TYPES[str(arrow)].replace(", ", ",")
     return {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}.get(name, name)
 
 

@@ -1,7 +1,6 @@
 """Any page law, any split, late and changing rows, any crash: the same rows, once each."""
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from tests.pipelines.ingest.history import (
 )
 from tests.pipelines.ingest.model import ModelLaw, is_settled
 from warehouse.ledger import Ledger
-from warehouse.publish import VERSIONS, prepare
 
 HISTORIES = int(os.environ.get("HISTORIES", "20"))
 """How many are tried: more by hand, ``HISTORIES=1000 .venv/bin/pytest -n 0 …``."""
@@ -73,14 +71,6 @@ plans = st.builds(
 exchanges = st.tuples(st.sampled_from(sorted(STREAMS)), laws, st.integers(1, 4), st.integers(0, 60))
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home without rows, whose first publish is quick."""
-    home = tmp_path_factory.mktemp("prepared")
-    prepare(home)
-    return home / VERSIONS
-
-
 @settings(
     max_examples=HISTORIES,
     deadline=None,
@@ -93,11 +83,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_any_history_ends_in_the_same_lake(
     made: list[tuple[str, ModelLaw, int, int]],
     pulls: list[Planned],
-    prepared: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     home = tmp_path_factory.mktemp("home")
-    shutil.copytree(prepared, home / VERSIONS)
     streams = [exchange_of(*one) for one in made]
     for plan in pulls:
         _pull_all(home, streams, plan)

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.ingest import limits as module
 from pipelines.ingest.limits import MARGIN, SharedLimits
-from pipelines.ingest.shared import limits_folder, user_folder
+from pipelines.ingest.shared import limits_folder, state_folder
 from sandbox import Limits, ManualClock, World, serve
 from tests.pipelines.ingest.conftest import EPOCH
 from tests.pipelines.ingest.others import started
@@ -129,12 +129,12 @@ def test_a_free_call_costs_far_less_than_a_millisecond(tmp_path: Path) -> None:
 
 def test_the_folder_is_the_users_and_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
-    folder = user_folder()
+    folder = state_folder()
     assert folder == Path("/somewhere/tidemark")
     assert limits_folder(folder).parent == folder / "limits"
     monkeypatch.setenv("XDG_STATE_HOME", "not/absolute")
     monkeypatch.setenv("HOME", "/me")
-    assert user_folder() == Path("/me/.local/state/tidemark")
+    assert state_folder() == Path("/me/.local/state/tidemark")
 
 
 @dataclass

@@ -15,7 +15,7 @@ import connectors
 from connectors.base import Connection, Stream, Window
 from pipelines.ingest.limits import SharedLimits
 from pipelines.ingest.nonces import HomeNonces
-from pipelines.ingest.shared import limits_folder, place_name, user_folder
+from pipelines.ingest.shared import limits_folder, place_name, state_folder
 from pipelines.settings import load_settings
 
 
@@ -29,7 +29,7 @@ def calls(exchange: str, public: str, private: str) -> None:
     settings = load_settings(None, None)
     credentials = settings.credentials(exchange, "main")
     assert credentials is not None
-    shared = user_folder()
+    shared = state_folder()
     assert shared is not None
     url = settings.base_url(exchange)
     name = place_name(exchange, url, credentials.key)
