@@ -25,6 +25,8 @@ LAKE: Final = "lake"
 PARTIAL: Final = "partial"
 """Files being written lie beside the lake: a reader that lists its folders meets none of them."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_GROUP_ROWS: Final = 128 * 1024
+_GROUP_BYTES: Final = 16 * 1024 * 1024
 _FORMATS: Final = {Period.DAY: "%Y-%m-%d", Period.MONTH: "%Y-%m", Period.YEAR: "%Y"}
 
 
@@ -122,7 +124,7 @@ def write(dataset: Dataset, path: Path, table: pa.Table) -> None:
                 column_encoding=encoding,
                 use_dictionary=[n for n in table.column_names if n not in plain],
                 write_statistics=True,
-                row_group_size=128 * 1024,
+                row_group_size=_group_rows(table),
             )
             sink.flush()
             os.fsync(sink.fileno())
@@ -135,6 +137,12 @@ def write(dataset: Dataset, path: Path, table: pa.Table) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _group_rows(table: pa.Table) -> int:
+    """Rows of a row group: readers hold one in memory as a whole."""
+    per_row: int = table.nbytes // max(1, table.num_rows)
+    return max(1, min(_GROUP_ROWS, _GROUP_BYTES // max(1, per_row)))
 
 
 def partial_folder(dataset: Dataset, stream: StreamId) -> str:

@@ -18,7 +18,7 @@ import duckdb
 
 from schemas import DATASETS, Dataset, dataset
 from warehouse import catalog, files
-from warehouse.blank import LOADING, blank, create_tables
+from warehouse.blank import LOADING, Config, blank, create_tables
 from warehouse.coverage_table import coverage_rows
 from warehouse.errors import StorageError, from_os_error
 from warehouse.ledger import Ledger, StreamId
@@ -57,19 +57,26 @@ def publish(home: Path, ledger: Ledger, *, rebuild: bool = False) -> Published:
     """
     with exclusive(home, "publish"):
         try:
-            return _publish(home, ledger, rebuild)
+            return _with_little_memory(home, ledger, rebuild)
         except duckdb.Error as error:
             if rebuild or "No space left" in str(error):
                 raise StorageError(f"cannot publish {home / LINK}: {error}") from error
             try:  # a damaged version or a lake file that vanished: the lake is the truth
-                return _publish(home, ledger, rebuild=True)
+                return _with_little_memory(home, ledger, rebuild=True)
             except duckdb.Error as again:
                 raise StorageError(f"cannot publish {home / LINK}: {again}") from again
         except OSError as error:
             raise from_os_error(error, "cannot publish", home / LINK) from error
 
 
-def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
+def _with_little_memory(home: Path, ledger: Ledger, rebuild: bool) -> Published:
+    try:
+        return _publish(home, ledger, rebuild, LOADING)
+    except duckdb.OutOfMemoryException:  # rows wider than usual: what DuckDB takes by itself
+        return _publish(home, ledger, rebuild, {**LOADING, "memory_limit": "80%"})
+
+
+def _publish(home: Path, ledger: Ledger, rebuild: bool, loading: Config) -> Published:
     link = home / LINK
     folder = home / VERSIONS
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +96,7 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool) -> Published:
             shutil.copyfile(current, building)
         else:
             building.write_bytes(blank(folder))
-        with duckdb.connect(str(building), config=LOADING) as db:
+        with duckdb.connect(str(building), config=loading) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
             create_tables(db)
