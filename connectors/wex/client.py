@@ -110,19 +110,19 @@ class Wex(Client):
         return self._retry(attempt)
 
     def _unkept(
-        self, what: str, method: str, parameters: Mapping[str, str], parse: Callable[[bytes], T]
+        self, what: str, method: str, parameters: Mapping[str, str], read: Callable[[bytes], T]
     ) -> T:
         """One call of ``/tapi`` whose answer nobody keeps."""
 
         def attempt() -> T:
             reply = self._tapi(what, method, parameters)
-            return self._parsed(reply, self._of_returned(reply, parse))
+            return self._parsed(reply, self._of_returned(reply, read))
 
         return self._retry(attempt)
 
-    def _of_returned(self, reply: Reply, parse: Callable[[bytes], T]) -> Callable[[bytes], T]:
-        """``parse`` of what an answer of ``/tapi`` returns."""
-        return lambda body: parse(self._returned(reply, body))
+    def _of_returned(self, reply: Reply, read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+        """``read`` of what an answer of ``/tapi`` returns."""
+        return lambda body: read(self._returned(reply, body))
 
     def _returned(self, reply: Reply, body: bytes) -> bytes:
         """The rows of an answer, ``{}`` where there are none. Raises what an error means."""
