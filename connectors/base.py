@@ -212,7 +212,7 @@ class Connector(Protocol):
     offers: Mapping[str, Offer]
 
     def markets(self) -> Sequence[Market]:
-        """All listed markets; asked once and remembered."""
+        """All listed markets; asked once and remembered. One unreadable: ContractError."""
         ...
 
     def fetch(self, stream: Stream, window: Window) -> Page:

@@ -13,8 +13,6 @@ from connectors.errors import ContractError
 from connectors.jsontext import decoder, elements
 from connectors.rows import Built, Column, Layout, RowText, Source, nothing, read
 
-_SIDES: Final = {"asks": "ask", "bids": "bid"}
-
 
 class _Level(Struct, array_like=True, gc=False):
     price: Any = None

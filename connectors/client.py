@@ -3,12 +3,12 @@
 import re
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import ClassVar, Final, TypeVar
+from urllib.parse import urlencode
 
 from connectors.base import (
     Answer,
@@ -24,8 +24,9 @@ from connectors.base import (
 from connectors.errors import AuthError, ContractError, NotOfferedError, TransientError
 from connectors.http import Call, Http, Reply, key_variables
 from connectors.jsontext import is_json
-from connectors.redact import without
+from connectors.redact import excerpt, without
 from connectors.retry import Retry
+from connectors.rows import Built
 from schemas import dataset
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ Sleep = Callable[[float], None]
 Now = Callable[[], float]
 
 
-class Client(ABC):
+class Client:
     """The common part of a :class:`connectors.base.Connector`.
 
     A dialect names its ``offers`` and has one method per dataset, ``_trades(stream, window)`` for
@@ -49,6 +50,8 @@ class Client(ABC):
 
     name: ClassVar[str]
     offers: Mapping[str, Offer]
+    public_per_second: ClassVar[float]
+    """How many public calls from one address the exchange takes."""
 
     def __init__(self, connection: Connection, sleep: Sleep = time.sleep, now: Now = time.time):
         self.connection = connection
@@ -62,7 +65,15 @@ class Client(ABC):
         """All listed markets; asked once and remembered."""
         with self._markets_lock:
             if self._listed is None:
-                self._listed = self._list_markets()
+                page = self.snapshot("markets", ())
+                if page.rejected:  # it may be any market: none can be said to be missing
+                    raise ContractError(
+                        f"{self.name}: {len(page.rejected)} of the {page.received} markets listed "
+                        f"cannot be read: {page.rejected[0].reason}; "
+                        f"came: {excerpt(page.rejected[0].payload.encode())}"
+                    )
+                told = page.table.select([field.name for field in fields(Market)])
+                self._listed = [Market(**row) for row in told.to_pylist()]
             return self._listed
 
     def fetch(self, stream: Stream, window: Window) -> Page:
@@ -109,7 +120,7 @@ class Client(ABC):
         """The page that an earlier ``answer`` holds, as a call would read it; sends nothing."""
         offered = [c for c in Cursor if c is not Cursor.DERIVED]
         self._must_offer(answer.dataset, *offered)
-        label = f"{answer.method} {answer.path}{'?' if answer.query else ''}{answer.query}"
+        label = _label(answer.method, answer.path, answer.query)
         private = dataset(answer.dataset).is_account
         call = Call(answer.method, answer.path, label, answer.query, private=private)
         time_, body = answer.server_time, answer.body
@@ -120,8 +131,23 @@ class Client(ABC):
         """Close all connections."""
         self._http.close()
 
-    @abstractmethod
-    def _list_markets(self) -> Sequence[Market]: ...
+    def _public(
+        self, streams: Sequence[Stream], path: str, query: Mapping[str, str] | None = None
+    ) -> Page:
+        """One public call: its answer kept and read."""
+        text = urlencode(query or {}, safe=",")
+        call = Call("GET", path, _label("GET", path, text), text)
+
+        def attempt() -> Page:
+            self._limit("public", self.public_per_second)
+            return self._answered(streams, self._http.send(call))
+
+        return self._retry(attempt)
+
+    def _answered(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        """The page of an answer, where it is not a refusal."""
+        self._http.check(reply)
+        return self._take(streams, reply)
 
     def _take(self, streams: Sequence[Stream], reply: Reply, form: str | None = None) -> Page:
         """Keep an answer, where somebody does, and read it. ``form``: what a POST asked."""
@@ -197,6 +223,10 @@ class Client(ABC):
                 self._limit("private", per_second)
             yield nonce
 
+    def _page(self, reply: Reply, parse: Callable[[bytes], Built]) -> Page:
+        """The page of an answer's rows."""
+        return self._parsed(reply, parse).page(reply.server_time)
+
     def _parsed(self, reply: Reply, parse: Callable[[bytes], T]) -> T:
         """``parse(body)``; an answer cut off on the way is a fault, one of another shape is not."""
         try:
@@ -208,3 +238,8 @@ class Client(ABC):
                     f"{call}: the answer is no whole JSON: {reply.said()}"
                 ) from None
             raise ContractError(f"{call}: {error}; came: {reply.said()}") from None
+
+
+def _label(method: str, path: str, query: str) -> str:
+    """How messages name a call."""
+    return f"{method} {path}{'?' if query else ''}{query}"

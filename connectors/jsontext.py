@@ -6,12 +6,12 @@ here, from the text, only when they are needed.
 """
 
 import json
-from json.decoder import JSONDecoder, scanstring  # type: ignore[attr-defined]
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-_SCANNER: Final = JSONDecoder(parse_float=str, parse_int=str)
+_SCANNER: Final = json.JSONDecoder(parse_float=str, parse_int=str)
 _SPACE: Final = " \t\r\n"
 
 
@@ -39,7 +39,7 @@ def members(text: str) -> list[Member]:
         start = at
         if text[at : at + 1] != '"':
             raise ValueError("a key was expected")
-        key, at = scanstring(text, at + 1)
+        key, at = _SCANNER.raw_decode(text, at)
         at = _past_space(text, at)
         if text[at : at + 1] != ":":
             raise ValueError("a colon was expected")
@@ -84,8 +84,12 @@ def is_json(body: bytes) -> bool:
     return True
 
 
+@cache
 def decoder(type_: Any) -> "msgspec.json.Decoder[Any]":
-    """A decoder whose numbers stay exact: integers as ``int``, all others as their text."""
+    """A decoder whose numbers stay exact: integers as ``int``, all others as their text.
+
+    Made once for each type.
+    """
     return msgspec.json.Decoder(type_, float_hook=str)
 
 

@@ -1,4 +1,4 @@
-"""Nonces and rate limits of a single process: for tests and small scripts.
+"""Nonces and rate limits of a single process: for tests, small scripts and replays.
 
 Several processes that share a key or an address need shared ones; the pipelines bring those.
 """

@@ -7,4 +7,5 @@ from pipelines.orchestration.code import all_definitions
 
 @dg.definitions
 def defs() -> dg.Definitions:
+    """What ``dagster dev -m pipelines.definitions`` loads."""
     return all_definitions()

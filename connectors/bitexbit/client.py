@@ -1,20 +1,19 @@
 """The BitexBit connector: requests, nonces and limits around the parsers."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import quote, urlencode
 
-from connectors.base import Market, Page, Stream, Window
+from connectors.base import Page, Stream, Window
 from connectors.bitexbit import auth, parse, parse_account, parse_market, urls
 from connectors.client import Client
-from connectors.errors import AuthError, NotOfferedError, RequestError
+from connectors.errors import NotOfferedError, RequestError
 from connectors.http import Call, Reply
 from connectors.jsontext import is_json
 from connectors.rows import nothing
-
-T = TypeVar("T")
+from schemas import dataset
 
 _US_PER_UNIT: Final = {"ms": 1000, "s": 1_000_000}
 _NONCE_TRIES: Final = 2
@@ -27,131 +26,102 @@ class BitexBit(Client):
 
     name = "bitexbit"
     offers = urls.OFFERS
-
-    def _list_markets(self) -> Sequence[Market]:
-        return self._public(urls.PAIRS, {}, lambda r: self._parsed(r, parse.markets))
+    public_per_second = urls.PUBLIC_PER_SECOND
 
     def _trades(self, stream: Stream, window: Window) -> Page:
-        query = {"symbol": urls.native_of(stream.symbol or ""), **_id_window(window)}
-        return self._public(urls.TRADES, query, lambda r: self._take([stream], r))
+        query = {"symbol": _native(stream), **_id_window(window)}
+        return self._public([stream], urls.TRADES, query)
 
     def _read_trades(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        symbol = streams[0].symbol or ""
-        native = urls.native_of(symbol)
-        built = self._parsed(reply, lambda body: parse.trades(body, native, symbol))
-        return built.page(reply.server_time)
+        return self._page(reply, lambda body: parse.trades(body, *_pair(streams[0])))
 
     def _candles(self, stream: Stream, window: Window) -> Page:
-        symbol, timeframe = stream.symbol or "", stream.timeframe or ""
+        timeframe = stream.timeframe or ""
         if timeframe not in urls.TIMEFRAMES:
             raise RequestError(
                 f"{self.name} has no candles of {timeframe!r}; it has {', '.join(urls.TIMEFRAMES)}"
             )
         query = {
-            "symbol": urls.native_of(symbol),
+            "symbol": _native(stream),
             "timeframe": urls.TIMEFRAMES[timeframe],
             **_time_window(window),
         }
-        return self._public(urls.CANDLES, query, lambda r: self._take([stream], r))
+        return self._public([stream], urls.CANDLES, query)
 
     def _read_candles(self, streams: Sequence[Stream], reply: Reply) -> Page:
         symbol, timeframe = streams[0].symbol or "", streams[0].timeframe or ""
         clock = reply.server_time
-        built = self._parsed(reply, lambda body: parse.candles(body, symbol, timeframe, clock))
-        return built.page(clock)
+        return self._page(reply, lambda body: parse.candles(body, symbol, timeframe, clock))
 
     def _tickers(self, symbols: Sequence[str]) -> Page:
         streams = [Stream("tickers", symbol) for symbol in symbols]
         query = {"symbols": ",".join(map(urls.native_of, symbols))}
-        return self._public(urls.TICKERS, query, lambda r: self._take(streams, r))
+        return self._public(streams, urls.TICKERS, query)
 
     def _read_tickers(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        asked = {urls.native_of(s.symbol or ""): s.symbol or "" for s in streams}
-        built = self._parsed(reply, lambda body: parse.tickers(body, asked, reply.at))
-        return built.page(reply.server_time)
+        asked = dict(map(_pair, streams))
+        return self._page(reply, lambda body: parse.tickers(body, asked, reply.at))
 
     def _order_books(self, symbols: Sequence[str]) -> Page:
         stream = Stream("order_books", symbols[0])
-        query = {"symbol": urls.native_of(symbols[0]), "limit": str(urls.MAX_LEVELS)}
-        return self._public(urls.DEPTH, query, lambda r: self._take([stream], r))
+        query = {"symbol": _native(stream), "limit": str(urls.MAX_LEVELS)}
+        return self._public([stream], urls.DEPTH, query)
 
     def _read_order_books(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        symbol = streams[0].symbol or ""
-        native = urls.native_of(symbol)
-        built = self._parsed(reply, lambda b: parse_market.order_books(b, native, symbol, reply.at))
-        return built.page(reply.server_time)
+        pair = _pair(streams[0])
+        return self._page(reply, lambda body: parse_market.order_books(body, *pair, reply.at))
 
     def _public_orders(self, stream: Stream, window: Window) -> Page:
-        query = {"symbol": urls.native_of(stream.symbol or ""), **_id_window(window)}
-        return self._public(urls.ORDERS, query, lambda r: self._take([stream], r))
+        query = {"symbol": _native(stream), **_id_window(window)}
+        return self._public([stream], urls.ORDERS, query)
 
     def _read_public_orders(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        symbol = streams[0].symbol or ""
-        native = urls.native_of(symbol)
-        built = self._parsed(reply, lambda body: parse_market.public_orders(body, native, symbol))
-        return built.page(reply.server_time)
+        pair = _pair(streams[0])
+        return self._page(reply, lambda body: parse_market.public_orders(body, *pair))
 
     def _markets(self, symbols: Sequence[str]) -> Page:
-        name = urls.native_of(symbols[0]) if symbols else None
-        return self._reference("markets", urls.PAIRS, urls.PAIRS, name)
+        if not symbols:
+            return self._public([Stream("markets")], urls.PAIRS)
+        stream = Stream("markets", symbols[0].upper())
+        return self._public([stream], f"{urls.PAIRS}/{quote(_native(stream), safe='')}")
 
     def _read_markets(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        symbol = streams[0].symbol
-        asked = (urls.native_of(symbol), symbol) if symbol else None
-        built = self._parsed(reply, lambda b: parse_market.market_rows(b, reply.at, asked))
-        return built.page(reply.server_time)
+        asked = _pair(streams[0]) if streams[0].symbol else None
+        return self._page(reply, lambda body: parse_market.market_rows(body, reply.at, asked))
 
     def _currencies(self, symbols: Sequence[str]) -> Page:
-        name = symbols[0] if symbols else None
-        return self._reference("currencies", urls.CURRENCIES, urls.CURRENCY, name)
+        if not symbols:
+            return self._public([Stream("currencies")], urls.CURRENCIES)
+        stream = Stream("currencies", symbols[0].upper())
+        return self._public([stream], f"{urls.CURRENCY}/{quote(symbols[0], safe='')}")
 
     def _read_currencies(self, streams: Sequence[Stream], reply: Reply) -> Page:
         asked = streams[0].symbol
-        built = self._parsed(reply, lambda b: parse_market.currency_rows(b, reply.at, asked))
-        return built.page(reply.server_time)
-
-    def _reference(self, dataset: str, every: str, single: str, name: str | None) -> Page:
-        """The list at ``every``, or the one row at ``single``/name: none where it is not known."""
-        symbol = None if name is None else urls.symbol_of(name)
-        path = every if name is None else f"{single}/{quote(name, safe='')}"
-        call = Call("GET", path, f"GET {path}")
-
-        def attempt() -> Page:
-            self._limit("public", urls.PUBLIC_PER_SECOND)
-            reply = self._http.send(call)
-            if name is not None and reply.status == 404 and is_json(reply.body):
-                return nothing(dataset, reply.server_time)
-            self._http.check(reply)
-            return self._take([Stream(dataset, symbol)], reply)
-
-        return self._retry(attempt)
+        return self._page(reply, lambda body: parse_market.currency_rows(body, reply.at, asked))
 
     def _account_trades(self, stream: Stream, window: Window) -> Page:
-        query = urlencode(_id_window(window))
-        return self._private(stream, urls.ACCOUNT_TRADES, query)
+        return self._private(stream, urls.ACCOUNT_TRADES, urlencode(_id_window(window)))
 
     def _read_account_trades(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._parsed(reply, parse.account_trades).page(reply.server_time)
+        return self._page(reply, parse.account_trades)
 
     def _account_orders(self, stream: Stream, window: Window) -> Page:
         return self._private(stream, urls.ACCOUNT_ORDERS, urlencode(_id_window(window)))
 
     def _read_account_orders(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._parsed(reply, parse_market.account_orders).page(reply.server_time)
+        return self._page(reply, parse_market.account_orders)
 
     def _balances(self, symbols: Sequence[str]) -> Page:
-        return self._private(self._mine("balances"), urls.BALANCE, "")
+        return self._private(self._mine("balances"), urls.BALANCE)
 
     def _read_balances(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        built = self._parsed(reply, lambda body: parse_account.balances(body, reply.at))
-        return built.page(reply.server_time)
+        return self._page(reply, lambda body: parse_account.balances(body, reply.at))
 
     def _trading_fees(self, symbols: Sequence[str]) -> Page:
-        return self._private(self._mine("trading_fees"), urls.TRADING_FEES, "")
+        return self._private(self._mine("trading_fees"), urls.TRADING_FEES)
 
     def _read_trading_fees(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        built = self._parsed(reply, lambda body: parse_account.trading_fees(body, reply.at))
-        return built.page(reply.server_time)
+        return self._page(reply, lambda body: parse_account.trading_fees(body, reply.at))
 
     def _account_transactions(self, stream: Stream, token: str | None) -> Page:
         return self._private(stream, urls.TRANSFERS, token or "")
@@ -159,37 +129,27 @@ class BitexBit(Client):
     def _read_account_transactions(self, streams: Sequence[Stream], reply: Reply) -> Page:
         return replace(self._parsed(reply, parse.transfers), server_time=reply.server_time)
 
-    def _public(self, path: str, query: Mapping[str, str], read: Callable[[Reply], T]) -> T:
-        text = urlencode(query, safe=",")
-        call = Call("GET", path, f"GET {path}{'?' if text else ''}{text}", text)
+    def _answered(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        name, asked = streams[0].dataset, streams[0].symbol
+        if reply.status == 404 and dataset(name).is_reference and asked and is_json(reply.body):
+            return nothing(name, reply.server_time)  # the list has no row of that name
+        return super()._answered(streams, reply)
 
-        def attempt() -> T:
-            self._limit("public", urls.PUBLIC_PER_SECOND)
-            reply = self._http.send(call)
-            self._http.check(reply)
-            return read(reply)
-
-        return self._retry(attempt)
-
-    def _private(self, stream: Stream, path: str, query: str) -> Page:
-        dataset = stream.dataset
-        self._credentials(dataset)
-
+    def _private(self, stream: Stream, path: str, query: str = "") -> Page:
         def attempt() -> Page:
-            reply = self._signed(dataset, path, query)
+            reply = self._signed(stream.dataset, path, query)
             if reply.status == 404 and path == urls.TRANSFERS and not query:
                 raise NotOfferedError(
                     f"{self.name}: this server has no {path} (status 404), "
-                    f"so {dataset} cannot be collected from it"
+                    f"so {stream.dataset} cannot be collected from it"
                 )
-            self._http.check(reply)
-            return self._take([stream], reply)
+            return self._answered([stream], reply)
 
         return self._retry(attempt)
 
-    def _signed(self, dataset: str, path: str, query: str) -> Reply:
+    def _signed(self, dataset_: str, path: str, query: str) -> Reply:
         """Send a signed GET; once more where the exchange says that the nonce was the trouble."""
-        credentials = self._credentials(dataset)
+        credentials = self._credentials(dataset_)
         at_least = self._now_us() // 1000
         for tries in range(1, _NONCE_TRIES + 1):
             with self._turn(urls.PRIVATE_PER_SECOND, at_least) as nonce:
@@ -211,9 +171,18 @@ class BitexBit(Client):
                 break
             at_least = _above(reply, nonce)
         if refused:
-            problem: AuthError = self._http.refused(reply, f"status {reply.status}: {reply.said()}")
-            raise problem
+            raise self._http.refused(reply, f"status {reply.status}: {reply.said()}")
         return reply
+
+
+def _native(stream: Stream) -> str:
+    """The stream's market as BitexBit writes it."""
+    return urls.native_of(stream.symbol or "")
+
+
+def _pair(stream: Stream) -> tuple[str, str]:
+    """The stream's market: as BitexBit writes it, and as Tidemark does."""
+    return _native(stream), stream.symbol or ""
 
 
 def _above(reply: Reply, sent: int) -> int:

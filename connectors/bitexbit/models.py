@@ -9,15 +9,6 @@ import msgspec
 from msgspec import Struct
 
 
-class Pair(Struct):
-    """``/public/pairs``."""
-
-    symbol: str
-    base: str
-    quote: str
-    is_enabled: bool = True
-
-
 class Trade(Struct, gc=False):
     """``/public/trades``; ``date`` in milliseconds, ``type`` is the taker's side."""
 
@@ -82,7 +73,7 @@ class Transfer(Struct, gc=False):
 
 
 class Market(Struct):
-    """``/public/pairs``, every field of it that is kept."""
+    """``/public/pairs``; one that says nothing of it is enabled."""
 
     symbol: Any = None
     base: Any = None
@@ -92,7 +83,7 @@ class Market(Struct):
     min_amount: Any = None
     max_amount: Any = None
     min_value: Any = None
-    is_enabled: Any = None
+    is_enabled: Any = True
 
 
 class Currency(Struct):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pyarrow.compute as pc
 
-from connectors.base import Market, Page
+from connectors.base import Page
 from connectors.bitexbit import models
 from connectors.bitexbit.source import rows_of
 from connectors.bitexbit.urls import symbol_of
@@ -74,18 +74,6 @@ _TICKER_COLUMNS: Final = (
         }.items()
     ),
 )
-
-
-def markets(body: bytes) -> list[Market]:
-    """``/public/pairs``: all listed markets, disabled ones included."""
-    try:
-        pairs = msgspec.json.decode(body, type=list[models.Pair])
-    except msgspec.DecodeError as error:
-        raise ContractError(f"not a list of pairs ({error})") from None
-    return [
-        Market(symbol_of(p.symbol), p.symbol, p.base.upper(), p.quote.upper(), p.is_enabled)
-        for p in pairs
-    ]
 
 
 def trades(body: bytes, native: str, symbol: str) -> Built:

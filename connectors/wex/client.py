@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
-from connectors.base import Market, Page, Stream, Window
+from connectors.base import Page, Stream, Window
 from connectors.client import Client
 from connectors.errors import AuthError
 from connectors.http import Call, Reply, key_variables
@@ -23,109 +23,73 @@ class Wex(Client):
 
     name = "wex"
     offers = urls.OFFERS
-
-    def _list_markets(self) -> Sequence[Market]:
-        return self._public(urls.INFO, {}, lambda r: self._parsed(r, parse.markets))
+    public_per_second = urls.PUBLIC_PER_SECOND
 
     def _trades(self, stream: Stream, window: Window) -> Page:
-        path = f"{urls.TRADES}/{urls.native_of(stream.symbol or '')}"
         query = {"limit": str(min(window.limit, urls.MAX_TRADES))}
-        return self._public(path, query, lambda r: self._take([stream], r))
+        return self._of_pairs([stream], urls.TRADES, query)
 
     def _read_trades(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        symbol = streams[0].symbol or ""
-        native = urls.native_of(symbol)
-        built = self._parsed(reply, lambda body: parse.trades(body, native, symbol))
-        return built.page(reply.server_time)
+        return self._page(reply, lambda body: parse.trades(body, *_pair(streams[0])))
 
     def _tickers(self, symbols: Sequence[str]) -> Page:
-        streams = [Stream("tickers", symbol) for symbol in symbols]
-        path = f"{urls.TICKER}/{'-'.join(map(urls.native_of, symbols))}"
-        return self._public(path, {}, lambda r: self._take(streams, r))
+        return self._of_pairs([Stream("tickers", symbol) for symbol in symbols], urls.TICKER)
 
     def _read_tickers(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        asked = {urls.native_of(s.symbol or ""): s.symbol or "" for s in streams}
-        built = self._parsed(reply, lambda body: parse.tickers(body, asked, reply.at))
-        return built.page(reply.server_time)
+        asked = dict(map(_pair, streams))
+        return self._page(reply, lambda body: parse.tickers(body, asked, reply.at))
 
     def _order_books(self, symbols: Sequence[str]) -> Page:
         streams = [Stream("order_books", symbol) for symbol in symbols]
-        path = f"{urls.DEPTH}/{'-'.join(map(urls.native_of, symbols))}"
-        query = {"limit": str(urls.MAX_LEVELS)}
-        return self._public(path, query, lambda r: self._take(streams, r))
+        return self._of_pairs(streams, urls.DEPTH, {"limit": str(urls.MAX_LEVELS)})
 
     def _read_order_books(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        asked = {urls.native_of(s.symbol or ""): s.symbol or "" for s in streams}
+        asked = dict(map(_pair, streams))
         return self._parsed(
             reply, lambda b: parse_market.order_books(b, asked, reply.at, reply.server_time)
         )
 
     def _markets(self, symbols: Sequence[str]) -> Page:
-        return self._public(urls.INFO, {}, lambda r: self._take([Stream("markets")], r))
+        return self._public([Stream("markets")], urls.INFO)
 
     def _read_markets(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        built = self._parsed(reply, lambda body: parse_market.market_rows(body, reply.at))
-        return built.page(reply.server_time)
+        return self._page(reply, lambda body: parse_market.market_rows(body, reply.at))
 
     def _account_trades(self, stream: Stream, window: Window) -> Page:
         return self._history(stream, "TradeHistory", window)
 
     def _read_account_trades(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._read_history(reply, parse.account_trades)
+        return self._page(reply, self._of_returned(reply, parse.account_trades))
 
     def _account_transactions(self, stream: Stream, window: Window) -> Page:
         return self._history(stream, "TransHistory", window)
 
     def _read_account_transactions(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._read_history(reply, parse.account_transactions)
+        return self._page(reply, self._of_returned(reply, parse.account_transactions))
 
     def _open_account_orders(self, stream: Stream) -> Mapping[int, Decimal | None]:
-        def attempt() -> Mapping[int, Decimal | None]:
-            reply = self._tapi(stream.dataset, "ActiveOrders", {})
-            return self._parsed(
-                reply, lambda body: parse_account.open_orders(self._returned(reply, body))
-            )
-
-        self._credentials(stream.dataset)
-        return self._retry(attempt)
+        return self._unkept(stream.dataset, "ActiveOrders", {}, parse_account.open_orders)
 
     def _account_orders(self, stream: Stream, row_id: int) -> Page:
-        return self._told(stream, "OrderInfo", {"order_id": str(row_id)})
+        return self._kept(stream, "OrderInfo", {"order_id": str(row_id)})
 
     def _read_account_orders(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._read_history(reply, parse_account.order)
+        return self._page(reply, self._of_returned(reply, parse_account.order))
 
     def _balances(self, symbols: Sequence[str]) -> Page:
-        return self._told(self._mine("balances"), "getInfo", {})
+        return self._kept(self._mine("balances"), "getInfo", {})
 
     def _read_balances(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        def read(body: bytes) -> Page:
-            returned = self._returned(reply, body)
+        def balances(returned: bytes) -> Page:
             return parse_account.balances(returned, reply.at, reply.server_time)
 
-        return self._parsed(reply, read)
+        return self._parsed(reply, self._of_returned(reply, balances))
 
     def address(self, currency: str) -> str:
         """The account's address for deposits. It is never recorded; the call makes no new one."""
-
-        def attempt() -> str:
-            reply = self._tapi("an address", "CoinDepositAddress", {"coinName": currency})
-            return self._parsed(
-                reply, lambda body: parse_account.address(self._returned(reply, body))
-            )
-
-        self._credentials("an address")
-        return self._retry(attempt)
-
-    def _told(self, stream: Stream, method: str, parameters: Mapping[str, str]) -> Page:
-        """One call of ``/tapi`` whose answer is kept and read."""
-        form = urlencode({"method": method, **parameters})
-        self._credentials(stream.dataset)
-
-        def attempt() -> Page:
-            return self._take([stream], self._tapi(stream.dataset, method, parameters), form)
-
-        return self._retry(attempt)
+        return self._unkept(
+            "an address", "CoinDepositAddress", {"coinName": currency}, parse_account.address
+        )
 
     def _history(self, stream: Stream, method: str, window: Window) -> Page:
         """Walk by id, newest first; never by time: ``since`` yields nothing older than a week."""
@@ -134,11 +98,31 @@ class Wex(Client):
             parameters["from_id"] = str(window.lower)
         if window.upper is not None:
             parameters["end_id"] = str(window.upper)
-        return self._told(stream, method, parameters)
+        return self._kept(stream, method, parameters)
 
-    def _read_history(self, reply: Reply, read: parse.Parse) -> Page:
-        built = self._parsed(reply, lambda body: read(self._returned(reply, body)))
-        return built.page(reply.server_time)
+    def _kept(self, stream: Stream, method: str, parameters: Mapping[str, str]) -> Page:
+        """One call of ``/tapi`` whose answer is kept, where somebody does, and read."""
+        form = urlencode({"method": method, **parameters})
+
+        def attempt() -> Page:
+            return self._take([stream], self._tapi(stream.dataset, method, parameters), form)
+
+        return self._retry(attempt)
+
+    def _unkept(
+        self, what: str, method: str, parameters: Mapping[str, str], read: Callable[[bytes], T]
+    ) -> T:
+        """One call of ``/tapi`` whose answer nobody keeps."""
+
+        def attempt() -> T:
+            reply = self._tapi(what, method, parameters)
+            return self._parsed(reply, self._of_returned(reply, read))
+
+        return self._retry(attempt)
+
+    def _of_returned(self, reply: Reply, read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+        """``read`` of what an answer of ``/tapi`` returns."""
+        return lambda body: read(self._returned(reply, body))
 
     def _returned(self, reply: Reply, body: bytes) -> bytes:
         """The rows of an answer, ``{}`` where there are none. Raises what an error means."""
@@ -149,18 +133,15 @@ class Wex(Client):
             return b"{}"
         raise refusals.meaning(_told(answer), reply, self._http)
 
-    def _public(self, path: str, query: Mapping[str, str], read: Callable[[Reply], T]) -> T:
-        text = urlencode(query)
-        call = Call("GET", path, f"GET {path}{'?' if text else ''}{text}", text)
+    def _of_pairs(
+        self, streams: Sequence[Stream], path: str, query: Mapping[str, str] | None = None
+    ) -> Page:
+        pairs = "-".join(native for native, _ in map(_pair, streams))
+        return self._public(streams, f"{path}/{pairs}", query)
 
-        def attempt() -> T:
-            self._limit("public", urls.PUBLIC_PER_SECOND)
-            reply = self._http.send(call)
-            self._explain(reply)
-            self._http.check(reply)
-            return read(reply)
-
-        return self._retry(attempt)
+    def _answered(self, streams: Sequence[Stream], reply: Reply) -> Page:
+        self._explain(reply)
+        return super()._answered(streams, reply)
 
     def _explain(self, reply: Reply) -> None:
         """Raise what the error text of a public answer means, if it has one."""
@@ -224,6 +205,12 @@ class Wex(Client):
             f"{self.name}: the key of account '{self.connection.account}' has used up its nonces "
             f"(they end at {auth.MAX_NONCE}). Create a new key and set {key} and {secret}."
         )
+
+
+def _pair(stream: Stream) -> tuple[str, str]:
+    """The stream's market: as WEX writes it, and as Tidemark does."""
+    symbol = stream.symbol or ""
+    return urls.native_of(symbol), symbol
 
 
 def _told(answer: Envelope) -> str:

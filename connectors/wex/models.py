@@ -18,18 +18,6 @@ class Envelope(Struct, rename={"result": "return"}):
     result: msgspec.Raw = msgspec.Raw(b"")
 
 
-class Pair(Struct):
-    """One pair of ``/api/3/info``."""
-
-    hidden: Any = 0
-
-
-class Info(Struct):
-    """``/api/3/info``; a disabled pair is not in it, a hidden one is."""
-
-    pairs: dict[str, Pair]
-
-
 class Trade(Struct, gc=False):
     """One of ``/api/3/trades``: ``type`` ask is a taker's sale, bid a taker's purchase."""
 
@@ -81,14 +69,14 @@ class Transaction(Struct, gc=False):
 
 
 class Market(Struct):
-    """One pair of ``/api/3/info``, every field of it that is kept; ``fee`` is in percent."""
+    """One pair of ``/api/3/info``; ``fee`` is in percent."""
 
     symbol: Any = None
     decimal_places: Any = None
     min_price: Any = None
     max_price: Any = None
     min_amount: Any = None
-    hidden: Any = 0
+    hidden: Any = None
     fee: Any = None
 
 

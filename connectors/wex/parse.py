@@ -5,12 +5,11 @@ returned as rejected. Siblings of this dialect write numbers as text and ``[]`` 
 both are read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from connectors.base import Market
 from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
 from connectors.exact import Odd
@@ -20,8 +19,6 @@ from connectors.symbols import Canonical, code_of
 from connectors.wex import models
 from connectors.wex.source import is_empty, keyed, members_of
 from connectors.wex.urls import symbol_of
-
-Parse = Callable[[bytes], Built]
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
 _TAKER_SIDES: Final = {"bid": "buy", "ask": "sell"}
@@ -123,23 +120,6 @@ def envelope(body: bytes) -> models.Envelope:
 def succeeded(answer: models.Envelope) -> bool:
     """``success`` comes as 1, ``"1"``, true or ``"true"``."""
     return str(answer.success).lower() in ("1", "true")
-
-
-def markets(body: bytes) -> list[Market]:
-    """``/api/3/info``: every pair of the list."""
-    try:
-        pairs = msgspec.json.decode(body, type=models.Info).pairs
-    except msgspec.DecodeError as error:
-        raise ContractError(f"not a list of pairs ({error})") from None
-    return [_market(native, pair) for native, pair in pairs.items()]
-
-
-def _market(native: str, pair: models.Pair) -> Market:
-    base, separator, quote = native.upper().partition("_")
-    if not (base and separator and quote):
-        raise ContractError(f"the pair {native[:40]!r} is not of the form base_quote")
-    active = str(pair.hidden) in ("0", "False", "None")
-    return Market(symbol_of(native), native, base, quote, active)
 
 
 def trades(body: bytes, native: str, symbol: str) -> Built:

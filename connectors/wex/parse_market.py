@@ -36,7 +36,8 @@ def _currency(row: models.Market, end: int) -> str:
 
 
 def _active(row: models.Market) -> bool:
-    return str(row.hidden).lower() in ("0", "false")
+    """One that says nothing of it is not hidden."""
+    return row.hidden is None or str(row.hidden).lower() in ("0", "false")
 
 
 _MARKETS: Final = (

@@ -18,12 +18,11 @@ def is_empty(body: bytes) -> bool:
     return len(body) < 100 and b"".join(body.split()) in (b"{}", b"[]")
 
 
-def keyed(body: bytes, model: type[Any], key: str) -> Source:
+def keyed(body: bytes, model: Any, key: str) -> Source:
     """Rows that are members of an object, their key set as the attribute ``key``."""
-    one = decoder(model)
 
     def with_key(text: RowText) -> Any:
-        row = one.decode(text.value)
+        row = decoder(model).decode(text.value)
         setattr(row, key, text.key)
         return row
 
@@ -33,11 +32,11 @@ def keyed(body: bytes, model: type[Any], key: str) -> Source:
     return Source(body, _decoded(body, model, key), texts, with_key)
 
 
-def _decoded(body: bytes, model: type[Any], key: str) -> list[Any] | None:
+def _decoded(body: bytes, model: Any, key: str) -> list[Any] | None:
     if is_empty(body):
         return []
     try:
-        by_key = decoder(dict[str, model]).decode(body)  # type: ignore[valid-type]
+        by_key = decoder(dict[str, model]).decode(body)
     except msgspec.ValidationError:
         return None
     except msgspec.DecodeError as error:

@@ -2,6 +2,7 @@
 
 ``app``       the commands, assembled
 ``run``       from outcome to exit code and message: 0 stored, 1 partly failed, 2 wrong usage
+``outcome``   the last lines of a command that stores
 ``output``    consoles, and how numbers, times and tables are written
 ``progress``  bars in a terminal, plain lines elsewhere
 

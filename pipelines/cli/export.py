@@ -47,6 +47,8 @@ Out = Annotated[str, typer.Option(metavar="FILE", help="Where to write; - is sta
 
 
 class TaxFormat(StrEnum):
+    """Programs whose records can be written."""
+
     BITTYTAX = "bittytax"
 
 

@@ -88,9 +88,17 @@ class Bars:
 class PlainLines:
     """One line for each finished stream, and now and then one for a long one."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, unit: str = "request") -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        unit: str = "request",
+        write: Callable[[str], None] = warn,
+        seconds: float = PLAIN_SECONDS,
+    ) -> None:
         self._clock = clock
         self._unit = unit
+        self._write = write
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._spoken: dict[str, float] = {}
 
@@ -99,7 +107,7 @@ class PlainLines:
         with self._lock:
             now = self._clock()
             if report.done:
-                warn(f"{key}: {detail(report, self._unit)}, done")
-            elif now - self._spoken.setdefault(key, now) >= PLAIN_SECONDS:
+                self._write(f"{key}: {detail(report, self._unit)}, done")
+            elif now - self._spoken.setdefault(key, now) >= self._seconds:
                 self._spoken[key] = now
-                warn(f"{key}: {detail(report, self._unit)}")
+                self._write(f"{key}: {detail(report, self._unit)}")

@@ -9,7 +9,15 @@ from pipelines.cli.output import instant, print_table
 from pipelines.cli.progress import showing
 
 if TYPE_CHECKING:
-    from pipelines.ingest import PublishReport, PullReport
+    from pipelines.ingest import PublishReport, PullReport, StreamReport
+
+_SUMS = {
+    "requests": "requests",
+    "new rows": "rows_added",
+    "replaced": "rows_replaced",
+    "quarantined": "quarantined",
+}
+"""What the table sums up, and the name it has in the report."""
 
 
 def pull(
@@ -50,32 +58,16 @@ def pull(
 
 def summarise(pulled: "PullReport", published: "PublishReport") -> None:
     """Say on stdout what came, per dataset, and what the warehouse holds now."""
-    totals: dict[tuple[str, str], list[int]] = {}
-    newest: dict[tuple[str, str], str] = {}
+    datasets: dict[tuple[str, str], list[StreamReport]] = {}
     for stream in pulled.streams:
-        key = (stream.exchange, stream.dataset)
-        sums = totals.setdefault(key, [0, 0, 0, 0, 0])
-        values = (
-            1,
-            stream.requests,
-            stream.rows_added,
-            stream.rows_replaced,
-            stream.quarantined,
-        )
-        for index, value in enumerate(values):
-            sums[index] += value
-        if stream.newest is not None:
-            newest[key] = max(newest.get(key, ""), instant(stream.newest))
-    if totals:
-        columns = ("dataset", "streams", "requests", "new rows", "replaced", "quarantined")
-        print_table(
-            (*columns, "newest row"),
-            (
-                (f"{exchange}/{dataset}", *(f"{n:,}" for n in sums), newest.get(key, "–"))
-                for key in sorted(totals)
-                for exchange, dataset, sums in [(*key, totals[key])]
-            ),
-            right=columns[1:],
-        )
-    added = sum(stream.rows_added for stream in pulled.streams)
-    say_added(added, published)
+        datasets.setdefault((stream.exchange, stream.dataset), []).append(stream)
+    rows = []
+    for (exchange, dataset), streams in sorted(datasets.items()):
+        counts = [len(streams), *(sum(getattr(s, n) for s in streams) for n in _SUMS.values())]
+        newest = max((s.newest for s in streams if s.newest is not None), default=None)
+        at = "–" if newest is None else instant(newest)
+        rows.append((f"{exchange}/{dataset}", *(f"{n:,}" for n in counts), at))
+    if rows:
+        numbers = ("streams", *_SUMS)
+        print_table(("dataset", *numbers, "newest row"), rows, right=numbers)
+    say_added(sum(stream.rows_added for stream in pulled.streams), published)

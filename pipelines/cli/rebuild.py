@@ -1,5 +1,6 @@
 """``tidemark rebuild``: DuckDB from the lake, from nothing, and the ledger if it is lost."""
 
+from pipelines.cli.output import say
 from pipelines.cli.run import PARTLY_FAILED
 from pipelines.cli.verify import showing, write
 
@@ -17,7 +18,6 @@ def rebuild() -> int:
       tidemark rebuild
     """
     import warehouse
-    from pipelines.cli.output import say
     from pipelines.settings import load_settings
 
     home = load_settings().home

@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from pipelines.ingest import PublishReport
     from pipelines.ingest.replay_report import ReplayReport
 
-_COUNTS = ("streams", "answers", "rows", "new rows", "replaced", "released", "quarantined")
+_COUNTS = {
+    "streams": "streams",
+    "answers": "answers",
+    "rows": "rows",
+    "new rows": "added",
+    "replaced": "replaced",
+    "released": "released",
+    "quarantined": "quarantined",
+}
+"""What the table counts, and the name it has in the report."""
 
 
 def replay(
@@ -61,21 +70,7 @@ def summarise(replayed: "ReplayReport", published: "PublishReport") -> None:
     print_table(
         ("dataset", *_COUNTS),
         (
-            (
-                d.name,
-                *(
-                    f"{n:,}"
-                    for n in (
-                        d.streams,
-                        d.answers,
-                        d.rows,
-                        d.added,
-                        d.replaced,
-                        d.released,
-                        d.quarantined,
-                    )
-                ),
-            )
+            (d.name, *(f"{getattr(d, attribute):,}" for attribute in _COUNTS.values()))
             for d in replayed.datasets
         ),
         right=_COUNTS,
@@ -89,5 +84,4 @@ def summarise(replayed: "ReplayReport", published: "PublishReport") -> None:
     newer = sum(d.newer for d in replayed.datasets)
     if newer:
         say(f"{count(newer, 'stored row')} of later answers, which were not kept, left as they are")
-    added = sum(d.added for d in replayed.datasets)
-    say_added(added, published)
+    say_added(sum(d.added for d in replayed.datasets), published)

@@ -13,11 +13,13 @@ from typing import Annotated, Any
 import pyarrow as pa
 import typer
 
-from pipelines.cli.output import instant, number, print_table
+from pipelines.cli.output import count, instant, number, print_table
 from schemas import ConfigError
 
 
 class Format(StrEnum):
+    """How an answer is written."""
+
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
@@ -74,8 +76,7 @@ def write_table(answer: pa.Table) -> None:
     right = [f.name for f in answer.schema if _is_number(f.type)]
     print_table(answer.column_names, ([_text(v) for v in row] for row in _rows(answer)), right)
     if sys.stdout.isatty():
-        rows = answer.num_rows
-        print(f"({rows:,} {'row' if rows == 1 else 'rows'})")
+        print(f"({count(answer.num_rows, 'row')})")
 
 
 def write_csv(answer: pa.Table) -> None:

@@ -60,14 +60,13 @@ def write(result: "Verification") -> None:
     for check, title in CHECKS.items():
         figures = ", ".join(f"{n:,} {name}" for name, n in result.figures[check].items())
         errors = len(result.of("error", check))
-        if check == "candles":  # where they differ from the trades is no fault of the store
-            say(f"{'ok  ' if not errors else 'FAIL'} {title}: {figures or 'nothing to compare'}")
-            continue
-        mark = "FAIL" if errors else "ok  "
-        say(f"{mark} {title}: {figures or 'nothing to compare'}; differences: {errors}")
-    for kind, title in (("healed", "healed"), ("note", "note")):
-        for line in _lines(result.of("healed" if kind == "healed" else "note")):
-            say(f"{title}: {line}")
+        told = f"{'FAIL' if errors else 'ok  '} {title}: {figures or 'nothing to compare'}"
+        # where candles differ from the trades is no fault of the store
+        say(told if check == "candles" else f"{told}; differences: {errors}")
+    for line in _lines(result.of("healed")):
+        say(f"healed: {line}")
+    for line in _lines(result.of("note")):
+        say(f"note: {line}")
     for line in _lines(result.of("error")):
         warn(f"wrong: {line}")
     say(verdict(result))

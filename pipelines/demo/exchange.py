@@ -15,6 +15,7 @@ from typing import Final
 
 import warehouse
 from pipelines.settings import HOME, load_settings
+from pipelines.writing import put
 from sandbox import World, serve
 from schemas import ConfigError
 
@@ -104,6 +105,4 @@ def _world_of(home: Path) -> tuple[datetime, datetime | None]:
 
 def _remember(home: Path, epoch: datetime, last_run: datetime) -> None:
     text = json.dumps({"seed": SEED, "epoch": epoch.isoformat(), "last_run": last_run.isoformat()})
-    temporary = home / f"{FILE_NAME}.tmp"
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(home / FILE_NAME)
+    put(home / FILE_NAME, f"{text}\n".encode())

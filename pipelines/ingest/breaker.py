@@ -10,7 +10,6 @@ The state is a small file in the home, shared by every process there; no file me
 well. Any answer of the host closes it, so one bad stream never stops the others.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ import msgspec
 
 from connectors.base import Answer, Connector, Market, Offer, Page, Stream, Window
 from connectors.errors import AuthError, ExchangeError, TransientError
+from pipelines.writing import put
 from schemas import DATASETS, TidemarkError
 from warehouse.locks import exclusive
 
@@ -163,11 +163,9 @@ class Breaker:
             return State()
 
     def _store(self, state: State) -> None:
-        temporary = self._path.with_name(f".{self._name}.{os.getpid()}.tmp")
         with suppress(OSError):  # on a full disk every pull finds out for itself
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(msgspec.json.encode(state))
-            os.replace(temporary, self._path)
+            put(self._path, msgspec.json.encode(state))
 
 
 class Guarded:

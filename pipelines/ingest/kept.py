@@ -69,15 +69,14 @@ def _is_of(feed: Feed, stream: StreamId) -> bool:
 class Kept:
     """The answers of one dataset of an exchange, and what was met in reading them.
 
-    ``refusals``: answers in which the exchange only refused; ``broken``: that had been cut off
-    and were asked for again; ``torn``: bytes of a write that broke off at a file's end.
-    ``problems``: sentences about answers that are there and cannot be read.
+    ``broken``: answers that had been cut off and were asked for again; ``torn``: bytes of writes
+    that broke off at a file's end; ``unreadable``: what is there and cannot be read, and of the
+    first ``problem`` a sentence.
     """
 
     home: Path
     connector: Connector
     answers: int = 0
-    refusals: int = 0
     broken: int = 0
     torn: int = 0
     unreadable: int = 0
@@ -113,8 +112,8 @@ class Kept:
             self.broken += 1
         except ContractError as error:
             self._unreadable(f"{error} ({where})")
-        except ExchangeError:
-            self.refusals += 1
+        except ExchangeError:  # nothing but a refusal: it holds no page
+            pass
         return None
 
     def _spots(self, path: Path, before: int) -> list[tuple[int, int, Path, raw.Spot]]:

@@ -6,7 +6,6 @@ or one of the files is lost. Both locks are held until the request is answered: 
 a nonce that another overtook. They are the operating system's: a killed process leaves none.
 """
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +14,7 @@ from typing import Final
 
 from filelock import FileLock
 
+from pipelines.writing import put
 from warehouse.errors import from_os_error
 from warehouse.locks import file_lock
 
@@ -80,7 +80,7 @@ class HomeNonces:
     def _store(self, files: list[Path], nonce: int) -> None:
         for path in files:
             try:
-                _write(path, nonce)
+                put(path, b"%d" % nonce)
             except OSError as error:
                 if path == self._home:
                     raise from_os_error(error, "cannot write", path) from error
@@ -96,9 +96,3 @@ def _number(path: Path) -> int:
         return int(path.read_bytes() or 0)
     except (OSError, ValueError):  # new, or torn by a power loss: the clock leads on
         return 0
-
-
-def _write(path: Path, nonce: int) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")  # one at a time: the lock is held
-    temporary.write_bytes(b"%d" % nonce)
-    os.replace(temporary, path)

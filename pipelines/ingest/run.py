@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import pyarrow as pa
@@ -46,40 +48,21 @@ def pull(
     all else that goes wrong is in the report.
     """
     _use_plain_memory()
-    home = settings.prepare_home()
-    for job in jobs:
-        settings.base_url(job.exchange)
-        if dataset(job.dataset).is_account:
-            settings.credentials(job.exchange, job.feed.account)
-    ledger = Ledger(home)
+    settings.prepare_home()
     report = PullReport()
-    stop = threading.Event()
     with ExitStack() as stack:
-        opened: dict[tuple[str, str], Connector] = {}
-        recorders: dict[tuple[str, str], HomeRecorder] = {}
-        for job in jobs:
-            name = (job.exchange, job.feed.account)
-            if name not in opened:
-                recorders[name] = HomeRecorder(home, job.exchange)
-                opened[name] = open_exchange(settings, *name, limits, recorders[name])
-                stack.callback(opened[name].close)
+        plan = _Plan(settings, _opened(jobs, settings, limits, stack), on_progress)
         first: list[Unit] = []
-        derived: list[Unit] = []
+        last: list[Unit] = []
         for job in jobs:
-            connector = opened[job.exchange, job.feed.account]
-            offer = connector.offers[job.dataset]
-            recorder = recorders[job.exchange, job.feed.account]
-            units = _plan(
-                job, connector, offer, settings, ledger, on_progress, report, stop, recorder
-            )
-            (derived if offer.cursor in _LAST else first).extend(units)
+            (last if plan.offer(job).cursor in _LAST else first).extend(plan.units(job))
         workers = ThreadPoolExecutor(WORKERS, "pull")
         try:
-            for stage in (first, derived):
+            for stage in (first, last):
                 for result in [workers.submit(unit) for unit in stage]:
                     report.streams += result.result()
         except BaseException:  # Ctrl-C: each stream stores what it has and ends
-            stop.set()
+            plan.stop.set()
             raise
         finally:
             workers.shutdown(cancel_futures=True)
@@ -97,74 +80,110 @@ def _use_plain_memory() -> None:
         pa.set_memory_pool(pa.system_memory_pool())
 
 
-def _plan(
-    job: Job,
-    connector: Connector,
-    offer: Offer,
-    settings: Settings,
-    ledger: Ledger,
-    listener: Listener | None,
-    report: PullReport,
-    stop: threading.Event,
-    recorder: HomeRecorder,
-) -> Iterator[Unit]:
-    """The units of work of one job; what cannot even begin goes into ``report``."""
+@dataclass(frozen=True)
+class _Exchange:
+    """One exchange, opened for one account."""
 
-    def task(stream: Stream) -> Task:
+    connector: Connector
+    recorder: HomeRecorder
+
+
+Exchanges = dict[tuple[str, str], _Exchange]
+"""By name and account."""
+
+
+def _opened(
+    jobs: Sequence[Job], settings: Settings, limits: Limits | None, stack: ExitStack
+) -> Exchanges:
+    """All that ``jobs`` need, open for as long as ``stack`` is."""
+    found: Exchanges = {}
+    for job in jobs:
+        name = (job.exchange, job.feed.account)
+        if name not in found:
+            recorder = HomeRecorder(settings.home, job.exchange)
+            connector = open_exchange(settings, *name, limits, recorder)
+            stack.callback(connector.close)
+            found[name] = _Exchange(connector, recorder)
+    return found
+
+
+class _Plan:
+    """The plan of one pull, with all that its streams share."""
+
+    def __init__(self, settings: Settings, exchanges: Exchanges, listener: Listener | None) -> None:
+        self.stop = threading.Event()
+        self._settings = settings
+        self._exchanges = exchanges
+        self._listener = listener
+        self._lookups = settings.number("TIDEMARK_LOOKUPS", LOOKUPS)
+        self._ledger = Ledger(settings.home)
+
+    def offer(self, job: Job) -> Offer:
+        return self._exchange(job).connector.offers[job.dataset]
+
+    def units(self, job: Job) -> Iterator[Unit]:
+        """The work of one job; for what cannot even begin, a unit that only says so."""
+        declared = dataset(job.dataset)
+        if declared.is_reference:
+            yield _one(pull_stream, self._task(job))
+        elif declared.is_account:
+            yield self._of_account(job)
+        else:
+            yield from self._of_markets(job)
+
+    def _of_account(self, job: Job) -> Unit:
+        exchange, account = job.exchange, job.feed.account
+        if self._settings.credentials(exchange, account) is not None:
+            return _one(pull_stream, self._task(job, account=account))
+        key, secret = credential_names(exchange, account)
+        report = StreamReport(exchange, job.dataset, account)
+        report.notice = (
+            f"{exchange}: public data only; for account data set {key} and {secret} in the "
+            "environment or .env"
+        )
+        return lambda: [report]
+
+    def _of_markets(self, job: Job) -> Iterator[Unit]:
+        symbols, refused = _symbols(job, self._exchange(job).connector)
+        if refused:
+            yield lambda: refused
+        if job.feed.markets is None and symbols:
+            for symbol, timeframe in _ended(job, self._ledger, symbols):
+                yield _one(end_stream, self._task(job, symbol=symbol, timeframe=timeframe))
+        offer = self.offer(job)
+        if offer.cursor is Cursor.SNAPSHOT:
+            for batch in batches(symbols, offer):
+                yield partial(pull_batch, [self._task(job, symbol=symbol) for symbol in batch])
+            return
+        for symbol in symbols:
+            for timeframe in job.spec.timeframes or (None,):
+                yield _one(pull_stream, self._task(job, symbol=symbol, timeframe=timeframe))
+
+    def _task(self, job: Job, **names: str | None) -> Task:
+        """``names``: of the stream."""
+        exchange = self._exchange(job)
+        stream = Stream(job.dataset, **names)
         if keeps_raw(job.spec):
-            recorder.want(stream)
+            exchange.recorder.want(stream)
         return Task(
-            settings.home,
-            ledger,
-            connector,
-            offer,
-            stream,
-            job.feed.start,
-            job.spec.lookback,
-            listener,
-            stop,
-            settings.number("TIDEMARK_LOOKUPS", LOOKUPS),
+            home=self._settings.home,
+            ledger=self._ledger,
+            connector=exchange.connector,
+            offer=self.offer(job),
+            stream=stream,
+            start=job.feed.start,
+            lookback=job.spec.lookback,
+            listener=self._listener,
+            stop=self.stop,
+            lookups=self._lookups,
         )
 
-    if dataset(job.dataset).is_reference:
-        yield _one(task(Stream(job.dataset)))
-        return
-    if dataset(job.dataset).is_account:
-        stream = Stream(job.dataset, account=job.feed.account)
-        if settings.credentials(job.exchange, job.feed.account) is None:
-            key, secret = credential_names(job.exchange, job.feed.account)
-            report.streams.append(
-                StreamReport(
-                    job.exchange,
-                    job.dataset,
-                    job.feed.account,
-                    notice=f"{job.exchange}: public data only; for account data set {key} and "
-                    f"{secret} in the environment or .env",
-                )
-            )
-        else:
-            yield _one(task(stream))
-        return
-    symbols, refused = _symbols(job, connector)
-    report.streams += refused
-    if job.feed.markets is None and symbols:
-        for symbol, timeframe in _ended(job, ledger, symbols):
-            yield _end(task(Stream(job.dataset, symbol=symbol, timeframe=timeframe)))
-    if offer.cursor is Cursor.SNAPSHOT:
-        for batch in batches(symbols, offer):
-            yield _batch([task(Stream(job.dataset, symbol=s)) for s in batch])
-        return
-    for symbol in symbols:
-        for timeframe in job.spec.timeframes or (None,):
-            yield _one(task(Stream(job.dataset, symbol=symbol, timeframe=timeframe)))
+    def _exchange(self, job: Job) -> _Exchange:
+        return self._exchanges[job.exchange, job.feed.account]
 
 
-def _one(task: Task) -> Unit:
-    return lambda: [pull_stream(task)]
-
-
-def _end(task: Task) -> Unit:
-    return lambda: [end_stream(task)]
+def _one(work: Callable[[Task], StreamReport], task: Task) -> Unit:
+    return lambda: [work(task)]
 
 
 def _ended(job: Job, ledger: Ledger, symbols: Sequence[str]) -> list[tuple[str, str | None]]:
@@ -176,10 +195,6 @@ def _ended(job: Job, ledger: Ledger, symbols: Sequence[str]) -> list[tuple[str, 
         ).fetchall()
     streams = [StreamId(job.exchange, job.dataset, name) for (name,) in rows]
     return [(s.part, s.timeframe) for s in streams if s.part not in symbols]
-
-
-def _batch(tasks: list[Task]) -> Unit:
-    return lambda: pull_batch(tasks)
 
 
 def _symbols(job: Job, connector: Connector) -> tuple[list[str], list[StreamReport]]:

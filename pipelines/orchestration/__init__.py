@@ -5,7 +5,8 @@
 ``publishing`` the assets warehouse/<dataset> and marts/<name>: one step, a run publishes once
 ``marts``      what the asset graph shows of the views
 ``report``     the asset marts/report: the page on all of them
-``schedules``  one job and one schedule for every dataset that declares a schedule
+``schedules``  a job for every dataset, and a schedule for each that declares one
+``checks``     what the stored data says of itself
 ``metadata``   what every materialisation tells
 ``code``       all of it together: what ``pipelines.definitions`` loads
 

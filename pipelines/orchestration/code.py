@@ -10,16 +10,14 @@ from pipelines.orchestration.checks import account_checks
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
 from pipelines.orchestration.report import report_asset, report_schedule
-from pipelines.orchestration.schedules import feed_jobs, feed_schedules
+from pipelines.orchestration.schedules import jobs_and_schedules
 
 
 def feed_definitions(feed: Feed, feeds: Sequence[Feed]) -> dg.Definitions:
     """What one feed brings; ``feeds``: all of them, for assets that several share."""
     assets = lake_assets(feed, feeds)
-    return dg.Definitions(
-        assets=[assets] if assets else [],
-        jobs=feed_jobs(feed, feeds),
-        schedules=feed_schedules(feed),
+    return dg.Definitions.merge(
+        dg.Definitions(assets=[assets] if assets else []), jobs_and_schedules(feed, feeds)
     )
 
 

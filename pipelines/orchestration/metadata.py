@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.ingest import StreamReport, TableState
+from pipelines.ingest import PublishReport, StreamReport, TableState
 from pipelines.orchestration.specs import column_schema
 from schemas import DATASETS
 
@@ -24,7 +24,7 @@ def table_metadata(dataset: str, state: TableState) -> Metadata:
     }
     if state.newest is not None:
         found["newest"] = dg.MetadataValue.timestamp(state.newest)
-        found["lag_seconds"] = lag_seconds(state.newest)
+        found["lag_seconds"] = _seconds_since(state.newest)
     return found
 
 
@@ -45,20 +45,20 @@ def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> 
     return found
 
 
-def publish_metadata(dataset: str, state: TableState, path: Path, published: bool) -> Metadata:
-    """What one publish did to a table; ``path``: the DuckDB file."""
+def publish_metadata(dataset: str, report: PublishReport) -> Metadata:
+    """What one publish did to a table."""
+    state = report.tables[dataset]
     return {
         "rows_added": state.rows_added,
-        "published": dg.MetadataValue.bool(published),
+        "published": dg.MetadataValue.bool(report.published),
         "dagster/table_name": f"warehouse.main.{dataset}",
-        "path": dg.MetadataValue.path(path),
+        "path": dg.MetadataValue.path(report.path),
         **table_metadata(dataset, state),
     }
 
 
-def lag_seconds(newest: datetime, now: datetime | None = None) -> float:
-    """How old the newest row is."""
-    return round(max(0.0, ((now or datetime.now(UTC)) - newest).total_seconds()), 3)
+def _seconds_since(moment: datetime) -> float:
+    return round(max(0.0, (datetime.now(UTC) - moment).total_seconds()), 3)
 
 
 def _stream_table(streams: Sequence[StreamReport]) -> dg.MetadataValue:

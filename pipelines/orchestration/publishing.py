@@ -39,10 +39,7 @@ def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
             raise dg.Failure(str(error), allow_retries=False) from None
         for dataset in datasets:
             yield dg.MaterializeResult(
-                asset_key=table_key(dataset),
-                metadata=publish_metadata(
-                    dataset, report.tables[dataset], report.path, report.published
-                ),
+                asset_key=table_key(dataset), metadata=publish_metadata(dataset, report)
             )
         for mart in marts:
             if mart_key(mart.name) in selected:
@@ -58,12 +55,7 @@ def publish_here(context: dg.AssetExecutionContext, datasets: Sequence[str]) -> 
     report = ingest.publish(load_settings(), datasets)
     for dataset in datasets:
         context.log_event(
-            dg.AssetMaterialization(
-                table_key(dataset),
-                metadata=publish_metadata(
-                    dataset, report.tables[dataset], report.path, report.published
-                ),
-            )
+            dg.AssetMaterialization(table_key(dataset), metadata=publish_metadata(dataset, report))
         )
     for mart in marts_of(datasets):
         context.log_event(

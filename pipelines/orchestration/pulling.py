@@ -5,16 +5,15 @@ them owns the asset, and its step pulls for all.
 """
 
 import re
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import dagster as dg
 
 from pipelines import ingest
+from pipelines.cli.progress import PlainLines
 from pipelines.feeds import Feed, Job, jobs
-from pipelines.ingest import PullReport, StreamProgress, StreamReport
+from pipelines.ingest import PullReport, StreamReport
 from pipelines.orchestration.metadata import pull_metadata, table_metadata
 from pipelines.orchestration.publishing import left_unpublished, publish_here
 from pipelines.orchestration.specs import dataset_of, lake_key, lake_spec
@@ -52,7 +51,8 @@ def lake_assets(feed: Feed, feeds: Sequence[Feed]) -> dg.AssetsDefinition | None
         wanted = _jobs_of(feed.exchange, datasets, feeds, context.run.tags.get(FEED_TAG))
         try:
             settings = load_settings()
-            report = ingest.pull(wanted, settings, _logging(context))
+            told = PlainLines(write=context.log.info, seconds=_LOG_SECONDS)
+            report = ingest.pull(wanted, settings, told)
             for notice in report.notices:
                 context.log.warning(notice)
             yield from _results(feed.exchange, datasets, report, settings)
@@ -109,25 +109,3 @@ def _failure(report: PullReport) -> dg.Failure:
         },
         allow_retries=False,
     )
-
-
-def _logging(context: dg.AssetExecutionContext) -> Callable[[StreamProgress], None]:
-    """Progress as log lines: the end of every stream, and now and then one that takes long."""
-    lock = threading.Lock()
-    spoken: dict[tuple[str, str], float] = {}
-
-    def report(progress: StreamProgress) -> None:
-        key = (progress.dataset, progress.stream)
-        with lock:
-            now = time.monotonic()
-            if not progress.done and now - spoken.setdefault(key, now) < _LOG_SECONDS:
-                return
-            spoken[key] = now
-            context.log.info(
-                f"{progress.exchange}/{progress.dataset} {progress.stream}: "
-                f"{progress.rows:,} rows, {progress.requests:,} requests"
-                + (f", back to {progress.oldest:%Y-%m-%d %H:%M}" if progress.oldest else "")
-                + (", done" if progress.done else "")
-            )
-
-    return report

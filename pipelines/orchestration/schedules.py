@@ -1,8 +1,8 @@
-"""One job and one schedule for every dataset of a feed that declares a schedule."""
+"""A job for every dataset of a feed, and a schedule for each that declares one."""
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dagster as dg
 
@@ -10,11 +10,6 @@ from pipelines.feeds import Feed, Job, jobs
 from pipelines.orchestration.marts import mart_key, marts_of
 from pipelines.orchestration.pulling import FEED_TAG, python_name
 from pipelines.orchestration.specs import lake_key, table_key
-
-if TYPE_CHECKING:
-    from dagster._core.definitions.unresolved_asset_job_definition import (
-        UnresolvedAssetJobDefinition,
-    )
 
 _WAITING: Final = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
 _RUNNING: Final = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
@@ -27,28 +22,41 @@ def job_name(job: Job) -> str:
     return python_name(f"{job.feed.name}_{job.spec.name}")
 
 
-def feed_jobs(feed: Feed, feeds: Sequence[Feed]) -> list["UnresolvedAssetJobDefinition"]:
-    """A job for every dataset: pull it, and publish its table and the views on it."""
-    return [_asset_job(job, feeds) for job in jobs([feed])]
+def jobs_and_schedules(feed: Feed, feeds: Sequence[Feed]) -> dg.Definitions:
+    """Of every dataset: a job that pulls it and publishes its table and the views on it.
 
-
-def feed_schedules(feed: Feed) -> list[dg.ScheduleDefinition]:
-    """A schedule for every dataset that declares one; off until somebody switches it on."""
-    return [_schedule(job, job.spec.schedule) for job in jobs([feed]) if job.spec.schedule]
-
-
-def _asset_job(job: Job, feeds: Sequence[Feed]) -> "UnresolvedAssetJobDefinition":
-    sharing = [j for j in jobs(feeds) if (j.exchange, j.dataset) == (job.exchange, job.dataset)]
-    return dg.define_asset_job(
-        job_name(job),
-        selection=dg.AssetSelection.assets(
-            lake_key(job.exchange, job.dataset),
-            table_key(job.dataset),
-            *(mart_key(mart.name) for mart in marts_of([job.dataset])),
-        ),
-        description=f"Pull {job.name} and publish warehouse/{job.dataset}.",
-        tags={FEED_TAG: job.feed.name} if len(sharing) > 1 else {},
+    And a schedule, where it declares one; off until somebody switches it on.
+    """
+    mine = jobs([feed])
+    return dg.Definitions(
+        jobs=[
+            dg.define_asset_job(
+                job_name(job),
+                selection=_assets(job),
+                description=_description(job),
+                tags=_tags(job, feeds),
+            )
+            for job in mine
+        ],
+        schedules=[_schedule(job, job.spec.schedule) for job in mine if job.spec.schedule],
     )
+
+
+def _assets(job: Job) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(
+        lake_key(job.exchange, job.dataset),
+        table_key(job.dataset),
+        *(mart_key(mart.name) for mart in marts_of([job.dataset])),
+    )
+
+
+def _description(job: Job) -> str:
+    return f"Pull {job.name} and publish warehouse/{job.dataset}."
+
+
+def _tags(job: Job, feeds: Sequence[Feed]) -> dict[str, str]:
+    sharing = [j for j in jobs(feeds) if (j.exchange, j.dataset) == (job.exchange, job.dataset)]
+    return {FEED_TAG: job.feed.name} if len(sharing) > 1 else {}
 
 
 def _schedule(job: Job, cron: str) -> dg.ScheduleDefinition:
@@ -60,7 +68,7 @@ def _schedule(job: Job, cron: str) -> dg.ScheduleDefinition:
         name=name,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description=f"Pull {job.name} and publish warehouse/{job.dataset}.",
+        description=_description(job),
     )
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         # A first pull can take hours. Runs that would only wait for it are not queued up.

@@ -2,9 +2,7 @@
 
 import base64
 import gzip
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -22,7 +20,7 @@ from pipelines.report.candles import candle_chart
 from pipelines.report.figures import exact, places, total, when
 from pipelines.report.head import warnings
 from pipelines.report.timeline import holes, timelines
-from schemas import ConfigError
+from pipelines.writing import whole_file
 
 REPORT: Final = "report.html"
 """The page's name in the home."""
@@ -43,14 +41,15 @@ def write(
     """Write the page of ``home`` to ``out`` (else ``report.html`` in the home).
 
     ``market``: which one the chart opens with; ``quote``: currency to reckon in. Raises
-    ``StorageError`` where nothing is published yet, ``ConfigError`` for a market or currency that
-    is not held and for a path that cannot be written.
+    ``StorageError`` where nothing is published yet or the disk is full, ``ConfigError`` for a
+    market or currency that is not held and for a path that cannot be written.
     """
     with asking(home) as ask:
         content = _render(_content(ask, home, market, quote, datetime.now(UTC)))
     path = home / REPORT if out is None else out.absolute()
     data = content.encode()
-    _put(path, data)
+    with whole_file(path, "wb") as file:
+        file.write(data)
     return Written(path, len(data))
 
 
@@ -133,18 +132,3 @@ def _library() -> Markup:
     """plotly.js, gzipped, in Base64: a third of its size, and no address of any host to be read."""
     script = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
     return Markup(base64.b64encode(gzip.compress(script, mtime=0)).decode())
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise ConfigError(
-            f"cannot write {path}: {error.strerror or error}\n"
-            "Mend: tidemark report --out with a file in a folder that you may write"
-        ) from error

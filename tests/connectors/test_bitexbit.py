@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from connectors import ContractError, NotOfferedError, RequestError, Stream, Window
+from connectors import ContractError, Market, NotOfferedError, RequestError, Stream, Window
 from connectors.bitexbit import parse
 
 CANDLES = [
@@ -19,12 +19,15 @@ def body(rows: object) -> bytes:
     return json.dumps(rows).encode()
 
 
-def test_the_documents_pairs() -> None:
-    pair = {"symbol": "BTC_USD", "base": "BTC", "quote": "USD", "is_enabled": False, "label": "x"}
-    (market,) = parse.markets(body([pair]))
-    assert (market.symbol, market.native_symbol, market.active) == ("BTC-USD", "BTC_USD", False)
+def test_markets_and_disabled_ones(server) -> None:
+    pair = {"symbol": "BTC_USD", "base": "btc", "quote": "USD", "label": "x"}
+    server.answers(body([pair]), body([{**pair, "is_enabled": False}]), b"{}")
+    (found,) = server.open("bitexbit").markets()
+    assert found == Market("BTC-USD", "BTC_USD", "BTC", "USD", active=True)
+    (found,) = server.open("bitexbit").markets()
+    assert not found.active
     with pytest.raises(ContractError):
-        parse.markets(b"{}")
+        server.open("bitexbit").markets()
 
 
 @pytest.mark.parametrize("factor", [1, 1000])

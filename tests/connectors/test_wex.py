@@ -11,6 +11,7 @@ import pytest
 from connectors import (
     AuthError,
     ContractError,
+    Market,
     NotOfferedError,
     RateLimitedError,
     RequestError,
@@ -128,15 +129,35 @@ def test_a_sibling_that_writes_numbers_as_text(btce: Path) -> None:
     assert spelled(ticker["base_volume"][0].as_py()) == "2.10398282"
 
 
-def test_markets_and_hidden_ones() -> None:
-    info = {"server_time": 1, "pairs": {"btc_usd": {"hidden": 0, "fee": 0.2}, "x_y": {"hidden": 1}}}
-    found = parse.markets(json.dumps(info).encode())
-    assert [(m.symbol, m.native_symbol, m.base, m.quote, m.active) for m in found] == [
-        ("BTC-USD", "btc_usd", "BTC", "USD", True),
-        ("X-Y", "x_y", "X", "Y", False),
+def test_markets_and_hidden_ones(server) -> None:
+    pairs = {
+        "btc_usd": {"hidden": 0, "fee": 0.2},
+        "x_y": {"hidden": 1},
+        "y_z": {"hidden": "False"},
+        "ltc_usd": {},  # no statement
+        "eth_usd": {"hidden": None},
+    }
+    answer = json.dumps({"server_time": 1, "pairs": pairs}).encode()
+    server.answers(answer, answer)
+    connector = server.open("wex")
+    assert connector.markets() == [
+        Market("BTC-USD", "btc_usd", "BTC", "USD", active=True),
+        Market("X-Y", "x_y", "X", "Y", active=False),
+        Market("Y-Z", "y_z", "Y", "Z", active=True),
+        Market("LTC-USD", "ltc_usd", "LTC", "USD", active=True),
+        Market("ETH-USD", "eth_usd", "ETH", "USD", active=True),
     ]
-    with pytest.raises(ContractError):
-        parse.markets(b'{"pairs": {"btcusd": {}}}')
+    rows = connector.snapshot("markets", ()).table.to_pylist()
+    assert [row["active"] for row in rows] == [True, False, True, True, True]
+
+
+@pytest.mark.parametrize("pair", ['"btcusd": {}', '"btc_usd": {"fee": "high"}', '"btc_usd": 1'])
+def test_a_list_with_an_unreadable_market_is_none(server, pair: str) -> None:
+    server.answers(f'{{"pairs": {{"x_y": {{}}, {pair}}}}}'.encode(), b'{"pairs": {"x_y": {}}}')
+    connector = server.open("wex")
+    with pytest.raises(ContractError, match=r"wex: 1 of the 2 markets .* came: \"btc_?usd\""):
+        connector.markets()
+    assert [m.symbol for m in connector.markets()] == ["X-Y"]  # it was not remembered
 
 
 ROW = '{"type":"bid","price":1,"amount":2,"tid":%d,"timestamp":1385205386}'

@@ -206,6 +206,17 @@ def test_all_follows_listings_and_delistings(exchange: Served, home: Path, feeds
     assert table(home, active) == [("ETH-BTC", True), ("LTC-BTC", True)]
 
 
+def test_an_unreadable_list_ends_no_market(exchange: Served, home: Path, feeds: Feeds) -> None:
+    root = feeds("exchange: wex\n" + WHOLE.format("tickers: {}"))
+    settings = settings_for(exchange, home)
+    assert run(settings, feeds_root=root).errors == []
+    exchange.faults.add(Fault("malformed", path="/api/3/info", spoil=("min_amount", "-1")))
+    report = run(settings, feeds_root=root)
+    (error,) = report.errors
+    assert "markets listed cannot be read: min_amount is negative" in error
+    assert report.notices == []  # none is said to be listed no longer
+
+
 def test_lists_are_of_the_whole_exchange(feeds: Feeds) -> None:
     feeds("exchange: bitexbit\nstart: 2016-01-01\ndatasets: {markets: {}}", "one")
     root = feeds("exchange: bitexbit\nstart: 2016-01-01\ndatasets: {currencies: {}}", "two")

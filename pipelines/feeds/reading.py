@@ -1,14 +1,6 @@
-"""Feeds: what to collect, as the ``defs.yaml`` of every folder in ``pipelines/defs`` says it.
+"""One ``defs.yaml`` as a feed: every rule of what may stand in it."""
 
-The command line and Dagster read the same files through this module. A mistake is a ``ConfigError``
-that begins with file and line.
-"""
-
-import fnmatch
-import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,12 +8,10 @@ from typing import Final
 import connectors
 from connectors.base import Cursor, Offer
 from pipelines import cron
-from pipelines.feed_file import Fields, Value, did_you_mean, read, shown
-from schemas import DATASETS, TIMEFRAMES, ConfigError
-from schemas import dataset as declaration
+from pipelines.feeds.document import Fields, Value, did_you_mean, read, shown
+from pipelines.feeds.model import DatasetSpec, Feed
+from schemas import DATASETS, TIMEFRAMES, ConfigError, dataset
 
-FEEDS_ROOT: Final = Path(__file__).parent / "defs"
-FEEDS_VARIABLE: Final = "TIDEMARK_FEEDS"
 COMPONENT_TYPE: Final = "pipelines.components.ExchangeFeed"
 FILE_NAME: Final = "defs.yaml"
 
@@ -36,75 +26,6 @@ _FEED_KEYS: Final = ("exchange", "account", "markets", "start", "datasets")
 _SPEC_KEYS: Final = ("schedule", "timeframes", "lookback", "keep_raw")
 _MARKET: Final = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """How one dataset is collected. ``line``: where it stands in the file."""
-
-    name: str
-    schedule: str | None
-    """Cron expression in UTC, or none."""
-    timeframes: tuple[str, ...]
-    """Of candles; empty for every other dataset."""
-    lookback: int | None
-    """How much below the head every pull reads again: rows, or candles. ``None`` = the default."""
-    keep_raw: bool | None
-    line: int
-
-
-@dataclass(frozen=True)
-class Feed:
-    """One folder of ``pipelines/defs``. ``name``: the folder's; ``path``: its ``defs.yaml``."""
-
-    name: str
-    path: Path
-    exchange: str
-    account: str
-    markets: tuple[str, ...] | None
-    """``BASE-QUOTE`` each; ``None`` = all that the exchange lists."""
-    start: datetime
-    """History is wanted back to here (UTC)."""
-    datasets: dict[str, DatasetSpec]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One dataset of one feed: the smallest thing that can be pulled."""
-
-    feed: Feed
-    spec: DatasetSpec
-
-    @property
-    def exchange(self) -> str:
-        return self.feed.exchange
-
-    @property
-    def dataset(self) -> str:
-        return self.spec.name
-
-    @property
-    def name(self) -> str:
-        """``bitexbit/trades``: as it is selected."""
-        return f"{self.feed.name}/{self.spec.name}"
-
-
-def feeds_root() -> Path:
-    """The folder of the feeds: ``pipelines/defs``, or what ``TIDEMARK_FEEDS`` names instead."""
-    return Path(os.environ.get(FEEDS_VARIABLE) or FEEDS_ROOT)
-
-
-def load_feeds(root: Path | None = None) -> list[Feed]:
-    """Every feed below ``root`` (default :func:`feeds_root`), by name. Any mistake raises."""
-    folder = feeds_root() if root is None else root
-    if not folder.is_dir():
-        raise ConfigError(f"there is no folder {shown(folder)}; it should hold one folder a feed")
-    for wrong in sorted([*folder.rglob("defs.yml"), *folder.rglob("def.yaml")]):
-        raise ConfigError(f"{shown(wrong)}: this file is not read; rename it to {FILE_NAME}")
-    found = [load_feed(path) for path in sorted(folder.rglob(FILE_NAME))]
-    feeds = [feed for feed in found if feed is not None]
-    _refuse_doubles(feeds)
-    return feeds
 
 
 def load_feed(path: Path) -> Feed | None:
@@ -139,47 +60,9 @@ def load_feed(path: Path) -> Feed | None:
     )
 
 
-def _is_of_markets(dataset: str) -> bool:
-    """Whether the feed's markets choose what is collected of it."""
-    return "symbol" in declaration(dataset).partition
-
-
-def jobs(feeds: Sequence[Feed]) -> list[Job]:
-    """Every dataset of every feed, in the order of the files."""
-    return [Job(feed, spec) for feed in feeds for spec in feed.datasets.values()]
-
-
-def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
-    """The jobs that any of ``patterns`` names; all of them where there is none.
-
-    A pattern is ``feed``, ``feed/dataset``, or the same with the exchange's name; shell wildcards
-    stand for parts of a name (``*/tickers``). One that matches nothing raises ``ConfigError``.
-    """
-    every = jobs(feeds)
-    if not every:
-        raise ConfigError(
-            f"no feed is declared in {shown(feeds_root())}\n"
-            f"Mend: create <feed>/{FILE_NAME} there, as the README shows"
-        )
-    chosen: set[str] = set()
-    for pattern in patterns or ["*"]:
-        matched = {job.name for job in every if _matches(job, pattern)}
-        if not matched:
-            names = list(dict.fromkeys(job.name for job in every))
-            known = [*names, *(feed.name for feed in feeds)]
-            raise ConfigError(
-                f"nothing to pull is called {pattern!r}{did_you_mean(pattern, known)}\n"
-                f"There are: {', '.join(names)}"
-            )
-        chosen |= matched
-    return [job for job in every if job.name in chosen]
-
-
-def _matches(job: Job, pattern: str) -> bool:
-    owner, slash, dataset = pattern.strip("/").partition("/")
-    return any(
-        fnmatch.fnmatchcase(name, owner) for name in (job.feed.name, job.feed.exchange)
-    ) and (not slash or fnmatch.fnmatchcase(job.spec.name, dataset))
+def _is_of_markets(name: str) -> bool:
+    """Whether the feed's markets choose what is collected of the dataset."""
+    return "symbol" in dataset(name).partition
 
 
 def _exchange(value: Value) -> str:
@@ -245,7 +128,7 @@ def _datasets(exchange: str, value: Value) -> dict[str, DatasetSpec]:
 def _spec(name: str, offer: Offer, datasets: Fields) -> DatasetSpec:
     key, value = datasets.found[name]
     fields = value.mapping(name, _SPEC_KEYS)
-    is_candles = "timeframe" in declaration(name).key
+    is_candles = "timeframe" in dataset(name).key
     if "timeframes" in fields and not is_candles:
         fields.key("timeframes").fail(f"{name} has no timeframes; only candles has")
     if "lookback" in fields and offer.cursor is Cursor.SNAPSHOT:
@@ -300,41 +183,3 @@ def _bool(value: Value | None) -> bool | None:
     if text not in ("true", "false"):
         value.fail(f"keep_raw {text!r} is neither true nor false")
     return text == "true"
-
-
-def _refuse_doubles(feeds: Sequence[Feed]) -> None:
-    """One stream may be collected once only: two owners would undo each other's look-back."""
-    names: dict[str, Feed] = {}
-    seen: list[Job] = []
-    for job in jobs(feeds):
-        first = names.setdefault(job.feed.name, job.feed)
-        if first is not job.feed:
-            raise ConfigError(
-                f"{shown(job.feed.path)}:1: two feeds are called {job.feed.name!r}; "
-                f"the other is {shown(first.path)}"
-            )
-        for other in seen:
-            shared = _shared(job, other)
-            if shared:
-                raise ConfigError(
-                    f"{shown(job.feed.path)}:{job.spec.line}: {job.spec.name} of {shared} on "
-                    f"{job.exchange} is collected already by {shown(other.feed.path)}:"
-                    f"{other.spec.line}; leave it out in one of the two"
-                )
-        seen.append(job)
-
-
-def _shared(a: Job, b: Job) -> str | None:
-    """What both jobs would collect, in words."""
-    if (a.exchange, a.dataset) != (b.exchange, b.dataset):
-        return None
-    if declaration(a.dataset).is_account:
-        return f"account {a.feed.account!r}" if a.feed.account == b.feed.account else None
-    if declaration(a.dataset).is_reference:
-        return "all there is"
-    if a.spec.timeframes and not set(a.spec.timeframes) & set(b.spec.timeframes):
-        return None
-    if a.feed.markets is None or b.feed.markets is None:
-        some = a.feed.markets or b.feed.markets
-        return some[0] if some else "all markets"
-    return next((m for m in a.feed.markets if m in b.feed.markets), None)
