@@ -17,7 +17,8 @@ from schemas import Dataset, dataset
 from schemas.declare import UNSETTLED
 from warehouse import files
 from warehouse.errors import StorageError, from_os_error
-from warehouse.ledger import FILE_NAME, FileRecord, Ledger, StreamId, StreamState
+from warehouse.ledger import FileRecord, StreamId, StreamState
+from warehouse.ledger_file import FILE_NAME
 from warehouse.locks import exclusive
 from warehouse.publish import LINK, VERSIONS, _remove
 from warehouse.quarantine import QUARANTINE
@@ -63,25 +64,6 @@ def set_aside(home: Path) -> Path | None:
                 except OSError as error:
                     raise from_os_error(error, "cannot move", source) from error
         return moved
-
-
-def is_registered(ledger: Ledger, stream: StreamId) -> bool:
-    """Whether the ledger has a state of ``stream`` (be it one without claims)."""
-    with ledger.reading() as db:
-        row = db.execute(
-            "SELECT 1 FROM streams WHERE exchange = ? AND dataset = ? AND stream = ?",
-            (stream.exchange, stream.dataset, stream.stream),
-        ).fetchone()
-    return row is not None
-
-
-def drop_claims(ledger: Ledger, stream: StreamId) -> None:
-    """Remove intervals that make no sense, as they are stored."""
-    with ledger.reading() as db:
-        db.execute(
-            "DELETE FROM intervals WHERE exchange = ? AND dataset = ? AND stream = ?",
-            (stream.exchange, stream.dataset, stream.stream),
-        )
 
 
 def fresh_state(home: Path, stream: StreamId, records: list[FileRecord]) -> StreamState:

@@ -20,7 +20,7 @@ from pipelines.ingest.snapshots import batches
 from pipelines.ingest.streams import LOOKUPS, Task, end_stream, pull_batch, pull_stream
 from pipelines.settings import Settings, credential_names
 from schemas import TidemarkError, dataset
-from warehouse.ledger import Ledger, StreamId
+from warehouse.ledger import Ledger
 from warehouse.publish import prepare
 
 WORKERS: Final = 4
@@ -158,13 +158,8 @@ def _end(task: Task) -> Unit:
 
 def _ended(job: Job, ledger: Ledger, symbols: Sequence[str]) -> list[tuple[str, str | None]]:
     """Market and timeframe of the streams of markets that are listed no longer."""
-    with ledger.reading() as db:
-        rows = db.execute(
-            "SELECT stream FROM streams WHERE exchange = ? AND dataset = ? ORDER BY 1",
-            (job.exchange, job.dataset),
-        ).fetchall()
-    streams = [StreamId(job.exchange, job.dataset, name) for (name,) in rows]
-    return [(s.part, s.timeframe) for s in streams if s.part not in symbols]
+    known = ledger.streams(job.exchange, job.dataset)
+    return [(s.part, s.timeframe) for s in known if s.part not in symbols]
 
 
 def _batch(tasks: list[Task]) -> Unit:
