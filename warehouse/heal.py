@@ -20,7 +20,7 @@ from warehouse.errors import StorageError, from_os_error
 from warehouse.ledger import FileRecord, StreamId, StreamState
 from warehouse.ledger_file import FILE_NAME
 from warehouse.locks import exclusive
-from warehouse.publish import LINK, VERSIONS, _remove
+from warehouse.publish import remove_leftovers
 from warehouse.quarantine import QUARANTINE
 
 _TABLES: Final = ("streams", "intervals", "files", "unsettled", "folders", "counters")
@@ -91,13 +91,11 @@ def unsettled_rows(home: Path, declared: Dataset, records: list[FileRecord]) -> 
     return frozenset(found)
 
 
-def remove_leftovers(home: Path) -> list[str]:
-    """What a publish that broke off left behind; the names of what was removed."""
+def clean_up(home: Path) -> list[str]:
+    """Remove what a publish that broke off left behind; the names of what was removed."""
     with exclusive(home, "publish"):
-        found = [*(home / VERSIONS).glob("*.building*"), *home.glob(f".{LINK}.*.tmp")]
         try:
-            _remove(home / VERSIONS, "*.building*")
-            _remove(home, f".{LINK}.*.tmp")
+            found = remove_leftovers(home)
         except OSError as error:
             raise from_os_error(error, "cannot remove what is left in", home) from error
     return [p.relative_to(home).as_posix() for p in found]

@@ -70,7 +70,7 @@ def _run(home: Path, on_progress: Progress | None, *, mend: bool) -> Verificatio
     if damage is not None:
         _new_ledger(home, damage, report)
     ledger = Ledger(home)
-    for name in heal.remove_leftovers(home):
+    for name in heal.clean_up(home):
         report.healed("duckdb", name, "left by a publish that broke off: removed")
     facts = _check_lake(home, ledger, on_progress, report, mend=mend)
     if damage is not None:
