@@ -8,7 +8,6 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,12 +17,10 @@ from schemas.declare import UNSETTLED
 from warehouse import files
 from warehouse.errors import StorageError, from_os_error
 from warehouse.ledger import FileRecord, StreamId, StreamState
-from warehouse.ledger_file import FILE_NAME
+from warehouse.ledger_file import FILE_NAME, TABLES
 from warehouse.locks import exclusive
 from warehouse.publish import remove_leftovers
 from warehouse.quarantine import QUARANTINE
-
-_TABLES: Final = ("streams", "intervals", "files", "unsettled", "folders", "counters")
 
 
 def ledger_damage(home: Path) -> str | None:
@@ -36,7 +33,7 @@ def ledger_damage(home: Path) -> str | None:
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 return "empty"
             verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-            for table in _TABLES:
+            for table in TABLES:
                 db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
         if "no such" in str(error) or "malformed" in str(error):

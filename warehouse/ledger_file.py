@@ -1,5 +1,6 @@
 """The ledger's file: SQLite in the home, safe for several threads and processes."""
 
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NU
 -- tells this ledger from one that was lost: their counters mean nothing to each other
 INSERT OR IGNORE INTO counters VALUES ('identity', abs(random() / 2));
 """
+TABLES: Final = tuple(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", _SCHEMA))
 
 
 class LedgerFile:
