@@ -86,6 +86,32 @@ def test_average_by_hand(db: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_an_unknown_cost_is_not_averaged_away(db: duckdb.DuckDBPyConnection) -> None:
+    """Buy 2 cost more than fits: of its pool nothing is known, of the next one all is."""
+    fill(db, 1, at(1), "buy", "100", "1")
+    fill(db, 2, at(2), "buy", "100000000000", "10000000000", cost=None)
+    fill(db, 3, at(3), "sell", "100", "10000000001")
+    fill(db, 4, at(4), "buy", "100", "1")
+    fill(db, 5, at(5), "sell", "110", "1")
+    assert [(p[0], p[3], p[5]) for p in profit(db, "average")] == [
+        ("3", None, None),
+        ("5", 100, 10),
+    ]
+
+
+def test_positions(db: duckdb.DuckDBPyConnection) -> None:
+    worked(db)
+    query = "SELECT bought, sold, taken_to - taken_from, all_bought - taken_to FROM marts.positions"
+    assert db.execute(f"{query} ORDER BY place").fetchall() == [
+        (D("1.9"), 0, 0, D("1.9")),
+        (1, 0, 0, D("2.9")),
+        (0, D("2.4"), D("2.4"), D("0.5")),
+        (0, 1, D("0.5"), 0),
+        (1, 0, 0, 1),
+        (0, D("0.25"), D("0.25"), D("0.75")),
+    ]
+
+
 def test_no_method(db: duckdb.DuckDBPyConnection) -> None:
     worked(db)
     for method in ("'lifo'", "NULL"):
