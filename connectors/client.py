@@ -21,7 +21,13 @@ from connectors.base import (
     Stream,
     Window,
 )
-from connectors.errors import AuthError, ContractError, NotOfferedError, TransientError
+from connectors.errors import (
+    AuthError,
+    ContractError,
+    NotOfferedError,
+    PartlyReadError,
+    TransientError,
+)
 from connectors.http import Call, Http, Reply, key_variables
 from connectors.jsontext import is_json
 from connectors.redact import excerpt, without
@@ -62,18 +68,24 @@ class Client:
         self._markets_lock = threading.Lock()
 
     def markets(self) -> Sequence[Market]:
-        """All listed markets; asked once and remembered."""
+        """All listed markets; asked once and remembered.
+
+        Raises ``PartlyReadError`` where a row cannot be read: it may be that of any market, so none
+        can be said to be missing.
+        """
         with self._markets_lock:
             if self._listed is None:
                 page = self.snapshot("markets", ())
-                if page.rejected:  # it may be any market: none can be said to be missing
-                    raise ContractError(
+                told = page.table.select([field.name for field in fields(Market)])
+                readable = [Market(**row) for row in told.to_pylist()]
+                if page.rejected:
+                    raise PartlyReadError(
                         f"{self.name}: {len(page.rejected)} of the {page.received} markets listed "
                         f"cannot be read: {page.rejected[0].reason}; "
-                        f"came: {excerpt(page.rejected[0].payload.encode())}"
+                        f"came: {excerpt(page.rejected[0].payload.encode())}",
+                        readable,
                     )
-                told = page.table.select([field.name for field in fields(Market)])
-                self._listed = [Market(**row) for row in told.to_pylist()]
+                self._listed = readable
             return self._listed
 
     def fetch(self, stream: Stream, window: Window) -> Page:

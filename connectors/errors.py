@@ -9,9 +9,13 @@
     ``RequestError``      the exchange refused the request itself (unknown market, bad parameter)
         ``NotOfferedError``   this server does not have that call at all
     ``ContractError``     an answer that is not what the document describes
+        ``PartlyReadError``   the rows that were are in ``readable``
 
 Messages name the exchange, the call, what came and how to mend it; they are redacted.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 from schemas import TidemarkError
 
@@ -52,3 +56,9 @@ class NotOfferedError(RequestError):
 
 class ContractError(ExchangeError):
     pass
+
+
+class PartlyReadError(ContractError):
+    def __init__(self, message: str, readable: Sequence[Any]) -> None:
+        super().__init__(message)
+        self.readable = readable

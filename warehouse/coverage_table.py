@@ -5,7 +5,7 @@ from typing import Final
 import pyarrow as pa
 
 from warehouse.coverage import Interval, Intervals, gaps, subtract, union
-from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.ledger import Ledger, StreamState
 
 COVERAGE_SCHEMA: Final = pa.schema(
     [
@@ -58,12 +58,7 @@ def reaches(lowest: Interval, wanted_from: int | None) -> bool:
 def coverage_rows(ledger: Ledger) -> pa.Table:
     """The ``coverage`` table, of :data:`COVERAGE_SCHEMA`."""
     rows: list[dict[str, object]] = []
-    with ledger.reading() as db:
-        streams = db.execute(
-            "SELECT exchange, dataset, stream FROM streams ORDER BY 1, 2, 3"
-        ).fetchall()
-    for key in streams:
-        stream = StreamId(*key)
+    for stream in ledger.streams():
         state = ledger.state(stream)
         for name, interval in spans(state):
             rows.append(

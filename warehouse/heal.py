@@ -8,7 +8,6 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,12 +16,11 @@ from schemas import Dataset, dataset
 from schemas.declare import UNSETTLED
 from warehouse import files
 from warehouse.errors import StorageError, from_os_error
-from warehouse.ledger import FILE_NAME, FileRecord, Ledger, StreamId, StreamState
+from warehouse.ledger import FileRecord, StreamId, StreamState
+from warehouse.ledger_file import FILE_NAME, TABLES
 from warehouse.locks import exclusive
-from warehouse.publish import LINK, VERSIONS, _remove
+from warehouse.publish import remove_leftovers
 from warehouse.quarantine import QUARANTINE
-
-_TABLES: Final = ("streams", "intervals", "files", "unsettled", "folders", "counters")
 
 
 def ledger_damage(home: Path) -> str | None:
@@ -35,7 +33,7 @@ def ledger_damage(home: Path) -> str | None:
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 return "empty"
             verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-            for table in _TABLES:
+            for table in TABLES:
                 db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
         if "no such" in str(error) or "malformed" in str(error):
@@ -65,25 +63,6 @@ def set_aside(home: Path) -> Path | None:
         return moved
 
 
-def is_registered(ledger: Ledger, stream: StreamId) -> bool:
-    """Whether the ledger has a state of ``stream`` (be it one without claims)."""
-    with ledger.reading() as db:
-        row = db.execute(
-            "SELECT 1 FROM streams WHERE exchange = ? AND dataset = ? AND stream = ?",
-            (stream.exchange, stream.dataset, stream.stream),
-        ).fetchone()
-    return row is not None
-
-
-def drop_claims(ledger: Ledger, stream: StreamId) -> None:
-    """Remove intervals that make no sense, as they are stored."""
-    with ledger.reading() as db:
-        db.execute(
-            "DELETE FROM intervals WHERE exchange = ? AND dataset = ? AND stream = ?",
-            (stream.exchange, stream.dataset, stream.stream),
-        )
-
-
 def fresh_state(home: Path, stream: StreamId, records: list[FileRecord]) -> StreamState:
     """The state of a stream of which only the rows are known: it claims nothing."""
     declared = dataset(stream.dataset)
@@ -109,13 +88,11 @@ def unsettled_rows(home: Path, declared: Dataset, records: list[FileRecord]) -> 
     return frozenset(found)
 
 
-def remove_leftovers(home: Path) -> list[str]:
-    """What a publish that broke off left behind; the names of what was removed."""
+def clean_up(home: Path) -> list[str]:
+    """Remove what a publish that broke off left behind; the names of what was removed."""
     with exclusive(home, "publish"):
-        found = [*(home / VERSIONS).glob("*.building*"), *home.glob(f".{LINK}.*.tmp")]
         try:
-            _remove(home / VERSIONS, "*.building*")
-            _remove(home, f".{LINK}.*.tmp")
+            found = remove_leftovers(home)
         except OSError as error:
             raise from_os_error(error, "cannot remove what is left in", home) from error
     return [p.relative_to(home).as_posix() for p in found]

@@ -81,8 +81,7 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool, loading: Config) -> Publ
     folder = home / VERSIONS
     folder.mkdir(parents=True, exist_ok=True)
     current = None if rebuild or not link.exists() else link.resolve()
-    _remove(folder, "*.building*")
-    _remove(home, f".{LINK}.*.tmp")
+    remove_leftovers(home)
     number = 1 + max(
         (int(p.stem.split("-")[-1]) for p in folder.glob("warehouse-*.duckdb")), default=0
     )
@@ -270,13 +269,23 @@ def _counts(path: Path) -> dict[str, int]:
         return _row_counts(db)
 
 
-def _remove(folder: Path, pattern: str) -> None:
-    """Remove what a publish that broke off left: the copy, its log, its folder of spilled data."""
-    for leftover in folder.glob(pattern):
+def remove_leftovers(home: Path) -> list[Path]:
+    """Remove what a publish that broke off left: copies, links. To be called under its lock."""
+    return [
+        *_remove(home / VERSIONS, "*.building*"),
+        *_remove(home, f".{LINK}.*.tmp"),
+    ]
+
+
+def _remove(folder: Path, pattern: str) -> list[Path]:
+    """Remove a copy, its log, its folder of spilled data; the paths that were there."""
+    found = list(folder.glob(pattern))
+    for leftover in found:
         if leftover.is_dir():
             shutil.rmtree(leftover)
         else:
             leftover.unlink()
+    return found
 
 
 def _fsync(path: Path) -> None:

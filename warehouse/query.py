@@ -11,7 +11,8 @@ from warehouse.coverage_table import coverage_rows, spans
 from warehouse.errors import StorageError
 from warehouse.frames import As, check, hand_over
 from warehouse.home import home_of
-from warehouse.ledger import FILE_NAME, Ledger, StreamId, StreamState
+from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.ledger_file import FILE_NAME
 from warehouse.publish import LINK
 
 if TYPE_CHECKING:

@@ -58,9 +58,7 @@ def _reconcile(
     found: list[FileRecord] = []
     for path in sorted(folder.iterdir()):
         period = files.period_of_name(dataset, stream, path.name)
-        if period is None:
-            continue
-        if path.suffix == ".tmp":
+        if period is None or path.suffix == ".tmp":
             continue
         relative = path.relative_to(home).as_posix()
         record = known.get(relative)

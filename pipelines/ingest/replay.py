@@ -28,7 +28,7 @@ from pipelines.ingest.seen import Seen
 from pipelines.ingest.snapshots import changes, rows_of
 from pipelines.ingest.streams import Task, pull_stream
 from schemas import Dataset, TidemarkError, dataset
-from warehouse.heal import fresh_state, is_registered, unsettled_rows
+from warehouse.heal import fresh_state, unsettled_rows
 from warehouse.lake import stream_lock
 from warehouse.ledger import Ledger, StreamId, StreamState
 from warehouse.rewrite import Rewriter
@@ -198,7 +198,7 @@ class _Replay:
             self.changed.add(writer.stream.part)
 
     def _state(self, writer: Rewriter) -> StreamState:
-        if is_registered(self.ledger, writer.stream):
+        if self.ledger.is_registered(writer.stream):
             return self.ledger.state(writer.stream)
         return fresh_state(self.home, writer.stream, self.ledger.files(writer.stream))
 
@@ -221,13 +221,7 @@ class _Replay:
         offer = self.connector.offers.get("candles")
         if self.report.dataset != "trades" or offer is None or offer.cursor is not Cursor.DERIVED:
             return
-        with self.ledger.reading() as db:
-            names = db.execute(
-                "SELECT stream FROM streams WHERE exchange = ? AND dataset = 'candles' ORDER BY 1",
-                (self.report.exchange,),
-            ).fetchall()
-        for (name,) in names:
-            built = StreamId(self.report.exchange, "candles", name)
+        for built in self.ledger.streams(self.report.exchange, "candles"):
             if built.part in self.changed:
                 stream = Stream("candles", built.part, timeframe=built.timeframe)
                 task = Task(

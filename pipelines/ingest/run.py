@@ -16,7 +16,13 @@ from typing import Final
 import pyarrow as pa
 
 from connectors.base import Connector, Cursor, Limits, Market, Offer, Stream
-from connectors.errors import ContractError, RequestError, TransientError, UnreachableError
+from connectors.errors import (
+    ContractError,
+    PartlyReadError,
+    RequestError,
+    TransientError,
+    UnreachableError,
+)
 from pipelines.feeds import Feed, Job
 from pipelines.ingest.opening import open_exchange
 from pipelines.ingest.recorder import HomeRecorder, keeps_raw
@@ -25,7 +31,7 @@ from pipelines.ingest.snapshots import batches
 from pipelines.ingest.streams import LOOKUPS, Task, end_stream, pull_batch, pull_stream
 from pipelines.settings import Settings, credential_names
 from schemas import TidemarkError, dataset
-from warehouse.ledger import Ledger, StreamId
+from warehouse.ledger import Ledger
 
 WORKERS: Final = 4
 """Streams pulled at once; the rate limits are kept by the client whatever this is."""
@@ -144,7 +150,7 @@ class _Plan:
         return lambda: [report]
 
     def _of_markets(self, job: Job) -> Iterator[Unit]:
-        symbols, refused = _symbols(job, self._exchange(job).connector)
+        symbols, refused = _symbols(job, self._exchange(job).connector, self._ledger)
         if refused:
             yield lambda: refused
         if job.feed.markets is None and symbols:
@@ -188,19 +194,22 @@ def _one(work: Callable[[Task], StreamReport], task: Task) -> Unit:
 
 def _ended(job: Job, ledger: Ledger, symbols: Sequence[str]) -> list[tuple[str, str | None]]:
     """Market and timeframe of the streams of markets that are listed no longer."""
-    with ledger.reading() as db:
-        rows = db.execute(
-            "SELECT stream FROM streams WHERE exchange = ? AND dataset = ? ORDER BY 1",
-            (job.exchange, job.dataset),
-        ).fetchall()
-    streams = [StreamId(job.exchange, job.dataset, name) for (name,) in rows]
-    return [(s.part, s.timeframe) for s in streams if s.part not in symbols]
+    known = ledger.streams(job.exchange, job.dataset)
+    return [(s.part, s.timeframe) for s in known if s.part not in symbols]
 
 
-def _symbols(job: Job, connector: Connector) -> tuple[list[str], list[StreamReport]]:
+def _symbols(
+    job: Job, connector: Connector, ledger: Ledger
+) -> tuple[list[str], list[StreamReport]]:
     """The markets to pull, and a report for each that cannot be."""
     try:
         listed = {m.symbol: m for m in connector.markets()}
+    except PartlyReadError as error:
+        if job.feed.markets is not None:
+            return list(job.feed.markets), []
+        known = [stream.part for stream in ledger.streams(job.exchange, job.dataset)]
+        symbols = dict.fromkeys([*(m.symbol for m in error.readable), *known])
+        return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=str(error))]
     except (RequestError, ContractError, TransientError) as error:
         if job.feed.markets is not None and not isinstance(error, UnreachableError):
             return list(job.feed.markets), []  # no list to be had: each market answers for itself

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.warehouse.tools import CANDLES, HOURLY, TRADES, ids, row, store
 from warehouse import StorageError
 from warehouse.coverage import Interval, union
-from warehouse.ledger import FILE_NAME, FileRecord, Ledger, StreamState
+from warehouse.ledger import FileRecord, Ledger, StreamState
+from warehouse.ledger_file import FILE_NAME
 from warehouse.locks import exclusive
 
 REPO = Path(__file__).resolve().parents[2]
@@ -68,9 +69,20 @@ def test_files_are_recorded_replaced_and_found_by_their_keys(home: Path) -> None
     assert [f.path for f in ledger.files(TRADES, "2024-08-09")] == ["b"]
     for low, high, paths in ((9, 20, ["a", "b"]), (10, 19, []), (30, 99, ["b"]), (0, 1, ["a"])):
         assert [f.path for f in ledger.files_overlapping(TRADES, low, high)] == paths
-    newest = ledger.newest_file(TRADES)
-    assert newest is not None and newest.path == "b"
-    assert ledger.files(CANDLES) == [] and ledger.newest_file(CANDLES) is None
+    assert ledger.files(CANDLES) == []
+
+
+def test_streams_are_listed_by_exchange_and_dataset(home: Path) -> None:
+    ledger = Ledger(home)
+    other = replace(TRADES, exchange="a")
+    for stream in (TRADES, CANDLES, other):
+        assert not ledger.is_registered(stream)
+        ledger.record(stream, StreamState())
+        assert ledger.is_registered(stream)
+    assert ledger.streams() == [other, CANDLES, TRADES]
+    assert ledger.streams(TRADES.exchange) == [CANDLES, TRADES]
+    assert ledger.streams(dataset="trades") == [other, TRADES]
+    assert ledger.streams(TRADES.exchange, "candles") == [CANDLES]
 
 
 def _news(ledger: Ledger) -> int:

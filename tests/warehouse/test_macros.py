@@ -75,6 +75,22 @@ def test_share_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None
     assert db.execute(nothing).fetchone() == (None, None, None)
 
 
+def test_cost_is_exact_and_of_any_size(empty: duckdb.DuckDBPyConnection) -> None:
+    given = [
+        ("0.5", "3"),
+        ("-123456789.123456789123", "987654321.987654321987"),
+        ("0.000000000001", "0.0000005"),
+        ("100000000", "10000000"),
+        ("10000000000", "10000000000"),
+    ]
+    found = [
+        empty.execute(f"SELECT cost({a}::DECIMAL(38,12), {p}::DECIMAL(38,12))").fetchone()
+        for a, p in given
+    ]
+    exact = [EXACT.multiply(Decimal(a), Decimal(p)) for a, p in given]
+    assert found == [(places(e, 18) if e < 10**20 else None,) for e in exact]
+
+
 def test_ratio_of_nothing_is_nothing(empty: duckdb.DuckDBPyConnection) -> None:
     query = "SELECT ratio(NULL::DECIMAL(38,12), 1::DECIMAL(38,12)), ratio(1, NULL::DECIMAL(38,12))"
     assert empty.execute(query).fetchone() == (None, None)

@@ -86,10 +86,37 @@ def test_average_by_hand(db: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_an_unknown_cost_is_not_averaged_away(db: duckdb.DuckDBPyConnection) -> None:
+    """Buy 2 cost more than fits: of its pool nothing is known, of the next one all is."""
+    fill(db, 1, at(1), "buy", "100", "1")
+    fill(db, 2, at(2), "buy", "100000000000", "10000000000", cost=None)
+    fill(db, 3, at(3), "sell", "100", "10000000001")
+    fill(db, 4, at(4), "buy", "100", "1")
+    fill(db, 5, at(5), "sell", "110", "1")
+    assert [(p[0], p[3], p[5]) for p in profit(db, "average")] == [
+        ("3", None, None),
+        ("5", 100, 10),
+    ]
+
+
+def test_positions(db: duckdb.DuckDBPyConnection) -> None:
+    worked(db)
+    query = "SELECT bought, sold, taken_to - taken_from, all_bought - taken_to FROM marts.positions"
+    assert db.execute(f"{query} ORDER BY place").fetchall() == [
+        (D("1.9"), 0, 0, D("1.9")),
+        (1, 0, 0, D("2.9")),
+        (0, D("2.4"), D("2.4"), D("0.5")),
+        (0, 1, D("0.5"), 0),
+        (1, 0, 0, 1),
+        (0, D("0.25"), D("0.25"), D("0.75")),
+    ]
+
+
 def test_no_method(db: duckdb.DuckDBPyConnection) -> None:
     worked(db)
-    with pytest.raises(duckdb.Error, match="not a method: lifo"):
-        profit(db, "lifo")
+    for method in ("'lifo'", "NULL"):
+        with pytest.raises(duckdb.Error, match=f"not a method: {method.strip(chr(39))}"):
+            db.execute(f"FROM realised_profit({method})")
 
 
 @dataclass(frozen=True)
@@ -236,6 +263,17 @@ def test_fills_and_fees_by_month(db: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_fills_of_more_than_duckdb_multiplies(db: duckdb.DuckDBPyConnection) -> None:
+    """10^15 in quote currency fits; 10^21 does not: the fill is there without it."""
+    fill(db, 1, at(1), "buy", "10000000", "100000000", "1", "BTC", cost=None)
+    fill(db, 2, at(2), "sell", "100000000000", "10000000000", cost=None)
+    found = rows(db, "SELECT cost, fee_quote, quote_change FROM marts.fills ORDER BY fill_id")
+    assert [tuple(r.values()) for r in found] == [
+        (D(10) ** 15, D(10) ** 7, -(D(10) ** 15)),
+        (None, None, None),
+    ]
+
+
 def test_book_depth(db: duckdb.DuckDBPyConnection) -> None:
     for side, level, price, amount in (
         ("bid", 0, "99.9", "1"),
@@ -256,6 +294,21 @@ def test_book_depth(db: duckdb.DuckDBPyConnection) -> None:
     assert (first["bid_amount_1pct"], first["ask_amount_1pct"]) == (D(3), D("0.75"))
     assert (first["bid_value_1pct"], first["ask_value_1pct"]) == (D("297.9"), D("75.3"))
     assert (second["best_ask"], second["spread"], second["ask_amount"]) == (None, None, D(0))
+
+
+def test_book_depth_of_odd_orders(db: duckdb.DuckDBPyConnection) -> None:
+    """An ask for 10^15, and a mid of more decimals than prices have."""
+    for level, side, price, amount in (
+        (0, "bid", "0.000000000001", "1"),
+        (0, "ask", "0.000000000002", "1"),
+        (1, "ask", "1000000000", "1000000"),
+    ):
+        given = {"price": D(price), "amount": D(amount)}
+        insert(db, "order_books", observed_at=at(1), side=side, level=level, **given)
+    (book,) = rows(db, "FROM marts.book_depth")
+    assert book["mid"] == D("0.0000000000015")
+    assert book["spread_bps"] == D("6666.666666666667")
+    assert (book["ask_amount"], book["ask_value_1pct"]) == (D(1000001), None)
 
 
 def test_balance_history(db: duckdb.DuckDBPyConnection) -> None:
@@ -319,6 +372,21 @@ def test_fee_rates(db: duckdb.DuckDBPyConnection) -> None:
         ("ETH-BTC", at(1), at(2), D("0.001")),
         ("ETH-BTC", at(2), at(3), D("0.0005")),  # no rate of its own any more
     ]
+
+
+def test_candles_between_trades_of_one_moment(db: duckdb.DuckDBPyConnection) -> None:
+    """Two spans that begin at the same time: the candles of the longer one are proved.
+
+    And a candle is compared wherever it is held: the exchange's candles are not complete here.
+    """
+    for number, minute in enumerate((1, 1, 1, 6, 12)):
+        trade(db, 10 + number, at(minute), "100", "1")
+    for lower, upper in ((10, 11), (12, 14)):
+        given = {"lower": lower, "upper": upper, "unit": "id", "state": "complete"}
+        insert(db, "coverage", dataset="trades", stream="BTC-USD", **given)
+    prices = dict.fromkeys(("open", "high", "low", "close"), D(100)) | {"volume": D(1)}
+    insert(db, "candles", timeframe="5m", timestamp=at(5), is_final=True, **prices)
+    assert [r["verdict"] for r in rows(db, "FROM marts.candles_compared")] == ["equal"]
 
 
 def test_candles_compared(db: duckdb.DuckDBPyConnection) -> None:

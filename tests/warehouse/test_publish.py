@@ -31,7 +31,8 @@ from tests.warehouse.tools import (
 )
 from warehouse import LINK, StorageError
 from warehouse.coverage import Interval
-from warehouse.ledger import FILE_NAME, Ledger, StreamId, StreamState
+from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.ledger_file import FILE_NAME
 from warehouse.quarantine import Refused
 
 OTHER = StreamId("y", "trades", "BTC-USD")

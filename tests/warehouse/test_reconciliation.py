@@ -74,6 +74,13 @@ def test_open_orders_hold_what_funds_leave_out(accounts: Accounts) -> None:
     assert accounts.rows(held) == [(20,), (20,), (12,)]
 
 
+def test_a_large_order_holds_all_of_it(accounts: Accounts) -> None:
+    order = {"symbol": "LTC-EUR", "order_id": "5", "timestamp": at(200), "side": "buy"}
+    order |= {"type": "limit", "price": Decimal(10**7), "amount": Decimal(10**8), "status": "open"}
+    accounts.add("account_orders", order | {"remaining": Decimal(10**8), "filled": Decimal(0)})
+    assert accounts.rows("SELECT amount, held FROM holds") == [(10**15, 10**15)]
+
+
 def test_without_orders_the_hold_is_a_guess_and_says_so(accounts: Accounts) -> None:
     give(accounts)
     accounts.balances(at(500), EUR="70", LTC="9.98")

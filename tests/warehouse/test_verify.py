@@ -450,7 +450,7 @@ def test_an_edge_that_lies_in_quarantine_is_no_fault(healthy: Path) -> None:
     assert warehouse.verify(healthy).of("error") == []
 
 
-@pytest.mark.parametrize("kind", ["missing", "garbage", "empty", "half"])
+@pytest.mark.parametrize("kind", ["missing", "garbage", "empty", "half", "no table"])
 def test_a_lost_ledger_is_begun_anew_and_claims_nothing(healthy: Path, kind: str) -> None:
     rows = {name: len(duck(healthy, name)) for name in ("trades", "candles", "quarantine")}
     path = healthy / "ledger.sqlite"
@@ -466,13 +466,18 @@ def test_a_lost_ledger_is_begun_anew_and_claims_nothing(healthy: Path, kind: str
         path.touch()
     elif kind == "half":
         path.write_bytes(content[: len(content) // 2])
+    elif kind == "no table":
+        path.write_bytes(content)
+        with sqlite3.connect(path) as db:
+            db.execute("DROP TABLE emptied")
+        db.close()
     result = warehouse.verify(healthy)
     assert errors(result) == []
     told = [line for line in healed(result) if "ledger.sqlite" in line]
     assert any("nothing is claimed as complete" in line for line in told)
     assert any("streams" in line and "registered" in line for line in told)
     kept = list(healthy.glob("ledger.sqlite.damaged-*"))
-    assert bool(kept) == (kind in ("garbage", "half"))
+    assert bool(kept) == (kind not in ("missing", "empty"))
     assert duck(healthy, "coverage") == []
     assert {name: len(duck(healthy, name)) for name in rows} == rows
     ledger = Ledger(healthy)

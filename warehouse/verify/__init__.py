@@ -25,6 +25,7 @@ from warehouse import heal
 from warehouse.errors import StorageError, from_os_error
 from warehouse.lake import stream_lock
 from warehouse.ledger import Ledger, StreamId
+from warehouse.ledger_file import FILE_NAME
 from warehouse.publish import LINK, Published, publish
 from warehouse.verify import layout
 from warehouse.verify.claims import check_stream
@@ -69,7 +70,7 @@ def _run(home: Path, on_progress: Progress | None, *, mend: bool) -> Verificatio
     if damage is not None:
         _new_ledger(home, damage, report)
     ledger = Ledger(home)
-    for name in heal.remove_leftovers(home):
+    for name in heal.clean_up(home):
         report.healed("duckdb", name, "left by a publish that broke off: removed")
     facts = _check_lake(home, ledger, on_progress, report, mend=mend)
     if damage is not None:
@@ -91,7 +92,7 @@ def _new_ledger(home: Path, damage: str, report: Verification) -> None:
     where = f" (kept as {moved.name})" if moved else ""
     report.healed(
         "claims",
-        "ledger.sqlite",
+        FILE_NAME,
         f"was {damage}{where}: begun anew from the lake. Rows stay; nothing is claimed as complete"
         " or lost, and how the exchanges page is unknown, until `tidemark pull` proves it again",
     )
@@ -106,7 +107,7 @@ def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> No
         if not (f.kind == "healed" and f.check == "records" and f.where in adopted)
     ]
     files = sum(len(f.records.keys() - f.bad) for f in facts.values())
-    report.healed("records", "ledger.sqlite", f"{len(facts)} streams, {files} files registered")
+    report.healed("records", FILE_NAME, f"{len(facts)} streams, {files} files registered")
 
 
 def _check_lake(
@@ -117,7 +118,7 @@ def _check_lake(
     *,
     mend: bool,
 ) -> dict[StreamId, Facts]:
-    streams: set[StreamId] = set(_known(ledger))
+    streams = _known(ledger)
     for path, found in layout.walk(home):
         if found is not None:
             streams.add(found.stream)
@@ -180,14 +181,11 @@ def _say(report: Verification, done: Published, what: str) -> None:
     report.healed("duckdb", LINK, f"{what} ({rows:,} rows)")
 
 
-def _known(ledger: Ledger) -> list[StreamId]:
+def _known(ledger: Ledger) -> set[StreamId]:
     """Every stream that the ledger knows, by its state or by a file."""
     with ledger.reading() as db:
-        rows = db.execute(
-            "SELECT exchange, dataset, stream FROM streams"
-            " UNION SELECT exchange, dataset, stream FROM files"
-        ).fetchall()
-    return [StreamId(*row) for row in rows]
+        rows = db.execute("SELECT DISTINCT exchange, dataset, stream FROM files").fetchall()
+    return {*ledger.streams(), *(StreamId(*row) for row in rows)}
 
 
 def _exchange_times(ledger: Ledger) -> dict[str, int]:

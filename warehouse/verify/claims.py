@@ -16,7 +16,7 @@ from schemas import TIMEFRAMES, Dataset, Period, dataset
 from warehouse import files
 from warehouse.coverage import Interval
 from warehouse.errors import StorageError
-from warehouse.heal import drop_claims, fresh_state, is_registered, unsettled_rows
+from warehouse.heal import fresh_state, unsettled_rows
 from warehouse.ledger import FileRecord, Ledger, StreamId, StreamState
 from warehouse.quarantine import quarantine_stream
 from warehouse.unclaim import shrank, unclaim
@@ -63,7 +63,7 @@ def ledger_state(ledger: Ledger, stream: StreamId) -> StreamState | None:
 
 
 def _is_new(ledger: Ledger, facts: Facts) -> bool:
-    return bool(facts.records) and not is_registered(ledger, facts.stream)
+    return bool(facts.records) and not ledger.is_registered(facts.stream)
 
 
 def _readable_state(
@@ -73,7 +73,7 @@ def _readable_state(
     if state is None:
         what = "the ledger holds an interval that ends before it begins"
         if mend:
-            drop_claims(ledger, facts.stream)
+            ledger.drop_claims(facts.stream)
             report.healed("claims", facts.stream, f"{what}: the stream claims nothing any more")
         else:
             report.error("claims", facts.stream, what, MEND)

@@ -13,6 +13,7 @@ import duckdb
 from schemas import DATASETS, Dataset, Period
 from warehouse import files
 from warehouse.blank import TYPES
+from warehouse.catalog import tables
 from warehouse.coverage_table import COVERAGE_SCHEMA, coverage_rows
 from warehouse.ledger import Ledger, StreamId
 from warehouse.locks import exclusive
@@ -69,8 +70,7 @@ def compare(
 def _check_columns(db: duckdb.DuckDBPyConnection, report: Verification) -> list[str]:
     """Names of the tables whose columns are as contracted."""
     sound = []
-    tables = {d.name: d.schema for d in DATASETS.values()} | {"coverage": COVERAGE_SCHEMA}
-    for name, schema in tables.items():
+    for name, schema in tables().items():
         found = db.execute(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'published'"
             " AND schema_name = 'main' AND table_name = ? ORDER BY column_index",

@@ -17,7 +17,8 @@ from tests.pipelines.ingest.conftest import EPOCH, run, settings_for
 from tests.pipelines.ingest.others import Other, end
 from tests.pipelines.ingest.test_limits import OVERLOAD
 from tests.pipelines.ingest.test_pull import table, tape_of, trades_of
-from warehouse.ledger import FILE_NAME, Ledger
+from warehouse.ledger import Ledger
+from warehouse.ledger_file import FILE_NAME
 
 SELECT = ("bitexbit/trades", "bitexbit/tickers", "*/account_trades", "wex/trades")
 

@@ -206,15 +206,26 @@ def test_all_follows_listings_and_delistings(exchange: Served, home: Path, feeds
     assert table(home, active) == [("ETH-BTC", True), ("LTC-BTC", True)]
 
 
-def test_an_unreadable_list_ends_no_market(exchange: Served, home: Path, feeds: Feeds) -> None:
-    root = feeds("exchange: wex\n" + WHOLE.format("tickers: {}"))
+def test_a_list_that_can_be_read_in_part_ends_no_market(
+    exchange: Served, home: Path, feeds: Feeds
+) -> None:
+    root = feeds("exchange: wex\n" + WHOLE.format("trades: {}"))
     settings = settings_for(exchange, home)
+    whole = exchange.world.markets
+    without(exchange, "LTC-BTC")
     assert run(settings, feeds_root=root).errors == []
-    exchange.faults.add(Fault("malformed", path="/api/3/info", spoil=("min_amount", "-1")))
+    exchange.world.markets = whole
+    spoilt = Fault("malformed", path="/api/3/info", times=None, spoil=("min_amount", "-1"))
+    exchange.faults.add(spoilt)
     report = run(settings, feeds_root=root)
     (error,) = report.errors
-    assert "markets listed cannot be read: min_amount is negative" in error
+    assert "1 of the 4 markets listed cannot be read: min_amount is negative" in error
     assert report.notices == []  # none is said to be listed no longer
+    assert '"eth_btc"' in error  # held, so it is pulled all the same
+    symbols = "SELECT DISTINCT symbol FROM trades ORDER BY 1"
+    held = [("BTC-USD",), ("ETH-BTC",), ("ETH-USD",), ("LTC-BTC",)]
+    assert table(home, symbols) == held
+    assert {s.stream for s in report.streams if s.requests} == {symbol for (symbol,) in held}
 
 
 def test_lists_are_of_the_whole_exchange(feeds: Feeds) -> None:

@@ -24,4 +24,4 @@ SELECT * FROM marts.profit_average WHERE method = 'average'
 UNION ALL
 SELECT * FROM marts.profit_fifo
 WHERE CASE WHEN method IN ('fifo', 'average') THEN false
-    ELSE error('not a method: ' || method || ' (fifo or average)') END
+    ELSE error('not a method: ' || coalesce(method, 'NULL') || ' (fifo or average)') END

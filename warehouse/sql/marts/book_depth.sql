@@ -1,7 +1,7 @@
 -- Spread and depth of every order book snapshot.
 --
 -- grain: one row per exchange, symbol and observed_at
--- sources: order_books, ratio()
+-- sources: order_books, cost(), ratio()
 -- columns:
 --   exchange           VARCHAR                     where it was observed
 --   symbol             VARCHAR                     market, BASE-QUOTE
@@ -44,7 +44,7 @@ levels AS (
         m.*,
         o.side,
         o.amount,
-        (o.price * o.amount)::DECIMAL(38,18) AS value,
+        o.price,
         CASE o.side
             WHEN 'bid' THEN o.price >= m.mid * 0.99::DECIMAL(3,2)
             ELSE o.price <= m.mid * 1.01::DECIMAL(3,2)
@@ -60,14 +60,14 @@ SELECT
     best_ask,
     spread,
     mid,
-    main.ratio(spread * 10000, mid::DECIMAL(38,12)) AS spread_bps,
+    main.ratio(spread * 20000, best_bid + best_ask) AS spread_bps,
     bid_levels,
     ask_levels,
     coalesce(sum(amount) FILTER (side = 'bid'), 0)::DECIMAL(38,12) AS bid_amount,
     coalesce(sum(amount) FILTER (side = 'ask'), 0)::DECIMAL(38,12) AS ask_amount,
     sum(amount) FILTER (side = 'bid' AND is_near) AS bid_amount_1pct,
     sum(amount) FILTER (side = 'ask' AND is_near) AS ask_amount_1pct,
-    sum(value) FILTER (side = 'bid' AND is_near) AS bid_value_1pct,
-    sum(value) FILTER (side = 'ask' AND is_near) AS ask_value_1pct
+    sum(main.cost(amount, price)) FILTER (side = 'bid' AND is_near) AS bid_value_1pct,
+    sum(main.cost(amount, price)) FILTER (side = 'ask' AND is_near) AS ask_value_1pct
 FROM levels
 GROUP BY ALL

@@ -30,7 +30,7 @@ WITH claims AS (
     FROM main.coverage
     WHERE dataset = 'trades' AND unit = 'id' AND state = 'complete'
 ),
-proved AS (  -- the spans of time in which no trade is missing
+spans AS (  -- of time, in which no trade is missing
     SELECT
         c.exchange,
         c.symbol,
@@ -41,6 +41,11 @@ proved AS (  -- the spans of time in which no trade is missing
         ON t.exchange = c.exchange AND t.symbol = c.symbol AND t.trade_id::BIGINT >= c.lower
     WHERE t.trade_id::BIGINT <= c.upper
     GROUP BY c.exchange, c.symbol, c.lower
+),
+proved AS (  -- of those that begin at the same moment, the longest
+    SELECT exchange, symbol, after, max(up_to) AS up_to
+    FROM spans
+    GROUP BY exchange, symbol, after
 ),
 held AS (  -- where the exchange's candles are complete
     SELECT
@@ -55,22 +60,22 @@ held AS (  -- where the exchange's candles are complete
 theirs AS (
     SELECT * FROM main.candles WHERE is_final
 ),
-ours AS (
+rebuilt AS MATERIALIZED (
+    SELECT * FROM marts.candles_rebuilt
+),
+missing AS (  -- no candle at all, not even an open one
     SELECT r.*
-    FROM marts.candles_rebuilt AS r
+    FROM rebuilt AS r
     SEMI JOIN held AS h
         ON r.exchange = h.exchange AND r.symbol = h.symbol AND r.timeframe = h.timeframe
         AND r.timestamp >= h.since AND r.timestamp < h.until
     ANTI JOIN main.candles AS c
         ON r.exchange = c.exchange AND r.symbol = c.symbol AND r.timeframe = c.timeframe
-        AND r.timestamp = c.timestamp AND NOT c.is_final
+        AND r.timestamp = c.timestamp
 ),
 both_sides AS (
     SELECT
-        coalesce(c.exchange, r.exchange) AS exchange,
-        coalesce(c.symbol, r.symbol) AS symbol,
-        coalesce(c.timeframe, r.timeframe) AS timeframe,
-        coalesce(c.timestamp, r.timestamp) AS timestamp,
+        c.exchange, c.symbol, c.timeframe, c.timestamp,
         c.open, c.high, c.low, c.close, c.volume,
         r.open AS rebuilt_open,
         r.high AS rebuilt_high,
@@ -79,9 +84,13 @@ both_sides AS (
         r.volume AS rebuilt_volume,
         coalesce(r.trades, 0) AS trades
     FROM theirs AS c
-    FULL JOIN ours AS r
-        ON c.exchange = r.exchange AND c.symbol = r.symbol AND c.timeframe = r.timeframe
-        AND c.timestamp = r.timestamp
+    LEFT JOIN rebuilt AS r USING (exchange, symbol, timeframe, timestamp)
+    UNION ALL
+    SELECT
+        exchange, symbol, timeframe, timestamp,
+        NULL, NULL, NULL, NULL, NULL,
+        open, high, low, close, volume, trades
+    FROM missing
 ),
 judged AS (
     SELECT

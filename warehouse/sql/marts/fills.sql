@@ -3,7 +3,7 @@
 -- proceeds. Where no history names a fee, it is null and the changes are gross.
 --
 -- grain: one row per exchange, account, symbol and fill
--- sources: account_fills
+-- sources: account_fills, cost()
 -- columns:
 --   exchange          VARCHAR                     where it was traded
 --   account           VARCHAR                     label of the account
@@ -56,7 +56,7 @@ SELECT
     fee_currency,
     CASE fee_currency
         WHEN quote THEN try_cast(fee_amount AS DECIMAL(38,18))
-        WHEN base THEN try_cast(try(fee_amount * price) AS DECIMAL(38,18))
+        WHEN base THEN main.cost(fee_amount, price)
     END AS fee_quote,
     (amount * direction
         - CASE WHEN fee_currency = base THEN coalesce(fee_amount, 0) ELSE 0 END

@@ -3,7 +3,7 @@
 -- as it is whole, wherever it begins. What lies in open orders is owned (balance_readings).
 --
 -- grain: one row per exchange, account, currency and moment at which it changed or was observed
--- sources: ledger, balances, balance_readings
+-- sources: ledger, marts.balance_history, balance_readings
 -- columns:
 --   exchange      VARCHAR                     where it is held
 --   account       VARCHAR                     label of the account
@@ -16,12 +16,8 @@ WITH readings AS MATERIALIZED (
     SELECT exchange, account, currency, observed_at, computed, reported FROM main.balance_readings
 ),
 observations AS (
-    SELECT
-        exchange,
-        account,
-        observed_at,
-        lead(observed_at) OVER (PARTITION BY exchange, account ORDER BY observed_at) AS valid_to
-    FROM (SELECT DISTINCT exchange, account, observed_at FROM main.balances)
+    SELECT DISTINCT exchange, account, valid_from AS observed_at, valid_to
+    FROM marts.balance_history
 ),
 first_seen AS (
     SELECT exchange, account, min(observed_at) AS observed_at FROM observations GROUP BY ALL

@@ -1,12 +1,11 @@
 -- Realised profit at average cost.
--- Everything bought of a market is one pool; what a sale takes costs the pool's average. Fees count:
--- the pool costs what was paid with the fees and holds what was received (a fee in a third currency
--- is not counted). What is sold beyond the pool (deposited, or bought before the history begins) has
--- no cost: a row of its own. What sales between two buys take is rounded to 18 decimals, and
+-- Everything bought of a market is one pool; what a sale takes costs the pool's average. Fees count
+-- (marts.positions). What is sold beyond the pool (deposited, or bought before the history begins)
+-- has no cost: a row of its own. What sales between two buys take is rounded to 18 decimals, and
 -- together it is the pool's cost exactly.
 --
 -- grain: one row per exchange, account, symbol and sale, and one for what it sold beyond the pool
--- sources: marts.fills, share()
+-- sources: marts.positions, share()
 -- columns:
 --   exchange        VARCHAR                     where it was traded
 --   account         VARCHAR                     label of the account
@@ -17,56 +16,31 @@
 --   bought_at       TIMESTAMP WITH TIME ZONE    null: there are no lots
 --   amount          DECIMAL(38,12)              sold out of the pool, in base currency, exact
 --   cost            DECIMAL(38,18)              its part of what the pool cost, in quote currency;
---                                               null beyond the pool
+--                                               null beyond the pool, and where the cost of a buy in
+--                                               the pool is unknown
 --   proceeds        DECIMAL(38,18)              its part of what the sale brought, in quote currency
---   profit          DECIMAL(38,18)              proceeds - cost, in quote currency; null beyond the
---                                               pool
+--   profit          DECIMAL(38,18)              proceeds - cost, in quote currency; null where the
+--                                               cost is
 WITH RECURSIVE moves AS (
-    SELECT
-        exchange,
-        account,
-        symbol,
-        fill_id,
-        timestamp,
-        if(base_change > 0, -quote_change, quote_change) AS value,
-        if(base_change > 0, base_change, 0)::DECIMAL(38,12) AS bought,
-        if(base_change < 0, -base_change, 0)::DECIMAL(38,12) AS sold,
-        row_number() OVER market_order AS place,
-        base_change > 0 AND lag(base_change <= 0, 1, true) OVER market_order AS opens
-    FROM marts.fills
-    WINDOW market_order AS (
-        PARTITION BY exchange, account, symbol ORDER BY timestamp, try_cast(fill_id AS HUGEINT), fill_id)
+    SELECT *, bought > 0 AND lag(bought = 0, 1, true) OVER market_order AS opens
+    FROM marts.positions
+    WINDOW market_order AS (PARTITION BY exchange, account, symbol ORDER BY place)
 ),
-totals AS (  -- a turn is a run of buys and the sales that follow it
+taken AS (  -- a turn is a run of buys and the sales that follow it
     SELECT
         *,
-        sum(bought) OVER so_far AS all_bought,
-        sum(sold) OVER so_far AS all_sold,
-        count_if(opens) OVER so_far AS turn
-    FROM moves
-    WINDOW so_far AS (
-        PARTITION BY exchange, account, symbol ORDER BY place ROWS UNBOUNDED PRECEDING)
-),
-shortage AS (  -- how much was sold so far without anything in the pool
-    SELECT
-        *,
-        greatest(0, max(all_sold - all_bought) OVER (
+        count_if(opens) OVER (
             PARTITION BY exchange, account, symbol ORDER BY place ROWS UNBOUNDED PRECEDING
-        ))::DECIMAL(38,12) AS short
-    FROM totals
-),
-taken AS (
-    SELECT
-        *,
-        all_sold - short AS taken_to,
-        lag(all_sold - short, 1, 0::DECIMAL(38,12)) OVER (
-            PARTITION BY exchange, account, symbol ORDER BY place) AS taken_from
-    FROM shortage
+        ) AS turn
+    FROM moves
 ),
 turns AS (
     SELECT
         exchange, account, symbol, turn,
-        coalesce(sum(value) FILTER (bought > 0), 0)::DECIMAL(38,18) AS paid,
+        CASE  -- with one cost that is not known, what the pool costs is not known
+            WHEN count(value) FILTER (bought > 0) = count_if(bought > 0)
+                THEN coalesce(sum(value) FILTER (bought > 0), 0)
+        END::DECIMAL(38,18) AS paid,
         max(all_bought) - min(taken_from) AS held,
         max(taken_to) - min(taken_from) AS given,
         min(taken_from) AS begun

@@ -7,7 +7,7 @@
 -- history ends earlier), only fills with equal figures are.
 --
 -- grain: one row per exchange, account and fill
--- sources: account_trades, wex_statements
+-- sources: account_trades, wex_statements, cost()
 -- columns:
 --   exchange          VARCHAR                     where it was traded
 --   account           VARCHAR                     label of the account
@@ -130,7 +130,7 @@ SELECT
     coalesce(t.order_id, CASE WHEN s.taker_or_maker = 'maker' THEN s.order_id END) AS order_id,
     coalesce(s.price, t.price) AS price,
     coalesce(s.base_amount, t.amount) AS base_amount,
-    coalesce(s.cost, t.cost, TRY_CAST(t.price * t.amount AS DECIMAL(38, 18))) AS cost,
+    coalesce(s.cost, t.cost, main.cost(t.amount, t.price)) AS cost,
     coalesce(s.fee, t.fee_amount) AS fee,
     coalesce(
         s.fee_currency,

@@ -5,7 +5,7 @@
 -- before a fill is not known either.
 --
 -- grain: one row per exchange, account, order and change
--- sources: wex_statements, account_fills, account_orders
+-- sources: wex_statements, account_fills, account_orders, cost()
 -- columns:
 --   exchange          VARCHAR                     whose order
 --   account           VARCHAR                     label of the account
@@ -63,12 +63,12 @@ changes AS (
     UNION ALL
     SELECT
         exchange, account, order_id, timestamp, currency,
-        ((rest + known) * each)::DECIMAL(38, 18), 'account_orders', order_id
+        main.cost(rest + known, each), 'account_orders', order_id
     FROM orders
     UNION ALL
     SELECT
         exchange, account, order_id, closed_at, currency,
-        (-rest * each)::DECIMAL(38, 18), 'account_orders', order_id
+        -main.cost(rest, each), 'account_orders', order_id
     FROM orders
     WHERE status <> 'open'
     UNION ALL
