@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.pulled import Pulled
+    from tests.warehouse.accounts import Accounts
 
 REPO = Path(__file__).resolve().parent.parent
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
@@ -52,6 +53,15 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> "Pulled":
     from tests.pulled import pull_everything
 
     return pull_everything(tmp_path_factory.mktemp("pulled") / "home")
+
+
+@pytest.fixture
+def accounts() -> "Iterator[Accounts]":
+    """An account's tables and its ledger, in memory and empty."""
+    from tests.warehouse.accounts import Accounts
+
+    with Accounts() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -30,11 +30,6 @@ def empty() -> Iterator[duckdb.DuckDBPyConnection]:
         yield db
 
 
-@pytest.fixture
-def db() -> duckdb.DuckDBPyConnection:
-    return database()
-
-
 def test_ratio_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None:
     chance = random.Random(3)
     pairs = [(Decimal(n), Decimal(d)) for n, d in HALVES]
