@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +10,9 @@ import pytest
 
 import warehouse
 from pipelines.cli import main
-from sandbox import Laws, ManualClock, Served, World, serve
-from tests.pipelines.ingest.conftest import EPOCH, run, settings_for
+from sandbox import Laws, Served
+from tests.pipelines.ingest.conftest import run, settings_for
 from warehouse.ledger import Ledger
-
-
-@pytest.fixture
-def exchange() -> Iterator[Served]:
-    with serve(World(seed=7, epoch=EPOCH, clock=ManualClock(EPOCH)), limits=False) as server:
-        yield server
 
 
 def lose_ledger(home: Path) -> None:

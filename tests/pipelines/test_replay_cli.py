@@ -9,7 +9,6 @@ import pytest
 
 from pipelines.cli import main
 from sandbox import Served
-from tests.pipelines.ingest.conftest import exchange, feeds  # noqa: F401
 from warehouse import raw
 from warehouse.ledger import StreamId
 
@@ -41,8 +40,8 @@ def _refuse(*_: object) -> None:
 
 @pytest.fixture
 def pulled(
-    exchange: Served,  # noqa: F811
-    feeds: Callable[..., Path],  # noqa: F811
+    exchange: Served,
+    feeds: Callable[..., Path],
     home: Path,
     tidemark: Run,
     monkeypatch: pytest.MonkeyPatch,

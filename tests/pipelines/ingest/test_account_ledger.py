@@ -15,7 +15,8 @@ from pipelines.ingest import publish, reconciliation
 from sandbox import Laws, ManualClock, Served, World, serve
 from sandbox.account import Account
 from schemas import dataset
-from tests.pipelines.ingest.conftest import EPOCH, run, settings_for
+from tests.pipelines.conftest import EPOCH
+from tests.pipelines.ingest.conftest import run, settings_for
 from tests.warehouse.tools import store
 from warehouse.ledger import StreamId
 

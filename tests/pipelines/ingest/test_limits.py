@@ -14,7 +14,7 @@ from pipelines.ingest import limits as module
 from pipelines.ingest.limits import MARGIN, SharedLimits
 from pipelines.ingest.shared import limits_folder, user_folder
 from sandbox import Limits, ManualClock, World, serve
-from tests.pipelines.ingest.conftest import EPOCH
+from tests.pipelines.conftest import EPOCH
 from tests.pipelines.ingest.others import started
 
 SECOND = 1_000_000_000

@@ -12,7 +12,7 @@ from pipelines.ingest import KeyRights, key_rights
 from sandbox import KEYS, Fault, Laws, Served
 from sandbox.markets import text
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.test_pull import files, table
+from tests.pipelines.ingest.truth import files, table
 
 Feeds = Callable[..., Path]
 BOOKS = "markets: [BTC-USD, LTC-BTC]\nstart: 2016-01-01\ndatasets: {order_books: {}}"

@@ -11,7 +11,7 @@ from sandbox import Fault, Laws, Served
 from sandbox.book import Order
 from sandbox.markets import text
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.test_pull import files, table
+from tests.pipelines.ingest.truth import files, table
 
 Feeds = Callable[..., Path]
 PUBLIC = "exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {public_orders: {}}"

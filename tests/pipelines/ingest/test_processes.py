@@ -13,10 +13,11 @@ from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import PullReport, publish, pull
 from pipelines.settings import Settings
 from sandbox import Fault, ManualClock, Served, World, serve
-from tests.pipelines.ingest.conftest import EPOCH, run, settings_for
+from tests.pipelines.conftest import EPOCH
+from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.others import Other, end
 from tests.pipelines.ingest.test_limits import OVERLOAD
-from tests.pipelines.ingest.test_pull import table, tape_of, trades_of
+from tests.pipelines.ingest.truth import table, tape_of, trades_of
 from warehouse.ledger import FILE_NAME, Ledger
 
 SELECT = ("bitexbit/trades", "bitexbit/tickers", "*/account_trades", "wex/trades")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -14,34 +13,9 @@ import warehouse
 from pipelines.ingest import publish
 from sandbox import Fault, Laws, Served
 from tests.pipelines.ingest.conftest import run, settings_for
+from tests.pipelines.ingest.truth import files, table, tape_of, trades_of
 
 TRADES = "datasets: {trades: {}}"
-
-
-def table(home: Path, query: str) -> list[tuple[object, ...]]:
-    return [tuple(row.values()) for row in warehouse.sql(query, home).to_pylist()]
-
-
-def files(home: Path) -> dict[str, int]:
-    """Every file of the lake with its inode: a file written again has another."""
-    return {str(p): os.stat(p).st_ino for p in (home / "lake").rglob("*.parquet")}
-
-
-def tape_of(server: Served, symbol: str) -> list[tuple[object, ...]]:
-    now = server.world.now()
-    return [
-        (str(t.id), t.timestamp, t.side, Decimal(t.price), Decimal(t.amount))
-        for t in server.world.tapes[symbol].trades()
-        if t.timestamp <= now
-    ]
-
-
-def trades_of(home: Path, exchange: str, symbol: str) -> list[tuple[object, ...]]:
-    return table(
-        home,
-        "SELECT trade_id, epoch_ms(timestamp), side, price, amount FROM trades"
-        f" WHERE exchange = '{exchange}' AND symbol = '{symbol}' ORDER BY trade_id::BIGINT",
-    )
 
 
 def test_everything_once_then_incrementally(exchange: Served, home: Path) -> None:
@@ -65,7 +39,7 @@ def test_everything_once_then_incrementally(exchange: Served, home: Path) -> Non
     assert third.errors == []
     for symbol in ("BTC-USD", "ETH-USD"):
         assert trades_of(home, "bitexbit", symbol) == tape_of(exchange, symbol)
-    changed = {p for p, inode in files(home).items() if before.get(p) != inode}
+    changed = {p for p, now in files(home).items() if before.get(p) != now}
     assert 0 < len(changed) < len(before)
 
 

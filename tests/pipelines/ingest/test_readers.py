@@ -7,7 +7,7 @@ from pathlib import Path
 from sandbox import ManualClock, Served
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.others import started
-from tests.pipelines.ingest.test_pull import tape_of, trades_of
+from tests.pipelines.ingest.truth import tape_of, trades_of
 from tests.pipelines.ingest.worker import READERS
 
 PULLS = 3

@@ -13,7 +13,7 @@ from sandbox import Fault, Served
 from sandbox.markets import text
 from schemas import ConfigError
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.test_pull import files, table
+from tests.pipelines.ingest.truth import files, table
 
 Feeds = Callable[..., Path]
 WHOLE = "markets: all\nstart: 2016-01-01\ndatasets: {{{}}}"
