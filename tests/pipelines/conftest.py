@@ -1,13 +1,16 @@
 """A sandbox exchange and feeds that read it; Dagster around a stand-in for the engine."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from sandbox import ManualClock, Served, World, serve
-from tests.pipelines.engine import FIVE, OFFERS, Engine, write_feed
+from tests.feeds import write_feed
+from tests.pipelines.engine import FIVE, OFFERS, Engine, declare
 
 EPOCH = "2026-01-10T00:00:00"
 
@@ -15,9 +18,11 @@ EPOCH = "2026-01-10T00:00:00"
 @pytest.fixture
 def exchange() -> Iterator[Served]:
     """A sandbox exchange whose clock stands still until a test moves it."""
-    yield from served()
+    with served() as server:
+        yield server
 
 
+@contextmanager
 def served() -> Iterator[Served]:
     world = World(seed=7, epoch=EPOCH, clock=ManualClock(EPOCH))
     with serve(world, limits=False) as server:
@@ -25,18 +30,9 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
-def feeds(tmp_path: Path) -> Callable[[str], Path]:
+def feeds(tmp_path: Path) -> Callable[..., Path]:
     """Write a feeds folder: ``feeds("exchange: wex …")`` makes one feed of the YAML attributes."""
-
-    def write(attributes: str, name: str = "one") -> Path:
-        folder = tmp_path / "feeds" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        body = "".join(f"  {line}\n" for line in attributes.strip().splitlines())
-        text = f"type: pipelines.components.ExchangeFeed\nattributes:\n{body}"
-        (folder / "defs.yaml").write_text(text)
-        return folder.parent
-
-    return write
+    return partial(write_feed, tmp_path / "feeds")
 
 
 @pytest.fixture
@@ -50,7 +46,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
     monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TIDEMARK_FEEDS", str(tmp_path))
     for exchange in OFFERS:
-        write_feed(tmp_path, exchange, exchange, "main", FIVE)
+        declare(tmp_path, exchange, exchange, "main", FIVE)
     return found
 
 

@@ -14,6 +14,7 @@ from pipelines.orchestration.marts import marts_of
 from pipelines.report import Written
 from pipelines.settings import Settings
 from schemas import TidemarkError
+from tests.feeds import write_feed
 
 FIVE = ("trades", "candles", "tickers", "account_trades", "account_transactions")
 OFFERS = {
@@ -21,15 +22,13 @@ OFFERS = {
     "wex": {name: Offer(Cursor.ID) for name in FIVE} | {"candles": Offer(Cursor.DERIVED)},
 }
 FEED = """\
-type: pipelines.components.ExchangeFeed
-attributes:
-  exchange: {exchange}
-  account: {account}
-  markets: [BTC-USD, ETH-USD]
-  start: 2016-01-01
-  datasets:
+exchange: {exchange}
+account: {account}
+markets: [BTC-USD, ETH-USD]
+start: 2016-01-01
+datasets:
 """
-EVERY = '    {}: {{schedule: "*/5 * * * *"}}\n'
+EVERY = '  {}: {{schedule: "*/5 * * * *"}}\n'
 
 
 @dataclass
@@ -78,10 +77,9 @@ class Engine:
         return TableState(rows=50, files=2, newest=newest, gaps=1, lost=0)
 
 
-def write_feed(root: Path, feed: str, exchange: str, account: str, datasets: Sequence[str]) -> None:
-    (root / feed).mkdir()
-    text = FEED.format(exchange=exchange, account=account)
-    (root / feed / "defs.yaml").write_text(text + "".join(EVERY.format(name) for name in datasets))
+def declare(root: Path, feed: str, exchange: str, account: str, datasets: Sequence[str]) -> None:
+    head = FEED.format(exchange=exchange, account=account)
+    write_feed(root, head + "".join(EVERY.format(name) for name in datasets), feed)
 
 
 def keys(*names: str) -> list[dg.AssetKey]:

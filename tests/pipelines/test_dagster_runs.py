@@ -8,7 +8,7 @@ import dagster as dg
 
 from pipelines.orchestration.code import all_definitions
 from schemas import ConfigError, TidemarkError
-from tests.pipelines.engine import EVERYTHING, FIVE, OFFERS, Engine, keys, marts_on, write_feed
+from tests.pipelines.engine import EVERYTHING, FIVE, OFFERS, Engine, declare, keys, marts_on
 
 
 def run(instance: dg.DagsterInstance, *names: str, **tags: str) -> dg.ExecuteInProcessResult:
@@ -119,7 +119,7 @@ def test_wrong_configuration_is_one_message(engine: Engine, instance: dg.Dagster
 def test_two_accounts_share_one_asset(
     engine: Engine, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    write_feed(tmp_path, "wex-desk", "wex", "desk", ["account_trades"])
+    declare(tmp_path, "wex-desk", "wex", "desk", ["account_trades"])
     definitions = all_definitions()
     assert "wex_desk_account_trades" in {s.name for s in definitions.schedules or []}
     assert run(instance, "wex/account_trades", "warehouse/account_trades").success

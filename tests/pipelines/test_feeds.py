@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.base import Cursor, Offer
-from pipelines.feeds import load_feeds, select_jobs
+from pipelines.feeds import Feed, load_feeds, select_jobs
 from schemas import TIMEFRAMES, ConfigError
 
 OFFERS = {
@@ -267,7 +267,7 @@ def test_a_selection_of_nothing(tmp_path: Path, pattern: str, hint: str) -> None
     )
 
 
-def three_feeds(root: Path) -> list:  # type: ignore[type-arg]
+def three_feeds(root: Path) -> list[Feed]:
     head = GOOD.split("    trades:")[0]
     write(root, head + "    trades: {}\n")
     write(root, head.replace("main", "desk") + "    account_trades: {}\n", "desk")

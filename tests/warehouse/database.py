@@ -94,7 +94,7 @@ def worked(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def rows(db: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
-    return db.sql(query).to_arrow_table().to_pylist()  # type: ignore[no-any-return]
+    return list(db.sql(query).to_arrow_table().to_pylist())
 
 
 def places(value: Decimal, digits: int) -> Decimal:

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -103,7 +104,8 @@ def test_any_commits_give_each_id_once_over_segments_and_days(
     tmp_path_factory: pytest.TempPathFactory, commits: list[list[tuple[int, int]]]
 ) -> None:
     home = tmp_path_factory.mktemp("home")
-    ledger, known = Ledger(home), {}
+    ledger = Ledger(home)
+    known: dict[str, datetime] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warehouse.lake.SEGMENT_ROWS", SMALL)
         writer = StreamWriter(home, ledger, TRADES)

@@ -85,7 +85,11 @@ def histories(db: duckdb.DuckDBPyConnection, accounts: int) -> dict[str, list[Mo
             taken = amount if currency == "BTC" else price * amount
             rates = ["0.002", "-0.0002", "0.3", *(["1.5"] if currency == "USD" else [])]
             fee = places(taken * D(chance.choice(rates)), 12)
-            row = {"trade_id": str(990 + place), "timestamp": at(place // 3), "account": account}
+            row: Row = {
+                "trade_id": str(990 + place),
+                "timestamp": at(place // 3),
+                "account": account,
+            }
             row |= {"side": side, "price": price, "amount": amount, "cost": None}
             row |= {"fee_amount": fee if currency else None, "fee_currency": currency}
             stored.append(row)

@@ -58,7 +58,7 @@ def test_other_tools_read_it_as_it_is(tmp_path: Path) -> None:
         "SELECT epoch_us(received_at), query, body, body::JSON ->> '$[0].id'"
         f" FROM read_json('{path}') ORDER BY received_at"
     )
-    assert duckdb.sql(query).fetchall() == [
+    assert duckdb.execute(query).fetchall() == [
         (NOON + 1, "limit=1", '[{"id": 7}]', "7"),
         (NOON + 2, "limit=2", "{}", None),
     ]

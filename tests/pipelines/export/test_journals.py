@@ -18,13 +18,14 @@ from tests.pipelines.export import programs
 from tests.pipelines.export.programs import Loaded, without_nothing
 from tests.warehouse.accounts import Accounts, at, bitstamp, fill, line
 
+WHOLE = Scope()
 ASSETS = (
     "SELECT concat_ws(':', 'Assets', upper(exchange[1]) || exchange[2:], 'Main', currency),"
     " currency, sum(amount) FROM ledger WHERE book = 'account' GROUP BY ALL"
 )
 
 
-def journal(accounts: Accounts, scope: Scope = Scope()) -> str:  # noqa: B008
+def journal(accounts: Accounts, scope: Scope = WHOLE) -> str:
     accounts.db.execute("DROP TABLE IF EXISTS events")
     out = io.StringIO()
     beancount.write(accounts.db, scope, out)

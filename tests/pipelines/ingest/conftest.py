@@ -16,7 +16,8 @@ from tests.pipelines.conftest import served
 @pytest.fixture(scope="module")
 def standing() -> Iterator[Served]:
     """One for several tests: none moves its clock, each sets the laws and faults that it needs."""
-    yield from served()
+    with served() as server:
+        yield server
 
 
 def settings_for(server: Served, home: Path) -> Settings:

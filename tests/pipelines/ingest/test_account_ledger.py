@@ -70,7 +70,7 @@ def test_the_history_is_the_balance_at_every_step(
     settings = settings_for(world, home)
     truth: Truth = {}
     for step in STEPS:
-        world.clock.advance(step)  # type: ignore[attr-defined]
+        world.advance(step)
         report = run(settings, "*/account_trades", "*/account_transactions")
         assert report.errors == []
         truth |= observe(world, home)

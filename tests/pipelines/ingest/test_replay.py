@@ -48,7 +48,7 @@ def test_a_replay_of_what_was_read_well_changes_nothing(
     settings = settings_for(exchange, home)
     for _ in range(2):
         run(settings, feeds_root=both)
-        exchange.clock.advance(900)  # type: ignore[union-attr]
+        exchange.advance(900)
     before, held = stored(home), rows(home)
     coverage = table(home, "FROM coverage")
     report = again(exchange, home)
@@ -64,7 +64,7 @@ def test_a_lake_that_was_lost_comes_back_and_claims_nothing(
     settings, before = settings_for(exchange, home), datetime.now(UTC)
     for _ in range(2):
         assert run(settings, feeds_root=both).errors == []
-        exchange.clock.advance(900)  # type: ignore[union-attr]
+        exchange.advance(900)
     held, after = rows(home), datetime.now(UTC)
     for name in os.listdir(home):
         if name != "raw":
@@ -99,7 +99,7 @@ def test_the_newest_answer_counts_where_rows_change(
     for _ in range(4):
         run(settings, feeds_root=root)
         states.append(dict(table(home, query)))
-        exchange.clock.advance(6 * 3600)  # type: ignore[union-attr]
+        exchange.advance(6 * 3600)
     assert any(states[-1][k] != v for k, v in states[0].items())
     before = stored(home)
     assert changed(again(exchange, home)) == 0
@@ -120,7 +120,7 @@ def test_a_state_of_a_later_answer_that_was_not_kept_stays(
     settings = settings_for(exchange, home)
     run(settings, feeds_root=root)
     feeds(f"exchange: wex\n{spec}" + "{keep_raw: false}}")
-    exchange.clock.advance(24 * 3600)  # type: ignore[union-attr]
+    exchange.advance(24 * 3600)
     from warehouse.clock import now_us
 
     monkeypatch.setattr("warehouse.lake.now_us", lambda: now_us() + 24 * 3600 * 1_000_000)

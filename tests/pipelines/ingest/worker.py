@@ -85,6 +85,7 @@ def read(how: str, home: str) -> None:
     errors: list[str] = []
     wrong: list[str] = []
     reader = READERS[how](Path(home))
+    before, _ = next(reader)  # with what it imports, so that reading goes on while pulls run
     ended = threading.Event()
     start()
 
@@ -93,8 +94,8 @@ def read(how: str, home: str) -> None:
         ended.set()
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
-    reads = before = 0
-    while not ended.is_set():
+    reads = 0
+    while not (reads and ended.is_set()):
         try:
             rows, keys = next(reader)
         except Exception as error:

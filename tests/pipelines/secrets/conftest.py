@@ -13,6 +13,7 @@ import sandbox
 from connectors import Connection, Connector
 from connectors.local import NoLimits
 from sandbox import KEYS
+from tests.feeds import write_feed
 from tests.pipelines.secrets.scene import EXCHANGES, FEED, WRONG, Scene
 from tests.pipelines.secrets.search import Needles
 
@@ -41,9 +42,7 @@ def scene(
             return made
 
         monkeypatch.setattr(f"{module}.signature", signing)
-        folder = tmp_path / "feeds" / name
-        folder.mkdir(parents=True)
-        (folder / "defs.yaml").write_text(FEED.format(exchange=name))
+        write_feed(tmp_path / "feeds", FEED.format(exchange=name), name)
     opening = connectors.open_connector
 
     def at_once(name: str, connection: Connection) -> Connector:

@@ -13,12 +13,10 @@ from sandbox import KEYS, Fault
 from tests.pipelines.secrets.search import Needles, search
 
 FEED = """\
-type: pipelines.components.ExchangeFeed
-attributes:
-  exchange: {exchange}
-  markets: [BTC-USD]
-  start: 2016-01-01
-  datasets: {{tickers: {{keep_raw: true}}, account_trades: {{}}, account_transactions: {{}}}}
+exchange: {exchange}
+markets: [BTC-USD]
+start: 2016-01-01
+datasets: {{tickers: {{keep_raw: true}}, account_trades: {{}}, account_transactions: {{}}}}
 """
 WRONG = "not-the-secret-that-belongs-to-this-key"
 EXCHANGES = ("bitexbit", "wex")
