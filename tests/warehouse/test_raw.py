@@ -143,7 +143,7 @@ for n in range(50):
 def test_processes_append_to_one_file(tmp_path: Path, repo_root: Path) -> None:
     command = [sys.executable, "-c", CHILD, str(tmp_path)]
     children = [subprocess.Popen(command, cwd=repo_root) for _ in range(2)]
-    assert [child.wait(60) for child in children] == [0, 0]
+    assert [child.wait(300) for child in children] == [0, 0]
     (path,) = raw.days(tmp_path, StreamId("wex", "trades", "BTC-USD"))
     found = scan(path)
     assert (len(found.spots), found.torn, found.damaged) == (100, 0, 0)

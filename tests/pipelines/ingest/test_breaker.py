@@ -193,17 +193,17 @@ def test_streams_that_come_during_a_trial_wait_for_its_outcome(pulls: Pulls) -> 
 
     def trial() -> None:
         trying.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         done.append("trial")
 
     first = threading.Thread(target=lambda: breaker.call("a", trial))
     first.start()
-    assert trying.wait(20)
+    assert trying.wait(60)
     second = threading.Thread(target=lambda: breaker.call("b", lambda: done.append("other")))
     second.start()
     go_on.set()
-    first.join(20)
-    second.join(20)
+    first.join(60)
+    second.join(60)
     assert done == ["trial", "other"]
 
 
