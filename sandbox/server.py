@@ -11,7 +11,7 @@ import uvicorn
 
 from sandbox import tape as tapes
 from sandbox.app import build
-from sandbox.clock import Clock, Instant, running_from, wall_clock
+from sandbox.clock import Clock, Instant, ManualClock, running_from, wall_clock
 from sandbox.errors import SandboxError
 from sandbox.exchange import Exchange
 from sandbox.faults import Faults
@@ -67,6 +67,12 @@ class Served:
     @clock.setter
     def clock(self, clock: Clock) -> None:
         self.exchange.world.clock = clock
+
+    def advance(self, seconds: float) -> None:
+        """Move the world's clock on; raises ``SandboxError`` where it runs by itself."""
+        if not isinstance(self.clock, ManualClock):
+            raise SandboxError("this clock runs by itself; serve the world with a ManualClock")
+        self.clock.advance(seconds)
 
     @property
     def env(self) -> dict[str, str]:

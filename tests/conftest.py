@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.pulled import Pulled
+    from tests.warehouse.accounts import Accounts
 
 REPO = Path(__file__).resolve().parent.parent
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
@@ -21,20 +22,22 @@ def repo_root() -> Path:
     return REPO
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """No setting or key of the developer's own machine reaches a test, and none of ours stays."""
-    for name in list(os.environ):
-        if OURS.fullmatch(name):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
-    base = tmp_path_factory.getbasetemp()
-    monkeypatch.setenv("XDG_STATE_HOME", str(base / "state"))
-    together = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    monkeypatch.setenv("XDG_CACHE_HOME", str(together / "cache"))
-    yield
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No setting or key of the developer's own machine reaches a test, and none of ours stays.
+
+    For the whole session: fixtures of a wider scope than a test pull as well.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if OURS.fullmatch(name):
+                patch.delenv(name)
+        patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        base = tmp_path_factory.getbasetemp()
+        patch.setenv("XDG_STATE_HOME", str(base / "state"))
+        together = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        patch.setenv("XDG_CACHE_HOME", str(together / "cache"))
+        yield
 
 
 @pytest.fixture
@@ -55,6 +58,15 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> "Pulled":
     from tests.pulled import pull_everything
 
     return pull_everything(tmp_path_factory.mktemp("pulled") / "home")
+
+
+@pytest.fixture
+def accounts() -> "Iterator[Accounts]":
+    """An account's tables and its ledger, in memory and empty."""
+    from tests.warehouse.accounts import Accounts
+
+    with Accounts() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

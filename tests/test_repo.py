@@ -76,7 +76,8 @@ def test_make_begins_with_setup(target: str, repo_root: Path) -> None:
     assert re.search(rf"^{target}: setup ", makefile, re.MULTILINE)
 
 
-COMMANDS = [c.name or "" for c in (*app.registered_commands, *app.registered_groups)]
+COMMANDS = [c.name or "" for c in app.registered_commands]
+COMMANDS += [g.name or "" for g in app.registered_groups]
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -132,7 +132,7 @@ def utc(moment: datetime | date | str) -> datetime:
 def _microseconds(moment: Moment) -> int | None:
     if moment is None:
         return None
-    return pa.scalar(utc(moment), pa.timestamp("us", "UTC")).value  # type: ignore[no-any-return]
+    return int(pa.scalar(utc(moment), pa.timestamp("us", "UTC")).value)
 
 
 def _files(

@@ -21,6 +21,12 @@ MODULES: Final[dict[str, str]] = {
 DEFAULT: Final = ("tidemark", "dlt", "pandas", "fetch-and-parse")
 
 
+LATE: Final = ("httpcore", "pandas", "pyarrow.compute", "pyarrow.dataset", "pyarrow.parquet")
+"""What libraries import at their first use: pyarrow all of pandas (0.2 s) at its first array."""
+
+
 def load(name: str) -> type[Contestant]:
-    """The class of the contestant ``name``, with all that it imports."""
+    """The class of the contestant ``name``, with all that it would import in its pull."""
+    for late in LATE:
+        importlib.import_module(late)
     return cast(type[Contestant], importlib.import_module(MODULES[name]).RACER)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 import connectors
-from bench.contestants import warm  # noqa: F401
 from bench.contestants.base import Totals
 from bench.contestants.tidemark import NoLimits
 from connectors.base import Connection, Stream, Window

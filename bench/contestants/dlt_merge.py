@@ -22,7 +22,6 @@ from dlt.sources.helpers.rest_client.client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
-from bench.contestants import warm  # noqa: F401
 from bench.contestants.base import Totals, read_back
 
 

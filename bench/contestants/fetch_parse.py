@@ -14,7 +14,6 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench.contestants import warm  # noqa: F401
 from bench.contestants.base import Totals
 
 _PRICE: Final = pa.decimal128(38, 12)

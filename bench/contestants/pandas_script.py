@@ -11,7 +11,6 @@ import duckdb
 import httpx
 import pandas as pd
 
-from bench.contestants import warm  # noqa: F401
 from bench.contestants.base import Totals, read_back
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from bench.contestants import warm  # noqa: F401
 from bench.contestants.base import Totals, read_back
 from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import publish, pull

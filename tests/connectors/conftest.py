@@ -13,6 +13,7 @@ import connectors
 import sandbox
 from connectors import Connection, Connector, Credentials, Cursor, Page, Stream, Window
 from connectors.local import LocalNonces, NoLimits
+from sandbox import Fault
 from schemas import DATASETS
 
 EPOCH = "2026-01-10T00:00:00"
@@ -20,6 +21,19 @@ NOW = "2026-01-10T20:00:00"
 CLOCK = 1_768_000_000.25
 OWN_ORDER: dict[str, int] = {}
 """An order of the account whose key opens WEX: ``id``."""
+HEALING = [
+    Fault("status", status=429, retry_after=3),
+    Fault("status", status=429),
+    Fault("status", status=500),
+    Fault("status", status=502),
+    Fault("status", status=503),
+    Fault("html", status=200),
+    Fault("html", status=503),
+    Fault("truncate"),
+    Fault("cut"),
+    Fault("reset"),
+    Fault("empty"),
+]
 
 
 class World:
@@ -81,6 +95,10 @@ def world(_running: World) -> Iterator[World]:
 @pytest.fixture(params=connectors.names())
 def exchange(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+def fault_name(fault: Fault) -> str:
+    return f"{fault.kind}-{fault.status}-{fault.retry_after}"
 
 
 def ask(connector: Connector, dataset: str, window: Window | None = None) -> Page:

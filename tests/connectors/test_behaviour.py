@@ -13,42 +13,18 @@ import pyarrow as pa
 import pytest
 
 import connectors
-import sandbox
 from connectors import (
-    AuthError,
-    ConfigError,
     ContractError,
-    Credentials,
     Cursor,
-    NotOfferedError,
     RateLimitedError,
     RequestError,
-    Stream,
     TransientError,
     UnreachableError,
     Window,
 )
 from sandbox import Fault
 from schemas import DATASETS
-from tests.connectors.conftest import asked_datasets
-
-HEALING = [
-    Fault("status", status=429, retry_after=3),
-    Fault("status", status=429),
-    Fault("status", status=500),
-    Fault("status", status=502),
-    Fault("status", status=503),
-    Fault("html", status=200),
-    Fault("html", status=503),
-    Fault("truncate"),
-    Fault("cut"),
-    Fault("reset"),
-    Fault("empty"),
-]
-
-
-def fault_name(fault: Fault) -> str:
-    return f"{fault.kind}-{fault.status}-{fault.retry_after}"
+from tests.connectors.conftest import HEALING, asked_datasets, fault_name
 
 
 def rows(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -115,13 +91,13 @@ def test_a_lasting_fault_is_told(world, asked, page_of, fault) -> None:
         page_of(connector, dataset)
     assert isinstance(caught.value, RateLimitedError) == (fault.status == 429)
     assert len(world.waits) == 3
-    assert world.waits == sorted(world.waits) or fault.retry_after or len(set(world.waits)) == 3
+    assert fault.retry_after or world.waits == sorted(world.waits)
 
 
 def test_a_hanging_server_is_left_after_the_timeout(world, asked, page_of) -> None:
     exchange, dataset = asked
     connector = world.open(exchange, timeout=0.2, retries=1)
-    world.server.faults.add(Fault("hang", times=2, seconds=0.6))
+    world.server.faults.add(Fault("hang", times=2, seconds=60))
     with pytest.raises(TransientError, match=r"no whole answer within 0\.2 s"):
         page_of(connector, dataset)
 
@@ -232,67 +208,6 @@ def test_a_window_is_sent_as_given(world, exchange, page_of) -> None:
             assert page.table.num_rows == 5
 
 
-def test_an_unknown_market_is_refused_with_the_servers_words(world, exchange) -> None:
-    connector = world.open(exchange)
-    with pytest.raises(RequestError, match=f"^{exchange}: ") as caught:
-        connector.fetch(Stream("trades", "NO-SUCH"), Window())
-    assert "no_such" in str(caught.value).lower() and world.waits == []
-
-
-def test_what_is_not_offered_is_refused_with_what_is(world, exchange) -> None:
-    connector = world.open(exchange)
-    with pytest.raises(NotOfferedError, match=r"it offers: trades"):
-        connector.fetch(Stream("balances", account="main"), Window())
-    with pytest.raises(NotOfferedError):
-        connector.snapshot("trades", ["BTC-USD"])
-    with pytest.raises(ValueError, match="markets a call"):
-        connector.snapshot("tickers", [])
-
-
-def private_datasets(exchange: str) -> list[str]:
-    return [d for d in connectors.offers(exchange) if DATASETS[d].is_account]
-
-
-@pytest.mark.parametrize("wrong", ["key", "secret"])
-def test_a_wrong_key_or_secret_is_told_with_the_settings(world, exchange, page_of, wrong) -> None:
-    key = sandbox.KEYS[exchange]
-    parts = {"key": key.key, "secret": key.secret, wrong: "Zwrong-4711"}
-    connector = world.open(exchange, credentials=Credentials(**parts), account="desk")
-    for dataset in private_datasets(exchange):
-        with pytest.raises(AuthError) as caught:
-            page_of(connector, dataset)
-        message = str(caught.value)
-        for variable in (f"{exchange.upper()}_DESK_API_KEY", f"{exchange.upper()}_DESK_API_SECRET"):
-            assert variable in message
-        assert "clock" in message and "right" in message
-        for part in parts.values():
-            assert part not in message and part not in repr(caught.value.__context__)
-    assert world.waits == []
-
-
-def test_account_data_without_a_key_is_told_before_any_request(world, exchange, page_of) -> None:
-    connector = world.open(exchange, credentials=None)
-    for dataset in private_datasets(exchange):
-        with pytest.raises(AuthError, match=f"{exchange.upper()}_API_KEY"):
-            page_of(connector, dataset)
-    assert world.server.log.entries == []
-
-
-@pytest.mark.parametrize("fault", [f for f in HEALING if f.kind != "empty"], ids=fault_name)
-def test_nothing_secret_is_in_an_error(world, exchange, page_of, fault, caplog) -> None:
-    caplog.set_level("DEBUG")
-    key = sandbox.KEYS[exchange]
-    world.server.faults.add(dataclasses.replace(fault, times=None))
-    connector = world.open(exchange, retries=1)
-    for dataset in private_datasets(exchange):
-        with pytest.raises(TransientError) as caught:
-            page_of(connector, dataset)
-        shown = f"{caught.value!r} {caught.value} {caught.value.__context__!r} {caplog.text}"
-        shown += repr(connector.__dict__)
-        for secret in (key.key, key.secret):
-            assert secret not in shown
-
-
 def test_threads_share_a_connector_and_its_nonces(world, exchange, page_of) -> None:
     connector = world.open(exchange)
     wanted = [d for d in connector.offers if connector.offers[d].cursor is not Cursor.DERIVED] * 4
@@ -319,10 +234,3 @@ def test_the_limit_is_asked_before_every_request(world, exchange, page_of) -> No
     assert repeated == (public, fast) and public != private
     assert "127.0.0.1" in public and private.endswith("-desk")
     assert slow == 2 and 2 < fast <= 100
-
-
-def test_a_key_that_cannot_be_sent_is_refused_unseen(world, exchange) -> None:
-    for credentials in (Credentials("key\n", "s"), Credentials("", "s"), Credentials("k", "s ")):
-        with pytest.raises(ConfigError, match=f"{exchange.upper()}_API_") as caught:
-            world.open(exchange, credentials=credentials)
-        assert "key\n" not in str(caught.value)

@@ -19,7 +19,6 @@ from connectors import (
     default_base_url,
     names,
     offers,
-    open_connector,
 )
 from connectors.http import key_variables, retry_after
 from connectors.local import LocalLimits, LocalNonces, NoLimits
@@ -210,4 +209,3 @@ def test_local_limits_space_the_calls_of_a_bucket() -> None:
     limits.wait("public", 2)
     assert waits == [0.5, 0.5]
     NoLimits().wait("any", 0.001)
-    assert open_connector

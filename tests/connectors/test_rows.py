@@ -69,11 +69,7 @@ def test_one_odd_row_changes_nothing_about_the_others(rows: list[tuple[str, str,
         ("[1, 2]", "the row is not as documented", None),
         ('"row"', "the row is not as documented", None),
         (text()[:-1] + ', "price": "1"}', "the key 'price' stands twice in the row", None),
-        (
-            text(id=10**4400) if hasattr(int, "x") else text(id="9" * 30),
-            "trade_id is not an id",
-            None,
-        ),
+        (text(id="9" * 30), "trade_id is not an id", None),
     ],
 )
 def test_an_odd_row_is_rejected_as_received(row: str, reason: str, cursor: int | None) -> None:

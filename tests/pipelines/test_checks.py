@@ -1,12 +1,11 @@
 """The asset check on balances: red where a difference is unexplained, and only there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pytest
 
 import warehouse
 from pipelines.feeds import load_feeds
@@ -25,12 +24,6 @@ attributes:
 TRANSFERS = StreamId("bitexbit", "account_transactions", "main")
 FILLS = StreamId("bitexbit", "account_trades", "main")
 BALANCES = StreamId("bitexbit", "balances", "main")
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as found:
-        yield found
 
 
 def checks(folder: Path, datasets: str) -> list[dg.AssetChecksDefinition]:

@@ -1,23 +1,19 @@
 """``tidemark address``: shown in part, stored nowhere, and said clearly where it cannot be had."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipelines.cli import main
 from pipelines.cli.address import masked
-from sandbox import ManualClock, Served, World, serve
-
-EPOCH = "2026-01-10T00:00:00"
+from sandbox import Served
 
 
 @pytest.fixture
-def server(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    with serve(World(7, EPOCH, ManualClock(EPOCH)), limits=False) as served:
-        for name, value in served.env.items():
-            monkeypatch.setenv(name, value)
-        yield served
+def server(exchange: Served, home: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
+    for name, value in exchange.env.items():
+        monkeypatch.setenv(name, value)
+    return exchange
 
 
 def test_an_address_is_masked_unless_asked_for_in_full(

@@ -1,11 +1,12 @@
+"""Feeds: what a file declares, what is wrong in it, and which jobs a pattern selects."""
+
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from connectors.base import Cursor, Offer
-from pipelines import cron
-from pipelines.feeds import FEEDS_ROOT, load_feeds, select_jobs
+from pipelines.feeds import Feed, load_feeds, select_jobs
 from schemas import TIMEFRAMES, ConfigError
 
 OFFERS = {
@@ -266,7 +267,7 @@ def test_a_selection_of_nothing(tmp_path: Path, pattern: str, hint: str) -> None
     )
 
 
-def three_feeds(root: Path) -> list:  # type: ignore[type-arg]
+def three_feeds(root: Path) -> list[Feed]:
     head = GOOD.split("    trades:")[0]
     write(root, head + "    trades: {}\n")
     write(root, head.replace("main", "desk") + "    account_trades: {}\n", "desk")
@@ -278,57 +279,3 @@ def test_no_feeds_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("TIDEMARK_FEEDS", str(tmp_path))
     with pytest.raises(ConfigError, match="no feed is declared in"):
         select_jobs(load_feeds(), [])
-
-
-ONLY_BITEXBIT = {
-    "public_orders": "0 * * * *",
-    "currencies": "0 0 * * *",
-    "trading_fees": "0 0 * * *",
-}
-
-
-def test_the_shipped_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    feeds = load_feeds(FEEDS_ROOT)
-    assert [feed.name for feed in feeds] == ["bitexbit", "wex"]
-    for feed in feeds:
-        assert feed.markets == ("BTC-USD", "ETH-USD")
-        assert feed.start == datetime(2016, 1, 1, tzinfo=UTC)
-        assert {name: spec.schedule for name, spec in feed.datasets.items()} == {
-            "trades": "*/5 * * * *",
-            "candles": "*/5 * * * *",
-            "tickers": "* * * * *",
-            "account_trades": "*/15 * * * *",
-            "account_transactions": "*/15 * * * *",
-            "account_orders": "*/15 * * * *",
-            "balances": "0 * * * *",
-            "order_books": "*/15 * * * *",
-            "markets": "0 0 * * *",
-            **(ONLY_BITEXBIT if feed.name == "bitexbit" else {}),
-        }
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "* * * * *", "*/15 0-6 1,15 jan-mar mon", "0 0 * * 7", "5,10-20/3 4 * 12 SUN", "@daily",
-        "59 23 31 12 0", "0-59/5 * * * mon-fri",
-    ],
-)  # fmt: skip
-def test_cron_that_dagster_takes_too(text: str) -> None:
-    from dagster._utils.schedules import is_valid_cron_schedule
-
-    assert cron.problem(text) is None
-    assert is_valid_cron_schedule(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", "*", "* * * * * *", "a * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *",
-        "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *", "5/ * * * *", "1,,2 * * * *",
-        "@sometimes", "* * * foo *", "-5 * * * *", "٣ * * * *",
-    ],
-)  # fmt: skip
-def test_what_is_not_cron(text: str) -> None:
-    assert cron.problem(text) is not None

@@ -1,32 +1,34 @@
 """``tidemark replay``: without any network, with clear messages and the contracted exit codes."""
 
 import re
+import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipelines.cli import main
-from sandbox import Served
-from tests.pipelines.ingest.conftest import exchange, feeds  # noqa: F401
+from tests.feeds import write_feed
+from tests.pipelines.conftest import served
+from tests.pipelines.ingest.conftest import run, settings_for
 from warehouse import raw
 from warehouse.ledger import StreamId
 
 FILLS = StreamId("bitexbit", "account_trades", "main")
-FEED = "exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\n"
+FEED = (
+    "exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\n"
+    "datasets: {tickers: {}, account_trades: {}}"
+)
 Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def tidemark(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(*arguments: str) -> tuple[int, str, str]:
-        if arguments[0] == "replay":
-            with monkeypatch.context() as offline:
-                offline.setattr(socket.socket, "connect", _refuse)
-                offline.setattr(socket, "getaddrinfo", _refuse)
-                code = main(arguments)
-        else:
+        with monkeypatch.context() as offline:
+            offline.setattr(socket.socket, "connect", _refuse)
+            offline.setattr(socket, "getaddrinfo", _refuse)
             code = main(arguments)
         said = capsys.readouterr()
         assert "Traceback" not in said.err
@@ -39,22 +41,23 @@ def _refuse(*_: object) -> None:
     raise AssertionError("a replay asks nobody")
 
 
+@pytest.fixture(scope="module")
+def pulled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A feed ``mine`` in ``feeds``, and what it pulled in ``home``."""
+    place = tmp_path_factory.mktemp("pulled")
+    root = write_feed(place / "feeds", FEED, "mine")
+    with served() as server:
+        assert run(settings_for(server, place / "home"), feeds_root=root).ok
+    return place
+
+
 @pytest.fixture
-def pulled(
-    exchange: Served,  # noqa: F811
-    feeds: Callable[..., Path],  # noqa: F811
-    home: Path,
-    tidemark: Run,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Path]:
-    """A home with kept answers of the feed ``mine``."""
-    root = feeds(f"{FEED}datasets: {{tickers: {{}}, account_trades: {{}}}}", "mine")
-    monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
-    for name, value in exchange.env.items():
-        monkeypatch.setenv(name, value)
-    assert tidemark("pull")[0] == 0
+def pulled(pulled_once: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The kept answers of a home of one's own."""
+    shutil.copytree(pulled_once / "home", home, symlinks=True, dirs_exist_ok=True)
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(pulled_once / "feeds"))
     (path,) = raw.days(home, FILLS)
-    yield path
+    return path
 
 
 def test_nothing_kept(home: Path, tidemark: Run) -> None:

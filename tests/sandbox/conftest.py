@@ -35,7 +35,7 @@ def served(made_once: sandbox.World, clock: sandbox.ManualClock) -> Iterator[san
 
 @pytest.fixture
 def http(served: sandbox.Served) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.base_url, timeout=10) as client:
+    with httpx.Client(base_url=served.base_url, timeout=60) as client:
         yield client
 
 

@@ -61,11 +61,11 @@ def test_the_command_serves_until_interrupted(repo_root: Path) -> None:
             url = lines[0].split(" on ")[1].split()[0]
             assert f"  export BITEXBIT_BASE_URL={url}\n" in lines
             assert any(line.startswith("  export WEX_API_SECRET=") for line in lines)
-            answer = httpx.get(f"{url}/api/v2/public/trades?symbol=BTC_USD&limit=3")
+            answer = httpx.get(f"{url}/api/v2/public/trades?symbol=BTC_USD&limit=3", timeout=60)
             assert len(answer.json()) == 3
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(10)
+            process.wait(60)
     assert process.returncode == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(url.rsplit(":", 1)[1]))) != 0

@@ -17,6 +17,7 @@ from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import publish, pull
 from pipelines.settings import load_settings
 from sandbox import Fault, ManualClock, Served, World, serve
+from tests.feeds import write_feed
 from warehouse.ledger import Ledger, StreamId
 
 EPOCH = "2026-01-10T00:00:00"
@@ -61,17 +62,6 @@ class Figures:
     differences: list[str] = field(default_factory=list)
 
 
-def write_feeds(folder: Path) -> Path:
-    """The feeds that are tortured."""
-    for name, attributes in FEEDS.items():
-        lines = f"{attributes}\n{DATASETS}".splitlines()
-        body = "".join(f"  {line}\n" for line in lines)
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        text = f"type: pipelines.components.ExchangeFeed\nattributes:\n{body}"
-        (folder / name / "defs.yaml").write_text(text)
-    return folder
-
-
 def one_pull(env: dict[str, str], feeds: Path) -> None:
     """A pull and a publish, in a process of its own that may be killed at any moment."""
     settings = load_settings(env, None)
@@ -85,7 +75,9 @@ def torture(
     """Kill ``kills`` pulls of one home, then let it converge and compare it with a fresh one."""
     rng = random.Random(seed)
     figures = Figures()
-    feeds = write_feeds(folder / "feeds")
+    feeds = folder / "feeds"
+    for name, attributes in FEEDS.items():
+        write_feed(feeds, f"{attributes}\n{DATASETS}", name)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.torture.driver"])
     world = World(seed=seed, epoch=EPOCH, clock=ManualClock(EPOCH))
@@ -111,7 +103,7 @@ def torture(
             if process.exitcode not in (0, -9):
                 figures.differences.append(f"a pull ended with {process.exitcode}")
             if rng.random() < 0.3:
-                server.clock.advance(rng.randint(1, 600))  # type: ignore[union-attr]
+                server.advance(rng.randint(1, 600))
                 longest = 1.5
             if (figures.kills + figures.finished) % 10 == 0:
                 figures.differences += broken(folder / "home", server)

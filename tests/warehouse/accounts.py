@@ -1,8 +1,10 @@
 """An account's rows in memory, with the views of the account ledger over them."""
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -119,3 +121,30 @@ def fill(id_: int, when: datetime, side: str, price: str, amount: str, **more: A
         "cost": Decimal(price) * Decimal(amount),
     }
     return made | more
+
+
+def bitstamp(folder: Path) -> tuple[list[Row], list[Row]]:
+    """The recorded history as trades and transactions.
+
+    Amounts of USD are the exchange's own: it rounds each cost to cents, so ``cost`` is not price
+    times amount. The fee of a deposit is not part of its amount: it is a debit of its own.
+    """
+    text = (folder / "bitstamp_user_transactions_2018-01.json").read_text()
+    trades, transfers = [], []
+    for row in json.loads(text, parse_float=Decimal, parse_int=Decimal):
+        usd, btc = Decimal(row["usd"]), Decimal(row["btc"])
+        when = datetime.fromisoformat(row["datetime"]).replace(tzinfo=UTC)
+        if row["type"] == "2":
+            made = fill(int(row["id"]), when, "buy" if btc > 0 else "sell", "1", "1")
+            made |= {"symbol": "BTC-USD", "price": Decimal(row["btc_usd"]), "amount": abs(btc)}
+            made |= {"cost": abs(usd), "order_id": str(row["order_id"])}
+            made |= {"fee_amount": Decimal(row["fee"]), "fee_currency": "USD"}
+            trades.append(made)
+        else:
+            kind = "deposit" if row["type"] == "0" else "withdrawal"
+            currency, amount = ("USD", usd) if usd else ("BTC", btc)
+            transfers.append(line(int(row["id"]), when, kind, str(abs(amount)), currency))
+            if fee := Decimal(row["fee"]):
+                text = f"fee of deposit {row['id']}"
+                transfers.append(line(-int(row["id"]), when, "debit", str(fee), "USD", text))
+    return trades, transfers

@@ -75,8 +75,26 @@ def fill(
     insert(db, "account_trades", **(values | more))
 
 
+def worked(db: duckdb.DuckDBPyConnection) -> None:
+    """Two lots, a sale over both, one of the rest and more.
+
+    1  buy   2 BTC at 100, fee 0.1 BTC    lot of 1.9 for 200
+    2  buy   1 BTC at 130, fee 3 USD      lot of 1   for 133
+    3  sell  2.4 at 150, fee 0.36 USD     brings 359.64
+    4  sell  1 at 90                      brings 90: 0.5 of lot 2, 0.5 of nothing
+    5  buy   1 at 80                      comes after that sale: not its lot
+    6  sell  0.25 at 100                  brings 25
+    """
+    fill(db, 1, at(1), "buy", "100", "2", "0.1", "BTC")
+    fill(db, 2, at(2), "buy", "130", "1", "3", "USD")
+    fill(db, 3, at(3), "sell", "150", "2.4", "0.36", "USD")
+    fill(db, 4, at(4), "sell", "90", "1")
+    fill(db, 5, at(5), "buy", "80", "1")
+    fill(db, 6, at(6), "sell", "100", "0.25")
+
+
 def rows(db: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
-    return db.sql(query).to_arrow_table().to_pylist()  # type: ignore[no-any-return]
+    return list(db.sql(query).to_arrow_table().to_pylist())
 
 
 def places(value: Decimal, digits: int) -> Decimal:

@@ -1,20 +1,12 @@
 """The account ledger: each economic event once, exactly, and balanced against another book."""
 
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.warehouse.accounts import Accounts, Row, at, fill, line
-
-
-@pytest.fixture
-def accounts() -> Iterator[Accounts]:
-    with Accounts() as found:
-        yield found
+from tests.warehouse.accounts import Accounts, at, bitstamp, fill, line
 
 
 def entries(accounts: Accounts) -> list[tuple[object, ...]]:
@@ -22,33 +14,6 @@ def entries(accounts: Accounts) -> list[tuple[object, ...]]:
         "SELECT kind, currency, amount, balance, source_dataset, source_id, exact_id FROM ledger"
         " WHERE book = 'account' ORDER BY entry"
     )
-
-
-def bitstamp(folder: Path) -> tuple[list[Row], list[Row]]:
-    """The recorded history as trades and transactions.
-
-    Amounts of USD are the exchange's own: it rounds each cost to cents, so ``cost`` is not price
-    times amount. The fee of a deposit is not part of its amount: it is a debit of its own.
-    """
-    text = (folder / "bitstamp_user_transactions_2018-01.json").read_text()
-    trades, transfers = [], []
-    for row in json.loads(text, parse_float=Decimal, parse_int=Decimal):
-        usd, btc = Decimal(row["usd"]), Decimal(row["btc"])
-        when = datetime.fromisoformat(row["datetime"]).replace(tzinfo=UTC)
-        if row["type"] == "2":
-            made = fill(int(row["id"]), when, "buy" if btc > 0 else "sell", "1", "1")
-            made |= {"symbol": "BTC-USD", "price": Decimal(row["btc_usd"]), "amount": abs(btc)}
-            made |= {"cost": abs(usd), "order_id": str(row["order_id"])}
-            made |= {"fee_amount": Decimal(row["fee"]), "fee_currency": "USD"}
-            trades.append(made)
-        else:
-            kind = "deposit" if row["type"] == "0" else "withdrawal"
-            currency, amount = ("USD", usd) if usd else ("BTC", btc)
-            transfers.append(line(int(row["id"]), when, kind, str(abs(amount)), currency))
-            if fee := Decimal(row["fee"]):
-                text = f"fee of deposit {row['id']}"
-                transfers.append(line(-int(row["id"]), when, "debit", str(fee), "USD", text))
-    return trades, transfers
 
 
 def test_a_recorded_account_adds_up_to_nothing(accounts: Accounts, shared_data: Path) -> None:

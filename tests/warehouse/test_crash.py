@@ -26,7 +26,7 @@ REPO = Path(__file__).resolve().parents[2]
 def _killed(folder: Path, *scenarios: str) -> None:
     """Fill ``folder`` with homes whose processes were killed."""
     command = [sys.executable, "-m", "tests.warehouse.crash_child", str(folder), *scenarios]
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,9 +1,9 @@
-"""Commits into the lake: which file a row goes to, and that it is there once."""
+"""Commits into the lake: every row is there once, whatever comes in whatever order."""
 
 import itertools
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import DATASETS, Period, dataset
+from schemas import dataset
 from tests.warehouse.tools import (
     CANDLES,
     DAY,
@@ -20,7 +20,6 @@ from tests.warehouse.tools import (
     HOURLY,
     NOON,
     STREAMS,
-    TICKERS,
     TRADES,
     TRANSFERS,
     assert_each_once,
@@ -33,7 +32,6 @@ from tests.warehouse.tools import (
     store,
     table,
 )
-from warehouse import files
 from warehouse.lake import StreamWriter
 from warehouse.ledger import Ledger, StreamId, StreamState
 from warehouse.quarantine import Refused
@@ -45,10 +43,6 @@ SMALL = 5
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("warehouse.lake.SEGMENT_ROWS", SMALL)
     yield
-
-
-def _names(home: Path) -> list[str]:
-    return [p.relative_to(home / "lake").as_posix() for p in parquet(home)]
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda s: s.dataset)
@@ -70,69 +64,6 @@ def test_a_commit_stores_every_row_once_and_as_declared(home: Path, stream: Stre
 def _exact(stream: StreamId, one: dict[str, object]) -> dict[str, object]:
     typed: dict[str, object] = table(stream, [one]).to_pylist()[0]
     return typed
-
-
-@pytest.mark.parametrize(
-    ("stream", "names"),
-    [
-        (TRADES, ["2023-12-31", "2024-01-01", "2024-02-29", "2024-03-01"]),
-        (CANDLES, ["5m-2023-12", "5m-2024-01", "5m-2024-02", "5m-2024-03"]),
-        (TICKERS, ["2023-12", "2024-01", "2024-02", "2024-03"]),
-        (FILLS, ["2023", "2024"]),
-        (TRANSFERS, ["2023", "2024"]),
-    ],
-    ids=lambda v: v.dataset if isinstance(v, StreamId) else None,
-)
-def test_rows_are_split_by_period_to_the_microsecond(
-    home: Path, stream: StreamId, names: list[str]
-) -> None:
-    new_year, march = (
-        int(datetime(2024, month, 1, tzinfo=UTC).timestamp()) * 1_000_000 for month in (1, 3)
-    )
-    times = (new_year - 1, new_year, march - 1, march)
-    store(home, stream, [row(stream, k, t) for k, t in enumerate(times, 1)])
-    assert [Path(n).stem for n in _names(home)] == names
-    declared = dataset(stream.dataset)
-    for record in Ledger(home).files(stream):
-        low, high = files.period_bounds(declared, record.period)
-        assert record.min_time is not None and record.max_time is not None
-        assert low <= record.min_time <= record.max_time < high
-    assert_published(home)
-
-
-@given(st.integers(0, 4_102_444_800_000_000), st.sampled_from(sorted(DATASETS)))
-@settings(deadline=None)
-def test_a_period_holds_its_times_and_touches_its_neighbours(time: int, name: str) -> None:
-    declared = dataset(name)
-    period = files.period_of(declared, time)
-    low, high = files.period_bounds(declared, period)
-    assert low <= time < high
-    if declared.period is not Period.ALL:
-        assert files.period_bounds(declared, files.period_of(declared, low - 1))[1] == low
-        assert files.period_bounds(declared, files.period_of(declared, high))[0] == high
-
-
-@pytest.mark.parametrize("stream", [*STREAMS, HOURLY], ids=lambda s: s.stream)
-def test_a_file_name_tells_its_period_and_only_to_its_stream(stream: StreamId) -> None:
-    declared = dataset(stream.dataset)
-    period = files.period_of(declared, NOON)
-    for segment in (0, 1, 1000):
-        name = files.stem(declared, stream, period, segment)
-        assert files.period_of_name(declared, stream, f"{name}.parquet") == period
-        assert files.period_of_name(declared, stream, f".{name}.4711.tmp") == period
-    assert files.period_of_name(declared, stream, "notes.parquet") is None
-    if stream is CANDLES:
-        for other in ("15m-2024-08", "1h-2024-08", "2024-08"):
-            assert files.period_of_name(declared, stream, f"{other}.parquet") is None
-
-
-def test_a_quarantine_file_belongs_to_one_stream_even_where_names_begin_alike() -> None:
-    declared = dataset("quarantine")
-    mine = StreamId("x", "quarantine", "account_trades.main")
-    other = StreamId("x", "quarantine", "account_trades.main.eu")
-    name = files.stem(declared, other, "all", 0)
-    assert files.period_of_name(declared, other, f"{name}.parquet") == "all"
-    assert files.period_of_name(declared, mine, f"{name}.parquet") is None
 
 
 def test_a_full_day_grows_segments_and_rows_find_theirs(home: Path, small_segments: None) -> None:
@@ -173,7 +104,8 @@ def test_any_commits_give_each_id_once_over_segments_and_days(
     tmp_path_factory: pytest.TempPathFactory, commits: list[list[tuple[int, int]]]
 ) -> None:
     home = tmp_path_factory.mktemp("home")
-    ledger, known = Ledger(home), {}
+    ledger = Ledger(home)
+    known: dict[str, datetime] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warehouse.lake.SEGMENT_ROWS", SMALL)
         writer = StreamWriter(home, ledger, TRADES)

@@ -129,7 +129,7 @@ def test_several_programs_write_at_once_from_the_very_first_moment(home: Path) -
         child.stdin.write("go\n")
         child.stdin.flush()
     for child in children:
-        _, error = child.communicate(timeout=60)
+        _, error = child.communicate(timeout=300)
         assert child.returncode == 0, error
     with Ledger(home).reading() as db:
         assert db.execute("SELECT count(*), count(DISTINCT change) FROM files").fetchone() == (
@@ -214,7 +214,7 @@ def test_streams_do_not_wait_for_each_other_but_each_for_itself(home: Path) -> N
         for thread in threads:
             thread.start()
         for thread in threads[:2]:
-            thread.join(5)
+            thread.join(60)
         assert sorted(got) == sorted(names[:2])
-    threads[2].join(10)
+    threads[2].join(60)
     assert sorted(got) == sorted(names)

@@ -10,7 +10,18 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tests.warehouse.database import EXACT, START, at, database, fill, insert, places, rows, trade
+from tests.warehouse.database import (
+    EXACT,
+    START,
+    Row,
+    at,
+    database,
+    fill,
+    insert,
+    places,
+    rows,
+    trade,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEAST = Decimal("0.000000000001")
@@ -28,11 +39,6 @@ HALVES = [
 def empty() -> Iterator[duckdb.DuckDBPyConnection]:
     with database() as db:
         yield db
-
-
-@pytest.fixture
-def db() -> duckdb.DuckDBPyConnection:
-    return database()
 
 
 def test_ratio_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None:
@@ -134,7 +140,7 @@ def test_candles_are_those_of_a_model(db: duckdb.DuckDBPyConnection) -> None:
     for exchange, time, _, price_, amount_ in sorted(made):
         opening = time - (time - EPOCH) % timedelta(minutes=7)
         slots[exchange, opening].append((price_, amount_))
-    wanted = [
+    wanted: list[Row] = [
         {
             "exchange": exchange,
             "symbol": "BTC-USD",
@@ -215,7 +221,7 @@ def test_account_value_of_a_history_alone(db: duckdb.DuckDBPyConnection) -> None
         given = {"transaction_id": str(number), "currency": currency, "amount": Decimal(amount)}
         insert(db, "account_transactions", timestamp=at(minute), **transfer, **given)
     fill(db, 1, at(day + 3), "buy", "0.003", "10", symbol="LTC-BTC")
-    candle = dict.fromkeys(("open", "high", "low", "close"), Decimal("70000.1"))
+    candle: Row = dict.fromkeys(("open", "high", "low", "close"), Decimal("70000.1"))
     candle |= {"timeframe": "1h", "timestamp": at(-60), "is_final": True, "volume": Decimal(1)}
     insert(db, "candles", **candle)
     found = rows(db, "SELECT currency, timestamp, total, price, value FROM account_value()")

@@ -1,236 +1,12 @@
-"""Marts against figures worked by hand and against models in Python, over hand-made rows."""
+"""Marts against figures worked by hand, over hand-made rows."""
 
-import random
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
-from typing import NamedTuple
 
 import duckdb
-import pytest
 
-from tests.warehouse.database import (
-    EXACT,
-    Row,
-    at,
-    database,
-    fill,
-    insert,
-    insert_all,
-    places,
-    rows,
-    trade,
-)
+from tests.warehouse.database import at, fill, insert, rows, trade, worked
 
 D = Decimal
-LEAST = Fraction(1, 10**18)
-Part = tuple[str, str | None, Decimal, Decimal | None, Decimal, Decimal | None]
-"""sale, lot, amount, cost, proceeds, profit"""
-
-
-@pytest.fixture
-def db() -> duckdb.DuckDBPyConnection:
-    return database()
-
-
-def profit(db: duckdb.DuckDBPyConnection, method: str) -> list[Part]:
-    query = (
-        "SELECT fill_id, lot_fill_id, amount, cost, proceeds, profit"
-        f" FROM realised_profit('{method}') ORDER BY timestamp, fill_id, "
-        " bought_at NULLS LAST, cost NULLS LAST"
-    )
-    return db.execute(query).fetchall()
-
-
-def worked(db: duckdb.DuckDBPyConnection) -> None:
-    """Two lots, a sale over both, one of the rest and more.
-
-    1  buy   2 BTC at 100, fee 0.1 BTC    lot of 1.9 for 200
-    2  buy   1 BTC at 130, fee 3 USD      lot of 1   for 133
-    3  sell  2.4 at 150, fee 0.36 USD     brings 359.64
-    4  sell  1 at 90                      brings 90: 0.5 of lot 2, 0.5 of nothing
-    5  buy   1 at 80                      comes after that sale: not its lot
-    6  sell  0.25 at 100                  brings 25
-    """
-    fill(db, 1, at(1), "buy", "100", "2", "0.1", "BTC")
-    fill(db, 2, at(2), "buy", "130", "1", "3", "USD")
-    fill(db, 3, at(3), "sell", "150", "2.4", "0.36", "USD")
-    fill(db, 4, at(4), "sell", "90", "1")
-    fill(db, 5, at(5), "buy", "80", "1")
-    fill(db, 6, at(6), "sell", "100", "0.25")
-
-
-def test_fifo_by_hand(db: duckdb.DuckDBPyConnection) -> None:
-    worked(db)
-    # sale 3 brings 359.64 / 2.4 = 149.85 a unit; lot 2 costs 133 a unit
-    assert profit(db, "fifo") == [
-        ("3", "1", D("1.9"), D(200), D("284.715"), D("84.715")),
-        ("3", "2", D("0.5"), D("66.5"), D("74.925"), D("8.425")),
-        ("4", "2", D("0.5"), D("66.5"), D(45), D("-21.5")),
-        ("4", None, D("0.5"), None, D(45), None),
-        ("6", "5", D("0.25"), D(20), D(25), D(5)),
-    ]
-
-
-def test_average_by_hand(db: duckdb.DuckDBPyConnection) -> None:
-    worked(db)
-    first = D("275.586206896551724138")  # of the pool: 2.9 for 333
-    rest = 333 - first
-    assert profit(db, "average") == [
-        ("3", None, D("2.4"), first, D("359.64"), D("359.64") - first),
-        ("4", None, D("0.5"), rest, D(45), 45 - rest),
-        ("4", None, D("0.5"), None, D(45), None),
-        ("6", None, D("0.25"), D(20), D(25), D(5)),
-    ]
-
-
-def test_an_unknown_cost_is_not_averaged_away(db: duckdb.DuckDBPyConnection) -> None:
-    """Buy 2 cost more than fits: of its pool nothing is known, of the next one all is."""
-    fill(db, 1, at(1), "buy", "100", "1")
-    fill(db, 2, at(2), "buy", "100000000000", "10000000000", cost=None)
-    fill(db, 3, at(3), "sell", "100", "10000000001")
-    fill(db, 4, at(4), "buy", "100", "1")
-    fill(db, 5, at(5), "sell", "110", "1")
-    assert [(p[0], p[3], p[5]) for p in profit(db, "average")] == [
-        ("3", None, None),
-        ("5", 100, 10),
-    ]
-
-
-def test_positions(db: duckdb.DuckDBPyConnection) -> None:
-    worked(db)
-    query = "SELECT bought, sold, taken_to - taken_from, all_bought - taken_to FROM marts.positions"
-    assert db.execute(f"{query} ORDER BY place").fetchall() == [
-        (D("1.9"), 0, 0, D("1.9")),
-        (1, 0, 0, D("2.9")),
-        (0, D("2.4"), D("2.4"), D("0.5")),
-        (0, 1, D("0.5"), 0),
-        (1, 0, 0, 1),
-        (0, D("0.25"), D("0.25"), D("0.75")),
-    ]
-
-
-def test_no_method(db: duckdb.DuckDBPyConnection) -> None:
-    worked(db)
-    for method in ("'lifo'", "NULL"):
-        with pytest.raises(duckdb.Error, match=f"not a method: {method.strip(chr(39))}"):
-            db.execute(f"FROM realised_profit({method})")
-
-
-@dataclass(frozen=True)
-class Move:
-    """A fill as it changes two balances, worked out from what the exchange told."""
-
-    fill_id: str
-    base: Fraction
-    quote: Fraction
-
-
-def histories(db: duckdb.DuckDBPyConnection, accounts: int) -> dict[str, list[Move]]:
-    """Fills at random, stored; and what they come to. Some accounts sell what they never bought,
-    some deal in a billionth of a unit of quote currency; fees are taken in either currency, in a
-    third one, or paid back."""
-    chance = random.Random(5)
-    stored: list[Row] = []
-    moves: dict[str, list[Move]] = {}
-    for number in range(accounts):
-        account = f"a{number}"
-        cents, eager = chance.choice([-2, -2, -8, -12]), chance.choice([0.3, 0.5, 0.7])
-        for place in range(chance.randrange(1, 20)):
-            side = "buy" if chance.random() < eager else "sell"
-            amount = D(chance.randrange(1, 10 ** chance.randrange(2, 18))).scaleb(-8)
-            price = D(chance.randrange(1, 10**6)).scaleb(cents)
-            currency = chance.choice(["BTC", "USD", "BNB", None])
-            taken = amount if currency == "BTC" else price * amount
-            rates = ["0.002", "-0.0002", "0.3", *(["1.5"] if currency == "USD" else [])]
-            fee = places(taken * D(chance.choice(rates)), 12)
-            row = {"trade_id": str(990 + place), "timestamp": at(place // 3), "account": account}
-            row |= {"side": side, "price": price, "amount": amount, "cost": None}
-            row |= {"fee_amount": fee if currency else None, "fee_currency": currency}
-            stored.append(row)
-            way = 1 if side == "buy" else -1
-            base = way * Fraction(amount) - (Fraction(fee) if currency == "BTC" else 0)
-            cost = Fraction(places(EXACT.multiply(price, amount), 18))
-            quote = -way * cost - (Fraction(fee) if currency == "USD" else 0)
-            moves.setdefault(account, []).append(Move(row["trade_id"], base, quote))
-    insert_all(db, "account_trades", stored)
-    return moves
-
-
-class Sold(NamedTuple):
-    fill_id: str
-    lot: str | None
-    amount: Fraction
-    cost: Fraction | None
-    proceeds: Fraction
-
-
-def by_fifo(moves: Iterable[Move]) -> Iterator[Sold]:
-    lots: deque[tuple[str, Fraction, Fraction]] = deque()
-    for move in moves:
-        if move.base > 0:
-            lots.append((move.fill_id, move.base, -move.quote / move.base))
-            continue
-        left, unit = -move.base, move.quote / -move.base
-        while left and lots:
-            lot, held, cost = lots.popleft()
-            used = min(left, held)
-            yield Sold(move.fill_id, lot, used, used * cost, used * unit)
-            left -= used
-            if held > used:
-                lots.appendleft((lot, held - used, cost))
-        if left:
-            yield Sold(move.fill_id, None, left, None, left * unit)
-
-
-def by_average(moves: Iterable[Move]) -> Iterator[Sold]:
-    held = paid = Fraction(0)
-    for move in moves:
-        if move.base > 0:
-            held, paid = held + move.base, paid - move.quote
-            continue
-        sold, unit = min(held, -move.base), move.quote / -move.base
-        if sold:
-            cost = paid * sold / held
-            yield Sold(move.fill_id, None, sold, cost, sold * unit)
-            held, paid = held - sold, paid - cost
-        if sold < -move.base:
-            beyond = -move.base - sold
-            yield Sold(move.fill_id, None, beyond, None, beyond * unit)
-
-
-@pytest.mark.parametrize(("method", "model"), [("fifo", by_fifo), ("average", by_average)])
-def test_profit_is_what_fractions_say(
-    db: duckdb.DuckDBPyConnection, method: str, model: Callable[[Iterable[Move]], Iterator[Sold]]
-) -> None:
-    accounts = histories(db, 150)
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows(db, f"FROM realised_profit('{method}')"):
-        found[row["account"]].append(row)
-    priced = 0
-    for account, moves in accounts.items():
-        told = {(r["fill_id"], r["lot_fill_id"], r["cost"] is None): r for r in found[account]}
-        wanted = {(part.fill_id, part.lot, part.cost is None): part for part in model(moves)}
-        assert told.keys() == wanted.keys()
-        assert len(told) == len(found[account])
-        for key, part in wanted.items():
-            row = told[key]
-            assert row["amount"] == part.amount
-            assert abs(Fraction(row["proceeds"]) - part.proceeds) <= LEAST
-            if part.cost is None:
-                assert row["profit"] is None
-                continue
-            # a pool's roundings add up, one for each run of sales
-            assert abs(Fraction(row["cost"]) - part.cost) <= LEAST * len(moves)
-            assert row["profit"] == EXACT.subtract(row["proceeds"], row["cost"])
-            priced += 1
-        for move in moves:
-            if move.base < 0:  # a sale's parts are the sale, to the last digit
-                parts = [r["proceeds"] for r in found[account] if r["fill_id"] == move.fill_id]
-                assert sum(map(Fraction, parts)) == move.quote
-    assert priced > 300
 
 
 def test_fills_and_fees_by_month(db: duckdb.DuckDBPyConnection) -> None:
@@ -296,21 +72,6 @@ def test_book_depth(db: duckdb.DuckDBPyConnection) -> None:
     assert (second["best_ask"], second["spread"], second["ask_amount"]) == (None, None, D(0))
 
 
-def test_book_depth_of_odd_orders(db: duckdb.DuckDBPyConnection) -> None:
-    """An ask for 10^15, and a mid of more decimals than prices have."""
-    for level, side, price, amount in (
-        (0, "bid", "0.000000000001", "1"),
-        (0, "ask", "0.000000000002", "1"),
-        (1, "ask", "1000000000", "1000000"),
-    ):
-        given = {"price": D(price), "amount": D(amount)}
-        insert(db, "order_books", observed_at=at(1), side=side, level=level, **given)
-    (book,) = rows(db, "FROM marts.book_depth")
-    assert book["mid"] == D("0.0000000000015")
-    assert book["spread_bps"] == D("6666.666666666667")
-    assert (book["ask_amount"], book["ask_value_1pct"]) == (D(1000001), None)
-
-
 def test_balance_history(db: duckdb.DuckDBPyConnection) -> None:
     for minute, currency, available, reserved in (
         (1, "BTC", "1", "0.5"),
@@ -372,6 +133,21 @@ def test_fee_rates(db: duckdb.DuckDBPyConnection) -> None:
         ("ETH-BTC", at(1), at(2), D("0.001")),
         ("ETH-BTC", at(2), at(3), D("0.0005")),  # no rate of its own any more
     ]
+
+
+def test_book_depth_of_odd_orders(db: duckdb.DuckDBPyConnection) -> None:
+    """An ask for 10^15, and a mid of more decimals than prices have."""
+    for level, side, price, amount in (
+        (0, "bid", "0.000000000001", "1"),
+        (0, "ask", "0.000000000002", "1"),
+        (1, "ask", "1000000000", "1000000"),
+    ):
+        given = {"price": D(price), "amount": D(amount)}
+        insert(db, "order_books", observed_at=at(1), side=side, level=level, **given)
+    (book,) = rows(db, "FROM marts.book_depth")
+    assert book["mid"] == D("0.0000000000015")
+    assert book["spread_bps"] == D("6666.666666666667")
+    assert (book["ask_amount"], book["ask_value_1pct"]) == (D(1000001), None)
 
 
 def test_candles_between_trades_of_one_moment(db: duckdb.DuckDBPyConnection) -> None:

@@ -58,7 +58,7 @@ def test_other_tools_read_it_as_it_is(tmp_path: Path) -> None:
         "SELECT epoch_us(received_at), query, body, body::JSON ->> '$[0].id'"
         f" FROM read_json('{path}') ORDER BY received_at"
     )
-    assert duckdb.sql(query).fetchall() == [
+    assert duckdb.execute(query).fetchall() == [
         (NOON + 1, "limit=1", '[{"id": 7}]', "7"),
         (NOON + 2, "limit=2", "{}", None),
     ]
@@ -143,7 +143,7 @@ for n in range(50):
 def test_processes_append_to_one_file(tmp_path: Path, repo_root: Path) -> None:
     command = [sys.executable, "-c", CHILD, str(tmp_path)]
     children = [subprocess.Popen(command, cwd=repo_root) for _ in range(2)]
-    assert [child.wait(60) for child in children] == [0, 0]
+    assert [child.wait(300) for child in children] == [0, 0]
     (path,) = raw.days(tmp_path, StreamId("wex", "trades", "BTC-USD"))
     found = scan(path)
     assert (len(found.spots), found.torn, found.damaged) == (100, 0, 0)

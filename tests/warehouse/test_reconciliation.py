@@ -1,18 +1,11 @@
 """What the history says you own against what the exchange says: the difference and its cause."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from tests.warehouse.accounts import LATER, NOON, Accounts, at, fill, line
-
-
-@pytest.fixture
-def accounts() -> Iterator[Accounts]:
-    with Accounts() as found:
-        yield found
 
 
 def give(accounts: Accounts, *, exchange: str = "x") -> None:

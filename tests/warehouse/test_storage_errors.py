@@ -166,9 +166,10 @@ def test_a_file_that_vanishes_under_a_writer_is_named(stored: Path) -> None:
     writer = StreamWriter(stored, Ledger(stored), TRADES)
     (path,) = parquet(stored)
     path.unlink()
-    for ask in (lambda: writer.tail(1), lambda: writer.read_range(0, 2**60)):
-        with pytest.raises(StorageError, match="is gone"):
-            ask()
+    with pytest.raises(StorageError, match="is gone"):
+        writer.tail(1)
+    with pytest.raises(StorageError, match="is gone"):
+        writer.read_range(0, 2**60)
 
 
 def test_a_folder_that_cannot_be_read_is_told_with_the_mend(

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -47,7 +48,7 @@ def spoil_all_but(home: Path, *keep: str) -> None:
 
 
 def ids(table: pa.Table) -> list[str]:
-    return table["trade_id"].to_pylist()  # type: ignore[no-any-return]
+    return list(table["trade_id"].to_pylist())
 
 
 def test_only_the_files_needed_are_opened(filled: Path) -> None:
@@ -92,7 +93,7 @@ def test_rows_are_those_of_sql(filled: Path) -> None:
 
 def test_bounds_are_start_inclusive_end_exclusive(filled: Path) -> None:
     noon = datetime(2024, 8, 9, 12, tzinfo=UTC)
-    asked = {"symbol": ["BTC-USD"], "exchange": "x", "columns": ["trade_id"]}
+    asked: dict[str, Any] = {"symbol": ["BTC-USD"], "exchange": "x", "columns": ["trade_id"]}
     assert ids(warehouse.table("trades", start=noon, end="2024-08-10T12:00:00Z", **asked)) == [
         *("11", "12")
     ]
@@ -142,11 +143,11 @@ def test_a_file_that_vanishes_meanwhile_is_looked_for_again(
 
     read, calls = files.read, []
 
-    def fleeting(*arguments: object) -> pa.Table:
+    def fleeting(*arguments: Any) -> pa.Table:
         calls.append(arguments)
         if len(calls) == 2:
             raise FileNotFoundError
-        return read(*arguments)  # type: ignore[arg-type]
+        return read(*arguments)
 
     monkeypatch.setattr(files, "read", fleeting)
     assert warehouse.table("trades", exchange="y").num_rows == 10

@@ -114,7 +114,7 @@ def lake(home: Path, name: str) -> list[Row]:
 def duck(home: Path, name: str) -> list[Row]:
     """All rows of a table as published, without ``ingested_at``."""
     exclude = "" if name == "coverage" else "EXCLUDE (ingested_at)"
-    return warehouse.sql(f'SELECT * {exclude} FROM "{name}"', home).to_pylist()
+    return list(warehouse.sql(f'SELECT * {exclude} FROM "{name}"', home).to_pylist())
 
 
 def bag(rows: Iterable[Row]) -> "Counter[tuple[tuple[str, str], ...]]":

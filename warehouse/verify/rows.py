@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal, Inexact
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import numpy as np
@@ -298,8 +298,8 @@ def _meeting(records: Sequence[FileRecord], *, by_time: bool) -> list[str]:
 
 def same_rows(record: FileRecord, other: FileRecord) -> bool:
     """Whether two records say the same of the rows (not of the file's size and time)."""
-    blank = {"path": "", "period": "", "bytes": 0, "mtime_ns": 0, "change": 0}
-    return replace(record, **blank) == replace(other, **blank)  # type: ignore[arg-type]
+    blank: dict[str, Any] = {"path": "", "period": "", "bytes": 0, "mtime_ns": 0, "change": 0}
+    return replace(record, **blank) == replace(other, **blank)
 
 
 def _short(error: BaseException) -> str:

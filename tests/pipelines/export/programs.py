@@ -28,7 +28,7 @@ class Loaded:
         return list(data.filter_txns(self.entries))
 
     @property
-    def asserted(self) -> list[tuple[str, str, Decimal]]:
+    def asserted(self) -> list[tuple[str, str, Decimal | None]]:
         """Day, account and amount of every balance assertion; Beancount found all of them true."""
         return [
             (str(e.date), e.account, e.amount.number)

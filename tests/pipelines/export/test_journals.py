@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,22 +16,16 @@ from pipelines.export.names import Names
 from schemas import ConfigError
 from tests.pipelines.export import programs
 from tests.pipelines.export.programs import Loaded, without_nothing
-from tests.warehouse.accounts import Accounts, at, fill, line
-from tests.warehouse.test_account_ledger import bitstamp
+from tests.warehouse.accounts import Accounts, at, bitstamp, fill, line
 
+WHOLE = Scope()
 ASSETS = (
     "SELECT concat_ws(':', 'Assets', upper(exchange[1]) || exchange[2:], 'Main', currency),"
     " currency, sum(amount) FROM ledger WHERE book = 'account' GROUP BY ALL"
 )
 
 
-@pytest.fixture
-def accounts() -> Iterator[Accounts]:
-    with Accounts() as found:
-        yield found
-
-
-def journal(accounts: Accounts, scope: Scope = Scope()) -> str:  # noqa: B008
+def journal(accounts: Accounts, scope: Scope = WHOLE) -> str:
     accounts.db.execute("DROP TABLE IF EXISTS events")
     out = io.StringIO()
     beancount.write(accounts.db, scope, out)

@@ -15,7 +15,8 @@ from pipelines.ingest import publish, reconciliation
 from sandbox import Laws, ManualClock, Served, World, serve
 from sandbox.account import Account
 from schemas import dataset
-from tests.pipelines.ingest.conftest import EPOCH, run, settings_for
+from tests.pipelines.conftest import EPOCH
+from tests.pipelines.ingest.conftest import run, settings_for
 from tests.warehouse.tools import store
 from warehouse.ledger import StreamId
 
@@ -69,7 +70,7 @@ def test_the_history_is_the_balance_at_every_step(
     settings = settings_for(world, home)
     truth: Truth = {}
     for step in STEPS:
-        world.clock.advance(step)  # type: ignore[attr-defined]
+        world.advance(step)
         report = run(settings, "*/account_trades", "*/account_transactions")
         assert report.errors == []
         truth |= observe(world, home)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,9 +36,9 @@ def held(home: Path, exchange: str) -> list[str]:
     ids=["newest", "oldest"],
 )
 def test_the_next_pull_finds_them(
-    laws: dict[str, object], exchange: Served, home: Path, feeds: Callable[[str, str], Path]
+    laws: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str, str], Path]
 ) -> None:
-    exchange.laws = replace(Laws(), late_every=3, late_ms=LATE_MS, retention=700, **laws)  # type: ignore[arg-type]
+    exchange.laws = replace(Laws(), late_every=3, late_ms=LATE_MS, retention=700, **laws)
     feeds(f"exchange: wex\n{SPEC}", "wex")
     root = feeds(f"exchange: bitexbit\n{SPEC}", "bitexbit")
     settings = settings_for(exchange, home)
@@ -49,7 +50,7 @@ def test_the_next_pull_finds_them(
             rows = held(home, name)
             assert len(rows) == len(set(rows))
             assert now <= set(rows)
-        exchange.clock.advance(LATE_MS / 1000)  # type: ignore[attr-defined]
+        exchange.advance(LATE_MS / 1000)
         late += sum(int(row) < max(map(int, now)) for row in shown(exchange) - now)
     assert late >= 5
     exchange.laws = replace(exchange.laws, late_every=0)  # all that was held back is there

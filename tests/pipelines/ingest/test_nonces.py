@@ -77,7 +77,7 @@ def test_a_request_holds_it_against_other_threads(tmp_path: Path) -> None:
         other = threading.Thread(target=second)
         other.start()
         order.append("first")
-    other.join(10)
+    other.join(60)
     assert order == ["first", "second"]
 
 

@@ -4,15 +4,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from pipelines.cli import main
 from pipelines.ingest import KeyRights, key_rights
 from sandbox import KEYS, Fault, Laws, Served
+from sandbox.laws import NumberStyle
 from sandbox.markets import text
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.test_pull import files, table
+from tests.pipelines.ingest.truth import files, table
 
 Feeds = Callable[..., Path]
 BOOKS = "markets: [BTC-USD, LTC-BTC]\nstart: 2016-01-01\ndatasets: {order_books: {}}"
@@ -63,7 +65,7 @@ def test_a_book_is_stored_with_all_its_levels_and_again_only_when_it_changed(
     assert sum(s.rows_added for s in second.streams) == 0 and files(home) == before
     assert second.notices == []
 
-    exchange.clock.advance(1200)  # type: ignore[union-attr]
+    exchange.advance(1200)
     run(settings, feeds_root=books)
     for name in ("bitexbit", "wex"):
         assert book(home, name, "BTC-USD") == truth(exchange, "BTC-USD")
@@ -73,11 +75,11 @@ def test_a_book_is_stored_with_all_its_levels_and_again_only_when_it_changed(
 
 @pytest.mark.parametrize("style", ["text", "number", "exponent", "exponent-text"])
 def test_books_and_balances_are_the_same_however_numbers_are_written(
-    style: str, exchange: Served, home: Path, books: Path, feeds: Feeds
+    style: NumberStyle, exchange: Served, home: Path, books: Path, feeds: Feeds
 ) -> None:
     feeds(f"exchange: wex\n{MONEY}", "wex-money")
     root = feeds(f"exchange: bitexbit\n{MONEY}", "bitexbit-money")
-    exchange.laws = replace(Laws(), numbers=style, wex_numbers=style)  # type: ignore[arg-type]
+    exchange.laws = replace(Laws(), numbers=style, wex_numbers=style)
     assert run(settings_for(exchange, home), feeds_root=root).errors == []
     for name in ("bitexbit", "wex"):
         assert book(home, name, "BTC-USD") == truth(exchange, "BTC-USD")
@@ -114,7 +116,7 @@ def test_balances_are_stored_when_they_changed(exchange: Served, home: Path, fee
     before = files(home)
     assert sum(s.rows_added for s in run(settings, feeds_root=root).streams) == 0
     assert files(home) == before
-    exchange.clock.advance(7200)  # type: ignore[union-attr]
+    exchange.advance(7200)
     run(settings, feeds_root=root)
     check_balances(exchange, home)
     moments = "SELECT exchange, count(DISTINCT observed_at) FROM balances GROUP BY 1 ORDER BY 1"
@@ -163,10 +165,10 @@ def test_a_key_that_may_do_more_than_read_is_told_with_the_mend(
 
 @pytest.mark.parametrize("fee_keys", ["side", "role"])
 def test_fee_rates_under_either_name(
-    fee_keys: str, exchange: Served, home: Path, feeds: Feeds
+    fee_keys: Literal["side", "role"], exchange: Served, home: Path, feeds: Feeds
 ) -> None:
     root = feeds(f"exchange: bitexbit\n{FEES}")
-    exchange.laws = replace(Laws(), fee_keys=fee_keys)  # type: ignore[arg-type]
+    exchange.laws = replace(Laws(), fee_keys=fee_keys)
     settings = settings_for(exchange, home)
     assert run(settings, feeds_root=root).errors == []
     rates = "SELECT symbol, buy_fee_rate, sell_fee_rate FROM trading_fees ORDER BY observed_at, 1"

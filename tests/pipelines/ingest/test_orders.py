@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from sandbox import Fault, Laws, Served
 from sandbox.book import Order
 from sandbox.markets import text
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.test_pull import files, table
+from tests.pipelines.ingest.truth import files, table
 
 Feeds = Callable[..., Path]
 PUBLIC = "exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {public_orders: {}}"
@@ -65,9 +66,9 @@ def check(server: Served, home: Path, dataset: str, orders: list[Order]) -> None
     ids=str,
 )
 def test_public_orders_in_their_newest_state(
-    laws: dict[str, object], exchange: Served, home: Path, feeds: Feeds
+    laws: dict[str, Any], exchange: Served, home: Path, feeds: Feeds
 ) -> None:
-    exchange.laws = replace(Laws(), **laws)  # type: ignore[arg-type]
+    exchange.laws = replace(Laws(), **laws)
     root, settings = feeds(PUBLIC), settings_for(exchange, home)
     everybody = exchange.world.books["BTC-USD"].orders
     assert run(settings, feeds_root=root).errors == []
@@ -76,7 +77,7 @@ def test_public_orders_in_their_newest_state(
     assert sum(s.rows_added + s.rows_replaced for s in run(settings, feeds_root=root).streams) == 0
     assert files(home) == before
     for _ in range(2):
-        exchange.clock.advance(6 * 3600)  # type: ignore[union-attr]
+        exchange.advance(6 * 3600)
         report = run(settings, feeds_root=root)
         assert report.errors == [] and sum(s.rows_replaced for s in report.streams) > 0
         check(exchange, home, "public_orders", everybody)
@@ -100,12 +101,12 @@ def test_own_orders_of_bitexbit(exchange: Served, home: Path, feeds: Feeds) -> N
     assert run(settings, feeds_root=root).errors == []
     check(exchange, home, "account_orders", mine)
     assert sum(s.rows_added + s.rows_replaced for s in run(settings, feeds_root=root).streams) == 0
-    exchange.clock.advance(3 * 3600)  # type: ignore[union-attr]
+    exchange.advance(3 * 3600)
     assert run(settings, feeds_root=root).errors == []
     check(exchange, home, "account_orders", mine)
     now = exchange.world.now()
     fees = table(home, "SELECT order_id, fee_amount FROM account_orders")
-    assert dict(fees) == {  # type: ignore[arg-type]
+    assert dict(fees) == {
         str(o.id): exact(sum(f.fee for f in o.filled(now))) if o.filled(now) else None
         for o in existing(exchange, mine)
     }
@@ -151,7 +152,7 @@ def test_own_orders_of_wex_are_looked_up_until_they_are_settled(
     assert len(exchange.log.of("ActiveOrders")) == 1 and exchange.log.of("OrderInfo") == []
 
     seen = {o.id for o in named(exchange)}
-    exchange.clock.advance(5 * 3600)  # type: ignore[union-attr]
+    exchange.advance(5 * 3600)
     while run(settings, feeds_root=root).notices:
         pass
     # An order once seen open stays, even where it was canceled without a fill.
@@ -170,7 +171,7 @@ def test_after_a_lost_ledger_open_orders_are_settled_all_the_same(
     run(settings, feeds_root=root)
     for name in home.glob("ledger.sqlite*"):
         name.unlink()
-    exchange.clock.advance(5 * 3600)  # type: ignore[union-attr]
+    exchange.advance(5 * 3600)
     assert run(settings, feeds_root=root).errors == []
     now = exchange.world.now()
     truth = {str(o.id): wex_row(o, now) for o in exchange.world.accounts["beta"].orders}

@@ -13,10 +13,11 @@ from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import PullReport, publish, pull
 from pipelines.settings import Settings
 from sandbox import Fault, ManualClock, Served, World, serve
-from tests.pipelines.ingest.conftest import EPOCH, run, settings_for
-from tests.pipelines.ingest.others import Other, end
+from tests.pipelines.conftest import EPOCH
+from tests.pipelines.ingest.conftest import run, settings_for
+from tests.pipelines.ingest.others import PATIENCE, Other, end
 from tests.pipelines.ingest.test_limits import OVERLOAD
-from tests.pipelines.ingest.test_pull import table, tape_of, trades_of
+from tests.pipelines.ingest.truth import table, tape_of, trades_of
 from warehouse.ledger import Ledger
 from warehouse.ledger_file import FILE_NAME
 
@@ -107,7 +108,7 @@ def test_a_killed_pull_leaves_nothing_that_holds_up_the_next(exchange: Served, h
     with ExitStack() as stack:
         exchange.faults.script = script
         other = started(stack, exchange, home, *SELECT)
-        assert arrived.wait(40)
+        assert arrived.wait(PATIENCE)
         other.kill()
     exchange.faults.script = None
     assert run(settings, *SELECT).errors == []
@@ -120,7 +121,7 @@ def test_many_open_a_new_ledger_at_once(tmp_path: Path) -> None:
         barrier = threading.Barrier(8)
 
         def open_it(home: Path = home, barrier: threading.Barrier = barrier) -> None:
-            barrier.wait(20)
+            barrier.wait(60)
             Ledger(home).close()
 
         with ThreadPoolExecutor(8) as threads:

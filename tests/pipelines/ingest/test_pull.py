@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -14,34 +14,9 @@ import warehouse
 from pipelines.ingest import publish
 from sandbox import Fault, Laws, Served
 from tests.pipelines.ingest.conftest import run, settings_for
+from tests.pipelines.ingest.truth import files, table, tape_of, trades_of
 
 TRADES = "datasets: {trades: {}}"
-
-
-def table(home: Path, query: str) -> list[tuple[object, ...]]:
-    return [tuple(row.values()) for row in warehouse.sql(query, home).to_pylist()]
-
-
-def files(home: Path) -> dict[str, int]:
-    """Every file of the lake with its inode: a file written again has another."""
-    return {str(p): os.stat(p).st_ino for p in (home / "lake").rglob("*.parquet")}
-
-
-def tape_of(server: Served, symbol: str) -> list[tuple[object, ...]]:
-    now = server.world.now()
-    return [
-        (str(t.id), t.timestamp, t.side, Decimal(t.price), Decimal(t.amount))
-        for t in server.world.tapes[symbol].trades()
-        if t.timestamp <= now
-    ]
-
-
-def trades_of(home: Path, exchange: str, symbol: str) -> list[tuple[object, ...]]:
-    return table(
-        home,
-        "SELECT trade_id, epoch_ms(timestamp), side, price, amount FROM trades"
-        f" WHERE exchange = '{exchange}' AND symbol = '{symbol}' ORDER BY trade_id::BIGINT",
-    )
 
 
 def test_everything_once_then_incrementally(exchange: Served, home: Path) -> None:
@@ -60,12 +35,12 @@ def test_everything_once_then_incrementally(exchange: Served, home: Path) -> Non
     assert files(home) == before
     assert os.readlink(home / "warehouse.duckdb") == link
 
-    exchange.clock.advance(900)  # type: ignore[union-attr]
+    exchange.advance(900)
     third = run(settings)
     assert third.errors == []
     for symbol in ("BTC-USD", "ETH-USD"):
         assert trades_of(home, "bitexbit", symbol) == tape_of(exchange, symbol)
-    changed = {p for p, inode in files(home).items() if before.get(p) != inode}
+    changed = {p for p, now in files(home).items() if before.get(p) != now}
     assert 0 < len(changed) < len(before)
 
 
@@ -88,7 +63,7 @@ def test_account_history_is_the_exchanges(exchange: Served, home: Path) -> None:
 def test_candles_built_from_trades_are_the_exchanges(exchange: Served, home: Path) -> None:
     settings = settings_for(exchange, home)
     run(settings)
-    exchange.clock.advance(4000)  # type: ignore[union-attr]
+    exchange.advance(4000)
     run(settings)
     compared = table(
         home,
@@ -121,9 +96,9 @@ def test_candles_built_from_trades_are_the_exchanges(exchange: Served, home: Pat
     ids=str,
 )
 def test_any_law_gives_the_same_rows(
-    laws: dict[str, object], exchange: Served, home: Path, feeds: Callable[[str], Path]
+    laws: dict[str, Any], exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
-    exchange.laws = replace(Laws(), **laws)  # type: ignore[arg-type]
+    exchange.laws = replace(Laws(), **laws)
     spec = (
         "datasets: {trades: {}, candles: {timeframes: [1h]}, tickers: {}, account_trades: {},"
         " account_transactions: {}}"
@@ -146,14 +121,14 @@ def test_any_law_gives_the_same_rows(
 
 
 def test_wex_trades_that_were_never_shown_are_lost(
-    exchange: Served, home: Path, feeds: Callable[[str], Path]
+    exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
     root = feeds(f"exchange: wex\nmarkets: [BTC-USD]\nstart: 2016-01-01\n{TRADES}")
     settings = settings_for(exchange, home)
     exchange.laws = replace(Laws(), wex_trades_max=60)
     first = run(settings, feeds_root=root)
     assert first.ok  # what was gone at the first contact is recorded, and is no failure
-    exchange.clock.advance(4 * 3600)  # type: ignore[union-attr]
+    exchange.advance(4 * 3600)
     second = run(settings, feeds_root=root)
     assert not second.ok
     assert "lost" in second.errors[0]
@@ -165,7 +140,7 @@ def test_wex_trades_that_were_never_shown_are_lost(
 
 
 def test_malformed_rows_lie_in_quarantine_until_they_come_well_formed(
-    exchange: Served, home: Path, feeds: Callable[[str], Path]
+    exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
     root = feeds(f"exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\n{TRADES}")
     settings = settings_for(exchange, home)
@@ -182,7 +157,7 @@ def test_malformed_rows_lie_in_quarantine_until_they_come_well_formed(
 
 
 def test_one_bad_stream_does_not_stop_the_others(
-    exchange: Served, home: Path, feeds: Callable[[str], Path]
+    exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
     root = feeds(f"exchange: bitexbit\nmarkets: [BTC-USD, BTC-USX]\nstart: 2016-01-01\n{TRADES}")
     report = run(settings_for(exchange, home), feeds_root=root)
@@ -204,7 +179,7 @@ def test_without_keys_public_data_comes_and_the_notice_names_the_variables(
 
 
 def test_readers_keep_their_version_and_new_ones_see_the_newest(
-    exchange: Served, home: Path, feeds: Callable[[str], Path]
+    exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
     root = feeds(f"exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\n{TRADES}")
     settings = settings_for(exchange, home)
@@ -213,7 +188,7 @@ def test_readers_keep_their_version_and_new_ones_see_the_newest(
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as early:
         before = early.execute(count).fetchall()
         for _ in range(5):
-            exchange.clock.advance(600)  # type: ignore[union-attr]
+            exchange.advance(600)
             run(settings, feeds_root=root)
         assert early.execute(count).fetchall() == before
         newest = warehouse.sql(count, home).to_pylist()
@@ -221,7 +196,7 @@ def test_readers_keep_their_version_and_new_ones_see_the_newest(
 
 
 def test_the_lake_is_plain_parquet_with_the_contracted_types(
-    exchange: Served, home: Path, feeds: Callable[[str], Path]
+    exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
     root = feeds(f"exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\n{TRADES}")
     run(settings_for(exchange, home), feeds_root=root)
@@ -237,7 +212,7 @@ def test_the_lake_is_plain_parquet_with_the_contracted_types(
 
 
 def test_a_lost_duckdb_is_rebuilt_from_the_lake(
-    exchange: Served, home: Path, feeds: Callable[[str], Path]
+    exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
     root = feeds(f"exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\n{TRADES}")
     settings = settings_for(exchange, home)

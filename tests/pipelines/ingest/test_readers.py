@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox import ManualClock, Served
+from sandbox import Served
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.others import started
-from tests.pipelines.ingest.test_pull import tape_of, trades_of
+from tests.pipelines.ingest.truth import tape_of, trades_of
 from tests.pipelines.ingest.worker import READERS
 
 PULLS = 3
@@ -18,14 +18,12 @@ def test_readers_of_every_kind_while_pulls_run(
 ) -> None:
     root = feeds("exchange: bitexbit\nstart: 2016-01-01\nmarkets: all\ndatasets: {trades: {}}")
     settings = settings_for(exchange, home)
-    clock = exchange.clock
-    assert isinstance(clock, ManualClock)
     run(settings, feeds_root=root)
     with started(*(["read", how, str(home)] for how in READERS), env={}) as others:
         for other in others:
             other.go()
         for _ in range(PULLS):
-            clock.advance(300)
+            exchange.advance(300)
             assert run(settings, feeds_root=root).errors == []
         told = {
             how: json.loads(other.finish()[1]) for how, other in zip(READERS, others, strict=True)

@@ -42,7 +42,7 @@ def stored(home: Path) -> list[tuple[int, int, Decimal, Decimal, str]]:
         "SELECT trade_id::BIGINT, epoch_ms(timestamp), price, amount, side FROM trades"
         " ORDER BY trade_id::BIGINT"
     )
-    return [tuple(row.values()) for row in warehouse.sql(query, home).to_pylist()]  # type: ignore[misc]
+    return [tuple(row.values()) for row in warehouse.sql(query, home).to_pylist()]
 
 
 def recorded(rows: list[dict[str, str]], key: str) -> list[tuple[int, int, Decimal, Decimal, str]]:

@@ -13,7 +13,7 @@ from sandbox import Fault, Served
 from sandbox.markets import text
 from schemas import ConfigError
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.test_pull import files, table
+from tests.pipelines.ingest.truth import files, table
 
 Feeds = Callable[..., Path]
 WHOLE = "markets: all\nstart: 2016-01-01\ndatasets: {{{}}}"
@@ -120,7 +120,7 @@ def test_a_vanished_market_stays_and_is_not_active(
     run(settings, feeds_root=root)
     assert len(exchange.log.of("/public/pairs/LTC_BTC")) == 1
     states = "SELECT active, count(*) FROM markets_history WHERE symbol = 'LTC-BTC' GROUP BY 1"
-    assert dict(table(home, states)) == {True: 2, False: 2}  # type: ignore[arg-type]
+    assert dict(table(home, states)) == {True: 2, False: 2}
 
 
 def test_a_market_that_is_only_missing_in_the_list_keeps_what_its_detail_says(
@@ -201,7 +201,7 @@ def test_all_follows_listings_and_delistings(exchange: Served, home: Path, feeds
     assert run(settings, feeds_root=root).notices == []  # said once
 
     exchange.world.markets = whole
-    exchange.clock.advance(600)  # type: ignore[union-attr]
+    exchange.advance(600)
     assert run(settings, feeds_root=root).errors == []
     assert table(home, active) == [("ETH-BTC", True), ("LTC-BTC", True)]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import connectors
 from connectors.base import Connection, Stream, Window
@@ -74,9 +75,12 @@ def hold(kind: str, home: str) -> None:
         with HomeNonces(Path(home), "key", Path(home) / "shared").next(1):
             start()
     elif kind == "limit":
-        limits = SharedLimits([Path(home)])
-        limits._now = lambda: start() or 0  # type: ignore[func-returns-value]
-        limits.wait("bucket", 1000)
+
+        def now() -> int:  # is asked under the lock
+            start()
+            return 0
+
+        SharedLimits([Path(home)], now=now).wait("bucket", 1000)
 
 
 def read(how: str, home: str) -> None:
@@ -85,6 +89,7 @@ def read(how: str, home: str) -> None:
     errors: list[str] = []
     wrong: list[str] = []
     reader = READERS[how](Path(home))
+    before, _ = next(reader)  # with what it imports, so that reading goes on while pulls run
     ended = threading.Event()
     start()
 
@@ -93,8 +98,8 @@ def read(how: str, home: str) -> None:
         ended.set()
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
-    reads = before = 0
-    while not ended.is_set():
+    reads = 0
+    while not (reads and ended.is_set()):
         try:
             rows, keys = next(reader)
         except Exception as error:
@@ -115,12 +120,17 @@ COUNT = "SELECT count(*), count(DISTINCT (exchange, symbol, trade_id)) FROM "
 GLOB = "read_parquet('{}/lake/trades/**/*.parquet', hive_partitioning = true)"
 
 
+def _counted(db: Any, source: str) -> tuple[int, int]:
+    ((rows, keys),) = db.execute(COUNT + source).fetchall()
+    return rows, keys
+
+
 def _open_session(home: Path) -> Iterator[tuple[int, int]]:
     import duckdb
 
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as db:
         while True:
-            yield db.execute(COUNT + "trades").fetchone()  # type: ignore[misc]
+            yield _counted(db, "trades")
 
 
 def _new_sessions(home: Path) -> Iterator[tuple[int, int]]:
@@ -128,7 +138,7 @@ def _new_sessions(home: Path) -> Iterator[tuple[int, int]]:
 
     while True:
         with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as db:
-            yield db.execute(COUNT + "trades").fetchone()  # type: ignore[misc]
+            yield _counted(db, "trades")
 
 
 def _glob(home: Path) -> Iterator[tuple[int, int]]:
@@ -136,7 +146,7 @@ def _glob(home: Path) -> Iterator[tuple[int, int]]:
 
     db = duckdb.connect()
     while True:
-        yield db.execute(COUNT + GLOB.format(home)).fetchone()  # type: ignore[misc]
+        yield _counted(db, GLOB.format(home))
 
 
 def _pandas(home: Path) -> Iterator[tuple[int, int]]:

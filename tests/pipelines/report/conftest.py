@@ -17,9 +17,11 @@ from warehouse.ledger import Ledger, StreamId, StreamState
 from warehouse.quarantine import Refused
 
 HOUR = 3_600_000_000
-NOW = int(datetime.now(UTC).timestamp()) * 1_000_000
-START = (NOW // (24 * HOUR) - 62) * 24 * HOUR
-"""Midnight of a day two months ago: there are at least two months of fees."""
+TODAY = datetime.now(UTC)
+NOW = int(TODAY.timestamp()) * 1_000_000
+FIRST = TODAY.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(days=32)
+START = int(FIRST.replace(day=1).timestamp()) * 1_000_000
+"""The first of a month some two months ago: days 1, 2 and 40 lie in two months."""
 HOSTILE = "</SCRIPT><SCRIPT>ALERT(1)</SCRIPT>-USD"
 EVIL = StreamId("x", "trades", HOSTILE)
 BALANCES = StreamId("x", "balances", "main")

@@ -32,7 +32,7 @@ def test_everything_is_drawn_and_nothing_is_asked(page: Page, tmp_path: Path) ->
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     drawn = done.stdout

@@ -19,7 +19,7 @@ from warehouse.ledger import Ledger
 
 
 def ask(home: Path, query: str) -> list[dict[str, Any]]:
-    return warehouse.sql(query, home).to_pylist()  # type: ignore[no-any-return]
+    return list(warehouse.sql(query, home).to_pylist())
 
 
 def text(value: Decimal | None) -> str:

@@ -1,0 +1,88 @@
+"""What every connector refuses, or is refused: told with the mend, and nothing secret in it."""
+
+import dataclasses
+
+import pytest
+
+import connectors
+import sandbox
+from connectors import (
+    AuthError,
+    ConfigError,
+    Credentials,
+    NotOfferedError,
+    RequestError,
+    Stream,
+    TransientError,
+    Window,
+)
+from schemas import DATASETS
+from tests.connectors.conftest import HEALING, fault_name
+
+
+def test_an_unknown_market_is_refused_with_the_servers_words(world, exchange) -> None:
+    connector = world.open(exchange)
+    with pytest.raises(RequestError, match=f"^{exchange}: ") as caught:
+        connector.fetch(Stream("trades", "NO-SUCH"), Window())
+    assert "no_such" in str(caught.value).lower() and world.waits == []
+
+
+def test_what_is_not_offered_is_refused_with_what_is(world, exchange) -> None:
+    connector = world.open(exchange)
+    with pytest.raises(NotOfferedError, match=r"it offers: trades"):
+        connector.fetch(Stream("balances", account="main"), Window())
+    with pytest.raises(NotOfferedError):
+        connector.snapshot("trades", ["BTC-USD"])
+    with pytest.raises(ValueError, match="markets a call"):
+        connector.snapshot("tickers", [])
+
+
+def private_datasets(exchange: str) -> list[str]:
+    return [d for d in connectors.offers(exchange) if DATASETS[d].is_account]
+
+
+@pytest.mark.parametrize("wrong", ["key", "secret"])
+def test_a_wrong_key_or_secret_is_told_with_the_settings(world, exchange, page_of, wrong) -> None:
+    key = sandbox.KEYS[exchange]
+    parts = {"key": key.key, "secret": key.secret, wrong: "Zwrong-4711"}
+    connector = world.open(exchange, credentials=Credentials(**parts), account="desk")
+    for dataset in private_datasets(exchange):
+        with pytest.raises(AuthError) as caught:
+            page_of(connector, dataset)
+        message = str(caught.value)
+        for variable in (f"{exchange.upper()}_DESK_API_KEY", f"{exchange.upper()}_DESK_API_SECRET"):
+            assert variable in message
+        assert "clock" in message and "right" in message
+        for part in parts.values():
+            assert part not in message and part not in repr(caught.value.__context__)
+    assert world.waits == []
+
+
+def test_account_data_without_a_key_is_told_before_any_request(world, exchange, page_of) -> None:
+    connector = world.open(exchange, credentials=None)
+    for dataset in private_datasets(exchange):
+        with pytest.raises(AuthError, match=f"{exchange.upper()}_API_KEY"):
+            page_of(connector, dataset)
+    assert world.server.log.entries == []
+
+
+@pytest.mark.parametrize("fault", [f for f in HEALING if f.kind != "empty"], ids=fault_name)
+def test_nothing_secret_is_in_an_error(world, exchange, page_of, fault, caplog) -> None:
+    caplog.set_level("DEBUG")
+    key = sandbox.KEYS[exchange]
+    world.server.faults.add(dataclasses.replace(fault, times=None))
+    connector = world.open(exchange, retries=1)
+    for dataset in private_datasets(exchange):
+        with pytest.raises(TransientError) as caught:
+            page_of(connector, dataset)
+        shown = f"{caught.value!r} {caught.value} {caught.value.__context__!r} {caplog.text}"
+        shown += repr(connector.__dict__)
+        for secret in (key.key, key.secret):
+            assert secret not in shown
+
+
+def test_a_key_that_cannot_be_sent_is_refused_unseen(world, exchange) -> None:
+    for credentials in (Credentials("key\n", "s"), Credentials("", "s"), Credentials("k", "s ")):
+        with pytest.raises(ConfigError, match=f"{exchange.upper()}_API_") as caught:
+            world.open(exchange, credentials=credentials)
+        assert "key\n" not in str(caught.value)

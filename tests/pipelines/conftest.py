@@ -1,0 +1,56 @@
+"""A sandbox exchange and feeds that read it; Dagster around a stand-in for the engine."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sandbox import ManualClock, Served, World, serve
+from tests.feeds import write_feed
+from tests.pipelines.engine import FIVE, OFFERS, Engine, declare
+
+EPOCH = "2026-01-10T00:00:00"
+
+
+@pytest.fixture
+def exchange() -> Iterator[Served]:
+    """A sandbox exchange whose clock stands still until a test moves it."""
+    with served() as server:
+        yield server
+
+
+@contextmanager
+def served() -> Iterator[Served]:
+    world = World(seed=7, epoch=EPOCH, clock=ManualClock(EPOCH))
+    with serve(world, limits=False) as server:
+        yield server
+
+
+@pytest.fixture
+def feeds(tmp_path: Path) -> Callable[..., Path]:
+    """Write a feeds folder: ``feeds("exchange: wex …")`` makes one feed of the YAML attributes."""
+    return partial(write_feed, tmp_path / "feeds")
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
+    found = Engine()
+    for name in ("pull", "publish", "state"):
+        monkeypatch.setattr(f"pipelines.ingest.{name}", getattr(found, name))
+    monkeypatch.setattr("pipelines.report.write", found.write)
+    monkeypatch.setattr("connectors.names", lambda: tuple(OFFERS))
+    monkeypatch.setattr("connectors.offers", OFFERS.__getitem__)
+    monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(tmp_path))
+    for exchange in OFFERS:
+        declare(tmp_path, exchange, exchange, "main", FIVE)
+    return found
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found

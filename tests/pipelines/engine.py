@@ -1,0 +1,95 @@
+"""A stand-in for the ingest engine, and the feeds that Dagster's definitions are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from connectors.base import Cursor, Offer
+from pipelines.feeds import Job
+from pipelines.ingest import PublishReport, PullReport, StreamReport, TableState
+from pipelines.orchestration.marts import marts_of
+from pipelines.report import Written
+from pipelines.settings import Settings
+from schemas import TidemarkError
+from tests.feeds import write_feed
+
+FIVE = ("trades", "candles", "tickers", "account_trades", "account_transactions")
+OFFERS = {
+    "bitexbit": {name: Offer(Cursor.ID) for name in FIVE},
+    "wex": {name: Offer(Cursor.ID) for name in FIVE} | {"candles": Offer(Cursor.DERIVED)},
+}
+FEED = """\
+exchange: {exchange}
+account: {account}
+markets: [BTC-USD, ETH-USD]
+start: 2016-01-01
+datasets:
+"""
+EVERY = '  {}: {{schedule: "*/5 * * * *"}}\n'
+
+
+@dataclass
+class Engine:
+    """Answers as the ingest engine does, and remembers what it was asked."""
+
+    pulled: list[list[str]] = field(default_factory=list)
+    published: list[list[str]] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    notices: dict[str, str] = field(default_factory=dict)
+    refuses: TidemarkError | None = None
+
+    def pull(self, jobs: Sequence[Job], settings: Settings, on_progress: object) -> PullReport:
+        if self.refuses:
+            raise self.refuses
+        self.pulled.append([job.name for job in jobs])
+        return PullReport(
+            [
+                StreamReport(
+                    job.exchange,
+                    job.dataset,
+                    "BTC-USD",
+                    requests=2,
+                    rows_added=7,
+                    error=self.problems.get(job.name),
+                    notice=self.notices.get(job.name),
+                )
+                for job in jobs
+            ]
+        )
+
+    def publish(self, settings: Settings, datasets: Sequence[str]) -> PublishReport:
+        self.published.append(sorted(datasets))
+        tables = {name: TableState(rows=100, rows_added=7, files=3) for name in datasets}
+        return PublishReport(tables, True, settings.home / "warehouse.duckdb")
+
+    def write(self, home: Path) -> Written:
+        self.written.append(home)
+        if self.refuses:
+            raise self.refuses
+        return Written(home / "report.html", 2_000_000)
+
+    def state(self, settings: Settings, exchange: str, dataset: str) -> TableState:
+        newest = datetime.now(UTC) - timedelta(seconds=60)
+        return TableState(rows=50, files=2, newest=newest, gaps=1, lost=0)
+
+
+def declare(root: Path, feed: str, exchange: str, account: str, datasets: Sequence[str]) -> None:
+    head = FEED.format(exchange=exchange, account=account)
+    write_feed(root, head + "".join(EVERY.format(name) for name in datasets), feed)
+
+
+def keys(*names: str) -> list[dg.AssetKey]:
+    return [dg.AssetKey(name.split("/")) for name in names]
+
+
+MARTS = {f"marts/{mart.name}" for mart in marts_of(FIVE)}
+TABLES = {f"{owner}/{name}" for owner in (*OFFERS, "warehouse") for name in FIVE}
+EVERYTHING = TABLES | MARTS | {"marts/report"}
+
+
+def marts_on(*datasets: str) -> set[str]:
+    return {f"marts/{mart.name}" for mart in marts_of(datasets)}

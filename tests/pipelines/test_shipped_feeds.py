@@ -1,0 +1,34 @@
+"""The feeds that come with Tidemark."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from pipelines.feeds import FEEDS_ROOT, load_feeds
+
+ONLY_BITEXBIT = {
+    "public_orders": "0 * * * *",
+    "currencies": "0 0 * * *",
+    "trading_fees": "0 0 * * *",
+}
+
+
+def test_the_shipped_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    feeds = load_feeds(FEEDS_ROOT)
+    assert [feed.name for feed in feeds] == ["bitexbit", "wex"]
+    for feed in feeds:
+        assert feed.markets == ("BTC-USD", "ETH-USD")
+        assert feed.start == datetime(2016, 1, 1, tzinfo=UTC)
+        assert {name: spec.schedule for name, spec in feed.datasets.items()} == {
+            "trades": "*/5 * * * *",
+            "candles": "*/5 * * * *",
+            "tickers": "* * * * *",
+            "account_trades": "*/15 * * * *",
+            "account_transactions": "*/15 * * * *",
+            "account_orders": "*/15 * * * *",
+            "balances": "0 * * * *",
+            "order_books": "*/15 * * * *",
+            "markets": "0 0 * * *",
+            **(ONLY_BITEXBIT if feed.name == "bitexbit" else {}),
+        }

@@ -1,0 +1,102 @@
+"""Rows of a home in which everything agrees, ways to harm it, and what ``verify`` then says."""
+
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import warehouse
+from tests.warehouse.tools import CANDLES, DAY, NOON, TRADES, parquet, row
+from warehouse import Verification
+
+STEP = 300_000_000
+BASE = NOON - NOON % DAY
+COUNT = 60
+"""Trades: 20 on each of three days, four an hour."""
+
+
+def time_of(key: int) -> int:
+    return BASE + (key // 20) * DAY + (key % 20) * 90_000_000
+
+
+def trade(key: int) -> dict[str, object]:
+    price = Decimal(100 + key % 7)
+    return row(TRADES, key, time_of(key), price=price, cost=price / 2)
+
+
+def candle(opening: int) -> dict[str, object]:
+    """As its trades make it."""
+    mine = [t for t in range(COUNT) if opening <= time_of(t) < opening + STEP]
+    prices = [Decimal(100 + t % 7) for t in mine]
+    return row(
+        CANDLES,
+        0,
+        opening,
+        open=prices[0],
+        close=prices[-1],
+        high=max(prices),
+        low=min(prices),
+        volume=Decimal(len(mine)) / 2,
+    )
+
+
+def trade_file(home: Path, day: int = 0) -> Path:
+    return parquet_of(home, "trades")[day]
+
+
+def parquet_of(home: Path, name: str) -> list[Path]:
+    return [p for p in parquet(home) if p.relative_to(home / "lake").parts[0] == name]
+
+
+def read(path: Path) -> pa.Table:
+    with path.open("rb") as source:
+        return pq.read_table(source)
+
+
+def rewrite(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Replace a lake file as a foreign program would."""
+    table = change(read(path))
+    pq.write_table(table, path)
+
+
+def errors(result: Verification) -> list[str]:
+    return [f"{f.check}: {f.where}: {f.what}" for f in result.of("error")]
+
+
+def healed(result: Verification) -> list[str]:
+    return [f"{f.check}: {f.where}: {f.what}" for f in result.of("healed")]
+
+
+def only_error(result: Verification, check: str) -> str:
+    (found,) = [f for f in result.of("error") if f.check == check]
+    assert found.mend
+    return f"{found.where}: {found.what}"
+
+
+def assert_clean(home: Path) -> Verification:
+    result = warehouse.verify(home)
+    assert (errors(result), healed(result)) == ([], [])
+    assert result.ok
+    return result
+
+
+def put(name: str, value: object) -> Callable[[pa.Table], pa.Table]:
+    """Set ``name`` of the third row."""
+
+    def change(table: pa.Table) -> pa.Table:
+        values = table.column(name).to_pylist()
+        values[2] = value
+        field = table.schema.field(name).with_nullable(True)
+        column = pa.array(values, field.type)
+        return table.set_column(table.schema.get_field_index(name), field, column)
+
+    return change
+
+
+def edit(home: Path, statement: str) -> None:
+    with sqlite3.connect(home / "ledger.sqlite") as db:
+        assert db.execute(statement).rowcount > 0
+    db.close()

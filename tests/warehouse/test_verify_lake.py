@@ -1,0 +1,209 @@
+"""``warehouse.verify`` on a harmed lake: every damage is found and named with its place."""
+
+import os
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import warehouse
+from tests.warehouse.healthy import (
+    BASE,
+    STEP,
+    assert_clean,
+    candle,
+    errors,
+    healed,
+    only_error,
+    parquet_of,
+    put,
+    read,
+    rewrite,
+    time_of,
+    trade,
+    trade_file,
+)
+from tests.warehouse.tools import CANDLES, TRADES, store
+
+
+def test_a_truncated_file(healthy: Path) -> None:
+    path = trade_file(healthy)
+    path.write_bytes(path.read_bytes()[:-100])
+    result = warehouse.verify(healthy)
+    assert path.relative_to(healthy).as_posix() in only_error(result, "files")
+    assert "cannot be read" in only_error(result, "files")
+
+
+def test_a_file_with_garbage_inside(healthy: Path) -> None:
+    path = trade_file(healthy)
+    content = bytearray(path.read_bytes())
+    content[100:900] = os.urandom(800)
+    path.write_bytes(content)
+    result = warehouse.verify(healthy)
+    assert not result.ok
+    assert path.name in " ".join(errors(result))
+
+
+def test_a_row_deleted_from_a_file(healthy: Path) -> None:
+    path = trade_file(healthy, 1)
+    rewrite(path, lambda t: pa.concat_tables([t.slice(0, 5), t.slice(6)]))
+    result = warehouse.verify(healthy)
+    found = only_error(result, "records")
+    assert path.name in found and "held 20 rows and holds 19" in found
+    assert "20 rows, the lake holds 19" in only_error(result, "duckdb")
+
+
+def test_a_deleted_file(healthy: Path) -> None:
+    path = trade_file(healthy, 1)
+    path.unlink()
+    result = warehouse.verify(healthy)
+    assert path.name in only_error(result, "records")
+    assert "is gone" in only_error(result, "records")
+
+
+def test_a_value_changed_in_a_file(healthy: Path) -> None:
+    path = trade_file(healthy)
+    rewrite(path, lambda t: t.set_column(2, t.schema.field("side"), pa.repeat("sell", len(t))))
+    result = warehouse.verify(healthy)
+    assert path.name in only_error(result, "records")
+    assert "other values" in only_error(result, "duckdb")
+
+
+def test_a_row_twice_in_one_file(healthy: Path) -> None:
+    path = trade_file(healthy)
+    rewrite(path, lambda t: pa.concat_tables([t.slice(0, 1), t]))
+    found = only_error(warehouse.verify(healthy), "keys")
+    assert path.name in found and "1 row(s) whose key it holds before" in found
+
+
+def test_a_row_also_in_another_file(healthy: Path) -> None:
+    path = trade_file(healthy)
+    other = path.with_name(f"{path.stem}.001.parquet")
+    pq.write_table(read(path).slice(3, 1), other)
+    result = warehouse.verify(healthy)
+    found = only_error(result, "keys")
+    assert path.name in found and other.name in found and "1 key(s) in both (first: 3)" in found
+    assert not any(other.name in line for line in healed(result))
+
+
+def test_a_file_under_another_period(healthy: Path) -> None:
+    path = trade_file(healthy)
+    wrong = path.with_name("2031-01-01.parquet")
+    shutil.copy(path, wrong)
+    result = warehouse.verify(healthy)
+    assert "outside of 2031-01-01" in only_error(result, "rows")
+    assert wrong.name in only_error(result, "keys")
+
+
+def test_rows_out_of_order(healthy: Path) -> None:
+    path = trade_file(healthy)
+    rewrite(path, lambda t: t.take(pa.array(range(len(t) - 1, -1, -1))))
+    assert "is not in order" in only_error(warehouse.verify(healthy), "rows")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("price", pa.float64(), "price is double instead of decimal128(38, 12)"),
+        ("timestamp", pa.timestamp("ms", "UTC"), "timestamp is timestamp[ms, tz=UTC] instead"),
+        ("timestamp", pa.timestamp("us"), "timestamp is timestamp[us] instead"),
+        ("trade_id", pa.int64(), "trade_id is int64 instead of string"),
+    ],
+    ids=str,
+)
+def test_another_type(healthy: Path, name: str, change: pa.DataType, said: str) -> None:
+    path = trade_file(healthy)
+
+    def cast(table: pa.Table) -> pa.Table:
+        at = table.schema.get_field_index(name)
+        return table.set_column(at, name, table.column(name).cast(change))
+
+    rewrite(path, cast)
+    found = only_error(warehouse.verify(healthy), "files")
+    assert path.name in found and said in found
+
+
+def test_other_columns(healthy: Path) -> None:
+    rewrite(trade_file(healthy), lambda t: t.drop_columns("side"))
+    assert "has the columns" in only_error(warehouse.verify(healthy), "files")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "said"),
+    [
+        ("trades", "side", "BUY", "side is none of buy, sell (first: trade_id 2)"),
+        ("trades", "price", None, "price is null"),
+        ("trades", "cost", Decimal(1), "cost is not price * amount"),
+        ("trades", "cost", None, "cost is not price * amount"),
+        ("candles", "low", Decimal(1000), "low is above open, close or high"),
+        ("candles", "high", Decimal(1), "high is below open or close"),
+        ("candles", "volume", Decimal(-1), "volume is negative"),
+        ("candles", "timeframe", "15m", "timeframe is not the one in the file's name"),
+        ("account_trades", "symbol", "btc-usd", "symbol is not in upper case"),
+        ("account_trades", "taker_or_maker", "both", "taker_or_maker is none of taker, maker"),
+    ],
+)
+def test_a_value_that_the_contract_does_not_allow(
+    healthy: Path, kind: str, name: str, value: object, said: str
+) -> None:
+    path = parquet_of(healthy, kind)[0]
+    rewrite(path, put(name, value))
+    found = [f for f in warehouse.verify(healthy).of("error") if f.check == "values"]
+    assert [f.where for f in found] == [path.relative_to(healthy).as_posix()] * len(found)
+    assert any(said in f.what for f in found)
+
+
+def test_costs_beyond_the_digits_of_duckdb_are_checked_exactly(home: Path) -> None:
+    big, small = Decimal("12345678901234567.5"), Decimal("1000.25")
+    rows = [
+        trade(0) | {"price": big, "amount": small, "cost": big * small},  # 10^19: still fits
+        trade(1) | {"price": big, "amount": big, "cost": None},  # does not fit any more
+        trade(2) | {"price": Decimal("0.000000000001"), "amount": small / 10**8, "cost": None},
+    ]
+    store(home, TRADES, rows)
+    assert warehouse.verify(home).of("error") == []
+    rewrite(trade_file(home), put("cost", Decimal(1)))
+    assert "cost is not price * amount" in only_error(warehouse.verify(home), "values")
+
+
+def test_an_opening_time_between_candles(healthy: Path) -> None:
+    store(healthy, CANDLES, [candle(time_of(0) // STEP * STEP) | {"timestamp": moment_of(1)}])
+    assert "not an opening time" in only_error(warehouse.verify(healthy), "values")
+
+
+def moment_of(offset: int) -> object:
+    return pa.scalar(BASE + offset, pa.timestamp("us", "UTC")).as_py()
+
+
+def test_a_foreign_file_in_the_lake(healthy: Path) -> None:
+    stray = healthy / "lake" / "trades" / "mine.parquet"
+    shutil.copy(trade_file(healthy), stray)
+    (healthy / "lake" / "README").write_text("hello")
+    result = warehouse.verify(healthy)
+    assert "lake/trades/mine.parquet" in only_error(result, "files")
+    assert [(f.where, f.check) for f in result.of("note")] == [("lake/README", "files")]
+    stray.unlink()
+    assert warehouse.verify(healthy).ok
+
+
+def test_leftovers_of_broken_off_writes_are_removed(healthy: Path) -> None:
+    lake, partial = healthy / "lake", healthy / "partial"
+    trades = trade_file(healthy).parent.relative_to(lake)
+    quarantine = parquet_of(healthy, "quarantine")[0]
+    left = [
+        partial / trades / ".2024-08-08.123.tmp",
+        partial / quarantine.parent.relative_to(lake) / f".{quarantine.stem}.77.tmp",
+        healthy / "versions" / "warehouse-00000009.building",
+        healthy / ".warehouse.duckdb.5.tmp",
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    result = warehouse.verify(healthy)
+    assert result.ok
+    assert len(healed(result)) == len(left)
+    assert not any(path.exists() for path in left)
+    assert_clean(healthy)

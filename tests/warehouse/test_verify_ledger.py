@@ -1,0 +1,149 @@
+"""``warehouse.verify`` between lake and ledger: claims, records, and a ledger that is lost."""
+
+import os
+import shutil
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import warehouse
+from tests.warehouse.healthy import (
+    COUNT,
+    assert_clean,
+    edit,
+    errors,
+    healed,
+    only_error,
+    parquet_of,
+    put,
+    rewrite,
+    time_of,
+    trade,
+    trade_file,
+)
+from tests.warehouse.tools import TRADES, TRANSFERS, duck, store
+from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.quarantine import Refused
+
+
+def test_rows_that_a_crash_left_unrecorded_are_adopted_and_published(healthy: Path) -> None:
+    ledger = Ledger(healthy)
+    state, records = ledger.state(TRADES), ledger.files(TRADES)
+    store(healthy, TRADES, [trade(COUNT), trade(COUNT + 20)])
+    with ledger._transaction() as db:  # as if the process had died before the ledger's commit
+        db.execute("DELETE FROM files WHERE dataset = 'trades'")
+    ledger.record(TRADES, state, records)
+    result = warehouse.verify(healthy)
+    assert errors(result) == []
+    assert any("records" in line and "2 file(s)" in line for line in healed(result))
+    assert len(duck(healthy, "trades")) == COUNT + 2
+    assert_clean(healthy)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("SET upper = 90", "does not end with its last row 59"),
+        ("SET upper = 500, last = 499", "the row 499, which is not held"),
+        ("SET lower = 7", "the row 0, which lies outside"),
+        ("SET lower = 2, first = 3", "does not begin with its first row 3"),
+        ("SET first_at = first_at + 1", "another time"),
+        ("SET upper = lower", "ends before it begins"),
+    ],
+)
+def test_an_edited_interval(healthy: Path, statement: str, said: str) -> None:
+    edit(healthy, f"UPDATE intervals {statement} WHERE dataset = 'trades'")
+    result = warehouse.verify(healthy)
+    assert said in only_error(result, "claims")
+    rebuilt = warehouse.rebuild(healthy)
+    assert rebuilt.ok
+    assert any("claim" in line for line in healed(rebuilt))
+    assert Ledger(healthy).state(TRADES).complete == ()
+    assert_clean(healthy)
+
+
+def test_coverage_that_says_less_than_was_published(healthy: Path) -> None:
+    edit(healthy, "DELETE FROM intervals WHERE dataset = 'account_trades'")
+    found = [line for line in errors(warehouse.verify(healthy)) if line.startswith("coverage")]
+    assert any("only DuckDB says that 1..3 (id) is complete" in line for line in found)
+    assert warehouse.rebuild(healthy).ok
+
+
+def test_an_edited_file_record(healthy: Path) -> None:
+    edit(healthy, "UPDATE files SET rows = 21 WHERE path LIKE '%2024-08-08%' AND rows = 20")
+    assert "the ledger's record says 21" in only_error(warehouse.verify(healthy), "records")
+
+
+def test_an_open_candle_inside_a_claim(healthy: Path) -> None:
+    path = parquet_of(healthy, "candles")[0]
+    rewrite(path, put("is_final", False))
+    assert "1 candle(s) that are not final" in only_error(warehouse.verify(healthy), "claims")
+
+
+def test_what_follows_from_the_rows_is_set_right(healthy: Path) -> None:
+    edit(healthy, "DELETE FROM unsettled WHERE cursor = 2")
+    edit(healthy, "UPDATE streams SET newest_at = newest_at + 5 WHERE dataset = 'account_trades'")
+    result = warehouse.verify(healthy)
+    assert errors(result) == []
+    assert len(healed(result)) == 2
+    assert Ledger(healthy).state(TRANSFERS).unsettled == {1, 2}
+    assert_clean(healthy)
+
+
+def test_an_edge_that_lies_in_quarantine_is_no_fault(healthy: Path) -> None:
+    state = Ledger(healthy).state(TRADES)
+    (run,) = state.complete
+    longer = replace(run, upper=COUNT + 6, last=COUNT + 5)
+    refused = [Refused("price is text", f'{{"id": {COUNT + 5}, "price": "?"}}')]
+    store(healthy, TRADES, state=replace(state, complete=(longer,)), refused=refused)
+    assert warehouse.verify(healthy).of("error") == []
+
+
+@pytest.mark.parametrize("kind", ["missing", "garbage", "empty", "half", "no table"])
+def test_a_lost_ledger_is_begun_anew_and_claims_nothing(healthy: Path, kind: str) -> None:
+    rows = {name: len(duck(healthy, name)) for name in ("trades", "candles", "quarantine")}
+    path = healthy / "ledger.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    content = path.read_bytes()
+    for name in ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"):
+        (healthy / name).unlink(missing_ok=True)
+    if kind == "garbage":
+        path.write_bytes(os.urandom(9000))
+    elif kind == "empty":
+        path.touch()
+    elif kind == "half":
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "no table":
+        path.write_bytes(content)
+        with sqlite3.connect(path) as db:
+            db.execute("DROP TABLE emptied")
+        db.close()
+    result = warehouse.verify(healthy)
+    assert errors(result) == []
+    told = [line for line in healed(result) if "ledger.sqlite" in line]
+    assert any("nothing is claimed as complete" in line for line in told)
+    assert any("streams" in line and "registered" in line for line in told)
+    kept = list(healthy.glob("ledger.sqlite.damaged-*"))
+    assert bool(kept) == (kind not in ("missing", "empty"))
+    assert duck(healthy, "coverage") == []
+    assert {name: len(duck(healthy, name)) for name in rows} == rows
+    ledger = Ledger(healthy)
+    assert ledger.state(TRADES) == StreamState(newest_at=time_of(COUNT - 1))
+    assert ledger.state(TRANSFERS).unsettled == {1, 2}
+    assert {s.stream: s.rows for s in warehouse.status(healthy)}[TRADES] == COUNT
+    assert_clean(healthy)
+
+
+def test_files_without_a_stream_of_the_ledger_are_registered(healthy: Path) -> None:
+    other = StreamId("x", "trades", "ETH-USD")
+    source = trade_file(healthy).parent
+    shutil.copytree(source, source.with_name("symbol=ETH-USD"))
+    result = warehouse.verify(healthy)
+    assert errors(result) == []
+    assert Ledger(healthy).state(other).complete == ()
+    assert len(Ledger(healthy).files(other)) == 3
+    assert len(duck(healthy, "trades")) == 2 * COUNT
