@@ -209,6 +209,28 @@ class Ledger(LedgerFile):
             ).fetchall()
         return [FileRecord(*row) for row in rows]
 
+    def newest_change(self) -> int:
+        """The number of the newest change of any file."""
+        with self.reading() as db:
+            row = db.execute(
+                "SELECT max(change) FROM (SELECT change FROM files"
+                " UNION ALL SELECT change FROM emptied UNION ALL SELECT 0)"
+            ).fetchone()
+        return int(row[0])
+
+    def state_mark(self) -> int:
+        """Changes with every recorded commit of coverage."""
+        return self._counter("state")
+
+    def identity(self) -> int:
+        """Tells this ledger from one that was lost: the counters of two mean different things."""
+        return self._counter("identity")
+
+    def _counter(self, name: str) -> int:
+        with self.reading() as db:
+            row = db.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else 0
+
     def _write_files(
         self, db: sqlite3.Connection, stream: StreamId, files: Sequence[FileRecord]
     ) -> None:

@@ -7,7 +7,6 @@ so no reader blocks a load and no load disturbs a reader.
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool, loading: Config) -> Publ
     )
     target = folder / f"warehouse-{number:08d}.duckdb"
     building = target.with_suffix(".building")
-    if current is not None and not _outdated(current, ledger):
+    if current is not None and not is_outdated(current, ledger):
         counts = _counts(current)
         return Published(link, False, counts, counts)
     try:
@@ -119,10 +118,10 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool, loading: Config) -> Publ
 
 def _apply(db: duckdb.DuckDBPyConnection, home: Path, ledger: Ledger) -> None:
     """One transaction: changed groups, coverage, and the mark up to which changes are in."""
-    identity = _identity(ledger)
+    identity = ledger.identity()
     mark, loaded = _mark(db, identity)
     # coverage first: rows committed while this runs may be in, but a claim never precedes its rows
-    state_mark, coverage = _state_mark(ledger), coverage_rows(ledger)
+    state_mark, coverage = ledger.state_mark(), coverage_rows(ledger)
     groups, newest = _changed(ledger, mark)
     db.execute("BEGIN")
     for declared in DATASETS.values():
@@ -184,8 +183,8 @@ def _where(declared: Dataset, group: _Group) -> tuple[str, list[object]]:
 
 def _changed(ledger: Ledger, mark: int) -> tuple[list[_Group], int]:
     """Groups with a file written after ``mark``, and the newest change there is."""
+    newest = ledger.newest_change()
     with ledger.reading() as db:
-        newest = _newest_change(db)
         rows = db.execute(
             "WITH news AS ("
             " SELECT exchange, dataset, stream, period FROM files WHERE change > ?"
@@ -210,27 +209,6 @@ def _changed(ledger: Ledger, mark: int) -> tuple[list[_Group], int]:
     ], newest
 
 
-def _state_mark(ledger: Ledger) -> int:
-    """Changes with every recorded commit of coverage."""
-    with ledger.reading() as db:
-        row = db.execute("SELECT value FROM counters WHERE name = 'state'").fetchone()
-    return row[0] if row else 0
-
-
-def _newest_change(db: sqlite3.Connection) -> int:
-    row = db.execute(
-        "SELECT max(change) FROM"
-        " (SELECT change FROM files UNION ALL SELECT change FROM emptied UNION ALL SELECT 0)"
-    ).fetchone()
-    return int(row[0])
-
-
-def _identity(ledger: Ledger) -> int:
-    with ledger.reading() as db:
-        row = db.execute("SELECT value FROM counters WHERE name = 'identity'").fetchone()
-    return int(row[0])
-
-
 def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
     """The newest change loaded, and whether anything is.
 
@@ -242,14 +220,13 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
     return (row[0] if row[1] == identity else 0), True
 
 
-def _outdated(current: Path, ledger: Ledger) -> bool:
+def is_outdated(current: Path, ledger: Ledger) -> bool:
+    """Whether the version ``current`` lacks anything that lake, ledger or program now have."""
     with duckdb.connect(str(current), read_only=True) as db:
         row = db.execute("SELECT change, state, ledger FROM _tidemark.loaded").fetchone()
         if not catalog.is_current(db):
             return True
-    with ledger.reading() as known:
-        newest = _newest_change(known)
-    return row is None or row != (newest, _state_mark(ledger), _identity(ledger))
+    return row != (ledger.newest_change(), ledger.state_mark(), ledger.identity())
 
 
 def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:

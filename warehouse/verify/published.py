@@ -17,7 +17,7 @@ from warehouse.catalog import tables
 from warehouse.coverage_table import COVERAGE_SCHEMA, coverage_rows
 from warehouse.ledger import Ledger, StreamId
 from warehouse.locks import exclusive
-from warehouse.publish import LINK, _newest_change, _outdated, _state_mark
+from warehouse.publish import LINK, is_outdated
 from warehouse.verify.report import Verification
 from warehouse.verify.rows import Facts, hash_of
 
@@ -44,7 +44,7 @@ def is_sound(home: Path) -> bool:
 def is_behind(home: Path, ledger: Ledger) -> bool:
     """Whether lake or ledger hold what was not published yet."""
     with exclusive(home, "publish"):
-        return _outdated((home / LINK).resolve(), ledger)
+        return is_outdated((home / LINK).resolve(), ledger)
 
 
 def compare(
@@ -170,8 +170,7 @@ def _moved_on(
 ) -> bool:
     """Whether a pull wrote into the group after its files were read here."""
     if not owners:  # perhaps of a stream that is new
-        with ledger.reading() as db:
-            return _newest_change(db) > newest
+        return ledger.newest_change() > newest
     for held in owners:
         change = max((r.change for r in ledger.files(held.stream, period)), default=0)
         if change > min(held.changes.get(period, 0), loaded):
@@ -187,7 +186,7 @@ def _check_coverage(db: duckdb.DuckDBPyConnection, ledger: Ledger, report: Verif
     report.count("coverage", intervals=len(wanted))
     if held == wanted:
         return
-    if row is None or row[0] != _state_mark(ledger):
+    if row is None or row[0] != ledger.state_mark():
         report.note("coverage", LINK, "coverage was written while this ran: not compared")
         return
     for exchange, dataset, stream, *rest in sorted(held ^ wanted)[:10]:
