@@ -27,6 +27,7 @@ LATE: Final = ("httpcore", "pandas", "pyarrow.compute", "pyarrow.dataset", "pyar
 
 def load(name: str) -> type[Contestant]:
     """The class of the contestant ``name``, with all that it would import in its pull."""
+    module = importlib.import_module(MODULES[name])
     for late in LATE:
         importlib.import_module(late)
-    return cast(type[Contestant], importlib.import_module(MODULES[name]).RACER)
+    return cast(type[Contestant], module.RACER)

@@ -4,7 +4,6 @@ One bad stream never stops the others. Streams that are built from others come l
 """
 
 import difflib
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +52,6 @@ def pull(
     Raises ``ConfigError`` before any request, and ``StorageError`` where the home cannot be used;
     all else that goes wrong is in the report.
     """
-    _use_plain_memory()
     settings.prepare_home()
     report = PullReport()
     with ExitStack() as stack:
@@ -74,16 +72,6 @@ def pull(
             workers.shutdown(cancel_futures=True)
             pa.default_memory_pool().release_unused()
     return report
-
-
-def _use_plain_memory() -> None:
-    """Let Arrow allocate as everybody does, unless the user chose for it.
-
-    Its own pool asks for huge pages. Where those are dear, as on many virtual machines, a pull took
-    half as long again, by chance.
-    """
-    if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
-        pa.set_memory_pool(pa.system_memory_pool())
 
 
 @dataclass(frozen=True)
