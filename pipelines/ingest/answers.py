@@ -2,21 +2,41 @@
 
 import time
 from dataclasses import replace
+from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Cursor, Offer, Page, Stream, Window
 from connectors.errors import ContractError
 from pipelines.ingest.context import StreamContext, times_of
+from pipelines.ingest.judge import whole_between
 from pipelines.ingest.law import Law
 from schemas import TIMEFRAMES
 from schemas.declare import UNSETTLED
 from warehouse.coverage import Gap, Interval, add
 from warehouse.ledger import StreamState
 
-Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+class Ends(NamedTuple):
+    """The outermost keys of rows, and their outermost times in microseconds."""
+
+    first: int
+    last: int
+    since: int
+    until: int
+
+    def union(self, other: "Ends") -> "Ends":
+        return Ends(
+            min(self.first, other.first),
+            max(self.last, other.last),
+            min(self.since, other.since),
+            max(self.until, other.until),
+        )
+
+    def beyond(self, other: "Ends") -> bool:
+        """Whether this ends with a newer row; one of the same moment may be hidden (``judge``)."""
+        return self.last > other.last and self.until > other.until
 
 
 class Answers:
@@ -34,17 +54,21 @@ class Answers:
         self.law = Law.load(self.state.law, offer)
         self.seen: set[int] = set()
         """Keys at the ends of answers of this pull: they were there a moment ago."""
+        self.met: Ends | None = None
+        """The ends of all that this pull received."""
+        self.head: Ends | None = None
+        """The ends of the last answer that was asked for without bounds."""
+        self.sure: tuple[int, int] | None = None
+        """The keys between which the last answer is sure to show every row."""
         self.reread: set[int] = set()
         """Unsettled rows that this pull received again."""
         self.refused: set[int] = set()
         """Keys of malformed rows: their word alone extends no claim."""
         self.started = time.time_ns() // 1000
 
-    def _fetch(self, window: Window) -> Page:
-        return self.context.fetch(window)
-
-    def _absorb(self, page: Page) -> list[int]:
-        """Store an answer and claim its span; its sorted distinct keys."""
+    def _fetch(self, window: Window) -> list[int]:
+        """Ask for ``window``, store the answer and claim its span; its sorted distinct keys."""
+        page = self.context.fetch(window)
         table = page.table
         refused = [r.cursor for r in page.rejected if r.cursor is not None]
         self.refused.update(refused)
@@ -54,58 +78,69 @@ class Answers:
                 f"{self.context.name}: an answer of {page.received} rows, none with a readable "
                 f"{'time' if self.by_time else 'id'}: {page.rejected[0].reason}"
             )
+        self.sure = (keys[0], keys[-1]) if keys and self.by_time else None
         if not keys:
             return []
         self.law = replace(self.law, page_rows=max(self.law.page_rows, page.received))
         self.seen |= {keys[0], keys[-1]}
         self._note_unsettled(table, page)
-        newest = times_of(self.context.declared, table, pc.max)
-        if newest is not None:
+        oldest, newest = (times_of(self.context.declared, table, end) for end in (pc.min, pc.max))
+        if oldest is not None and newest is not None:
+            self._learn_end(window, Ends(keys[0], keys[-1], oldest, newest))
             self.state = replace(self.state, newest_at=max(newest, self.state.newest_at or newest))
-        interval = self._span(page)
+        interval = self._span(page, window)
         if interval is not None:
             complete = add(self.state.complete, interval)
             self.state = replace(self.state, complete=complete, law=self.law.dump())
         self.context.commit(table, self.state, page.rejected)
         return keys
 
-    def _span(self, page: Page) -> Interval | None:
+    def _span(self, page: Page, window: Window) -> Interval | None:
         """What an answer proves: from its first good row to its last final one."""
+        cursor = page.cursor
         if self.by_time:
-            final = page.cursor.filter(page.table.column("is_final").combine_chunks())
+            final = cursor.filter(page.table.column("is_final").combine_chunks())
             if not len(final):
                 return None
-            first, last = pc.min(page.cursor).as_py(), pc.max(final).as_py()
+            first, last = pc.min(cursor).as_py(), pc.max(final).as_py()
             return Interval(first, last + self.step, first, last, first)
-        keys = page.cursor.to_numpy()
-        times = page.table.column("timestamp").cast(pa.int64()).to_numpy()
-        ends = self._ends(keys, times, page.received)
-        if ends is None:
+        if not len(cursor):
             return None
-        first, last = ends
+        keys = cursor.to_numpy()
+        times = page.table.column("timestamp").cast(pa.int64()).to_numpy()
+        if self._holds_all(page, window):
+            self.sure = int(keys.min()), int(keys.max())
+        else:
+            self.sure = whole_between(keys, times, self.law.keeps)
+        if self.sure is None:
+            return None
+        first, last = self.sure
         return Interval(first, last + 1, first, last, int(times[keys == first][0]))
 
-    def _ends(self, keys: Numbers, times: Numbers, received: int) -> tuple[int, int] | None:
-        """The ids between which an answer shows every row; ``keys`` and ``times`` as received.
+    def _holds_all(self, page: Page, window: Window) -> bool:
+        """Whether an answer was not cut off: a larger one has been seen, or larger than its window.
 
-        A server that sorts by time cuts an answer off between rows of one moment, whatever their
-        ids. Near such an end rows may be missing between those that are shown: as many as lie
-        within the greatest step back in time from a row to one with a later id.
+        Of so few ids none can have been left out, whatever the order.
         """
-        if not len(keys):
-            return None
-        whole = int(keys.min()), int(keys.max())
-        if received < self.law.page_rows or _in_order(keys) or not _in_order(times):
-            return whole
-        by_id = np.argsort(keys)
-        at, ids = times[by_id], keys[by_id]
-        back = int((np.maximum.accumulate(at) - at).max())
-        low, high = 0, len(ids) - 1
-        if self.law.keeps != "oldest":
-            low = int((np.minimum.accumulate(at[::-1])[::-1] <= at.min() + back).sum())
-        if self.law.keeps != "newest":
-            high -= int((np.maximum.accumulate(at) >= at.max() - back).sum())
-        return (int(ids[low]), int(ids[high])) if low <= high else None
+        if page.received < self.law.page_rows:
+            return True
+        if window.lower is None or window.upper is None:
+            return False
+        few = window.upper - window.lower < self.law.page_rows
+        return few and all(window.lower <= k <= window.upper for k in page.cursor.to_pylist())
+
+    def _learn_end(self, window: Window, ends: Ends) -> None:
+        """Learn which end an answer without bounds keeps: what it leaves out of what there is."""
+        now = window.lower is None and window.upper is None
+        self.head = ends if now else self.head
+        self.met = ends if self.met is None else self.met.union(ends)
+        if self.law.keeps is not None or self.head is None:
+            return
+        if self.met.beyond(self.head):
+            if now:  # an earlier answer could not show what has come since
+                self.law = replace(self.law, keeps="oldest")
+        elif self.met.first < self.head.first and self.met.since < self.head.since:
+            self.law = replace(self.law, keeps="newest")
 
     def _claim_refused(self, gap: Gap) -> bool:
         """Claim down to the lowest malformed row in ``gap``; false where there was none."""
@@ -128,9 +163,3 @@ class Answers:
         still = set(page.cursor.filter(open_rows.combine_chunks()).to_pylist())
         unsettled = (self.state.unsettled - cursors) | still
         self.state = replace(self.state, unsettled=frozenset(unsettled))
-
-
-def _in_order(values: Numbers) -> bool:
-    """Whether values rise all the way, or fall all the way; equal neighbours do either."""
-    steps = np.diff(values)
-    return bool((steps >= 0).all() or (steps <= 0).all())

@@ -3,13 +3,18 @@
 An answer is a run of neighbouring rows: whichever end of the window ``limit`` keeps, whatever cap
 the server applies, nothing lies between two rows of one answer. So its span is proved. That
 nothing lies beyond its ends is proved only by an answer that shows the held row at each edge of the
-window and nothing new.
+window and nothing new. Only a server that sorts by time may leave out rows near the end at which it
+cut its answer off (``whole_between``).
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+import numpy as np
+
+Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 class Verdict(Enum):
@@ -72,3 +77,34 @@ def judge(
     else:
         verdict = Verdict.HALF
     return Judgement(verdict, shows_lower, shows_upper, outside)
+
+
+def whole_between(keys: Numbers, times: Numbers, keeps: str | None) -> tuple[int, int] | None:
+    """The ids between which an answer that may be cut off shows every row; ``None``: of no two.
+
+    ``keys`` and ``times`` as received; ``keeps``: the end that ``limit`` keeps, if known. A server
+    that sorts by time cuts an answer off between rows of one moment, whatever their ids. Near such
+    an end rows may be missing between those that are shown: as many as lie within the greatest step
+    back in time from a row to one with a later id. Times that are not in order tell that it sorts
+    by id. Where both are in order and too little would remain to go on from, it is taken to.
+    """
+    whole = int(keys.min()), int(keys.max())
+    if not _in_order(times):
+        return whole
+    by_id = np.argsort(keys)
+    at, ids = times[by_id], keys[by_id]
+    back = int((np.maximum.accumulate(at) - at).max())
+    low, high = 0, len(ids) - 1
+    if keeps != "oldest":
+        low = int((np.minimum.accumulate(at[::-1])[::-1] <= at.min() + back).sum())
+    if keeps != "newest":
+        high -= int((np.maximum.accumulate(at) >= at.max() - back).sum())
+    if low >= high and _in_order(keys):
+        return whole
+    return (int(ids[low]), int(ids[high])) if low <= high else None
+
+
+def _in_order(values: Numbers) -> bool:
+    """Whether values rise all the way, or fall all the way; equal neighbours do either."""
+    steps = np.diff(values)
+    return bool((steps >= 0).all() or (steps <= 0).all())

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from itertools import product
 
+from connectors.base import Window
 from connectors.errors import ContractError
 from pipelines.ingest.answers import Answers
 from pipelines.ingest.judge import Judgement, Verdict, judge
 from pipelines.ingest.law import Law
+from warehouse.coverage import Gap
 
 
 class Questions(Answers):
@@ -23,7 +25,7 @@ class Questions(Answers):
         verdict = Verdict.SILENT
         for law in list(self.law.alternatives(self.offer)):
             sent = law.window(lower if floor is None else floor, upper, self.offer.max_rows)
-            keys = self._absorb(self._fetch(sent))
+            keys = self._fetch(sent)
             bounds = (None if floor is not None else sent.lower, sent.upper)
             judgement = judge(keys, lower, upper, self.law.page_rows, bounds)
             if judgement.verdict not in (Verdict.ASTRAY, Verdict.SILENT, Verdict.HALF):
@@ -53,7 +55,7 @@ class Questions(Answers):
                 upper - high * self.step,
                 self.offer.max_rows,
             )
-            keys = self._absorb(self._fetch(sent))
+            keys = self._fetch(sent)
             if judge(keys, lower, upper, self.law.page_rows).verdict is Verdict.PROGRESS:
                 return keys, Verdict.PROGRESS
             met.update(keys)
@@ -74,11 +76,43 @@ class Questions(Answers):
         exact = replace(self.law, lower_shift=0)
         keys = [top]
         if not self.law.shows_lower:
-            keys = self._absorb(self._fetch(exact.window(top, None, self.offer.max_rows)))
+            keys = self._fetch(exact.window(top, None, self.offer.max_rows))
         if keys == [top]:
             self.law = replace(self.law, shows_lower=True)
-            keys = self._absorb(self._fetch(exact.window(top + 1, None, self.offer.max_rows)))
+            keys = self._fetch(exact.window(top + 1, None, self.offer.max_rows))
         return keys, judge(keys, top, None, self.law.page_rows, (top, None)).verdict
+
+    def _ask_within(self, gap: Gap, shown: list[int]) -> bool:
+        """Ask for the ids of a gap alone, of which the answer ``shown`` proved nothing.
+
+        Whether that proved more: whatever the order of the rows, an answer does that holds fewer
+        than the largest, or for which no more ids were asked than that one had rows. What proves
+        nothing even so ignores the bounds: ``ContractError``.
+        """
+        assert gap.upper is not None
+        if self.by_time:
+            return False
+        before = self.state.complete
+        lower = gap.lower if gap.below else None
+        keys = self._fetch(self.law.window(lower, gap.upper - 1, self.offer.max_rows))
+        if self.state.complete == before:
+            astray = self._ask_from([k for k in (*shown, *keys) if gap.lower <= k < gap.upper])
+            if astray and self.state.complete == before:
+                self._refuse(Verdict.ASTRAY, gap.lower, gap.upper)
+        return self.state.complete != before
+
+    def _ask_from(self, keys: list[int]) -> bool:
+        """Ask for so few ids, from the lowest of ``keys`` on, that an answer shows all of them.
+
+        Whether it shows others.
+        """
+        rows = {*keys} - self.refused
+        if not rows:
+            return False
+        low = min(rows) - 1  # the bound may be exclusive
+        high = low + max(3, self.law.page_rows) - 1
+        shown = self._fetch(Window(low, high, self.offer.max_rows))
+        return bool(shown) and not (low <= shown[0] and shown[-1] <= high)
 
     def _refuse(self, verdict: Verdict, lower: int | None, upper: int | None) -> None:
         """``ContractError`` where every answer lay outside the window: filters are not honoured."""

@@ -34,8 +34,6 @@ class WindowedPull(Questions):
         super().__init__(context, offer)
         self.configured = lookback
         self.floor = context.wanted_from if self.by_time else 0
-        self.head: list[int] = []
-        """Keys of the answer that was asked for without bounds."""
         self.doubtful = False
         """Nothing newer was shown, but by an answer that had ignored the bound."""
 
@@ -70,21 +68,25 @@ class WindowedPull(Questions):
                 self.law = replace(self.law, keeps=None)
         else:
             window = self.law.window(None, None, self._head_limit(held))
-            keys = self._absorb(self._fetch(window))
+            keys = self._fetch(window)
+            if not self.state.complete and not self.by_time:
+                self._ask_from(keys)  # of one moment, so that the answer proved nothing
             if held is not None and keys and keys[-1] < (held.last or 0):
                 self.law = replace(self.law, keeps=None)
                 self._look_back(held)
-        self.head = keys
-        top = self.state.complete[-1] if self.state.complete else None
+        top = self.state.complete[-1].last if self.state.complete else None
+        if top is not None and self.sure is not None and max(self.seen) >= top:
+            top = self.sure[1]
         cut = bool(keys) and lowest is not None and keys[0] > lowest
         if held is not None and cut and self.law.keeps != "oldest":
-            self._look_further_back(keys, min(keys[0], held.last or 0), lowest or 0)
-        if top is not None and top.last is not None and not (cut and self.law.keeps == "newest"):
-            self._climb(max(top.last, keys[-1]) if keys else top.last)
+            self._look_further_back(keys, held.last or 0, lowest or 0)
+        if top is not None and not (cut and self.law.keeps == "newest" and top >= keys[-1]):
+            self._climb(top)
 
     def _climb(self, top: int) -> None:
         """Fetch above ``top`` until an answer shows nothing newer."""
         while True:
+            newest_seen = max(self.seen, default=top)
             keys, verdict = self._ask_up(top)
             if verdict is Verdict.ASTRAY and keys[-1] == top:
                 # `since` is ignored. Whether ``top`` is the head shows when rows turn up below it
@@ -93,8 +95,11 @@ class WindowedPull(Questions):
             self._refuse(verdict, top, None)
             if verdict is not Verdict.PROGRESS or keys[-1] <= top:
                 return
+            if len(keys) < self.law.page_rows and keys[-1] <= newest_seen:
+                return  # all above ``top``, and nothing newer than was seen before
             new = sum(1 for k in keys if k > top)
-            top = keys[-1]
+            top = self._reached(keys, top)
+            self._find_end()
             newest = self.state.newest_at or 0
             if newest >= self.started and new < self.law.page_rows // 2:
                 return  # abreast of a busy market; the next pull goes on from here
@@ -111,33 +116,39 @@ class WindowedPull(Questions):
             keys, _ = self._ask(None, None) if low is None else self._ask_up(low)
             if not keys or keys[-1] >= (held.last or 0) or (low is not None and keys[-1] <= low):
                 return keys
-            low = keys[-1]
+            low = self._reached(keys, -1 if low is None else low)
+
+    def _reached(self, keys: list[int], low: int) -> int:
+        """The row from which to go on above an answer ``keys`` to what is newer than ``low``."""
+        if not (self.sure and self.sure[1] > low) and not self.by_time:
+            self._ask_from([k for k in keys if k > low])
+        return self.sure[1] if self.sure and self.sure[1] > low else keys[-1]
 
     def _look_further_back(self, keys: list[int], low: int, lowest: int) -> None:
         """More pages below ``low``, where the newest one is smaller than the look-back.
 
         Down to the ``lowest`` row held, and what turned up below it.
         """
-        remaining = self.lookback - len(keys)
+        low = min(low, self.sure[0] if self.sure else keys[0])
+        whole = sum(1 for k in keys if k >= low)
+        remaining = max(self.lookback - len(keys), (self.configured or 0) - whole)
         while remaining > 0 and low >= lowest:
-            keys = self._absorb(self._fetch(self.law.window(None, low, self.offer.max_rows)))
-            new = sum(1 for k in keys if k < low)
-            if not new:
+            keys = self._fetch(self.law.window(None, low, self.offer.max_rows))
+            if not keys or keys[0] >= low:
                 return
-            remaining -= new
-            low = keys[0]
+            first = self.sure[0] if self.sure and self.sure[0] < low else keys[0]
+            remaining -= sum(1 for k in keys if first <= k < low)
+            low = first
 
     def _find_end(self) -> None:
-        """Learn which end an answer without bounds keeps: what it leaves out of what there is."""
-        if self.law.keeps is not None or not self.head:
+        """Ask again without bounds where there is more above the last such answer.
+
+        Either it came since, or answers keep the oldest end.
+        """
+        if self.law.keeps is not None or self.met is None:
             return
-        low, high = min(self.seen), max(self.seen)
-        if high > self.head[-1]:  # new since, or cut off: the same question again tells
-            keys = self._absorb(self._fetch(self.law.window(None, None, self.offer.max_rows)))
-            if keys and keys[-1] < high:
-                self.law = replace(self.law, keeps="oldest")
-        elif low < self.head[0]:
-            self.law = replace(self.law, keeps="newest")
+        if self.head is None or self.met.beyond(self.head):
+            self._fetch(self.law.window(None, None, self.offer.max_rows))
 
     def _head_limit(self, held: Interval | None) -> int:
         if not self.by_time or held is None or self.law.keeps != "newest":
@@ -158,15 +169,17 @@ class WindowedPull(Questions):
     # -- the gaps ---------------------------------------------------------------------------
 
     def _fill_gaps(self) -> None:
-        last = None
+        last: Gap | None = None
+        shown: list[int] = []
         while (gap := self._next_gap()) is not None:
-            if gap == last and not self._claim_refused(gap):
+            if gap != last:
+                last, shown = gap, self._fill(gap)
+            elif not (self._claim_refused(gap) or self._ask_within(gap, shown)):
+                why = "candles open for ever" if self.by_time else "rows there no more"
                 raise ContractError(
                     f"{self.context.name}: answers for the window {gap.lower}..{gap.upper} prove "
-                    "nothing of it (are its candles open for ever?)"
+                    f"nothing of it (are its {why}?)"
                 )
-            last = gap
-            self._fill(gap)
 
     def _next_gap(self) -> Gap | None:
         """The newest part that is wanted and neither proved nor lost."""
@@ -182,13 +195,18 @@ class WindowedPull(Questions):
                 return gap
         return None
 
-    def _fill(self, gap: Gap) -> None:
+    def _fill(self, gap: Gap) -> list[int]:
+        """Ask for a gap and claim what the answer proves of it; the keys of the answer."""
         assert gap.upper is not None  # only gaps below a proved interval are filled here
         upper = gap.above.first if gap.above else None
         lower = gap.below.last if gap.below else None
         floor = self.floor if self.by_time and lower is None else None
+        oldest_seen = min(self.seen, default=0)
         shown, verdict = self._ask(lower, upper, floor)
         self._refuse(verdict, lower, upper)
+        whole = upper in shown and len(shown) < self.law.page_rows and not self.by_time
+        if lower is None and whole and shown[0] >= oldest_seen:
+            verdict = Verdict.NOTHING_BETWEEN  # nothing older than what was seen before
         if verdict is Verdict.NOTHING_BETWEEN:
             self._claim(Interval(gap.lower, gap.upper))
         elif verdict in (Verdict.SILENT, Verdict.HALF):
@@ -206,6 +224,7 @@ class WindowedPull(Questions):
             self.state = replace(self.state, lost=lost)
             self.context.report.lost_found = True
             self.context.commit(None, self.state)
+        return shown
 
     # -- rows that may still change -----------------------------------------------------------
 
@@ -223,7 +242,7 @@ class WindowedPull(Questions):
                 break
             # One beyond either end: whichever end an answer keeps, one of the two is shown.
             window = self.law.window(max(0, turn[0] - 1), turn[-1] + 1, self.offer.max_rows)
-            self._absorb(self._fetch(window))
+            self._fetch(window)
             left = [w for w in turn if w not in self.reread]
             # Neither end is shown: those rows are gone from the list, and stay as they were.
             turn = left if len(left) < len(turn) else turn[1:-1]

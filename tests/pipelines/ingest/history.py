@@ -66,9 +66,13 @@ class Past(ModelExchange):
         page = super().fetch(stream, window)
         shown = self.shown(stream)
         keys = sorted(page.cursor.to_pylist())
+        cut = len(keys) == min(self.law.cap, window.limit)
+        if cut and self.law.sorts_by_time:  # between rows of one moment
+            end = self.time_of(keys[0 if self.law.keeps == "newest" else -1])
+            keys = [k for k in keys if self.time_of(k) != end]
         if keys:
             self.claimed.append((keys[0], keys[-1]))
-        if shown and len(keys) < min(self.law.cap, window.limit):  # all that the window holds
+        if shown and not cut:  # all that the window holds
             low, high = self.bounds(window)
             self.claimed.append((low, min(high, shown[-1])))
         return page
@@ -127,6 +131,8 @@ def exchange_of(name: str, law: ModelLaw, share: int, rows: int) -> Past:
     cursor = Cursor.TIME if name == "candles" else Cursor.ID
     if name in STATES or cursor is Cursor.TIME:  # one row an answer is enough for bare ids only
         law = replace(law, cap=max(2, law.cap))
+    if law.sorts_by_time:  # a page is larger than a moment
+        law = replace(law, cap=law.cap + 3 * share)
     made = Past(law, [], cursor, clock_us=MIDNIGHT, pace_us=500_000_000, share=share,
                 stream=STREAMS[name])  # fmt: skip
     made.coming = [Event(0, "new", tuple(range(rows)))]

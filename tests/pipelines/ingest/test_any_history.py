@@ -51,6 +51,7 @@ laws = st.builds(
     unit=st.sampled_from(["ms", "s"]),
     order=st.sampled_from([1, -1]),
     shows_open=st.booleans(),
+    sorts_by_time=st.booleans(),
 )
 events = st.builds(
     Event,
@@ -126,7 +127,11 @@ def _pull_all(home: Path, streams: list[Past], plan: Planned) -> None:
 
 def _promised(exchange: Past, plan: Planned) -> int:
     """How many of the newest rows each pull reads again."""
-    usual = 3 if exchange.stream.dataset == "candles" else exchange.law.cap
+    usual = exchange.law.cap
+    if exchange.law.sorts_by_time:  # of the oldest moment of an answer some may be missing
+        usual -= exchange.share
+    if exchange.stream.dataset == "candles":
+        usual = 3
     return max(usual, plan.lookback or 0)
 
 
