@@ -168,7 +168,9 @@ class Choice:
             raise Odd("is an unknown word") from None
         if not all(type(word) is str for word in known) and bool in map(type, values):
             raise Odd("is an unknown word")  # to a dictionary True is 1
-        return _array(list(map(known.__getitem__, values)), TEXT, required)
+        if any(value != word for value, word in known.items()):
+            values = list(map(known.__getitem__, values))
+        return _array(values, TEXT, required)
 
     def one(self, value: Any) -> str:
         """See :func:`connectors.exact.choice`."""

@@ -57,14 +57,15 @@ def blank(folder: Path) -> bytes:
     return content
 
 
-def create_tables(db: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables of ``db`` those that are declared; changed ones begin empty."""
+def renew(db: duckdb.DuckDBPyConnection) -> None:
+    """Give ``db`` this program's tables and views; tables that had other columns begin empty."""
     if catalog.is_current(db):
         return
     if catalog.has_other_columns(db):
         catalog.drop_tables(db)  # of a version that declared other columns: load from nothing
     for statement in _tables():
         db.execute(statement)
+    catalog.refresh(db)
 
 
 def _tables() -> Iterator[str]:
@@ -94,8 +95,7 @@ def _make(folder: Path) -> bytes:
     with TemporaryDirectory(dir=folder, suffix=".building") as place:
         path = Path(place) / "blank.duckdb"
         with duckdb.connect(str(path), config=LOADING) as db:
-            create_tables(db)
-            catalog.refresh(db)
+            renew(db)
         return path.read_bytes()
 
 

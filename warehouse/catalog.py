@@ -74,11 +74,8 @@ def drop_tables(db: duckdb.DuckDBPyConnection) -> None:
 
 def refresh(db: duckdb.DuckDBPyConnection) -> None:
     """Create views, macros and comments, in one transaction; those that are no more are dropped."""
-    before = _made_of(db)
-    if before == digest():
-        return
     db.execute("BEGIN")
-    if before is not None:
+    if _made_of(db) is not None:
         _drop_all(db)
     for statement in statements():
         db.execute(statement)

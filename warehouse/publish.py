@@ -17,7 +17,7 @@ import duckdb
 
 from schemas import DATASETS, Dataset, dataset
 from warehouse import catalog, files
-from warehouse.blank import LOADING, Config, blank, create_tables
+from warehouse.blank import LOADING, Config, blank, renew
 from warehouse.coverage_table import coverage_rows
 from warehouse.errors import StorageError, from_os_error
 from warehouse.ledger import Ledger, StreamId
@@ -97,10 +97,11 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool, loading: Config) -> Publ
         with duckdb.connect(str(building), config=loading) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
-            create_tables(db)
-            before = _row_counts(db) if current is not None else dict.fromkeys(_counted(), 0)
+            before = dict.fromkeys(_counted(), 0)
+            if current is not None:
+                renew(db)
+                before = _row_counts(db)
             _apply(db, home, ledger)
-            catalog.refresh(db)
             after = _row_counts(db)
             db.execute("CHECKPOINT")
         _fsync(building)

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from warehouse import catalog
-from warehouse.blank import create_tables
+from warehouse.blank import renew
 
 START = datetime(2026, 1, 10, tzinfo=UTC)
 EXACT = Context(prec=100, rounding=ROUND_HALF_UP)
@@ -19,8 +19,7 @@ Row = dict[str, Any]
 def database() -> duckdb.DuckDBPyConnection:
     db = duckdb.connect()
     db.execute("SET TimeZone = 'UTC'")
-    create_tables(db)
-    catalog.refresh(db)
+    renew(db)
     return db
 
 
