@@ -2,10 +2,10 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import pytest
 
@@ -13,7 +13,7 @@ import connectors
 import sandbox
 from connectors import Connection, Connector, Credentials, Cursor, Page, Stream, Window
 from connectors.local import LocalNonces, NoLimits
-from sandbox import Fault
+from sandbox import Fault, Served
 from schemas import DATASETS
 
 EPOCH = "2026-01-10T00:00:00"
@@ -35,11 +35,22 @@ HEALING = [
     Fault("empty"),
 ]
 
+Asked: TypeAlias = tuple[str, str]
+"""An exchange and a dataset."""
+Reply: TypeAlias = bytes | tuple[int, dict[str, str], bytes]
+"""A body (status 200), or status, headers and body."""
+
+
+class PageOf(Protocol):
+    def __call__(
+        self, connector: Connector, dataset: str, window: Window | None = None
+    ) -> Page: ...
+
 
 class World:
     """The running sandbox, and connectors opened on it."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Served) -> None:
         self.server = server
         self.truth = server.world
         self.waits: list[float] = []
@@ -120,7 +131,7 @@ def ask(connector: Connector, dataset: str, window: Window | None = None) -> Pag
     return connector.fetch(stream, window or Window(limit=offer.max_rows, unit=unit))
 
 
-def asked_datasets() -> list[tuple[str, str]]:
+def asked_datasets() -> list[Asked]:
     """Every exchange with every dataset that it answers for itself."""
     pairs = itertools.chain.from_iterable(
         ((name, dataset) for dataset in connectors.offers(name)) for name in connectors.names()
@@ -129,13 +140,13 @@ def asked_datasets() -> list[tuple[str, str]]:
 
 
 @pytest.fixture(params=asked_datasets(), ids="/".join)
-def asked(request: pytest.FixtureRequest) -> tuple[str, str]:
-    pair: tuple[str, str] = request.param
+def asked(request: pytest.FixtureRequest) -> Asked:
+    pair: Asked = request.param
     return pair
 
 
 @pytest.fixture
-def page_of() -> Callable[..., Page]:
+def page_of() -> PageOf:
     return ask
 
 
@@ -150,16 +161,13 @@ class Received:
 
 
 class Scripted:
-    """A server that says what it was told to say, answer by answer, and keeps what it was asked.
-
-    An answer is a body (status 200), or (status, headers, body).
-    """
+    """A server that says what it was told to say, answer by answer, and keeps what it was asked."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
         self.waits: list[float] = []
         self._opened: list[Connector] = []
-        self._answers: list[Any] = []
+        self._answers: list[Reply] = []
         scripted = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -187,7 +195,7 @@ class Scripted:
         self._thread.start()
         self.base_url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def answers(self, *answers: Any) -> None:
+    def answers(self, *answers: Reply) -> None:
         self.requests.clear()
         self.waits.clear()
         self._answers[:] = answers

@@ -23,15 +23,17 @@ from connectors import (
     Window,
 )
 from sandbox import Fault
+from sandbox.faults import Kind
+from sandbox.laws import NumberStyle
 from schemas import DATASETS
-from tests.connectors.conftest import HEALING, asked_datasets, fault_name
+from tests.connectors.conftest import HEALING, Asked, PageOf, World, asked_datasets, fault_name
 
 
 def rows(table: pa.Table) -> list[tuple[Any, ...]]:
     return sorted((tuple(row.values()) for row in table.to_pylist()), key=repr)
 
 
-def test_pages_have_the_declared_schema(world, asked, page_of) -> None:
+def test_pages_have_the_declared_schema(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
     page = page_of(world.open(exchange), dataset)
     assert page.table.schema.equals(DATASETS[dataset].connector_schema, check_metadata=True)
@@ -45,7 +47,7 @@ def test_pages_have_the_declared_schema(world, asked, page_of) -> None:
     page.table.validate(full=True)
 
 
-def test_trades_are_the_tape_exactly(world, exchange, page_of) -> None:
+def test_trades_are_the_tape_exactly(world: World, exchange: str, page_of: PageOf) -> None:
     page = page_of(world.open(exchange), "trades")
     truth = {str(t.id): t for t in world.truth.tapes["BTC-USD"].trades()}
     for row in page.table.to_pylist():
@@ -59,7 +61,7 @@ def test_trades_are_the_tape_exactly(world, exchange, page_of) -> None:
     assert page.cursor.to_pylist() == [int(i) for i in page.table["trade_id"].to_pylist()]
 
 
-def test_markets_are_canonical_and_asked_once(world, exchange) -> None:
+def test_markets_are_canonical_and_asked_once(world: World, exchange: str) -> None:
     connector = world.open(exchange)
     markets = connector.markets()
     assert {m.symbol for m in markets} >= {"BTC-USD", "ETH-USD", "LTC-BTC", "ETH-BTC"}
@@ -69,7 +71,9 @@ def test_markets_are_canonical_and_asked_once(world, exchange) -> None:
 
 
 @pytest.mark.parametrize("fault", HEALING, ids=fault_name)
-def test_a_passing_fault_is_healed(world, asked, page_of, fault) -> None:
+def test_a_passing_fault_is_healed(
+    world: World, asked: Asked, page_of: PageOf, fault: Fault
+) -> None:
     exchange, dataset = asked
     connector = world.open(exchange)
     world.server.faults.add(dataclasses.replace(fault, times=2))
@@ -83,7 +87,7 @@ def test_a_passing_fault_is_healed(world, asked, page_of, fault) -> None:
 
 
 @pytest.mark.parametrize("fault", HEALING, ids=fault_name)
-def test_a_lasting_fault_is_told(world, asked, page_of, fault) -> None:
+def test_a_lasting_fault_is_told(world: World, asked: Asked, page_of: PageOf, fault: Fault) -> None:
     exchange, dataset = asked
     connector = world.open(exchange, retries=3)
     world.server.faults.add(dataclasses.replace(fault, times=None))
@@ -94,7 +98,9 @@ def test_a_lasting_fault_is_told(world, asked, page_of, fault) -> None:
     assert fault.retry_after or world.waits == sorted(world.waits)
 
 
-def test_a_hanging_server_is_left_after_the_timeout(world, asked, page_of) -> None:
+def test_a_hanging_server_is_left_after_the_timeout(
+    world: World, asked: Asked, page_of: PageOf
+) -> None:
     exchange, dataset = asked
     connector = world.open(exchange, timeout=0.2, retries=1)
     world.server.faults.add(Fault("hang", times=2, seconds=60))
@@ -102,14 +108,18 @@ def test_a_hanging_server_is_left_after_the_timeout(world, asked, page_of) -> No
         page_of(connector, dataset)
 
 
-def test_a_long_retry_after_is_left_to_the_caller(world, exchange, page_of) -> None:
+def test_a_long_retry_after_is_left_to_the_caller(
+    world: World, exchange: str, page_of: PageOf
+) -> None:
     world.server.faults.add(Fault("status", status=429, retry_after=3600))
     with pytest.raises(RateLimitedError) as caught:
         page_of(world.open(exchange), "trades")
     assert caught.value.retry_after == 3600 and world.waits == []
 
 
-def test_an_unreachable_host_is_named_with_its_setting(world, exchange, page_of) -> None:
+def test_an_unreachable_host_is_named_with_its_setting(
+    world: World, exchange: str, page_of: PageOf
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -119,7 +129,9 @@ def test_an_unreachable_host_is_named_with_its_setting(world, exchange, page_of)
     assert len(world.waits) == 2
 
 
-def test_an_answer_of_another_shape_breaks_the_contract(world, asked, page_of) -> None:
+def test_an_answer_of_another_shape_breaks_the_contract(
+    world: World, asked: Asked, page_of: PageOf
+) -> None:
     exchange, dataset = asked
     for body in (b'{"rows": 1}', b"[1, 2", b"null", b'"text"', b"17"):
         world.server.faults.clear()
@@ -136,7 +148,7 @@ HISTORIES = [
 
 
 @pytest.mark.parametrize("asked", HISTORIES, ids="/".join)
-def test_a_malformed_row_is_rejected_alone(world, asked, page_of) -> None:
+def test_a_malformed_row_is_rejected_alone(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
     connector = world.open(exchange)
     whole = page_of(connector, dataset)
@@ -155,7 +167,9 @@ def test_a_malformed_row_is_rejected_alone(world, asked, page_of) -> None:
 
 @pytest.mark.parametrize("kind", ["duplicate", "shuffle"])
 @pytest.mark.parametrize("asked", HISTORIES, ids="/".join)
-def test_repeated_and_shuffled_rows_change_nothing(world, asked, page_of, kind) -> None:
+def test_repeated_and_shuffled_rows_change_nothing(
+    world: World, asked: Asked, page_of: PageOf, kind: Kind
+) -> None:
     exchange, dataset = asked
     connector = world.open(exchange)
     whole = page_of(connector, dataset)
@@ -166,7 +180,9 @@ def test_repeated_and_shuffled_rows_change_nothing(world, asked, page_of, kind) 
 
 
 @pytest.mark.parametrize("style", ["text", "number", "exponent", "exponent-text"])
-def test_numbers_are_the_same_however_they_are_written(world, asked, page_of, style) -> None:
+def test_numbers_are_the_same_however_they_are_written(
+    world: World, asked: Asked, page_of: PageOf, style: NumberStyle
+) -> None:
     exchange, dataset = asked
     connector = world.open(exchange)
     usual = page_of(connector, dataset)
@@ -179,13 +195,13 @@ def test_numbers_are_the_same_however_they_are_written(world, asked, page_of, st
     assert rows(other.table.drop_columns(drop)) == rows(usual.table.drop_columns(drop))
 
 
-def test_compressed_answers_are_read(world, asked, page_of) -> None:
+def test_compressed_answers_are_read(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
     world.server.laws.gzip = True
     assert page_of(world.open(exchange), dataset).table.num_rows > 0
 
 
-def test_an_empty_window_is_an_empty_page(world, exchange, page_of) -> None:
+def test_an_empty_window_is_an_empty_page(world: World, exchange: str, page_of: PageOf) -> None:
     connector = world.open(exchange)
     for empty in ("error", "object", "array"):
         world.server.laws.wex_empty = empty
@@ -196,7 +212,7 @@ def test_an_empty_window_is_an_empty_page(world, exchange, page_of) -> None:
                 assert page.table.schema.equals(DATASETS[dataset].connector_schema)
 
 
-def test_a_window_is_sent_as_given(world, exchange, page_of) -> None:
+def test_a_window_is_sent_as_given(world: World, exchange: str, page_of: PageOf) -> None:
     connector = world.open(exchange)
     for dataset, offer in connector.offers.items():
         if offer.cursor is Cursor.ID:
@@ -208,7 +224,9 @@ def test_a_window_is_sent_as_given(world, exchange, page_of) -> None:
             assert page.table.num_rows == 5
 
 
-def test_threads_share_a_connector_and_its_nonces(world, exchange, page_of) -> None:
+def test_threads_share_a_connector_and_its_nonces(
+    world: World, exchange: str, page_of: PageOf
+) -> None:
     connector = world.open(exchange)
     wanted = [d for d in connector.offers if connector.offers[d].cursor is not Cursor.DERIVED] * 4
     with ThreadPoolExecutor(8) as pool:
@@ -217,7 +235,9 @@ def test_threads_share_a_connector_and_its_nonces(world, exchange, page_of) -> N
     assert world.waits == []
 
 
-def test_the_limit_is_asked_before_every_request(world, exchange, page_of) -> None:
+def test_the_limit_is_asked_before_every_request(
+    world: World, exchange: str, page_of: PageOf
+) -> None:
     class Recording:
         def __init__(self) -> None:
             self.calls: list[tuple[str, float]] = []

@@ -7,10 +7,11 @@ import pytest
 
 from connectors import ContractError, Market, NotOfferedError, RequestError, Stream, Window
 from connectors.bitexbit import parse
+from tests.connectors.conftest import Scripted
 
 CANDLES = [
-    [1477958400, "715.00000000", "720.20000000", "715.00000000", "717.00000000", "0.01924864"],
-    [1478044800, "717.00000000", "717.50000000", "712.00000000", "716.50000000", "0.08771271"],
+    (1477958400, "715.00000000", "720.20000000", "715.00000000", "717.00000000", "0.01924864"),
+    (1478044800, "717.00000000", "717.50000000", "712.00000000", "716.50000000", "0.08771271"),
 ]
 DAY = 86_400_000_000
 
@@ -19,7 +20,7 @@ def body(rows: object) -> bytes:
     return json.dumps(rows).encode()
 
 
-def test_markets_and_disabled_ones(server) -> None:
+def test_markets_and_disabled_ones(server: Scripted) -> None:
     pair = {"symbol": "BTC_USD", "base": "btc", "quote": "USD", "label": "x"}
     server.answers(body([pair]), body([{**pair, "is_enabled": False}]), b"{}")
     (found,) = server.open("bitexbit").markets()
@@ -40,9 +41,11 @@ def test_markets_and_disabled_ones(server) -> None:
         (1477958400 * 10**6, [False, False]),
     ],
 )
-def test_a_candle_is_final_when_its_interval_has_ended(factor, clock, final) -> None:
+def test_a_candle_is_final_when_its_interval_has_ended(
+    factor: int, clock: int | None, final: list[bool]
+) -> None:
     for rows in (CANDLES, CANDLES[::-1]):
-        rows = [[row[0] * factor, *row[1:]] for row in rows]
+        rows = [(row[0] * factor, *row[1:]) for row in rows]
         page = parse.candles(body(rows), "BTC-USD", "1d", clock).page()
         table = page.table.sort_by("timestamp")
         assert table["is_final"].to_pylist() == final
@@ -61,7 +64,7 @@ def test_a_candle_may_be_longer_but_not_shorter() -> None:
     assert parse.candles(b"[]", "BTC-USD", "1d", None).page().table.num_rows == 0
 
 
-def test_candles_are_asked_for_in_the_exchanges_words(server) -> None:
+def test_candles_are_asked_for_in_the_exchanges_words(server: Scripted) -> None:
     window = Window(1478044800_999_999, 1478044801_999_999, limit=5000, unit="s")
     names = {"5m": "5", "15m": "15", "30m": "30", "1h": "60", "4h": "240", "1d": "D"}
     connector = server.open("bitexbit")
@@ -80,7 +83,7 @@ def test_candles_are_asked_for_in_the_exchanges_words(server) -> None:
         connector.fetch(Stream("candles", "BTC-USD", timeframe="2h"), Window())
 
 
-def test_tickers(server) -> None:
+def test_tickers(server: Scripted) -> None:
     row = {
         "date": 1547535929556,
         "symbol": "BTC_USD",
@@ -146,7 +149,7 @@ def transfer(**changes: object) -> dict[str, object]:
     }
 
 
-def test_transfers_are_deposits_and_withdrawals_with_their_state(server) -> None:
+def test_transfers_are_deposits_and_withdrawals_with_their_state(server: Scripted) -> None:
     rows = [
         transfer(),
         transfer(id=7, is_outgoing=False, status={"key": 10}),
@@ -193,7 +196,7 @@ def test_transfers_are_deposits_and_withdrawals_with_their_state(server) -> None
     assert last.next_token is None and last.received == 0
 
 
-def test_a_server_without_transfers_does_not_offer_them(server) -> None:
+def test_a_server_without_transfers_does_not_offer_them(server: Scripted) -> None:
     stream = Stream("account_transactions", account="main")
     server.answers((404, {}, b'{"detail":"Not found."}'))
     with pytest.raises(NotOfferedError, match="this server has no /api/v2/private/transfers"):

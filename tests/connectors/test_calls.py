@@ -15,7 +15,7 @@ from connectors import (
     Stream,
     Window,
 )
-from tests.connectors.conftest import OWN_ORDER
+from tests.connectors.conftest import OWN_ORDER, Scripted, World
 
 MINE = {"account": "main"}
 BTC = {"symbol": "BTC-USD"}
@@ -62,7 +62,7 @@ WEX: dict[str, Ask] = {
     ("exchange", "call"),
     [("bitexbit", call) for call in BITEXBIT] + [("wex", call) for call in WEX],
 )
-def test_every_reading_call(world, exchange: str, call: str) -> None:
+def test_every_reading_call(world: World, exchange: str, call: str) -> None:
     ask = {"bitexbit": BITEXBIT, "wex": WEX}[exchange][call]
     found = ask(world.open(exchange))
     (entry,) = world.server.log.entries
@@ -75,7 +75,7 @@ def test_every_reading_call(world, exchange: str, call: str) -> None:
         assert found
 
 
-def test_an_unknown_name_is_no_row(world) -> None:
+def test_an_unknown_name_is_no_row(world: World) -> None:
     connector = world.open("bitexbit")
     assert connector.snapshot("markets", ("NO-SUCH",)).received == 0
     assert connector.snapshot("currencies", ("NOSUCH",)).received == 0
@@ -85,7 +85,7 @@ def test_an_unknown_name_is_no_row(world) -> None:
         world.open("wex").snapshot("markets", ("BTC-USD",))
 
 
-def test_an_unknown_order_and_another_ones(world, server) -> None:
+def test_an_unknown_order_and_another_ones(world: World, server: Scripted) -> None:
     stream = Stream("account_orders", account="main")
     with pytest.raises(RequestError, match="invalid order"):
         world.open("wex").lookup(stream, 1)
@@ -96,7 +96,7 @@ def test_an_unknown_order_and_another_ones(world, server) -> None:
         server.open("wex").lookup(stream, 7)
 
 
-def test_addresses(world, server) -> None:
+def test_addresses(world: World, server: Scripted) -> None:
     assert world.open("wex").address("BTC").startswith("1SANDBOX")
     with pytest.raises(RequestError, match="invalid coin name"):
         world.open("wex").address("XXX")

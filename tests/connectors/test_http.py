@@ -24,7 +24,7 @@ from connectors.http import key_variables, retry_after
 from connectors.local import LocalLimits, LocalNonces, NoLimits
 from connectors.redact import excerpt, redact
 from schemas import DATASETS
-from tests.connectors.conftest import CLOCK
+from tests.connectors.conftest import CLOCK, Scripted
 
 TRADES = Stream("trades", "BTC-USD")
 FILLS = Stream("account_trades", account="main")
@@ -53,7 +53,7 @@ def test_retry_after_in_both_forms(text: str | None, seconds: float | None) -> N
     assert retry_after(text, DATE) == seconds
 
 
-def test_a_date_to_retry_after_is_waited_for(server, exchange) -> None:
+def test_a_date_to_retry_after_is_waited_for(server: Scripted, exchange: str) -> None:
     later = {"Date": DATE, "Retry-After": "Sat, 10 Jan 2026 20:00:09 GMT"}
     server.answers((503, later, b""), (200, {"Date": DATE}, b"[]" if exchange != "wex" else b"{}"))
     page = server.open(exchange).fetch(TRADES, Window())
@@ -62,7 +62,7 @@ def test_a_date_to_retry_after_is_waited_for(server, exchange) -> None:
     assert 9 <= wait < 10
 
 
-def test_a_cached_answer_is_as_old_as_it_says(server, exchange) -> None:
+def test_a_cached_answer_is_as_old_as_it_says(server: Scripted, exchange: str) -> None:
     server.answers((200, {"Date": DATE, "Age": "40"}, b"[]" if exchange != "wex" else b"{}"))
     page = server.open(exchange).fetch(TRADES, Window())
     assert page.server_time == DATE_US - 40_000_000
@@ -70,7 +70,7 @@ def test_a_cached_answer_is_as_old_as_it_says(server, exchange) -> None:
     assert server.open(exchange).fetch(TRADES, Window()).server_time is None
 
 
-def test_a_signed_call_follows_no_redirect(server, exchange) -> None:
+def test_a_signed_call_follows_no_redirect(server: Scripted, exchange: str) -> None:
     server.answers((307, {"Location": "http://thief.example/x?k=my-key-4711"}, b""))
     with pytest.raises(RequestError, match=r"redirect to thief\.example, not followed") as caught:
         server.open(exchange).fetch(FILLS, Window())
@@ -79,7 +79,7 @@ def test_a_signed_call_follows_no_redirect(server, exchange) -> None:
     assert len(server.requests) == 1
 
 
-def test_a_public_call_follows_a_redirect(server, exchange) -> None:
+def test_a_public_call_follows_a_redirect(server: Scripted, exchange: str) -> None:
     server.answers((301, {"Location": "/moved"}, b""), b"[]" if exchange != "wex" else b"{}")
     assert server.open(exchange).fetch(TRADES, Window()).received == 0
     assert [r.target for r in server.requests][1] == "/moved"
@@ -89,7 +89,9 @@ def test_a_public_call_follows_a_redirect(server, exchange) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 418, 429, 500, 503])
-def test_an_answer_that_repeats_the_secrets_is_masked(server, exchange, status, caplog) -> None:
+def test_an_answer_that_repeats_the_secrets_is_masked(
+    server: Scripted, exchange: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG")
 
     # First an innocent call, to learn what is sent; the clock stands, so the next is predictable.
@@ -114,21 +116,21 @@ def test_an_answer_that_repeats_the_secrets_is_masked(server, exchange, status, 
     assert len(str(caught.value)) < 700
 
 
-def test_a_404_from_a_web_site_points_at_the_setting(server, exchange) -> None:
+def test_a_404_from_a_web_site_points_at_the_setting(server: Scripted, exchange: str) -> None:
     server.answers((404, {"Content-Type": "text/html"}, b"<html><b>Not</b> here</html>"))
     with pytest.raises(RequestError, match=r"404: Not here.*BASE_URL") as caught:
         server.open(exchange).fetch(TRADES, Window())
     assert not isinstance(caught.value, NotOfferedError)
 
 
-def test_a_public_call_that_is_refused_blames_no_key(server, exchange) -> None:
+def test_a_public_call_that_is_refused_blames_no_key(server: Scripted, exchange: str) -> None:
     server.answers((403, {}, b"{}"))
     with pytest.raises(AuthError, match="refuses a public call") as caught:
         server.open(exchange).fetch(TRADES, Window())
     assert "API_KEY" not in str(caught.value)
 
 
-def test_a_stale_connection_is_replaced(server, exchange) -> None:
+def test_a_stale_connection_is_replaced(server: Scripted, exchange: str) -> None:
     empty = b"[]" if exchange != "wex" else b"{}"
     connector = server.open(exchange)
     server.answers((200, {"Connection": "close"}, empty), empty)
@@ -173,13 +175,13 @@ def test_exchanges_are_found_by_their_folders() -> None:
     "url",
     ["", "bitexbit.com", "ftp://x", "http://", "http://u:hunter2@x", "http://x?y=1", "http://x:p"],
 )
-def test_a_base_url_that_is_none_is_refused(server, exchange, url: str) -> None:
+def test_a_base_url_that_is_none_is_refused(server: Scripted, exchange: str, url: str) -> None:
     with pytest.raises(ConfigError, match=f"{exchange.upper()}_BASE_URL") as caught:
         server.open(exchange, base_url=url)
     assert "hunter2" not in str(caught.value)
 
 
-def test_nothing_is_sent_before_it_is_asked_for(server, exchange) -> None:
+def test_nothing_is_sent_before_it_is_asked_for(server: Scripted, exchange: str) -> None:
     server.open(exchange)
     assert server.requests == []
 

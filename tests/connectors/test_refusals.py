@@ -16,18 +16,19 @@ from connectors import (
     TransientError,
     Window,
 )
+from sandbox import Fault
 from schemas import DATASETS
-from tests.connectors.conftest import HEALING, fault_name
+from tests.connectors.conftest import HEALING, PageOf, World, fault_name
 
 
-def test_an_unknown_market_is_refused_with_the_servers_words(world, exchange) -> None:
+def test_an_unknown_market_is_refused_with_the_servers_words(world: World, exchange: str) -> None:
     connector = world.open(exchange)
     with pytest.raises(RequestError, match=f"^{exchange}: ") as caught:
         connector.fetch(Stream("trades", "NO-SUCH"), Window())
     assert "no_such" in str(caught.value).lower() and world.waits == []
 
 
-def test_what_is_not_offered_is_refused_with_what_is(world, exchange) -> None:
+def test_what_is_not_offered_is_refused_with_what_is(world: World, exchange: str) -> None:
     connector = world.open(exchange)
     with pytest.raises(NotOfferedError, match=r"it offers: trades"):
         connector.fetch(Stream("balances", account="main"), Window())
@@ -42,7 +43,9 @@ def private_datasets(exchange: str) -> list[str]:
 
 
 @pytest.mark.parametrize("wrong", ["key", "secret"])
-def test_a_wrong_key_or_secret_is_told_with_the_settings(world, exchange, page_of, wrong) -> None:
+def test_a_wrong_key_or_secret_is_told_with_the_settings(
+    world: World, exchange: str, page_of: PageOf, wrong: str
+) -> None:
     key = sandbox.KEYS[exchange]
     parts = {"key": key.key, "secret": key.secret, wrong: "Zwrong-4711"}
     connector = world.open(exchange, credentials=Credentials(**parts), account="desk")
@@ -58,7 +61,9 @@ def test_a_wrong_key_or_secret_is_told_with_the_settings(world, exchange, page_o
     assert world.waits == []
 
 
-def test_account_data_without_a_key_is_told_before_any_request(world, exchange, page_of) -> None:
+def test_account_data_without_a_key_is_told_before_any_request(
+    world: World, exchange: str, page_of: PageOf
+) -> None:
     connector = world.open(exchange, credentials=None)
     for dataset in private_datasets(exchange):
         with pytest.raises(AuthError, match=f"{exchange.upper()}_API_KEY"):
@@ -67,7 +72,9 @@ def test_account_data_without_a_key_is_told_before_any_request(world, exchange, 
 
 
 @pytest.mark.parametrize("fault", [f for f in HEALING if f.kind != "empty"], ids=fault_name)
-def test_nothing_secret_is_in_an_error(world, exchange, page_of, fault, caplog) -> None:
+def test_nothing_secret_is_in_an_error(
+    world: World, exchange: str, page_of: PageOf, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG")
     key = sandbox.KEYS[exchange]
     world.server.faults.add(dataclasses.replace(fault, times=None))
@@ -81,7 +88,7 @@ def test_nothing_secret_is_in_an_error(world, exchange, page_of, fault, caplog) 
             assert secret not in shown
 
 
-def test_a_key_that_cannot_be_sent_is_refused_unseen(world, exchange) -> None:
+def test_a_key_that_cannot_be_sent_is_refused_unseen(world: World, exchange: str) -> None:
     for credentials in (Credentials("key\n", "s"), Credentials("", "s"), Credentials("k", "s ")):
         with pytest.raises(ConfigError, match=f"{exchange.upper()}_API_") as caught:
             world.open(exchange, credentials=credentials)

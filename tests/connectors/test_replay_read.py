@@ -1,12 +1,15 @@
 """One way of reading: an answer that was kept gives the page that the call gave."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pytest
 
+import sandbox
 from connectors import Answer, ContractError, NotOfferedError, Page, Stream, TransientError, Window
 from sandbox import Fault
+from tests.connectors.conftest import Asked, PageOf, Scripted, World
 
 
 @dataclass
@@ -27,7 +30,7 @@ def same(one: Page, other: Page) -> bool:
     )
 
 
-def test_a_kept_answer_reads_as_it_did(world, asked, page_of) -> None:
+def test_a_kept_answer_reads_as_it_did(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
     kept = Kept()
     page = page_of(world.open(exchange, recorder=kept), dataset)
@@ -37,7 +40,7 @@ def test_a_kept_answer_reads_as_it_did(world, asked, page_of) -> None:
     assert len(world.server.log.entries) == 1
 
 
-def test_refused_rows_are_refused_again(world, asked, page_of) -> None:
+def test_refused_rows_are_refused_again(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
     kept = Kept()
     world.server.faults.add(Fault("malformed"))
@@ -45,7 +48,9 @@ def test_refused_rows_are_refused_again(world, asked, page_of) -> None:
     assert same(world.open(exchange).read(kept.answers[0]), page)
 
 
-def test_it_says_what_was_asked_and_nothing_secret(world, asked, page_of) -> None:
+def test_it_says_what_was_asked_and_nothing_secret(
+    world: World, asked: Asked, page_of: PageOf
+) -> None:
     exchange, dataset = asked
     kept = Kept()
     connector = world.open(exchange, recorder=kept)
@@ -56,12 +61,12 @@ def test_it_says_what_was_asked_and_nothing_secret(world, asked, page_of) -> Non
     asked_for = dict(p.split("=") for p in answer.query.split("&")) if answer.query else {}
     sent = {k: v for k, v in logged.params.items() if k != "nonce"}
     assert {k: v.replace("%2C", ",") for k, v in asked_for.items()} == sent
-    key = connector.connection.credentials
+    key = sandbox.KEYS[exchange]
     text = repr(answer)
     assert key.key not in text and key.secret not in text and "nonce" not in answer.query
 
 
-def test_an_answer_is_kept_before_it_is_read(server) -> None:
+def test_an_answer_is_kept_before_it_is_read(server: Scripted) -> None:
     kept = Kept()
     connector = server.open("bitexbit", recorder=kept, retries=0)
     server.answers(b'{"not": "a list"}', b"[{")
@@ -77,7 +82,7 @@ def test_an_answer_is_kept_before_it_is_read(server) -> None:
         connector.read(kept.answers[1])
 
 
-def test_pages_of_errors_are_not_kept(world, asked, page_of) -> None:
+def test_pages_of_errors_are_not_kept(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
     kept = Kept()
     for fault in (Fault("status", status=503), Fault("html", status=200), Fault("reset")):
@@ -89,7 +94,9 @@ def test_pages_of_errors_are_not_kept(world, asked, page_of) -> None:
 
 @pytest.mark.parametrize("form", [str, str.upper, str.lower])
 @pytest.mark.parametrize("exchange", ["bitexbit", "wex"])
-def test_a_secret_that_a_server_repeats_is_masked(server, exchange, form) -> None:
+def test_a_secret_that_a_server_repeats_is_masked(
+    server: Scripted, exchange: str, form: Callable[[str], str]
+) -> None:
     kept = Kept()
     connector = server.open(exchange, recorder=kept, retries=0)
     said = f'{{"success": 0, "error": "what is {form("my-key-4711")} / {form("my-secret-0815")}"}}'
@@ -101,13 +108,13 @@ def test_a_secret_that_a_server_repeats_is_masked(server, exchange, form) -> Non
     assert b"***" in kept.answers[0].body
 
 
-def test_what_is_not_offered_is_not_read(world) -> None:
+def test_what_is_not_offered_is_not_read(world: World) -> None:
     answer = Answer((Stream("candles", "BTC-USD"),), "GET", "/x", "", 200, 0, None, b"[]")
     with pytest.raises(NotOfferedError):
         world.open("wex").read(answer)
 
 
-def test_observations_keep_their_time(world, exchange, page_of) -> None:
+def test_observations_keep_their_time(world: World, exchange: str, page_of: PageOf) -> None:
     kept = Kept()
     page = page_of(world.open(exchange, recorder=kept), "tickers")
     observed = page.table.column("observed_at").cast(pa.int64()).unique().to_pylist()

@@ -6,10 +6,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from connectors import AuthError, Credentials, Stream, Window
+from connectors import AuthError, Connector, Credentials, Stream, Window
 from connectors.bitexbit import auth as bitexbit
 from connectors.local import LocalNonces
 from connectors.wex import auth as wex
+from tests.connectors.conftest import PageOf, Reply, Scripted, World
 
 
 def test_bitexbit_signs_path_nonce_and_body() -> None:
@@ -50,12 +51,14 @@ def test_hmac_is_the_one_of_rfc_2104() -> None:
     assert bitexbit.signature("my secret", "/api/v2/private/trades", 1) == by_hand
 
 
-def opened(server, answers, exchange: str, nonces: LocalNonces | None = None):
+def opened(
+    server: Scripted, answers: list[Reply], exchange: str, nonces: LocalNonces | None = None
+) -> Connector:
     server.answers(*answers)
     return server.open(exchange, nonces=nonces or LocalNonces(), retries=1)
 
 
-def test_bitexbit_on_the_wire(server) -> None:
+def test_bitexbit_on_the_wire(server: Scripted) -> None:
     connector = opened(server, [b"[]", b"[]"], "bitexbit")
     for _ in range(2):
         connector.fetch(Stream("account_trades", account="main"), Window(5, 9, limit=4000))
@@ -70,7 +73,7 @@ def test_bitexbit_on_the_wire(server) -> None:
     assert first.headers["x-api-key"] == "my-key-4711"
 
 
-def test_wex_on_the_wire(server) -> None:
+def test_wex_on_the_wire(server: Scripted) -> None:
     answer = b'{"success":1,"return":{}}'
     connector = opened(server, [answer, answer], "wex")
     for _ in range(2):
@@ -92,7 +95,7 @@ def test_wex_on_the_wire(server) -> None:
 
 
 @pytest.mark.parametrize("hint", ["", ", you should send:2072397086"])
-def test_wex_takes_up_the_nonce_that_the_key_has_reached(server, hint: str) -> None:
+def test_wex_takes_up_the_nonce_that_the_key_has_reached(server: Scripted, hint: str) -> None:
     refused = f"invalid nonce parameter; on key:2072397085, you sent:'1768000000'{hint}"
     nonces = LocalNonces()
     connector = opened(
@@ -108,7 +111,7 @@ def test_wex_takes_up_the_nonce_that_the_key_has_reached(server, hint: str) -> N
     ]
 
 
-def test_a_used_up_wex_key_is_told_with_the_mend(server) -> None:
+def test_a_used_up_wex_key_is_told_with_the_mend(server: Scripted) -> None:
     connector = opened(server, [], "wex", LocalNonces(4_294_967_294))
     with pytest.raises(AuthError, match=r"Create a new key and set WEX_API_KEY and WEX_API_SECRET"):
         connector.fetch(Stream("account_trades", account="main"), Window())
@@ -119,7 +122,7 @@ def test_a_used_up_wex_key_is_told_with_the_mend(server) -> None:
         connector.fetch(Stream("account_trades", account="main"), Window())
 
 
-def test_a_nonce_that_stays_refused_is_an_auth_error(server) -> None:
+def test_a_nonce_that_stays_refused_is_an_auth_error(server: Scripted) -> None:
     refused = b'{"success":0,"error":"invalid nonce parameter"}'
     connector = opened(server, [refused] * 9, "wex")
     with pytest.raises(AuthError, match="nonce"):
@@ -127,7 +130,7 @@ def test_a_nonce_that_stays_refused_is_an_auth_error(server) -> None:
     assert len(server.requests) == 4
 
 
-def test_bitexbit_tries_a_refused_nonce_once_more(server) -> None:
+def test_bitexbit_tries_a_refused_nonce_once_more(server: Scripted) -> None:
     connector = opened(server, [(401, {}, b'{"detail":"Bad nonce"}'), b"[]"], "bitexbit")
     assert connector.fetch(Stream("account_trades", account="main"), Window()).received == 0
     connector = opened(server, [(401, {}, b'{"detail":"Bad nonce"}')] * 2, "bitexbit")
@@ -135,5 +138,7 @@ def test_bitexbit_tries_a_refused_nonce_once_more(server) -> None:
         connector.fetch(Stream("account_trades", account="main"), Window())
 
 
-def test_an_independent_server_accepts_the_signatures(world, exchange, page_of) -> None:
+def test_an_independent_server_accepts_the_signatures(
+    world: World, exchange: str, page_of: PageOf
+) -> None:
     assert page_of(world.open(exchange), "account_trades").table.num_rows > 0

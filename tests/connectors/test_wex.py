@@ -20,6 +20,7 @@ from connectors import (
     Window,
 )
 from connectors.wex import parse
+from tests.connectors.conftest import Scripted
 
 FILLS = Stream("account_trades", account="main")
 MOVES = Stream("account_transactions", account="main")
@@ -129,7 +130,7 @@ def test_a_sibling_that_writes_numbers_as_text(btce: Path) -> None:
     assert spelled(ticker["base_volume"][0].as_py()) == "2.10398282"
 
 
-def test_markets_and_hidden_ones(server) -> None:
+def test_markets_and_hidden_ones(server: Scripted) -> None:
     pairs = {
         "btc_usd": {"hidden": 0, "fee": 0.2},
         "x_y": {"hidden": 1},
@@ -152,7 +153,7 @@ def test_markets_and_hidden_ones(server) -> None:
 
 
 @pytest.mark.parametrize("pair", ['"btcusd": {}', '"btc_usd": {"fee": "high"}', '"btc_usd": 1'])
-def test_a_list_with_an_unreadable_market_is_none(server, pair: str) -> None:
+def test_a_list_with_an_unreadable_market_is_none(server: Scripted, pair: str) -> None:
     server.answers(f'{{"pairs": {{"x_y": {{}}, {pair}}}}}'.encode(), b'{"pairs": {"x_y": {}}}')
     connector = server.open("wex")
     with pytest.raises(ContractError, match=r"wex: 1 of the 2 markets .* came: \"btc_?usd\""):
@@ -237,7 +238,7 @@ def refusal(text: str) -> bytes:
         b'{"success":"true","return":[]}',
     ],
 )
-def test_nothing_is_an_answer(server, body: bytes) -> None:
+def test_nothing_is_an_answer(server: Scripted, body: bytes) -> None:
     for stream in (FILLS, MOVES):
         server.answers(body)
         assert server.open("wex").fetch(stream, Window()).received == 0
@@ -258,7 +259,7 @@ def test_nothing_is_an_answer(server, body: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
-def test_error_texts(server, text: str, error: type[Exception], status: int) -> None:
+def test_error_texts(server: Scripted, text: str, error: type[Exception], status: int) -> None:
     transient = issubclass(error, TransientError)
     server.answers(*[(status, {}, refusal(text))] * (3 if transient else 1))
     with pytest.raises(error, match=re.escape(text)) as caught:
@@ -267,14 +268,14 @@ def test_error_texts(server, text: str, error: type[Exception], status: int) -> 
     assert len(server.requests) == (3 if transient else 1)
 
 
-def test_public_errors_name_the_pair(server) -> None:
+def test_public_errors_name_the_pair(server: Scripted) -> None:
     server.answers(refusal("Invalid pair name: no_such"))
     with pytest.raises(RequestError, match="Invalid pair name: no_such"):
         server.open("wex").snapshot("tickers", ["NO-SUCH", "BTC-USD"])
     assert server.requests[0].target == "/api/3/ticker/no_such-btc_usd"
 
 
-def test_history_is_never_asked_for_by_time(server) -> None:
+def test_history_is_never_asked_for_by_time(server: Scripted) -> None:
     server.answers(b'{"success":1,"return":{}}', b'{"success":1,"return":{}}')
     connector = server.open("wex")
     for stream in (FILLS, MOVES):
@@ -284,7 +285,7 @@ def test_history_is_never_asked_for_by_time(server) -> None:
         assert "order=DESC" in request.body
 
 
-def test_an_answer_without_a_result_breaks_the_contract(server) -> None:
+def test_an_answer_without_a_result_breaks_the_contract(server: Scripted) -> None:
     for body in (b'{"success":1}', b'{"success":1,"return":null}', b'{"success":1,"return":[1]}'):
         server.answers(body)
         with pytest.raises(ContractError):

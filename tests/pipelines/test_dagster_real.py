@@ -1,7 +1,8 @@
 """The shipped code location pulls from the sandbox exchange into Parquet and DuckDB."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -26,6 +27,12 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[sandbox.W
         monkeypatch.setenv("TIDEMARK_LOOKUPS", "3")
         monkeypatch.delenv("TIDEMARK_FEEDS", raising=False)
         yield world
+
+
+def row_count(metadata: Mapping[str, dg.MetadataValue[Any]]) -> int:
+    count = metadata["dagster/row_count"].value
+    assert isinstance(count, int)
+    return count
 
 
 def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path) -> None:
@@ -53,9 +60,9 @@ def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path
         answer = warehouse.sql(f"SELECT count(*) AS rows FROM {dataset}", tmp_path)
         (rows,) = answer.column("rows").to_pylist()
         assert rows > 0
-        assert told[f"warehouse/{dataset}"]["dagster/row_count"].value == rows
+        assert row_count(told[f"warehouse/{dataset}"]) == rows
         assert rows == sum(
-            told[f"{exchange}/{dataset}"]["dagster/row_count"].value
+            row_count(told[f"{exchange}/{dataset}"])
             for exchange, collected in COLLECTED.items()
             if dataset in collected
         )

@@ -61,7 +61,9 @@ def held(home: Path, stream: Stream = STREAM) -> tuple[list[int], StreamState]:
 
 @relaxed
 @given(law=laws, keys=ids, later=ids)
-def test_any_law_of_ids(law: ModelLaw, keys: list[int], later: list[int], tmp_path_factory) -> None:
+def test_any_law_of_ids(
+    law: ModelLaw, keys: list[int], later: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     home = tmp_path_factory.mktemp("home")
     exchange = ModelExchange(law, keys)
     report = pull(home, exchange)
@@ -84,7 +86,7 @@ def test_any_law_of_ids(law: ModelLaw, keys: list[int], later: list[int], tmp_pa
 @relaxed
 @given(law=laws, keys=ids)
 def test_nothing_new_costs_one_or_two_requests(
-    law: ModelLaw, keys: list[int], tmp_path_factory
+    law: ModelLaw, keys: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     home = tmp_path_factory.mktemp("home")
     exchange = ModelExchange(law, keys)
@@ -102,7 +104,9 @@ def test_nothing_new_costs_one_or_two_requests(
     openings=st.lists(st.integers(0, 3000), max_size=150, unique=True),
     gone=st.integers(0, 2000),
 )
-def test_any_law_of_times(law: ModelLaw, openings: list[int], gone: int, tmp_path_factory) -> None:
+def test_any_law_of_times(
+    law: ModelLaw, openings: list[int], gone: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     home = tmp_path_factory.mktemp("home")
     base = 1_700_000_100_000_000 // STEP * STEP
     exchange = ModelExchange(law, [base + o * STEP for o in openings], Cursor.TIME)
@@ -130,7 +134,11 @@ EXCLUSIVE = ModelLaw(cap=2, lower_inclusive=False, upper_inclusive=False)
     later=[1, 2, 5, 8, 11, 14, 17, 20, 23, 26, 28, 29],
 )
 def test_a_server_that_sorts_by_time_hides_no_row_of_a_moment(
-    law: ModelLaw, share: int, keys: list[int], later: list[int], tmp_path_factory
+    law: ModelLaw,
+    share: int,
+    keys: list[int],
+    later: list[int],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     home = tmp_path_factory.mktemp("home")
     law = replace(law, sorts_by_time=True, cap=law.cap + 3 * share)
