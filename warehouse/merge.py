@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 from schemas import Dataset
 from schemas.declare import UNSETTLED
 
+Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -50,7 +52,7 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
         return Merged(None, 0, 0, none)
     # Which row goes where is settled on the keys alone: the rows themselves are copied once.
     keys = _as_one(row_keys(dataset, received))
-    first_seen = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)
+    first_seen = _first_seen(keys)
     is_first = first_seen == np.arange(received.num_rows)
     fresh, repeats = np.flatnonzero(is_first), np.flatnonzero(~is_first)
     again = received.take(repeats)
@@ -94,7 +96,21 @@ def _as_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _positions(keys: pa.Array, stored: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _first_seen(keys: pa.Array) -> Indices:
+    """For each key, where it stands first."""
+    if not pa.types.is_integer(keys.type):
+        found: Indices = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)
+        return found
+    # pages come in order, or nearly so: sorting takes a seventh of the time of hashing
+    numbers = keys.to_numpy()
+    order = np.argsort(numbers, kind="stable")
+    begins = np.diff(numbers[order], prepend=numbers[order[0]] - 1) != 0
+    first = np.empty_like(order)
+    first[order] = order[begins][np.cumsum(begins) - 1]
+    return first
+
+
+def _positions(keys: pa.Array, stored: pa.Array) -> Indices:
     """Where each of ``keys`` stands among ``stored`` ones; -1 where it does not."""
     if not len(keys):
         return np.empty(0, dtype=np.int64)
@@ -102,9 +118,9 @@ def _positions(keys: pa.Array, stored: pa.Array) -> np.ndarray[tuple[int], np.dt
     inside = pc.and_(pc.greater_equal(stored, ends["min"]), pc.less_equal(stored, ends["max"]))
     near = pc.indices_nonzero(inside)
     at = pc.index_in(keys, value_set=stored.take(near))
-    found: np.ndarray[tuple[int], np.dtype[np.int64]] = pc.fill_null(
-        pc.cast(near.take(at), pa.int64()), -1
-    ).to_numpy(zero_copy_only=False)
+    found: Indices = pc.fill_null(pc.cast(near.take(at), pa.int64()), -1).to_numpy(
+        zero_copy_only=False
+    )
     return found
 
 

@@ -4,10 +4,11 @@ One bad stream never stops the others. Streams that are built from others come l
 """
 
 import difflib
+import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -55,6 +56,7 @@ def pull(
     settings.prepare_home()
     report = PullReport()
     with ExitStack() as stack:
+        stack.enter_context(_rare_collections())
         plan = _Plan(settings, _opened(jobs, settings, limits, stack), on_progress)
         first: list[Unit] = []
         last: list[Unit] = []
@@ -72,6 +74,17 @@ def pull(
             workers.shutdown(cancel_futures=True)
             pa.default_memory_pool().release_unused()
     return report
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """A pull makes next to no cycles, and to look for them walks all that is imported: 0.03 s."""
+    usual = gc.get_threshold()
+    gc.set_threshold(50_000, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 @dataclass(frozen=True)
