@@ -6,6 +6,7 @@ Redirects are followed for public calls only: a signed request goes to the confi
 nowhere.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -211,9 +212,9 @@ class Http:
 
 def key_variables(exchange: str, account: str) -> tuple[str, str]:
     """The settings that hold key and secret of ``account``."""
-    label = "" if account == "main" else f"{account.upper().replace('-', '_')}_"
-    prefix = f"{exchange.upper()}_{label}API"
-    return f"{prefix}_KEY", f"{prefix}_SECRET"
+    names = exchange if account == "main" else f"{exchange}_{account}"
+    prefix = re.sub(r"[^A-Za-z0-9]", "_", names).upper()
+    return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
 
 
 def http_date(text: str | None) -> datetime | None:

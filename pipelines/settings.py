@@ -16,7 +16,6 @@ set. Keys and secrets appear in no message and no ``repr``.
 
 import io
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +28,6 @@ from connectors.base import Credentials
 from schemas import ConfigError
 
 DEFAULT_HOME: Final = "./data"
-MAIN_ACCOUNT: Final = "main"
 HOME: Final = "TIDEMARK_HOME"
 
 
@@ -46,7 +44,7 @@ class Settings:
 
         Raises ``ConfigError`` for what is no ``http(s)://host``.
         """
-        name = f"{_prefix(exchange)}_BASE_URL"
+        name = f"{exchange.upper()}_BASE_URL"
         value = self.variables.get(name)
         if value is None:
             return connectors.default_base_url(exchange)
@@ -57,7 +55,7 @@ class Settings:
 
         Raises ``ConfigError`` where only one of key and secret is set.
         """
-        key_name, secret_name = credential_names(exchange, account)
+        key_name, secret_name = connectors.key_variables(exchange, account)
         key = self.variables.get(key_name)
         secret = self.variables.get(secret_name)
         if key is None and secret is None:
@@ -130,18 +128,6 @@ def load_settings(
     variables = {name: value.strip() for name, value in merged.items() if value.strip()}
     home = Path(variables.get(HOME, DEFAULT_HOME)).expanduser()
     return Settings(home.absolute(), variables)
-
-
-def credential_names(exchange: str, account: str) -> tuple[str, str]:
-    """The variables that hold the account's key and secret."""
-    prefix = _prefix(exchange)
-    if account != MAIN_ACCOUNT:
-        prefix += f"_{_prefix(account)}"
-    return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
-
-
-def _prefix(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]", "_", name).upper()
 
 
 def _checked_url(name: str, value: str, default: str) -> str:

@@ -23,13 +23,14 @@ from connectors.errors import (
     TransientError,
     UnreachableError,
 )
+from connectors.http import key_variables
 from pipelines.feeds import Feed, Job
 from pipelines.ingest.opening import open_exchange
 from pipelines.ingest.recorder import HomeRecorder, keeps_raw
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.snapshots import batches
 from pipelines.ingest.streams import LOOKUPS, Task, end_stream, pull_batch, pull_stream
-from pipelines.settings import Settings, credential_names
+from pipelines.settings import Settings
 from schemas import TidemarkError, dataset
 from warehouse.ledger import Ledger
 
@@ -142,7 +143,7 @@ class _Plan:
         exchange, account = job.exchange, job.feed.account
         if self._settings.credentials(exchange, account) is not None:
             return _one(pull_stream, self._task(job, account=account))
-        key, secret = credential_names(exchange, account)
+        key, secret = key_variables(exchange, account)
         report = StreamReport(exchange, job.dataset, account)
         report.notice = (
             f"{exchange}: public data only; for account data set {key} and {secret} in the "

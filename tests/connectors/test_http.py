@@ -157,6 +157,7 @@ def test_secrets_are_masked_in_every_spelling() -> None:
 
 def test_the_settings_of_a_key() -> None:
     assert key_variables("wex", "main") == ("WEX_API_KEY", "WEX_API_SECRET")
+    assert key_variables("wex", "desk-2") == ("WEX_DESK_2_API_KEY", "WEX_DESK_2_API_SECRET")
     assert key_variables("wex", "my-desk") == ("WEX_MY_DESK_API_KEY", "WEX_MY_DESK_API_SECRET")
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import Settings, credential_names, load_settings
+from pipelines.settings import Settings, load_settings
 from schemas import ConfigError
 
 
@@ -60,11 +60,6 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     file.write_bytes(b"A=\xff\xfe")
     with pytest.raises(ConfigError, match="not text in UTF-8"):
         load_settings({}, file)
-
-
-def test_names_of_credentials() -> None:
-    assert credential_names("bitexbit", "main") == ("BITEXBIT_API_KEY", "BITEXBIT_API_SECRET")
-    assert credential_names("wex", "desk-2") == ("WEX_DESK_2_API_KEY", "WEX_DESK_2_API_SECRET")
 
 
 def test_accounts_do_not_share_keys() -> None:
