@@ -23,6 +23,8 @@ from warehouse.quarantine import Refused
 _PILE: Final = 128
 """Pages that may wait: 128 pages of 1,000 rows are some 20 MB."""
 _GATHER_SECONDS: Final = 0.3
+_RELEASE_SECONDS: Final = 0.5
+"""Freed memory is given back this often: more often costs more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Committer:
         self._queue: queue.Queue[_Work | None] = queue.Queue(_PILE)
         self._urgent = threading.Event()
         self._error: BaseException | None = None
+        self._released = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
 
     def __enter__(self) -> "Committer":
@@ -106,7 +109,9 @@ class Committer:
             state,
             [Refused(r.reason, r.payload) for w in pages for r in w.refused],
         )
-        pa.default_memory_pool().release_unused()
+        if time.monotonic() - self._released > _RELEASE_SECONDS:
+            pa.default_memory_pool().release_unused()
+            self._released = time.monotonic()
         self._report.rows_added += done.added
         self._report.rows_replaced += done.replaced
         self._report.quarantined += done.quarantined
