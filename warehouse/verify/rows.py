@@ -6,7 +6,6 @@ spills to disk. Nothing of the ledger is believed here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Context, Decimal, Inexact
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,13 +21,12 @@ from warehouse.ledger import FileRecord, StreamId
 from warehouse.merge import row_keys
 from warehouse.verify.layout import LakePath
 from warehouse.verify.report import Verification
-from warehouse.verify.values import PRODUCT, conditions
+from warehouse.verify.values import PRODUCT, conditions, cost_of
 
 MEND: Final = (
     "restore the file from a backup; or move it out of the lake, then run `tidemark rebuild` "
     "(which takes back what can no longer be claimed) and `tidemark pull` (which fetches it again)"
 )
-_EXACT: Final = Context(prec=76, traps=[Inexact])
 _BATCH: Final = 500
 """Files in one query."""
 
@@ -236,20 +234,10 @@ def _check_large_costs(
     wrong = 0
     for price, amount, cost in cursor.fetchall():
         if price is not None and amount is not None:
-            wrong += cost != _representable(_EXACT.multiply(price, amount))
+            wrong += cost != cost_of(price, amount)
     if wrong:
         facts.bad.add(path)
         report.error("values", path, f"{wrong} row(s) where cost is not price * amount", MEND)
-
-
-def _representable(product: Decimal) -> Decimal | None:
-    """``product`` if it fits ``decimal128(38, 18)``, else ``None``."""
-    if abs(product) >= Decimal(10) ** 20:
-        return None
-    try:
-        return product.quantize(Decimal(1).scaleb(-18), context=_EXACT)
-    except Inexact:
-        return None
 
 
 def _across_files(

@@ -1,5 +1,6 @@
-"""What the contract says of single rows, as SQL conditions that are true of a bad one."""
+"""What the contract says of single rows: SQL conditions that are true of a bad one, and costs."""
 
+from decimal import Context, Decimal, Inexact
 from typing import Final
 
 from schemas import Dataset, timeframe_us
@@ -20,6 +21,7 @@ _ENUMERATIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("account_orders", "status"): ("open", "closed", "canceled"),
 }
 _COST_IS_PRODUCT: Final = ("trades", "account_trades")
+_EXACT: Final = Context(prec=76, traps=[Inexact])
 _SKEW_US: Final = 300_000_000
 """How far an exchange's clock may be from ours."""
 
@@ -72,3 +74,14 @@ def _candle(step: int, seen_at: int) -> dict[str, str]:
             f"is_final AND {end} > {seen_at} AND {end} > epoch_us(ingested_at) + {_SKEW_US}"
         ),
     }
+
+
+def cost_of(price: Decimal, amount: Decimal) -> Decimal | None:
+    """``price * amount`` where it fits ``decimal128(38, 18)``, else ``None``."""
+    product = _EXACT.multiply(price, amount)
+    if abs(product) >= Decimal(10) ** 20:
+        return None
+    try:
+        return product.quantize(Decimal(1).scaleb(-18), context=_EXACT)
+    except Inexact:
+        return None
