@@ -24,9 +24,6 @@ _LONGEST: Final = 26
 _POINT: Final = np.uint8(ord("."))
 _PLAIN_SIGNED: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
 _FACTOR: Final = pa.decimal128(18, 9)
-_SMALL: Final = pa.decimal128(18, 12)
-_MILLION: Final = 10**18
-"""A million, as a ``decimal128(…, 12)`` holds it."""
 _PER_US: Final = (1_000_000, 1000, 1)  # seconds, milliseconds, microseconds
 
 
@@ -201,26 +198,11 @@ def costs(price: pa.Array, amount: pa.Array) -> pa.Array:
     that are multiplied one by one.
     """
     try:
-        return pc.multiply(_factor(price), _factor(amount)).cast(COST)
+        product = pc.multiply(price.cast(_FACTOR), amount.cast(_FACTOR))
+        return product.cast(COST)
     except pa.ArrowInvalid:
         pairs = zip(price.to_pylist(), amount.to_pylist(), strict=True)
         return pa.array([None if None in p else exact.cost(*p) for p in pairs], COST)
-
-
-def _factor(values: pa.Array) -> pa.Array:
-    """``values`` in few enough digits to be multiplied. Raises ``ArrowInvalid`` where they are not.
-
-    What is below a million needs no conversion: its digits stand as they are.
-    """
-    if not len(values):
-        return values.cast(_FACTOR)
-    words = np.frombuffer(values.buffers()[1], np.int64).reshape(-1, 2)
-    low, high = words[values.offset : values.offset + len(values)].T
-    if not high.any() and 0 <= low.min() <= low.max() < _MILLION:
-        return pa.Array.from_buffers(
-            _SMALL, len(values), values.buffers(), values.null_count, values.offset
-        )
-    return values.cast(_FACTOR)
 
 
 def as_stored(array: pa.Array, type_: pa.DataType) -> pa.Array:

@@ -157,8 +157,6 @@ class Breaker:
                 self._path.unlink(missing_ok=True)
 
     def _state(self) -> State:
-        if not self._path.exists():
-            return State()
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=State)
         except (OSError, msgspec.DecodeError, ValueError):
