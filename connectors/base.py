@@ -212,7 +212,7 @@ class Connector(Protocol):
     offers: Mapping[str, Offer]
 
     def markets(self) -> Sequence[Market]:
-        """All listed markets; asked once and remembered. One unreadable: ContractError."""
+        """All listed markets; asked once and remembered. One unreadable: PartlyReadError."""
         ...
 
     def fetch(self, stream: Stream, window: Window) -> Page:

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from schemas import ConfigError
 from warehouse import StorageError
+from warehouse.files import beside
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def whole_file(path: Path, mode: str, **how: Any) -> Iterator[IO[Any]]:
     # a pipe or device is written to, never replaced
     is_special = path.exists() and not path.is_file()
     path = path if is_special else path.resolve()
-    partial = path if is_special else _beside(path)
+    partial = path if is_special else beside(path)
     try:
         file = partial.open(mode, **how)
     except OSError as error:
@@ -44,17 +45,3 @@ def whole_file(path: Path, mode: str, **how: Any) -> Iterator[IO[Any]]:
         if not is_special:
             with suppress(OSError):
                 partial.unlink()
-
-
-def put(path: Path, data: bytes) -> None:
-    """Put a few bytes that may be lost into ``path``: nothing waits for the disk.
-
-    Raises ``OSError``.
-    """
-    partial = _beside(path)
-    partial.write_bytes(data)
-    os.replace(partial, path)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")

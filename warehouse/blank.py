@@ -6,7 +6,6 @@ of; where nothing can be kept it is made anew.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ import duckdb
 
 from schemas import DATASETS
 from warehouse import catalog
+from warehouse.files import put
 from warehouse.home import user_folder
 
 Config = dict[str, str | bool | int | float | list[str]]
@@ -44,9 +44,8 @@ def blank(folder: Path) -> bytes:
     cache = user_folder("XDG_CACHE_HOME", ".cache")
     if cache is None:
         return _make(folder)
-    made_of = "\n".join([*_tables(), catalog.digest(), duckdb.__version__])
-    made_of = hashlib.sha256(made_of.encode()).hexdigest()
-    kept = cache / f"blank-{made_of[:16]}.duckdb"
+    made_of = "\n".join([*_tables(), catalog.digest(), duckdb.__version__]).encode()
+    kept = cache / f"blank-{hashlib.sha256(made_of).hexdigest()[:16]}.duckdb"
     with suppress(OSError):
         content = kept.read_bytes()
         if _sealed(content[:-_SEAL]) == content:
@@ -101,12 +100,7 @@ def _make(folder: Path) -> bytes:
 
 def _keep(kept: Path, content: bytes) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
-    temporary = kept.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(_sealed(content))
-        os.replace(temporary, kept)
-    finally:
-        temporary.unlink(missing_ok=True)
+    put(kept, _sealed(content))
     for other in kept.parent.glob("blank-*.duckdb"):
         if other != kept:
             other.unlink(missing_ok=True)

@@ -165,6 +165,25 @@ def make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
+def put(path: Path, data: bytes) -> None:
+    """Put a few bytes that may be lost into ``path``, whole: nothing waits for the disk.
+
+    Raises ``OSError``.
+    """
+    partial = beside(path)
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def beside(path: Path) -> Path:
+    """The name under which this process writes what is to become ``path``."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
 def sync_folder(folder: Path) -> int:
     """Put the folder's renames on disk; its mtime in nanoseconds afterwards."""
     try:

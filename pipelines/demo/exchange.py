@@ -15,9 +15,9 @@ from typing import Final
 
 import warehouse
 from pipelines.settings import HOME, load_settings
-from pipelines.writing import put
 from sandbox import World, serve
 from schemas import ConfigError
+from warehouse.files import put
 
 DEFAULT_HOME: Final = Path("data") / "demo"
 FILE_NAME: Final = "sandbox.json"

@@ -24,8 +24,8 @@ import msgspec
 
 from connectors.base import Answer, Connector, Market, Offer, Page, Stream, Window
 from connectors.errors import AuthError, ExchangeError, TransientError
-from pipelines.writing import put
 from schemas import DATASETS, TidemarkError
+from warehouse.files import put
 from warehouse.locks import exclusive
 
 T = TypeVar("T")

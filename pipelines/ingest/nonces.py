@@ -14,8 +14,8 @@ from typing import Final
 
 from filelock import FileLock
 
-from pipelines.writing import put
 from warehouse.errors import from_os_error
+from warehouse.files import put
 from warehouse.locks import file_lock
 
 _POLL_SECONDS: Final = 0.005

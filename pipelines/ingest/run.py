@@ -40,6 +40,8 @@ WORKERS: Final = 4
 _LAST: Final = (Cursor.DERIVED, Cursor.LOOKUP)
 """Streams that go by what others of the same pull bring."""
 
+_NO_LIST: Final = (RequestError, ContractError, TransientError)
+
 Unit = Callable[[], list[StreamReport]]
 
 
@@ -206,18 +208,15 @@ def _symbols(
     """The markets to pull, and a report for each that cannot be."""
     try:
         listed = {m.symbol: m for m in connector.markets()}
-    except PartlyReadError as error:
-        if job.feed.markets is not None:
-            return list(job.feed.markets), []
-        known = [stream.part for stream in ledger.streams(job.exchange, job.dataset)]
-        symbols = dict.fromkeys([*(m.symbol for m in error.readable), *known])
-        return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=str(error))]
-    except (RequestError, ContractError, TransientError) as error:
-        if job.feed.markets is not None and not isinstance(error, UnreachableError):
-            return list(job.feed.markets), []  # no list to be had: each market answers for itself
-        return [], [StreamReport(job.exchange, job.dataset, "", error=str(error))]
     except TidemarkError as error:
-        return [], [StreamReport(job.exchange, job.dataset, "", error=str(error))]
+        reachable = not isinstance(error, UnreachableError)
+        if job.feed.markets is not None and reachable and isinstance(error, _NO_LIST):
+            return list(job.feed.markets), []  # no list to be had: each market answers for itself
+        symbols: dict[str, None] = {}
+        if isinstance(error, PartlyReadError):  # the others, and those of which rows are held
+            held = (stream.part for stream in ledger.streams(job.exchange, job.dataset))
+            symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
+        return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=str(error))]
     wanted = list(listed) if job.feed.markets is None else list(job.feed.markets)
     refused = [
         StreamReport(job.exchange, job.dataset, s, error=_unknown(s, listed, job.feed), requests=0)
