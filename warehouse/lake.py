@@ -292,5 +292,9 @@ def _by_period(declared: Dataset, table: pa.Table) -> Iterator[tuple[str, pa.Tab
         yield first, table
         return
     starts = pc.cast(pc.floor_temporal(time, unit=declared.period.value), pa.int64())
+    numbers = starts.to_numpy()
     for start in pc.unique(starts).to_pylist():
-        yield files.period_of(declared, start), table.filter(pc.equal(starts, start))
+        rows = np.flatnonzero(numbers == start)
+        together = rows[-1] - rows[0] < len(rows)  # and a slice copies nothing
+        part = table.slice(rows[0], len(rows)) if together else table.take(rows)
+        yield files.period_of(declared, start), part

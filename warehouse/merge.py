@@ -52,11 +52,10 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
         return Merged(None, 0, 0, none)
     # Which row goes where is settled on the keys alone: the rows themselves are copied once.
     keys = _as_one(row_keys(dataset, received))
-    first_seen = _first_seen(keys)
-    is_first = first_seen == np.arange(received.num_rows)
-    fresh, repeats = np.flatnonzero(is_first), np.flatnonzero(~is_first)
-    again = received.take(repeats)
-    only_repeats = not pc.any(differs(again, received.take(first_seen[repeats]))).as_py()
+    fresh, repeats, firsts = _told_apart(keys)
+    both = received.take(np.concatenate([repeats, firsts]))
+    again, before = both.slice(0, len(repeats)), both.slice(len(repeats))
+    only_repeats = not pc.any(differs(again, before)).as_py()
 
     result, known = stored, none
     if stored.num_rows:
@@ -96,18 +95,21 @@ def _as_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _first_seen(keys: pa.Array) -> Indices:
-    """For each key, where it stands first."""
+def _told_apart(keys: pa.Array) -> tuple[Indices, Indices, Indices]:
+    """Where each key stands first, where one stands again, and where each of those stood first."""
     if not pa.types.is_integer(keys.type):
-        found: Indices = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)
-        return found
+        first = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)
+        is_first = first == np.arange(len(keys))
+        repeats = np.flatnonzero(~is_first)
+        return np.flatnonzero(is_first), repeats, first[repeats]
     # pages come in order, or nearly so: sorting takes a seventh of the time of hashing
     numbers = keys.to_numpy()
     order = np.argsort(numbers, kind="stable")
-    begins = np.diff(numbers[order], prepend=numbers[order[0]] - 1) != 0
-    first = np.empty_like(order)
-    first[order] = order[begins][np.cumsum(begins) - 1]
-    return first
+    numbers = numbers[order]
+    again = 1 + np.flatnonzero(numbers[1:] == numbers[:-1])
+    begins = np.delete(np.arange(len(order)), again)
+    firsts = order[begins[np.searchsorted(begins, again) - 1]]
+    return np.sort(order[begins]), order[again], firsts
 
 
 def _positions(keys: pa.Array, stored: pa.Array) -> Indices:
@@ -154,24 +156,42 @@ def _in_order(dataset: Dataset, stored: pa.Table, fresh: pa.Table) -> pa.Table:
     """Both sorted: joined without sorting where one lies wholly before the other."""
     if not stored.num_rows:
         return fresh
-    lead = dataset.order[0]
-    if stored.column(lead)[-1].as_py() < fresh.column(lead)[0].as_py():
-        return pa.concat_tables([stored, fresh])
-    if fresh.column(lead)[-1].as_py() < stored.column(lead)[0].as_py():
-        return pa.concat_tables([fresh, stored])
+    ends = [_ends(dataset, table) for table in (stored, fresh)]
+    for (_, last), (first, _), parts in (
+        (ends[0], ends[1], [stored, fresh]),
+        (ends[1], ends[0], [fresh, stored]),
+    ):
+        if last < first:
+            return pa.concat_tables(parts)
     return _sorted(dataset, pa.concat_tables([stored, fresh]))
+
+
+def _ends(dataset: Dataset, table: pa.Table) -> list[list[Any]]:
+    """The values by which the first and the last row of ``table`` stand where they do."""
+    rows = (table.slice(row, 1) for row in (0, table.num_rows - 1))
+    return [[c[0].as_py() for c in _order_columns(dataset, row)] for row in rows]
+
+
+def _order_columns(dataset: Dataset, table: pa.Table) -> list[pa.ChunkedArray]:
+    """The columns that give the order; ids and times as numbers."""
+    return [
+        pc.cast(table.column(name), pa.int64())
+        if name in (dataset.integer_id, dataset.time_column)
+        else table.column(name)
+        for name in dataset.order
+    ]
 
 
 def _sorted(dataset: Dataset, table: pa.Table, rows: Any = None) -> pa.Table:
     """``table``, or the ``rows`` (indices) of it, in the dataset's order."""
-    columns = {
-        name: pc.cast(table.column(name), pa.int64())
-        if name == dataset.integer_id
-        else table.column(name)
-        for name in dataset.order
-    }
-    keys = pa.table(columns)
+    columns = _order_columns(dataset, table)
     if rows is not None:
-        keys = keys.take(rows)
-    order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in dataset.order])
-    return table.take(order if rows is None else rows[order.to_numpy()])
+        columns = [column.take(rows) for column in columns]
+    if all(pa.types.is_integer(column.type) for column in columns):
+        # rows come in order, or in runs of it, which numpy makes use of
+        order = np.lexsort([column.to_numpy() for column in reversed(columns)])
+    else:
+        names = [str(number) for number in range(len(columns))]
+        keys = pa.table(columns, names=names)
+        order = pc.sort_indices(keys, sort_keys=[(n, "ascending") for n in names]).to_numpy()
+    return table.take(order if rows is None else rows[order])

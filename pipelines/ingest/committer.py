@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,7 +43,8 @@ class Committer:
         self._writer = writer
         self._report = report
         self._queue: queue.Queue[_Work | None] = queue.Queue(_PILE)
-        self._urgent = threading.Event()
+        self._hurry = threading.Event()
+        """Somebody waits: what is gathered is to be stored now."""
         self._error: BaseException | None = None
         self._released = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -53,6 +55,7 @@ class Committer:
 
     def __exit__(self, *_: object) -> None:
         self._queue.put(None)
+        self._hurry.set()
         self._thread.join()
         if self._error is not None:
             raise self._error
@@ -63,14 +66,18 @@ class Committer:
         """Store ``rows`` and record ``state`` (which may claim all rows put so far)."""
         if self._error is not None:
             raise self._error
-        self._queue.put(_Work(rows, refused, state))
+        work = _Work(rows, refused, state)
+        try:
+            self._queue.put_nowait(work)
+        except queue.Full:
+            self._hurry.set()
+            self._queue.put(work)
 
     def flush(self) -> None:
         """Return when everything put so far is stored."""
-        self._urgent.set()
         self._queue.put(_Work(None, (), None))
+        self._hurry.set()
         self._queue.join()
-        self._urgent.clear()
         if self._error is not None:
             raise self._error
 
@@ -90,15 +97,16 @@ class Committer:
                     self._queue.task_done()
 
     def _gather(self) -> list[_Work | None]:
-        """The next piece of work and what follows it within the gathering time."""
+        """The next piece of work and what follows it within the gathering time.
+
+        To wake for each page would hold up the thread that fetches them.
+        """
         work = [self._queue.get()]
-        until = time.monotonic() + _GATHER_SECONDS
-        while work[-1] is not None and len(work) < _PILE and not self._urgent.is_set():
-            left = until - time.monotonic()
-            try:
-                work.append(self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait())
-            except queue.Empty:
-                break
+        self._hurry.wait(_GATHER_SECONDS)
+        self._hurry.clear()
+        with suppress(queue.Empty):
+            while work[-1] is not None:
+                work.append(self._queue.get_nowait())
         return work
 
     def _commit(self, pages: list[_Work]) -> None:
