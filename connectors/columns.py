@@ -17,13 +17,12 @@ import pyarrow.compute as pc
 
 from connectors import exact
 from connectors.exact import Odd
-from schemas.datasets import COST, PRICE, TEXT, TIME
+from schemas.datasets import PRICE, TEXT, TIME
 
 _LONGEST: Final = 26
 """More digits than these may not fit before the point, and Arrow's cast wraps around in silence."""
 _POINT: Final = np.uint8(ord("."))
 _PLAIN_SIGNED: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
-_FACTOR: Final = pa.decimal128(18, 9)
 _PER_US: Final = (1_000_000, 1000, 1)  # seconds, milliseconds, microseconds
 
 
@@ -189,20 +188,6 @@ class Text:
     def one(self, value: Any) -> str:
         """See :func:`connectors.exact.text`."""
         return exact.text(value)
-
-
-def costs(price: pa.Array, amount: pa.Array) -> pa.Array:
-    """``price × amount``, row by row: exact, or null where it does not fit ``decimal128(38, 18)``.
-
-    Arrow multiplies decimals exactly where the digits of both factors fit 38 together; rows beyond
-    that are multiplied one by one.
-    """
-    try:
-        product = pc.multiply(price.cast(_FACTOR), amount.cast(_FACTOR))
-        return product.cast(COST)
-    except pa.ArrowInvalid:
-        pairs = zip(price.to_pylist(), amount.to_pylist(), strict=True)
-        return pa.array([None if None in p else exact.cost(*p) for p in pairs], COST)
 
 
 def as_stored(array: pa.Array, type_: pa.DataType) -> pa.Array:

@@ -73,10 +73,10 @@ def price(value: Any, *, signed: bool = False) -> Decimal:
         raise Odd(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
 
 
-def cost(price_: Decimal, amount: Decimal) -> Decimal | None:
-    """``price × amount`` as an exact ``decimal128(38, 18)``, or None where it does not fit."""
+def cost(value: Any) -> Decimal | None:
+    """An exact ``decimal128(38, 18)``, or None where it does not fit. Raises :class:`Odd`."""
     try:
-        return _WIDE.multiply(price_, amount).quantize(_COST_STEP, context=_STORED)
+        return number(value).quantize(_COST_STEP, context=_STORED)
     except DecimalException:
         return None
 

@@ -69,7 +69,7 @@ class Cost:
 
     def one(self, value: Any) -> Decimal | None:
         """An exact ``decimal128(38, 18)``, or None."""
-        return exact.cost(exact.number(value), Decimal(1))
+        return exact.cost(value)
 
 
 class Percent(Number):

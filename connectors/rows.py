@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Page, Rejected
-from connectors.columns import Kind, as_stored, costs
+from connectors.columns import Kind, as_stored
 from connectors.exact import Odd
 from connectors.jsontext import repeated_key
 from schemas import dataset
@@ -96,9 +96,7 @@ class Built:
     def page(self, server_time: int | None = None) -> Page:
         """The page of the dataset's ``connector_schema``; columns nobody filled are null."""
         schema: Final = dataset(self.dataset).connector_schema
-        columns = dict(self.columns)
-        if {"cost", "trade_id"} <= {*schema.names}:  # an order's is what its fills cost
-            columns["cost"] = costs(columns["price"], columns["amount"])
+        columns = self.columns
         rows = len(self.cursor)
         arrays = [
             as_stored(columns[f.name], f.type) if f.name in columns else pa.nulls(rows, f.type)

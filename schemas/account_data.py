@@ -26,6 +26,7 @@ ACCOUNT_TRADES = Dataset(
     order=("timestamp", "trade_id"),
     replaces=True,
     integer_id="trade_id",
+    computed=("cost",),
 )
 
 ACCOUNT_TRANSACTIONS = Dataset(

@@ -61,6 +61,8 @@ class Dataset:
     """File columns that are constant in one stream (``timeframe``): part of the file's name."""
     history: str | None = None
     """The dataset that keeps the earlier states of these rows (``valid_from``, ``valid_to``)."""
+    computed: tuple[str, ...] = ()
+    """Columns that no exchange tells: whoever writes the rows works them out of the others."""
 
     @cached_property
     def file_schema(self) -> pa.Schema:
@@ -69,8 +71,8 @@ class Dataset:
 
     @cached_property
     def connector_schema(self) -> pa.Schema:
-        """What a connector yields: all but ``exchange``, ``account`` and ``ingested_at``."""
-        known = {"exchange", "account", "ingested_at"}
+        """What a connector yields: all that an exchange tells of its rows."""
+        known = {"exchange", "account", "ingested_at", *self.computed}
         return pa.schema([f for f in self.schema if f.name not in known])
 
     @property

@@ -24,6 +24,7 @@ TRADES = Dataset(
     order=("timestamp", "trade_id"),
     replaces=False,
     integer_id="trade_id",
+    computed=("cost",),
 )
 
 CANDLES = Dataset(

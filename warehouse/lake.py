@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from schemas import Dataset, Period, dataset
 from warehouse import files
 from warehouse.clock import now_us
+from warehouse.costs import complete
 from warehouse.errors import StorageError
 from warehouse.ledger import FileRecord, Ledger, StreamId, StreamState
 from warehouse.locks import exclusive
@@ -151,12 +152,14 @@ class StreamWriter:
 
     def _as_file_rows(self, rows: Sequence[pa.Table]) -> pa.Table:
         schema = self.dataset.file_schema
-        names = schema.names[:-1]
         if not rows:
             return schema.empty_table()
-        table = pa.concat_tables([t.select(names) for t in rows])
+        told = [n for n in schema.names if n in self.dataset.connector_schema.names]
+        table = pa.concat_tables([t.select(told) for t in rows])
         moment = pa.scalar(now_us(), pa.int64()).cast(schema.field("ingested_at").type)
-        return table.append_column("ingested_at", pa.repeat(moment, table.num_rows)).cast(schema)
+        return complete(
+            self.dataset, table.append_column("ingested_at", pa.repeat(moment, table.num_rows))
+        )
 
     def _assign(self, period: str, part: pa.Table) -> Iterator[tuple[str, pa.Table]]:
         """Which file of the period each row belongs to: where its key lies, or the nearest end."""

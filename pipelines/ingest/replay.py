@@ -28,6 +28,7 @@ from pipelines.ingest.seen import Seen
 from pipelines.ingest.snapshots import changes, rows_of
 from pipelines.ingest.streams import Task, pull_stream
 from schemas import Dataset, TidemarkError, dataset
+from warehouse.costs import complete
 from warehouse.heal import fresh_state, unsettled_rows
 from warehouse.lake import stream_lock
 from warehouse.ledger import Ledger, StreamId, StreamState
@@ -271,4 +272,4 @@ def _dated(declared: Dataset, table: pa.Table, answer: Answer) -> pa.Table:
     """File rows that bear the time at which their answer came."""
     kind = declared.file_schema.field("ingested_at").type
     came = pa.repeat(pa.scalar(answer.at, pa.int64()).cast(kind), table.num_rows)
-    return table.append_column("ingested_at", came).select(declared.file_schema.names)
+    return complete(declared, table.append_column("ingested_at", came))

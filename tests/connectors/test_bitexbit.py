@@ -130,7 +130,7 @@ def test_the_documents_fill() -> None:
     (found,) = page.table.to_pylist()
     assert found["fee_rate"] == Decimal("0.002") and found["fee_currency"] == "USD"
     assert found["order_id"] is None and found["taker_or_maker"] is None
-    assert found["cost"] == 6585 and len(page.rejected) == 1
+    assert len(page.rejected) == 1
     bare = {k: v for k, v in row.items() if not k.startswith("fee")}
     page = parse.account_trades(body([{**bare, "date": "1544617013.258001"}])).page()
     assert page.table["fee_amount"].to_pylist() == [None]

@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors import exact
-from connectors.columns import Choice, Id, Kind, Number, Text, Time, as_stored, costs
+from connectors.columns import Choice, Id, Kind, Number, Text, Time, as_stored
 from connectors.exact import Odd
 from connectors.jsontext import decoder
-from schemas.datasets import COST, PRICE, TIME
+from schemas.datasets import PRICE, TIME
 
 WIDE = Context(prec=1000)
 
@@ -209,19 +209,6 @@ def test_the_fast_way_agrees_with_the_careful_one(
     careful = [None if v is None and not required else kind.one(v) for v in values]
     assert fast.type == kind.type
     assert fast.to_pylist() == careful
-
-
-@given(st.lists(st.tuples(stored, stored), max_size=5))
-def test_cost_is_exact_or_null(pairs: list[tuple[Decimal, Decimal]]) -> None:
-    price = pa.array([p for p, _ in pairs], PRICE)
-    amount = pa.array([a for _, a in pairs], PRICE)
-    found = costs(price, amount)
-    assert found.type == COST
-    for cost, (p, a) in zip(found.to_pylist(), pairs, strict=True):
-        product = Fraction(p) * Fraction(a)
-        steps = product * 10**18
-        assert (cost is not None) == (steps.denominator == 1 and abs(steps) < 10**38)
-        assert cost is None or Fraction(cost) == product
 
 
 @given(st.from_regex(r"-?(0|[1-9][0-9]{0,25})\.[0-9]{1,20}([eE][+-]?[0-9]{1,2})?", fullmatch=True))

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 import warehouse
 from schemas import DATASETS, dataset
+from warehouse.costs import cost
 from warehouse.coverage import Interval
 from warehouse.lake import Committed, StreamWriter
 from warehouse.ledger import Ledger, StreamId, StreamState
@@ -49,7 +50,6 @@ def row(stream: StreamId, key: int, time: int | None = None, **changes: Any) -> 
                 "side": "buy",
                 "price": price,
                 "amount": Decimal("0.5"),
-                "cost": price / 2,
             }
         case "candles":
             made = {"timeframe": stream.timeframe, "timestamp": at, "is_final": True}
@@ -64,8 +64,12 @@ def row(stream: StreamId, key: int, time: int | None = None, **changes: Any) -> 
             made |= {"currency": "BTC", "amount": price, "status": "pending", "description": ""}
         case other:
             raise KeyError(other)
-    names = dataset(stream.dataset).file_schema.names[:-1]
-    return dict.fromkeys(names) | made | changes
+    made |= changes
+    declared = dataset(stream.dataset)
+    if "cost" in declared.computed:
+        price, amount = made["price"], made["amount"]
+        made["cost"] = None if price is None or amount is None else cost(price, amount)
+    return dict.fromkeys(declared.file_schema.names[:-1]) | made
 
 
 def table(stream: StreamId, rows: Sequence[Row]) -> pa.Table:

@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 
 from schemas import DATASETS, Dataset
 from warehouse import files
+from warehouse.costs import cost
 from warehouse.ledger import FileRecord, StreamId
 from warehouse.merge import row_keys
 from warehouse.verify.layout import LakePath
 from warehouse.verify.report import Verification
-from warehouse.verify.values import PRODUCT, conditions, cost_of
+from warehouse.verify.values import PRODUCT, conditions
 
 MEND: Final = (
     "restore the file from a backup; or move it out of the lake, then run `tidemark rebuild` "
@@ -232,9 +233,9 @@ def _check_large_costs(
         f"SELECT price, amount, cost FROM {parquet(home, [path])} WHERE {PRODUCT} IS NULL"
     )
     wrong = 0
-    for price, amount, cost in cursor.fetchall():
+    for price, amount, told in cursor.fetchall():
         if price is not None and amount is not None:
-            wrong += cost != cost_of(price, amount)
+            wrong += told != cost(price, amount)
     if wrong:
         facts.bad.add(path)
         report.error("values", path, f"{wrong} row(s) where cost is not price * amount", MEND)

@@ -1,6 +1,5 @@
-"""What the contract says of single rows: SQL conditions that are true of a bad one, and costs."""
+"""What the contract says of single rows: SQL conditions that are true of a bad one."""
 
-from decimal import Context, Decimal, Inexact
 from typing import Final
 
 from schemas import Dataset, timeframe_us
@@ -20,8 +19,6 @@ _ENUMERATIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("account_orders", "type"): ("limit", "market"),
     ("account_orders", "status"): ("open", "closed", "canceled"),
 }
-_COST_IS_PRODUCT: Final = ("trades", "account_trades")
-_EXACT: Final = Context(prec=76, traps=[Inexact])
 _SKEW_US: Final = 300_000_000
 """How far an exchange's clock may be from ours."""
 
@@ -56,7 +53,7 @@ def conditions(declared: Dataset, stream: StreamId, seen_at: int) -> dict[str, s
         found["symbol is not in upper case"] = "symbol <> upper(symbol)"
     if declared.name == "account_transactions":
         found["amount is negative"] = "amount < 0"
-    if declared.name in _COST_IS_PRODUCT:
+    if "cost" in declared.computed:
         found["cost is not price * amount"] = _BAD_COST
     if declared.name == "candles":
         found |= _candle(timeframe_us(stream.timeframe or ""), seen_at)
@@ -74,14 +71,3 @@ def _candle(step: int, seen_at: int) -> dict[str, str]:
             f"is_final AND {end} > {seen_at} AND {end} > epoch_us(ingested_at) + {_SKEW_US}"
         ),
     }
-
-
-def cost_of(price: Decimal, amount: Decimal) -> Decimal | None:
-    """``price * amount`` where it fits ``decimal128(38, 18)``, else ``None``."""
-    product = _EXACT.multiply(price, amount)
-    if abs(product) >= Decimal(10) ** 20:
-        return None
-    try:
-        return product.quantize(Decimal(1).scaleb(-18), context=_EXACT)
-    except Inexact:
-        return None
