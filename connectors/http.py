@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -217,6 +218,7 @@ def key_variables(exchange: str, account: str) -> tuple[str, str]:
     return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
 
 
+@lru_cache(16)  # many answers a second
 def http_date(text: str | None) -> datetime | None:
     """The moment of an HTTP date; None for anything else."""
     try:

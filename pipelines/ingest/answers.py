@@ -84,7 +84,7 @@ class Answers:
         self.law = replace(self.law, page_rows=max(self.law.page_rows, page.received))
         self.seen |= {keys[0], keys[-1]}
         self._note_unsettled(table, page)
-        oldest, newest = (times_of(self.context.declared, table, end) for end in (pc.min, pc.max))
+        oldest, newest = times_of(self.context.declared, table)
         if oldest is not None and newest is not None:
             self._learn_end(window, Ends(keys[0], keys[-1], oldest, newest))
             self.state = replace(self.state, newest_at=max(newest, self.state.newest_at or newest))

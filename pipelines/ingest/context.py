@@ -1,7 +1,7 @@
 """What the pull of one stream works with: its connector, its writer, its report."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -27,14 +27,12 @@ def to_microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def times_of(
-    declared: Dataset, table: pa.Table, pick: Callable[[pa.ChunkedArray], pa.Scalar]
-) -> int | None:
-    """The least or greatest (``pc.min``/``pc.max``) time of ``table``, in microseconds."""
+def times_of(declared: Dataset, table: pa.Table) -> tuple[int, int] | tuple[None, None]:
+    """The least and the greatest time of ``table``, in microseconds."""
     if not table.num_rows or declared.time_column not in table.column_names:
-        return None
-    value: int = pick(table.column(declared.time_column)).value
-    return value
+        return None, None
+    ends = pc.min_max(table.column(declared.time_column))
+    return ends["min"].value, ends["max"].value
 
 
 class StreamContext:
@@ -87,7 +85,7 @@ class StreamContext:
         self.report.requests += 1
         self._rows += page.received
         if self._listener is not None:
-            oldest = times_of(self.declared, page.table, pc.min)
+            oldest = times_of(self.declared, page.table)[0]
             self._listener(self._progress(to_datetime(oldest), done=False))
         return page
 

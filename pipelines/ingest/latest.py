@@ -7,8 +7,6 @@ held. Without overlap, even in the largest answer, what lies between is lost and
 from dataclasses import replace
 from typing import Final
 
-import pyarrow.compute as pc
-
 from connectors.base import Offer, Page, Window
 from connectors.errors import ContractError
 from pipelines.ingest.context import StreamContext, times_of
@@ -36,9 +34,8 @@ def pull_latest(context: StreamContext, offer: Offer, lookback: int | None) -> N
         context.commit(None, replace(state, checked_at=checked), page.rejected)
         return
 
-    oldest = times_of(context.declared, page.table, pc.min)
+    oldest, newest = times_of(context.declared, page.table)
     interval = Interval(keys[0], keys[-1] + 1, keys[0], keys[-1], oldest)
-    newest = times_of(context.declared, page.table, pc.max)
     state = replace(
         state,
         complete=add(state.complete, interval),

@@ -90,7 +90,7 @@ def _look_up(
         known = replace(known, remains={**known.remains, row_id: left})
     # One that came malformed is asked for again.
     settled = page.table.num_rows and page.table.column("status")[0].as_py() != "open"
-    newest = times_of(context.declared, page.table, pc.max)
+    _, newest = times_of(context.declared, page.table)
     state = replace(
         state,
         unsettled=state.unsettled - {row_id} if settled else state.unsettled | {row_id},

@@ -47,7 +47,7 @@ def pull_pages(context: StreamContext) -> None:
             seen |= set(page.table.column(key).to_pylist())
             refused |= {row.payload for row in page.rejected}
             walked = len(seen) + len(refused)
-            newest = times_of(context.declared, page.table, pc.max)
+            _, newest = times_of(context.declared, page.table)
             state = replace(state, newest_at=max(newest or 0, state.newest_at or 0) or None)
             context.commit(page.table, state, page.rejected)
             token = page.next_token

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 import connectors
 from connectors.base import Answer, Connection, Connector, Cursor, Page, Stream
@@ -254,7 +253,7 @@ class _Replay:
     def _tell(self, stream: StreamId, rows: int, kept: Kept, page: Page | None) -> None:
         if self.listener is None:
             return
-        oldest = None if page is None else times_of(self.declared, page.table, pc.min)
+        oldest = None if page is None else times_of(self.declared, page.table)[0]
         self.listener(
             StreamProgress(
                 stream.exchange,
