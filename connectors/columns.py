@@ -72,7 +72,7 @@ def _are_plain(texts: pa.StringArray) -> bool:
         return True
     _, ends, data = texts.buffers()
     at = np.frombuffer(ends, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    sizes = np.diff(at)
+    sizes = at[1:] - at[:-1]
     if not 0 < sizes.min() <= sizes.max() <= _LONGEST:
         return False
     # the point is 0, "/" 1, digits 2 to 11; whatever comes before the point wraps to beyond

@@ -106,5 +106,5 @@ def whole_between(keys: Numbers, times: Numbers, keeps: str | None) -> tuple[int
 
 def _in_order(values: Numbers) -> bool:
     """Whether values rise all the way, or fall all the way; equal neighbours do either."""
-    steps = np.diff(values)
+    steps = values[1:] - values[:-1]
     return bool((steps >= 0).all() or (steps <= 0).all())
