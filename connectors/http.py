@@ -7,12 +7,13 @@ nowhere.
 """
 
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 import httpx
@@ -85,6 +86,7 @@ class Http:
             max_redirects=3,
             # A proxy of the environment is no way to this machine itself.
             trust_env=self.base_url.host not in _LOOPBACK,
+            verify=_authorities(),
         )
 
     @property
@@ -216,6 +218,12 @@ def key_variables(exchange: str, account: str) -> tuple[str, str]:
     names = exchange if account == "main" else f"{exchange}_{account}"
     prefix = re.sub(r"[^A-Za-z0-9]", "_", names).upper()
     return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """The authorities that servers are checked by: read once, which takes as long as 20 calls."""
+    return httpx.create_ssl_context()
 
 
 @lru_cache(16)  # many answers a second
