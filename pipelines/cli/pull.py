@@ -1,5 +1,6 @@
 """``tidemark pull``: fetch what is wanted and not yet held, store it, publish it."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,7 +50,8 @@ def pull(
 
     settings = load_settings()
     jobs = select_jobs(load_feeds(), list(select or []))
-    with showing() as report_progress:
+    load = partial(ingest.publish, settings)
+    with showing() as report_progress, ingest.loading_meanwhile(load):
         pulled = ingest.pull(jobs, settings, on_progress=report_progress)
     published = ingest.publish(settings)
     summarise(pulled, published)

@@ -3,6 +3,7 @@
 Plain Python; Dagster and the command line are thin layers around :func:`pull` and :func:`publish`.
 """
 
+from pipelines.ingest.meanwhile import loading_meanwhile
 from pipelines.ingest.publishing import PublishReport, TableState, publish, state
 from pipelines.ingest.reconciling import Difference, Reconciliation, reconciliation
 from pipelines.ingest.report import Listener, PullReport, StreamProgress, StreamReport
@@ -20,6 +21,7 @@ __all__ = [
     "StreamReport",
     "TableState",
     "key_rights",
+    "loading_meanwhile",
     "publish",
     "pull",
     "reconciliation",

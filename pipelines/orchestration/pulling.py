@@ -6,6 +6,7 @@ them owns the asset, and its step pulls for all.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import dagster as dg
@@ -52,7 +53,8 @@ def lake_assets(feed: Feed, feeds: Sequence[Feed]) -> dg.AssetsDefinition | None
         try:
             settings = load_settings()
             told = PlainLines(write=context.log.info, seconds=_LOG_SECONDS)
-            report = ingest.pull(wanted, settings, told)
+            with ingest.loading_meanwhile(partial(ingest.publish, settings)):
+                report = ingest.pull(wanted, settings, told)
             for notice in report.notices:
                 context.log.warning(notice)
             yield from _results(feed.exchange, datasets, report, settings)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import warehouse
 from connectors.local import NoLimits
 from pipelines.feeds import load_feeds, select_jobs
-from pipelines.ingest import publish, pull
+from pipelines.ingest import loading_meanwhile, publish, pull
 from pipelines.settings import load_settings
 from sandbox import Fault, ManualClock, Served, World, serve
 from tests.feeds import write_feed
@@ -63,9 +63,10 @@ class Figures:
 
 
 def one_pull(env: dict[str, str], feeds: Path) -> None:
-    """A pull and a publish, in a process of its own that may be killed at any moment."""
+    """A pull that loads meanwhile, in a process of its own that may be killed at any moment."""
     settings = load_settings(env, None)
-    pull(select_jobs(load_feeds(feeds), []), settings, limits=NoLimits())
+    with loading_meanwhile(lambda: publish(settings), pause=0.3):
+        pull(select_jobs(load_feeds(feeds), []), settings, limits=NoLimits())
     publish(settings)
 
 
