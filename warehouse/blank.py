@@ -24,7 +24,7 @@ Config = dict[str, str | bool | int | float | list[str]]
 LOADING: Final[Config] = {
     # one thread fills row groups in order: half the file, no slower, and memory stays flat
     "threads": 1,
-    "memory_limit": "96MB",
+    "memory_limit": "64MB",
 }
 TYPES: Final = {
     "string": "VARCHAR",
