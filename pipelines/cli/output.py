@@ -23,8 +23,8 @@ def is_terminal() -> bool:
 
 
 def say(line: str = "") -> None:
-    """One plain line on stdout."""
-    print(line)
+    """One plain line on stdout, at once: a file or a pipe may be what is looked at."""
+    print(line, flush=True)
 
 
 def warn(line: str) -> None:

@@ -22,7 +22,7 @@ from warehouse.ledger import StreamState
 from warehouse.quarantine import Refused
 
 _PILE: Final = 128
-"""Pages that may wait: 128 pages of 1,000 rows are some 20 MB."""
+"""Pages that may wait: 128 pages of 1,000 rows are some 10 MB."""
 _GATHER_SECONDS: Final = 0.3
 _RELEASE_SECONDS: Final = 0.5
 """Freed memory is given back this often: more often costs more than it saves."""
