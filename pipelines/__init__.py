@@ -9,3 +9,6 @@ import os
 # Arrow reads this once, when it is first imported. Its usual allocator asks for huge pages; where
 # those are dear, as on many virtual machines, a pull took half as long again, by chance.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+# numpy starts threads for linear algebra, of which there is none here: they spin for 0.1 s of every
+# command.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from tests.pulled import Pulled
     from tests.warehouse.accounts import Accounts
 
+# numpy's idle threads would take a tenth of a second of each of the many processes (pipelines).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 REPO = Path(__file__).resolve().parent.parent
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
 
