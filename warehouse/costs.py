@@ -7,7 +7,6 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import Dataset
 from schemas.declare import COST
 
 _USUAL: Final = pa.decimal128(18, 9)
@@ -18,14 +17,6 @@ _WIDE_COST: Final = pa.decimal256(76, COST.scale)
 _EXACT: Final = Context(prec=76, traps=[Inexact])
 _STEP: Final = Decimal(1).scaleb(-COST.scale)
 _TOO_LARGE: Final = Decimal(10) ** (COST.precision - COST.scale)
-
-
-def complete(declared: Dataset, rows: pa.Table) -> pa.Table:
-    """``rows`` as they lie in the dataset's files, with the columns that are ``computed``."""
-    if "cost" in declared.computed:
-        found = costs(rows.column("price"), rows.column("amount"))
-        rows = rows.append_column("cost", found)
-    return rows.select(declared.file_schema.names).cast(declared.file_schema)
 
 
 def costs(price: pa.ChunkedArray, amount: pa.ChunkedArray) -> pa.ChunkedArray:

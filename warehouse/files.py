@@ -6,7 +6,7 @@ A file appears under its name only whole and on disk: written under a temporary 
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas import Dataset, Period
+from warehouse.costs import costs
 from warehouse.errors import StorageError, from_os_error
 from warehouse.ledger import FileRecord, StreamId
 
@@ -84,6 +85,23 @@ def period_of_name(dataset: Dataset, stream: StreamId, name: str) -> str | None:
     except ValueError:
         return None
     return period
+
+
+def file_rows(dataset: Dataset, received: Sequence[pa.Table], came: int) -> pa.Table:
+    """Rows of ``dataset.connector_schema`` as they lie in its files; other columns are dropped.
+
+    ``came``: when they were received, in microseconds. What is ``computed`` is worked out.
+    """
+    schema = dataset.file_schema
+    if not received:
+        return schema.empty_table()
+    told = [n for n in schema.names if n in dataset.connector_schema.names]
+    rows = pa.concat_tables([t.select(told) for t in received])
+    at = pa.scalar(came, pa.int64()).cast(schema.field("ingested_at").type)
+    rows = rows.append_column("ingested_at", pa.repeat(at, rows.num_rows))
+    if "cost" in dataset.computed:
+        rows = rows.append_column("cost", costs(rows.column("price"), rows.column("amount")))
+    return rows.select(schema.names).cast(schema)
 
 
 def read(dataset: Dataset, path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from schemas import Dataset, Period, dataset
 from warehouse import files
 from warehouse.clock import now_us
-from warehouse.costs import complete
 from warehouse.errors import StorageError
 from warehouse.ledger import FileRecord, Ledger, StreamId, StreamState
 from warehouse.locks import exclusive
@@ -151,15 +150,7 @@ class StreamWriter:
         return table.filter(pc.and_(pc.greater_equal(time, low), pc.less(time, high)))
 
     def _as_file_rows(self, rows: Sequence[pa.Table]) -> pa.Table:
-        schema = self.dataset.file_schema
-        if not rows:
-            return schema.empty_table()
-        told = [n for n in schema.names if n in self.dataset.connector_schema.names]
-        table = pa.concat_tables([t.select(told) for t in rows])
-        moment = pa.scalar(now_us(), pa.int64()).cast(schema.field("ingested_at").type)
-        return complete(
-            self.dataset, table.append_column("ingested_at", pa.repeat(moment, table.num_rows))
-        )
+        return files.file_rows(self.dataset, rows, now_us())
 
     def _assign(self, period: str, part: pa.Table) -> Iterator[tuple[str, pa.Table]]:
         """Which file of the period each row belongs to: where its key lies, or the nearest end."""

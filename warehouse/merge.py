@@ -156,13 +156,11 @@ def _in_order(dataset: Dataset, stored: pa.Table, fresh: pa.Table) -> pa.Table:
     """Both sorted: joined without sorting where one lies wholly before the other."""
     if not stored.num_rows:
         return fresh
-    ends = [_ends(dataset, table) for table in (stored, fresh)]
-    for (_, last), (first, _), parts in (
-        (ends[0], ends[1], [stored, fresh]),
-        (ends[1], ends[0], [fresh, stored]),
-    ):
-        if last < first:
-            return pa.concat_tables(parts)
+    held, new = _ends(dataset, stored), _ends(dataset, fresh)
+    if held[1] < new[0]:
+        return pa.concat_tables([stored, fresh])
+    if new[1] < held[0]:
+        return pa.concat_tables([fresh, stored])
     return _sorted(dataset, pa.concat_tables([stored, fresh]))
 
 

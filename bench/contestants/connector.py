@@ -1,5 +1,7 @@
 """Tidemark's connector alone: every page fetched, checked and made canonical, then dropped.
 
+``cost`` is not: who writes the rows works it out.
+
 What it costs beyond ``fetch-and-parse`` is the price of checking; what Tidemark costs beyond this
 is the price of proving and storing. Not part of the default round.
 """

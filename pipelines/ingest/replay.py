@@ -16,7 +16,7 @@ from typing import Final
 import pyarrow as pa
 
 import connectors
-from connectors.base import Answer, Connection, Connector, Cursor, Page, Stream
+from connectors.base import Connection, Connector, Cursor, Page, Stream
 from connectors.local import LocalNonces, NoLimits
 from pipelines.ingest.context import times_of, to_datetime
 from pipelines.ingest.kept import Kept
@@ -27,7 +27,7 @@ from pipelines.ingest.seen import Seen
 from pipelines.ingest.snapshots import changes, rows_of
 from pipelines.ingest.streams import Task, pull_stream
 from schemas import Dataset, TidemarkError, dataset
-from warehouse.costs import complete
+from warehouse.files import file_rows
 from warehouse.heal import fresh_state, unsettled_rows
 from warehouse.lake import stream_lock
 from warehouse.ledger import Ledger, StreamId, StreamState
@@ -121,7 +121,7 @@ class _Replay:
             for answer, page in kept.pages([stream], newest_first=self.declared.replaces):
                 refusals.note(answer.body, page.rejected)
                 table = page.table.filter(seen.first(page.table))
-                chunk.append(_dated(self.declared, table, answer))
+                chunk.append(file_rows(self.declared, [table], answer.at))
                 received += page.received
                 if sum(t.num_rows for t in chunk) >= _CHUNK_ROWS:
                     self._store(writer, refusals, chunk)
@@ -152,7 +152,8 @@ class _Replay:
                 markets[asked.label].note(answer.body, page.rejected, mine=rejected)
                 rejected = ()
                 table = rows_of(asked, page)
-                chunk.setdefault(asked.label, []).append(_dated(self.declared, table, answer))
+                dated = file_rows(self.declared, [table], answer.at)
+                chunk.setdefault(asked.label, []).append(dated)
             if number % _CHUNK_ANSWERS == 0:
                 self._store_snapshots(markets, chunk)
             self._tell(streams[0], self.report.rows, kept, page)
@@ -265,10 +266,3 @@ class _Replay:
                 done=page is None,
             )
         )
-
-
-def _dated(declared: Dataset, table: pa.Table, answer: Answer) -> pa.Table:
-    """File rows that bear the time at which their answer came."""
-    kind = declared.file_schema.field("ingested_at").type
-    came = pa.repeat(pa.scalar(answer.at, pa.int64()).cast(kind), table.num_rows)
-    return complete(declared, table.append_column("ingested_at", came))
