@@ -6,6 +6,7 @@ warehouse (which stores) can both stand on it without knowing each other.
 
 from schemas.datasets import DATASETS, Dataset, Period, dataset
 from schemas.errors import ConfigError, TidemarkError
+from schemas.streams import RejectedRow, StreamId
 from schemas.timeframes import TIMEFRAMES, timeframe_us
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "ConfigError",
     "Dataset",
     "Period",
+    "RejectedRow",
+    "StreamId",
     "TidemarkError",
     "dataset",
     "timeframe_us",

@@ -1,0 +1,45 @@
+"""What names a stream of rows, and a received row that cannot be stored.
+
+Both are plain values that every floor passes on: connectors make rejected rows, the warehouse keeps
+them in quarantine; a stream is what is asked for, stored, locked and covered as one.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StreamId:
+    """One series of rows of one exchange: a market (with timeframe for candles) or an account.
+
+    No code reads a field out of ``label``: labels are for people and for ``coverage.stream``.
+    """
+
+    exchange: str
+    dataset: str
+    symbol: str | None = None
+    account: str | None = None
+    timeframe: str | None = None
+
+    @property
+    def label(self) -> str:
+        """``BTC-USD``, ``BTC-USD:5m``, ``main``, ``main/BTC-USD``; ``all`` of a whole exchange."""
+        owner = "/".join(part for part in (self.account, self.symbol) if part) or "all"
+        return f"{owner}:{self.timeframe}" if self.timeframe else owner
+
+    def __str__(self) -> str:
+        return f"{self.exchange}/{self.dataset} {self.label}"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A received row that cannot be stored: why, and its text exactly as received.
+
+    ``position``: its id or time (as in ``Page.positions``) where that much of it is readable.
+    ``index``: its place among all rows of the answer, counted from 0; ``None`` where the answer has
+    no order or the row does not come from an answer.
+    """
+
+    reason: str
+    payload: str
+    position: int | None = None
+    index: int | None = None
