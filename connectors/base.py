@@ -44,6 +44,50 @@ class Offer:
     """Whether one market or currency of such a whole can be asked for by name."""
 
 
+class Key(Enum):
+    """How the rows of a stream are told apart, and what its coverage counts."""
+
+    INTEGER = "integer"  # an integer id, rising with time as a rule; coverage counts ids
+    TIME = "time"  # one row a moment (candles); coverage counts microseconds
+    TEXT = "text"  # an opaque id; several rows may share a moment; coverage counts microseconds
+
+
+class Bounds(Enum):
+    """Which ends of a window one request can name."""
+
+    BOTH = "both"
+    EITHER = "either"  # one of the two, never both
+    LOWER = "lower"  # forward only
+    UPPER = "upper"  # backward only
+
+
+@dataclass(frozen=True)
+class Paging:
+    """How one dataset of an exchange is asked for, as documented. No answer is trusted for it.
+
+    What the documentation leaves open (which end ``limit`` keeps, whether bounds are inclusive,
+    the order of rows, lower caps) is found out from the answers.
+    """
+
+    cursor: Cursor
+    key: Key = Key.INTEGER
+    max_rows: int = 1000
+    """The most rows one answer holds."""
+    bounds: Bounds = Bounds.BOTH
+    dense: bool = False
+    """Integer ids without holes: a missing id is a missing row."""
+    units: tuple[Unit, ...] = ()
+    """Candidates for the unit of time bounds, the likelier first (``Cursor.TIME``)."""
+    max_span_us: int | None = None
+    """The longest window of time that one request may name, in microseconds."""
+    cache_us: int = 0
+    """How old an answer may be when it arrives, in microseconds."""
+    batch: int = 1
+    """How many markets one snapshot call takes; 0: it is of the whole account or exchange."""
+    details: bool = False
+    """Whether one market or currency of such a whole can be asked for by name."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """One series of rows: a market (with timeframe for candles) or a whole account."""

@@ -16,8 +16,8 @@ Intervals = tuple["Interval", ...]
 class Interval:
     """``[lower, upper)`` is proved; ``first``/``last`` are the outermost row keys held in it.
 
-    ``first_at`` is the time (microseconds) of the row ``first``. All three are ``None`` where the
-    interval holds no row.
+    ``first_at``/``last_at`` are the times (microseconds) of these rows. All four are ``None`` where
+    the interval holds no row.
     """
 
     lower: int
@@ -25,6 +25,7 @@ class Interval:
     first: int | None = None
     last: int | None = None
     first_at: int | None = None
+    last_at: int | None = None
 
     def __post_init__(self) -> None:
         if self.lower >= self.upper:
@@ -32,6 +33,22 @@ class Interval:
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, int) and self.lower <= key < self.upper
+
+
+@dataclass(frozen=True, slots=True)
+class Unshown:
+    """``[lower, upper)`` was asked for and the exchange did not show what it must show there.
+
+    An observation, not a verdict: ``since`` and ``asked_at`` are the times (microseconds) of the
+    first and the last asking, ``times`` how often. ``lost``: long enough to call it lost.
+    """
+
+    lower: int
+    upper: int
+    since: int
+    asked_at: int
+    times: int = 1
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +65,7 @@ def add(intervals: Intervals, new: Interval) -> Intervals:
     """``intervals`` with ``new`` proved as well; what touches becomes one.
 
     >>> add((Interval(0, 5), Interval(9, 12)), Interval(5, 9))
-    (Interval(lower=0, upper=12, first=None, last=None, first_at=None),)
+    (Interval(lower=0, upper=12, first=None, last=None, first_at=None, last_at=None),)
     """
     apart = [i for i in intervals if i.upper < new.lower or new.upper < i.lower]
     merged = new
@@ -101,11 +118,13 @@ def gaps(intervals: Intervals, lower: int, upper: int | None = None) -> tuple[Ga
 def _union(a: Interval, b: Interval) -> Interval:
     firsts = [i for i in (a, b) if i.first is not None]
     lowest = min(firsts, key=lambda i: i.first or 0, default=None)
-    lasts = [i.last for i in (a, b) if i.last is not None]
+    lasts = [i for i in (a, b) if i.last is not None]
+    highest = max(lasts, key=lambda i: i.last or 0, default=None)
     return Interval(
         min(a.lower, b.lower),
         max(a.upper, b.upper),
         lowest.first if lowest else None,
-        max(lasts, default=None),
+        highest.last if highest else None,
         lowest.first_at if lowest else None,
+        highest.last_at if highest else None,
     )
