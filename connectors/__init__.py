@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 
 from connectors.base import (
-    Answer,
     Connection,
     Connector,
     Credentials,
@@ -25,11 +24,10 @@ from connectors.base import (
     Limits,
     Market,
     Nonces,
-    Offer,
     Page,
+    Paging,
+    RecordedResponse,
     Recorder,
-    Rejected,
-    Stream,
     Window,
 )
 from connectors.errors import (
@@ -43,10 +41,9 @@ from connectors.errors import (
     UnreachableError,
 )
 from connectors.http import key_variables
-from schemas import ConfigError
+from schemas import ConfigError, RejectedRow, StreamId
 
 __all__ = [
-    "Answer",
     "AuthError",
     "ConfigError",
     "Connection",
@@ -59,13 +56,14 @@ __all__ = [
     "Market",
     "Nonces",
     "NotOfferedError",
-    "Offer",
     "Page",
+    "Paging",
     "RateLimitedError",
+    "RecordedResponse",
     "Recorder",
-    "Rejected",
+    "RejectedRow",
     "RequestError",
-    "Stream",
+    "StreamId",
     "TransientError",
     "UnreachableError",
     "Window",
@@ -83,9 +81,9 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(found.name for found in iter_modules(__path__) if found.ispkg))
 
 
-def offers(name: str) -> Mapping[str, Offer]:
+def offers(name: str) -> Mapping[str, Paging]:
     """What exchange ``name`` offers for reading, by dataset. Raises ``ConfigError``."""
-    found: Mapping[str, Offer] = _exchange(name).OFFERS
+    found: Mapping[str, Paging] = _exchange(name).OFFERS
     return found
 
 

@@ -56,7 +56,7 @@ def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
             Column("amount", lambda level: level.amount, Number()),
         ),
         key=("place",),
-        cursor="observed_at",
+        position="observed_at",
         constants={"symbol": symbol, "observed_at": observed_at},
     )
     return _numbered(read(layout, Source(asks + bids, rows, lambda: texts, one)))
@@ -80,7 +80,7 @@ def together(pages: Sequence[Page], server_time: int | None) -> Page:
         return nothing("order_books", server_time)
     return Page(
         pa.concat_tables([page.table for page in pages]),
-        pa.concat_arrays([page.cursor for page in pages]),
+        pa.concat_arrays([page.positions for page in pages]),
         tuple(rejected for page in pages for rejected in page.rejected),
         server_time,
     )

@@ -11,14 +11,13 @@ from typing import ClassVar, Final, TypeVar
 from urllib.parse import urlencode
 
 from connectors.base import (
-    Answer,
     Connection,
     Credentials,
     Cursor,
     Market,
-    Offer,
     Page,
-    Stream,
+    Paging,
+    RecordedResponse,
     Window,
 )
 from connectors.errors import (
@@ -28,12 +27,12 @@ from connectors.errors import (
     PartlyReadError,
     TransientError,
 )
-from connectors.http import Call, Http, Reply, key_variables
+from connectors.http import Http, Request, Response, key_variables
 from connectors.jsontext import is_json
 from connectors.redact import excerpt, without
 from connectors.retry import Retry
 from connectors.rows import Built
-from schemas import dataset
+from schemas import StreamId, dataset
 
 T = TypeVar("T")
 
@@ -48,14 +47,14 @@ class Client:
     """The common part of a :class:`connectors.base.Connector`.
 
     A dialect names its ``offers`` and has one method per dataset, ``_trades(stream, window)`` for
-    ``trades`` and so on: ``(stream, window)`` for ID, TIME and LATEST, ``(stream, token)`` for
+    ``trades`` and so on: ``(stream, window)`` for ID, TIME and NEWEST, ``(stream, token)`` for
     PAGES, ``(symbols)`` for SNAPSHOT, ``(stream, row_id)`` for LOOKUP; and one that reads an
-    answer, ``_read_trades(streams, reply)``, which alone makes pages: of a call, and of an answer
-    that was kept. ``now``: seconds since 1970, this machine's clock.
+    answer, ``_read_trades(streams, response)``, which alone makes pages: of a call, and of an
+    answer that was kept. ``now``: seconds since 1970, this machine's clock.
     """
 
     name: ClassVar[str]
-    offers: Mapping[str, Offer]
+    offers: Mapping[str, Paging]
     public_per_second: ClassVar[float]
     """How many public calls from one address the exchange takes."""
 
@@ -88,20 +87,20 @@ class Client:
                 self._listed = readable
             return self._listed
 
-    def fetch(self, stream: Stream, window: Window) -> Page:
-        """One page of an ``ID``, ``TIME`` or ``LATEST`` stream."""
-        self._must_offer(stream.dataset, Cursor.ID, Cursor.TIME, Cursor.LATEST)
+    def fetch(self, stream: StreamId, window: Window) -> Page:
+        """One page of an ``ID``, ``TIME`` or ``NEWEST`` stream."""
+        self._must_offer(stream.dataset, Cursor.ID, Cursor.TIME, Cursor.NEWEST)
         found: Page = getattr(self, f"_{stream.dataset}")(stream, window)
         return found
 
-    def page(self, stream: Stream, token: str | None) -> Page:
+    def page(self, stream: StreamId, token: str | None) -> Page:
         """One page of a ``PAGES`` stream."""
         self._must_offer(stream.dataset, Cursor.PAGES)
         found: Page = getattr(self, f"_{stream.dataset}")(stream, token)
         return found
 
     def snapshot(self, dataset_: str, symbols: Sequence[str]) -> Page:
-        """The state now of up to ``Offer.batch`` markets."""
+        """The state now of up to ``Paging.batch`` markets."""
         offer = self._must_offer(dataset_, Cursor.SNAPSHOT)
         if offer.batch and not 0 < len(symbols) <= offer.batch:
             raise ValueError(f"{self.name}: 1 to {offer.batch} markets a call, not {len(symbols)}")
@@ -110,17 +109,17 @@ class Client:
         found: Page = getattr(self, f"_{dataset_}")(symbols)
         return found
 
-    def open_rows(self, stream: Stream) -> Mapping[int, Decimal | None]:
+    def open_rows(self, stream: StreamId) -> Mapping[int, Decimal | None]:
         """What remains of each open row of a ``LOOKUP`` stream, by id."""
         self._must_offer(stream.dataset, Cursor.LOOKUP)
         found: Mapping[int, Decimal | None] = getattr(self, f"_open_{stream.dataset}")(stream)
         return found
 
-    def lookup(self, stream: Stream, row_id: int) -> Page:
+    def lookup(self, stream: StreamId, row_id: int) -> Page:
         """One row of a ``LOOKUP`` stream."""
         self._must_offer(stream.dataset, Cursor.LOOKUP)
         found: Page = getattr(self, f"_{stream.dataset}")(stream, row_id)
-        if found.received and found.cursor.to_pylist() not in ([row_id], []):
+        if found.received and found.positions.to_pylist() not in ([row_id], []):
             raise ContractError(f"{self.name}: asked for row {row_id}, another one came")
         return found
 
@@ -128,27 +127,27 @@ class Client:
         """The account's address for deposits of ``currency``."""
         raise NotOfferedError(f"{self.name} has no call that tells an address for deposits")
 
-    def read(self, answer: Answer) -> Page:
+    def read(self, answer: RecordedResponse) -> Page:
         """The page that an earlier ``answer`` holds, as a call would read it; sends nothing."""
         offered = [c for c in Cursor if c is not Cursor.DERIVED]
         self._must_offer(answer.dataset, *offered)
         label = _label(answer.method, answer.path, answer.query)
         private = dataset(answer.dataset).is_account
-        call = Call(answer.method, answer.path, label, answer.query, private=private)
+        call = Request(answer.method, answer.path, label, answer.query, private=private)
         time_, body = answer.server_time, answer.body
-        reply = Reply(call, answer.status, "", body, time_, None, "", answer.at)
-        return self._read(answer.streams, reply)
+        response = Response(call, answer.status, "", body, time_, None, "", answer.at)
+        return self._read(answer.streams, response)
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
 
     def _public(
-        self, streams: Sequence[Stream], path: str, query: Mapping[str, str] | None = None
+        self, streams: Sequence[StreamId], path: str, query: Mapping[str, str] | None = None
     ) -> Page:
         """One public call: its answer kept and read."""
         text = urlencode(query or {}, safe=",")
-        call = Call("GET", path, _label("GET", path, text), text)
+        call = Request("GET", path, _label("GET", path, text), text)
 
         def attempt() -> Page:
             self._limit("public", self.public_per_second)
@@ -156,39 +155,41 @@ class Client:
 
         return self._retry(attempt)
 
-    def _answered(self, streams: Sequence[Stream], reply: Reply) -> Page:
+    def _answered(self, streams: Sequence[StreamId], response: Response) -> Page:
         """The page of an answer, where it is not a refusal."""
-        self._http.check(reply)
-        return self._take(streams, reply)
+        self._http.check(response)
+        return self._take(streams, response)
 
-    def _take(self, streams: Sequence[Stream], reply: Reply, form: str | None = None) -> Page:
+    def _take(
+        self, streams: Sequence[StreamId], response: Response, form: str | None = None
+    ) -> Page:
         """Keep an answer, where somebody does, and read it. ``form``: what a POST asked."""
-        call = reply.call
-        reply = replace(reply, at=self._now_us())
+        call = response.call
+        response = replace(response, at=self._now_us())
         if call.private:
             # A nonce looks like a time or an id, and is no secret after its use.
             secrets = [s for s in call.secrets if not s.isdecimal()]
-            reply = replace(reply, body=without(reply.body, secrets))
+            response = replace(response, body=without(response.body, secrets))
         if self.connection.recorder is not None:
             self.connection.recorder.keep(
-                Answer(
+                RecordedResponse(
                     tuple(streams),
                     call.method,
                     call.path,
                     call.query if form is None else form,
-                    reply.status,
-                    reply.at,
-                    reply.server_time,
-                    reply.body,
+                    response.status,
+                    response.at,
+                    response.server_time,
+                    response.body,
                 )
             )
-        return self._read(streams, reply)
+        return self._read(streams, response)
 
-    def _read(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        found: Page = getattr(self, f"_read_{streams[0].dataset}")(streams, reply)
+    def _read(self, streams: Sequence[StreamId], response: Response) -> Page:
+        found: Page = getattr(self, f"_read_{streams[0].dataset}")(streams, response)
         return found
 
-    def _must_offer(self, dataset_: str, *cursors: Cursor) -> Offer:
+    def _must_offer(self, dataset_: str, *cursors: Cursor) -> Paging:
         offer = self.offers.get(dataset_)
         if offer is None or offer.cursor not in cursors:
             offered = ", ".join(self.offers)
@@ -217,9 +218,9 @@ class Client:
             parts.append(self.connection.account)
         return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
 
-    def _mine(self, dataset_: str) -> Stream:
+    def _mine(self, dataset_: str) -> StreamId:
         """The stream of the connection's account."""
-        return Stream(dataset_, account=self.connection.account)
+        return StreamId(self.name, dataset_, account=self.connection.account)
 
     def _limit(self, kind: str, per_second: float) -> None:
         self.connection.limits.wait(self._bucket(kind), per_second)
@@ -235,21 +236,21 @@ class Client:
                 self._limit("private", per_second)
             yield nonce
 
-    def _page(self, reply: Reply, parse: Callable[[bytes], Built]) -> Page:
+    def _page(self, response: Response, parse: Callable[[bytes], Built]) -> Page:
         """The page of an answer's rows."""
-        return self._parsed(reply, parse).page(reply.server_time)
+        return self._parsed(response, parse).page(response.server_time)
 
-    def _parsed(self, reply: Reply, parse: Callable[[bytes], T]) -> T:
+    def _parsed(self, response: Response, parse: Callable[[bytes], T]) -> T:
         """``parse(body)``; an answer cut off on the way is a fault, one of another shape is not."""
         try:
-            return parse(reply.body)
+            return parse(response.body)
         except ContractError as error:
-            call = f"{self.name}: {reply.call.label}"
-            if not is_json(reply.body):
+            call = f"{self.name}: {response.call.label}"
+            if not is_json(response.body):
                 raise TransientError(
-                    f"{call}: the answer is no whole JSON: {reply.said()}"
+                    f"{call}: the answer is no whole JSON: {response.said()}"
                 ) from None
-            raise ContractError(f"{call}: {error}; came: {reply.said()}") from None
+            raise ContractError(f"{call}: {error}; came: {response.said()}") from None
 
 
 def _label(method: str, path: str, query: str) -> str:

@@ -1,8 +1,8 @@
 """Whole columns at once: the fast way from decoded values to Arrow, exact or refused.
 
 Each kind of column knows two ways that agree to the last digit. ``many`` turns the values of a
-whole page into Arrow with a handful of vector calls and raises :class:`Odd` as soon as anything is
-unusual; ``one`` converts a single value with care and says what is wrong with it.
+whole page into Arrow with a handful of vector calls and raises :class:`InvalidValue` as soon as
+anything is unusual; ``one`` converts a single value with care and reports what is wrong with it.
 
 Casting text to decimal is exact in Arrow for plain digits only (``'1e30'`` has come out wrong), so
 the text is looked at before any cast.
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import exact
-from connectors.exact import Odd
+from connectors.exact import InvalidValue
 from schemas.datasets import PRICE, TEXT, TIME
 
 _LONGEST: Final = 26
@@ -32,11 +32,11 @@ class Kind(Protocol):
     type: pa.DataType
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
-        """All values at once. Raises :class:`Odd` where ``one`` has to look at them."""
+        """All values at once. Raises :class:`InvalidValue` where ``one`` has to look at them."""
         ...
 
     def one(self, value: Any) -> Any:
-        """One value, not None. Raises :class:`Odd` with the reason."""
+        """One value, not None. Raises :class:`InvalidValue` with the reason."""
         ...
 
 
@@ -44,17 +44,17 @@ def _array(values: Sequence[Any], type_: pa.DataType, required: bool) -> pa.Arra
     try:
         array = pa.array(values, type_)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
-        raise Odd("mixed values") from None
+        raise InvalidValue("mixed values") from None
     if required and array.null_count:
-        raise Odd("is missing")
+        raise InvalidValue("is missing")
     return array
 
 
 def _texts(values: Sequence[Any], required: bool) -> pa.StringArray:
-    """Text as it is, integers as text. Anything else is odd."""
+    """Text as it is, integers as text. Anything else is invalid."""
     try:
         return _array(values, TEXT, required)
-    except Odd:
+    except InvalidValue:
         if not {type(value) for value in values} <= {str, int, type(None)}:
             raise
         return _array([v if v is None else str(v) for v in values], TEXT, required)
@@ -90,11 +90,11 @@ class Id:
         """Integers, or texts of plain digits."""
         if values and type(values[0]) is str:
             if not all(type(v) is str and v.isascii() and v.isdigit() for v in values):
-                raise Odd("is not an id")
+                raise InvalidValue("is not an id")
             values = list(map(int, values))
         array = _array(values, self.type, required)
         if len(array) > array.null_count and pc.min(array).as_py() < 0:
-            raise Odd("is not an id")
+            raise InvalidValue("is not an id")
         return array
 
     def one(self, value: Any) -> int:
@@ -117,7 +117,7 @@ class Time:
             low, high = ends["min"] * per_unit, ends["max"] * per_unit
             if low >= exact.EARLIEST_US and high < exact.LATEST_US:
                 return pc.multiply(array, per_unit)
-        raise Odd("is not a date in one unit")
+        raise InvalidValue("is not a date in one unit")
 
     def one(self, value: Any) -> int:
         """See :func:`connectors.exact.time_us`."""
@@ -140,11 +140,11 @@ class Number:
         else:
             plain = _are_plain(texts)
         if not plain:
-            raise Odd("is not a plain number")
+            raise InvalidValue("is not a plain number")
         try:
             return texts.cast(PRICE)
         except pa.ArrowInvalid:  # two points, or more digits than fit
-            raise Odd("is not a plain number") from None
+            raise InvalidValue("is not a plain number") from None
 
     def one(self, value: Any) -> Any:
         """See :func:`connectors.exact.price`."""
@@ -160,13 +160,13 @@ class Choice:
         self._choices = choices
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
-        """Every value translated; a missing required one is odd."""
+        """Every value translated; a missing required one is invalid."""
         try:
             known = {value: self.one(value) for value in set(values)}
         except TypeError:  # a list or an object
-            raise Odd("is an unknown word") from None
+            raise InvalidValue("is an unknown word") from None
         if not all(type(word) is str for word in known) and bool in map(type, values):
-            raise Odd("is an unknown word")  # to a dictionary True is 1
+            raise InvalidValue("is an unknown word")  # to a dictionary True is 1
         if any(value != word for value, word in known.items()):
             values = list(map(known.__getitem__, values))
         return _array(values, TEXT, required)

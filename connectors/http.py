@@ -36,7 +36,7 @@ _AGAIN: Final = {408, 425}
 
 
 @dataclass(frozen=True)
-class Call:
+class Request:
     """One request. ``label`` names it in messages; ``secrets`` must not appear in any."""
 
     method: str
@@ -50,13 +50,13 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Reply:
+class Response:
     """One answer. ``server_time``: the exchange's clock in microseconds, if it told.
 
     ``at``: when the client took it, in microseconds of its own clock.
     """
 
-    call: Call
+    call: Request
     status: int
     content_type: str
     body: bytes
@@ -101,7 +101,7 @@ class Http:
         port = f":{url.port}" if url.port else ""
         return f"{url.scheme}://{url.host}{port}"
 
-    def send(self, call: Call) -> Reply:
+    def send(self, call: Request) -> Response:
         """Send ``call`` once. Raises ``TransientError`` where no whole answer came."""
         url = self.base_url.copy_with(
             raw_path=(self.base_url.path.rstrip("/") + call.path).encode()
@@ -117,7 +117,7 @@ class Http:
         # Outside the except block: the library's error holds the request with all its headers.
         raise problem
 
-    def _answer(self, call: Call, request: httpx.Request) -> Reply:
+    def _answer(self, call: Request, request: httpx.Request) -> Response:
         timeout = self.connection.timeout
         deadline = time.monotonic() + 4 * timeout
         response = self._client.send(request, stream=True, follow_redirects=not call.private)
@@ -134,7 +134,7 @@ class Http:
         finally:
             response.close()
         headers = response.headers
-        return Reply(
+        return Response(
             call=call,
             status=response.status_code,
             content_type=headers.get("content-type", ""),
@@ -144,10 +144,10 @@ class Http:
             location=headers.get("location", ""),
         )
 
-    def _at(self, call: Call) -> str:
+    def _at(self, call: Request) -> str:
         return f"{self.exchange}: {call.label}"
 
-    def _fault(self, call: Call, error: httpx.HTTPError) -> ExchangeError:
+    def _fault(self, call: Request, error: httpx.HTTPError) -> ExchangeError:
         told = redact(str(error) or type(error).__name__, call.secrets)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             return UnreachableError(
@@ -161,49 +161,49 @@ class Http:
             return RequestError(f"{self._at(call)}: {told}. Check {self.variable}.")
         return TransientError(f"{self._at(call)}: the answer broke off ({told})")
 
-    def check(self, reply: Reply) -> None:
+    def check(self, response: Response) -> None:
         """Raise what the status, or a web page in place of JSON, means."""
-        problem = self._status(reply)
+        problem = self._status(response)
         if problem is not None:
             raise problem
-        if _is_page(reply):
+        if _is_page(response):
             raise TransientError(
-                f"{self._at(reply.call)}: a web page came instead of JSON: {reply.said()}"
+                f"{self._at(response.call)}: a web page came instead of JSON: {response.said()}"
             )
 
-    def _status(self, reply: Reply) -> ExchangeError | None:
-        status = reply.status
+    def _status(self, response: Response) -> ExchangeError | None:
+        status = response.status
         if 200 <= status < 300:
             return None
-        at = f"{self._at(reply.call)}: status {status}"
-        said = f": {reply.said()}" if reply.body else ""
-        if status == 429 or (status == 403 and reply.retry_after is not None):
-            return RateLimitedError(f"{at}, too many calls{said}", reply.retry_after)
+        at = f"{self._at(response.call)}: status {status}"
+        said = f": {response.said()}" if response.body else ""
+        if status == 429 or (status == 403 and response.retry_after is not None):
+            return RateLimitedError(f"{at}, too many calls{said}", response.retry_after)
         if status >= 500 or status in _AGAIN:
-            return TransientError(f"{at}{said}", reply.retry_after)
+            return TransientError(f"{at}{said}", response.retry_after)
         if 300 <= status < 400:
             # The host alone: the rest of a Location may repeat what was sent.
-            host = _host(reply.location)
+            host = _host(response.location)
             return RequestError(
                 f"{at}, a redirect to {host or 'nowhere'}, not followed. "
                 f"If the exchange moved, set {self.variable}."
             )
         if status in (401, 403):
-            return self.refused(reply, f"status {status}{said}")
-        if status == 404 and _is_page(reply):
+            return self.refused(response, f"status {status}{said}")
+        if status == 404 and _is_page(response):
             said += f". Is {self.variable} ({self.shown_url}) the address of the exchange's API?"
         return RequestError(f"{at}{said}")
 
-    def refused(self, reply: Reply, said: str) -> AuthError:
+    def refused(self, response: Response, said: str) -> AuthError:
         """The error for a refused key, signature, nonce or right, with the mend."""
-        if not reply.call.private:
+        if not response.call.private:
             return AuthError(
-                f"{self._at(reply.call)}: {said}. The exchange refuses a public call; it may "
+                f"{self._at(response.call)}: {said}. The exchange refuses a public call; it may "
                 f"block this address, or {self.variable} ({self.shown_url}) is not its API."
             )
         key, secret = key_variables(self.exchange, self.connection.account)
         return AuthError(
-            f"{self._at(reply.call)}: {said}. Check {key} and {secret} (account "
+            f"{self._at(response.call)}: {said}. Check {key} and {secret} (account "
             f"'{self.connection.account}'), the key's right to read, and this machine's clock: "
             "the nonce follows it, and a key that another program uses may have a higher one."
         )
@@ -259,8 +259,8 @@ def _server_time(headers: Mapping[str, str]) -> int | None:
     return (int(moment.timestamp()) - seconds) * 1_000_000
 
 
-def _is_page(reply: Reply) -> bool:
-    return "html" in reply.content_type.lower() or reply.body.lstrip()[:1] == b"<"
+def _is_page(response: Response) -> bool:
+    return "html" in response.content_type.lower() or response.body.lstrip()[:1] == b"<"
 
 
 def _host(location: str) -> str:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from connectors import exact
 from connectors.columns import Id, Number, Text
-from connectors.exact import Odd
+from connectors.exact import InvalidValue
 from schemas.datasets import COST
 
 _MOST: Final = 2**31 - 1
@@ -25,14 +25,14 @@ class Whole:
         """Integers, or texts of plain digits."""
         array = Id().many(values, required)
         if len(array) > array.null_count and pc.max(array).as_py() > _MOST:
-            raise Odd("is too large")
+            raise InvalidValue("is too large")
         return array.cast(self.type)
 
     def one(self, value: Any) -> int:
         """A whole number below 2^31."""
         found = exact.identity(value)
         if found > _MOST:
-            raise Odd(f"is too large: {found}")
+            raise InvalidValue(f"is too large: {found}")
         return found
 
 
@@ -44,14 +44,16 @@ class Flag:
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """JSON booleans."""
         if not all(type(value) is bool for value in values):
-            raise Odd("is not true or false")
+            raise InvalidValue("is not true or false")
         return pa.array(values, self.type)
 
     def one(self, value: Any) -> bool:
         """A boolean, or 0 or 1, as such or as text."""
         word = str(value).lower()
         if word not in ("true", "false", "0", "1"):
-            raise Odd(f"is not true or false: {value!r}" if value is not None else "is missing")
+            raise InvalidValue(
+                f"is not true or false: {value!r}" if value is not None else "is missing"
+            )
         return word in ("true", "1")
 
 
@@ -64,7 +66,7 @@ class Cost:
         """Plain decimal text of at most 18 places."""
         texts = Text().many(values, required)
         if not pc.all(pc.match_substring_regex(texts, _PLAIN_COST), min_count=0).as_py():
-            raise Odd("is not a plain number")
+            raise InvalidValue("is not a plain number")
         return texts.cast(self.type)
 
     def one(self, value: Any) -> Decimal | None:
@@ -77,7 +79,7 @@ class Percent(Number):
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """One by one: these are few."""
-        raise Odd("is in percent")
+        raise InvalidValue("is in percent")
 
     def one(self, value: Any) -> Any:
         """0.2 as 0.002."""

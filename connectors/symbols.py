@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from connectors.columns import Text
 from connectors.errors import ContractError
-from connectors.exact import Odd, text
+from connectors.exact import InvalidValue, text
 
 
 def code_of(value: Any) -> Any:
@@ -28,13 +28,13 @@ class Canonical:
         try:
             known = {value: self.one(value) for value in set(values)}
         except TypeError:
-            raise Odd("is not a market") from None
+            raise InvalidValue("is not a market") from None
         return pa.array([known[value] for value in values], self.type)
 
     def one(self, value: Any) -> str:
         """``btc_usd`` as ``BTC-USD``."""
         if not isinstance(value, str) or value.strip("_-") != value or not value:
-            raise Odd(f"is not a market: {value!r}" if value is not None else "is missing")
+            raise InvalidValue(f"is not a market: {value!r}" if value is not None else "is missing")
         return self._symbol_of(value)
 
 
@@ -50,7 +50,7 @@ class Only:
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """The canonical name, once per row."""
         if values and values.count(self._native) != len(values):
-            raise Odd("is another market")
+            raise InvalidValue("is another market")
         return pa.repeat(pa.scalar(self._symbol, self.type), len(values))
 
     def one(self, value: Any) -> str:

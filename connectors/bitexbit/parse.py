@@ -18,7 +18,7 @@ from connectors.bitexbit.source import rows_of
 from connectors.bitexbit.urls import symbol_of
 from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
-from connectors.exact import Odd
+from connectors.exact import InvalidValue
 from connectors.jsontext import decoder
 from connectors.rows import Built, Column, Layout, column, read
 from connectors.symbols import Canonical, Only, code_of
@@ -49,7 +49,7 @@ _ACCOUNT_TRADES: Final = Layout(
         column("fee_currency", "fee_symbol", _TEXT, required=False),
     ),
     key=("trade_id", "symbol"),
-    cursor="trade_id",
+    position="trade_id",
     fields=_FILL_FIELDS,
 )
 
@@ -82,7 +82,7 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
         "trades",
         (*_FILL, column("symbol", "symbol", Only(native, symbol))),
         key=("trade_id",),
-        cursor="trade_id",
+        position="trade_id",
         fields=_FILL_FIELDS,
     )
     return read(layout, rows_of(body, models.Trade))
@@ -104,11 +104,11 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
         "candles",
         _CANDLE_COLUMNS,
         key=("timestamp",),
-        cursor="timestamp",
+        position="timestamp",
         constants={"symbol": symbol, "timeframe": timeframe},
     )
     built = read(layout, rows_of(body, models.Candle))
-    opened = built.cursor
+    opened = built.positions
     if clock is None:
         clock = pc.max(opened).as_py() or 0
     ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
@@ -121,7 +121,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
         "tickers",
         (*_TICKER_COLUMNS, column("symbol", "symbol", Choice(asked))),
         key=("symbol",),
-        cursor="observed_at",
+        position="observed_at",
         fields=(b"symbol", b"date"),
         constants={"observed_at": observed_at},
     )
@@ -154,7 +154,7 @@ def _transfer_id(row: models.Transfer) -> Any:
 
 def _transfer_type(row: models.Transfer) -> Any:
     if not isinstance(row.is_outgoing, bool):
-        raise Odd(f"is unknown: is_outgoing is {row.is_outgoing!r}")
+        raise InvalidValue(f"is unknown: is_outgoing is {row.is_outgoing!r}")
     return "withdrawal" if row.is_outgoing else "deposit"
 
 
@@ -179,7 +179,7 @@ _TRANSFERS: Final = Layout(
         Column("description", _described, _TEXT),
     ),
     key=("transaction_id",),
-    cursor="timestamp",
+    position="timestamp",
 )
 
 

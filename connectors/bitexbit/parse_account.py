@@ -35,7 +35,7 @@ def balances(body: bytes, observed_at: int) -> Built:
             column("reserved", "reserved", _SIGNED, required=False),
         ),
         key=("currency",),
-        cursor="observed_at",
+        position="observed_at",
         constants={"observed_at": observed_at},
     )
     return read(layout, rows_of(body, models.Balance))
@@ -61,7 +61,7 @@ def trading_fees(body: bytes, observed_at: int) -> Built:
             Column("sell_fee_rate", _sell, _SIGNED),
         ),
         key=("symbol",),
-        cursor="observed_at",
+        position="observed_at",
         constants={"observed_at": observed_at},
     )
     try:

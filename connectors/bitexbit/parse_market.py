@@ -56,7 +56,7 @@ def market_rows(body: bytes, observed_at: int, asked: tuple[str, str] | None = N
         "markets",
         (column("symbol", "symbol", kind), *_MARKET_COLUMNS),
         key=("symbol",),
-        cursor="observed_at",
+        position="observed_at",
         constants={"observed_at": observed_at},
     )
     return read(layout, rows_of(b"[%b]" % body if asked else body, models.Market))
@@ -74,7 +74,7 @@ def currency_rows(body: bytes, observed_at: int, asked: str | None = None) -> Bu
             column("active", "is_enabled", Flag()),
         ),
         key=("currency",),
-        cursor="observed_at",
+        position="observed_at",
         constants={"observed_at": observed_at},
     )
     return read(layout, rows_of(b"[%b]" % body if asked else body, models.Currency))
@@ -127,7 +127,7 @@ _ACCOUNT_ORDERS: Final = Layout(
         _optional("fee_amount", _SIGNED, "fee_filled"),
     ),
     key=("order_id", "symbol"),
-    cursor="order_id",
+    position="order_id",
     fields=_ORDER_FIELDS,
 )
 
@@ -138,7 +138,7 @@ def public_orders(body: bytes, native: str, symbol: str) -> Built:
         "public_orders",
         (*_ORDER_COLUMNS, column("symbol", "symbol", Only(native, symbol))),
         key=("order_id",),
-        cursor="order_id",
+        position="order_id",
         fields=_ORDER_FIELDS,
     )
     return read(layout, rows_of(body, models.Order))

@@ -26,4 +26,4 @@ def rows_of(body: bytes, model: Any) -> Source:
         except msgspec.DecodeError as error:
             raise ContractError(f"the rows are not a list ({error})") from None
 
-    return Source(body, rows, texts, lambda text: decoder(model).decode(text.value))
+    return Source(body, rows, texts, lambda text: decoder(model).decode(text.value), ordered=True)

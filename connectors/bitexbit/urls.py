@@ -5,7 +5,7 @@ Source: "API Docs v2" of BitexBit; ``/private/transfers`` stands in a later vers
 
 from typing import Final
 
-from connectors.base import Cursor, Offer
+from connectors.base import Cursor, Key, Paging
 
 DEFAULT_BASE_URL: Final = "https://bitexbit.com"
 
@@ -35,19 +35,19 @@ MAX_LEVELS: Final = 50
 TIMEFRAMES: Final = {"5m": "5", "15m": "15", "30m": "30", "1h": "60", "4h": "240", "1d": "D"}
 
 OFFERS: Final = {
-    "trades": Offer(Cursor.ID, max_rows=MAX_ROWS),
+    "trades": Paging(Cursor.ID, max_rows=MAX_ROWS),
     # Row dates are milliseconds, the candles of the example are seconds: nobody knows the bounds'.
-    "candles": Offer(Cursor.TIME, max_rows=MAX_ROWS, units=("ms", "s")),
-    "tickers": Offer(Cursor.SNAPSHOT, max_rows=5, batch=5),
-    "order_books": Offer(Cursor.SNAPSHOT, max_rows=2 * MAX_LEVELS),
-    "public_orders": Offer(Cursor.ID, max_rows=MAX_ROWS),
-    "markets": Offer(Cursor.SNAPSHOT, batch=0, details=True),
-    "currencies": Offer(Cursor.SNAPSHOT, batch=0, details=True),
-    "account_trades": Offer(Cursor.ID, max_rows=MAX_ROWS),
-    "account_transactions": Offer(Cursor.PAGES),
-    "account_orders": Offer(Cursor.ID, max_rows=MAX_ROWS),
-    "balances": Offer(Cursor.SNAPSHOT, batch=0),
-    "trading_fees": Offer(Cursor.SNAPSHOT, batch=0),
+    "candles": Paging(Cursor.TIME, key=Key.TIME, max_rows=MAX_ROWS, units=("ms", "s")),
+    "tickers": Paging(Cursor.SNAPSHOT, max_rows=5, batch=5),
+    "order_books": Paging(Cursor.SNAPSHOT, max_rows=2 * MAX_LEVELS),
+    "public_orders": Paging(Cursor.ID, max_rows=MAX_ROWS),
+    "markets": Paging(Cursor.SNAPSHOT, batch=0, details=True),
+    "currencies": Paging(Cursor.SNAPSHOT, batch=0, details=True),
+    "account_trades": Paging(Cursor.ID, max_rows=MAX_ROWS),
+    "account_transactions": Paging(Cursor.PAGES, key=Key.TEXT),
+    "account_orders": Paging(Cursor.ID, max_rows=MAX_ROWS),
+    "balances": Paging(Cursor.SNAPSHOT, batch=0),
+    "trading_fees": Paging(Cursor.SNAPSHOT, batch=0),
 }
 
 

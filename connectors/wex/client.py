@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
-from connectors.base import Page, Stream, Window
+from connectors.base import Page, Window
 from connectors.client import Client
 from connectors.errors import AuthError
-from connectors.http import Call, Reply, key_variables
+from connectors.http import Request, Response, key_variables
 from connectors.wex import auth, parse, parse_account, parse_market, refusals, urls
 from connectors.wex.models import Envelope
+from schemas import StreamId
 
 T = TypeVar("T")
 
@@ -25,65 +26,68 @@ class Wex(Client):
     offers = urls.OFFERS
     public_per_second = urls.PUBLIC_PER_SECOND
 
-    def _trades(self, stream: Stream, window: Window) -> Page:
+    def _trades(self, stream: StreamId, window: Window) -> Page:
         query = {"limit": str(min(window.limit, urls.MAX_TRADES))}
         return self._of_pairs([stream], urls.TRADES, query)
 
-    def _read_trades(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._page(reply, lambda body: parse.trades(body, *_pair(streams[0])))
+    def _read_trades(self, streams: Sequence[StreamId], response: Response) -> Page:
+        return self._page(response, lambda body: parse.trades(body, *_pair(streams[0])))
 
     def _tickers(self, symbols: Sequence[str]) -> Page:
-        return self._of_pairs([Stream("tickers", symbol) for symbol in symbols], urls.TICKER)
+        return self._of_pairs(
+            [StreamId(self.name, "tickers", symbol) for symbol in symbols], urls.TICKER
+        )
 
-    def _read_tickers(self, streams: Sequence[Stream], reply: Reply) -> Page:
+    def _read_tickers(self, streams: Sequence[StreamId], response: Response) -> Page:
         asked = dict(map(_pair, streams))
-        return self._page(reply, lambda body: parse.tickers(body, asked, reply.at))
+        return self._page(response, lambda body: parse.tickers(body, asked, response.at))
 
     def _order_books(self, symbols: Sequence[str]) -> Page:
-        streams = [Stream("order_books", symbol) for symbol in symbols]
+        streams = [StreamId(self.name, "order_books", symbol) for symbol in symbols]
         return self._of_pairs(streams, urls.DEPTH, {"limit": str(urls.MAX_LEVELS)})
 
-    def _read_order_books(self, streams: Sequence[Stream], reply: Reply) -> Page:
+    def _read_order_books(self, streams: Sequence[StreamId], response: Response) -> Page:
         asked = dict(map(_pair, streams))
         return self._parsed(
-            reply, lambda b: parse_market.order_books(b, asked, reply.at, reply.server_time)
+            response,
+            lambda b: parse_market.order_books(b, asked, response.at, response.server_time),
         )
 
     def _markets(self, symbols: Sequence[str]) -> Page:
-        return self._public([Stream("markets")], urls.INFO)
+        return self._public([StreamId(self.name, "markets")], urls.INFO)
 
-    def _read_markets(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._page(reply, lambda body: parse_market.market_rows(body, reply.at))
+    def _read_markets(self, streams: Sequence[StreamId], response: Response) -> Page:
+        return self._page(response, lambda body: parse_market.market_rows(body, response.at))
 
-    def _account_trades(self, stream: Stream, window: Window) -> Page:
+    def _account_trades(self, stream: StreamId, window: Window) -> Page:
         return self._history(stream, "TradeHistory", window)
 
-    def _read_account_trades(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._page(reply, self._of_returned(reply, parse.account_trades))
+    def _read_account_trades(self, streams: Sequence[StreamId], response: Response) -> Page:
+        return self._page(response, self._of_returned(response, parse.account_trades))
 
-    def _account_transactions(self, stream: Stream, window: Window) -> Page:
+    def _account_transactions(self, stream: StreamId, window: Window) -> Page:
         return self._history(stream, "TransHistory", window)
 
-    def _read_account_transactions(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._page(reply, self._of_returned(reply, parse.account_transactions))
+    def _read_account_transactions(self, streams: Sequence[StreamId], response: Response) -> Page:
+        return self._page(response, self._of_returned(response, parse.account_transactions))
 
-    def _open_account_orders(self, stream: Stream) -> Mapping[int, Decimal | None]:
+    def _open_account_orders(self, stream: StreamId) -> Mapping[int, Decimal | None]:
         return self._unkept(stream.dataset, "ActiveOrders", {}, parse_account.open_orders)
 
-    def _account_orders(self, stream: Stream, row_id: int) -> Page:
+    def _account_orders(self, stream: StreamId, row_id: int) -> Page:
         return self._kept(stream, "OrderInfo", {"order_id": str(row_id)})
 
-    def _read_account_orders(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        return self._page(reply, self._of_returned(reply, parse_account.order))
+    def _read_account_orders(self, streams: Sequence[StreamId], response: Response) -> Page:
+        return self._page(response, self._of_returned(response, parse_account.order))
 
     def _balances(self, symbols: Sequence[str]) -> Page:
         return self._kept(self._mine("balances"), "getInfo", {})
 
-    def _read_balances(self, streams: Sequence[Stream], reply: Reply) -> Page:
+    def _read_balances(self, streams: Sequence[StreamId], response: Response) -> Page:
         def balances(returned: bytes) -> Page:
-            return parse_account.balances(returned, reply.at, reply.server_time)
+            return parse_account.balances(returned, response.at, response.server_time)
 
-        return self._parsed(reply, self._of_returned(reply, balances))
+        return self._parsed(response, self._of_returned(response, balances))
 
     def address(self, currency: str) -> str:
         """The account's address for deposits. It is never recorded; the call makes no new one."""
@@ -91,16 +95,16 @@ class Wex(Client):
             "an address", "CoinDepositAddress", {"coinName": currency}, parse_account.address
         )
 
-    def _history(self, stream: Stream, method: str, window: Window) -> Page:
+    def _history(self, stream: StreamId, method: str, window: Window) -> Page:
         """Walk by id, newest first; never by time: ``since`` yields nothing older than a week."""
         parameters = {"count": str(min(window.limit, urls.MAX_HISTORY)), "order": "DESC"}
         if window.lower is not None:
-            parameters["from_id"] = str(window.lower)
+            parameters["from_id"] = str(max(window.lower, 0))
         if window.upper is not None:
             parameters["end_id"] = str(window.upper)
         return self._kept(stream, method, parameters)
 
-    def _kept(self, stream: Stream, method: str, parameters: Mapping[str, str]) -> Page:
+    def _kept(self, stream: StreamId, method: str, parameters: Mapping[str, str]) -> Page:
         """One call of ``/tapi`` whose answer is kept, where somebody does, and read."""
         form = urlencode({"method": method, **parameters})
 
@@ -115,71 +119,71 @@ class Wex(Client):
         """One call of ``/tapi`` whose answer nobody keeps."""
 
         def attempt() -> T:
-            reply = self._tapi(what, method, parameters)
-            return self._parsed(reply, self._of_returned(reply, read))
+            response = self._tapi(what, method, parameters)
+            return self._parsed(response, self._of_returned(response, read))
 
         return self._retry(attempt)
 
-    def _of_returned(self, reply: Reply, read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    def _of_returned(self, response: Response, read: Callable[[bytes], T]) -> Callable[[bytes], T]:
         """``read`` of what an answer of ``/tapi`` returns."""
-        return lambda body: read(self._returned(reply, body))
+        return lambda body: read(self._returned(response, body))
 
-    def _returned(self, reply: Reply, body: bytes) -> bytes:
+    def _returned(self, response: Response, body: bytes) -> bytes:
         """The rows of an answer, ``{}`` where there are none. Raises what an error means."""
         answer = parse.envelope(body)
         if parse.succeeded(answer):
             return bytes(answer.result)
         if refusals.is_nothing(_told(answer)):
             return b"{}"
-        raise refusals.meaning(_told(answer), reply, self._http)
+        raise refusals.meaning(_told(answer), response, self._http)
 
     def _of_pairs(
-        self, streams: Sequence[Stream], path: str, query: Mapping[str, str] | None = None
+        self, streams: Sequence[StreamId], path: str, query: Mapping[str, str] | None = None
     ) -> Page:
         pairs = "-".join(native for native, _ in map(_pair, streams))
         return self._public(streams, f"{path}/{pairs}", query)
 
-    def _answered(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        self._explain(reply)
-        return super()._answered(streams, reply)
+    def _answered(self, streams: Sequence[StreamId], response: Response) -> Page:
+        self._explain(response)
+        return super()._answered(streams, response)
 
-    def _explain(self, reply: Reply) -> None:
+    def _explain(self, response: Response) -> None:
         """Raise what the error text of a public answer means, if it has one."""
-        if reply.status in _MAY_EXPLAIN and b'"error"' in reply.body:
-            answer = self._parsed(reply, parse.envelope)
+        if response.status in _MAY_EXPLAIN and b'"error"' in response.body:
+            answer = self._parsed(response, parse.envelope)
             if answer.error is not None and not refusals.is_nothing(_told(answer)):
-                raise refusals.meaning(_told(answer), reply, self._http)
+                raise refusals.meaning(_told(answer), response, self._http)
 
-    def _tapi(self, dataset: str, method: str, parameters: Mapping[str, str]) -> Reply:
+    def _tapi(self, dataset: str, method: str, parameters: Mapping[str, str]) -> Response:
         """Send one signed call; again at once where the exchange names the nonce it wants."""
         tries = 0
         while True:
             tries += 1
-            reply = self._signed(dataset, method, parameters)
-            error = self._nonce_refused(reply)
+            response = self._signed(dataset, method, parameters)
+            error = self._nonce_refused(response)
             if error is None:
                 break
             seen = refusals.key_nonce(error)
             if seen is not None and seen >= auth.MAX_NONCE:
                 raise self._exhausted()
             if tries == _NONCE_TRIES:
-                raise refusals.meaning(error, reply, self._http)
+                raise refusals.meaning(error, response, self._http)
             if seen is not None:
                 self.connection.nonces.advance(seen)
-        if b'"error"' not in reply.body or reply.status not in _MAY_EXPLAIN:
-            self._http.check(reply)
-        return reply
+        if b'"error"' not in response.body or response.status not in _MAY_EXPLAIN:
+            self._http.check(response)
+        return response
 
-    def _nonce_refused(self, reply: Reply) -> str | None:
+    def _nonce_refused(self, response: Response) -> str | None:
         """The error text where it is about the nonce."""
-        if reply.status not in _MAY_EXPLAIN or b"nonce" not in reply.body.lower():
+        if response.status not in _MAY_EXPLAIN or b"nonce" not in response.body.lower():
             return None
-        if b'"error"' not in reply.body:
+        if b'"error"' not in response.body:
             return None
-        error = _told(self._parsed(reply, parse.envelope))
+        error = _told(self._parsed(response, parse.envelope))
         return error if refusals.is_nonce(error) else None
 
-    def _signed(self, dataset: str, method: str, parameters: Mapping[str, str]) -> Reply:
+    def _signed(self, dataset: str, method: str, parameters: Mapping[str, str]) -> Response:
         credentials = self._credentials(dataset)
         with self._turn(urls.PRIVATE_PER_SECOND, int(self._now())) as nonce:
             if nonce > auth.MAX_NONCE:
@@ -188,7 +192,7 @@ class Wex(Client):
             headers = auth.headers(credentials, body)
             secrets = (credentials.key, credentials.secret, headers["Sign"], str(nonce))
             return self._http.send(
-                Call(
+                Request(
                     "POST",
                     urls.TAPI,
                     f"POST {urls.TAPI} ({method})",
@@ -207,7 +211,7 @@ class Wex(Client):
         )
 
 
-def _pair(stream: Stream) -> tuple[str, str]:
+def _pair(stream: StreamId) -> tuple[str, str]:
     """The stream's market: as WEX writes it, and as Tidemark does."""
     symbol = stream.symbol or ""
     return urls.native_of(symbol), symbol

@@ -12,7 +12,7 @@ import msgspec
 
 from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
-from connectors.exact import Odd
+from connectors.exact import InvalidValue
 from connectors.jsontext import decoder, elements
 from connectors.rows import Built, Column, Layout, RowText, Source, column, read
 from connectors.symbols import Canonical, code_of
@@ -55,7 +55,7 @@ _TICKER_COLUMNS: Final = (
 
 def _is_own(row: models.AccountTrade) -> bool:
     if str(row.is_your_order) not in ("0", "1", "True", "False"):
-        raise Odd(f"is unknown: is_your_order is {row.is_your_order!r}")
+        raise InvalidValue(f"is unknown: is_your_order is {row.is_your_order!r}")
     return str(row.is_your_order) in ("1", "True")
 
 
@@ -81,7 +81,7 @@ _ACCOUNT_TRADES: Final = Layout(
         Column("taker_or_maker", _role, _TEXT),
     ),
     key=("trade_id", "symbol"),
-    cursor="trade_id",
+    position="trade_id",
     fields=(b"pair", b"rate", b"amount", b"timestamp"),
 )
 
@@ -99,7 +99,7 @@ _TRANSACTIONS: Final = Layout(
         Column("description", lambda row: "" if row.desc is None else row.desc, _TEXT),
     ),
     key=("transaction_id",),
-    cursor="transaction_id",
+    position="transaction_id",
     fields=(b"currency", b"amount", b"timestamp"),
 )
 
@@ -128,7 +128,7 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
         "trades",
         _TRADE_COLUMNS,
         key=("trade_id",),
-        cursor="trade_id",
+        position="trade_id",
         fields=(b"tid", b"type", b"price", b"amount", b"timestamp"),
         constants={"symbol": symbol},
     )
@@ -157,7 +157,8 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
                 raise ContractError(f"the trades are not a list ({error})") from None
         return found
 
-    return read(layout, Source(body, rows, texts, lambda text: _TRADE.decode(text.value)))
+    source = Source(body, rows, texts, lambda text: _TRADE.decode(text.value), ordered=True)
+    return read(layout, source)
 
 
 def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
@@ -172,7 +173,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
         "tickers",
         (*_TICKER_COLUMNS, column("symbol", "symbol", Choice(asked))),
         key=("symbol",),
-        cursor="observed_at",
+        position="observed_at",
         fields=(b"updated",),
         constants={"observed_at": observed_at},
     )

@@ -11,7 +11,7 @@ from connectors import exact
 from connectors.base import Page
 from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
-from connectors.exact import Odd
+from connectors.exact import InvalidValue
 from connectors.jsontext import decoder
 from connectors.rows import Built, Column, Layout, RowText, Source, column, read
 from connectors.symbols import Canonical
@@ -57,7 +57,7 @@ _ORDERS: Final = Layout(
         Column("filled", _filled, Number(), required=False),
     ),
     key=("order_id",),
-    cursor="order_id",
+    position="order_id",
     # No call tells a market order from a limit order; both rest with a price.
     constants={"type": "limit"},
 )
@@ -74,8 +74,8 @@ def open_orders(body: bytes) -> Mapping[int, Decimal | None]:
     for member in () if is_empty(body) else members_of(body):
         try:
             found[exact.identity(member.key)] = _left(member.value)
-        except Odd as odd:
-            raise ContractError(f"an open order whose id {odd}") from None
+        except InvalidValue as error:
+            raise ContractError(f"an open order whose id {error}") from None
     return found
 
 
@@ -83,7 +83,7 @@ def _left(text: str) -> Decimal | None:
     try:
         row = msgspec.convert(_VALUE.decode(text), dict[str, Any])
         return exact.price(row.get("amount"))
-    except (Odd, msgspec.DecodeError):
+    except (InvalidValue, msgspec.DecodeError):
         return None
 
 
@@ -108,7 +108,7 @@ def balances(body: bytes, observed_at: int, server_time: int | None) -> Page:
             Column("available", lambda row: row[1], Number(signed=True)),
         ),
         key=("currency",),
-        cursor="observed_at",
+        position="observed_at",
         constants={"observed_at": observed_at},
     )
     rows = [one(text) for text in texts]

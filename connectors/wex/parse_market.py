@@ -9,7 +9,7 @@ from connectors.base import Page
 from connectors.books import book, together
 from connectors.columns import Number, Text
 from connectors.errors import ContractError
-from connectors.exact import Odd
+from connectors.exact import InvalidValue
 from connectors.jsontext import decoder
 from connectors.kinds import Flag, Percent, Whole
 from connectors.rows import Built, Column, Layout, column, read
@@ -31,7 +31,7 @@ _NUMBER: Final = Number()
 def _currency(row: models.Market, end: int) -> str:
     base, separator, quote = str(row.symbol).upper().partition("_")
     if not (base and separator and quote):
-        raise Odd(f"is unknown: the pair is {row.symbol!r}")
+        raise InvalidValue(f"is unknown: the pair is {row.symbol!r}")
     return quote if end else base
 
 
@@ -64,7 +64,7 @@ def market_rows(body: bytes, observed_at: int) -> Built:
         "markets",
         _MARKETS,
         key=("symbol",),
-        cursor="observed_at",
+        position="observed_at",
         constants={"observed_at": observed_at},
     )
     return read(layout, keyed(pairs, models.Market, "symbol"))

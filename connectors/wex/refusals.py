@@ -10,7 +10,7 @@ from connectors.errors import (
     RequestError,
     TransientError,
 )
-from connectors.http import Http, Reply
+from connectors.http import Http, Response
 
 _NOTHING: Final = re.compile(r"no (trades|orders|transactions)\b", re.IGNORECASE)
 _KEY_NONCE: Final = re.compile(r"on key:\s*'?(\d{1,20})")
@@ -34,16 +34,16 @@ def key_nonce(error: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def meaning(error: str, reply: Reply, http: Http) -> ExchangeError:
-    """The error that ``error`` stands for. Its text is shown as the reply's, redacted."""
+def meaning(error: str, response: Response, http: Http) -> ExchangeError:
+    """The error that ``error`` stands for. Its text is shown as the response's, redacted."""
     said = error.lower()
-    at = f"{http.exchange}: {reply.call.label}"
+    at = f"{http.exchange}: {response.call.label}"
     if any(word in said for word in _AUTH):
-        return http.refused(reply, reply.said())
+        return http.refused(response, response.said())
     if "too often" in said:
-        return RateLimitedError(f"{at}: {reply.said()}", reply.retry_after)
+        return RateLimitedError(f"{at}: {response.said()}", response.retry_after)
     if any(word in said for word in _BUSY):
-        return TransientError(f"{at}: {reply.said()}", reply.retry_after)
+        return TransientError(f"{at}: {response.said()}", response.retry_after)
     if "invalid method" in said:
-        return NotOfferedError(f"{at}: this server does not have that call ({reply.said()})")
-    return RequestError(f"{at}: {reply.said()}")
+        return NotOfferedError(f"{at}: this server does not have that call ({response.said()})")
+    return RequestError(f"{at}: {response.said()}")

@@ -7,7 +7,7 @@ hundred calls a minute, so the calls here are few.
 
 from typing import Final
 
-from connectors.base import Cursor, Offer
+from connectors.base import Cursor, Paging
 
 DEFAULT_BASE_URL: Final = "https://wex.link"
 
@@ -25,18 +25,20 @@ MAX_TRADES: Final = 5000
 MAX_LEVELS: Final = 5000
 """Of either side of an order book."""
 MAX_HISTORY: Final = 1000
+CACHE_US: Final = 3_000_000
+"""Public answers come from a cache of 2 s, which may be filled a little late."""
 
 OFFERS: Final = {
-    "trades": Offer(Cursor.LATEST, max_rows=MAX_TRADES),
-    "candles": Offer(Cursor.DERIVED),
-    "tickers": Offer(Cursor.SNAPSHOT, max_rows=30, batch=30),
-    "order_books": Offer(Cursor.SNAPSHOT, max_rows=20 * MAX_LEVELS, batch=10),
-    "markets": Offer(Cursor.SNAPSHOT, batch=0),
-    "account_trades": Offer(Cursor.ID, max_rows=MAX_HISTORY),
-    "account_transactions": Offer(Cursor.ID, max_rows=MAX_HISTORY),
+    "trades": Paging(Cursor.NEWEST, max_rows=MAX_TRADES, cache_us=CACHE_US),
+    "candles": Paging(Cursor.DERIVED),
+    "tickers": Paging(Cursor.SNAPSHOT, max_rows=30, batch=30),
+    "order_books": Paging(Cursor.SNAPSHOT, max_rows=20 * MAX_LEVELS, batch=10),
+    "markets": Paging(Cursor.SNAPSHOT, batch=0),
+    "account_trades": Paging(Cursor.ID, max_rows=MAX_HISTORY),
+    "account_transactions": Paging(Cursor.ID, max_rows=MAX_HISTORY),
     # The open ones in a list, all others by their id alone.
-    "account_orders": Offer(Cursor.LOOKUP, max_rows=1),
-    "balances": Offer(Cursor.SNAPSHOT, batch=0),
+    "account_orders": Paging(Cursor.LOOKUP, max_rows=1),
+    "balances": Paging(Cursor.SNAPSHOT, batch=0),
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import connectors
 import sandbox
-from connectors import Connection, Connector, Credentials, Cursor, Page, Stream, Window
+from connectors import Connection, Connector, Credentials, Cursor, Page, StreamId, Window
 from connectors.local import LocalNonces, NoLimits
 from sandbox import Fault, Served
 from schemas import DATASETS
@@ -37,7 +37,7 @@ HEALING = [
 
 Asked: TypeAlias = tuple[str, str]
 """An exchange and a dataset."""
-Reply: TypeAlias = bytes | tuple[int, dict[str, str], bytes]
+Response: TypeAlias = bytes | tuple[int, dict[str, str], bytes]
 """A body (status 200), or status, headers and body."""
 
 
@@ -118,13 +118,13 @@ def ask(connector: Connector, dataset: str, window: Window | None = None) -> Pag
     if offer.cursor is Cursor.SNAPSHOT:
         return connector.snapshot(dataset, ["BTC-USD", "ETH-USD"][: offer.batch])
     if offer.cursor is Cursor.LOOKUP:
-        return connector.lookup(Stream(dataset, account="main"), OWN_ORDER["id"])
+        return connector.lookup(StreamId(connector.name, dataset, account="main"), OWN_ORDER["id"])
     if DATASETS[dataset].is_account:
-        stream = Stream(dataset, account="main")
+        stream = StreamId(connector.name, dataset, account="main")
     elif dataset == "candles":
-        stream = Stream(dataset, "BTC-USD", timeframe="5m")
+        stream = StreamId(connector.name, dataset, "BTC-USD", timeframe="5m")
     else:
-        stream = Stream(dataset, "BTC-USD")
+        stream = StreamId(connector.name, dataset, "BTC-USD")
     if offer.cursor is Cursor.PAGES:
         return connector.page(stream, None)
     unit = offer.units[0] if offer.units else None
@@ -167,7 +167,7 @@ class Scripted:
         self.requests: list[Received] = []
         self.waits: list[float] = []
         self._opened: list[Connector] = []
-        self._answers: list[Reply] = []
+        self._answers: list[Response] = []
         scripted = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -195,7 +195,7 @@ class Scripted:
         self._thread.start()
         self.base_url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def answers(self, *answers: Reply) -> None:
+    def answers(self, *answers: Response) -> None:
         self.requests.clear()
         self.waits.clear()
         self._answers[:] = answers

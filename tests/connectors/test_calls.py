@@ -12,7 +12,7 @@ from connectors import (
     NotOfferedError,
     Page,
     RequestError,
-    Stream,
+    StreamId,
     Window,
 )
 from tests.connectors.conftest import OWN_ORDER, Scripted, World
@@ -24,7 +24,7 @@ Ask = Callable[[Connector], Any]
 
 def fetch(dataset: str, **stream: str) -> Ask:
     return lambda c: c.fetch(
-        Stream(dataset, **stream), Window(unit="ms" if dataset == "candles" else None)
+        StreamId(c.name, dataset, **stream), Window(unit="ms" if dataset == "candles" else None)
     )
 
 
@@ -42,7 +42,9 @@ BITEXBIT: dict[str, Ask] = {
     "GET /api/v2/private/trades": fetch("account_trades", **MINE),
     "GET /api/v2/private/balance": lambda c: c.snapshot("balances", ()),
     "GET /api/v2/private/trading-fees": lambda c: c.snapshot("trading_fees", ()),
-    "GET /api/v2/private/transfers": lambda c: c.page(Stream("account_transactions", **MINE), None),
+    "GET /api/v2/private/transfers": lambda c: c.page(
+        StreamId("bitexbit", "account_transactions", **MINE), None
+    ),
 }
 WEX: dict[str, Ask] = {
     "GET /api/3/info": lambda c: c.snapshot("markets", ()),
@@ -50,8 +52,10 @@ WEX: dict[str, Ask] = {
     "GET /api/3/depth/btc_usd-eth_usd": lambda c: c.snapshot("order_books", ["BTC-USD", "ETH-USD"]),
     "GET /api/3/trades/btc_usd": fetch("trades", **BTC),
     "POST /tapi getInfo": lambda c: c.snapshot("balances", ()),
-    "POST /tapi ActiveOrders": lambda c: c.open_rows(Stream("account_orders", **MINE)),
-    "POST /tapi OrderInfo": lambda c: c.lookup(Stream("account_orders", **MINE), OWN_ORDER["id"]),
+    "POST /tapi ActiveOrders": lambda c: c.open_rows(StreamId("wex", "account_orders", **MINE)),
+    "POST /tapi OrderInfo": lambda c: c.lookup(
+        StreamId("wex", "account_orders", **MINE), OWN_ORDER["id"]
+    ),
     "POST /tapi TradeHistory": fetch("account_trades", **MINE),
     "POST /tapi TransHistory": fetch("account_transactions", **MINE),
     "POST /tapi CoinDepositAddress": lambda c: c.address("BTC"),
@@ -86,7 +90,7 @@ def test_an_unknown_name_is_no_row(world: World) -> None:
 
 
 def test_an_unknown_order_and_another_ones(world: World, server: Scripted) -> None:
-    stream = Stream("account_orders", account="main")
+    stream = StreamId("wex", "account_orders", account="main")
     with pytest.raises(RequestError, match="invalid order"):
         world.open("wex").lookup(stream, 1)
     row = '{"pair":"btc_usd","type":"buy","start_amount":1,"amount":1,"rate":1,"status":0,'

@@ -97,8 +97,8 @@ def test_odd_orders_are_refused_alone() -> None:
         "order",
     ]
     page = bitexbit_market.account_orders(body([ORDER, *odd])).page()
-    assert page.cursor.to_pylist() == [34]
-    assert [r.cursor for r in page.rejected] == [35, 36, 37, None]
+    assert page.positions.to_pylist() == [34]
+    assert [r.position for r in page.rejected] == [35, 36, 37, None]
     with pytest.raises(ContractError, match="ETH_USD"):
         bitexbit_market.public_orders(body([{**ORDER, "symbol": "ETH_USD"}]), "BTC_USD", "BTC-USD")
 
@@ -116,7 +116,7 @@ def test_the_documents_book_and_one_in_any_order() -> None:
     one, two = "1.000000000000", "2.000000000000"
     assert levels(page, "ask") == [(0, one), (1, two)]
     assert sorted(levels(page, "bid")) == [(0, two), (1, one)]
-    assert page.cursor.to_pylist() == [AT] * 4
+    assert page.positions.to_pylist() == [AT] * 4
     odd = b'{"asks": [["2e0", 1], ["n/a", 1], [1.5, "0.1"], 7], "bids": [], "symbol": "BTC_USD"}'
     page = bitexbit_market.order_books(odd, "BTC_USD", "BTC-USD", AT).page()
     assert sorted(levels(page, "ask")) == [(0, "1.500000000000"), (1, two)]
@@ -223,7 +223,7 @@ def test_the_documents_orders_of_wex() -> None:
     assert told(status=3, amount=0) == ("canceled", "0.000", None, start)
     assert told(amount="14") == ("open", "14.000", None, start)
     page = wex_account.order(body({"343152": {**order, "status": 4}})).page()
-    assert page.rejected[0].cursor == 343152
+    assert page.rejected[0].position == 343152
     active = {"343152": order, "9000000000": {"amount": "n/a"}, "7": 3}
     assert dict(wex_account.open_orders(body(active))) == {
         343152: Decimal("12.345"),

@@ -13,7 +13,7 @@ from connectors import (
     NotOfferedError,
     RateLimitedError,
     RequestError,
-    Stream,
+    StreamId,
     TransientError,
     Window,
     default_base_url,
@@ -26,11 +26,17 @@ from connectors.redact import excerpt, redact
 from schemas import DATASETS
 from tests.connectors.conftest import CLOCK, Scripted
 
-TRADES = Stream("trades", "BTC-USD")
-FILLS = Stream("account_trades", account="main")
 EMPTY = {"bitexbit": b"[]", "wex": b'{"success":true,"return":[]}'}
 DATE = "Sat, 10 Jan 2026 20:00:00 GMT"
 DATE_US = int(datetime(2026, 1, 10, 20, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def trades(exchange: str) -> StreamId:
+    return StreamId(exchange, "trades", "BTC-USD")
+
+
+def fills(exchange: str) -> StreamId:
+    return StreamId(exchange, "account_trades", account="main")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_retry_after_in_both_forms(text: str | None, seconds: float | None) -> N
 def test_a_date_to_retry_after_is_waited_for(server: Scripted, exchange: str) -> None:
     later = {"Date": DATE, "Retry-After": "Sat, 10 Jan 2026 20:00:09 GMT"}
     server.answers((503, later, b""), (200, {"Date": DATE}, b"[]" if exchange != "wex" else b"{}"))
-    page = server.open(exchange).fetch(TRADES, Window())
+    page = server.open(exchange).fetch(trades(exchange), Window())
     assert page.received == 0 and page.server_time == DATE_US
     (wait,) = server.waits
     assert 9 <= wait < 10
@@ -64,16 +70,16 @@ def test_a_date_to_retry_after_is_waited_for(server: Scripted, exchange: str) ->
 
 def test_a_cached_answer_is_as_old_as_it_says(server: Scripted, exchange: str) -> None:
     server.answers((200, {"Date": DATE, "Age": "40"}, b"[]" if exchange != "wex" else b"{}"))
-    page = server.open(exchange).fetch(TRADES, Window())
+    page = server.open(exchange).fetch(trades(exchange), Window())
     assert page.server_time == DATE_US - 40_000_000
     server.answers(b"[]" if exchange != "wex" else b"{}")
-    assert server.open(exchange).fetch(TRADES, Window()).server_time is None
+    assert server.open(exchange).fetch(trades(exchange), Window()).server_time is None
 
 
 def test_a_signed_call_follows_no_redirect(server: Scripted, exchange: str) -> None:
     server.answers((307, {"Location": "http://thief.example/x?k=my-key-4711"}, b""))
     with pytest.raises(RequestError, match=r"redirect to thief\.example, not followed") as caught:
-        server.open(exchange).fetch(FILLS, Window())
+        server.open(exchange).fetch(fills(exchange), Window())
     assert f"{exchange.upper()}_BASE_URL" in str(caught.value)
     assert "my-key-4711" not in str(caught.value)
     assert len(server.requests) == 1
@@ -81,11 +87,11 @@ def test_a_signed_call_follows_no_redirect(server: Scripted, exchange: str) -> N
 
 def test_a_public_call_follows_a_redirect(server: Scripted, exchange: str) -> None:
     server.answers((301, {"Location": "/moved"}, b""), b"[]" if exchange != "wex" else b"{}")
-    assert server.open(exchange).fetch(TRADES, Window()).received == 0
+    assert server.open(exchange).fetch(trades(exchange), Window()).received == 0
     assert [r.target for r in server.requests][1] == "/moved"
     server.answers(*[(301, {"Location": "/round"}, b"")] * 9)
     with pytest.raises(RequestError, match="BASE_URL"):
-        server.open(exchange).fetch(TRADES, Window())
+        server.open(exchange).fetch(trades(exchange), Window())
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 418, 429, 500, 503])
@@ -96,13 +102,13 @@ def test_an_answer_that_repeats_the_secrets_is_masked(
 
     # First an innocent call, to learn what is sent; the clock stands, so the next is predictable.
     server.answers(EMPTY[exchange])
-    server.open(exchange).fetch(FILLS, Window())
+    server.open(exchange).fetch(fills(exchange), Window())
     (sent,) = server.requests
     told = " ".join([*sent.headers.values(), sent.body]) + " my-secret-0815 <script>x</script>"
     body = json.dumps({"error": f"you sent {told} \x1b[31m"}).encode()
     server.answers(*[(status, {}, body)] * 9)
     with pytest.raises((RequestError, AuthError, TransientError, ContractError)) as caught:
-        server.open(exchange, retries=0).fetch(FILLS, Window())
+        server.open(exchange, retries=0).fetch(fills(exchange), Window())
     shown = f"{caught.value} {caught.value!r} {caught.value.__context__!r} {caplog.text}"
     names_ = ("x-signature", "sign", "x-nonce")
     secret = [sent.headers[n] for n in names_ if n in sent.headers]
@@ -119,14 +125,14 @@ def test_an_answer_that_repeats_the_secrets_is_masked(
 def test_a_404_from_a_web_site_points_at_the_setting(server: Scripted, exchange: str) -> None:
     server.answers((404, {"Content-Type": "text/html"}, b"<html><b>Not</b> here</html>"))
     with pytest.raises(RequestError, match=r"404: Not here.*BASE_URL") as caught:
-        server.open(exchange).fetch(TRADES, Window())
+        server.open(exchange).fetch(trades(exchange), Window())
     assert not isinstance(caught.value, NotOfferedError)
 
 
 def test_a_public_call_that_is_refused_blames_no_key(server: Scripted, exchange: str) -> None:
     server.answers((403, {}, b"{}"))
     with pytest.raises(AuthError, match="refuses a public call") as caught:
-        server.open(exchange).fetch(TRADES, Window())
+        server.open(exchange).fetch(trades(exchange), Window())
     assert "API_KEY" not in str(caught.value)
 
 
@@ -134,8 +140,8 @@ def test_a_stale_connection_is_replaced(server: Scripted, exchange: str) -> None
     empty = b"[]" if exchange != "wex" else b"{}"
     connector = server.open(exchange)
     server.answers((200, {"Connection": "close"}, empty), empty)
-    assert connector.fetch(TRADES, Window()).received == 0
-    assert connector.fetch(TRADES, Window()).received == 0
+    assert connector.fetch(trades(exchange), Window()).received == 0
+    assert connector.fetch(trades(exchange), Window()).received == 0
 
 
 def test_an_excerpt_is_short_plain_and_redacted() -> None:

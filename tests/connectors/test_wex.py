@@ -15,15 +15,15 @@ from connectors import (
     NotOfferedError,
     RateLimitedError,
     RequestError,
-    Stream,
+    StreamId,
     TransientError,
     Window,
 )
 from connectors.wex import parse
 from tests.connectors.conftest import Scripted
 
-FILLS = Stream("account_trades", account="main")
-MOVES = Stream("account_transactions", account="main")
+FILLS = StreamId("wex", "account_trades", account="main")
+MOVES = StreamId("wex", "account_transactions", account="main")
 
 
 @pytest.fixture(scope="module")
@@ -187,10 +187,10 @@ def test_a_key_that_stands_twice_loses_no_fill() -> None:
     page = parse.account_trades(f'{{"7":{one}, "7" : {other} }}'.encode()).page()
     assert page.table["taker_or_maker"].to_pylist() == ["maker"]
     (rejected,) = page.rejected
-    assert rejected.payload == f'"7" : {other}' and rejected.cursor == 7
+    assert rejected.payload == f'"7" : {other}' and rejected.position == 7
     page = parse.account_trades(f'{{"7":{FILL % 2},"x":{one},"3000000000":{one}}}'.encode()).page()
-    assert page.cursor.to_pylist() == [3_000_000_000]
-    assert [r.cursor for r in page.rejected] == [7, None]
+    assert page.positions.to_pylist() == [3_000_000_000]
+    assert [(r.position, r.index) for r in page.rejected] == [(7, None), (None, None)]
 
 
 MOVE = {"type": 1, "amount": 1.5, "currency": "btc", "desc": None, "status": 2}
@@ -213,12 +213,12 @@ def test_types_and_states_of_transactions(changes: dict[str, Any], found: Any) -
     row = {**MOVE, "timestamp": 1342448420, **changes}
     page = parse.account_transactions(json.dumps({"1081672": row}).encode()).page()
     if isinstance(found, str):
-        assert page.rejected[0].reason.startswith(found) and page.rejected[0].cursor == 1081672
+        assert page.rejected[0].reason.startswith(found) and page.rejected[0].position == 1081672
         return
     (stored,) = page.table.to_pylist()
     assert (stored["type"], stored["status"]) == found
     assert (stored["currency"], stored["description"]) == ("BTC", "")
-    assert page.cursor.to_pylist() == [1081672]
+    assert page.positions.to_pylist() == [1081672]
 
 
 def refusal(text: str) -> bytes:
