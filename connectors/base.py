@@ -5,16 +5,19 @@ with one :class:`Page` of canonical rows. It never decides what is complete, sto
 moves no money.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import pyarrow as pa
 
+from connectors.local import NoBreaker
 from schemas import RejectedRow, StreamId
+
+T = TypeVar("T")
 
 Unit = Literal["ms", "s"]
 
@@ -177,6 +180,18 @@ class Limits(Protocol):
         ...
 
 
+class Breaker(Protocol):
+    """A circuit breaker: calls off requests to an exchange that is down or has banned us."""
+
+    def call(self, stream: str, ask: Callable[[], T], *, public: bool = True) -> T:
+        """The answer of ``ask``. Raises ``NotAskedError`` without asking while it is open.
+
+        ``stream``: what is asked for, as messages name it. ``public``: whether the call goes
+        without a key; a refused key says nothing about the exchange.
+        """
+        ...
+
+
 class Recorder(Protocol):
     """Keeps answers as they came. Safe to use from several threads at once."""
 
@@ -200,6 +215,7 @@ class Connection:
     base_url: str
     nonces: Nonces
     limits: Limits
+    breaker: Breaker = field(default_factory=NoBreaker)
     account: str = "main"
     credentials: Credentials | None = None
     timeout: float = 30.0
@@ -243,7 +259,10 @@ class Connector(Protocol):
         ...
 
     def lookup(self, stream: StreamId, row_id: int) -> Page:
-        """One row of a ``LOOKUP`` stream. An id that the exchange does not know: RequestError."""
+        """One row of a ``LOOKUP`` stream.
+
+        Raises ``UnknownRowError`` only where the documented answer is that there is no such row.
+        """
         ...
 
     def address(self, currency: str) -> str:
