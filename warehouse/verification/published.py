@@ -133,9 +133,10 @@ def _lake_sums(facts: Mapping[StreamId, Facts]) -> tuple[Sums, dict[Group, list[
     for stream, held in facts.items():
         fields = {"symbol": stream.symbol, "account": stream.account}
         part = fields.get(held.declared.partition[-1]) or stream.source or ""
+        timeframe = (stream.timeframe or "") if held.declared.stream_columns else ""
         for path, (rows, checksum) in held.sums.items():
             period = held.records[path].period
-            group = (held.declared.name, stream.exchange, part, stream.timeframe or "", period)
+            group = (held.declared.name, stream.exchange, part, timeframe, period)
             before = sums.get(group, (0, 0))
             sums[group] = (before[0] + rows, before[1] + checksum)
             owners.setdefault(group, []).append(held)
