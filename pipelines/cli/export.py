@@ -4,11 +4,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.output import count, say, warn
+from pipelines.output.console import say, warn
+from pipelines.output.formatting import count, with_fix
 from schemas import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def csv(
 
     Decimals are exact and in plain notation, times are UTC, NULL is nothing at all and the empty
     text is "". Rows come in the order of exchange, market or account, and time. A file appears
-    only when it is whole. Exit code 0: written. 1: it could not be. 2: wrong usage.
+    only when it is complete. Exit code 0: written. 1: it could not be. 2: wrong usage.
 
     \b
     Examples:
@@ -74,12 +76,11 @@ def csv(
       tidemark export csv marts.vwap_daily
       tidemark export csv ledger --exchange wex | head
     """
-    from pipelines.export import csv as export
-    from pipelines.export.selection import Selection
-    from pipelines.export.target import writing
+    from pipelines.export.tables import Selection, write_csv
+    from pipelines.output.files import text_file
 
     wanted = Selection(table, exchange, symbol, account, *_span(start, end))
-    _write(lambda db, to: export.write(db, wanted, to), writing(out), out, "row")
+    _write(lambda db, to: write_csv(db, wanted, to), text_file(out), out, "row")
 
 
 @app.command("parquet", short_help="Rows of a table or view as one Parquet file.")
@@ -95,21 +96,22 @@ def parquet(
     """Write the rows of a table or view as one Parquet file, of the types of the data dictionary.
 
     Rows come in the order of exchange, market or account, and time. The file appears only when it
-    is whole. Exit code 0: written. 1: it could not be. 2: wrong usage.
+    is complete. Exit code 0: written. 1: it could not be. 2: wrong usage.
 
     \b
     Examples:
       tidemark export parquet trades --symbol BTC-USD --out btc-usd.parquet
       tidemark export parquet marts.fills --account main --out fills.parquet
     """
-    from pipelines.export import parquet as export
-    from pipelines.export.selection import Selection
-    from pipelines.export.target import STDOUT, writing_bytes
+    from pipelines.export.tables import Selection, write_parquet
+    from pipelines.output.files import STDOUT, whole_file
 
     if out == STDOUT:
-        raise ConfigError("Parquet needs a file\nMend: --out FILE, or tidemark export csv")
+        fix = "--out FILE, or tidemark export csv"
+        raise ConfigError(with_fix("Parquet needs a file", fix))
     wanted = Selection(table, exchange, symbol, account, *_span(start, end))
-    _write(lambda db, to: export.write(db, wanted, to), writing_bytes(out), out, "row")
+    target = whole_file(Path(out), "wb")
+    _write(lambda db, to: write_parquet(db, wanted, to), target, out, "row")
 
 
 @app.command("beancount", short_help="The accounts as a Beancount journal.")
@@ -125,7 +127,7 @@ def beancount(
     Every trade, fee, deposit, withdrawal, credit and debit of the ledger once, with the id it has
     at the exchange; fills of one order share a link. A trade is written at its total price; for
     gains by lot see `realised_profit` in the data dictionary. Where the exchange's own balance was
-    that of the history, a balance assertion says so, exactly, at the next midnight (UTC).
+    that of the history, an exact balance assertion follows at the next midnight (UTC).
 
     A withdrawal counts from when it is asked for and is flagged ! while it is under way; one that
     failed is not there. A deposit or credit counts once it is there; until then it is a comment at
@@ -154,7 +156,7 @@ def hledger(
 ) -> None:
     """Write the history of the accounts as a balanced journal for hledger.
 
-    What is in it, and what is said of transfers under way: tidemark export beancount --help.
+    Its content and the treatment of pending transfers: tidemark export beancount --help.
 
     \b
     Examples:
@@ -201,9 +203,9 @@ def _accounts(
     out: str,
     noun: str,
 ) -> None:
-    """Write the events of ``scope``, and say what they leave out."""
+    """Write the events of ``scope``, and report what they leave out."""
     from pipelines.export.events import left_out
-    from pipelines.export.target import writing
+    from pipelines.output.files import text_file
 
     def make(db: "DuckDBPyConnection", to: IO[str]) -> int:
         written = write(db, scope, to)
@@ -211,7 +213,7 @@ def _accounts(
             warn(f"notice: not counted yet: {text}")
         return written
 
-    _write(make, writing(out), out, noun)
+    _write(make, text_file(out), out, noun)
 
 
 def _write(

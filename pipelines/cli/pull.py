@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.outcome import finish, say_added
-from pipelines.cli.output import instant, print_table
-from pipelines.cli.progress import showing
+from pipelines.output.console import print_table
+from pipelines.output.formatting import instant
 
 if TYPE_CHECKING:
-    from pipelines.ingest import PublishReport, PullReport, StreamReport
+    from pipelines.ingest import PullReport, StreamReport
+    from pipelines.publishing import PublishReport
 
 _SUMS = {
     "requests": "requests",
@@ -33,9 +34,9 @@ def pull(
 ) -> int:
     """Fetch what the feeds want and is not yet held, newest first, and publish it to DuckDB.
 
-    Stops and crashes lose nothing: the next pull goes on where this one was. Exit code 0: all is
-    stored. 1: something could not be had, the rest is stored; the last lines say what. 2: wrong
-    usage or configuration.
+    Stops and crashes lose nothing: the next pull continues from there. Exit code 0: all is stored.
+    1: something could not be fetched, the rest is stored; the last lines say what. 2: wrong usage
+    or configuration.
 
     \b
     Examples:
@@ -44,22 +45,23 @@ def pull(
       tidemark pull bitexbit/trades wex/trades
       tidemark pull '*/tickers'
     """
-    from pipelines import ingest
+    from pipelines import ingest, publishing
     from pipelines.feeds import load_feeds, select_jobs
+    from pipelines.progress import showing
     from pipelines.settings import load_settings
 
     settings = load_settings()
     jobs = select_jobs(load_feeds(), list(select or []))
-    load = partial(ingest.publish, settings)
-    with showing() as report_progress, ingest.loading_meanwhile(load):
+    publish = partial(publishing.publish, settings)
+    with showing() as report_progress, publishing.periodic_publish(publish):
         pulled = ingest.pull(jobs, settings, on_progress=report_progress)
-    published = ingest.publish(settings)
+    published = publish()
     summarise(pulled, published)
     return finish(pulled)
 
 
 def summarise(pulled: "PullReport", published: "PublishReport") -> None:
-    """Say on stdout what came, per dataset, and what the warehouse holds now."""
+    """Write the table of what was fetched per dataset, and what is new in the warehouse."""
     datasets: dict[tuple[str, str], list[StreamReport]] = {}
     for stream in pulled.streams:
         datasets.setdefault((stream.exchange, stream.dataset), []).append(stream)

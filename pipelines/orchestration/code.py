@@ -7,9 +7,9 @@ import dagster as dg
 
 from pipelines.feeds import FEEDS_ROOT, Feed, feeds_root, load_feeds
 from pipelines.orchestration.checks import account_checks
+from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
-from pipelines.orchestration.report import report_asset, report_schedule
 from pipelines.orchestration.schedules import jobs_and_schedules
 
 
@@ -40,7 +40,9 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
 
 def all_definitions() -> dg.Definitions:
     """Every feed and the warehouse. Raises ``ConfigError`` with file and line for a mistake."""
-    feeds = load_feeds()  # before Dagster reads the files, so that a mistake is said in our words
+    feeds = (
+        load_feeds()
+    )  # before Dagster reads the files, so that a mistake is reported with file and line
     if feeds_root() == FEEDS_ROOT:
         loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parents[1])
     else:

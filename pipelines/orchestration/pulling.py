@@ -11,13 +11,13 @@ from typing import Final
 
 import dagster as dg
 
-from pipelines import ingest
-from pipelines.cli.progress import PlainLines
+from pipelines import ingest, publishing
 from pipelines.feeds import Feed, Job, jobs
 from pipelines.ingest import PullReport, StreamReport
 from pipelines.orchestration.metadata import pull_metadata, table_metadata
 from pipelines.orchestration.publishing import left_unpublished, publish_here
 from pipelines.orchestration.specs import dataset_of, lake_key, lake_spec
+from pipelines.progress import PlainLines
 from pipelines.settings import Settings, load_settings
 from schemas import TidemarkError
 
@@ -52,9 +52,9 @@ def lake_assets(feed: Feed, feeds: Sequence[Feed]) -> dg.AssetsDefinition | None
         wanted = _jobs_of(feed.exchange, datasets, feeds, context.run.tags.get(FEED_TAG))
         try:
             settings = load_settings()
-            told = PlainLines(write=context.log.info, seconds=_LOG_SECONDS)
-            with ingest.loading_meanwhile(partial(ingest.publish, settings)):
-                report = ingest.pull(wanted, settings, told)
+            progress = PlainLines(write=context.log.info, seconds=_LOG_SECONDS)
+            with publishing.periodic_publish(partial(publishing.publish, settings)):
+                report = ingest.pull(wanted, settings, progress)
             for notice in report.notices:
                 context.log.warning(notice)
             yield from _results(feed.exchange, datasets, report, settings)
@@ -95,7 +95,7 @@ def _results(
             asset_key=lake_key(exchange, dataset),
             metadata={
                 **pull_metadata(dataset, streams, path),
-                **table_metadata(dataset, ingest.state(settings, exchange, dataset)),
+                **table_metadata(dataset, publishing.table_state(settings, exchange, dataset)),
             },
         )
 

@@ -9,9 +9,10 @@ import dagster as dg
 
 from connectors.base import Cursor, Offer
 from pipelines.feeds import Job
-from pipelines.ingest import PublishReport, PullReport, StreamReport, TableState
+from pipelines.ingest import PullReport, StreamReport
 from pipelines.orchestration.marts import marts_of
-from pipelines.report import Written
+from pipelines.publishing import PublishReport, TableState
+from pipelines.report.page import Written
 from pipelines.settings import Settings
 from schemas import TidemarkError
 from tests.feeds import write_feed

@@ -12,7 +12,7 @@ import pytest
 
 import warehouse
 from pipelines.cli import main
-from pipelines.export.selection import Rows, Selection
+from pipelines.export.tables import Rows, Selection
 from schemas import DATASETS
 from tests.warehouse.tools import TRADES, moment, row
 
@@ -142,7 +142,7 @@ def test_a_long_table_comes_in_small_pieces() -> None:
         (["csv", "trades", "--symbol", "btc_usd"], "another --symbol; it has: BTC-USD, ETH-USD"),
         (["csv", "trades", "--start", "soon"], "'soon' is no time; write 2026-01-10T12:00:00Z"),
         (["csv", "trades", "--start", "2024-01-02", "--end", "2024-01-02"], "is not before --end"),
-        (["csv", "odd", "--end", "2024-01-02"], "Mend: leave out --end"),
+        (["csv", "odd", "--end", "2024-01-02"], "Fix: leave out --end"),
         (["parquet", "trades"], "Missing option '--out'"),
         (["parquet", "trades", "--out", "-"], "Parquet needs a file"),
         (["tax", "--format", "other"], "'other' is not 'bittytax'"),

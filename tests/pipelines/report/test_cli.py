@@ -48,7 +48,7 @@ def test_mistakes_are_told(
     assert main(["report", *arguments]) == 2
     err = capsys.readouterr().err
     assert part in err
-    assert "Mend: " in err
+    assert "Fix: " in err
     assert list(Path().iterdir()) == []
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import warehouse
-from pipelines.cli.output import number
-from pipelines.report import write
+from pipelines.output.formatting import number
 from pipelines.report.account import Points, _together
 from pipelines.report.candles import INTERVALS
+from pipelines.report.page import write
 from tests.pipelines.report.conftest import HOSTILE, HOUR, START
 from tests.pipelines.report.reading import Page
 from warehouse.ledger import Ledger
