@@ -93,9 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with command.make_context("tidemark", given) as context:
             code = command.invoke(context)
         sys.stdout.flush()
-    except (
-        click.exceptions.Exit
-    ) as done:  # --help, and commands that set their exit code themselves
+    except click.exceptions.Exit as done:  # --help, --version
         return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)

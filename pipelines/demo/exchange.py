@@ -1,7 +1,7 @@
 """A sandbox whose world belongs to one home, so that a later run finds the same history and more.
 
-The history that a home has collected must not change: the world's seed and epoch are stored in it, and a home
-that holds anything else than the sandbox's data is refused.
+The history that a home has collected must not change: the world's seed and epoch are stored in it,
+and a home that holds other data than the sandbox's is refused.
 """
 
 import json

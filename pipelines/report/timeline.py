@@ -78,9 +78,9 @@ def _bars(
 ) -> list[list[Any]]:
     """``[state, from, until, what]`` each, in milliseconds; what is missing is drawn on top.
 
-    Of more than ``room`` known: one bar, with the longest holes.
+    Of more than ``room`` spans: one bar, with the longest holes.
     """
-    if not known:
+    if not spans:
         if stream["oldest"] is None:
             return []
         return [_bar(SEEN, stream["oldest"], stream["newest"], "")]
@@ -88,7 +88,7 @@ def _bars(
     complete = [span for span in spans if span["state"] == "complete"]
     for span in complete:
         since, until = span["since"], span["until"]
-        if len(complete) == 1:  # whatever its ids look like, it is all there is
+        if len(complete) == 1:  # one span of ids covers all rows
             since, until = since or stream["oldest"], until or stream["newest"]
         if since is None or until is None:
             continue

@@ -111,4 +111,4 @@ def test_what_was_found_out_about_paging_is_shown(capsys: pytest.CaptureFixture[
     state = StreamState((Interval(0, 94, 17, 93),), law=law)
     write_status([stream("trades", "BTC-USD", state), stream("trades", "ETH-USD", state)], NOW)
     found = "bitexbit/trades: answers keep the newest end, up to 500 rows, upper bound exclusive"
-    assert f"found out: {found}" in capsys.readouterr().out
+    assert f"paging: {found}" in capsys.readouterr().out
