@@ -60,10 +60,11 @@ fmt: setup ## format, and fix what ruff can fix by itself
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: ## resolve the dependencies again into requirements.lock (needs uv)
+lock: ## resolve the dependencies and all extras into requirements.lock (needs uv)
 	@command -v uv >/dev/null || { echo "Fix: install uv (https://docs.astral.sh/uv/)" >&2; exit 1; }
 	@uv pip compile --quiet --upgrade --universal --no-strip-extras --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements.in -o requirements.lock
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --all-extras pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and all caches; never data
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info

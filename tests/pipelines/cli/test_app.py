@@ -1,5 +1,6 @@
 """Exit codes and messages that every command shares."""
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def test_help_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -
     out = capsys.readouterr().out
     assert "Examples:" in out
     assert f"  tidemark {command}" in out
+
+
+def test_the_version_is_that_of_the_package(
+    capsys: pytest.CaptureFixture[str], repo_root: Path
+) -> None:
+    assert main(["--version"]) == 0
+    project = tomllib.loads((repo_root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert capsys.readouterr().out == f"tidemark {project['version']}\n"
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
