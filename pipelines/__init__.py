@@ -4,7 +4,7 @@ It may use every floor below (``warehouse``, ``connectors``, ``schemas``). Nothi
 its own tests. Its rooms are ordered; each imports only rooms above it in this list::
 
     output                    text, tables, files and exit codes of commands
-    settings                  environment and .env
+    settings, spans           environment and .env; spans of time as the user writes them
     feeds                     what to collect
     exchanges                 an exchange opened for an account: limits, nonces, breaker, key rights
     ingest                    the engine: plan, fetch, assess, commit

@@ -30,7 +30,7 @@ NEVER = {
 # The rooms of pipelines, the lowest first. A room imports only rooms of lower lines.
 ROOMS = (
     {"output"},
-    {"settings"},
+    {"settings", "spans"},
     {"feeds"},
     {"exchanges"},
     {"ingest"},

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from pipelines.output.console import say, warn
 from pipelines.output.formatting import count, with_fix
+from pipelines.spans import span
 from schemas import ConfigError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def csv(
     from pipelines.export.tables import Selection, write_csv
     from pipelines.output.files import text_file
 
-    wanted = Selection(table, exchange, symbol, account, *_span(start, end))
+    wanted = Selection(table, exchange, symbol, account, *span(start, end, ("--start", "--end")))
     _write(lambda db, to: write_csv(db, wanted, to), text_file(out), out, "row")
 
 
@@ -109,7 +109,7 @@ def parquet(
     if out == STDOUT:
         fix = "--out FILE, or tidemark export csv"
         raise ConfigError(with_fix("Parquet needs a file", fix))
-    wanted = Selection(table, exchange, symbol, account, *_span(start, end))
+    wanted = Selection(table, exchange, symbol, account, *span(start, end, ("--start", "--end")))
     target = whole_file(Path(out), "wb")
     _write(lambda db, to: write_parquet(db, wanted, to), target, out, "row")
 
@@ -142,7 +142,7 @@ def beancount(
     from pipelines.export import beancount as export
     from pipelines.export.events import Scope
 
-    scope = Scope(exchange, account, *_span(start, end))
+    scope = Scope(exchange, account, *span(start, end, ("--start", "--end")))
     _accounts(export.write, scope, out, "transaction")
 
 
@@ -166,7 +166,7 @@ def hledger(
     from pipelines.export import hledger as export
     from pipelines.export.events import Scope
 
-    scope = Scope(exchange, account, *_span(start, end))
+    scope = Scope(exchange, account, *span(start, end, ("--start", "--end")))
     _accounts(export.write, scope, out, "transaction")
 
 
@@ -229,12 +229,3 @@ def _write(
         written = make(db, to)
     if out != "-":
         say(f"{count(written, noun)}: {out}")
-
-
-def _span(start: str | None, end: str | None) -> "tuple[datetime | None, datetime | None]":
-    from warehouse.table import utc
-
-    since, until = (None if text is None else utc(text) for text in (start, end))
-    if since is not None and until is not None and since >= until:
-        raise ConfigError(f"--start {start} is not before --end {end}")
-    return since, until

@@ -9,19 +9,10 @@ from pipelines.output.console import print_table, say
 from pipelines.output.formatting import count
 
 if TYPE_CHECKING:
-    from pipelines.ingest.replay_report import ReplayReport
+    from pipelines.ingest.replay_report import DatasetReplay, ReplayReport
     from pipelines.publishing import PublishReport
 
-_COUNTS = {
-    "streams": "streams",
-    "responses": "answers",
-    "rows": "rows",
-    "new rows": "added",
-    "replaced": "replaced",
-    "released": "released",
-    "quarantined": "quarantined",
-}
-"""What the table counts, and the name it has in the report."""
+_COUNTS = ("streams", "responses", "rows", "new rows", "replaced", "released", "quarantined")
 
 
 def replay(
@@ -70,10 +61,7 @@ def summarise(replayed: "ReplayReport", published: "PublishReport") -> None:
     """Write what was parsed and what it changed, per dataset."""
     print_table(
         ("dataset", *_COUNTS),
-        (
-            (d.name, *(f"{getattr(d, attribute):,}" for attribute in _COUNTS.values()))
-            for d in replayed.datasets
-        ),
+        ((d.name, *(f"{n:,}" for n in counts(d))) for d in replayed.datasets),
         right=_COUNTS,
     )
     replaced = sum(d.replaced for d in replayed.datasets)
@@ -87,3 +75,8 @@ def summarise(replayed: "ReplayReport", published: "PublishReport") -> None:
         rows = count(newer, "stored row")
         say(f"{rows} of later responses, which are not archived, left unchanged")
     say_added(sum(d.added for d in replayed.datasets), published)
+
+
+def counts(d: "DatasetReplay") -> tuple[int, ...]:
+    """The figures of one dataset, in the order of the table's columns."""
+    return d.streams, d.answers, d.rows, d.added, d.replaced, d.released, d.quarantined

@@ -59,7 +59,7 @@ def run(home: Path, query: str) -> "pa.Table":
     import warehouse
 
     try:
-        return warehouse.sql(query, home)
+        return warehouse.sql(query, home=home)
     except warehouse.StorageError as error:
         if isinstance(error.__cause__, duckdb.ProgrammingError):
             fix = 'tidemark sql "SHOW TABLES" lists the tables'

@@ -19,7 +19,7 @@ def rows(home: Path) -> dict[str, int]:
     if not (home / warehouse.LINK).exists():
         return {}
     counts = " UNION ALL ".join(f"SELECT '{n}' AS name, count(*) AS n FROM {n}" for n in DATASETS)
-    result = warehouse.sql(counts, home).to_pylist()
+    result = warehouse.sql(counts, home=home).to_pylist()
     return {row["name"]: row["n"] for row in result}
 
 
@@ -55,7 +55,7 @@ def show(exchange: Feeding, before: dict[str, int], seconds: float) -> None:
         _title(question.removeprefix("--").strip())
         say(statement.strip())
         say()
-        write_table(warehouse.sql(query, home))
+        write_table(warehouse.sql(query, home=home))
     _title("What next")
     _next(home)
 

@@ -38,6 +38,9 @@ def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> 
         "quarantined": sum(s.quarantined for s in streams),
         "path": dg.MetadataValue.path(path),
     }
+    if any(s.refetched for s in streams):
+        found["rows_refetched"] = sum(s.refetched for s in streams)
+        found["rows_different"] = sum(s.differences for s in streams)
     notices = list(dict.fromkeys(s.notice for s in streams if s.notice))
     if notices:
         found["notices"] = dg.MetadataValue.md("\n".join(f"- {notice}" for notice in notices))

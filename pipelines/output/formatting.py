@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from warehouse.coverage import Interval
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def with_fix(problem: str, fix: str) -> str:
@@ -33,7 +35,12 @@ def instant(value: datetime, separator: str = " ") -> str:
 
 def from_microseconds(microseconds: int) -> datetime:
     """The UTC time ``microseconds`` after 1970."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """A time with a zone as microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def age(span: timedelta) -> str:

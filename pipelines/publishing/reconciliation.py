@@ -62,7 +62,7 @@ def reconcile(settings: Settings) -> Reconciliation:
 
 
 def _rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in warehouse.sql(query, settings.home).to_pylist()]
+    return [tuple(row.values()) for row in warehouse.sql(query, home=settings.home).to_pylist()]
 
 
 def _pulled_at(ledger: Ledger, found: Difference) -> datetime | None:

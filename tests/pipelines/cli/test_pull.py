@@ -5,12 +5,14 @@ needs a host that does not answer asks a closed port of this machine.
 """
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from pipelines.cli import main
+from pipelines.feeds import Job
+from pipelines.ingest import PullReport, StreamReport
 
 FEED = """\
 type: pipelines.components.ExchangeFeed
@@ -163,3 +165,48 @@ def test_account_data_without_a_key_is_a_notice(
     monkeypatch.setenv("BITEXBIT_BASE_URL", f"http://127.0.0.1:{closed_port}")
     assert main(["pull"]) == 0
     assert "BITEXBIT_API_KEY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--from", "soon"], "--from 'soon' is neither a date nor a time"),
+        (["--from", "2026-01-12", "--to", "2026-01-10"], "is not before --to 2026-01-10"),
+        (["--from", "2026-01-12", "--to", "2026-01-12T00:00Z"], "is not before --to"),
+        (["--to", "2026-01-12"], "--to 2026-01-12 needs --from"),
+        (["--from", "2999-01-01"], "--from 2999-01-01 is in the future"),
+    ],
+)
+def test_a_stretch_that_is_none(
+    options: list[str], told: str, feed: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(FEED)
+    err = refused(capsys, *options)
+    assert told in err
+    assert "\nFix: " in err
+
+
+@pytest.mark.parametrize("select", [[], ["first/trades"]])
+def test_a_stretch_is_fetched_again(
+    select: list[str],
+    feed: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    feed(FEED)
+    asked: list[object] = []
+
+    def pull(jobs: Sequence[Job], *_: object, again: object, **__: object) -> PullReport:
+        asked.append(again)
+        found = StreamReport("bitexbit", "trades", "BTC-USD", requests=3, rows_added=4)
+        found.refetched, found.differences = 1_000, 2
+        return PullReport([found])
+
+    monkeypatch.setattr("pipelines.ingest.pull", pull)
+    stretch = ["--from", "2026-01-10", "--to", "2026-01-12T01:00+01:00"]
+    assert main(["pull", *select, *stretch]) == 0
+    assert asked == [(1_768_003_200_000_000, 1_768_176_000_000_000)]
+    lines = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if "|" in line]
+    table = [[cell.strip() for cell in line] for line in lines]
+    head = table.index(["fetched again", "received", "stored", "differ"])
+    assert table[head + 2] == ["bitexbit/trades BTC-USD", "1,000", "4", "2"]

@@ -14,6 +14,8 @@ from sandbox import Laws, Served
 from tests.pipelines.ingest.conftest import run, settings_for
 from warehouse.ledger import Ledger
 
+PER_MARKET = "SELECT exchange, symbol, count(*) AS n FROM trades GROUP BY ALL"
+
 
 def lose_ledger(home: Path) -> None:
     for path in home.glob("ledger.sqlite*"):
@@ -52,7 +54,7 @@ def test_a_damaged_file_ends_with_1_and_names_place_and_mend(
 ) -> None:
     settings = settings_for(exchange, home)
     run(settings, "bitexbit/trades")
-    truth = warehouse.sql("SELECT count(*) AS n FROM trades", home).to_pylist()
+    truth = warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()
     before = coverage(home)
     path = sorted((home / "lake" / "trades").rglob("*.parquet"))[1]
     path.write_bytes(path.read_bytes()[:1000])
@@ -67,7 +69,7 @@ def test_a_damaged_file_ends_with_1_and_names_place_and_mend(
     assert main(["rebuild"]) == 0
     assert coverage(home) != before
     assert run(settings, "bitexbit/trades").errors == []
-    assert warehouse.sql("SELECT count(*) AS n FROM trades", home).to_pylist() == truth
+    assert warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist() == truth
     assert coverage(home) == before
     assert main(["verify"]) == 0
 
@@ -96,7 +98,7 @@ def test_after_a_lost_ledger_pulls_prove_again_and_add_no_row(
     settings = settings_for(exchange, home)
     run(settings)
     before = coverage(home)
-    counts = warehouse.sql("SELECT exchange, symbol, count(*) AS n FROM trades GROUP BY ALL", home)
+    counts = warehouse.sql(PER_MARKET, home=home)
     lose_ledger(home)
     if how == "verify first":
         assert main(["verify"]) == 0
@@ -109,7 +111,7 @@ def test_after_a_lost_ledger_pulls_prove_again_and_add_no_row(
     stored = [s for s in report.streams if s.dataset not in ("tickers", "order_books", "balances")]
     assert sum(s.rows_added + s.rows_replaced for s in stored) == 0
     assert coverage(home) == before
-    again = warehouse.sql("SELECT exchange, symbol, count(*) AS n FROM trades GROUP BY ALL", home)
+    again = warehouse.sql(PER_MARKET, home=home)
     assert sorted(again.to_pylist(), key=str) == sorted(counts.to_pylist(), key=str)
     assert main(["verify"]) == 0
 
@@ -120,12 +122,12 @@ def test_rows_held_below_what_wex_still_shows_stay_after_a_lost_ledger(
     settings = settings_for(exchange, home)
     exchange.laws = replace(Laws(), wex_trades_max=100)
     run(settings, "wex/trades")
-    held = warehouse.sql("SELECT count(*) AS n FROM trades", home).to_pylist()[0]["n"]
+    held = warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()[0]["n"]
     lose_ledger(home)
     exchange.laws = replace(Laws(), wex_trades_max=40)
     report = run(settings, "wex/trades")
     assert report.ok  # what is not shown at a first contact is lost, and no failure
-    assert warehouse.sql("SELECT count(*) AS n FROM trades", home).to_pylist()[0]["n"] == held
+    assert warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()[0]["n"] == held
     spans = warehouse.coverage(home).to_pylist()
     for symbol in ("BTC-USD", "ETH-USD"):
         mine = [s for s in spans if s["stream"] == symbol]
@@ -154,14 +156,14 @@ def test_a_lost_duckdb_is_built_again(
     exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(settings_for(exchange, home), "bitexbit/trades")
-    before = warehouse.sql("FROM trades ORDER BY symbol, trade_id", home).to_pylist()
+    before = warehouse.sql("FROM trades ORDER BY symbol, trade_id", home=home).to_pylist()
     for path in (home / "versions").iterdir():
         path.unlink()
     assert main(["verify"]) == 0
     out = capsys.readouterr().out
     assert "healed: warehouse.duckdb: was lost or damaged: built from the lake" in out
     assert "after healing 1 thing" in out
-    assert warehouse.sql("FROM trades ORDER BY symbol, trade_id", home).to_pylist() == before
+    assert warehouse.sql("FROM trades ORDER BY symbol, trade_id", home=home).to_pylist() == before
 
 
 def test_verifying_while_pulls_run_finds_nothing_wrong(exchange: Served, home: Path) -> None:

@@ -128,6 +128,14 @@ def test_a_mistake_in_a_feed_is_said_with_its_line(engine: Engine, tmp_path: Pat
         all_definitions()
 
 
+def test_an_installed_package_has_the_assets_of_a_clone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cloned = {spec.key for spec in all_definitions().resolve_all_asset_specs()}
+    monkeypatch.setattr("pipelines.orchestration.code.PROJECT", tmp_path / "pyproject.toml")
+    assert {spec.key for spec in all_definitions().resolve_all_asset_specs()} == cloned
+
+
 def test_dagster_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything lands below data/dagster of the working folder; pools, telemetry as wanted."""
     monkeypatch.chdir(tmp_path)

@@ -57,7 +57,7 @@ def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path
     page = tmp_path / "report.html"
     assert told["marts/report"]["bytes"].value == page.stat().st_size
     for dataset in every:
-        answer = warehouse.sql(f"SELECT count(*) AS rows FROM {dataset}", tmp_path)
+        answer = warehouse.sql(f"SELECT count(*) AS rows FROM {dataset}", home=tmp_path)
         (rows,) = answer.column("rows").to_pylist()
         assert rows > 0
         assert row_count(told[f"warehouse/{dataset}"]) == rows

@@ -127,3 +127,27 @@ def test_two_accounts_share_one_asset(
     job = definitions.resolve_job_def("wex_desk_account_trades")
     assert job.execute_in_process(instance=instance).success
     assert engine.pulled.pop() == ["wex-desk/account_trades"]
+
+
+def fetch_again(instance: dg.DagsterInstance, **config: str) -> dg.ExecuteInProcessResult:
+    job = all_definitions().resolve_job_def("everything")
+    return job.execute_in_process(
+        instance=instance,
+        asset_selection=keys("bitexbit/trades"),
+        raise_on_error=False,
+        run_config={"ops": {"pull_bitexbit": {"config": config}}},
+    )
+
+
+def test_a_run_can_fetch_a_stretch_again(engine: Engine, instance: dg.DagsterInstance) -> None:
+    result = fetch_again(instance, **{"from": "2026-01-10", "to": "2026-01-12"})
+    assert result.success
+    assert engine.again == [(1_768_003_200_000_000, 1_768_176_000_000_000)]
+    told = materialized(result)["bitexbit/trades"]
+    assert (told["rows_refetched"], told["rows_different"]) == (40, 2)
+
+
+def test_a_wrong_stretch_pulls_nothing(engine: Engine, instance: dg.DagsterInstance) -> None:
+    result = fetch_again(instance, **{"from": "2026-01-10", "to": "2026-01-09"})
+    assert not result.success
+    assert engine.pulled == []

@@ -19,7 +19,7 @@ from warehouse.ledger import Ledger
 
 
 def ask(home: Path, query: str) -> list[dict[str, Any]]:
-    return list(warehouse.sql(query, home).to_pylist())
+    return list(warehouse.sql(query, home=home).to_pylist())
 
 
 def text(value: Decimal | None) -> str:
