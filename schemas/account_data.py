@@ -25,7 +25,7 @@ ACCOUNT_TRADES = Dataset(
     time_column="timestamp",
     order=("timestamp", "trade_id"),
     replaces=True,
-    integer_id="trade_id",
+    id_column="trade_id",
     computed=("cost",),
 )
 
@@ -47,7 +47,6 @@ ACCOUNT_TRANSACTIONS = Dataset(
     time_column="timestamp",
     order=("timestamp", "transaction_id"),
     replaces=True,
-    integer_id=None,
 )
 
 ACCOUNT_ORDERS = Dataset(
@@ -65,7 +64,7 @@ ACCOUNT_ORDERS = Dataset(
     time_column="timestamp",
     order=("timestamp", "order_id"),
     replaces=True,
-    integer_id="order_id",
+    id_column="order_id",
 )
 
 BALANCES = Dataset(

@@ -112,6 +112,7 @@ _IN: Final[Mapping[str, Mapping[str, str]]] = {
         "observed_at": "When it was received (UTC, microseconds).",
     },
     "coverage": {
+        "ingested_at": "When the stream's coverage was recorded so (UTC, microseconds).",
         "dataset": "The dataset that the claim is about.",
         "stream": "Symbol or account, with :timeframe for candles (BTC-USD:5m).",
         "lower": "First id of the span, or its beginning in microseconds since 1970 UTC.",

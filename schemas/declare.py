@@ -53,8 +53,8 @@ class Dataset:
     order: tuple[str, ...]
     replaces: bool
     description: str
-    integer_id: str | None = None
-    """The key column whose text is an integer id: sorted as a number, and the stream's cursor."""
+    id_column: str | None = None
+    """The key column that is the exchange's id of a row: an integer as a rule, or any text."""
     snapshot: bool = False
     """Rows are observations: one that repeats the last is not stored again."""
     stream_columns: tuple[str, ...] = field(default=())

@@ -23,7 +23,7 @@ TRADES = Dataset(
     time_column="timestamp",
     order=("timestamp", "trade_id"),
     replaces=False,
-    integer_id="trade_id",
+    id_column="trade_id",
     computed=("cost",),
 )
 
@@ -106,5 +106,5 @@ PUBLIC_ORDERS = Dataset(
     time_column="timestamp",
     order=("timestamp", "order_id"),
     replaces=True,
-    integer_id="order_id",
+    id_column="order_id",
 )

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 class StreamId:
     """One series of rows of one exchange: a market (with timeframe for candles) or an account.
 
-    No code reads a field out of ``label``: labels are for people and for ``coverage.stream``.
+    A field that does not apply is ``None``, never empty. No code reads a field out of ``label``:
+    labels are for people and for ``coverage.stream``.
     """
 
     exchange: str
@@ -19,12 +20,27 @@ class StreamId:
     symbol: str | None = None
     account: str | None = None
     timeframe: str | None = None
+    source: str | None = None
+    """Of a quarantine: the dataset that its rows were meant for."""
+
+    def __post_init__(self) -> None:
+        if "" in (self.exchange, self.dataset, *self.optional):
+            raise ValueError("a field of a StreamId is None or text, never empty")
+
+    @property
+    def optional(self) -> tuple[str | None, ...]:
+        """Symbol, account, timeframe, source: in the order of the fields."""
+        return self.symbol, self.account, self.timeframe, self.source
 
     @property
     def label(self) -> str:
-        """``BTC-USD``, ``BTC-USD:5m``, ``main``, ``main/BTC-USD``; ``all`` of a whole exchange."""
+        """``BTC-USD``, ``BTC-USD:5m``, ``main``, ``main/BTC-USD``; ``all`` of a whole exchange.
+
+        A quarantine: ``trades.BTC-USD``.
+        """
         owner = "/".join(part for part in (self.account, self.symbol) if part) or "all"
-        return f"{owner}:{self.timeframe}" if self.timeframe else owner
+        owner = f"{owner}:{self.timeframe}" if self.timeframe else owner
+        return f"{self.source}.{owner}" if self.source else owner
 
     def __str__(self) -> str:
         return f"{self.exchange}/{self.dataset} {self.label}"

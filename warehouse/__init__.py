@@ -1,4 +1,4 @@
-"""The store: an exact, hive-partitioned Parquet lake, a ledger of what is proved, and DuckDB.
+"""The store: an exact, hive-partitioned Parquet lake, a metastore of what is proved, and DuckDB.
 
 Knows no exchange and no scheduler. Reading::
 
@@ -9,10 +9,10 @@ Knows no exchange and no scheduler. Reading::
 """
 
 from warehouse.errors import StorageError
-from warehouse.publish import LINK, Published, publish
+from warehouse.lake_reader import table
+from warehouse.publishing import LINK, Published, publish
 from warehouse.query import StreamStatus, connect, coverage, has_data, sql, status
-from warehouse.table import table
-from warehouse.verify import Finding, Verification, rebuild, verify
+from warehouse.verification import Finding, Verification, rebuild, verify
 
 __all__ = [
     "LINK",

@@ -68,7 +68,7 @@ def renew(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _tables() -> Iterator[str]:
-    ids = {d.name: d.integer_id for d in DATASETS.values()}
+    ids = {d.name: d.id_column for d in DATASETS.values()}
     for name, schema in catalog.tables().items():
         columns = []
         for field in schema:
@@ -81,7 +81,8 @@ def _tables() -> Iterator[str]:
         yield f'CREATE TABLE IF NOT EXISTS "{name}" ({", ".join(columns)})'
     yield "CREATE SCHEMA IF NOT EXISTS _tidemark"
     yield (
-        "CREATE TABLE IF NOT EXISTS _tidemark.loaded (change BIGINT, state BIGINT, ledger BIGINT)"
+        "CREATE TABLE IF NOT EXISTS _tidemark.loaded"
+        " (change BIGINT, state BIGINT, metastore BIGINT)"
     )
 
 

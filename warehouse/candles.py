@@ -1,15 +1,12 @@
 """Candles from trades: what they are, and which of them are whole."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import dataset
-from warehouse import files
-from warehouse.ledger import FileRecord, StreamState
+from warehouse.state import StreamState
 
 
 def build(trades: pa.Table, step: int) -> pa.Table:
@@ -59,38 +56,21 @@ def _gather(
     )
 
 
-def in_order(parts: Iterable[pa.Table]) -> pa.Table:
-    """Trades of several files in order of time and id (as a number)."""
-    table = pa.concat_tables(parts)
-    keys = {
-        "timestamp": table.column("timestamp"),
-        "id": pc.cast(table.column("trade_id"), "int64"),
-    }
-    order = pc.sort_indices(
-        pa.table(keys), sort_keys=[("timestamp", "ascending"), ("id", "ascending")]
-    )
-    return table.take(order)
-
-
 def whole(
-    home: Path,
-    trades: StreamState,
-    records: Sequence[FileRecord],
-    step: int,
-    *,
-    with_open: bool,
+    trades: StreamState, time_of: Callable[[int], int], step: int, *, with_open: bool
 ) -> list[tuple[int, int]]:
     """Openings ``[lower, upper)`` of candles all of whose trades (so far) are proved, in order.
 
     A run of proved trades begins somewhere inside a candle: the first whole one is the next. It
     ends inside a candle too, which is whole only where the run is still the newest and the open
-    candle is wanted (``with_open``). ``records``: the files of the trades.
+    candle is wanted (``with_open``). ``time_of``: the time of the trade with an id
+    (``StreamReader.time_of``).
     """
     spans: list[tuple[int, int]] = []
     for number, run in enumerate(trades.complete):
         if run.first_at is None or run.last is None:
             continue
-        last_at = _time_of_id(home, records, run.last)
+        last_at = time_of(run.last) if run.last_at is None else run.last_at
         lower = -(-(run.first_at + 1) // step) * step
         if run.lower <= 0:
             lower = run.first_at // step * step
@@ -103,15 +83,3 @@ def whole(
         if lower < upper:
             spans.append((lower, upper))
     return spans
-
-
-def _time_of_id(home: Path, records: Sequence[FileRecord], wanted: int) -> int:
-    declared = dataset("trades")
-    for record in records:
-        if (record.min_key or 0) <= wanted <= (record.max_key or 0):
-            table = files.read(declared, home / record.path, ["trade_id", "timestamp"])
-            at = pc.index(table.column("trade_id"), str(wanted)).as_py()
-            if at >= 0:
-                return int(table.column("timestamp")[at].value)
-    # the run ends with a quarantined row: the newest stored trade below it bounds its time
-    return max((r.max_time or 0 for r in records if (r.min_key or 0) <= wanted), default=0)

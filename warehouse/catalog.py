@@ -18,7 +18,7 @@ from warehouse.coverage_table import COVERAGE_SCHEMA
 from warehouse.views import View, views
 
 COVERAGE_DESCRIPTION: Final = (
-    "What is proved, missing and lost of every stream, as the ledger knew it at this load."
+    "What is proved, missing and lost of every stream, as the metastore knew it at this load."
 )
 
 

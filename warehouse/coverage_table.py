@@ -1,11 +1,14 @@
-"""The ledger as the ``coverage`` table: complete, gap and lost, per stream."""
+"""The metastore as the ``coverage`` table: complete, gap and lost, per stream."""
 
 from typing import Final
 
 import pyarrow as pa
 
-from warehouse.coverage import Interval, Intervals, gaps, subtract, union
-from warehouse.ledger import Ledger, StreamState
+from schemas.declare import INGESTED_AT
+from schemas.times import to_datetime
+from warehouse.intervals import Interval, Intervals, gaps, subtract, union
+from warehouse.metastore import Metastore
+from warehouse.state import StreamState
 
 COVERAGE_SCHEMA: Final = pa.schema(
     [
@@ -16,6 +19,7 @@ COVERAGE_SCHEMA: Final = pa.schema(
         pa.field("upper", pa.int64(), nullable=False),
         pa.field("unit", pa.string(), nullable=False),
         pa.field("state", pa.string(), nullable=False),
+        INGESTED_AT,
     ]
 )
 """ids: both bounds inclusive; times: microseconds since 1970, upper exclusive."""
@@ -55,21 +59,23 @@ def reaches(lowest: Interval, wanted_from: int | None) -> bool:
     return wanted_from is not None and lowest.first_at is not None and lowest.first_at < wanted_from
 
 
-def coverage_rows(ledger: Ledger) -> pa.Table:
+def coverage_rows(metastore: Metastore) -> pa.Table:
     """The ``coverage`` table, of :data:`COVERAGE_SCHEMA`."""
     rows: list[dict[str, object]] = []
-    for stream in ledger.streams():
-        state = ledger.state(stream)
+    for stream in metastore.streams():
+        state = metastore.state(stream)
+        recorded_at = metastore.recorded_at(stream)
         for name, interval in spans(state):
             rows.append(
                 {
                     "exchange": stream.exchange,
                     "dataset": stream.dataset,
-                    "stream": stream.stream,
+                    "stream": stream.label,
                     "lower": interval.lower,
                     "upper": interval.upper - (1 if state.unit == "id" else 0),
                     "unit": state.unit,
                     "state": name,
+                    "ingested_at": to_datetime(recorded_at),
                 }
             )
     return pa.Table.from_pylist(rows, schema=COVERAGE_SCHEMA)

@@ -1,10 +1,11 @@
-"""Mend a home: a lost or damaged ledger, and what broken-off writes left.
+"""Repair a home: a lost or damaged metastore, and what broken-off writes left.
 
-A lost ledger cannot be guessed again: the rows are registered as they lie in the lake, nothing is
-claimed as complete, and the next pulls prove it again.
+A lost metastore cannot be guessed again: the rows are registered as they lie in the lake, nothing
+is recorded as complete, and the next pulls prove it again.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,50 +13,59 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import Dataset, dataset
+from schemas import Dataset, StreamId, dataset
 from schemas.declare import UNSETTLED
 from warehouse import files
 from warehouse.errors import StorageError, from_os_error
-from warehouse.ledger import FileRecord, StreamId, StreamState
-from warehouse.ledger_file import FILE_NAME, TABLES
+from warehouse.ids import is_integer
 from warehouse.locks import exclusive
-from warehouse.publish import remove_leftovers
-from warehouse.quarantine import QUARANTINE
+from warehouse.metastore import FILE_NAME, OLDER_NAME, TABLES, FileRecord
+from warehouse.paths import QUARANTINE
+from warehouse.publishing import remove_leftovers
+from warehouse.state import StreamState
 
 
-def ledger_damage(home: Path) -> str | None:
-    """Why the ledger cannot be used: ``missing``, or SQLite's word; ``None`` if it can."""
+def metastore_damage(home: Path) -> str | None:
+    """Why the metastore cannot be used: ``missing``, or SQLite's word; ``None`` if it can."""
     path = home / FILE_NAME
-    if not path.exists():
+    older = home / OLDER_NAME
+    if not path.exists() and not older.exists():
         return "missing"
+    if not path.exists():
+        return _damage(older, ())
+    return _damage(path, TABLES)
+
+
+def _damage(path: Path, tables: Sequence[str]) -> str | None:
     try:
         with closing(sqlite3.connect(path, timeout=60)) as db:
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 return "empty"
             verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-            for table in TABLES:
+            for table in tables:
                 db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
         if "no such" in str(error) or "malformed" in str(error):
             return str(error)
-        raise StorageError(f"cannot open the ledger {path}: {error}") from error
+        raise StorageError(f"cannot open the metastore {path}: {error}") from error
     except sqlite3.DatabaseError as error:
         return str(error)
     return None if verdict == "ok" else verdict
 
 
 def set_aside(home: Path) -> Path | None:
-    """Move a ledger that cannot be used out of the way; where to, if there was one."""
-    with exclusive(home, "ledger"):
-        if ledger_damage(home) is None:  # another process was first
+    """Move a metastore that cannot be used out of the way; where to, if there was one."""
+    with exclusive(home, "metastore"):
+        if metastore_damage(home) is None:  # another process was first
             return None
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         moved = None
-        # the log first: without its ledger it must never be read again
+        # the log first: without its metastore it must never be read again
+        name = FILE_NAME if (home / FILE_NAME).exists() else OLDER_NAME
         for suffix in ("-wal", "-shm", ""):
-            source = home / f"{FILE_NAME}{suffix}"
+            source = home / f"{name}{suffix}"
             if source.exists():
-                moved = home / f"{FILE_NAME}.damaged-{moment}{suffix}"
+                moved = home / f"{name}.damaged-{moment}{suffix}"
                 try:
                     source.rename(moved)
                 except OSError as error:
@@ -64,9 +74,10 @@ def set_aside(home: Path) -> Path | None:
 
 
 def fresh_state(home: Path, stream: StreamId, records: list[FileRecord]) -> StreamState:
-    """The state of a stream of which only the rows are known: it claims nothing."""
+    """The state of a stream of which only the rows are known: without coverage."""
     declared = dataset(stream.dataset)
-    unit = "id" if declared.integer_id else "time"
+    has_integer_ids = declared.id_column and all(r.min_key is not None for r in records if r.rows)
+    unit = "id" if has_integer_ids else "time"
     if declared.snapshot or stream.dataset == QUARANTINE:
         unit = "none"
     newest = max((r.max_time for r in records if r.max_time is not None), default=None)
@@ -84,7 +95,7 @@ def unsettled_rows(home: Path, declared: Dataset, records: list[FileRecord]) -> 
         table = files.read(declared, home / record.path, [declared.key[-1], "status"])
         still = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
         ids = table.column(declared.key[-1]).filter(still).to_pylist()
-        found |= {int(i) for i in ids if i.isdecimal()}
+        found |= {int(i) for i in ids if is_integer(i)}
     return frozenset(found)
 
 

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 
 from schemas import Dataset
 from schemas.declare import UNSETTLED
+from warehouse import ids
+from warehouse.ids import integers
 
 Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -27,17 +29,32 @@ class Merged:
     conflicts: pa.Table
 
 
-def row_keys(dataset: Dataset, table: pa.Table) -> pa.Array:
-    """One value per row that is equal exactly where the rows are the same row of one stream."""
-    names = [n for n in dataset.key if n in table.column_names and n not in dataset.stream_columns]
-    columns = [table.column(name) for name in names if name not in dataset.partition]
-    if not columns:
+def row_keys(dataset: Dataset, *tables: pa.Table) -> list[pa.Array]:
+    """Per table one value per row that is equal exactly where the rows are the same row.
+
+    All tables are of one stream; the values of all of them are of one type.
+    """
+    names = [n for n in dataset.key if n not in (*dataset.partition, *dataset.stream_columns)]
+    if not names:
         raise ValueError(f"{dataset.name} has no key column in its files")
-    if len(columns) == 1:
-        column = columns[0]
-        number = pa.types.is_timestamp(column.type) or names[0] == dataset.integer_id
-        return pc.cast(column, pa.int64()) if number else column
-    return pc.binary_join_element_wise(*(pc.cast(c, pa.string()) for c in columns), "\x1f")
+    if len(names) > 1:
+        return [
+            _as_one(
+                pc.binary_join_element_wise(
+                    *(pc.cast(table.column(name), pa.string()) for name in names), "\x1f"
+                )
+            )
+            for table in tables
+        ]
+    columns = [table.column(names[0]) for table in tables]
+    if pa.types.is_timestamp(columns[0].type):
+        return [_as_one(pc.cast(column, pa.int64())) for column in columns]
+    if names[0] == dataset.id_column:
+        numbers = [integers(column) for column in columns]
+        found = [_as_one(n) for n in numbers if n is not None]
+        if len(found) == len(columns):
+            return found
+    return [_as_one(column) for column in columns]
 
 
 def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
@@ -51,7 +68,7 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     if received.num_rows == 0:
         return Merged(None, 0, 0, none)
     # Which row goes where is settled on the keys alone: the rows themselves are copied once.
-    keys = _as_one(row_keys(dataset, received))
+    keys, held_keys = row_keys(dataset, received, stored)
     fresh, repeats, firsts = _told_apart(keys)
     both = received.take(np.concatenate([repeats, firsts]))
     again, before = both.slice(0, len(repeats)), both.slice(len(repeats))
@@ -59,7 +76,7 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
 
     result, known = stored, none
     if stored.num_rows:
-        position = _positions(keys.take(fresh), _as_one(row_keys(dataset, stored)))
+        position = _positions(keys.take(fresh), held_keys)
         held = position >= 0
         known, position = received.take(fresh[held]), position[held]
         fresh = fresh[~held]
@@ -75,9 +92,10 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
         keep = np.ones(stored.num_rows, dtype=bool)
         keep[position] = False
         parts = [stored.filter(pa.array(keep)), known, received.take(fresh)]
-        result = _sorted(dataset, pa.concat_tables(parts))
+        result = in_order(dataset, pa.concat_tables(parts))
     elif added:
-        result = _in_order(dataset, result, _sorted(dataset, received, fresh))
+        plain = _are_integers(dataset, keys, received, stored)
+        result = _joined(dataset, result, in_order(dataset, received, fresh), plain=plain)
     # pages overlap at their edges: rows that only repeat the one just merged change nothing
     if len(repeats) and not (only_repeats and not conflicts.num_rows):
         rest = merge(dataset, result, again)
@@ -152,37 +170,55 @@ def _steps_back(earlier: pa.Table, later: pa.Table) -> pa.Array:
     return pa.repeat(False, earlier.num_rows)
 
 
-def _in_order(dataset: Dataset, stored: pa.Table, fresh: pa.Table) -> pa.Table:
+def _joined(dataset: Dataset, stored: pa.Table, fresh: pa.Table, *, plain: bool) -> pa.Table:
     """Both sorted: joined without sorting where one lies wholly before the other."""
     if not stored.num_rows:
         return fresh
-    held, new = _ends(dataset, stored), _ends(dataset, fresh)
+    held, new = (_ends(dataset, table, plain=plain) for table in (stored, fresh))
     if held[1] < new[0]:
         return pa.concat_tables([stored, fresh])
     if new[1] < held[0]:
         return pa.concat_tables([fresh, stored])
-    return _sorted(dataset, pa.concat_tables([stored, fresh]))
+    return in_order(dataset, pa.concat_tables([stored, fresh]))
 
 
-def _ends(dataset: Dataset, table: pa.Table) -> list[list[Any]]:
+def _ends(dataset: Dataset, table: pa.Table, *, plain: bool) -> list[list[Any]]:
     """The values by which the first and the last row of ``table`` stand where they do."""
     rows = (table.slice(row, 1) for row in (0, table.num_rows - 1))
-    return [[c[0].as_py() for c in _order_columns(dataset, row)] for row in rows]
+    return [[c[0].as_py() for c in order_columns(dataset, row, plain=plain)] for row in rows]
 
 
-def _order_columns(dataset: Dataset, table: pa.Table) -> list[pa.ChunkedArray]:
-    """The columns that give the order; ids and times as numbers."""
-    return [
-        pc.cast(table.column(name), pa.int64())
-        if name in (dataset.integer_id, dataset.time_column)
-        else table.column(name)
-        for name in dataset.order
-    ]
+def _are_integers(dataset: Dataset, keys: pa.Array, *tables: pa.Table) -> bool:
+    """Whether no id of the tables, whose row keys are like ``keys``, is text."""
+    name = dataset.id_column
+    if name is None or pa.types.is_integer(keys.type):
+        return True
+    return all(integers(table.column(name)) is not None for table in tables)
 
 
-def _sorted(dataset: Dataset, table: pa.Table, rows: Any = None) -> pa.Table:
+def order_columns(
+    dataset: Dataset, table: pa.Table, *, plain: bool | None = None
+) -> list[pa.ChunkedArray]:
+    """The columns that give the order, compared one after the other; integer ids as numbers.
+
+    ``plain``: whether all ids are integers, where that is known.
+    """
+    columns: list[pa.ChunkedArray] = []
+    for name in dataset.order:
+        column = table.column(name)
+        if name == dataset.time_column:
+            columns.append(pc.cast(column, pa.int64()))
+        elif name != dataset.id_column:
+            columns.append(column)
+        else:
+            numbers = integers(column) if plain in (None, True) else None
+            columns += ids.order_columns(column) if numbers is None else [numbers]
+    return columns
+
+
+def in_order(dataset: Dataset, table: pa.Table, rows: Any = None) -> pa.Table:
     """``table``, or the ``rows`` (indices) of it, in the dataset's order."""
-    columns = _order_columns(dataset, table)
+    columns = order_columns(dataset, table)
     if rows is not None:
         columns = [column.take(rows) for column in columns]
     if all(pa.types.is_integer(column.type) for column in columns):

@@ -3,39 +3,22 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
 
 import pyarrow as pa
 
-from schemas import dataset
+from schemas import RejectedRow, StreamId, dataset
 from warehouse.clock import now_us
-from warehouse.ledger import StreamId
-
-QUARANTINE: Final = "quarantine"
+from warehouse.paths import QUARANTINE
 
 
-@dataclass(frozen=True)
-class Refused:
-    """A row that was not stored: why, and its text as received."""
-
-    reason: str
-    payload: str
-
-
-def quarantine_stream(stream: StreamId) -> StreamId:
-    """The quarantine of one stream: its own file, so that streams never wait for each other."""
-    return StreamId(stream.exchange, QUARANTINE, f"{stream.dataset}.{stream.stream}")
-
-
-def quarantine_rows(stream: StreamId, refused: Sequence[Refused]) -> pa.Table:
-    """``refused`` as ``quarantine`` rows. The same row of a stream has the same hash."""
+def quarantine_rows(stream: StreamId, rejected: Sequence[RejectedRow]) -> pa.Table:
+    """``rejected`` as ``quarantine`` rows. The same row of a stream has the same hash."""
     schema = dataset(QUARANTINE).connector_schema
     hashes = [
-        hashlib.sha256(f"{stream.stream}\0{row.payload}".encode()).hexdigest() for row in refused
+        hashlib.sha256(f"{stream.label}\0{row.payload}".encode()).hexdigest() for row in rejected
     ]
-    # the same row refused twice in one commit is one row, with its first reason
-    first = {h: row for h, row in reversed(list(zip(hashes, refused, strict=True)))}
+    # the same row rejected twice in one commit is one row, with its first reason
+    first = {h: row for h, row in reversed(list(zip(hashes, rejected, strict=True)))}
     moment = now_us()
     return pa.table(
         {
@@ -48,10 +31,10 @@ def quarantine_rows(stream: StreamId, refused: Sequence[Refused]) -> pa.Table:
     ).cast(schema)
 
 
-def contradictions(rows: pa.Table, reason: str) -> list[Refused]:
+def contradictions(rows: pa.Table, reason: str) -> list[RejectedRow]:
     """Well-formed rows that may not replace a stored one, as text with exact figures."""
     return [
-        Refused(
+        RejectedRow(
             reason,
             json.dumps({k: _text(v) for k, v in row.items() if k != "ingested_at"}),
         )

@@ -14,23 +14,22 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, unquote
 
 import msgspec
 import pyarrow as pa
 
+from schemas import StreamId
+from schemas.times import to_datetime
 from warehouse.errors import StorageError, from_os_error
 from warehouse.files import make_folder, sync_folder
-from warehouse.ledger import StreamId
 from warehouse.locks import exclusive
+from warehouse.paths import parse_stream_name, stream_name
 
 RAW: Final = "raw"
 SUFFIX: Final = ".jsonl.zst"
 _LEVEL: Final = 3
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS: Final = struct.Struct("<qII")
 """Time (µs), length of the frame, length of the line."""
 _CHECKSUM: Final = struct.Struct("<I")
@@ -83,7 +82,7 @@ class RawWriter:
         """Put one answer on disk. Raises ``StorageError``; the file then is as it was before."""
         path = folder(self._home, stream) / f"{_day(answer.at)}{SUFFIX}"
         record = encode(answer)
-        name = f"{stream.dataset}.{quote(stream.stream, safe='')}"
+        name = f"{stream.dataset}.{stream_name(stream)}"
         with self._one_at_a_time, exclusive(self._home, RAW, stream.exchange, name):
             try:
                 self._append(path, record)
@@ -170,7 +169,7 @@ def load(path: Path, spot: Spot) -> RawAnswer:
 
 def folder(home: Path, stream: StreamId) -> Path:
     """Where the answers of a stream lie."""
-    return home / RAW / stream.exchange / stream.dataset / quote(stream.stream, safe="")
+    return home / RAW / stream.exchange / stream.dataset / stream_name(stream)
 
 
 def days(home: Path, stream: StreamId) -> list[Path]:
@@ -181,8 +180,8 @@ def days(home: Path, stream: StreamId) -> list[Path]:
 def streams(home: Path) -> Iterator[StreamId]:
     """Every stream of which answers are kept, in alphabetical order."""
     for place in sorted((home / RAW).glob("*/*/*")):
-        stream = StreamId(place.parts[-3], place.parts[-2], unquote(place.name))
-        if place.is_dir() and days(home, stream):
+        stream = parse_stream_name(*place.parts[-3:])
+        if stream is not None and place.is_dir() and days(home, stream):
             yield stream
 
 
@@ -201,9 +200,8 @@ def _spot(content: mmap.mmap, start: int) -> Spot | None:
 
 
 def _day(at: int) -> str:
-    return f"{_EPOCH + timedelta(microseconds=at):%Y-%m-%d}"
+    return f"{to_datetime(at):%Y-%m-%d}"
 
 
 def _iso(at: int) -> str:
-    moment = _EPOCH + timedelta(microseconds=at)
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
+    return f"{to_datetime(at):%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,12 +10,12 @@ import duckdb
 import pytest
 
 import warehouse
+from schemas import RejectedRow
 from tests.warehouse.database import database
 from tests.warehouse.healthy import COUNT, STEP, candle, time_of, trade
 from tests.warehouse.tools import CANDLES, FILLS, NOON, TICKERS, TRADES, TRANSFERS, row, store
-from warehouse.coverage import Interval
-from warehouse.ledger import Ledger, StreamState
-from warehouse.quarantine import Refused
+from warehouse.intervals import Interval
+from warehouse.state import StreamState
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def healthy_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         TRADES,
         [trade(k) for k in range(COUNT)],
         state=state,
-        refused=[Refused("malformed", '{"id": "x"}')],
+        rejected=[RejectedRow("malformed", '{"id": "x"}')],
     )
     run = Interval(openings[0], openings[-1] + STEP, openings[0], openings[-1], openings[0])
     state = StreamState((run,), unit="time", newest_at=openings[-1])
@@ -63,6 +62,5 @@ def healthy_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     moved = [row(TRANSFERS, k, transaction_id=str(k)) for k in (1, 2)]
     pending = StreamState((Interval(1, 3, 1, 2, NOON + 1),), unsettled=frozenset({1, 2}))
     store(home, TRANSFERS, moved, state=replace(pending, newest_at=NOON + 2))
-    with closing(Ledger(home)) as ledger:
-        warehouse.publish(home, ledger)
+    warehouse.publish(home)
     return home

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import warehouse
-import warehouse.lake
+import warehouse.store
+from schemas import RejectedRow, StreamId
 from tests.warehouse.tools import (
     CANDLES,
     DAY,
@@ -32,9 +33,9 @@ from tests.warehouse.tools import (
     row,
     store,
 )
-from warehouse.coverage import Interval
-from warehouse.ledger import Ledger, StreamId, StreamState
-from warehouse.quarantine import Refused
+from warehouse.intervals import Interval
+from warehouse.metastore import Metastore
+from warehouse.state import StreamState
 
 SMALL = 8
 HOUR = 3_600_000_000
@@ -44,8 +45,8 @@ TOLD_BEFORE = ("replace", "record", "copyfile", "symlink_to")
 def first(home: Path) -> None:
     """What was stored and published before."""
     store(home, TRADES, [row(TRADES, k) for k in range(1, 9)], state=ids((1, 9)))
-    store(home, CANDLES, _candles(CANDLES, range(4), 0), refused=[Refused("odd", "{}")])
-    warehouse.publish(home, Ledger(home))
+    store(home, CANDLES, _candles(CANDLES, range(4), 0), rejected=[RejectedRow("odd", "{}")])
+    warehouse.publish(home)
 
 
 def again(home: Path, order: int = 1) -> None:
@@ -55,23 +56,23 @@ def again(home: Path, order: int = 1) -> None:
 
 
 def publish(home: Path) -> None:
-    warehouse.publish(home, Ledger(home))
+    warehouse.publish(home)
 
 
 def _trades(home: Path) -> None:
     new = [row(TRADES, k, NOON + (k > 11) * DAY + k) for k in range(7, 15)]
     changed = row(TRADES, 2, price=77)
-    bad = [Refused("no price", '{"tid": 15}')]
-    store(home, TRADES, [*new, changed], state=ids((1, 16)), refused=bad)
+    bad = [RejectedRow("no price", '{"tid": 15}')]
+    store(home, TRADES, [*new, changed], state=ids((1, 16)), rejected=bad)
 
 
 def _candles_5m(home: Path) -> None:
     rows = _candles(CANDLES, range(2, 6), 1) + _candles(CANDLES, range(9_000, 9_002), 1)
-    store(home, CANDLES, rows, state=StreamState((Interval(NOON, NOON + HOUR),), (), "time"))
+    store(home, CANDLES, rows, state=StreamState((Interval(NOON, NOON + HOUR),), unit="time"))
 
 
 def _candles_1h(home: Path) -> None:
-    store(home, HOURLY, _candles(HOURLY, range(3), 0), refused=[Refused("odd", "{}")])
+    store(home, HOURLY, _candles(HOURLY, range(3), 0), rejected=[RejectedRow("odd", "{}")])
 
 
 def _fills(home: Path) -> None:
@@ -127,7 +128,7 @@ def _install(killer: Killer) -> None:
     killer.torn()
     for owner, names in (
         (os, ("fsync", "replace", "mkdir")),
-        (Ledger, ("record", "adopt", "_write_files")),
+        (Metastore, ("record", "adopt", "_write_files")),
         (shutil, ("copyfile",)),
         (Path, ("symlink_to", "unlink")),
     ):
@@ -173,7 +174,7 @@ def _kill_everywhere(folder: Path, template: Path, work: Callable[[Path], None])
 
 
 def main(folder: Path, scenarios: list[str]) -> None:
-    warehouse.lake.SEGMENT_ROWS = SMALL  # type: ignore[misc]
+    warehouse.store.SEGMENT_ROWS = SMALL  # type: ignore[misc]
     pa.set_cpu_count(1)
 
     def prepared() -> None:

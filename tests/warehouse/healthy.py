@@ -72,7 +72,7 @@ def healed(result: Verification) -> list[str]:
 
 def only_error(result: Verification, check: str) -> str:
     (found,) = [f for f in result.of("error") if f.check == check]
-    assert found.mend
+    assert found.fix
     return f"{found.where}: {found.what}"
 
 
@@ -97,6 +97,6 @@ def put(name: str, value: object) -> Callable[[pa.Table], pa.Table]:
 
 
 def edit(home: Path, statement: str) -> None:
-    with sqlite3.connect(home / "ledger.sqlite") as db:
+    with sqlite3.connect(home / "metastore.sqlite") as db:
         assert db.execute(statement).rowcount > 0
     db.close()

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import warehouse
+from schemas import RejectedRow, StreamId
 from tests.warehouse.tools import DAY, HOURLY, NOON, STREAMS, TRANSFERS, ids, row, store
-from warehouse.ledger import Ledger, StreamId
-from warehouse.quarantine import Refused
 
 OTHER = StreamId("y", "trades", "BTC-USD")
-SAVINGS = StreamId("x", "account_trades", "savings")
+SAVINGS = StreamId("x", "account_trades", account="savings")
 MANY = (*STREAMS, HOURLY, OTHER, SAVINGS)
 STEP = 3_600_000_000
 
@@ -18,7 +17,7 @@ def versions(home: Path) -> list[str]:
 
 
 def publish(home: Path) -> warehouse.Published:
-    return warehouse.publish(home, Ledger(home))
+    return warehouse.publish(home)
 
 
 def commit(home: Path, stream: StreamId, keys: list[tuple[int, int]], bad: int) -> None:
@@ -29,9 +28,9 @@ def commit(home: Path, stream: StreamId, keys: list[tuple[int, int]], bad: int) 
         one[name.get(stream.dataset, "price")] = (
             ["pending", "ok"][state] if stream is TRANSFERS else state + 1
         )
-    refused = [Refused("bad", f"{{{bad}}}")] if bad else []
+    refused = [RejectedRow("bad", f"{{{bad}}}")] if bad else []
     store(home, stream, rows, state=ids((0, 1 + max((k for k, _ in keys), default=0))),
-          refused=refused)  # fmt: skip
+          rejected=refused)  # fmt: skip
 
 
 def all_streams(home: Path) -> None:

@@ -18,7 +18,7 @@ from tests.warehouse.tools import (
     everything,
     lake,
 )
-from warehouse.ledger import Ledger
+from warehouse.metastore import Metastore
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -41,7 +41,7 @@ def _steps(folder: Path) -> set[str]:
 def test_after_any_kill_of_a_commit_the_same_commits_end_in_the_same_lake(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.lake.SEGMENT_ROWS", crash_child.SMALL)
+    monkeypatch.setattr("warehouse.store.SEGMENT_ROWS", crash_child.SMALL)
     _killed(tmp_path, "commit")
     steps = _steps(tmp_path / "commit")
     assert {f"after-{name}" for name in ("fsync", "replace", "record", "_write_files")} <= steps
@@ -49,7 +49,7 @@ def test_after_any_kill_of_a_commit_the_same_commits_end_in_the_same_lake(
 
     before = everything(tmp_path / "template")
     wanted = everything(tmp_path / "commit" / "whole")
-    state = Ledger(tmp_path / "commit" / "whole").state(TRADES)
+    state = Metastore(tmp_path / "commit" / "whole").state(TRADES)
     assert sum(wanted["trades"].values()) == 14
     for number, home in enumerate(_homes(tmp_path / "commit")):
         left = everything(home)
@@ -60,14 +60,14 @@ def test_after_any_kill_of_a_commit_the_same_commits_end_in_the_same_lake(
         assert_each_once(home)
         assert_recorded(home)
         assert list(home.rglob("*.tmp")) == [], home.name
-        assert Ledger(home).state(TRADES) == state
+        assert Metastore(home).state(TRADES) == state
         if number % 5 == 0:
             assert_published(home)
 
 
 def _assert_claims_hold(home: Path, refused: bool) -> None:
     held = {int(r["trade_id"]) for r in lake(home, "trades")} | ({15} if refused else set())
-    for interval in Ledger(home).state(TRADES).complete:
+    for interval in Metastore(home).state(TRADES).complete:
         assert set(range(interval.lower, interval.upper)) <= held, home.name
 
 

@@ -1,4 +1,4 @@
-"""Files of the lake: which period a row belongs to, and what a name tells."""
+"""Files of the lake: which period a row belongs to, and how periods meet."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import DATASETS, Period, dataset
+from schemas import DATASETS, Period, StreamId, dataset
 from tests.warehouse.tools import (
     CANDLES,
     FILLS,
-    HOURLY,
-    NOON,
-    STREAMS,
     TICKERS,
     TRADES,
     TRANSFERS,
@@ -22,8 +19,8 @@ from tests.warehouse.tools import (
     row,
     store,
 )
-from warehouse import files
-from warehouse.ledger import Ledger, StreamId
+from warehouse import paths
+from warehouse.metastore import Metastore
 
 
 @pytest.mark.parametrize(
@@ -47,8 +44,8 @@ def test_rows_are_split_by_period_to_the_microsecond(
     store(home, stream, [row(stream, k, t) for k, t in enumerate(times, 1)])
     assert [p.stem for p in parquet(home)] == names
     declared = dataset(stream.dataset)
-    for record in Ledger(home).files(stream):
-        low, high = files.period_bounds(declared, record.period)
+    for record in Metastore(home).files(stream):
+        low, high = paths.period_bounds(declared, record.period)
         assert record.min_time is not None and record.max_time is not None
         assert low <= record.min_time <= record.max_time < high
     assert_published(home)
@@ -58,32 +55,9 @@ def test_rows_are_split_by_period_to_the_microsecond(
 @settings(deadline=None)
 def test_a_period_holds_its_times_and_touches_its_neighbours(time: int, name: str) -> None:
     declared = dataset(name)
-    period = files.period_of(declared, time)
-    low, high = files.period_bounds(declared, period)
+    period = paths.period_of(declared, time)
+    low, high = paths.period_bounds(declared, period)
     assert low <= time < high
     if declared.period is not Period.ALL:
-        assert files.period_bounds(declared, files.period_of(declared, low - 1))[1] == low
-        assert files.period_bounds(declared, files.period_of(declared, high))[0] == high
-
-
-@pytest.mark.parametrize("stream", [*STREAMS, HOURLY], ids=lambda s: s.stream)
-def test_a_file_name_tells_its_period_and_only_to_its_stream(stream: StreamId) -> None:
-    declared = dataset(stream.dataset)
-    period = files.period_of(declared, NOON)
-    for segment in (0, 1, 1000):
-        name = files.stem(declared, stream, period, segment)
-        assert files.period_of_name(declared, stream, f"{name}.parquet") == period
-        assert files.period_of_name(declared, stream, f".{name}.4711.tmp") == period
-    assert files.period_of_name(declared, stream, "notes.parquet") is None
-    if stream is CANDLES:
-        for other in ("15m-2024-08", "1h-2024-08", "2024-08"):
-            assert files.period_of_name(declared, stream, f"{other}.parquet") is None
-
-
-def test_a_quarantine_file_belongs_to_one_stream_even_where_names_begin_alike() -> None:
-    declared = dataset("quarantine")
-    mine = StreamId("x", "quarantine", "account_trades.main")
-    other = StreamId("x", "quarantine", "account_trades.main.eu")
-    name = files.stem(declared, other, "all", 0)
-    assert files.period_of_name(declared, other, f"{name}.parquet") == "all"
-    assert files.period_of_name(declared, mine, f"{name}.parquet") is None
+        assert paths.period_bounds(declared, paths.period_of(declared, low - 1))[1] == low
+        assert paths.period_bounds(declared, paths.period_of(declared, high))[0] == high

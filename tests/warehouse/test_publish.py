@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import warehouse
-from schemas import DATASETS
+from schemas import DATASETS, StreamId
 from tests.warehouse.publishing import MANY, all_streams, commit, publish, versions
 from tests.warehouse.tools import (
     CANDLES,
@@ -23,12 +23,13 @@ from tests.warehouse.tools import (
     duck,
     ids,
     lake,
+    lost,
     row,
     store,
 )
 from warehouse import LINK
-from warehouse.coverage import Interval
-from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.intervals import Interval
+from warehouse.state import StreamState
 
 _keys = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 1)), max_size=5)
 _actions = st.lists(
@@ -51,7 +52,7 @@ def test_incremental_is_what_a_rebuild_gives(
     assert_published(home)
     names = [*DATASETS, "coverage"]
     grown = {n: bag(duck(home, n)) for n in names}
-    warehouse.publish(home, Ledger(home), rebuild=True)
+    warehouse.publish(home, rebuild=True)
     assert {n: bag(duck(home, n)) for n in names} == grown
 
 
@@ -83,7 +84,9 @@ def test_an_open_session_keeps_its_version_and_a_new_one_sees_the_newest(home: P
             store(home, TRADES, [row(TRADES, key)])
             publish(home)
             assert old.sql("SELECT count(*) FROM trades").fetchall() == [(1,)]
-            assert warehouse.sql("SELECT count(*) AS n FROM trades", home)["n"][0].as_py() == key
+            assert (
+                warehouse.sql("SELECT count(*) AS n FROM trades", home=home)["n"][0].as_py() == key
+            )
         with duckdb.connect(str(home / LINK), read_only=True) as by_link:
             assert by_link.sql("SELECT count(*) FROM trades").fetchall() == [(7,)]
     assert len(versions(home)) == 3, "the last three versions are kept, and nothing else"
@@ -110,22 +113,22 @@ def test_types_and_nullability_are_as_contracted(home: Path) -> None:
         "INTEGER": "int32",
     }
     for name, declared in DATASETS.items():
-        described = warehouse.sql(f"DESCRIBE {name}", home).to_pylist()
+        described = warehouse.sql(f"DESCRIBE {name}", home=home).to_pylist()
         found = [(r["column_name"], types[r["column_type"]], r["null"] == "YES") for r in described]
         assert found == [(f.name, str(f.type), f.nullable) for f in declared.schema]
-    names = [r["name"] for r in warehouse.sql("FROM (SHOW TABLES)", home).to_pylist()]
+    names = [r["name"] for r in warehouse.sql("FROM (SHOW TABLES)", home=home).to_pylist()]
     assert {*DATASETS, "coverage"} <= set(names)
 
 
 def test_coverage_tells_ids_inclusive_and_times_exclusive(home: Path) -> None:
     state = StreamState(
         (Interval(10, 20, 10, 19, NOON), Interval(30, 40, 30, 39, NOON)),
-        (Interval(0, 5), Interval(18, 25)),
+        lost((0, 5), (18, 25)),
         "id",
         wanted_from=NOON - DAY,
     )
     store(home, TRADES, [row(TRADES, 10)], state=state)
-    time = StreamState((Interval(NOON, NOON + DAY),), (), "time", wanted_from=NOON - DAY)
+    time = StreamState((Interval(NOON, NOON + DAY),), unit="time", wanted_from=NOON - DAY)
     store(home, CANDLES, [row(CANDLES, 0)], state=time)
     store(home, TICKERS, [row(TICKERS, 0)], state=StreamState(unit="none"))
     publish(home)

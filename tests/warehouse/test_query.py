@@ -7,32 +7,35 @@ import pyarrow as pa
 import pytest
 
 import warehouse
-from tests.warehouse.tools import CANDLES, NOON, TRADES, ids, row, store
+from schemas import RejectedRow
+from tests.warehouse.tools import CANDLES, NOON, TRADES, ids, lost, row, store
 from warehouse import LINK, StorageError
-from warehouse.coverage import Interval
-from warehouse.ledger import Ledger, StreamState
-from warehouse.quarantine import Refused
+from warehouse.intervals import Interval
+from warehouse.metastore import Metastore
+from warehouse.state import StreamState
 
 
 @pytest.fixture
 def filled(home: Path) -> Path:
     price = Decimal("0.000000000003")
     rows = [row(TRADES, k, price=price, amount=10**8, cost=price * 10**8) for k in (1, 2, 3)]
-    store(home, TRADES, rows, state=ids((1, 4), (9, 10)), refused=[Refused("bad", "{}")])
-    warehouse.publish(home, Ledger(home))
+    store(home, TRADES, rows, state=ids((1, 4), (9, 10)), rejected=[RejectedRow("bad", "{}")])
+    warehouse.publish(home)
     return home
 
 
 def test_decimals_stay_exact_through_arithmetic(filled: Path) -> None:
     result = warehouse.sql(
-        "SELECT sum(cost) AS c, price * amount AS p FROM trades GROUP BY ALL", filled
+        "SELECT sum(cost) AS c, price * amount AS p FROM trades GROUP BY ALL", home=filled
     )
     assert result.to_pylist() == [{"c": Decimal("0.0009"), "p": Decimal("0.0003")}]
     assert pa.types.is_decimal(result.schema.field("p").type)
 
 
 def test_times_are_utc(filled: Path) -> None:
-    result = warehouse.sql("SELECT timestamp, timestamp::VARCHAR AS t FROM trades LIMIT 1", filled)
+    result = warehouse.sql(
+        "SELECT timestamp, timestamp::VARCHAR AS t FROM trades LIMIT 1", home=filled
+    )
     assert result.schema.field(0).type == pa.timestamp("us", "UTC")
     assert result["t"][0].as_py().startswith("2024-08-08 12:00:00.00000")
     assert result["t"][0].as_py().endswith("+00")
@@ -51,30 +54,30 @@ def test_times_are_utc(filled: Path) -> None:
 )
 def test_a_query_that_cannot_be_answered_is_told(filled: Path, query: str, part: str) -> None:
     with pytest.raises(StorageError, match=f"(?i){part}"):
-        warehouse.sql(query, filled)
-    assert len(warehouse.sql("FROM trades", filled)) == 3
+        warehouse.sql(query, home=filled)
+    assert len(warehouse.sql("FROM trades", home=filled)) == 3
 
 
 def test_an_empty_query_gives_an_empty_table(filled: Path) -> None:
-    assert warehouse.sql("  ", filled).num_rows == 0
+    assert warehouse.sql("  ", home=filled).num_rows == 0
 
 
 def test_before_the_first_pull_the_message_says_what_to_run(home: Path) -> None:
     assert not warehouse.has_data(home)
-    with pytest.raises(StorageError, match=r"does not exist yet: run `tidemark pull`"):
-        warehouse.sql("SELECT 1", home)
-    Ledger(home)
+    with pytest.raises(StorageError, match=r"does not exist yet. Fix: run `tidemark pull`"):
+        warehouse.sql("SELECT 1", home=home)
+    Metastore(home)
     assert warehouse.has_data(home)
 
 
 def test_a_damaged_file_is_told_with_the_mend(filled: Path) -> None:
     (filled / LINK).resolve().write_bytes(b"\x5a" * 9000)
     with pytest.raises(StorageError, match="run `tidemark rebuild`"):
-        warehouse.sql("SELECT 1", filled)
+        warehouse.sql("SELECT 1", home=filled)
 
 
 def test_status_counts_rows_files_and_holes(filled: Path) -> None:
-    time = StreamState((Interval(NOON, NOON + 5),), (Interval(0, 9),), "time", wanted_from=0)
+    time = StreamState((Interval(NOON, NOON + 5),), lost((0, 9)), "time", wanted_from=0)
     store(filled, CANDLES, [row(CANDLES, 0)], state=time)
     found = {s.stream: s for s in warehouse.status(filled)}
     trades, candles = found[TRADES], found[CANDLES]

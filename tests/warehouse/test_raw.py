@@ -9,11 +9,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from schemas import StreamId
 from warehouse import StorageError, raw
-from warehouse.ledger import StreamId
 from warehouse.raw import RawAnswer, RawWriter, load, scan
 
-STREAM = StreamId("bitexbit", "candles", "BTC-USD:5m")
+STREAM = StreamId("bitexbit", "candles", "BTC-USD", timeframe="5m")
 NOON = 1_768_046_400_000_000  # 2026-01-10T12:00:00Z
 ODD = [b"", b"[]", b'{"a": "\xc3\xa9 \xf0\x9f\x98\x80 \\u0000"}', b"\xff\xfe\x00", b"x" * 200_000]
 
@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(
 CHILD = """
 import sys
 from pathlib import Path
-from warehouse.ledger import StreamId
+from schemas import StreamId
 from warehouse.raw import RawAnswer, RawWriter
 writer = RawWriter(Path(sys.argv[1]))
 for n in range(50):

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import warehouse
+from schemas import RejectedRow
 from tests.warehouse.tools import (
     DAY,
     NOON,
@@ -30,9 +31,8 @@ from tests.warehouse.tools import (
     table,
 )
 from warehouse import StorageError
-from warehouse.lake import StreamWriter
-from warehouse.ledger import Ledger
-from warehouse.quarantine import Refused
+from warehouse.metastore import Metastore
+from warehouse.store import StreamWriter
 
 CAUSES = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -58,7 +58,7 @@ def _failing(real: Callable[..., Any], number: int, at: int = 0) -> Callable[...
 @pytest.fixture
 def stored(home: Path) -> Path:
     store(home, TRADES, [row(TRADES, k) for k in range(1, 5)], state=ids((1, 5)))
-    warehouse.publish(home, Ledger(home))
+    warehouse.publish(home)
     return home
 
 
@@ -79,7 +79,7 @@ def test_a_commit_that_fails_says_why_and_harms_nothing(
             store(stored, TRADES, _new_rows(), state=ids((1, 9)))
     assert "lake/trades" in str(told.value)
     assert lake(stored, "trades") == before
-    assert Ledger(stored).state(TRADES) == ids((1, 5))
+    assert Metastore(stored).state(TRADES) == ids((1, 5))
     assert list(stored.rglob("*.tmp")) == []
     assert store(stored, TRADES, _new_rows(), state=ids((1, 9))).added == 4
     assert_recorded(stored)
@@ -90,10 +90,10 @@ def test_a_commit_that_fails_says_why_and_harms_nothing(
 def test_the_same_writer_goes_on_after_a_failure_between_any_two_files(
     stored: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    monkeypatch.setattr("warehouse.lake.SEGMENT_ROWS", 4)
-    ledger = Ledger(stored)
-    writer = StreamWriter(stored, ledger, TRADES)
-    rows, bad = [table(TRADES, _new_rows())], [Refused("bad", "{}")]
+    monkeypatch.setattr("warehouse.store.SEGMENT_ROWS", 4)
+    metastore = Metastore(stored)
+    writer = StreamWriter(stored, metastore, TRADES)
+    rows, bad = [table(TRADES, _new_rows())], [RejectedRow("bad", "{}")]
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", _failing(os.fsync, errno.ENOSPC, at))
         with pytest.raises(StorageError, match="the disk is full"):
@@ -120,7 +120,7 @@ def _files_no_larger_than(size: int) -> Iterator[None]:
 
 def test_a_write_that_the_operating_system_cuts_short_harms_nothing(stored: Path) -> None:
     before = {p: p.read_bytes() for p in parquet(stored)}
-    writer = StreamWriter(stored, Ledger(stored), TRADES)
+    writer = StreamWriter(stored, Metastore(stored), TRADES)
     with _files_no_larger_than(2_000), pytest.raises(StorageError, match="cannot write"):
         writer.commit([table(TRADES, _new_rows())], ids((1, 9)))
     assert {p: p.read_bytes() for p in parquet(stored)} == before
@@ -143,9 +143,9 @@ def test_a_publish_that_fails_keeps_the_live_version_and_leaves_no_copy(
         else:
             patch.setattr(os, "replace", _failing(os.replace, errno.ENOSPC))
         with pytest.raises(StorageError, match="the disk is full: free some space"):
-            warehouse.publish(stored, Ledger(stored))
+            warehouse.publish(stored)
     assert not list((stored / "versions").glob("*.building*"))
-    assert warehouse.sql("SELECT count(*) AS n FROM trades", stored)["n"][0].as_py() == 4
+    assert warehouse.sql("SELECT count(*) AS n FROM trades", home=stored)["n"][0].as_py() == 4
     assert_published(stored)
 
 
@@ -157,19 +157,19 @@ def test_a_lake_file_that_is_damaged_is_named(stored: Path, content: bytes | Non
     else:
         path.write_bytes(content)
     (path.parent / "touched").touch()
-    with pytest.raises(StorageError, match="Restore it from a backup") as told:
+    with pytest.raises(StorageError, match="Fix: restore it from a backup") as told:
         store(stored, TRADES, _new_rows())
     assert str(path) in str(told.value)
 
 
 def test_a_file_that_vanishes_under_a_writer_is_named(stored: Path) -> None:
-    writer = StreamWriter(stored, Ledger(stored), TRADES)
+    writer = StreamWriter(stored, Metastore(stored), TRADES)
     (path,) = parquet(stored)
     path.unlink()
     with pytest.raises(StorageError, match="is gone"):
         writer.tail(1)
     with pytest.raises(StorageError, match="is gone"):
-        writer.read_range(0, 2**60)
+        writer.between(0, 2**60)
 
 
 def test_a_folder_that_cannot_be_read_is_told_with_the_mend(
@@ -179,4 +179,4 @@ def test_a_folder_that_cannot_be_read_is_told_with_the_mend(
     (path.parent / "touched").touch()
     monkeypatch.setattr(Path, "iterdir", _failing(Path.iterdir, errno.EACCES))
     with pytest.raises(StorageError, match="make the folder writable"):
-        StreamWriter(stored, Ledger(stored), TRADES)
+        StreamWriter(stored, Metastore(stored), TRADES)

@@ -44,7 +44,7 @@ def test_a_changed_duckdb(healthy: Path, statement: str, said: str) -> None:
     result = warehouse.verify(healthy)
     found = [f for f in result.of("error") if f.check == "duckdb"]
     assert found and any(said in f"{f.where}: {f.what}" for f in found)
-    assert {f.mend for f in found} == {"`tidemark rebuild`"}
+    assert {f.fix for f in found} == {"`tidemark rebuild`"}
     assert not [f for f in result.of("error") if f.check != "duckdb"]
     assert warehouse.rebuild(healthy).ok
     assert_clean(healthy)

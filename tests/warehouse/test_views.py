@@ -12,7 +12,6 @@ from tests.warehouse.database import database
 from tests.warehouse.tools import NOON, TRADES, row, store
 from warehouse import catalog
 from warehouse.errors import StorageError
-from warehouse.ledger import Ledger
 from warehouse.views import View, parse, tables_of, views
 
 ARGUMENTS = {"symbol": "'BTC-USD'", "timeframe": "'7m'", "since": "'2026-01-10'"}
@@ -114,41 +113,39 @@ def test_publish_brings_the_views_and_renews_them_when_they_change(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(home, TRADES, [row(TRADES, n) for n in range(3)])
-    ledger = Ledger(home)
-    assert warehouse.publish(home, ledger).changed
+    assert warehouse.publish(home).changed
     assert warehouse.sql("SELECT trades FROM marts.vwap_daily")["trades"].to_pylist() == [3]
-    assert not warehouse.publish(home, ledger).changed
+    assert not warehouse.publish(home).changed
 
     added = parse("views", "three", HEAD + "SELECT 3::BIGINT AS x")
     known = [v for v in views().values() if v.key != "marts.health"]
     monkeypatch.setattr(catalog, "views", lambda: {v.key: v for v in (*known, added)})
     catalog.digest.cache_clear()
     try:
-        published = warehouse.publish(home, ledger)
+        published = warehouse.publish(home)
         assert published.changed
         assert published.rows == published.rows_before
         assert warehouse.sql("FROM three")["x"].to_pylist() == [3]
         with pytest.raises(StorageError, match="health"):
             warehouse.sql("FROM marts.health")
-        assert not warehouse.publish(home, ledger).changed
+        assert not warehouse.publish(home).changed
     finally:
         catalog.digest.cache_clear()
 
 
 def test_a_file_of_other_columns_is_loaded_anew(home: Path) -> None:
     store(home, TRADES, [row(TRADES, n) for n in range(3)])
-    ledger = Ledger(home)
-    warehouse.publish(home, ledger)
+    warehouse.publish(home)
     with duckdb.connect(os.path.realpath(home / warehouse.LINK)) as db:
         db.execute("ALTER TABLE trades DROP COLUMN cost")
         db.execute("COMMENT ON TABLE _tidemark.loaded IS 'of another version'")
-    assert warehouse.publish(home, ledger).changed
+    assert warehouse.publish(home).changed
     assert warehouse.sql("SELECT count(cost) AS n FROM trades")["n"].to_pylist() == [3]
 
 
 def test_views_work_in_an_attached_file(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 0, time=NOON)])
-    warehouse.publish(home, Ledger(home))
+    warehouse.publish(home)
     with duckdb.connect() as db:
         db.execute(f"ATTACH '{os.path.realpath(home / warehouse.LINK)}' AS held (READ_ONLY)")
         for view in views().values():

@@ -6,18 +6,17 @@ import pyarrow.parquet as pq
 import pytest
 
 import warehouse
+from schemas import RejectedRow
 from tests.warehouse.tools import TRADES, row, store
 from warehouse import blank, files
-from warehouse.ledger import Ledger
-from warehouse.quarantine import Refused
 
-WIDE = [Refused("odd", f"{n}:" + f"{n:04}" * 2500) for n in range(1000)]
+WIDE = [RejectedRow("odd", f"{n}:" + f"{n:04}" * 2500) for n in range(1000)]
 """10 MB in all."""
 
 
 def test_a_row_group_holds_few_wide_rows(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_GROUP_BYTES", 2**21)
-    store(home, TRADES, [row(TRADES, n) for n in range(3)], refused=WIDE)
+    store(home, TRADES, [row(TRADES, n) for n in range(3)], rejected=WIDE)
     (wide,) = (home / "lake" / "quarantine").rglob("*.parquet")
     (narrow,) = (home / "lake" / "trades").rglob("*.parquet")
     assert pq.ParquetFile(narrow).num_row_groups == 1
@@ -30,8 +29,8 @@ def test_a_row_group_beyond_the_usual_memory_is_loaded(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "_GROUP_BYTES", 2**40)
-    store(home, TRADES, [row(TRADES, n) for n in range(3)], refused=WIDE)
+    store(home, TRADES, [row(TRADES, n) for n in range(3)], rejected=WIDE)
     monkeypatch.setitem(blank.LOADING, "memory_limit", "12MB")
-    assert warehouse.publish(home, Ledger(home)).rows["quarantine"] == len(WIDE)
+    assert warehouse.publish(home).rows["quarantine"] == len(WIDE)
     found = warehouse.sql("SELECT sum(length(payload)) AS n FROM quarantine")["n"].to_pylist()
     assert found == [sum(len(refused.payload) for refused in WIDE)]

@@ -12,23 +12,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import warehouse
-from schemas import DATASETS, dataset
+from schemas import DATASETS, RejectedRow, StreamId, dataset
 from warehouse.costs import cost
-from warehouse.coverage import Interval
-from warehouse.lake import Committed, StreamWriter
-from warehouse.ledger import Ledger, StreamId, StreamState
-from warehouse.quarantine import Refused
-from warehouse.reconcile import is_changed
+from warehouse.intervals import Interval, Unshown
+from warehouse.metastore import Metastore
+from warehouse.recovery import is_changed
+from warehouse.state import StreamState
+from warehouse.store import Committed, Store
 
 DAY = 86_400_000_000
 NOON = int(datetime(2024, 8, 8, 12, tzinfo=UTC).timestamp()) * 1_000_000
 """Microseconds of 2024-08-08T12:00Z."""
 TRADES = StreamId("x", "trades", "BTC-USD")
-CANDLES = StreamId("x", "candles", "BTC-USD:5m")
-HOURLY = StreamId("x", "candles", "BTC-USD:1h")
+CANDLES = StreamId("x", "candles", "BTC-USD", timeframe="5m")
+HOURLY = StreamId("x", "candles", "BTC-USD", timeframe="1h")
 TICKERS = StreamId("x", "tickers", "BTC-USD")
-FILLS = StreamId("x", "account_trades", "main")
-TRANSFERS = StreamId("x", "account_transactions", "main")
+FILLS = StreamId("x", "account_trades", account="main")
+TRANSFERS = StreamId("x", "account_transactions", account="main")
 STREAMS = (TRADES, CANDLES, TICKERS, FILLS, TRANSFERS)
 
 Row = dict[str, Any]
@@ -83,18 +83,22 @@ def ids(*bounds: tuple[int, int]) -> StreamState:
     return StreamState(tuple(Interval(low, high, low, high - 1, NOON) for low, high in bounds))
 
 
+def lost(*bounds: tuple[int, int]) -> tuple[Unshown, ...]:
+    """Stretches that count as lost."""
+    return tuple(Unshown(low, high, NOON, NOON, 2, True) for low, high in bounds)
+
+
 def store(
     home: Path,
     stream: StreamId,
     *parts: Iterable[Row],
     state: StreamState | None = None,
-    refused: Sequence[Refused] = (),
+    rejected: Sequence[RejectedRow] = (),
 ) -> Committed:
     """One commit by a writer of its own, as a pull makes it."""
-    ledger = Ledger(home)
-    writer = StreamWriter(home, ledger, stream)
     rows = [table(stream, list(part)) for part in parts]
-    return writer.commit(rows, state or ledger.state(stream), refused)
+    with Store(home).open_stream(stream) as writer:
+        return writer.commit(rows, state or writer.state(), rejected)
 
 
 def parquet(home: Path) -> list[Path]:
@@ -117,8 +121,9 @@ def lake(home: Path, name: str) -> list[Row]:
 
 def duck(home: Path, name: str) -> list[Row]:
     """All rows of a table as published, without ``ingested_at``."""
-    exclude = "" if name == "coverage" else "EXCLUDE (ingested_at)"
-    return list(warehouse.sql(f'SELECT * {exclude} FROM "{name}"', home).to_pylist())
+    return list(
+        warehouse.sql(f'SELECT * EXCLUDE (ingested_at) FROM "{name}"', home=home).to_pylist()
+    )
 
 
 def bag(rows: Iterable[Row]) -> "Counter[tuple[tuple[str, str], ...]]":
@@ -127,6 +132,8 @@ def bag(rows: Iterable[Row]) -> "Counter[tuple[tuple[str, str], ...]]":
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Decimal) and not value:
+        return abs(value)  # -0 is the same number
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
@@ -151,10 +158,8 @@ def assert_each_once(home: Path) -> None:
 
 def assert_recorded(home: Path, *streams: StreamId) -> None:
     """The ledger's files of ``streams`` (else all) are those on disk, as they are."""
-    ledger = Ledger(home)
-    with ledger.reading() as db:
-        known = db.execute("SELECT DISTINCT exchange, dataset, stream FROM files").fetchall()
-    records = [r for s in (streams or [StreamId(*k) for k in known]) for r in ledger.files(s)]
+    metastore = Metastore(home)
+    records = [r for s in (streams or metastore.all_streams()) for r in metastore.files(s)]
     if not streams:
         assert {r.path for r in records} == {p.relative_to(home).as_posix() for p in parquet(home)}
     for record in records:
@@ -166,7 +171,7 @@ def assert_recorded(home: Path, *streams: StreamId) -> None:
 
 def assert_published(home: Path) -> None:
     """Publish; afterwards DuckDB holds just what the lake holds."""
-    warehouse.publish(home, Ledger(home))
+    warehouse.publish(home)
     with warehouse.connect(home) as db:
         for name in DATASETS:
             found = db.sql(f'SELECT * EXCLUDE (ingested_at) FROM "{name}"').to_arrow_table()

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack, overload
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import DATASETS, ConfigError, Dataset
-from warehouse import files
+from schemas.times import to_microseconds
+from warehouse import files, paths
 from warehouse.errors import StorageError
 from warehouse.frames import As, check, hand_over
 from warehouse.home import home_of
@@ -93,7 +93,7 @@ def table(
         except FileNotFoundError:  # a pull put other files in its place since they were listed
             continue
     else:
-        raise StorageError(f"{place / files.LAKE / dataset} changes all the time: try again")
+        raise StorageError(f"{place / paths.LAKE / dataset} changes all the time: try again")
     schema = _schema(declared, columns)
     return hand_over(pa.concat_tables(parts) if parts else schema.empty_table(), as_)
 
@@ -132,7 +132,7 @@ def utc(moment: datetime | date | str) -> datetime:
 def _microseconds(moment: Moment) -> int | None:
     if moment is None:
         return None
-    return int(pa.scalar(utc(moment), pa.timestamp("us", "UTC")).value)
+    return to_microseconds(utc(moment))
 
 
 def _files(
@@ -143,9 +143,8 @@ def _files(
 ) -> list[tuple[Path, dict[str, str]]]:
     """The files that can hold matching rows, with their path columns."""
     found = []
-    for path in files.lake_files(home, declared.name):
-        folders = path.relative_to(home / files.LAKE / declared.name).parent.parts
-        hive = {key: unquote(value) for key, _, value in (f.partition("=") for f in folders)}
+    for path in paths.lake_files(home, declared.name):
+        hive = paths.hive_values(path.relative_to(home / paths.LAKE / declared.name).parent.parts)
         if any(hive[name] not in wanted[name] for name in hive if name in wanted):
             continue
         if _can_hold(declared, path.name, wanted, span):
@@ -159,14 +158,13 @@ def _can_hold(
     wanted: dict[str, list[str]],
     span: tuple[int | None, int | None],
 ) -> bool:
-    """Whether the file's name allows rows of the span (and the timeframe)."""
-    period = name.removesuffix(".parquet")
-    for column in declared.stream_columns:
-        value, _, period = period.partition("-")
-        if value not in wanted.get(column, [value]):
-            return False
+    """Whether the file's name allows rows of the span (and the timeframe or market)."""
+    prefix, period, _ = paths.split_stem(declared, name.removesuffix(".parquet"))
+    column = declared.stream_columns[0] if declared.stream_columns else "symbol"
+    if prefix is not None and prefix not in wanted.get(column, [prefix]):
+        return False
     try:
-        low, high = files.period_bounds(declared, period.partition(".")[0])
+        low, high = paths.period_bounds(declared, period)
     except ValueError:  # no file of ours: read it, as every other reader does
         return True
     return (span[0] is None or high > span[0]) and (span[1] is None or low < span[1])

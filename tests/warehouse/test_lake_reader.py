@@ -11,15 +11,14 @@ import pyarrow as pa
 import pytest
 
 import warehouse
-from schemas import DATASETS, ConfigError
+from schemas import DATASETS, ConfigError, StreamId
 from tests.warehouse.tools import DAY, FILLS, NOON, TRADES, row, store
-from warehouse.ledger import Ledger, StreamId
 
 ETH = StreamId("x", "trades", "ETH-USD")
 OTHER = StreamId("y", "trades", "BTC-USD")
-FIVE = StreamId("x", "candles", "BTC-USD:5m")
-HOURLY = StreamId("x", "candles", "BTC-USD:1h")
-SECOND = StreamId("x", "account_trades", "desk")
+FIVE = StreamId("x", "candles", "BTC-USD", timeframe="5m")
+HOURLY = StreamId("x", "candles", "BTC-USD", timeframe="1h")
+SECOND = StreamId("x", "account_trades", account="desk")
 FIRST = datetime(2024, 8, 8, tzinfo=UTC)
 
 
@@ -83,7 +82,7 @@ def test_only_the_account_asked_for_is_opened(filled: Path) -> None:
 
 
 def test_rows_are_those_of_sql(filled: Path) -> None:
-    warehouse.publish(filled, Ledger(filled))
+    warehouse.publish(filled)
     for name in ("trades", "candles", "account_trades"):
         held = warehouse.table(name)
         published = warehouse.sql(f"FROM {name}")
@@ -154,7 +153,7 @@ def test_a_file_that_vanishes_meanwhile_is_looked_for_again(
 
 
 def test_pandas_and_polars_keep_decimals(filled: Path) -> None:
-    warehouse.publish(filled, Ledger(filled))
+    warehouse.publish(filled)
     query = "SELECT price, timestamp, trade_id FROM trades ORDER BY ALL LIMIT 1"
     price = warehouse.sql(query)["price"][0].as_py()
     for frame in (warehouse.sql(query, as_="pandas"), warehouse.table("trades", as_="pandas")):
@@ -170,12 +169,12 @@ def test_pandas_and_polars_keep_decimals(filled: Path) -> None:
 
 
 def test_the_home_is_found(filled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    warehouse.publish(filled, Ledger(filled))
+    warehouse.publish(filled)
     count = "SELECT count(*) AS n FROM trades"
     assert warehouse.sql(count)["n"].to_pylist() == [30]
     monkeypatch.delenv("TIDEMARK_HOME")
-    assert warehouse.sql(count, filled)["n"].to_pylist() == [30]
-    assert warehouse.sql(count, str(filled))["n"].to_pylist() == [30]
+    assert warehouse.sql(count, home=filled)["n"].to_pylist() == [30]
+    assert warehouse.sql(count, home=str(filled))["n"].to_pylist() == [30]
     with pytest.raises(warehouse.StorageError, match="does not exist yet"):
         warehouse.sql(count)
     (tmp_path / "cwd" / "data").symlink_to(filled)

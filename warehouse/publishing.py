@@ -8,20 +8,22 @@ so no reader blocks a load and no load disturbs a reader.
 import os
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from schemas import DATASETS, Dataset, dataset
+from schemas import DATASETS, Dataset, StreamId, dataset
 from warehouse import catalog, files
 from warehouse.blank import LOADING, Config, blank, renew
 from warehouse.coverage_table import coverage_rows
 from warehouse.errors import StorageError, from_os_error
-from warehouse.ledger import Ledger, StreamId
+from warehouse.home import home_of
 from warehouse.locks import exclusive
+from warehouse.metastore import Metastore
+from warehouse.paths import period_bounds
 
 LINK: Final = "warehouse.duckdb"
 VERSIONS: Final = "versions"
@@ -48,34 +50,36 @@ class _Group:
     paths: tuple[str, ...]
 
 
-def publish(home: Path, ledger: Ledger, *, rebuild: bool = False) -> Published:
-    """Bring DuckDB up to the lake and the ledger. Waits while another process publishes.
+def publish(home: Path | str | None = None, *, rebuild: bool = False) -> Published:
+    """Bring DuckDB up to the lake and the metastore. Waits while another process publishes.
 
-    ``rebuild`` starts from nothing. A damaged version is rebuilt without being asked.
+    ``home``: else ``TIDEMARK_HOME``, else ``./data``. ``rebuild`` starts from nothing. A damaged
+    version is rebuilt without being asked.
     Raises ``StorageError``; the version that was live stays live.
     """
-    with exclusive(home, "publish"):
+    home = home_of(home)
+    with closing(Metastore(home)) as metastore, exclusive(home, "publish"):
         try:
-            return _with_little_memory(home, ledger, rebuild)
+            return _with_little_memory(home, metastore, rebuild)
         except duckdb.Error as error:
             if rebuild or "No space left" in str(error):
                 raise StorageError(f"cannot publish {home / LINK}: {error}") from error
             try:  # a damaged version or a lake file that vanished: the lake is the truth
-                return _with_little_memory(home, ledger, rebuild=True)
+                return _with_little_memory(home, metastore, rebuild=True)
             except duckdb.Error as again:
                 raise StorageError(f"cannot publish {home / LINK}: {again}") from again
         except OSError as error:
             raise from_os_error(error, "cannot publish", home / LINK) from error
 
 
-def _with_little_memory(home: Path, ledger: Ledger, rebuild: bool) -> Published:
+def _with_little_memory(home: Path, metastore: Metastore, rebuild: bool) -> Published:
     try:
-        return _publish(home, ledger, rebuild, LOADING)
+        return _publish(home, metastore, rebuild, LOADING)
     except duckdb.OutOfMemoryException:  # rows wider than usual: what DuckDB takes by itself
-        return _publish(home, ledger, rebuild, {**LOADING, "memory_limit": "80%"})
+        return _publish(home, metastore, rebuild, {**LOADING, "memory_limit": "80%"})
 
 
-def _publish(home: Path, ledger: Ledger, rebuild: bool, loading: Config) -> Published:
+def _publish(home: Path, metastore: Metastore, rebuild: bool, loading: Config) -> Published:
     link = home / LINK
     folder = home / VERSIONS
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +90,7 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool, loading: Config) -> Publ
     )
     target = folder / f"warehouse-{number:08d}.duckdb"
     building = target.with_suffix(".building")
-    if current is not None and not is_outdated(current, ledger):
+    if current is not None and not is_outdated(current, metastore):
         counts = _counts(current)
         return Published(link, False, counts, counts)
     try:
@@ -101,7 +105,7 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool, loading: Config) -> Publ
             if current is not None:
                 renew(db)
                 before = _row_counts(db)
-            _apply(db, home, ledger)
+            _apply(db, home, metastore)
             after = _row_counts(db)
             db.execute("CHECKPOINT")
         _fsync(building)
@@ -117,13 +121,13 @@ def _publish(home: Path, ledger: Ledger, rebuild: bool, loading: Config) -> Publ
     return Published(link, True, before, after)
 
 
-def _apply(db: duckdb.DuckDBPyConnection, home: Path, ledger: Ledger) -> None:
+def _apply(db: duckdb.DuckDBPyConnection, home: Path, metastore: Metastore) -> None:
     """One transaction: changed groups, coverage, and the mark up to which changes are in."""
-    identity = ledger.identity()
+    identity = metastore.identity()
     mark, loaded = _mark(db, identity)
-    # coverage first: rows committed while this runs may be in, but a claim never precedes its rows
-    state_mark, coverage = ledger.state_mark(), coverage_rows(ledger)
-    groups, newest = _changed(ledger, mark)
+    # coverage first: rows committed while this runs may be in, but coverage never precedes rows
+    state_mark, coverage = metastore.state_mark(), coverage_rows(metastore)
+    groups, newest = _changed(metastore, mark)
     db.execute("BEGIN")
     for declared in DATASETS.values():
         mine = [g for g in groups if g.dataset is declared]
@@ -165,69 +169,50 @@ def _load(
 def _where(declared: Dataset, group: _Group) -> tuple[str, list[object]]:
     """The rows that the files of ``group`` hold, and no others."""
     if declared.name == "quarantine":
-        return "exchange = ? AND dataset = ?", [
-            group.stream.exchange,
-            group.stream.stream.partition(".")[0],
-        ]
-    terms, values = ["exchange = ?"], [group.stream.exchange]
-    if declared.partition[1:]:
-        terms.append(f"{declared.partition[1]} = ?")
-        values.append(group.stream.part)
-    if declared.stream_columns:
-        terms.append(f"{declared.stream_columns[0]} = ?")
-        values.append(group.stream.timeframe or "")
-    low, high = files.period_bounds(declared, group.period)
+        return "exchange = ? AND dataset = ?", [group.stream.exchange, group.stream.source]
+    terms: list[str] = []
+    values: list[object] = []
+    for column in ("exchange", "symbol", "account", "timeframe"):
+        value = getattr(group.stream, column)
+        if value is not None:
+            terms.append(f"{column} = ?")
+            values.append(value)
+    low, high = period_bounds(declared, group.period)
     terms.append(f"{declared.time_column} >= make_timestamptz(?)")
     terms.append(f"{declared.time_column} < make_timestamptz(?)")
     return " AND ".join(terms), [*values, low, high]
 
 
-def _changed(ledger: Ledger, mark: int) -> tuple[list[_Group], int]:
+def _changed(metastore: Metastore, mark: int) -> tuple[list[_Group], int]:
     """Groups with a file written after ``mark``, and the newest change there is."""
-    newest = ledger.newest_change()
-    with ledger.reading() as db:
-        rows = db.execute(
-            "WITH news AS ("
-            " SELECT exchange, dataset, stream, period FROM files WHERE change > ?"
-            " UNION SELECT exchange, dataset, stream, period FROM emptied WHERE change > ?"
-            "), touched AS ("
-            " SELECT * FROM news"
-            " UNION SELECT f.exchange, f.dataset, f.stream, f.period FROM files f"
-            # all quarantine streams of a dataset share their rows' key: loaded together
-            "  WHERE f.dataset = 'quarantine' AND f.exchange IN"
-            "   (SELECT exchange FROM news WHERE dataset = 'quarantine')"
-            ") SELECT exchange, dataset, stream, period, path FROM touched"
-            " LEFT JOIN files USING (exchange, dataset, stream, period)"
-            " ORDER BY dataset, exchange, stream, period, path",
-            (mark, mark),
-        ).fetchall()
-    groups: dict[tuple[str, str, str, str], list[str]] = {}
-    for *key, path in rows:
-        groups.setdefault(tuple(key), []).extend([path] if path else [])
+    newest = metastore.newest_change()
+    groups: dict[tuple[StreamId, str], list[str]] = {}
+    for stream, period, path in metastore.changed_files(mark):
+        groups.setdefault((stream, period), []).extend([path] if path else [])
     return [
-        _Group(dataset(name), StreamId(exchange, name, stream), period, tuple(paths))
-        for (exchange, name, stream, period), paths in groups.items()
+        _Group(dataset(stream.dataset), stream, period, tuple(found))
+        for (stream, period), found in groups.items()
     ], newest
 
 
 def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
     """The newest change loaded, and whether anything is.
 
-    After another ledger than this one, all that this one knows is loaded anew.
+    After another metastore than this one, all that this one knows is loaded anew.
     """
-    row = db.execute("SELECT change, ledger FROM _tidemark.loaded").fetchone()
+    row = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchone()
     if row is None:
         return 0, False
     return (row[0] if row[1] == identity else 0), True
 
 
-def is_outdated(current: Path, ledger: Ledger) -> bool:
-    """Whether the version ``current`` lacks anything that lake, ledger or program now have."""
+def is_outdated(current: Path, metastore: Metastore) -> bool:
+    """Whether the version ``current`` lacks anything that lake, metastore or program now have."""
     with duckdb.connect(str(current), read_only=True) as db:
-        row = db.execute("SELECT change, state, ledger FROM _tidemark.loaded").fetchone()
+        row = db.execute("SELECT * FROM _tidemark.loaded").fetchone()
         if not catalog.is_current(db):
             return True
-    return row != (ledger.newest_change(), ledger.state_mark(), ledger.identity())
+    return row != (metastore.newest_change(), metastore.state_mark(), metastore.identity())
 
 
 def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:

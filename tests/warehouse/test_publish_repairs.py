@@ -7,12 +7,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from schemas import RejectedRow, StreamId
 from tests.warehouse.publishing import MANY, all_streams, commit, publish, versions
 from tests.warehouse.tools import CANDLES, FILLS, TRADES, assert_published, bag, duck, row, store
 from warehouse import LINK, StorageError
-from warehouse.ledger import Ledger, StreamId
-from warehouse.ledger_file import FILE_NAME
-from warehouse.quarantine import Refused
+from warehouse.metastore import FILE_NAME, Metastore
 
 
 def _overwrite(home: Path) -> None:
@@ -74,7 +73,7 @@ def test_a_damaged_version_is_built_anew(home: Path, harm: Callable[[Path], None
 def test_a_file_deleted_from_the_lake_leaves_the_tables_too(home: Path, stream: StreamId) -> None:
     all_streams(home)
     publish(home)
-    (home / Ledger(home).files(stream)[0].path).unlink()
+    (home / Metastore(home).files(stream)[0].path).unlink()
     store(home, stream, [])  # the next writer of the stream notices
     assert_published(home)
     commit(home, stream, [(1, 0)], 0)
@@ -86,7 +85,7 @@ def test_a_quarantine_file_deleted_from_the_lake_leaves_the_others(home: Path) -
     publish(home)
     path = home / "lake" / "quarantine" / "exchange=x" / "trades.BTC-USD.parquet"
     path.unlink()
-    store(home, TRADES, [], refused=[Refused("new", "{9}")])
+    store(home, TRADES, [], rejected=[RejectedRow("new", "{9}")])
     assert_published(home)
     assert "{9}" in {r["payload"] for r in duck(home, "quarantine")}
 
@@ -96,14 +95,14 @@ def test_a_publish_without_a_lake_file_fails_clearly_and_keeps_the_live_version(
     publish(home)
     live = (home / LINK).resolve()
     commit(home, TRADES, [(2, 0)], 0)
-    (home / Ledger(home).files(TRADES)[0].path).unlink()
+    (home / Metastore(home).files(TRADES)[0].path).unlink()
     with pytest.raises(StorageError, match="cannot publish"):
         publish(home)
     assert (home / LINK).resolve() == live and len(duck(home, "trades")) == 4
     assert not list((home / "versions").glob("*.building*"))
 
 
-def test_a_lost_ledger_loses_no_row_and_what_comes_after_is_loaded(home: Path) -> None:
+def test_a_lost_metastore_loses_no_row_and_what_comes_after_is_loaded(home: Path) -> None:
     all_streams(home)
     for key in range(6):
         store(home, TRADES, [row(TRADES, 100 + key)])

@@ -10,11 +10,14 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import dataset, timeframe_us
+from schemas import Dataset, StreamId, dataset, timeframe_us
 from warehouse import candles, files
-from warehouse.ledger import Ledger, StreamId, StreamState
-from warehouse.verify.report import Verification
-from warehouse.verify.rows import Facts
+from warehouse.merge import in_order
+from warehouse.metastore import Metastore
+from warehouse.state import StreamState
+from warehouse.store import StreamReader
+from warehouse.verification.report import Verification
+from warehouse.verification.rows import Facts
 
 _FIGURES: Final = ("open", "high", "low", "close", "volume")
 _BASE: Final = timeframe_us("5m")
@@ -23,34 +26,34 @@ Span = tuple[int, int]
 
 
 def compare_candles(
-    home: Path, ledger: Ledger, facts: Mapping[StreamId, Facts], report: Verification
+    home: Path, metastore: Metastore, facts: Mapping[StreamId, Facts], report: Verification
 ) -> None:
     """Compare the final candles of every market of which trades are held too."""
     for stream, held in facts.items():
         if stream.dataset != "trades" or held.bad:
             continue
         mine = [
-            (other, ledger.state(other))
+            (other, metastore.state(other))
             for other, theirs in facts.items()
             if other.dataset == "candles" and not theirs.bad
-            if (other.exchange, other.part) == (stream.exchange, stream.part)
+            if (other.exchange, other.symbol) == (stream.exchange, stream.symbol)
         ]
         wanted = {
             other: spans
             for other, state in mine
-            if (spans := _common(home, ledger, stream, held, other, state))
+            if (spans := _common(home, metastore, stream, other, state))
         }
         if wanted:
             _compare_market(home, held, facts, wanted, report)
 
 
 def _common(
-    home: Path, ledger: Ledger, trades: StreamId, held: Facts, candle: StreamId, state: StreamState
+    home: Path, metastore: Metastore, trades: StreamId, candle: StreamId, state: StreamState
 ) -> list[Span]:
     """Openings where both trades and candles are complete."""
     step = timeframe_us(candle.timeframe or "")
-    records = list(held.records.values())
-    whole = candles.whole(home, ledger.state(trades), records, step, with_open=False)
+    reader = StreamReader(home, metastore, trades)
+    whole = candles.whole(reader.state(), reader.time_of, step, with_open=False)
     return [
         (max(low, run.lower), min(high, run.upper))
         for low, high in whole
@@ -70,17 +73,18 @@ def _compare_market(
     days: dict[str, list[Path]] = {}
     for record in held.records.values():
         days.setdefault(record.period, []).append(home / record.path)
-    names = ["trade_id", "timestamp", "price", "amount"]
-    parts = [
-        candles.build(candles.in_order(files.read(declared, p, names) for p in paths), _BASE)
-        for _, paths in sorted(days.items())
-    ]
+    parts = [candles.build(_in_order(declared, paths), _BASE) for _, paths in sorted(days.items())]
     base = pa.concat_tables(parts)
     for stream, spans in wanted.items():
         step = timeframe_us(stream.timeframe or "")
         built = _within(candles.roll_up(base, step), spans)
         stored = _within(_stored(home, facts[stream]), spans)
         _compare_stream(stream, stored, built, report)
+
+
+def _in_order(declared: Dataset, paths: Iterable[Path]) -> pa.Table:
+    names = ["trade_id", "timestamp", "price", "amount"]
+    return in_order(declared, pa.concat_tables(files.read(declared, p, names) for p in paths))
 
 
 def _stored(home: Path, facts: Facts) -> pa.Table:

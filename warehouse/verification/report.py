@@ -1,4 +1,4 @@
-"""What a verification found: checks with their figures, findings with place and mend."""
+"""What a verification found: checks with their figures, findings with place and fix."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -10,10 +10,10 @@ CHECKS: Final = {
     "keys": "no key twice in a dataset",
     "rows": "rows sorted and inside their file's period",
     "values": "values as contracted (no nulls, enumerations, cost, candles)",
-    "records": "ledger's file records equal the files",
-    "claims": "ledger's claims agree with the rows",
+    "records": "the metastore's file records equal the files",
+    "claims": "recorded coverage agrees with the rows",
     "duckdb": "DuckDB equals the lake (columns, counts, checksums)",
-    "coverage": "DuckDB's coverage equals the ledger",
+    "coverage": "DuckDB's coverage equals the metastore",
     "candles": "candles built again from trades",
 }
 """Every check, in the order in which it is reported."""
@@ -31,10 +31,10 @@ class Finding:
     check: str
     where: str
     what: str
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f". Mend: {self.mend}" if self.mend else "")
+        return f"{self.where}: {self.what}" + (f". Fix: {self.fix}" if self.fix else "")
 
 
 @dataclass
@@ -61,12 +61,12 @@ class Verification:
         for name, value in figures.items():
             sums[name] = sums.get(name, 0) + value
 
-    def error(self, check: str, where: object, what: str, mend: str) -> None:
+    def error(self, check: str, where: object, what: str, fix: str) -> None:
         """Note that something does not agree."""
-        self.findings.append(Finding("error", check, str(where), what, mend))
+        self.findings.append(Finding("error", check, str(where), what, fix))
 
     def healed(self, check: str, where: object, what: str) -> None:
-        """Note that something was mended."""
+        """Note that something was repaired."""
         self.findings.append(Finding("healed", check, str(where), what))
 
     def note(self, check: str, where: object, what: str) -> None:

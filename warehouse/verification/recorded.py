@@ -1,7 +1,7 @@
-"""Compare the ledger with what the files of one stream hold, and mend what is safe.
+"""Compare the metastore with what the files of one stream hold, and repair what is safe.
 
-Safe is: to adopt rows that no record names (a crash between file and ledger), and to set what is
-derived from the rows alone. Never is a claim added here.
+Safe is: to adopt rows that no record names (a crash between file and metastore), and to set what
+is derived from the rows alone. Coverage is never added here.
 """
 
 from dataclasses import replace
@@ -12,72 +12,73 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import TIMEFRAMES, Dataset, Period, dataset
-from warehouse import files
-from warehouse.coverage import Interval
+from schemas import TIMEFRAMES, Dataset, Period, StreamId, dataset
+from warehouse import files, paths
 from warehouse.errors import StorageError
 from warehouse.heal import fresh_state, unsettled_rows
-from warehouse.ledger import FileRecord, Ledger, StreamId, StreamState
-from warehouse.quarantine import quarantine_stream
-from warehouse.unclaim import shrank, unclaim
-from warehouse.verify.report import Verification
-from warehouse.verify.rows import Facts, same_rows
+from warehouse.ids import integers
+from warehouse.intervals import Interval
+from warehouse.invalidate import invalidate, shrank
+from warehouse.metastore import FileRecord, Metastore
+from warehouse.state import StreamState
+from warehouse.verification.report import Verification
+from warehouse.verification.rows import Facts, same_rows
 
-MEND: Final = (
-    "run `tidemark rebuild`, which takes back what can no longer be claimed, then `tidemark pull`, "
-    "which proves it again"
+FIX: Final = (
+    "run `tidemark rebuild`, which invalidates coverage without rows, then `tidemark pull`, which "
+    "proves it again"
 )
 
 
 def check_stream(
-    home: Path, ledger: Ledger, facts: Facts, report: Verification, *, mend: bool
+    home: Path, metastore: Metastore, facts: Facts, report: Verification, *, repair: bool
 ) -> None:
-    """All that the ledger says of one stream. ``mend``: records and claims follow the rows."""
-    known = {r.path: r for r in ledger.files(facts.stream)}
-    state = _readable_state(ledger, facts, report, mend=mend)
+    """All that is recorded of one stream. ``repair``: records and coverage follow the rows."""
+    known = {r.path: r for r in metastore.files(facts.stream)}
+    state = _readable_state(metastore, facts, report, repair=repair)
     gone: list[FileRecord] = []
-    taken = _adoptable(home, facts, known, gone, report, mend=mend)
-    if mend and gone:
+    taken = _adoptable(home, facts, known, gone, report, repair=repair)
+    if repair and gone:
         left = [r for r in facts.records.values() if r.path not in {g.path for g in gone}]
-        state = unclaim(home, facts.declared, facts.stream, state, gone, left)
-        report.healed("claims", facts.stream, "no longer claims what its files lack")
-        ledger.record(facts.stream, state)
+        state = invalidate(home, facts.stream, state, gone, left)
+        report.healed("claims", facts.stream, "coverage that its files lack was invalidated")
+        metastore.record(facts.stream, state)
         unreadable = [r for p, r in known.items() if p in facts.bad and p not in facts.records]
-        ledger.adopt(facts.stream, [*facts.records.values(), *unreadable], [])
-    if ledger_state(ledger, facts.stream) is None:
-        return  # nothing can be recorded until it is mended
-    mended = _check_state(home, ledger, facts, state, report, mend=mend)
-    if taken or mended != ledger_state(ledger, facts.stream) or _is_new(ledger, facts):
-        ledger.record(facts.stream, mended, taken)
-    for record in ledger.files(facts.stream):
+        metastore.adopt(facts.stream, [*facts.records.values(), *unreadable], [])
+    if recorded_state(metastore, facts.stream) is None:
+        return  # nothing can be recorded until it is repaired
+    checked = _check_state(home, metastore, facts, state, report, repair=repair)
+    if taken or checked != recorded_state(metastore, facts.stream) or _is_new(metastore, facts):
+        metastore.record(facts.stream, checked, taken)
+    for record in metastore.files(facts.stream):
         facts.changes[record.period] = max(facts.changes.get(record.period, 0), record.change)
     report.count("records", files=len(facts.records) + len(gone))
 
 
-def ledger_state(ledger: Ledger, stream: StreamId) -> StreamState | None:
+def recorded_state(metastore: Metastore, stream: StreamId) -> StreamState | None:
     """The state as recorded; ``None`` where the record makes no sense."""
     try:
-        return ledger.state(stream)
+        return metastore.state(stream)
     except ValueError:
         return None
 
 
-def _is_new(ledger: Ledger, facts: Facts) -> bool:
-    return bool(facts.records) and not ledger.is_registered(facts.stream)
+def _is_new(metastore: Metastore, facts: Facts) -> bool:
+    return bool(facts.records) and not metastore.is_registered(facts.stream)
 
 
 def _readable_state(
-    ledger: Ledger, facts: Facts, report: Verification, *, mend: bool
+    metastore: Metastore, facts: Facts, report: Verification, *, repair: bool
 ) -> StreamState:
-    state = ledger_state(ledger, facts.stream)
+    state = recorded_state(metastore, facts.stream)
     if state is None:
-        what = "the ledger holds an interval that ends before it begins"
-        if mend:
-            ledger.drop_claims(facts.stream)
-            report.healed("claims", facts.stream, f"{what}: the stream claims nothing any more")
+        what = "the metastore holds an interval that ends before it begins"
+        if repair:
+            metastore.drop_coverage(facts.stream)
+            report.healed("claims", facts.stream, f"{what}: the coverage of the stream is dropped")
         else:
-            report.error("claims", facts.stream, what, MEND)
-        return StreamState(unit="id" if facts.declared.integer_id else "time")
+            report.error("claims", facts.stream, what, FIX)
+        return StreamState(unit="id" if facts.declared.id_column else "time")
     return state
 
 
@@ -88,18 +89,18 @@ def _adoptable(
     gone: list[FileRecord],
     report: Verification,
     *,
-    mend: bool,
+    repair: bool,
 ) -> list[FileRecord]:
     """Records to write; ``gone`` receives the recorded files that lack rows now."""
     taken: list[FileRecord] = []
     for path, before in known.items():
         now = facts.records.get(path)
         if path in facts.bad:
-            continue  # found fault with already
+            continue  # reported already
         if now is None or (shrank(before, now) and now.mtime_ns != before.mtime_ns):
             what = "is gone" if now is None else f"held {before.rows} rows and holds {now.rows}"
-            if not mend:
-                report.error("records", path, f"{what}, and the ledger claims its rows", MEND)
+            if not repair:
+                report.error("records", path, f"{what}, and its rows are recorded", FIX)
             gone.append(before)
         elif not same_rows(before, now):
             if now.mtime_ns != before.mtime_ns and _is_ours(home, facts, before):
@@ -108,18 +109,18 @@ def _adoptable(
                     "records", path, f"{rows} row(s) adopted that a crash left unrecorded"
                 )
                 taken.append(now)
-            elif mend:
-                report.healed("records", path, "the ledger's record of the file was set right")
+            elif repair:
+                report.healed("records", path, "the record of the file was corrected")
                 taken.append(now)
                 if shrank(before, now):
                     gone.append(before)
             else:
-                what = f"has {now.rows} rows, the ledger's record says {before.rows}"
+                what = f"has {now.rows} rows, the record says {before.rows}"
                 if now.rows == before.rows:
-                    what = "has other keys or times than the ledger's record says"
+                    what = "has other keys or times than the record says"
                 report.error("records", path, what, "`tidemark rebuild`")
         elif now.bytes != before.bytes:
-            if mend or _is_ours(home, facts, before):
+            if repair or _is_ours(home, facts, before):
                 report.healed("records", path, "restated rows adopted that a crash left unrecorded")
                 taken.append(now)
             else:
@@ -135,10 +136,10 @@ def _adoptable(
         report.healed(
             "records",
             facts.stream,
-            f"{len(unrecorded)} file(s) that the ledger did not know adopted, {rows} rows",
+            f"{len(unrecorded)} file(s) that the metastore did not know adopted, {rows} rows",
         )
     for path in facts.bad & set(facts.records) - set(known):
-        report.note("records", path, "is not adopted into the ledger")
+        report.note("records", path, "is not adopted into the metastore")
     return [*taken, *unrecorded]
 
 
@@ -151,15 +152,15 @@ def _is_ours(home: Path, facts: Facts, before: FileRecord) -> bool:
 
 def _check_state(
     home: Path,
-    ledger: Ledger,
+    metastore: Metastore,
     facts: Facts,
     state: StreamState,
     report: Verification,
     *,
-    mend: bool,
+    repair: bool,
 ) -> StreamState:
     """Intervals, newest time and unsettled rows against the rows; the state as it should be."""
-    if _is_new(ledger, facts):
+    if _is_new(metastore, facts):
         state = fresh_state(home, facts.stream, list(facts.records.values()))
     if facts.bad:
         return state  # half of the rows may be missing: nothing to compare with
@@ -170,14 +171,14 @@ def _check_state(
         report.count("claims", intervals=1)
         if problem is None:
             kept.append(run)
-        elif mend:
-            report.healed("claims", facts.stream, f"{problem}: claimed no more")
+        elif repair:
+            report.healed("claims", facts.stream, f"{problem}: invalidated")
         else:
             kept.append(run)
-            report.error("claims", facts.stream, problem, MEND)
+            report.error("claims", facts.stream, problem, FIX)
     report.count("claims", lost=len(state.lost))
     state = replace(state, complete=tuple(kept))
-    return _derived(home, ledger, facts, state, report)
+    return _derived(home, metastore, facts, state, report)
 
 
 def _problems(
@@ -187,7 +188,7 @@ def _problems(
     found: list[tuple[str | None, Interval]] = []
     before: Interval | None = None
     for run in state.complete:
-        name = f"the interval {run.lower}..{run.upper - 1} that it claims"
+        name = f"the complete interval {run.lower}..{run.upper - 1}"
         problem = None
         if before is not None and run.lower <= before.upper:
             problem = f"{name} meets the one before"
@@ -218,7 +219,7 @@ def _problems(
 
 
 def _derived(
-    home: Path, ledger: Ledger, facts: Facts, state: StreamState, report: Verification
+    home: Path, metastore: Metastore, facts: Facts, state: StreamState, report: Verification
 ) -> StreamState:
     """What follows from the rows alone is set to what they say."""
     declared, held = facts.declared, list(facts.records.values())
@@ -227,19 +228,21 @@ def _derived(
         return state
     highest = newest or 0
     if facts.stream.timeframe:  # candles built from trades are as new as the trades
-        trades = ledger_state(ledger, StreamId(facts.stream.exchange, "trades", facts.stream.part))
+        trades = recorded_state(
+            metastore, StreamId(facts.stream.exchange, "trades", facts.stream.symbol)
+        )
         known = trades.newest_at if trades is not None else None
         highest = max(highest + TIMEFRAMES[facts.stream.timeframe] - 1, known or 0)
     is_known = newest is not None or facts.stream.timeframe is not None  # no whole candle yet
     agrees = is_known and (newest or 0) <= state.newest_at <= highest
     if not agrees and not _quarantined(home, facts.stream):
-        report.healed("claims", facts.stream, "the time of its newest row was set right")
+        report.healed("claims", facts.stream, "the time of its newest row was corrected")
         state = replace(state, newest_at=newest)
     if state.unit == "id" and "status" in declared.file_schema.names:
         waiting = unsettled_rows(home, declared, held)
         report.count("claims", unsettled=len(waiting))
         if waiting != state.unsettled:
-            report.healed("claims", facts.stream, "its list of unsettled rows was set right")
+            report.healed("claims", facts.stream, "its list of unsettled rows was corrected")
             state = replace(state, unsettled=waiting)
     return state
 
@@ -274,20 +277,22 @@ class _Rows:
         if record.path not in self._read:
             names = [self._declared.time_column]
             if self._by_id:
-                names.append(self._declared.key[-1])
+                names.append(self._declared.id_column or self._declared.key[-1])
             table = files.read(self._declared, self._home / record.path, names)
             times = pc.cast(table.column(0), pa.int64()).to_numpy()
-            keys = pc.cast(table.column(1), pa.int64()).to_numpy() if self._by_id else times
+            numbers = integers(table.column(1)) if self._by_id else None
+            keys = times if numbers is None else numbers.to_numpy()
             self._read = {record.path: (keys, times)}
         return self._read[record.path]
 
 
 def _quarantined(home: Path, stream: StreamId) -> str:
     """All payloads that were refused in this stream, one after the other."""
-    target = quarantine_stream(stream)
+    if stream.source:
+        return ""
+    target = paths.quarantine_of(stream)
     declared = dataset(target.dataset)
-    stem = files.stem(declared, target, "all", 0)
-    path = home / files.stream_folder(declared, target) / f"{stem}.parquet"
+    path = home / paths.lake_path(target, "all", 0)
     try:
         return "\n".join(files.read(declared, path, ["payload"]).column(0).to_pylist())
     except (FileNotFoundError, StorageError):  # the check of its own stream says so

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from schemas import dataset
-from warehouse.ledger import Ledger, StreamId, StreamState
-from warehouse.quarantine import Refused
-from warehouse.rewrite import NEWER_US, Rewriter, Rewritten, refused_rows, release
+from schemas import RejectedRow, StreamId, dataset
+from warehouse.metastore import Metastore
+from warehouse.rewrite import NEWER_US, Rewritten, quarantined_rows, release, rewrite
+from warehouse.state import StreamState
+from warehouse.store import Store
 
 NOON = 1_768_046_400_000_000
 DAY = 86_400_000_000
@@ -45,18 +46,27 @@ def trade(number: int, at: int, price: int = 1) -> dict[str, Any]:
 class Lake:
     def __init__(self, home: Path, name: str, stream: str) -> None:
         self.home = home
-        self.ledger = Ledger(home)
-        self.stream = StreamId("wex", name, stream)
+        self.metastore = Metastore(home)
+        field = "account" if dataset(name).is_account else "symbol"
+        self.stream = StreamId("wex", name, **{field: stream})
 
     def rewrite(
-        self, *rows: dict[str, Any], came: int = NOON, refused: Sequence[Refused] = ()
+        self, *rows: dict[str, Any], came: int = NOON, rejected: Sequence[RejectedRow] = ()
     ) -> Rewritten:
-        writer = Rewriter(self.home, self.ledger, self.stream)
-        return writer.rewrite(rows_of(self.stream.dataset, rows, came), StreamState(), refused)
+        table = rows_of(self.stream.dataset, rows, came)
+        with Store(self.home).open_stream(self.stream) as writer:
+            return rewrite(writer, table, StreamState(), rejected)
+
+    def quarantined(self) -> dict[str, str]:
+        with Store(self.home).open_stream(self.stream) as writer:
+            return quarantined_rows(writer)
+
+    def release(self, hashes: set[str]) -> int:
+        with Store(self.home).open_stream(self.stream) as writer:
+            return release(writer, hashes)
 
     def held(self, *columns: str) -> list[tuple[Any, ...]]:
-        writer = Rewriter(self.home, self.ledger, self.stream)
-        table = writer.tail(1000).sort_by([(columns[0], "ascending")])
+        table = Store(self.home).reader(self.stream).tail(1000).sort_by([(columns[0], "ascending")])
         return [tuple(row[c] for c in columns) for row in table.to_pylist()]
 
 
@@ -84,7 +94,7 @@ def test_the_last_row_of_a_file_takes_the_file_with_it(tmp_path: Path) -> None:
     assert lake.rewrite(trade(1, NOON + DAY)) == Rewritten(replaced=1)
     (path,) = (tmp_path / "lake").rglob("*.parquet")
     assert path.name == "2026-01-11.parquet"
-    assert [f.rows for f in lake.ledger.files(lake.stream)] == [2]
+    assert [f.rows for f in lake.metastore.files(lake.stream)] == [2]
 
 
 @pytest.mark.parametrize(("later", "left"), [(NEWER_US, 0), (NEWER_US + 1, 1)])
@@ -113,10 +123,10 @@ def test_rows_that_never_change_are_replaced_whenever_they_were_stored(tmp_path:
 
 def test_release_takes_out_what_is_named(tmp_path: Path) -> None:
     lake = Lake(tmp_path, "trades", "BTC-USD")
-    done = lake.rewrite(refused=[Refused("odd", "a"), Refused("odd", "b")])
+    done = lake.rewrite(rejected=[RejectedRow("odd", "a"), RejectedRow("odd", "b")])
     assert done == Rewritten(quarantined=2)
-    known = {p: h for h, p in refused_rows(tmp_path, lake.ledger, lake.stream).items()}
-    assert release(tmp_path, lake.ledger, lake.stream, {known["a"], "unknown"}) == 1
-    assert [*refused_rows(tmp_path, lake.ledger, lake.stream).values()] == ["b"]
-    assert release(tmp_path, lake.ledger, lake.stream, {known["b"]}) == 1
-    assert refused_rows(tmp_path, lake.ledger, lake.stream) == {}
+    known = {p: h for h, p in lake.quarantined().items()}
+    assert lake.release({known["a"], "unknown"}) == 1
+    assert [*lake.quarantined().values()] == ["b"]
+    assert lake.release({known["b"]}) == 1
+    assert lake.quarantined() == {}

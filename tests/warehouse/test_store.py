@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import dataset
+from schemas import RejectedRow, StreamId, dataset
 from tests.warehouse.tools import (
     CANDLES,
     DAY,
@@ -32,16 +32,16 @@ from tests.warehouse.tools import (
     store,
     table,
 )
-from warehouse.lake import StreamWriter
-from warehouse.ledger import Ledger, StreamId, StreamState
-from warehouse.quarantine import Refused
+from warehouse.metastore import Metastore
+from warehouse.state import StreamState
+from warehouse.store import StreamWriter
 
 SMALL = 5
 
 
 @pytest.fixture
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("warehouse.lake.SEGMENT_ROWS", SMALL)
+    monkeypatch.setattr("warehouse.store.SEGMENT_ROWS", SMALL)
     yield
 
 
@@ -50,7 +50,13 @@ def test_a_commit_stores_every_row_once_and_as_declared(home: Path, stream: Stre
     rows = [row(stream, k, NOON + k * 300_000_000) for k in (3, 1, 2)]
     done = store(home, stream, rows[:2], rows[1:])
     assert (done.added, done.replaced, done.quarantined) == (3, 0, 0)
-    path = dict(zip(dataset(stream.dataset).partition, (stream.exchange, stream.part), strict=True))
+    path = dict(
+        zip(
+            dataset(stream.dataset).partition,
+            (stream.exchange, stream.symbol or stream.account),
+            strict=True,
+        )
+    )
     assert bag(lake(home, stream.dataset)) == bag([path | _exact(stream, r) for r in rows])
     (file,) = parquet(home)
     with file.open("rb") as source:
@@ -71,7 +77,7 @@ def test_a_full_day_grows_segments_and_rows_find_theirs(home: Path, small_segmen
         store(home, TRADES, [row(TRADES, k) for k in keys])
         assert_each_once(home)
         assert_recorded(home)
-    records = sorted(Ledger(home).files(TRADES), key=lambda r: r.min_key or 0)
+    records = sorted(Metastore(home).files(TRADES), key=lambda r: r.min_key or 0)
     for before, after in itertools.pairwise(records):
         assert (before.max_key or 0) < (after.min_key or 0), "segments do not overlap"
     assert [r.rows for r in records] == [4, 6, 4]
@@ -104,11 +110,11 @@ def test_any_commits_give_each_id_once_over_segments_and_days(
     tmp_path_factory: pytest.TempPathFactory, commits: list[list[tuple[int, int]]]
 ) -> None:
     home = tmp_path_factory.mktemp("home")
-    ledger = Ledger(home)
+    metastore = Metastore(home)
     known: dict[str, datetime] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("warehouse.lake.SEGMENT_ROWS", SMALL)
-        writer = StreamWriter(home, ledger, TRADES)
+        patch.setattr("warehouse.store.SEGMENT_ROWS", SMALL)
+        writer = StreamWriter(home, metastore, TRADES)
         for commit in commits:
             rows = [row(TRADES, k, NOON + day * DAY) for k, day in commit]
             done = writer.commit([table(TRADES, rows)], StreamState())
@@ -149,45 +155,43 @@ def test_a_trade_that_contradicts_the_stored_one_is_refused_with_exact_figures(h
 
 
 def test_a_row_refused_again_and_again_is_one_row_of_quarantine(home: Path) -> None:
-    bad = Refused("price is not a number", '{"tid": 1, "price": "x"}')
-    assert store(home, TRADES, refused=[bad, bad]).quarantined == 1
+    bad = RejectedRow("price is not a number", '{"tid": 1, "price": "x"}')
+    assert store(home, TRADES, rejected=[bad, bad]).quarantined == 1
     before = {p: p.stat().st_mtime_ns for p in parquet(home)}
     assert_published(home)
     for reason in ("price is not a number", "worded otherwise by a later version"):
-        assert store(home, TRADES, refused=[Refused(reason, bad.payload)]).quarantined == 0
+        assert store(home, TRADES, rejected=[RejectedRow(reason, bad.payload)]).quarantined == 0
     assert {p: p.stat().st_mtime_ns for p in parquet(home)} == before
     (kept,) = lake(home, "quarantine")
     assert kept["payload"] == bad.payload and kept["reason"] == bad.reason
 
 
 def test_the_same_text_refused_on_two_streams_is_two_rows(home: Path) -> None:
-    bad = Refused("no price", "{}")
+    bad = RejectedRow("no price", "{}")
     for stream in (TRADES, StreamId("x", "trades", "ETH-USD"), CANDLES, HOURLY):
-        assert store(home, stream, refused=[bad]).quarantined == 1
+        assert store(home, stream, rejected=[bad]).quarantined == 1
     assert len(lake(home, "quarantine")) == 4
     assert_each_once(home)
     assert_published(home)
 
 
-def test_tail_and_read_range_see_rows_over_files_and_segments(
+def test_tail_and_between_see_rows_over_files_and_segments(
     home: Path, small_segments: None
 ) -> None:
     for low in (0, 10, 5, 15):
         rows = [row(TRADES, k, NOON + (k // 10) * DAY + k) for k in range(low, low + 5)]
         store(home, TRADES, rows)
-    writer = StreamWriter(home, Ledger(home), TRADES)
+    writer = StreamWriter(home, Metastore(home), TRADES)
     for count in (0, 1, 4, 7, 20, 99):
         got = [int(k) for k in writer.tail(count, ["trade_id"]).column(0).to_pylist()]
         assert got == list(range(20))[20 - min(count, 20) :]
     assert writer.tail(3).schema == dataset("trades").file_schema
     for low, high in ((0, 20), (3, 12), (9, 10), (7, 7), (19, 50)):
-        bounds = [NOON + (k // 10) * DAY + k for k in (low, high)]
-        found = writer.read_range(*bounds).column("trade_id").to_pylist()
+        first, end = (NOON + (k // 10) * DAY + k for k in (low, high))
+        found = writer.between(first, end).column("trade_id").to_pylist()
         assert [int(k) for k in found] == list(range(low, min(high, 20)))
-    empty = StreamWriter(home, Ledger(home), StreamId("x", "trades", "NONE"))
-    assert (
-        empty.tail(5).schema == empty.read_range(0, 2**60).schema == dataset("trades").file_schema
-    )
+    empty = StreamWriter(home, Metastore(home), StreamId("x", "trades", "NONE"))
+    assert empty.tail(5).schema == empty.between(0, 2**60).schema == dataset("trades").file_schema
     assert empty.tail(5, ["trade_id"]).column_names == ["trade_id"]
 
 
@@ -228,7 +232,7 @@ def test_a_crash_of_one_timeframe_is_not_hidden_by_a_commit_of_another(
     if known:
         store(home, CANDLES, [row(CANDLES, 0)])
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "record", lambda *_: 1 / 0)  # the file is there, the record not
+        patch.setattr(Metastore, "record", lambda *_: 1 / 0)  # the file is there, the record not
         with pytest.raises(ZeroDivisionError):
             store(home, CANDLES, [row(CANDLES, 1)])
     store(home, HOURLY, [row(HOURLY, 0)])  # commits to the same folder
@@ -244,7 +248,7 @@ def test_a_crash_within_one_tick_of_the_clock_is_seen_when_the_rows_come_again(
     (path,) = parquet(home)
     seen = path.parent.stat()
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "record", lambda *_: 1 / 0)
+        patch.setattr(Metastore, "record", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             store(home, TRADES, [row(TRADES, 2)])
     os.utime(path.parent, ns=(seen.st_atime_ns, seen.st_mtime_ns))  # a clock of coarse ticks

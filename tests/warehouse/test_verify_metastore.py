@@ -1,4 +1,4 @@
-"""``warehouse.verify`` between lake and ledger: claims, records, and a ledger that is lost."""
+"""``warehouse.verify`` between lake and metastore: coverage, records, a metastore that is lost."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import warehouse
+from schemas import RejectedRow, StreamId
 from tests.warehouse.healthy import (
     COUNT,
     assert_clean,
@@ -24,17 +25,17 @@ from tests.warehouse.healthy import (
     trade_file,
 )
 from tests.warehouse.tools import TRADES, TRANSFERS, duck, store
-from warehouse.ledger import Ledger, StreamId, StreamState
-from warehouse.quarantine import Refused
+from warehouse.metastore import Metastore
+from warehouse.state import StreamState
 
 
 def test_rows_that_a_crash_left_unrecorded_are_adopted_and_published(healthy: Path) -> None:
-    ledger = Ledger(healthy)
-    state, records = ledger.state(TRADES), ledger.files(TRADES)
+    metastore = Metastore(healthy)
+    state, records = metastore.state(TRADES), metastore.files(TRADES)
     store(healthy, TRADES, [trade(COUNT), trade(COUNT + 20)])
-    with ledger._transaction() as db:  # as if the process had died before the ledger's commit
+    with metastore._transaction() as db:  # as if the process had died before the ledger's commit
         db.execute("DELETE FROM files WHERE dataset = 'trades'")
-    ledger.record(TRADES, state, records)
+    metastore.record(TRADES, state, records)
     result = warehouse.verify(healthy)
     assert errors(result) == []
     assert any("records" in line and "2 file(s)" in line for line in healed(result))
@@ -60,7 +61,7 @@ def test_an_edited_interval(healthy: Path, statement: str, said: str) -> None:
     rebuilt = warehouse.rebuild(healthy)
     assert rebuilt.ok
     assert any("claim" in line for line in healed(rebuilt))
-    assert Ledger(healthy).state(TRADES).complete == ()
+    assert Metastore(healthy).state(TRADES).complete == ()
     assert_clean(healthy)
 
 
@@ -73,7 +74,7 @@ def test_coverage_that_says_less_than_was_published(healthy: Path) -> None:
 
 def test_an_edited_file_record(healthy: Path) -> None:
     edit(healthy, "UPDATE files SET rows = 21 WHERE path LIKE '%2024-08-08%' AND rows = 20")
-    assert "the ledger's record says 21" in only_error(warehouse.verify(healthy), "records")
+    assert "the record says 21" in only_error(warehouse.verify(healthy), "records")
 
 
 def test_an_open_candle_inside_a_claim(healthy: Path) -> None:
@@ -83,33 +84,33 @@ def test_an_open_candle_inside_a_claim(healthy: Path) -> None:
 
 
 def test_what_follows_from_the_rows_is_set_right(healthy: Path) -> None:
-    edit(healthy, "DELETE FROM unsettled WHERE cursor = 2")
+    edit(healthy, "DELETE FROM unsettled WHERE id = 2")
     edit(healthy, "UPDATE streams SET newest_at = newest_at + 5 WHERE dataset = 'account_trades'")
     result = warehouse.verify(healthy)
     assert errors(result) == []
     assert len(healed(result)) == 2
-    assert Ledger(healthy).state(TRANSFERS).unsettled == {1, 2}
+    assert Metastore(healthy).state(TRANSFERS).unsettled == {1, 2}
     assert_clean(healthy)
 
 
 def test_an_edge_that_lies_in_quarantine_is_no_fault(healthy: Path) -> None:
-    state = Ledger(healthy).state(TRADES)
+    state = Metastore(healthy).state(TRADES)
     (run,) = state.complete
     longer = replace(run, upper=COUNT + 6, last=COUNT + 5)
-    refused = [Refused("price is text", f'{{"id": {COUNT + 5}, "price": "?"}}')]
-    store(healthy, TRADES, state=replace(state, complete=(longer,)), refused=refused)
+    refused = [RejectedRow("price is text", f'{{"id": {COUNT + 5}, "price": "?"}}')]
+    store(healthy, TRADES, state=replace(state, complete=(longer,)), rejected=refused)
     assert warehouse.verify(healthy).of("error") == []
 
 
 @pytest.mark.parametrize("kind", ["missing", "garbage", "empty", "half", "no table"])
-def test_a_lost_ledger_is_begun_anew_and_claims_nothing(healthy: Path, kind: str) -> None:
+def test_a_lost_metastore_is_begun_anew_and_claims_nothing(healthy: Path, kind: str) -> None:
     rows = {name: len(duck(healthy, name)) for name in ("trades", "candles", "quarantine")}
-    path = healthy / "ledger.sqlite"
+    path = healthy / "metastore.sqlite"
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     content = path.read_bytes()
-    for name in ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"):
+    for name in ("metastore.sqlite", "metastore.sqlite-wal", "metastore.sqlite-shm"):
         (healthy / name).unlink(missing_ok=True)
     if kind == "garbage":
         path.write_bytes(os.urandom(9000))
@@ -124,26 +125,26 @@ def test_a_lost_ledger_is_begun_anew_and_claims_nothing(healthy: Path, kind: str
         db.close()
     result = warehouse.verify(healthy)
     assert errors(result) == []
-    told = [line for line in healed(result) if "ledger.sqlite" in line]
-    assert any("nothing is claimed as complete" in line for line in told)
-    assert any("streams" in line and "registered" in line for line in told)
-    kept = list(healthy.glob("ledger.sqlite.damaged-*"))
+    messages = [line for line in healed(result) if "metastore.sqlite" in line]
+    assert any("nothing counts as complete" in line for line in messages)
+    assert any("streams" in line and "registered" in line for line in messages)
+    kept = list(healthy.glob("metastore.sqlite.damaged-*"))
     assert bool(kept) == (kind not in ("missing", "empty"))
     assert duck(healthy, "coverage") == []
     assert {name: len(duck(healthy, name)) for name in rows} == rows
-    ledger = Ledger(healthy)
-    assert ledger.state(TRADES) == StreamState(newest_at=time_of(COUNT - 1))
-    assert ledger.state(TRANSFERS).unsettled == {1, 2}
+    metastore = Metastore(healthy)
+    assert metastore.state(TRADES) == StreamState(newest_at=time_of(COUNT - 1))
+    assert metastore.state(TRANSFERS).unsettled == {1, 2}
     assert {s.stream: s.rows for s in warehouse.status(healthy)}[TRADES] == COUNT
     assert_clean(healthy)
 
 
-def test_files_without_a_stream_of_the_ledger_are_registered(healthy: Path) -> None:
+def test_files_without_a_stream_of_the_metastore_are_registered(healthy: Path) -> None:
     other = StreamId("x", "trades", "ETH-USD")
     source = trade_file(healthy).parent
     shutil.copytree(source, source.with_name("symbol=ETH-USD"))
     result = warehouse.verify(healthy)
     assert errors(result) == []
-    assert Ledger(healthy).state(other).complete == ()
-    assert len(Ledger(healthy).files(other)) == 3
+    assert Metastore(healthy).state(other).complete == ()
+    assert len(Metastore(healthy).files(other)) == 3
     assert len(duck(healthy, "trades")) == 2 * COUNT

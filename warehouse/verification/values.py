@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from schemas import Dataset, timeframe_us
-from warehouse.ledger import StreamId
+from schemas import Dataset, StreamId, timeframe_us
 
 _ENUMERATIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("trades", "side"): ("buy", "sell"),
@@ -47,8 +46,7 @@ def conditions(declared: Dataset, stream: StreamId, seen_at: int) -> dict[str, s
             f"\"{column}\" <> '{stream.timeframe}'"
         )
     if declared.name == "quarantine":
-        owner = stream.stream.partition(".")[0]
-        found["dataset is not the one in the file's name"] = f"dataset <> '{owner}'"
+        found["dataset is not the one in the file's name"] = f"dataset <> '{stream.source}'"
     if "symbol" in declared.file_schema.names:
         found["symbol is not in upper case"] = "symbol <> upper(symbol)"
     if declared.name == "account_transactions":

@@ -1,15 +1,17 @@
-"""Writes commits into one ledger, beside others that do the same; run by ``test_ledger.py``.
+"""Writes commits into one metastore, beside others that do the same; run by ``test_metastore.py``.
 
-``python -m tests.warehouse.ledger_child HOME NAME COMMITS``: waits for a line on standard input, so
-that several begin together.
+``python -m tests.warehouse.metastore_child HOME NAME COMMITS``: waits for a line on standard
+input, so that several begin together.
 """
 
 import sys
 import threading
 from pathlib import Path
 
-from warehouse.coverage import Interval
-from warehouse.ledger import FileRecord, Ledger, StreamId, StreamState
+from schemas import StreamId
+from warehouse.intervals import Interval
+from warehouse.metastore import FileRecord, Metastore
+from warehouse.state import StreamState
 
 
 def main(home: Path, name: str, commits: int) -> None:
@@ -19,13 +21,13 @@ def main(home: Path, name: str, commits: int) -> None:
 
     def work(thread: int) -> None:
         try:
-            ledger = Ledger(home)
+            metastore = Metastore(home)
             stream = StreamId("x", "trades", f"{name}{thread}")
             for n in range(commits):
                 record = FileRecord(f"{name}{thread}-{n}", str(n), 1, 1, 1, n, n, n, n)
-                ledger.record(stream, StreamState((Interval(0, n + 1, 0, n, 0),)), [record])
-                ledger.state(stream)
-            ledger.close()
+                metastore.record(stream, StreamState((Interval(0, n + 1, 0, n, 0),)), [record])
+                metastore.state(stream)
+            metastore.close()
         except BaseException as error:
             failures.append(error)
 

@@ -10,18 +10,18 @@ from typing import Final
 
 import duckdb
 
-from schemas import DATASETS, Dataset, Period
-from warehouse import files
+from schemas import DATASETS, Dataset, Period, StreamId
+from warehouse import paths
 from warehouse.blank import TYPES
 from warehouse.catalog import tables
 from warehouse.coverage_table import COVERAGE_SCHEMA, coverage_rows
-from warehouse.ledger import Ledger, StreamId
 from warehouse.locks import exclusive
-from warehouse.publish import LINK, is_outdated
-from warehouse.verify.report import Verification
-from warehouse.verify.rows import Facts, hash_of
+from warehouse.metastore import Metastore
+from warehouse.publishing import LINK, is_outdated
+from warehouse.verification.report import Verification
+from warehouse.verification.rows import Facts, hash_of
 
-MEND: Final = "`tidemark rebuild`"
+FIX: Final = "`tidemark rebuild`"
 
 Group = tuple[str, str, str, str, str]
 """dataset, exchange, symbol or account (or quarantined dataset), timeframe, period."""
@@ -35,22 +35,22 @@ def is_sound(home: Path) -> bool:
         return False
     try:
         with duckdb.connect(str(path.resolve()), read_only=True) as db:
-            db.execute("SELECT change, state, ledger FROM _tidemark.loaded").fetchone()
+            db.execute("SELECT * FROM _tidemark.loaded").fetchone()
     except duckdb.Error:
         return False
     return True
 
 
-def is_behind(home: Path, ledger: Ledger) -> bool:
-    """Whether lake or ledger hold what was not published yet."""
+def is_behind(home: Path, metastore: Metastore) -> bool:
+    """Whether lake or metastore hold what was not published yet."""
     with exclusive(home, "publish"):
-        return is_outdated((home / LINK).resolve(), ledger)
+        return is_outdated((home / LINK).resolve(), metastore)
 
 
 def compare(
     db: duckdb.DuckDBPyConnection,
     home: Path,
-    ledger: Ledger,
+    metastore: Metastore,
     facts: Mapping[StreamId, Facts],
     report: Verification,
 ) -> None:
@@ -60,9 +60,9 @@ def compare(
         db.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
         try:
             sound = _check_columns(db, report)
-            _check_rows(db, ledger, facts, sound, report)
+            _check_rows(db, metastore, facts, sound, report)
             if "coverage" in sound:
-                _check_coverage(db, ledger, report)
+                _check_coverage(db, metastore, report)
         finally:
             db.execute("DETACH published")
 
@@ -81,12 +81,12 @@ def _check_columns(db: duckdb.DuckDBPyConnection, report: Verification) -> list[
         if found == wanted:
             sound.append(name)
         elif not found:
-            report.error("duckdb", f"{LINK} {name}", "the table is missing", MEND)
+            report.error("duckdb", f"{LINK} {name}", "the table is missing", FIX)
         else:
             wrong = ", ".join(f"{n} {t}" for n, t in found if (n, t) not in wanted)
             missing = ", ".join(f"{n} {t}" for n, t in wanted if (n, t) not in found)
             what = f"has other columns ({wrong or 'order'}) than contracted ({missing or 'order'})"
-            report.error("duckdb", f"{LINK} {name}", what, MEND)
+            report.error("duckdb", f"{LINK} {name}", what, FIX)
     return sound
 
 
@@ -97,7 +97,7 @@ def _duck_type(arrow: object) -> str:
 
 def _check_rows(
     db: duckdb.DuckDBPyConnection,
-    ledger: Ledger,
+    metastore: Metastore,
     facts: Mapping[StreamId, Facts],
     sound: Sequence[str],
     report: Verification,
@@ -117,28 +117,26 @@ def _check_rows(
             if lake == duck:
                 continue
             where = f"{LINK} {_name(group)}"
-            if _moved_on(ledger, owners.get(group, []), group[4], newest, loaded):
+            if _moved_on(metastore, owners.get(group, []), group[4], newest, loaded):
                 report.note("duckdb", where, "was written while this ran: not compared")
             elif lake[0] == duck[0]:
                 what = f"{duck[0]} rows like in the lake, but with other values"
-                report.error("duckdb", where, what, MEND)
+                report.error("duckdb", where, what, FIX)
             else:
                 what = f"{duck[0]} rows, the lake holds {lake[0]}"
-                report.error("duckdb", where, what, MEND)
+                report.error("duckdb", where, what, FIX)
 
 
 def _lake_sums(facts: Mapping[StreamId, Facts]) -> tuple[Sums, dict[Group, list[Facts]]]:
     sums: Sums = {}
     owners: dict[Group, list[Facts]] = {}
     for stream, held in facts.items():
-        part = stream.part
-        if held.declared.name == "quarantine":
-            part = stream.stream.partition(".")[0]
-        elif len(held.declared.partition) == 1:
-            part = ""
+        fields = {"symbol": stream.symbol, "account": stream.account}
+        part = fields.get(held.declared.partition[-1]) or stream.source or ""
+        timeframe = (stream.timeframe or "") if held.declared.stream_columns else ""
         for path, (rows, checksum) in held.sums.items():
             period = held.records[path].period
-            group = (held.declared.name, stream.exchange, part, stream.timeframe or "", period)
+            group = (held.declared.name, stream.exchange, part, timeframe, period)
             before = sums.get(group, (0, 0))
             sums[group] = (before[0] + rows, before[1] + checksum)
             owners.setdefault(group, []).append(held)
@@ -160,43 +158,45 @@ def _published_sums(db: duckdb.DuckDBPyConnection, declared: Dataset) -> Sums:
         f' FROM published."{declared.name}" GROUP BY 1, 2, 3, 4'
     ).fetchall()
     return {
-        (declared.name, exchange, owner, frame, files.period_of(declared, start)): (count, checksum)
+        (declared.name, exchange, owner, frame, paths.period_of(declared, start)): (count, checksum)
         for exchange, owner, frame, start, count, checksum in rows
     }
 
 
 def _moved_on(
-    ledger: Ledger, owners: Sequence[Facts], period: str, newest: int, loaded: int
+    metastore: Metastore, owners: Sequence[Facts], period: str, newest: int, loaded: int
 ) -> bool:
     """Whether a pull wrote into the group after its files were read here."""
     if not owners:  # perhaps of a stream that is new
-        return ledger.newest_change() > newest
+        return metastore.newest_change() > newest
     for held in owners:
-        change = max((r.change for r in ledger.files(held.stream, period)), default=0)
+        change = max((r.change for r in metastore.files(held.stream, period)), default=0)
         if change > min(held.changes.get(period, 0), loaded):
             return True
     return False
 
 
-def _check_coverage(db: duckdb.DuckDBPyConnection, ledger: Ledger, report: Verification) -> None:
-    row = db.execute("SELECT state FROM published._tidemark.loaded").fetchone()
+def _check_coverage(
+    db: duckdb.DuckDBPyConnection, metastore: Metastore, report: Verification
+) -> None:
+    loaded = db.execute("SELECT state FROM published._tidemark.loaded").fetchone()
     columns = ", ".join(COVERAGE_SCHEMA.names)
     held = set(db.execute(f"SELECT {columns} FROM published.coverage").fetchall())
-    wanted = {tuple(r.values()) for r in coverage_rows(ledger).to_pylist()}
+    wanted = {tuple(r.values()) for r in coverage_rows(metastore).to_pylist()}
     report.count("coverage", intervals=len(wanted))
     if held == wanted:
         return
-    if row is None or row[0] != ledger.state_mark():
+    if loaded is None or loaded[0] != metastore.state_mark():
         report.note("coverage", LINK, "coverage was written while this ran: not compared")
         return
-    for exchange, dataset, stream, *rest in sorted(held ^ wanted)[:10]:
-        side = "DuckDB" if (exchange, dataset, stream, *rest) in held else "the ledger"
-        low, high, unit, state = rest
+    for row in sorted(held ^ wanted)[:10]:
+        side = "DuckDB" if row in held else "the metastore"
+        exchange, dataset, stream, low, high, unit, state, _ = row
         report.error(
             "coverage",
-            f"{LINK} coverage of {StreamId(exchange, dataset, stream)}",
+            f"{LINK} coverage of {exchange}/{dataset} {stream}",
             f"only {side} says that {low}..{high} ({unit}) is {state}",
-            MEND,
+            FIX,
         )
 
 

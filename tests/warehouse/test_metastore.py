@@ -1,4 +1,4 @@
-"""The ledger: what it was told it tells, to any number of programs, also after a bad day."""
+"""The metastore: what it was told it tells, to any number of programs, also after a bad day."""
 
 import sqlite3
 import subprocess
@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.warehouse.tools import CANDLES, HOURLY, TRADES, ids, row, store
+from tests.warehouse.tools import CANDLES, TRADES, ids, row, store
 from warehouse import StorageError
-from warehouse.coverage import Interval, union
-from warehouse.ledger import FileRecord, Ledger, StreamState
-from warehouse.ledger_file import FILE_NAME
+from warehouse.intervals import Interval, Unshown, union
 from warehouse.locks import exclusive
+from warehouse.metastore import FILE_NAME, FileRecord, Metastore
+from warehouse.state import StreamState
 
 REPO = Path(__file__).resolve().parents[2]
 _numbers = st.integers(-(2**62), 2**62)
@@ -30,20 +30,32 @@ def _intervals(draw: st.DrawFn) -> tuple[Interval, ...]:
     for low, length in draw(st.lists(st.tuples(_numbers, st.integers(1, 2**40)), max_size=4)):
         first = draw(st.none() | st.integers(low, low + length - 1))
         last = None if first is None else low + length - 1
-        found.append(Interval(low, low + length, first, last, draw(_maybe) if last else None))
+        at = draw(st.tuples(_maybe, _maybe)) if last else ()
+        found.append(Interval(low, low + length, first, last, *at))
     return union(found)
+
+
+@st.composite
+def _unshown(draw: st.DrawFn) -> tuple[Unshown, ...]:
+    lowers = sorted(draw(st.frozensets(_numbers, max_size=3)))
+    return tuple(
+        Unshown(n, n + 1, *draw(st.tuples(_numbers, _numbers)), draw(st.integers(1, 9)), lost)
+        for n, lost in zip(lowers, draw(st.lists(st.booleans(), min_size=3)), strict=False)
+    )
 
 
 _states = st.builds(
     StreamState,
     _intervals(),
-    _intervals(),
+    _unshown(),
     st.sampled_from(["id", "time", "none"]),
-    st.sampled_from(["{}", '{"keeps": "newest"}', "é"]),
+    st.sampled_from(["", '{"keeps": "newest"}', "é"]),
     _maybe,
     _maybe,
     _maybe,
     st.frozensets(_numbers, max_size=4),
+    st.sampled_from(["", "the market was listed anew"]),
+    st.booleans(),
 )
 
 
@@ -54,63 +66,67 @@ def test_a_state_comes_back_as_it_was_recorded(
 ) -> None:
     home = tmp_path_factory.mktemp("home")
     for state in states:
-        Ledger(home).record(TRADES, state)
-        assert Ledger(home).state(TRADES) == state
-        assert Ledger(home).state(CANDLES) == StreamState()
+        Metastore(home).record(TRADES, state)
+        assert Metastore(home).state(TRADES) == state
+        assert Metastore(home).state(CANDLES) == StreamState()
 
 
 def test_files_are_recorded_replaced_and_found_by_their_keys(home: Path) -> None:
-    ledger = Ledger(home)
+    metastore = Metastore(home)
     one = FileRecord("a", "2024-08-08", 3, 10, 1, 1, 9, 100, 200)
     two = FileRecord("b", "2024-08-09", 2, 20, 2, 20, 30, 300, 400)
-    ledger.record(TRADES, StreamState(), [one, two])
-    ledger.record(TRADES, StreamState(), [replace(one, rows=4)])
-    assert [(f.path, f.rows, f.change) for f in ledger.files(TRADES)] == [("a", 4, 2), ("b", 2, 1)]
-    assert [f.path for f in ledger.files(TRADES, "2024-08-09")] == ["b"]
+    metastore.record(TRADES, StreamState(), [one, two])
+    metastore.record(TRADES, StreamState(), [replace(one, rows=4)])
+    assert [(f.path, f.rows, f.change) for f in metastore.files(TRADES)] == [
+        ("a", 4, 2),
+        ("b", 2, 1),
+    ]
+    assert [f.path for f in metastore.files(TRADES, "2024-08-09")] == ["b"]
     for low, high, paths in ((9, 20, ["a", "b"]), (10, 19, []), (30, 99, ["b"]), (0, 1, ["a"])):
-        assert [f.path for f in ledger.files_overlapping(TRADES, low, high)] == paths
-    assert ledger.files(CANDLES) == []
+        assert [f.path for f in metastore.files_overlapping(TRADES, low, high)] == paths
+    assert metastore.files(CANDLES) == []
 
 
 def test_streams_are_listed_by_exchange_and_dataset(home: Path) -> None:
-    ledger = Ledger(home)
+    metastore = Metastore(home)
     other = replace(TRADES, exchange="a")
     for stream in (TRADES, CANDLES, other):
-        assert not ledger.is_registered(stream)
-        ledger.record(stream, StreamState())
-        assert ledger.is_registered(stream)
-    assert ledger.streams() == [other, CANDLES, TRADES]
-    assert ledger.streams(TRADES.exchange) == [CANDLES, TRADES]
-    assert ledger.streams(dataset="trades") == [other, TRADES]
-    assert ledger.streams(TRADES.exchange, "candles") == [CANDLES]
+        assert not metastore.is_registered(stream)
+        metastore.record(stream, StreamState())
+        assert metastore.is_registered(stream)
+    assert metastore.streams() == [other, CANDLES, TRADES]
+    assert metastore.streams(TRADES.exchange) == [CANDLES, TRADES]
+    assert metastore.streams(dataset="trades") == [other, TRADES]
+    assert metastore.streams(TRADES.exchange, "candles") == [CANDLES]
 
 
-def _news(ledger: Ledger) -> int:
-    with ledger.reading() as db:
+def _news(metastore: Metastore) -> int:
+    with metastore.reading() as db:
         row = db.execute("SELECT value FROM counters WHERE name = 'state'").fetchone()
     return row[0] if row else 0
 
 
 def test_the_state_counter_moves_on_real_news_only(home: Path) -> None:
-    ledger, state = Ledger(home), ids((1, 9))
-    counts = [_news(ledger)]
+    metastore, state = Metastore(home), ids((1, 9))
+    counts = [_news(metastore)]
     for news in (
         state,
         state,
-        replace(state, law='{"keeps": "newest"}', newest_at=5, checked_at=6),
+        replace(state, checkpoint='{"keeps": "newest"}', newest_at=5, checked_at=6),
         replace(state, unsettled=frozenset({3})),
-        replace(state, lost=(Interval(20, 30),)),
+        replace(state, unshown=(Unshown(20, 30, 1, 2),)),
+        replace(state, unshown=(Unshown(20, 30, 1, 2, 5, True),)),
         ids((1, 10)),
         replace(ids((1, 10)), wanted_from=3),
     ):
-        ledger.record(TRADES, news)
-        counts.append(_news(ledger))
+        metastore.record(TRADES, news)
+        counts.append(_news(metastore))
     moved = [after > before for before, after in pairwise(counts)]
-    assert moved == [True, False, False, False, True, True, True]
+    assert moved == [True, False, False, False, False, True, True, True]
 
 
 def test_several_programs_write_at_once_from_the_very_first_moment(home: Path) -> None:
-    command = [sys.executable, "-m", "tests.warehouse.ledger_child", str(home)]
+    command = [sys.executable, "-m", "tests.warehouse.metastore_child", str(home)]
     children = [
         subprocess.Popen(
             [*command, name, "15"],
@@ -131,7 +147,7 @@ def test_several_programs_write_at_once_from_the_very_first_moment(home: Path) -
     for child in children:
         _, error = child.communicate(timeout=300)
         assert child.returncode == 0, error
-    with Ledger(home).reading() as db:
+    with Metastore(home).reading() as db:
         assert db.execute("SELECT count(*), count(DISTINCT change) FROM files").fetchone() == (
             90,
             90,
@@ -140,65 +156,65 @@ def test_several_programs_write_at_once_from_the_very_first_moment(home: Path) -
     assert spans == [(0, 15)] * 6
 
 
-def test_a_ledger_of_a_newer_version_is_left_alone(home: Path) -> None:
-    Ledger(home).close()
+def test_a_metastore_of_a_newer_version_is_left_alone(home: Path) -> None:
+    Metastore(home).close()
     with sqlite3.connect(home / FILE_NAME) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(StorageError, match=r"newer Tidemark.*update Tidemark"):
-        Ledger(home)
+    with pytest.raises(StorageError, match=r"version 99.*Fix: update Tidemark"):
+        Metastore(home)
     db = sqlite3.connect(home / FILE_NAME)
     assert db.execute("PRAGMA user_version").fetchone() == (99,)
     db.close()
 
 
 @pytest.mark.parametrize("damage", ["garbage", "header kept"])
-def test_a_damaged_ledger_is_told_with_the_mend(home: Path, damage: str) -> None:
+def test_a_damaged_metastore_is_told_with_the_mend(home: Path, damage: str) -> None:
     store(home, TRADES, [row(TRADES, k) for k in range(50)], state=ids((0, 50)))
     path = home / FILE_NAME
     for name in ("-wal", "-shm"):
         path.with_name(f"{FILE_NAME}{name}").unlink(missing_ok=True)
     data = path.read_bytes()
     path.write_bytes(b"\x5a" * 5000 if damage == "garbage" else data[:100] + b"\x5a" * 20_000)
-    with pytest.raises(StorageError, match="Move it away to start a new one"):
-        Ledger(home).state(TRADES)
+    with pytest.raises(StorageError, match="Fix: move it away to start a new one"):
+        Metastore(home).state(TRADES)
 
 
-def test_a_full_disk_is_told_as_such_and_the_ledger_goes_on_afterwards(home: Path) -> None:
-    ledger = Ledger(home)
-    ledger.record(TRADES, ids((1, 9)))
-    with ledger.reading() as db:
+def test_a_full_disk_is_told_as_such_and_the_metastore_goes_on_afterwards(home: Path) -> None:
+    metastore = Metastore(home)
+    metastore.record(TRADES, ids((1, 9)))
+    with metastore.reading() as db:
         pages = db.execute("PRAGMA page_count").fetchone()[0]
         db.execute(f"PRAGMA max_page_count = {pages}")
         many = frozenset(range(20_000))
-        with pytest.raises(StorageError, match="the disk is full: free some space"):
-            ledger.record(TRADES, replace(ids((1, 10)), unsettled=many))
-        assert ledger.state(TRADES) == ids((1, 9))
+        with pytest.raises(StorageError, match=r"the disk is full\. Fix: free some space"):
+            metastore.record(TRADES, replace(ids((1, 10)), unsettled=many))
+        assert metastore.state(TRADES) == ids((1, 9))
         db.execute("PRAGMA max_page_count = 1000000")
-    ledger.record(TRADES, replace(ids((1, 10)), unsettled=many))
-    assert Ledger(home).state(TRADES).unsettled == many
+    metastore.record(TRADES, replace(ids((1, 10)), unsettled=many))
+    assert Metastore(home).state(TRADES).unsettled == many
 
 
-def test_a_ledger_locked_for_long_is_not_called_damaged(home: Path) -> None:
-    ledger = Ledger(home)
-    with ledger.reading() as db:
+def test_a_metastore_locked_for_long_is_not_called_damaged(home: Path) -> None:
+    metastore = Metastore(home)
+    with metastore.reading() as db:
         db.execute("PRAGMA busy_timeout = 10")
     holder = sqlite3.connect(home / FILE_NAME, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:
         with pytest.raises(StorageError, match="keeps it locked"):
-            ledger.record(TRADES, ids((1, 9)))
+            metastore.record(TRADES, ids((1, 9)))
     finally:
         holder.execute("ROLLBACK")
         holder.close()
-    ledger.record(TRADES, ids((1, 9)))
-    assert Ledger(home).state(TRADES) == ids((1, 9))
+    metastore.record(TRADES, ids((1, 9)))
+    assert Metastore(home).state(TRADES) == ids((1, 9))
 
 
 def test_a_home_that_is_a_file_is_told_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(StorageError, match="home"):
-        Ledger(tmp_path / "home")
+        Metastore(tmp_path / "home")
 
 
 def test_streams_do_not_wait_for_each_other_but_each_for_itself(home: Path) -> None:
@@ -208,8 +224,8 @@ def test_streams_do_not_wait_for_each_other_but_each_for_itself(home: Path) -> N
         with exclusive(home, "streams", "x", name):
             got.append(name)
 
-    with exclusive(home, "streams", "x", f"trades.{TRADES.stream}"):
-        names = ["trades.ETH-USD", f"candles.{HOURLY.stream}", f"trades.{TRADES.stream}"]
+    with exclusive(home, "streams", "x", "trades.BTC-USD"):
+        names = ["trades.ETH-USD", "candles.BTC-USD%3A1h", "trades.BTC-USD"]
         threads = [threading.Thread(target=take, args=(n,), daemon=True) for n in names]
         for thread in threads:
             thread.start()

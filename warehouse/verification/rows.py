@@ -1,7 +1,7 @@
 """Read the files of one stream from end to end: schema, order, keys, values, checksums.
 
 Memory is bounded: one file's keys at a time in Arrow, the rest as aggregates in DuckDB, which
-spills to disk. Nothing of the ledger is believed here.
+spills to disk. Nothing in the metastore is believed here.
 """
 
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas import DATASETS, Dataset
+from schemas import DATASETS, Dataset, StreamId
 from warehouse import files
 from warehouse.costs import cost
-from warehouse.ledger import FileRecord, StreamId
-from warehouse.merge import row_keys
-from warehouse.verify.layout import LakePath
-from warehouse.verify.report import Verification
-from warehouse.verify.values import PRODUCT, conditions
+from warehouse.merge import order_columns, row_keys
+from warehouse.metastore import FileRecord
+from warehouse.paths import LakePath, period_bounds
+from warehouse.verification.report import Verification
+from warehouse.verification.values import PRODUCT, conditions
 
-MEND: Final = (
+FIX: Final = (
     "restore the file from a backup; or move it out of the lake, then run `tidemark rebuild` "
-    "(which takes back what can no longer be claimed) and `tidemark pull` (which fetches it again)"
+    "(which invalidates coverage without rows) and `tidemark pull` (which fetches it again)"
 )
 _BATCH: Final = 500
 """Files in one query."""
@@ -42,7 +42,7 @@ class Facts:
     bad: set[str] = field(default_factory=set)
     open_candles: list[int] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
-    """Per period: the newest change that the ledger knew when the files were read."""
+    """Per period: the newest change that the metastore knew when the files were read."""
 
     @property
     def declared(self) -> Dataset:
@@ -105,22 +105,22 @@ def _read_keys(home: Path, facts: Facts, path: LakePath, report: Verification) -
         problem = f"cannot be read ({_short(error)})"
     if problem is not None:
         facts.bad.add(path.path)
-        report.error("files", path.path, problem, MEND)
+        report.error("files", path.path, problem, FIX)
         return None
     if not table.num_rows:
         return record
-    low, high = files.period_bounds(declared, path.period)
+    low, high = period_bounds(declared, path.period)
     least, greatest = record.min_time, record.max_time
     if least is None or greatest is None or least < low or greatest >= high:
         facts.bad.add(path.path)
-        report.error("rows", path.path, f"holds rows outside of {path.period}", MEND)
+        report.error("rows", path.path, f"holds rows outside of {path.period}", FIX)
     if not _in_order(declared, table):
         facts.bad.add(path.path)
-        report.error("rows", path.path, f"is not in order of {', '.join(declared.order)}", MEND)
+        report.error("rows", path.path, f"is not in order of {', '.join(declared.order)}", FIX)
     repeated = table.num_rows - _distinct(declared, table)
     if repeated:
         facts.bad.add(path.path)
-        report.error("keys", path.path, f"{repeated} row(s) whose key it holds before", MEND)
+        report.error("keys", path.path, f"{repeated} row(s) whose key it holds before", FIX)
     return record
 
 
@@ -138,10 +138,8 @@ def _schema_problem(declared: Dataset, found: pa.Schema) -> str | None:
 
 def _in_order(declared: Dataset, table: pa.Table) -> bool:
     tied = pa.array(np.ones(max(0, table.num_rows - 1), bool))
-    for name in declared.order:
-        column = table.column(name).combine_chunks()
-        if name == declared.integer_id or pa.types.is_timestamp(column.type):
-            column = pc.cast(column, pa.int64())
+    for chunked in order_columns(declared, table):
+        column = chunked.combine_chunks()
         before, after = column.slice(0, len(tied)), column.slice(1)
         if pc.any(pc.and_(tied, pc.greater(before, after))).as_py():
             return False
@@ -154,7 +152,8 @@ def _distinct(declared: Dataset, table: pa.Table) -> int:
     numbers = files.key_numbers(declared, table)
     if numbers is not None and len(in_file) == 1:
         return len(np.unique(numbers.to_numpy()))
-    return int(pc.count_distinct(row_keys(declared, table)).as_py())
+    (keys,) = row_keys(declared, table)
+    return int(pc.count_distinct(keys).as_py())
 
 
 def _read_values(
@@ -183,7 +182,7 @@ def _read_values(
         if len(paths) == 1:
             facts.bad.add(paths[0])
             facts.records.pop(paths[0])
-            report.error("files", paths[0], f"cannot be read ({_short(error)})", MEND)
+            report.error("files", paths[0], f"cannot be read ({_short(error)})", FIX)
             return
         for path in paths:  # find out which of them it is
             _read_values(db, home, facts, [path], seen_at, report)
@@ -197,7 +196,7 @@ def _read_values(
             if number:
                 facts.bad.add(path)
                 example = _example(db, home, facts, path, condition, product)
-                report.error("values", path, f"{number} row(s) where {meaning}{example}", MEND)
+                report.error("values", path, f"{number} row(s) where {meaning}{example}", FIX)
     if declared.name == "candles":
         found = db.execute(
             f"SELECT epoch_us(timestamp) FROM {parquet(home, paths)} WHERE NOT is_final"
@@ -233,12 +232,12 @@ def _check_large_costs(
         f"SELECT price, amount, cost FROM {parquet(home, [path])} WHERE {PRODUCT} IS NULL"
     )
     wrong = 0
-    for price, amount, told in cursor.fetchall():
+    for price, amount, stored in cursor.fetchall():
         if price is not None and amount is not None:
-            wrong += told != cost(price, amount)
+            wrong += stored != cost(price, amount)
     if wrong:
         facts.bad.add(path)
-        report.error("values", path, f"{wrong} row(s) where cost is not price * amount", MEND)
+        report.error("values", path, f"{wrong} row(s) where cost is not price * amount", FIX)
 
 
 def _across_files(
@@ -262,7 +261,7 @@ def _across_files(
     for where, keys in pairs.items():
         facts.bad |= set(where)
         report.error(
-            "keys", " and ".join(where), f"{len(keys)} key(s) in both (first: {keys[0]})", MEND
+            "keys", " and ".join(where), f"{len(keys)} key(s) in both (first: {keys[0]})", FIX
         )
 
 
@@ -287,8 +286,8 @@ def _meeting(records: Sequence[FileRecord], *, by_time: bool) -> list[str]:
 
 def same_rows(record: FileRecord, other: FileRecord) -> bool:
     """Whether two records say the same of the rows (not of the file's size and time)."""
-    blank: dict[str, Any] = {"path": "", "period": "", "bytes": 0, "mtime_ns": 0, "change": 0}
-    return replace(record, **blank) == replace(other, **blank)
+    of_file: dict[str, Any] = {"path": "", "period": "", "bytes": 0, "mtime_ns": 0, "change": 0}
+    return replace(record, **of_file) == replace(other, **of_file)
 
 
 def _short(error: BaseException) -> str:

@@ -1,14 +1,13 @@
-"""Prove that lake, ledger and DuckDB agree, from the rows themselves.
+"""Prove that lake, metastore and DuckDB agree, from the rows themselves.
 
 ``report``     checks, figures, findings
-``layout``     which stream a path in the lake belongs to
 ``rows``       every file of a stream, from end to end
 ``values``     what the contract says of single rows
-``claims``     the ledger against the rows
+``recorded``   the metastore against the rows
 ``published``  DuckDB against the lake
 ``rebuilt``    candles built again from trades
 
-Nothing in the ledger is believed. Each stream is read under its lock, so that a pull may run at
+Nothing in the metastore is believed. Each stream is read under its lock, so that a pull may run at
 the same time: it waits for a stream, or the stream is read after it.
 """
 
@@ -20,19 +19,18 @@ from typing import Final
 
 import duckdb
 
-from schemas import DATASETS
-from warehouse import heal
+from schemas import DATASETS, StreamId
+from warehouse import heal, paths
 from warehouse.errors import StorageError, from_os_error
-from warehouse.lake import stream_lock
-from warehouse.ledger import Ledger, StreamId
-from warehouse.ledger_file import FILE_NAME
-from warehouse.publish import LINK, Published, publish
-from warehouse.verify import layout
-from warehouse.verify.claims import check_stream
-from warehouse.verify.published import compare, is_behind, is_sound
-from warehouse.verify.rebuilt import compare_candles
-from warehouse.verify.report import CHECKS, Finding, Verification
-from warehouse.verify.rows import Facts, scan
+from warehouse.home import home_of
+from warehouse.metastore import FILE_NAME, Metastore
+from warehouse.publishing import LINK, Published, publish
+from warehouse.store import stream_lock
+from warehouse.verification.published import compare, is_behind, is_sound
+from warehouse.verification.rebuilt import compare_candles
+from warehouse.verification.recorded import check_stream
+from warehouse.verification.report import CHECKS, Finding, Verification
+from warehouse.verification.rows import Facts, scan
 
 __all__ = ["CHECKS", "Finding", "Verification", "rebuild", "verify"]
 
@@ -44,57 +42,59 @@ _LIMITS: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 
 
-def verify(home: Path, on_progress: Progress | None = None) -> Verification:
-    """Check everything in ``home``; mend what is safe, and say so.
+def verify(home: Path | str | None = None, on_progress: Progress | None = None) -> Verification:
+    """Check everything in ``home``; repair what is safe, and say so.
 
     Raises ``StorageError`` where the home itself cannot be used.
     """
-    return _run(home, on_progress, mend=False)
+    return _run(home_of(home), on_progress, repair=False)
 
 
-def rebuild(home: Path, on_progress: Progress | None = None) -> Verification:
-    """DuckDB from the lake, from nothing; the ledger's records from the files.
+def rebuild(home: Path | str | None = None, on_progress: Progress | None = None) -> Verification:
+    """DuckDB from the lake, from nothing; the metastore's records from the files.
 
-    What the ledger claims of rows that are not there it claims no more. A lost ledger is begun
-    anew. Raises ``StorageError`` where the home itself cannot be used.
+    Coverage of rows that are not there is invalidated. A lost metastore is begun anew. Raises
+    ``StorageError`` where the home itself cannot be used.
     """
-    return _run(home, on_progress, mend=True)
+    return _run(home_of(home), on_progress, repair=True)
 
 
-def _run(home: Path, on_progress: Progress | None, *, mend: bool) -> Verification:
+def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verification:
     report = Verification()
-    lake = any(True for _ in layout.walk(home))
-    damage = heal.ledger_damage(home)
+    lake = any(True for _ in paths.walk(home))
+    damage = heal.metastore_damage(home)
     if not lake and damage in ("missing", "empty"):
         return report
     if damage is not None:
-        _new_ledger(home, damage, report)
-    ledger = Ledger(home)
+        _new_metastore(home, damage, report)
+    metastore = Metastore(home)
     for name in heal.clean_up(home):
         report.healed("duckdb", name, "left by a publish that broke off: removed")
-    facts = _check_lake(home, ledger, on_progress, report, mend=mend)
+    facts = _check_lake(home, metastore, on_progress, report, repair=repair)
     if damage is not None:
         _summarise_adopted(facts, report)
-    if report.of("error", "claims") and not _has_sane_intervals(ledger):
+    if report.of("error", "claims") and not _has_sane_intervals(metastore):
         return report
     with _engine() as db:
         try:
-            _check_published(db, home, ledger, facts, report, mend=mend or damage is not None)
+            _check_published(
+                db, home, metastore, facts, report, repair=repair or damage is not None
+            )
         except StorageError as error:
-            report.error("duckdb", LINK, str(error), "mend the lake files named above first")
-        compare_candles(home, ledger, facts, report)
+            report.error("duckdb", LINK, str(error), "repair the lake files named above first")
+        compare_candles(home, metastore, facts, report)
     return report
 
 
-def _new_ledger(home: Path, damage: str, report: Verification) -> None:
+def _new_metastore(home: Path, damage: str, report: Verification) -> None:
     # an empty one may be another process's, about to be begun: it is used as it is
     moved = None if damage == "empty" else heal.set_aside(home)
     where = f" (kept as {moved.name})" if moved else ""
     report.healed(
         "claims",
         FILE_NAME,
-        f"was {damage}{where}: begun anew from the lake. Rows stay; nothing is claimed as complete"
-        " or lost, and how the exchanges page is unknown, until `tidemark pull` proves it again",
+        f"was {damage}{where}: begun anew from the lake. Rows stay; nothing counts as complete or"
+        " lost, and how the exchanges page is unknown, until `tidemark pull` proves it again",
     )
 
 
@@ -112,14 +112,14 @@ def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> No
 
 def _check_lake(
     home: Path,
-    ledger: Ledger,
+    metastore: Metastore,
     on_progress: Progress | None,
     report: Verification,
     *,
-    mend: bool,
+    repair: bool,
 ) -> dict[StreamId, Facts]:
-    streams = _known(ledger)
-    for path, found in layout.walk(home):
+    streams = metastore.all_streams()
+    for path, found in paths.walk(home):
         if found is not None:
             streams.add(found.stream)
         elif path.endswith(".parquet"):
@@ -128,52 +128,54 @@ def _check_lake(
         else:
             report.note("files", path, "is no file of Tidemark's")
     facts: dict[StreamId, Facts] = {}
-    seen = _exchange_times(ledger)
+    newest_times = metastore.newest_times()
     ordered = sorted(streams, key=lambda s: (s.dataset == "quarantine", str(s)))
     with _engine() as db:
         for number, stream in enumerate(ordered):
             if stream.dataset not in DATASETS:
-                report.error("claims", stream, "the ledger names an unknown dataset", "update")
+                report.error(
+                    "claims", stream, "the metastore names an unknown dataset", "update Tidemark"
+                )
                 continue
             if on_progress is not None:
                 on_progress(number, len(ordered), stream)
             with stream_lock(home, stream):
                 whole = []
-                for item in layout.of_stream(home, stream):
+                for item in paths.of_stream(home, stream):
                     if item.temporary:
                         _remove(home / item.path)
                         report.healed("files", item.path, "left by a broken-off write: removed")
                     else:
                         whole.append(item)
-                newest = seen.get(stream.exchange, 0)
+                newest = newest_times.get(stream.exchange, 0)
                 facts[stream] = scan(db, home, stream, whole, newest, report)
-                check_stream(home, ledger, facts[stream], report, mend=mend)
+                check_stream(home, metastore, facts[stream], report, repair=repair)
     return facts
 
 
 def _check_published(
     db: duckdb.DuckDBPyConnection,
     home: Path,
-    ledger: Ledger,
+    metastore: Metastore,
     facts: dict[StreamId, Facts],
     report: Verification,
     *,
-    mend: bool,
+    repair: bool,
 ) -> None:
-    if mend or not is_sound(home):
-        was = "built anew from the lake" if mend else "was lost or damaged: built from the lake"
-        _say(report, publish(home, ledger, rebuild=True), was)
-    elif is_behind(home, ledger):
-        done = publish(home, ledger)
-        _say(report, done, "was behind: brought up to lake and ledger")
+    if repair or not is_sound(home):
+        was = "built anew from the lake" if repair else "was lost or damaged: built from the lake"
+        _say(report, publish(home, rebuild=True), was)
+    elif is_behind(home, metastore):
+        done = publish(home)
+        _say(report, done, "was behind: brought up to lake and metastore")
     try:
-        compare(db, home, ledger, facts, report)
+        compare(db, home, metastore, facts, report)
     except duckdb.Error:
         for figures in ("duckdb", "coverage"):
             report.figures[figures].clear()
         report.findings = [f for f in report.findings if (f.kind, f.check) != ("error", "duckdb")]
-        _say(report, publish(home, ledger, rebuild=True), "was damaged: built from the lake")
-        compare(db, home, ledger, facts, report)
+        _say(report, publish(home, rebuild=True), "was damaged: built from the lake")
+        compare(db, home, metastore, facts, report)
 
 
 def _say(report: Verification, done: Published, what: str) -> None:
@@ -181,23 +183,12 @@ def _say(report: Verification, done: Published, what: str) -> None:
     report.healed("duckdb", LINK, f"{what} ({rows:,} rows)")
 
 
-def _known(ledger: Ledger) -> set[StreamId]:
-    """Every stream that the ledger knows, by its state or by a file."""
-    with ledger.reading() as db:
-        rows = db.execute("SELECT DISTINCT exchange, dataset, stream FROM files").fetchall()
-    return {*ledger.streams(), *(StreamId(*row) for row in rows)}
-
-
-def _exchange_times(ledger: Ledger) -> dict[str, int]:
-    """The newest time of a row per exchange: its clock was past that."""
-    with ledger.reading() as db:
-        rows = db.execute("SELECT exchange, max(max_time) FROM files GROUP BY 1").fetchall()
-    return {exchange: newest for exchange, newest in rows if newest is not None}
-
-
-def _has_sane_intervals(ledger: Ledger) -> bool:
-    with ledger.reading() as db:
-        row = db.execute("SELECT count(*) FROM intervals WHERE lower >= upper").fetchone()
+def _has_sane_intervals(metastore: Metastore) -> bool:
+    with metastore.reading() as db:
+        row = db.execute(
+            "SELECT count(*) FROM (SELECT lower, upper FROM intervals"
+            " UNION ALL SELECT lower, upper FROM unshown) WHERE lower >= upper"
+        ).fetchone()
     return not row[0]
 
 

@@ -1,0 +1,159 @@
+"""Make a metastore out of the file of version 2, ``ledger.sqlite``.
+
+Files, folders and what is unsettled are carried over. Coverage is carried over only of streams that
+are proved by the same rule as before: those of the newest rows, and candles built from trades. All
+other coverage was recorded on weaker evidence and is dropped; rows stay, and pulls prove it again.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from schemas import DATASETS, StreamId
+from warehouse.clock import now_us
+from warehouse.errors import StorageError, from_os_error
+from warehouse.files import sync_folder
+from warehouse.intervals import Interval, Unshown
+from warehouse.metastore import FILE_NAME, OLDER_NAME, as_storage_error, create, key, write_state
+from warehouse.paths import QUARANTINE, folder_mark, stream_folder
+from warehouse.state import StreamState
+
+_VERSION: Final = 2
+_NEWEST_ROWS: Final = {("wex", "trades")}
+"""Streams of which the exchange shows only its newest rows."""
+
+
+def migrate(home: Path) -> None:
+    """Write ``metastore.sqlite``, then rename the older file. The caller holds the lock.
+
+    A crash leaves either the older file as it was, or both: then only the renaming is left to do.
+    Raises ``StorageError``.
+    """
+    older, path = home / OLDER_NAME, home / FILE_NAME
+    building = path.with_name(f"{FILE_NAME}.tmp")
+    try:
+        if not path.exists():
+            for leftover in home.glob(f"{building.name}*"):
+                leftover.unlink()
+            with closing(_open(older)) as old, closing(sqlite3.connect(building)) as new, new:
+                _copy(old, new)
+            with building.open("rb") as handle:
+                os.fsync(handle.fileno())
+            building.rename(path)
+            sync_folder(home)
+        for suffix in ("-wal", "-shm"):  # closing the only connection emptied them
+            older.with_name(older.name + suffix).unlink(missing_ok=True)
+        older.rename(older.with_name(f"{OLDER_NAME}.migrated"))
+        sync_folder(home)
+    except sqlite3.Error as error:
+        raise as_storage_error(older, error) from error
+    except OSError as error:
+        raise from_os_error(error, "cannot migrate", older) from error
+
+
+def _open(older: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(older, timeout=60)
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != _VERSION:
+        db.close()
+        raise StorageError(
+            f"{older} has version {version}, this Tidemark can migrate version {_VERSION}. "
+            "Fix: move it away to start a new metastore: rows stay, and pulls prove them again"
+        )
+    return db
+
+
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+    create(new)
+    mtimes = dict(old.execute("SELECT path, mtime_ns FROM folders").fetchall())
+    for names in old.execute(
+        "SELECT exchange, dataset, stream FROM streams"
+        " UNION SELECT exchange, dataset, stream FROM files"
+        " UNION SELECT exchange, dataset, stream FROM emptied"
+    ).fetchall():
+        stream = _stream_of_label(*names)
+        if stream is None:
+            continue  # of a dataset that this program does not know: its files are found again
+        _copy_state(old, new, names, stream)
+        mtime = mtimes.get(f"{stream_folder(stream)} {names[2]}")
+        if mtime is not None:
+            new.execute("INSERT INTO folders VALUES (?, ?)", (folder_mark(stream), mtime))
+        for path, *record in _rows_of(
+            old,
+            "path, period, rows, bytes, mtime_ns, min_key, max_key,"
+            " min_time, max_time, change FROM files",
+            names,
+        ):
+            new.execute(_insert("files", 16), (path, *key(stream), *record))
+        for rest in _rows_of(old, "period, change FROM emptied", names):
+            new.execute(_insert("emptied", 8), (*key(stream), *rest))
+    new.execute("DELETE FROM counters")
+    new.executemany("INSERT INTO counters VALUES (?, ?)", old.execute("SELECT * FROM counters"))
+    new.execute("UPDATE counters SET value = value + 1 WHERE name = 'state'")
+
+
+def _copy_state(
+    old: sqlite3.Connection, new: sqlite3.Connection, names: tuple[str, ...], stream: StreamId
+) -> None:
+    columns = "unit, law, wanted_from, newest_at, checked_at FROM streams"
+    for unit, law, wanted_from, newest_at, checked_at in _rows_of(old, columns, names):
+        remembered: dict[str, Any] = msgspec.json.decode(law)
+        state = StreamState(
+            unit=unit,
+            wanted_from=wanted_from,
+            newest_at=newest_at,
+            checked_at=checked_at,
+            unsettled=frozenset(n for (n,) in _rows_of(old, "cursor FROM unsettled", names)),
+            delisted=bool(remembered.get("ended")),
+        )
+        built = stream.dataset == "candles" and "change" in remembered
+        if built or (stream.exchange, stream.dataset) in _NEWEST_ROWS:
+            spans = "lower, upper, first, last, first_at FROM intervals"
+            asked_at = checked_at or now_us()
+            state = replace(
+                state,
+                complete=tuple(
+                    Interval(*span)
+                    for span in _rows_of(old, spans, names, "state = 'complete' ORDER BY lower")
+                ),
+                unshown=tuple(
+                    Unshown(lower, upper, asked_at, asked_at, lost=True)
+                    for lower, upper, *_ in _rows_of(
+                        old, spans, names, "state = 'lost' ORDER BY lower"
+                    )
+                ),
+            )
+        write_state(new, stream, state, now_us())
+
+
+def _rows_of(
+    old: sqlite3.Connection, columns: str, names: tuple[str, ...], more: str = "true"
+) -> list[tuple[Any, ...]]:
+    of = "exchange = ? AND dataset = ? AND stream = ?"
+    return old.execute(f"SELECT {columns} WHERE {of} AND {more}", names).fetchall()
+
+
+def _stream_of_label(exchange: str, name: str, label: str) -> StreamId | None:
+    """The stream of version 2: there, one text named market or account, timeframe, source."""
+    source = None
+    if name == QUARANTINE:
+        source, _, label = label.partition(".")
+    declared = DATASETS.get(source or name)
+    if declared is None:
+        return None
+    timeframe = None
+    if declared.stream_columns:
+        label, _, timeframe = label.rpartition(":")
+    if declared.is_account:
+        return StreamId(exchange, name, account=label, source=source)
+    symbol = label if "symbol" in declared.partition else None
+    return StreamId(exchange, name, symbol, timeframe=timeframe, source=source)
+
+
+def _insert(table: str, columns: int) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"
