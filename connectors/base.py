@@ -209,6 +209,17 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class ReadOnlyKey:
+    """The lesser key that collecting takes, where an exchange's keys have rights.
+
+    ``right``: the one right that it needs. ``how_to``: how to make one, for a person.
+    """
+
+    right: str
+    how_to: str
+
+
+@dataclass(frozen=True)
 class Connection:
     """Everything a connector needs from outside."""
 

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from connectors.base import Page
 from connectors.bitexbit import models
+from connectors.bitexbit.names import symbol_of
 from connectors.bitexbit.source import rows_of
-from connectors.bitexbit.urls import symbol_of
 from connectors.columns import Choice, Id, Number, Text, Time
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
@@ -94,7 +94,7 @@ def account_trades(body: bytes) -> Built:
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
-    """``/public/ohlcv``. ``clock``: the exchange's time in microseconds, where it told.
+    """``/public/ohlcv``. ``clock``: the exchange's time in microseconds, where it is reported.
 
     A candle is final when its interval has ended by that clock. Without one, the newest opening
     time of the answer is all that is known of the exchange's time: it proves that the intervals

@@ -5,8 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from connectors.bitexbit import models
+from connectors.bitexbit.names import symbol_of
 from connectors.bitexbit.source import rows_of
-from connectors.bitexbit.urls import symbol_of
 from connectors.columns import Number, Text
 from connectors.errors import ContractError
 from connectors.jsontext import decoder, elements

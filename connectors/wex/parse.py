@@ -17,8 +17,8 @@ from connectors.jsontext import decoder, elements
 from connectors.rows import Built, Column, Layout, RowText, Source, column, read
 from connectors.symbols import Canonical, code_of
 from connectors.wex import models
+from connectors.wex.names import symbol_of
 from connectors.wex.source import is_empty, keyed, members_of
-from connectors.wex.urls import symbol_of
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
 _TAKER_SIDES: Final = {"bid": "buy", "ask": "sell"}

@@ -16,8 +16,8 @@ from connectors.jsontext import decoder
 from connectors.rows import Built, Column, Layout, RowText, Source, column, read
 from connectors.symbols import Canonical
 from connectors.wex import models
+from connectors.wex.names import symbol_of
 from connectors.wex.source import is_empty, keyed, members_of
-from connectors.wex.urls import symbol_of
 
 _OPEN, _DONE, _CANCELED, _PARTLY = "0", "1", "2", "3"
 _STATES: Final = {_OPEN: "open", _DONE: "closed", _CANCELED: "canceled", _PARTLY: "canceled"}
@@ -87,7 +87,7 @@ def _left(text: str) -> Decimal | None:
         return None
 
 
-def balances(body: bytes, observed_at: int, server_time: int | None) -> Page:
+def balances(body: bytes, observed_at: int) -> Page:
     """What ``getInfo`` returns: what is available of every currency, and the key's rights."""
     try:
         account = _ACCOUNT.decode(body)
@@ -113,14 +113,16 @@ def balances(body: bytes, observed_at: int, server_time: int | None) -> Page:
     )
     rows = [one(text) for text in texts]
     built = read(layout, Source(body, rows, lambda: texts, one))
-    return replace(built.page(server_time), rights=rights(account.rights))
+    return replace(built.page(), rights=rights(account.rights))
 
 
-def rights(told: Any) -> tuple[str, ...] | None:
-    """The names of the rights that the key has; ``None`` where nothing is said of them."""
-    if not isinstance(told, dict):
+def rights(of_key: Any) -> tuple[str, ...] | None:
+    """The names of the rights that the key has; ``None`` where they are not reported."""
+    if not isinstance(of_key, dict):
         return None
-    return tuple(sorted(str(name) for name, on in told.items() if str(on).lower() in ("1", "true")))
+    return tuple(
+        sorted(str(name) for name, on in of_key.items() if str(on).lower() in ("1", "true"))
+    )
 
 
 def address(body: bytes) -> str:

@@ -15,8 +15,8 @@ from connectors.kinds import Flag, Percent, Whole
 from connectors.rows import Built, Column, Layout, column, read
 from connectors.symbols import Canonical
 from connectors.wex import models
+from connectors.wex.names import symbol_of
 from connectors.wex.source import is_empty, keyed, members_of
-from connectors.wex.urls import symbol_of
 
 
 class _Info(msgspec.Struct):
@@ -70,9 +70,7 @@ def market_rows(body: bytes, observed_at: int) -> Built:
     return read(layout, keyed(pairs, models.Market, "symbol"))
 
 
-def order_books(
-    body: bytes, asked: Mapping[str, str], observed_at: int, server_time: int | None
-) -> Page:
+def order_books(body: bytes, asked: Mapping[str, str], observed_at: int) -> Page:
     """``/api/3/depth``; ``asked``: canonical symbol by native one.
 
     A pair that was not asked for, or stands twice, is a ``ContractError``.
@@ -87,4 +85,4 @@ def order_books(
             raise ContractError(f"not an order book ({error})") from None
         built = book(bytes(found.asks), bytes(found.bids), asked[member.key], observed_at)
         pages[member.key] = built.page()
-    return together(list(pages.values()), server_time)
+    return together(list(pages.values()))

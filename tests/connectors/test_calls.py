@@ -1,5 +1,6 @@
 """Every reading call that the two documents name, run over HTTP."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,9 @@ from connectors import (
     ContractError,
     NotOfferedError,
     Page,
-    RequestError,
+    RefusedError,
     StreamId,
+    UnknownRowError,
     Window,
 )
 from tests.connectors.conftest import OWN_ORDER, Scripted, World
@@ -91,8 +93,13 @@ def test_an_unknown_name_is_no_row(world: World) -> None:
 
 def test_an_unknown_order_and_another_ones(world: World, server: Scripted) -> None:
     stream = StreamId("wex", "account_orders", account="main")
-    with pytest.raises(RequestError, match="invalid order"):
+    with pytest.raises(UnknownRowError, match="invalid order"):
         world.open("wex").lookup(stream, 1)
+    for text in ("The exchange is under maintenance, try again", "invalid order id", "no orders!?"):
+        server.answers(*[f'{{"success":0,"error":"{text}"}}'.encode()] * 3)
+        with pytest.raises(RefusedError, match=re.escape(text)):
+            server.open("wex").lookup(stream, 7)
+        assert len(server.requests) == 2  # once more, and then a later pull
     row = '{"pair":"btc_usd","type":"buy","start_amount":1,"amount":1,"rate":1,"status":0,'
     answer = f'{{"success":1,"return":{{"8":{row}"timestamp_created":1342448420}}}}}}'
     server.answers(answer.encode())
@@ -102,7 +109,7 @@ def test_an_unknown_order_and_another_ones(world: World, server: Scripted) -> No
 
 def test_addresses(world: World, server: Scripted) -> None:
     assert world.open("wex").address("BTC").startswith("1SANDBOX")
-    with pytest.raises(RequestError, match="invalid coin name"):
+    with pytest.raises(RefusedError, match="invalid coin name"):
         world.open("wex").address("XXX")
     with pytest.raises(NotOfferedError, match="no call"):
         world.open("bitexbit").address("BTC")

@@ -133,15 +133,15 @@ def test_the_documents_book_and_one_in_any_order() -> None:
 def test_books_of_several_pairs() -> None:
     asked = {"btc_usd": "BTC-USD", "ltc_usd": "LTC-USD"}
     text = b'{"btc_usd":{"asks":[[760.98,10]],"bids":[[758.5,1e-8]]},"ltc_usd":{}}'
-    page = wex_market.order_books(text, asked, AT, None)
+    page = wex_market.order_books(text, asked, AT)
     assert [(r["symbol"], r["side"], r["amount"]) for r in rows(page)] == [
         ("BTC-USD", "ask", Decimal(10)),
         ("BTC-USD", "bid", Decimal("0.00000001")),
     ]
-    assert wex_market.order_books(b"[]", asked, AT, None).received == 0
+    assert wex_market.order_books(b"[]", asked, AT).received == 0
     for wrong in (b'{"eth_usd":{}}', b'{"btc_usd":{},"btc_usd":{}}', b'{"btc_usd":[]}'):
         with pytest.raises(ContractError):
-            wex_market.order_books(wrong, asked, AT, None)
+            wex_market.order_books(wrong, asked, AT)
 
 
 def test_the_documents_pairs_and_info() -> None:
@@ -240,7 +240,7 @@ def test_the_documents_funds_and_rights() -> None:
         b'{"funds":{"usd":325,"btc":23.998,"ltc":0,"usd":326},'
         b'"rights":{"info":1,"trade":"0","withdraw":true},"open_orders":1}'
     )
-    page = wex_account.balances(text, AT, None)
+    page = wex_account.balances(text, AT)
     found = {r["currency"]: (r["available"], r["reserved"]) for r in rows(page)}
     assert found == {
         "USD": (Decimal(325), None),
@@ -249,6 +249,6 @@ def test_the_documents_funds_and_rights() -> None:
     }
     assert len(page.rejected) == 1  # a currency that stands twice, with different amounts
     assert page.rights == ("info", "withdraw")
-    assert wex_account.balances(b'{"funds":[]}', AT, None).rights is None
+    assert wex_account.balances(b'{"funds":[]}', AT).rights is None
     with pytest.raises(ContractError):
-        wex_account.balances(b'{"rights":{}}', AT, None)
+        wex_account.balances(b'{"rights":{}}', AT)
