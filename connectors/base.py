@@ -167,10 +167,6 @@ class Nonces(Protocol):
         """A number never handed out before, ``>= at_least`` and above every earlier one."""
         ...
 
-    def advance(self, seen: int) -> None:
-        """Never hand out ``seen`` or anything below it again."""
-        ...
-
 
 class Limits(Protocol):
     """Rate limits, shared by every process on the machine."""

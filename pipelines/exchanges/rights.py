@@ -1,31 +1,34 @@
-"""What a key may do, where the exchange tells it, and how to make a lesser one."""
+"""What a key may do, where the exchange reports it, and how to make a lesser one."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
+import connectors
 import warehouse
 from connectors.http import key_variables
 from pipelines.settings import Settings
 from warehouse.ledger import StreamId, StreamState
 
-NEEDED: Final = "info"
-"""The one right that collecting takes, where keys have rights."""
-
 
 @dataclass(frozen=True)
 class KeyRights:
-    """What the key of one account may do, as told with its last balances."""
+    """What the key of one account may do, as reported with its last balances."""
 
     exchange: str
     account: str
     rights: tuple[str, ...]
 
     @property
+    def needed(self) -> connectors.ReadOnlyKey | None:
+        return connectors.read_only_key(self.exchange)
+
+    @property
     def excess(self) -> tuple[str, ...]:
-        return tuple(right for right in self.rights if right != NEEDED)
+        """The rights that collecting does not take; none where keys have no rights."""
+        needed = self.needed
+        return tuple(right for right in self.rights if needed and right != needed.right)
 
     @property
     def variables(self) -> tuple[str, str]:
@@ -33,18 +36,19 @@ class KeyRights:
 
     @property
     def finding(self) -> str:
+        needed = self.needed.right if self.needed else "nothing"
         return (
             f"{self.exchange}: the key of account '{self.account}' ({self.variables[0]}) has the "
-            f"right to {' and '.join(self.excess)}, and collecting takes {NEEDED} alone"
+            f"right to {' and '.join(self.excess)}, and collecting takes {needed} alone"
         )
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         key, secret = self.variables
+        how = f" ({self.needed.how_to})" if self.needed else ""
         return (
-            f"make a lesser key in your profile at {self.exchange} (API keys; tick {NEEDED} and "
-            f"nothing else), set {key} and {secret} to it, delete the other one there, and run "
-            f"tidemark pull {self.exchange}/balances"
+            f"make a lesser key{how}, set {key} and {secret} to it, delete the other one there, "
+            f"and run tidemark pull {self.exchange}/balances"
         )
 
 
@@ -54,13 +58,15 @@ def encode(rights: Iterable[str]) -> str:
 
 
 def rights_of(stream: StreamId, state: StreamState) -> KeyRights | None:
-    """What the last answer told; ``None`` where exchange or dataset tell nothing."""
-    told = msgspec.json.decode(state.law).get("rights")
-    return None if told is None else KeyRights(stream.exchange, stream.part, tuple(told))
+    """What the last answer reported; ``None`` where exchange or dataset report nothing."""
+    reported = msgspec.json.decode(state.law).get("rights")
+    if reported is None:
+        return None
+    return KeyRights(stream.exchange, stream.part, tuple(reported))
 
 
 def key_rights(settings: Settings) -> list[KeyRights]:
-    """Of every account whose exchange tells. Raises ``StorageError``."""
+    """Of every account whose exchange reports them. Raises ``StorageError``."""
     if not warehouse.has_data(settings.home):
         return []
     found = (rights_of(s.stream, s.state) for s in warehouse.status(settings.home))

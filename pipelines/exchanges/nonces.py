@@ -20,7 +20,7 @@ from warehouse.locks import file_lock
 
 _POLL_SECONDS: Final = 0.005
 _guard: Final = threading.Lock()
-_mine: dict[Path, threading.RLock] = {}
+_mine: dict[Path, threading.Lock] = {}
 """Threads of this process queue here, which takes no polling."""
 
 
@@ -34,9 +34,8 @@ class HomeNonces:
     def __init__(self, home: Path, name: str, shared: Path | None = None) -> None:
         self._home = home / "nonces" / name
         self._shared = shared / "nonces" / name if shared else None
-        self._held: list[Path] = []
         with _guard:
-            self._thread_lock = _mine.setdefault(self._home, threading.RLock())
+            self._thread_lock = _mine.setdefault(self._home, threading.Lock())
 
     @contextmanager
     def next(self, at_least: int) -> Iterator[int]:
@@ -46,33 +45,21 @@ class HomeNonces:
             self._store(files, nonce)
             yield nonce
 
-    def advance(self, seen: int) -> None:
-        """Never hand out ``seen`` or anything below it again."""
-        with self._locked() as files:
-            if seen > self._last(files):
-                self._store(files, seen)
-
     @contextmanager
     def _locked(self) -> Iterator[list[Path]]:
         """Hold the sequence; the files that it lies in."""
+        held: list[Path] = []
         with self._thread_lock, ExitStack() as stack:
-            if self._held:  # this thread holds it already, for a request
-                yield self._held
-                return
             if self._shared is not None:  # always first: an order in which nobody can deadlock
                 with suppress(OSError):
                     stack.enter_context(_lock(self._shared))
-                    self._held.append(self._shared)
+                    held.append(self._shared)
             try:
                 stack.enter_context(_lock(self._home))
             except OSError as error:
-                self._held = []
                 raise from_os_error(error, "cannot lock", self._home) from error
-            self._held.append(self._home)
-            try:
-                yield self._held
-            finally:
-                self._held = []
+            held.append(self._home)
+            yield held
 
     def _last(self, files: list[Path]) -> int:
         return max(_number(path) for path in files)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ingest import limits as module
-from pipelines.ingest.limits import MARGIN, SharedLimits
-from pipelines.ingest.shared import limits_folder, state_folder
+from pipelines.exchanges import limits as module
+from pipelines.exchanges.limits import MARGIN, SharedLimits
+from pipelines.exchanges.state_dir import limits_folder, state_folder
 from sandbox import Limits, ManualClock, World, serve
-from tests.pipelines.conftest import EPOCH
 from tests.pipelines.ingest.others import started
 
+EPOCH = "2026-01-10T00:00:00"
 SECOND = 1_000_000_000
 OVERLOAD = 20
 """Calls that a busy machine may send late and so too close together."""

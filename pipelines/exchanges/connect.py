@@ -1,11 +1,11 @@
-"""Open an exchange for an account: with its key, its nonces, its limits, and behind its breaker."""
+"""Connect to an exchange for an account: with its key, nonces, limits and circuit breaker."""
 
 import connectors
 from connectors.base import Connection, Connector, Limits, Recorder
-from pipelines.ingest.breaker import Breaker, Guarded
-from pipelines.ingest.limits import SharedLimits
-from pipelines.ingest.nonces import HomeNonces
-from pipelines.ingest.shared import limits_folder, place_name, state_folder
+from pipelines.exchanges.breaker import HomeBreaker
+from pipelines.exchanges.limits import SharedLimits
+from pipelines.exchanges.nonces import HomeNonces
+from pipelines.exchanges.state_dir import limits_folder, place_name, state_folder
 from pipelines.settings import Settings
 
 
@@ -26,15 +26,15 @@ def open_exchange(
     shared = state_folder()
     if limits is None:
         limits = SharedLimits([limits_folder(f) for f in (shared, home) if f is not None])
-    connector = connectors.open_connector(
+    return connectors.open_connector(
         exchange,
         Connection(
             base_url=url,
             nonces=HomeNonces(home, place_name(exchange, url, key), shared),
             limits=limits,
+            breaker=HomeBreaker(home, exchange, place_name(exchange, url)),
             account=account,
             credentials=credentials,
             recorder=recorder,
         ),
     )
-    return Guarded(connector, Breaker(home, exchange, place_name(exchange, url)))

@@ -1,10 +1,10 @@
-"""A circuit breaker: an exchange that is down or that bans is left in peace, and asked again later.
+"""A circuit breaker: an exchange that is down or bans us is not called during the cool-down.
 
-It stands between the pulls and a connector. Calls that failed for good (after their retries), on
-several streams and with no success in between, open it; then calls fail at once with a message
-that says why and until when. After a pause that grows, one call is let through for all; its
-success closes the breaker, its failure opens it anew. Every pull begins with such a trial of its
-own, unless the exchange itself named the time (``Retry-After``): that holds for later pulls too.
+Calls that failed for good (after their retries), on several streams and with no success in between,
+open it; then calls fail at once with a message that says why and until when. After a cool-down that
+grows, one call is let through for all; its success closes the breaker, its failure opens it anew.
+Every pull begins with such a trial of its own, unless the exchange itself named the time
+(``Retry-After``): that holds for later pulls too.
 
 The state is a small file in the home, shared by every process there; no file means that all is
 well. Any answer of the host closes it, so one bad stream never stops the others.
@@ -12,19 +12,16 @@ well. Any answer of the host closes it, so one bad stream never stops the others
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
-from connectors.base import Answer, Connector, Market, Offer, Page, Stream, Window
-from connectors.errors import AuthError, ExchangeError, TransientError
-from schemas import DATASETS, TidemarkError
+from connectors.errors import AuthError, ExchangeError, NotAskedError, TransientError
 from warehouse.files import put
 from warehouse.locks import exclusive
 
@@ -38,10 +35,6 @@ BAN_SECONDS: Final = 120.0
 LONGEST_BAN: Final = 24 * 3600.0
 FIRST_PAUSE: Final = 15.0
 LONGEST_PAUSE: Final = 600.0
-
-
-class NotAskedError(TidemarkError):
-    """The breaker is open: the exchange was not asked."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +51,8 @@ class State:
     why: str = ""
 
 
-class Breaker:
-    """The breaker of one exchange address, for one pull. Safe for threads.
+class HomeBreaker:
+    """``connectors.base.Breaker`` of one exchange address, for one pull. Safe for threads.
 
     ``name`` names its file. ``now``: seconds since 1970.
     """
@@ -118,11 +111,11 @@ class Breaker:
         return not state.banned and state.tried < self._began
 
     def _refusal(self, state: State) -> NotAskedError:
-        did = "has told us to stay away" if state.banned else "is down"
+        did = "has banned us" if state.banned else "is down"
         later = "" if state.banned else ", or with the next pull"
         return NotAskedError(
             f"not asked: {self._exchange} {did} since {_clock(state.since)}; "
-            f"next try after {_clock(state.until)}{later}. It said last: {state.why}"
+            f"next try after {_clock(state.until)}{later}. Last answer: {state.why}"
         )
 
     def _failed(self, stream: str, error: ExchangeError) -> None:
@@ -166,60 +159,6 @@ class Breaker:
         with suppress(OSError):  # on a full disk every pull finds out for itself
             self._path.parent.mkdir(parents=True, exist_ok=True)
             put(self._path, msgspec.json.encode(state))
-
-
-class Guarded:
-    """A connector behind a breaker: ``connectors.base.Connector``, for one pull."""
-
-    def __init__(self, connector: Connector, breaker: Breaker) -> None:
-        self.name = connector.name
-        self.offers: Mapping[str, Offer] = connector.offers
-        self._connector = connector
-        self._breaker = breaker
-        self._markets_lock = threading.Lock()
-        self._markets_error: ExchangeError | None = None
-
-    def markets(self) -> Sequence[Market]:
-        """All listed markets. A failure is remembered: it took all its retries."""
-        with self._markets_lock:
-            if self._markets_error is not None:
-                raise self._markets_error
-            try:
-                return self._breaker.call("markets", self._connector.markets)
-            except ExchangeError as error:
-                self._markets_error = error
-                raise
-
-    def fetch(self, stream: Stream, window: Window) -> Page:
-        return self._call(stream, lambda: self._connector.fetch(stream, window))
-
-    def page(self, stream: Stream, token: str | None) -> Page:
-        return self._call(stream, lambda: self._connector.page(stream, token))
-
-    def snapshot(self, dataset: str, symbols: Sequence[str]) -> Page:
-        stream = Stream(dataset, symbols[0] if symbols else None)
-        return self._call(stream, lambda: self._connector.snapshot(dataset, symbols))
-
-    def open_rows(self, stream: Stream) -> Mapping[int, Decimal | None]:
-        return self._call(stream, lambda: self._connector.open_rows(stream))
-
-    def lookup(self, stream: Stream, row_id: int) -> Page:
-        return self._call(stream, lambda: self._connector.lookup(stream, row_id))
-
-    def address(self, currency: str) -> str:
-        return self._breaker.call(
-            "address", lambda: self._connector.address(currency), public=False
-        )
-
-    def read(self, answer: Answer) -> Page:
-        return self._connector.read(answer)
-
-    def close(self) -> None:
-        self._connector.close()
-
-    def _call(self, stream: Stream, ask: Callable[[], T]) -> T:
-        public = not DATASETS[stream.dataset].is_account
-        return self._breaker.call(f"{stream.dataset} {stream.label}", ask, public=public)
 
 
 def _clock(moment: float) -> str:

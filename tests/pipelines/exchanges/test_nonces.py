@@ -2,19 +2,14 @@
 
 import json
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pipelines.ingest.nonces import HomeNonces
-from pipelines.ingest.shared import place_name
-from sandbox import KEYS, Served
-from tests.pipelines.ingest.conftest import run, settings_for
+from pipelines.exchanges.nonces import HomeNonces
+from pipelines.exchanges.state_dir import place_name
 from tests.pipelines.ingest.others import started
 from warehouse.errors import StorageError
-
-ACCOUNT = "markets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {account_trades: {}}"
 
 
 def take(nonces: HomeNonces, at_least: int) -> int:
@@ -38,15 +33,9 @@ def test_homes_of_one_user_share_it_and_a_lost_file_costs_nothing(tmp_path: Path
     assert take(HomeNonces(tmp_path / "one", "another", shared), 5) == 5
 
 
-def test_advance_jumps_above_what_another_program_used(tmp_path: Path) -> None:
+def test_it_jumps_above_what_another_program_used(tmp_path: Path) -> None:
     nonces = HomeNonces(tmp_path, "key")
-    nonces.advance(500)
-    nonces.advance(400)
-    assert take(nonces, 1) == 501
-    with nonces.next(1) as nonce:
-        nonces.advance(900)  # inside a request: no deadlock
-        assert nonce == 502
-    assert take(nonces, 1) == 901
+    assert [take(nonces, at_least) for at_least in (501, 400, 901, 1)] == [501, 502, 901, 902]
 
 
 def test_without_the_users_folder_the_home_serves(tmp_path: Path) -> None:
@@ -108,19 +97,3 @@ def test_a_name_tells_keys_and_places_apart_and_no_key() -> None:
     assert len(set(names)) == 4
     assert names[3] == "wex-wex.link"
     assert "secret" not in "".join(names)
-
-
-@pytest.mark.parametrize("name", ["wex", "bitexbit"])
-@pytest.mark.parametrize("ahead", [3, 7_000, 3_600_000])
-def test_a_pull_heals_when_another_program_used_a_higher_nonce(
-    name: str, ahead: int, exchange: Served, home: Path, feeds: Callable[[str], Path]
-) -> None:
-    root = feeds(f"exchange: {name}\n{ACCOUNT}")
-    settings = settings_for(exchange, home)
-    assert run(settings, feeds_root=root).ok
-    book, key = exchange.exchange.nonces, KEYS[name].key
-    before = book.highest(key) + ahead
-    assert book.spend(key, before)
-    report = run(settings, feeds_root=root)
-    assert report.errors == []
-    assert book.highest(key) > before

@@ -1,21 +1,19 @@
-"""The circuit breaker: an exchange that is down or bans is left in peace, and found well again."""
+"""The circuit breaker: an exchange that is down or bans is not called, and is found well again."""
 
 import threading
-from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from connectors.base import Connection
-from connectors.errors import AuthError, ContractError, RateLimitedError, TransientError
-from pipelines.ingest import PullReport
-from pipelines.ingest import breaker as module
-from pipelines.ingest import run as run_module
-from pipelines.ingest.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker, NotAskedError
-from sandbox import Fault, Served
-from tests.pipelines.ingest.conftest import run, settings_for
+from connectors.errors import (
+    AuthError,
+    ContractError,
+    NotAskedError,
+    RateLimitedError,
+    TransientError,
+)
+from pipelines.exchanges.breaker import FIRST_PAUSE, LONGEST_PAUSE, HomeBreaker
 
 DOWN = TransientError("x: GET /a: status 503")
 
@@ -36,12 +34,12 @@ class Pulls:
         self.clock = Clock()
         self.asked: list[str] = []
 
-    def begin(self) -> Breaker:
+    def begin(self) -> HomeBreaker:
         self.clock.now += 0.001
-        return Breaker(self.home, "x", "x-host", self.clock)
+        return HomeBreaker(self.home, "x", "x-host", self.clock)
 
     def ask(
-        self, breaker: Breaker, stream: str, error: Exception | None = None, public: bool = True
+        self, breaker: HomeBreaker, stream: str, error: Exception | None = None, public: bool = True
     ) -> None:
         def answer() -> None:
             self.asked.append(stream)
@@ -51,12 +49,12 @@ class Pulls:
 
         breaker.call(stream, answer, public=public)
 
-    def fail(self, breaker: Breaker, *streams: str, error: Exception = DOWN) -> None:
+    def fail(self, breaker: HomeBreaker, *streams: str, error: Exception = DOWN) -> None:
         for stream in streams:
             with pytest.raises(type(error)):
                 self.ask(breaker, stream, error)
 
-    def refuses(self, breaker: Breaker, stream: str = "any") -> str:
+    def refuses(self, breaker: HomeBreaker, stream: str = "any") -> str:
         before = list(self.asked)
         with pytest.raises(NotAskedError) as caught:
             self.ask(breaker, stream)
@@ -129,7 +127,7 @@ def test_every_pull_may_try_once(pulls: Pulls) -> None:
 def test_a_ban_holds_also_for_later_pulls(pulls: Pulls, status: int) -> None:
     ban = RateLimitedError(f"status {status}", 3600)
     pulls.fail(pulls.begin(), "a", error=ban)
-    assert "told us to stay away" in pulls.refuses(pulls.begin())
+    assert "has banned us" in pulls.refuses(pulls.begin())
     pulls.clock.now += 3590
     pulls.refuses(pulls.begin())
     pulls.clock.now += 20
@@ -205,56 +203,3 @@ def test_streams_that_come_during_a_trial_wait_for_its_outcome(pulls: Pulls) -> 
     first.join(60)
     second.join(60)
     assert done == ["trial", "other"]
-
-
-SPEC = (
-    "markets: [BTC-USD, ETH-USD]\nstart: 2016-01-01\n"
-    "datasets: {trades: {}, candles: {timeframes: [5m, 15m, 30m, 1h, 4h, 1d]}, tickers: {}}"
-)
-
-
-@pytest.fixture
-def pull(
-    exchange: Served, home: Path, feeds: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], PullReport]:
-    """A pull with connectors that try once: what is tested comes after their retries."""
-    monkeypatch.setattr("pipelines.ingest.opening.Connection", partial(Connection, retries=0))
-    root = feeds(f"exchange: bitexbit\n{SPEC}")
-    return partial(run, settings_for(exchange, home), feeds_root=root)
-
-
-def test_a_pull_of_an_exchange_that_is_down_asks_little_and_the_next_completes(
-    exchange: Served, pull: Callable[[], PullReport]
-) -> None:
-    exchange.faults.add(Fault("status", status=503, times=None))
-    report = pull()
-    assert len(exchange.log.entries) <= module.FAILURES + 2 * run_module.WORKERS
-    assert any("not asked: bitexbit is down since" in e for e in report.errors)
-    exchange.log.clear()
-    assert not pull().ok
-    assert len(exchange.log.entries) == 1  # the trial
-    exchange.faults.clear()
-    assert pull().errors == []
-    assert pull().errors == []
-
-
-def test_a_ban_is_kept_to_by_later_pulls(exchange: Served, pull: Callable[[], PullReport]) -> None:
-    exchange.faults.add(Fault("status", status=429, retry_after=3600, times=1))
-    report = pull()
-    assert len(exchange.log.entries) == 1
-    assert any("told us to stay away" in e for e in report.errors)
-    assert not pull().ok
-    assert len(exchange.log.entries) == 1
-
-
-def test_one_call_that_fails_stops_only_its_own_streams(
-    exchange: Served, pull: Callable[[], PullReport]
-) -> None:
-    for broken in ("/public/pairs", "/public/tickers"):
-        exchange.faults.clear()
-        exchange.faults.add(Fault("status", status=500, path=broken, times=None))
-        report = pull()
-        told = "".join(report.errors)
-        assert "not asked" not in told
-        good = {s.dataset for s in report.streams if s.error is None}
-        assert {"trades", "candles"} <= good, report.errors
