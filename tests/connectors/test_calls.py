@@ -1,80 +1,32 @@
-"""Every reading call that the two documents name, run over HTTP."""
+"""Every reading call that the exchanges' documents name, run over HTTP."""
 
 import re
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+import connectors
 from connectors import (
     AuthError,
-    Connector,
     ContractError,
     NotOfferedError,
     Page,
     RefusedError,
     StreamId,
     UnknownRowError,
-    Window,
 )
-from tests.connectors.conftest import OWN_ORDER, Scripted, World
-
-MINE = {"account": "main"}
-BTC = {"symbol": "BTC-USD"}
-Ask = Callable[[Connector], Any]
-
-
-def fetch(dataset: str, **stream: str) -> Ask:
-    return lambda c: c.fetch(
-        StreamId(c.name, dataset, **stream), Window(unit="ms" if dataset == "candles" else None)
-    )
-
-
-BITEXBIT: dict[str, Ask] = {
-    "GET /api/v2/public/currencies": lambda c: c.snapshot("currencies", ()),
-    "GET /api/v2/public/currency/BTC": lambda c: c.snapshot("currencies", ("BTC",)),
-    "GET /api/v2/public/pairs": lambda c: c.snapshot("markets", ()),
-    "GET /api/v2/public/pairs/BTC_USD": lambda c: c.snapshot("markets", ("BTC-USD",)),
-    "GET /api/v2/public/ohlcv": fetch("candles", timeframe="1h", **BTC),
-    "GET /api/v2/public/tickers": lambda c: c.snapshot("tickers", ["BTC-USD", "ETH-USD"]),
-    "GET /api/v2/public/depth": lambda c: c.snapshot("order_books", ["BTC-USD"]),
-    "GET /api/v2/public/orders": fetch("public_orders", **BTC),
-    "GET /api/v2/public/trades": fetch("trades", **BTC),
-    "GET /api/v2/private/orders": fetch("account_orders", **MINE),
-    "GET /api/v2/private/trades": fetch("account_trades", **MINE),
-    "GET /api/v2/private/balance": lambda c: c.snapshot("balances", ()),
-    "GET /api/v2/private/trading-fees": lambda c: c.snapshot("trading_fees", ()),
-    "GET /api/v2/private/transfers": lambda c: c.page(
-        StreamId("bitexbit", "account_transactions", **MINE), None
-    ),
-}
-WEX: dict[str, Ask] = {
-    "GET /api/3/info": lambda c: c.snapshot("markets", ()),
-    "GET /api/3/ticker/btc_usd-eth_usd": lambda c: c.snapshot("tickers", ["BTC-USD", "ETH-USD"]),
-    "GET /api/3/depth/btc_usd-eth_usd": lambda c: c.snapshot("order_books", ["BTC-USD", "ETH-USD"]),
-    "GET /api/3/trades/btc_usd": fetch("trades", **BTC),
-    "POST /tapi getInfo": lambda c: c.snapshot("balances", ()),
-    "POST /tapi ActiveOrders": lambda c: c.open_rows(StreamId("wex", "account_orders", **MINE)),
-    "POST /tapi OrderInfo": lambda c: c.lookup(
-        StreamId("wex", "account_orders", **MINE), OWN_ORDER["id"]
-    ),
-    "POST /tapi TradeHistory": fetch("account_trades", **MINE),
-    "POST /tapi TransHistory": fetch("account_transactions", **MINE),
-    "POST /tapi CoinDepositAddress": lambda c: c.address("BTC"),
-}
+from tests.connectors.cases import case
+from tests.connectors.conftest import Scripted, World
 
 
 @pytest.mark.parametrize(
-    ("exchange", "call"),
-    [("bitexbit", call) for call in BITEXBIT] + [("wex", call) for call in WEX],
+    ("exchange", "call"), [(name, call) for name in connectors.names() for call in case(name).reads]
 )
 def test_every_reading_call(world: World, exchange: str, call: str) -> None:
-    ask = {"bitexbit": BITEXBIT, "wex": WEX}[exchange][call]
-    found = ask(world.open(exchange))
+    found = case(exchange).reads[call](world.open(exchange), world.order_id(exchange))
     (entry,) = world.server.log.entries
     assert entry.status == 200
-    method = f" {entry.params['method']}" if entry.path == "/tapi" else ""
-    assert f"{entry.method} {entry.path}{method}" == call
+    name = entry.path if entry.call == entry.path else f"{entry.path} {entry.call}"
+    assert f"{entry.method} {name}" == call
     if isinstance(found, Page):
         assert found.table.num_rows > 0 and found.rejected == ()
     else:

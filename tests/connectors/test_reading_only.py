@@ -13,6 +13,7 @@ from connectors import Connection, ForbiddenCallError
 from connectors.dialect import Dialect
 from connectors.http import Http, Request
 from connectors.local import LocalNonces, NoLimits
+from tests.connectors.cases import case, post
 
 FORBIDDEN = [
     r"order/create",
@@ -38,16 +39,9 @@ def test_no_call_that_moves_anything(repo_root: Path, pattern: str) -> None:
         assert not found, f"{file.relative_to(repo_root)}: {found and found[0]}"
 
 
-def test_what_the_lists_of_reading_calls_name() -> None:
-    """POST exists for /tapi alone, with the documented methods that only report something."""
-    posts = {name: [p for p in reads(name) if "GET" not in p] for name in connectors.names()}
-    assert posts == {
-        "bitexbit": [],
-        "wex": [
-            "POST /tapi "
-            "(getInfo|ActiveOrders|OrderInfo|TradeHistory|TransHistory|CoinDepositAddress)"
-        ],
-    }
+def test_a_call_that_is_no_get_is_a_documented_reading_call(exchange: str) -> None:
+    posts = tuple(pattern for pattern in reads(exchange) if not pattern.startswith("GET "))
+    assert posts == case(exchange).posts
 
 
 def test_every_list_is_at_the_way_out(exchange: str) -> None:
@@ -57,7 +51,8 @@ def test_every_list_is_at_the_way_out(exchange: str) -> None:
         url = f"http://127.0.0.1:{server.server_port}"
         connection = Connection(url, LocalNonces(), NoLimits(), timeout=0.1)
         http = Http(exchange, connection, reads(exchange))
-        for call in (*FORBIDDEN_CALLS, *EVERY_DIALECTS_TRICKS):
+        moves = [call for name in connectors.names() for call in case(name).moves]
+        for call in (*moves, *TRICKS):
             with pytest.raises(ForbiddenCallError, match="not sent"):
                 http.send(call)
         http.close()
@@ -68,25 +63,7 @@ def reads(exchange: str) -> Sequence[str]:
     return found.reads
 
 
-def post(path: str, form: str = "") -> Request:
-    return Request("POST", path, content=form.encode(), private=True)
-
-
-FORBIDDEN_CALLS = [
-    # "API Docs v2" of BitexBit: every private method that is no GET.
-    post("/api/v2/private/order/create"),
-    post("/api/v2/private/order/7/cancel"),
-    post("/api/v2/private/coupon/create"),
-    post("/api/v2/private/coupon/redeem"),
-    # "Trade API v1" of WEX: every method that takes more than the right to read.
-    post("/tapi", "method=Trade&pair=btc_usd&type=sell&rate=1&amount=1&nonce=1"),
-    post("/tapi", "method=CancelOrder&order_id=7&nonce=1"),
-    post("/tapi", "method=CancelOrders&order_id=7,8&nonce=1"),
-    post("/tapi", "method=WithdrawCoin&coinName=BTC&amount=1&address=1x&nonce=1"),
-    post("/tapi", "method=CreateCoupon&coinName=BTC&amount=1&receiver=x&nonce=1"),
-    post("/tapi", "method=RedeemCoupon&coupon=WEXUSD&nonce=1"),
-]
-EVERY_DIALECTS_TRICKS = [
+TRICKS = [
     post("/tapi"),
     post("/tapi", "Method=Trade&method=getInfo"),
     post("/tapi", "method=getInfo&method=Trade"),

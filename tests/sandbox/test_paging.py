@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 import sandbox
-from sandbox.jsontext import decode
-from sandbox.laws import NumberStyle
+from sandbox import BitexBitSwitches, WexSwitches
+from sandbox.jsontext import NumberStyle, decode
 
 
 @pytest.fixture
@@ -23,17 +23,17 @@ def ids(public: Any) -> Any:
 def test_row_order_and_kept_end(ids: Any, served: sandbox.Served) -> None:
     newest = ids(limit=10)
     assert newest == sorted(newest, reverse=True)
-    served.laws.order = "oldest"
+    served.paging.order = "oldest"
     assert ids(limit=10) == newest[::-1]
-    served.laws.limit_keeps = "oldest"
+    served.paging.limit_keeps = "oldest"
     first = ids(limit=10)
     assert first == sorted(first) and first[-1] < newest[-1]
-    served.laws.order = "newest"
+    served.paging.order = "newest"
     assert ids(limit=10) == first[::-1]
 
 
 def test_page_cap(ids: Any, tapi: Any, served: sandbox.Served) -> None:
-    served.laws.page_cap = 7
+    served.paging.page_cap = 7
     assert len(ids(limit=500)) == 7
     assert len(tapi("TradeHistory", count=500)["return"]) == 7
 
@@ -42,13 +42,13 @@ def test_id_bounds_inclusive_or_not(ids: Any, tapi: Any, served: sandbox.Served)
     page = ids(limit=5)
     bounds = {"since_id": page[-1], "until_id": page[0]}
     assert ids(**bounds) == page
-    served.laws.since_id_inclusive = False
+    served.of(BitexBitSwitches).since_id_inclusive = False
     assert ids(**bounds) == page[:-1]
-    served.laws.until_id_inclusive = False
+    served.of(BitexBitSwitches).until_id_inclusive = False
     assert ids(**bounds) == page[1:-1]
     own = list(tapi("TradeHistory", count=5)["return"])
     window = {"from_id": own[-1], "end_id": own[0]}
-    served.laws.from_id_inclusive = served.laws.end_id_inclusive = False
+    served.of(WexSwitches).from_id_inclusive = served.of(WexSwitches).end_id_inclusive = False
     assert list(tapi("TradeHistory", **window)["return"]) == own[1:-1]
 
 
@@ -57,7 +57,7 @@ def test_a_filter_can_be_ignored(ids: Any, served: sandbox.Served, name: str) ->
     whole = ids(limit=100)
     nothing = {"since_id": 10**12, "until_id": 1, "since": 10**15, "until": 1}
     assert ids(limit=100, **{name: nothing[name]}) == []
-    served.laws.ignored = frozenset({name})
+    served.paging.ignored = frozenset({name})
     assert ids(limit=100, **{name: nothing[name]}) == whole
 
 
@@ -66,7 +66,7 @@ def test_a_history_filter_can_be_ignored(tapi: Any, served: sandbox.Served, name
     value = {"from_id": 10**12, "since": 10**11, "order": "ASC", "from": 10**6}.get(name, 1)
     plain = tapi("TradeHistory", count=20)
     assert tapi("TradeHistory", count=20, **{name: value}) != plain
-    served.laws.ignored = frozenset({name})
+    served.paging.ignored = frozenset({name})
     assert tapi("TradeHistory", count=20, **{name: value}) == plain
 
 
@@ -74,7 +74,7 @@ def test_time_unit(public: Any, served: sandbox.Served) -> None:
     row = public("trades", symbol="BTC_USD", limit=200).json()[-1]
     by_ms = public("trades", symbol="BTC_USD", until=row["date"], limit=1).json()
     assert by_ms[0]["date"] == row["date"]
-    served.laws.time_unit = "s"
+    served.of(BitexBitSwitches).time_unit = "s"
     second = row["date"] // 1000
     by_s = public("trades", symbol="BTC_USD", until=second, limit=1).json()
     assert by_s[0]["date"] // 1000 == second
@@ -88,13 +88,13 @@ def test_candle_laws(public: Any, served: sandbox.Served, clock: sandbox.ManualC
         return public("ohlcv", symbol="LTC_BTC", timeframe="5", limit=1000).json()
 
     plain = candles()
-    served.laws.candle_time = "ms"
+    served.of(BitexBitSwitches).candle_time = "ms"
     assert [c[0] for c in candles()] == [c[0] * 1000 for c in plain]
-    served.laws.candle_order = "newest"
+    served.of(BitexBitSwitches).candle_order = "newest"
     assert candles()[0][0] == plain[-1][0] * 1000
-    served.laws = sandbox.Laws(candle_open_included=False)
+    served.switch(candle_open_included=False)
     assert candles()[-1][0] + 300 <= clock() // 1000
-    served.laws = sandbox.Laws(candle_empty="repeat")
+    served.switch(candle_empty="repeat")
     full = candles()
     times = [c[0] for c in full]
     assert times == list(range(times[0], times[-1] + 300, 300)) and len(full) > 0
@@ -116,26 +116,26 @@ def test_number_styles(http: httpx.Client, public: Any, served: sandbox.Served) 
         ("exponent-text", True, True),
     ]
     for style, quoted, exponent in styles:
-        served.laws.numbers = style
+        served.of(BitexBitSwitches).numbers = style
         body = http.get("/api/v2/public/trades", params=params).text
         assert ('"price":"' in body) == quoted
         assert ("E" in rows()[0]["price"]) == exponent
         assert [float(r["price"]) for r in rows()] == [float(r["price"]) for r in plain]
-    served.laws = sandbox.Laws(wex_numbers="text")
+    served.switch(wex_numbers="text")
     assert isinstance(http.get("/api/3/trades/btc_usd").json()["btc_usd"][0]["price"], str)
-    served.laws = sandbox.Laws(dates="s", extra_fields=True)
+    served.switch(dates="s", extra_fields=True)
     first = rows()[0]
     assert first["date"] == f"{plain[0]['date'][:-3]}.{plain[0]['date'][-3:]}000"
     assert first["taker_fee"] is None
 
 
 def test_retention_and_late_rows(ids: Any, served: sandbox.Served, http: httpx.Client) -> None:
-    served.laws.retention = 40
+    served.paging.retention = 40
     assert len(ids(limit=1000)) == 40
     assert len(http.get("/api/3/trades/btc_usd").json()["btc_usd"]) == 40
-    served.laws = sandbox.Laws(late_every=3, late_ms=10_000_000)
+    served.switch(late_every=3, late_ms=10_000_000)
     held_back = ids(limit=100)
-    served.laws = sandbox.Laws()
+    served.switch()
     whole = ids(limit=100)
     late = [i for i in whole if i >= held_back[-1] and i not in held_back]
     assert late and all(i % 3 == 0 for i in late)
@@ -143,24 +143,24 @@ def test_retention_and_late_rows(ids: Any, served: sandbox.Served, http: httpx.C
 
 
 def test_fee_keys_and_wex_oddities(private: Any, tapi: Any, served: sandbox.Served) -> None:
-    served.laws.fee_keys = "role"
+    served.of(BitexBitSwitches).fee_keys = "role"
     assert set(private("trading-fees").json()) == {
         "taker_fee_rate", "maker_fee_rate", "pair_fee_rates",
     }  # fmt: skip
     ordered = tapi("TradeHistory", count=30)["return"]
-    served.laws = sandbox.Laws(wex_shuffled_keys=True, wex_success="1", wex_trade_digits=6)
+    served.switch(wex_shuffled_keys=True, wex_success="1", wex_trade_digits=6)
     answer = tapi("TradeHistory", count=30)
     assert answer["success"] == "1"
     assert list(answer["return"]) != list(ordered) and set(answer["return"]) == set(ordered)
-    served.laws = sandbox.Laws(wex_empty="object")
+    served.switch(wex_empty="object")
     assert tapi("TradeHistory", from_id=10**12) == {"success": 1, "return": {}}
-    served.laws = sandbox.Laws(wex_empty="array")
+    served.switch(wex_empty="array")
     assert tapi("TradeHistory", from_id=10**12) == {"success": 1, "return": []}
 
 
 def test_gzip(http: httpx.Client, served: sandbox.Served, ids: Any) -> None:
     plain = ids(limit=500)
-    served.laws.gzip = True
+    served.paging.gzip = True
     assert ids(limit=500) == plain
     answer = http.get("/api/v2/public/pairs")
     assert answer.headers["content-encoding"] == "gzip"

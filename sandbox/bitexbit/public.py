@@ -1,7 +1,8 @@
 """BitexBit v2, the calls that need no key. Every handler takes the exchange and the call."""
 
-from sandbox import windows
-from sandbox.bitexbit_params import (
+from dataclasses import replace
+
+from sandbox.bitexbit.params import (
     BadRequest,
     bounds_of,
     choice,
@@ -9,15 +10,17 @@ from sandbox.bitexbit_params import (
     integer,
     known_market,
     limit_of,
+    native,
     not_found,
     optional_market,
     required_market,
 )
+from sandbox.bitexbit.switches import BitexBitSwitches
 from sandbox.candles import TIMEFRAMES, Candle
-from sandbox.exchange import Answer, Call, Exchange, number
-from sandbox.jsontext import Raw, decode, encode
-from sandbox.laws import Laws
+from sandbox.exchange import Answer, Call, Exchange
+from sandbox.jsontext import Raw, decode, encode, number
 from sandbox.markets import Currency, Market, text
+from sandbox.windows import Bounds, Rows
 
 
 def currencies(exchange: Exchange, call: Call) -> Answer:
@@ -30,86 +33,87 @@ def currency(exchange: Exchange, call: Call, code: str) -> Answer:
 
 
 def pairs(exchange: Exchange, call: Call) -> Answer:
-    return Answer.of([_pair(m) for m in exchange.world.markets])
+    return Answer.of([_pair(m) for m in exchange.markets()])
 
 
 def pair(exchange: Exchange, call: Call, symbol: str) -> Answer:
-    found = next((m for m in exchange.world.markets if m.bitexbit == symbol), None)
+    found = next((m for m in exchange.markets() if native(m) == symbol), None)
     return Answer.of(_pair(found)) if found else not_found()
 
 
 def trades(exchange: Exchange, call: Call) -> Answer:
-    world, laws = exchange.world, exchange.laws
+    """The trades of one market, or without ``symbol`` those of all markets, by id."""
+    world, paging = exchange.world, exchange.paging
     now = world.now()
-    side = choice(call, "type", ("buy", "sell"), laws)
-    market = optional_market(world, call)
-    bounds, limit = bounds_of(call, laws), limit_of(call, laws)
-    if market is None:
-        return _all_trades(exchange, now, bounds, limit, side)
-    tape = world.tapes[market.symbol]
-    shown = world.visible(market.symbol, now, laws)
-    shown = windows.within(shown, tape.ids, tape.times, bounds, tape.monotonic)
-    if side is not None:
-        wanted = side == "buy"
-        shown = [i for i in shown if bool(tape.buys[i]) == wanted]
-    body = tape.page(windows.page(shown, limit, laws.limit_keeps, laws.order))
-    return Answer(body if _as_stored(laws) else restyle(body, laws))
-
-
-def _all_trades(
-    exchange: Exchange, now: int, bounds: windows.Bounds, limit: int, side: str | None
-) -> Answer:
-    """Without ``symbol``: the trades of all markets, by id."""
-    rows: list[tuple[int, int, bytes]] = []
-    for market in exchange.world.markets:
-        tape = exchange.world.tapes[market.symbol]
-        shown = exchange.world.visible(market.symbol, now, exchange.laws)
-        shown = windows.within(shown, tape.ids, tape.times, bounds, tape.monotonic)
+    side = choice(exchange, call, "type", ("buy", "sell"))
+    market = optional_market(exchange, call)
+    bounds, limit = bounds_of(exchange, call), limit_of(exchange, call)
+    chosen = exchange.markets() if market is None or paging.filters_after_limit else [market]
+    if len(chosen) == 1:
+        tape = world.tapes[chosen[0].symbol]
+        rows, shown = _shown(exchange, chosen[0], bounds, now)
+        if side is not None:
+            shown = [i for i in shown if bool(tape.buys[i]) == (side == "buy")]
+        body = tape.page(rows.page(shown, limit, paging.limit_keeps, paging.order, paging))
+        return Answer(_restyled(body, exchange))
+    found: list[tuple[int, int, str, bytes]] = []
+    for each in chosen:
+        tape, (rows, shown) = world.tapes[each.symbol], _shown(exchange, each, bounds, now)
         kept = [i for i in shown if side is None or bool(tape.buys[i]) == (side == "buy")]
         # No page can need more than ``limit`` rows from either end of one market.
-        kept = kept[-limit:] if exchange.laws.limit_keeps == "newest" else kept[:limit]
-        rows += [(tape.ids[i], tape.times[i], tape.json(i)) for i in kept]
-    rows.sort()
-    at = windows.page(range(len(rows)), limit, exchange.laws.limit_keeps, exchange.laws.order)
-    body = b"[" + b",".join(rows[i][2] for i in at) + b"]"
-    return Answer(body if _as_stored(exchange.laws) else restyle(body, exchange.laws))
+        kept = [*rows.page(kept, limit, paging.limit_keeps, "oldest", paging)]
+        found += [(tape.ids[i], tape.times[i], each.symbol, tape.json(i)) for i in kept]
+    found.sort()
+    rows = Rows([row[0] for row in found], [row[1] for row in found])
+    at = rows.page(range(len(found)), limit, paging.limit_keeps, paging.order, paging)
+    texts = [found[i][3] for i in at if market is None or found[i][2] == market.symbol]
+    return Answer(_restyled(b"[" + b",".join(texts) + b"]", exchange))
 
 
-def _as_stored(laws: Laws) -> bool:
-    return laws.numbers == "text" and laws.dates == "ms" and not laws.extra_fields
+def _shown(
+    exchange: Exchange, market: Market, bounds: Bounds, now: int
+) -> tuple[Rows, range | list[int]]:
+    tape = exchange.world.tapes[market.symbol]
+    rows = Rows(tape.ids, tape.times, tape.monotonic)
+    visible = exchange.world.visible(market.symbol, now, exchange.paging)
+    return rows, rows.within(visible, bounds, exchange.paging, now)
 
 
-def restyle(body: bytes, laws: Laws) -> bytes:
-    """Rows of trades in the number and date style of the laws."""
+def _restyled(body: bytes, exchange: Exchange) -> bytes:
+    """Rows of trades (kept as the example has them) in the style of the switches."""
+    switches, extra = exchange.of(BitexBitSwitches), exchange.paging.extra_fields
+    if switches.numbers == "text" and switches.dates == "ms" and not extra:
+        return body
     rows = decode(body)
     for row in rows:
-        row["date"] = date(int(row["date"]), laws.dates)
-        row["price"] = number(row["price"], laws.numbers)
-        row["amount"] = number(row["amount"], laws.numbers)
-        if laws.extra_fields:
+        row["date"] = date(int(row["date"]), switches.dates)
+        row["price"] = number(row["price"], switches.numbers)
+        row["amount"] = number(row["amount"], switches.numbers)
+        if extra:
             row["taker_fee"] = None
     return encode(rows).encode()
 
 
 def ohlcv(exchange: Exchange, call: Call) -> Answer:
-    world, laws = exchange.world, exchange.laws
+    world, paging, switches = exchange.world, exchange.paging, exchange.of(BitexBitSwitches)
     now = world.now()
-    market = required_market(world, call)
+    market = required_market(exchange, call)
     timeframe = call.query.get("timeframe")
     if timeframe not in TIMEFRAMES:
         raise BadRequest(f"timeframe: must be one of {', '.join(TIMEFRAMES)}")
     length = TIMEFRAMES[timeframe]
-    candles = world.candles(market.symbol, now, length, laws)
-    if laws.candle_empty == "repeat":
+    candles = world.candles(market.symbol, now, length, paging)
+    if switches.candle_empty == "repeat":
         candles = _repeat(candles, length, now)
-    if not laws.candle_open_included:
+    if not switches.candle_open_included:
         candles = [c for c in candles if c.time + length <= now]
     times = [c.time for c in candles]
-    bounds = bounds_of(call, laws)
-    bounds = windows.Bounds(bounds.since, bounds.until)
-    shown = windows.within(range(len(candles)), times, times, bounds)
-    at = windows.page(shown, limit_of(call, laws), laws.limit_keeps, laws.candle_order)
-    return Answer.of([_candle(candles[i], laws) for i in at])
+    bounds, rows = bounds_of(exchange, call), Rows(times, times)
+    bounds, no_ids = Bounds(bounds.since, bounds.until), replace(paging, hidden_ids=None)
+    shown = rows.within(range(len(candles)), bounds, no_ids, now)
+    limit = limit_of(exchange, call)
+    at = rows.page(shown, limit, paging.limit_keeps, switches.candle_order, paging)
+    return Answer.of([_candle(candles[i], switches) for i in at])
 
 
 def _repeat(candles: list[Candle], length: int, now: int) -> list[Candle]:
@@ -123,20 +127,20 @@ def _repeat(candles: list[Candle], length: int, now: int) -> list[Candle]:
     return result
 
 
-def _candle(c: Candle, laws: Laws) -> list[int | str]:
+def _candle(c: Candle, switches: BitexBitSwitches) -> list[int | str]:
     values = (c.open, c.high, c.low, c.close, c.volume)
-    time = c.time if laws.candle_time == "ms" else c.time // 1_000
-    return [time, *(number(text(v), laws.numbers) for v in values)]
+    time = c.time if switches.candle_time == "ms" else c.time // 1_000
+    return [time, *(number(text(v), switches.numbers) for v in values)]
 
 
 def tickers(exchange: Exchange, call: Call) -> Answer:
-    world, laws = exchange.world, exchange.laws
+    world, switches = exchange.world, exchange.of(BitexBitSwitches)
     now = world.now()
     names = [name for name in call.query.get("symbols", "").split(",") if name]
     if len(names) > 5:
         raise BadRequest("symbols: at most 5 pairs")
-    chosen = [known_market(world, name) for name in names] or [
-        m for m in world.markets if m.enabled
+    chosen = [known_market(exchange, name) for name in names] or [
+        m for m in exchange.markets() if m.enabled
     ]
     rows = []
     for market in chosen:
@@ -145,17 +149,16 @@ def tickers(exchange: Exchange, call: Call) -> Answer:
             "last": t.last, "buy": t.bid, "sell": t.ask, "change": t.change,
             "vol1": t.base_volume, "vol2": t.quote_volume, "high": t.high, "low": t.low,
         }  # fmt: skip
-        row: dict[str, object] = {"date": date(t.updated, laws.dates), "symbol": market.bitexbit}
-        row |= {name: number(text(value), laws.numbers) for name, value in values.items()}
+        row: dict[str, object] = {"date": date(t.updated, switches.dates), "symbol": native(market)}
+        row |= {name: number(text(value), switches.numbers) for name, value in values.items()}
         rows.append(row)
     return Answer.of(rows)
 
 
 def depth(exchange: Exchange, call: Call) -> Answer:
-    world, laws = exchange.world, exchange.laws
-    now = world.now()
-    market = required_market(world, call)
-    limit = integer(call, "limit", laws)
+    world, now = exchange.world, exchange.world.now()
+    market = required_market(exchange, call)
+    limit = integer(exchange, call, "limit")
     limit = 50 if limit is None else limit
     if not 1 <= limit <= 50:
         raise BadRequest("limit: must be between 1 and 50")
@@ -191,7 +194,7 @@ def _currency(c: Currency) -> dict[str, object]:
 
 def _pair(m: Market) -> dict[str, object]:
     return {
-        "symbol": m.bitexbit,
+        "symbol": native(m),
         "label": f"{m.base}/{m.quote}",
         "base": m.base,
         "quote": m.quote,

@@ -12,15 +12,22 @@ from random import Random
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from sandbox import windows
 from sandbox.account import Account
 from sandbox.clock import DAY
-from sandbox.exchange import Answer, Call, Exchange, number
-from sandbox.jsontext import encode
-from sandbox.keys import Key, by_key
+from sandbox.exchange import Answer, Call, Exchange
+from sandbox.jsontext import encode, number
+from sandbox.keys import Key, find, make_key
 from sandbox.markets import text
-from sandbox.wex_public import fail
+from sandbox.wex.public import fail, native
+from sandbox.wex.switches import WexSwitches
+from sandbox.windows import Bounds, Rows
 
+# The second one may trade, which is more than reading needs.
+KEYS: Final = (
+    make_key("wex", "main", "beta"),
+    make_key("wex", "second", "alpha", ("info", "trade")),
+    make_key("wex", "norights", "beta", ()),
+)
 _MAX_NONCE: Final = 4_294_967_294
 _STATUS: Final = {"failed": 0, "pending": 1, "ok": 2, "unconfirmed": 3}
 
@@ -38,7 +45,7 @@ def handle(exchange: Exchange, call: Call) -> Answer:
         return fail("Invalid method")
     if "info" not in known.rights:
         return fail("api key dont have info permission")
-    account = exchange.world.accounts[known.account]
+    account = exchange.world.accounts[known.owner]
     return method(exchange, account, known, params)
 
 
@@ -46,48 +53,48 @@ def _authenticate(exchange: Exchange, call: Call, params: Params) -> Key | Answe
     key = call.headers.get("key", "")
     if not key:
         return fail("api key not specified")
-    known = by_key("wex", key)
+    known = find(KEYS, key)
     if known is None:
         return fail("invalid api key")
     expected = hmac.new(known.secret.encode(), call.body, hashlib.sha512).hexdigest()
     if not hmac.compare_digest(expected.encode(), call.headers.get("sign", "").encode()):
         return fail("invalid sign")
-    limits = exchange.limits
-    if not limits.allow(f"wex:{known.account}", limits.wex_private):
+    switches = exchange.of(WexSwitches)
+    if not exchange.limits.allow(f"wex:{known.owner}", switches.wex_private_per_second):
         return fail("Requests too often")
     sent = params.get("nonce", "")
     valid = sent.isdecimal() and 1 <= int(sent) <= _MAX_NONCE
     if not valid or not exchange.nonces.spend(key, int(sent)):
         highest = exchange.nonces.highest(key)
-        hint = f", you should send:{highest + 1}" if exchange.laws.wex_nonce_hint else ""
+        hint = f", you should send:{highest + 1}" if switches.wex_nonce_hint else ""
         return fail(f"invalid nonce parameter; on key:{highest}, you sent:'{sent}'{hint}")
     return known
 
 
 def _ok(exchange: Exchange, value: dict[str, Any]) -> Answer:
-    return Answer.of({"success": exchange.laws.wex_success, "return": value})
+    return Answer.of({"success": exchange.of(WexSwitches).wex_success, "return": value})
 
 
 def _rows(exchange: Exchange, rows: dict[str, Any], empty: str) -> Answer:
     """An object keyed by id; nothing at all is an error in this dialect."""
-    laws = exchange.laws
+    switches = exchange.of(WexSwitches)
     if rows:
-        if laws.wex_shuffled_keys:
+        if switches.wex_shuffled_keys:
             keys = list(rows)
             Random(len(keys)).shuffle(keys)
             rows = {key: rows[key] for key in keys}
         return _ok(exchange, rows)
-    if laws.wex_empty == "error":
+    if switches.wex_empty == "error":
         return fail(empty)
-    body = "{}" if laws.wex_empty == "object" else "[]"
-    return Answer(f'{{"success":{encode(laws.wex_success)},"return":{body}}}'.encode())
+    body = "{}" if switches.wex_empty == "object" else "[]"
+    return Answer(f'{{"success":{encode(switches.wex_success)},"return":{body}}}'.encode())
 
 
 def _get_info(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
     now = exchange.world.now()
-    balances = account.balances(now)
+    balances, style = account.balances(now), exchange.of(WexSwitches).wex_numbers
     funds = {
-        c.code.lower(): number(text(balances.get(c.code, (0, 0))[0]), exchange.laws.wex_numbers)
+        c.code.lower(): number(text(balances.get(c.code, (0, 0))[0]), style)
         for c in exchange.world.currencies
     }
     return _ok(
@@ -103,13 +110,13 @@ def _get_info(exchange: Exchange, account: Account, key: Key, params: Params) ->
 
 
 def _active_orders(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
-    now, style = exchange.world.now(), exchange.laws.wex_numbers
+    now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
     pair = params.get("pair", "")
-    if pair and not any(m.wex == pair for m in exchange.world.markets):
+    if pair and not any(native(m) == pair for m in exchange.markets()):
         return fail(f"Invalid pair name: {pair}")
     rows = {
         str(o.id): {
-            "pair": o.market.wex,
+            "pair": native(o.market),
             "type": "buy" if o.buy else "sell",
             "amount": number(text(o.unfilled(now)), style),
             "rate": number(text(o.price), style),
@@ -117,13 +124,15 @@ def _active_orders(exchange: Exchange, account: Account, key: Key, params: Param
             "status": 0,
         }
         for o in reversed(account.orders)
-        if o.is_open(now) and pair in ("", o.market.wex)
+        if o.is_open(now)
+        and o.id not in exchange.paging.hidden_orders
+        and pair in ("", native(o.market))
     }
     return _rows(exchange, rows, "no orders")
 
 
 def _order_info(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
-    now, style = exchange.world.now(), exchange.laws.wex_numbers
+    now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
     wanted = params.get("order_id", "")
     order = next((o for o in account.orders if str(o.id) == wanted and o.created <= now), None)
     if order is None:
@@ -133,7 +142,7 @@ def _order_info(exchange: Exchange, account: Account, key: Key, params: Params) 
     states = (3 if left < order.amount else 2, 0 if left else 1)
     status = states[0] if order.is_canceled(now) else states[1]
     row = {
-        "pair": order.market.wex,
+        "pair": native(order.market),
         "type": "buy" if order.buy else "sell",
         "start_amount": number(text(order.amount), style),
         "amount": number(text(left), style),
@@ -145,23 +154,25 @@ def _order_info(exchange: Exchange, account: Account, key: Key, params: Params) 
 
 
 def _trade_history(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
-    laws, now = exchange.laws, exchange.world.now()
-    pair = "" if "pair" in laws.ignored else params.get("pair", "")
-    if pair and not any(m.wex == pair for m in exchange.world.markets):
+    switches, ignored = exchange.of(WexSwitches), exchange.paging.ignored
+    now = exchange.world.now()
+    pair = "" if "pair" in ignored else params.get("pair", "")
+    if pair and not any(native(m) == pair for m in exchange.markets()):
         return fail(f"Invalid pair name: {pair}")
-    fills = [(o, f) for o, f in account.fills(now) if pair in ("", o.market.wex)]
-    if "since" in params and "since" not in laws.ignored:
+    fills = [(o, f) for o, f in account.fills(now) if pair in ("", native(o.market))]
+    if "since" in params and "since" not in ignored:
         fills = [(o, f) for o, f in fills if f.ms > now - 7 * DAY]
-    at = _history(exchange, params, [f.trade_id for _, f in fills], [f.ms for _, f in fills])
+    at = _history(exchange, params, Rows([f.trade_id for _, f in fills], [f.ms for _, f in fills]))
     if isinstance(at, Answer):
         return at
+    digits, style = switches.wex_trade_digits, switches.wex_numbers
     rows = {}
     for order, fill in (fills[i] for i in at):
         rows[str(fill.trade_id)] = {
-            "pair": order.market.wex,
+            "pair": native(order.market),
             "type": "buy" if order.buy else "sell",
-            "amount": number(_rounded(text(fill.amount), laws.wex_trade_digits), laws.wex_numbers),
-            "rate": number(_rounded(text(fill.price), laws.wex_trade_digits), laws.wex_numbers),
+            "amount": number(_rounded(text(fill.amount), digits), style),
+            "rate": number(_rounded(text(fill.price), digits), style),
             "order_id": order.id if fill.maker else fill.maker_order,
             "is_your_order": int(fill.maker),
             "timestamp": fill.ms // 1_000,
@@ -174,15 +185,15 @@ def _rounded(number: str, digits: int | None) -> str:
 
 
 def _trans_history(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
-    laws, now = exchange.laws, exchange.world.now()
+    switches, now = exchange.of(WexSwitches), exchange.world.now()
     lines = account.visible_transactions(now)
-    at = _history(exchange, params, [t.id for t in lines], [t.ms for t in lines])
+    at = _history(exchange, params, Rows([t.id for t in lines], [t.ms for t in lines]))
     if isinstance(at, Answer):
         return at
     rows = {
         str(t.id): {
             "type": t.kind,
-            "amount": number(text(t.amount), laws.wex_numbers),
+            "amount": number(text(t.amount), switches.wex_numbers),
             "currency": t.currency,
             "desc": t.desc,
             "status": _STATUS[t.status(now)],
@@ -193,15 +204,13 @@ def _trans_history(exchange: Exchange, account: Account, key: Key, params: Param
     return _rows(exchange, rows, "no transactions")
 
 
-def _history(
-    exchange: Exchange, params: Params, ids: list[int], times: list[int]
-) -> range | list[int] | Answer:
+def _history(exchange: Exchange, params: Params, rows: Rows) -> range | list[int] | Answer:
     """The positions that the history parameters choose, in the order of the answer."""
-    laws = exchange.laws
+    paging, switches = exchange.paging, exchange.of(WexSwitches)
 
     def read(name: str) -> int | None:
         value = params.get(name, "")
-        if not value or name in laws.ignored:
+        if not value or name in paging.ignored:
             return None
         if not value.isdecimal():
             raise ValueError(name)
@@ -215,19 +224,20 @@ def _history(
     order = params.get("order", "DESC").upper()
     if order not in ("ASC", "DESC"):
         return fail("invalid parameter: order")
-    ascending = order == "ASC" and "order" not in laws.ignored
+    ascending = order == "ASC" and "order" not in paging.ignored
     ascending = ascending or since is not None or end is not None
-    bounds = windows.Bounds(
+    bounds = Bounds(
         None if since is None else since * 1_000,
         None if end is None else end * 1_000 + 999,
         lower,
         upper,
-        not laws.from_id_inclusive,
-        not laws.end_id_inclusive,
+        not switches.from_id_inclusive,
+        not switches.end_id_inclusive,
     )
-    shown = windows.within(range(len(ids)), ids, times, bounds)
-    shown = shown if ascending else shown[::-1]
-    count = min(1000 if count is None else count, 1000, laws.page_cap or 1000)
+    shown = rows.within(range(len(rows.ids)), bounds, paging, exchange.world.now())
+    every = len(rows.ids)
+    shown = rows.page(shown, every, "newest", "oldest" if ascending else "newest", paging)
+    count = min(1000 if count is None else count, 1000, paging.page_cap or 1000)
     return shown[skip or 0 :][:count]
 
 

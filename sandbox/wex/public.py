@@ -1,9 +1,16 @@
 """WEX's public API v3: info, ticker, depth, trades."""
 
-from sandbox import windows
-from sandbox.exchange import Answer, Call, Exchange, number
+from sandbox.exchange import Answer, Call, Exchange
+from sandbox.jsontext import number
 from sandbox.marketdata import MarketTape
 from sandbox.markets import Market, text
+from sandbox.wex.switches import WexSwitches
+from sandbox.windows import Bounds, Rows
+
+
+def native(market: Market) -> str:
+    """The market as WEX spells it: ``btc_usd``."""
+    return market.symbol.replace("-", "_").lower()
 
 
 def fail(error: str) -> Answer:
@@ -13,9 +20,9 @@ def fail(error: str) -> Answer:
 
 def info(exchange: Exchange, call: Call) -> Answer:
     now = exchange.world.now()
-    style = exchange.laws.wex_numbers
+    style = exchange.of(WexSwitches).wex_numbers
     pairs = {
-        m.wex: {
+        native(m): {
             "decimal_places": m.price_digits,
             "min_price": number(text(m.tick), style),
             "max_price": number("10000000", style),
@@ -23,7 +30,7 @@ def info(exchange: Exchange, call: Call) -> Answer:
             "hidden": 0,
             "fee": number(text(m.fee_ppm * 10_000), style),
         }
-        for m in exchange.world.markets
+        for m in exchange.markets()
         if m.enabled
     }
     return Answer.of({"server_time": now // 1_000, "pairs": pairs})
@@ -33,7 +40,7 @@ def ticker(exchange: Exchange, call: Call, pairs: str) -> Answer:
     chosen = _pairs(exchange, call, pairs)
     if isinstance(chosen, Answer):
         return chosen
-    now, style = exchange.world.now(), exchange.laws.wex_numbers
+    now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
     result = {}
     for market in chosen:
         t = exchange.world.ticker(market.symbol, now)
@@ -42,7 +49,7 @@ def ticker(exchange: Exchange, call: Call, pairs: str) -> Answer:
             "vol_cur": t.base_volume, "last": t.last, "buy": t.ask, "sell": t.bid,
         }  # fmt: skip
         row: dict[str, object] = {k: number(text(v), style) for k, v in values.items()}
-        result[market.wex] = row | {"updated": t.updated // 1_000}
+        result[native(market)] = row | {"updated": t.updated // 1_000}
     return Answer.of(result)
 
 
@@ -50,12 +57,12 @@ def depth(exchange: Exchange, call: Call, pairs: str) -> Answer:
     chosen = _pairs(exchange, call, pairs)
     if isinstance(chosen, Answer):
         return chosen
-    now, style = exchange.world.now(), exchange.laws.wex_numbers
+    now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
     limit = _limit(call, 150, 5000)
     result = {}
     for market in chosen:
         asks, bids = exchange.world.depth(market.symbol, now)
-        result[market.wex] = {
+        result[native(market)] = {
             name: [[number(text(p), style), number(text(a), style)] for p, a in side[:limit]]
             for name, side in (("asks", asks), ("bids", bids))
         }
@@ -67,23 +74,25 @@ def trades(exchange: Exchange, call: Call, pairs: str) -> Answer:
     chosen = _pairs(exchange, call, pairs)
     if isinstance(chosen, Answer):
         return chosen
-    world, laws = exchange.world, exchange.laws
+    world, paging, switches = exchange.world, exchange.paging, exchange.of(WexSwitches)
     now = world.now()
-    limit = _limit(call, laws.wex_trades_default, laws.wex_trades_max)
+    limit = _limit(call, switches.wex_trades_default, switches.wex_trades_max)
     parts = []
     for market in chosen:
         tape = world.tapes[market.symbol]
-        at = windows.page(world.visible(market.symbol, now, laws), limit, "newest", laws.wex_order)
-        rows = ",".join([_trade(tape, i, exchange) for i in at])
-        parts.append(f'"{market.wex}":[{rows}]')
+        rows = Rows(tape.ids, tape.times, tape.monotonic)
+        shown = rows.within(world.visible(market.symbol, now, paging), Bounds(), paging, now)
+        at = rows.page(shown, limit, "newest", switches.wex_order, paging)
+        texts = ",".join([_trade(tape, i, exchange) for i in at])
+        parts.append(f'"{native(market)}":[{texts}]')
     return Answer(("{" + ",".join(parts) + "}").encode())
 
 
 def _trade(tape: MarketTape, at: int, exchange: Exchange) -> str:
-    style = exchange.laws.wex_numbers
+    style = exchange.of(WexSwitches).wex_numbers
     quote = '"' if style in ("text", "exponent-text") else ""
     price, amount = (number(value, style) for value in tape.texts(at))
-    extra = ',"note":null' if exchange.laws.extra_fields else ""
+    extra = ',"note":null' if exchange.paging.extra_fields else ""
     return (
         f'{{"type":"{"bid" if tape.buys[at] else "ask"}","price":{quote}{price}{quote},'
         f'"amount":{quote}{amount}{quote},"tid":{tape.ids[at]},'
@@ -104,7 +113,7 @@ def _pairs(exchange: Exchange, call: Call, pairs: str) -> list[Market] | Answer:
     if not pairs:
         return fail("Empty pair list")
     for name in pairs.split("-"):
-        found = next((m for m in exchange.world.markets if m.wex == name and m.enabled), None)
+        found = next((m for m in exchange.markets() if native(m) == name and m.enabled), None)
         if name in seen:
             return fail(f"Duplicated pair name: {name}")
         seen.add(name)
