@@ -171,8 +171,8 @@ class Client:
 
     def _page(self, endpoint: Endpoint, asked: Asked) -> Page:
         """The page that one recorded call gives."""
-        assert endpoint.call is not None
-        request = endpoint.call.request(asked)
+        assert endpoint.request is not None
+        request = endpoint.request(asked)
 
         def read(response: Response) -> Page:
             missing = endpoint.not_found(asked) if response.status == 404 else None
@@ -300,10 +300,9 @@ class Client:
     def _read(
         self, endpoint: Endpoint, streams: Sequence[StreamId], response: Response, content: bytes
     ) -> Page:
-        call = endpoint.call
-        assert call is not None
-        about = _about(streams, response)
-        found = self._parsed(response, lambda: call.parse(content, about))
+        parse, about = endpoint.parse, _about(streams, response)
+        assert parse is not None
+        found = self._parsed(response, lambda: parse(content, about))
         page = found.page() if isinstance(found, Built) else found
         return replace(page, server_time=response.server_time)
 

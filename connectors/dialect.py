@@ -68,14 +68,15 @@ NotFound = type[NotOfferedError] | type[UnknownRowError]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One dataset. ``call`` is None where the dataset is built from others (``Cursor.DERIVED``).
+    """One dataset. Nothing is asked for where it is built from others (``Cursor.DERIVED``).
 
     ``open_rows``: the list of open rows of a ``LOOKUP`` dataset, what remains of each by id.
     ``not_found``: what the answer "404" in JSON means, where the documents say it.
     """
 
     paging: Paging
-    call: Call[Built | Page] | None = None
+    request: Callable[[Asked], Request] | None = None
+    parse: Callable[[bytes, Answered], Built | Page] | None = None
     open_rows: Call[Mapping[int, Decimal | None]] | None = None
     not_found: Callable[[Asked], NotFound | None] = lambda asked: None
 

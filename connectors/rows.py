@@ -60,6 +60,13 @@ def column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
     return Column(name, attrgetter(source), kind, required)
 
 
+def observed(
+    dataset_: str, columns: tuple[Column, ...], key: str, at: int, fields: tuple[bytes, ...] = ()
+) -> Layout:
+    """The layout of a snapshot's rows, all of them observed ``at`` (microseconds)."""
+    return Layout(dataset_, columns, (key,), "observed_at", fields, {"observed_at": at})
+
+
 class RowText(NamedTuple):
     """One row as received. ``payload``: for quarantine; ``value``: the part to decode."""
 

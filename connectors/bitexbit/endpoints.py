@@ -10,16 +10,13 @@ from typing import Final
 from urllib.parse import quote
 
 from connectors.base import Cursor, Key, Paging, Window
-from connectors.bitexbit import auth, parse, parse_account, parse_market
-from connectors.bitexbit.names import native_of
-from connectors.dialect import Answered, Asked, Call, Dialect, Endpoint, NonceRule, NotFound
+from connectors.bitexbit import auth, parse
+from connectors.dialect import Answered, Asked, Dialect, Endpoint, NonceRule, NotFound
 from connectors.errors import NotOfferedError, RequestError, UnknownRowError
 from connectors.http import Request, Response, get
 
-_ROOT: Final = "/api/v2"
-_PUBLIC: Final = f"{_ROOT}/public"
-_PRIVATE: Final = f"{_ROOT}/private"
-_TRANSFERS: Final = f"{_PRIVATE}/transfers"
+_PUBLIC: Final = "/api/v2/public"
+_PRIVATE: Final = "/api/v2/private"
 
 READS: Final = (
     f"GET {_PUBLIC}/(pairs|currencies|depth|orders|trades|ohlcv|tickers)",
@@ -36,8 +33,9 @@ _NONCE_STEP: Final = 5_000
 _NONCE_NAMED: Final = re.compile(rb"(?i)nonce[^0-9]{1,80}([0-9]{1,18})(?![0-9])")
 
 
-def _native(asked: Asked) -> str:
-    return native_of(asked.symbol)
+def native_of(symbol: str) -> str:
+    """``BTC-USD`` as BitexBit writes it: ``BTC_USD``."""
+    return symbol.upper().replace("-", "_")
 
 
 def _pair(about: Answered) -> tuple[str, str]:
@@ -70,7 +68,7 @@ def _times(window: Window) -> dict[str, str]:
 
 
 def _of_market(name: str, asked: Asked) -> Request:
-    return get(f"{_PUBLIC}/{name}", {"symbol": _native(asked), **_ids(asked.window)})
+    return get(f"{_PUBLIC}/{name}", {"symbol": native_of(asked.symbol), **_ids(asked.window)})
 
 
 def _candles(asked: Asked) -> Request:
@@ -79,7 +77,7 @@ def _candles(asked: Asked) -> Request:
         raise RequestError(
             f"bitexbit has no candles of {timeframe!r}; it has {', '.join(TIMEFRAMES)}"
         )
-    query = {"symbol": _native(asked), "timeframe": TIMEFRAMES[timeframe]}
+    query = {"symbol": native_of(asked.symbol), "timeframe": TIMEFRAMES[timeframe]}
     return get(f"{_PUBLIC}/ohlcv", query | _times(asked.window))
 
 
@@ -109,94 +107,73 @@ def _no_such_call(asked: Asked) -> NotFound | None:
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "trades": Endpoint(
         Paging(Cursor.ID),
-        Call(
-            lambda asked: _of_market("trades", asked),
-            lambda body, about: parse.trades(body, *_pair(about)),
-        ),
+        lambda asked: _of_market("trades", asked),
+        lambda body, about: parse.trades(body, *_pair(about)),
     ),
     "candles": Endpoint(
         # Row dates are milliseconds, the example's candles seconds: nobody knows the bounds' unit.
         Paging(Cursor.TIME, key=Key.TIME, units=("ms", "s")),
-        Call(
-            _candles,
-            lambda body, about: parse.candles(
-                body, about.symbol, about.streams[0].timeframe or "", about.server_time
-            ),
+        _candles,
+        lambda body, about: parse.candles(
+            body, about.symbol, about.streams[0].timeframe or "", about.server_time
         ),
     ),
     "tickers": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=5, batch=5),
-        Call(_tickers, lambda body, about: parse.tickers(body, _pairs(about), about.at)),
+        _tickers,
+        lambda body, about: parse.tickers(body, _pairs(about), about.at),
     ),
     "order_books": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=2 * MAX_LEVELS),
-        Call(
-            lambda asked: get(
-                f"{_PUBLIC}/depth", {"symbol": _native(asked), "limit": str(MAX_LEVELS)}
-            ),
-            lambda body, about: parse_market.order_books(body, *_pair(about), about.at),
+        lambda asked: get(
+            f"{_PUBLIC}/depth", {"symbol": native_of(asked.symbol), "limit": str(MAX_LEVELS)}
         ),
+        lambda body, about: parse.order_books(body, *_pair(about), about.at),
     ),
     "public_orders": Endpoint(
         Paging(Cursor.ID),
-        Call(
-            lambda asked: _of_market("orders", asked),
-            lambda body, about: parse_market.public_orders(body, *_pair(about)),
-        ),
+        lambda asked: _of_market("orders", asked),
+        lambda body, about: parse.public_orders(body, *_pair(about)),
     ),
     "markets": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0, details=True),
-        Call(
-            lambda asked: _one_or_all("pairs", "pairs", _native(asked)),
-            lambda body, about: parse_market.market_rows(
-                body, about.at, _pair(about) if about.symbol else None
-            ),
+        lambda asked: _one_or_all("pairs", "pairs", native_of(asked.symbol)),
+        lambda body, about: parse.market_rows(
+            body, about.at, _pair(about) if about.symbol else None
         ),
         not_found=_no_such_name,
     ),
     "currencies": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0, details=True),
-        Call(
-            lambda asked: _one_or_all("currency", "currencies", asked.symbol),
-            lambda body, about: parse_market.currency_rows(body, about.at, about.symbol or None),
-        ),
+        lambda asked: _one_or_all("currency", "currencies", asked.symbol),
+        lambda body, about: parse.currency_rows(body, about.at, about.symbol or None),
         not_found=_no_such_name,
     ),
     "account_trades": Endpoint(
         Paging(Cursor.ID),
-        Call(
-            lambda asked: _private("trades", _ids(asked.window)),
-            lambda body, about: parse.account_trades(body),
-        ),
+        lambda asked: _private("trades", _ids(asked.window)),
+        lambda body, about: parse.account_trades(body),
     ),
     "account_transactions": Endpoint(
         Paging(Cursor.PAGES, key=Key.TEXT),
-        Call(
-            lambda asked: replace(_private("transfers"), query=asked.token or ""),
-            lambda body, about: parse.transfers(body),
-        ),
+        lambda asked: replace(_private("transfers"), query=asked.token or ""),
+        lambda body, about: parse.transfers(body),
         not_found=_no_such_call,
     ),
     "account_orders": Endpoint(
         Paging(Cursor.ID),
-        Call(
-            lambda asked: _private("orders", _ids(asked.window)),
-            lambda body, about: parse_market.account_orders(body),
-        ),
+        lambda asked: _private("orders", _ids(asked.window)),
+        lambda body, about: parse.account_orders(body),
     ),
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
-        Call(
-            lambda asked: _private("balance"),
-            lambda body, about: parse_account.balances(body, about.at),
-        ),
+        lambda asked: _private("balance"),
+        lambda body, about: parse.balances(body, about.at),
     ),
     "trading_fees": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
-        Call(
-            lambda asked: _private("trading-fees"),
-            lambda body, about: parse_account.trading_fees(body, about.at),
-        ),
+        lambda asked: _private("trading-fees"),
+        lambda body, about: parse.trading_fees(body, about.at),
     ),
 }
 

@@ -12,8 +12,7 @@ from urllib.parse import urlencode
 from connectors.base import Cursor, Paging, ReadOnlyKey, Window
 from connectors.dialect import Answered, Asked, Call, Dialect, Endpoint, NonceRule
 from connectors.http import Request, get
-from connectors.wex import auth, parse, parse_account, parse_market, refusals
-from connectors.wex.names import native_of
+from connectors.wex import auth, parse, refusals
 
 READS: Final = (
     "GET /api/3/info",
@@ -26,6 +25,11 @@ MAX_LEVELS: Final = 5000
 MAX_HISTORY: Final = 1000
 CACHE_US: Final = 3_000_000
 """Public answers come from a cache of 2 s, which may be filled a little late."""
+
+
+def native_of(symbol: str) -> str:
+    """``BTC-USD`` as WEX writes it: ``btc_usd``."""
+    return symbol.lower().replace("-", "_")
 
 
 def _pairs(about: Answered) -> dict[str, str]:
@@ -56,64 +60,48 @@ def _history(method: str, window: Window) -> Request:
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "trades": Endpoint(
         Paging(Cursor.NEWEST, max_rows=MAX_TRADES, cache_us=CACHE_US),
-        Call(
-            lambda asked: _of_pairs("trades", asked, min(asked.window.limit, MAX_TRADES)),
-            lambda body, about: parse.trades(body, native_of(about.symbol), about.symbol),
-        ),
+        lambda asked: _of_pairs("trades", asked, min(asked.window.limit, MAX_TRADES)),
+        lambda body, about: parse.trades(body, native_of(about.symbol), about.symbol),
     ),
     "candles": Endpoint(Paging(Cursor.DERIVED)),
     "tickers": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=30, batch=30),
-        Call(
-            lambda asked: _of_pairs("ticker", asked),
-            lambda body, about: parse.tickers(body, _pairs(about), about.at),
-        ),
+        lambda asked: _of_pairs("ticker", asked),
+        lambda body, about: parse.tickers(body, _pairs(about), about.at),
     ),
     "order_books": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=20 * MAX_LEVELS, batch=10),
-        Call(
-            lambda asked: _of_pairs("depth", asked, MAX_LEVELS),
-            lambda body, about: parse_market.order_books(body, _pairs(about), about.at),
-        ),
+        lambda asked: _of_pairs("depth", asked, MAX_LEVELS),
+        lambda body, about: parse.order_books(body, _pairs(about), about.at),
     ),
     "markets": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
-        Call(
-            lambda asked: get("/api/3/info"),
-            lambda body, about: parse_market.market_rows(body, about.at),
-        ),
+        lambda asked: get("/api/3/info"),
+        lambda body, about: parse.market_rows(body, about.at),
     ),
     "account_trades": Endpoint(
         Paging(Cursor.ID, max_rows=MAX_HISTORY),
-        Call(
-            lambda asked: _history("TradeHistory", asked.window),
-            lambda body, about: parse.account_trades(body),
-        ),
+        lambda asked: _history("TradeHistory", asked.window),
+        lambda body, about: parse.account_trades(body),
     ),
     "account_transactions": Endpoint(
         Paging(Cursor.ID, max_rows=MAX_HISTORY),
-        Call(
-            lambda asked: _history("TransHistory", asked.window),
-            lambda body, about: parse.account_transactions(body),
-        ),
+        lambda asked: _history("TransHistory", asked.window),
+        lambda body, about: parse.account_transactions(body),
     ),
     "account_orders": Endpoint(
         Paging(Cursor.LOOKUP, max_rows=1),
-        Call(
-            lambda asked: _tapi("OrderInfo", {"order_id": str(asked.row_id)}),
-            lambda body, about: parse_account.order(body),
-        ),
+        lambda asked: _tapi("OrderInfo", {"order_id": str(asked.row_id)}),
+        lambda body, about: parse.order(body),
         open_rows=Call(
             lambda asked: _tapi("ActiveOrders"),
-            lambda body, about: parse_account.open_orders(body),
+            lambda body, about: parse.open_orders(body),
         ),
     ),
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
-        Call(
-            lambda asked: _tapi("getInfo"),
-            lambda body, about: parse_account.balances(body, about.at),
-        ),
+        lambda asked: _tapi("getInfo"),
+        lambda body, about: parse.balances(body, about.at),
     ),
 }
 
@@ -136,7 +124,7 @@ DIALECT: Final = Dialect(
     # The call makes no new address.
     address=Call(
         lambda asked: _tapi("CoinDepositAddress", {"coinName": asked.currency}),
-        lambda body, about: parse_account.address(body),
+        lambda body, about: parse.address(body),
     ),
     key=ReadOnlyKey("info", "in your profile at WEX, section API keys, tick info and nothing else"),
 )
