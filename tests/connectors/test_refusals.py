@@ -12,7 +12,7 @@ from connectors import (
     Credentials,
     NotOfferedError,
     RequestError,
-    Stream,
+    StreamId,
     TransientError,
     Window,
 )
@@ -24,14 +24,14 @@ from tests.connectors.conftest import HEALING, PageOf, World, fault_name
 def test_an_unknown_market_is_refused_with_the_servers_words(world: World, exchange: str) -> None:
     connector = world.open(exchange)
     with pytest.raises(RequestError, match=f"^{exchange}: ") as caught:
-        connector.fetch(Stream("trades", "NO-SUCH"), Window())
+        connector.fetch(StreamId(exchange, "trades", "NO-SUCH"), Window())
     assert "no_such" in str(caught.value).lower() and world.waits == []
 
 
 def test_what_is_not_offered_is_refused_with_what_is(world: World, exchange: str) -> None:
     connector = world.open(exchange)
     with pytest.raises(NotOfferedError, match=r"it offers: trades"):
-        connector.fetch(Stream("balances", account="main"), Window())
+        connector.fetch(StreamId(exchange, "balances", account="main"), Window())
     with pytest.raises(NotOfferedError):
         connector.snapshot("trades", ["BTC-USD"])
     with pytest.raises(ValueError, match="markets a call"):
