@@ -167,10 +167,6 @@ class Nonces(Protocol):
         """A number never handed out before, ``>= at_least`` and above every earlier one."""
         ...
 
-    def advance(self, seen: int) -> None:
-        """Never hand out ``seen`` or anything below it again."""
-        ...
-
 
 class Limits(Protocol):
     """Rate limits, shared by every process on the machine."""
@@ -206,6 +202,17 @@ class Credentials:
 
     key: str = field(repr=False)
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ReadOnlyKey:
+    """The lesser key that collecting takes, where an exchange's keys have rights.
+
+    ``right``: the one right that it needs. ``how_to``: how to make one, for a person.
+    """
+
+    right: str
+    how_to: str
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ Casting text to decimal is exact in Arrow for plain digits only (``'1e30'`` has 
 the text is looked at before any cast.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -16,13 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import exact
-from connectors.exact import InvalidValue
-from schemas.datasets import PRICE, TEXT, TIME
+from connectors.errors import ContractError
+from connectors.exact import InvalidValue, text
+from schemas.datasets import COST, PRICE, TEXT, TIME
 
 _LONGEST: Final = 26
 """More digits than these may not fit before the point, and Arrow's cast wraps around in silence."""
 _POINT: Final = np.uint8(ord("."))
 _PLAIN_SIGNED: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
+_MOST: Final = 2**31 - 1
+_PLAIN_COST: Final = r"^[0-9]{1,20}(\.[0-9]{1,18})?$"
 _PER_US: Final = (1_000_000, 1000, 1)  # seconds, milliseconds, microseconds
 
 
@@ -197,3 +201,124 @@ def as_stored(array: pa.Array, type_: pa.DataType) -> pa.Array:
     if type_ == TIME:
         return array.view(TIME) if array.null_count == 0 else array.cast(TIME)
     return array.cast(type_)
+
+
+class Whole:
+    """A small whole number: decimal places."""
+
+    type = pa.int32()
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Integers, or texts of plain digits."""
+        array = Id().many(values, required)
+        if len(array) > array.null_count and pc.max(array).as_py() > _MOST:
+            raise InvalidValue("is too large")
+        return array.cast(self.type)
+
+    def one(self, value: Any) -> int:
+        """A whole number below 2^31."""
+        found = exact.identity(value)
+        if found > _MOST:
+            raise InvalidValue(f"is too large: {found}")
+        return found
+
+
+class Flag:
+    """Yes or no."""
+
+    type = pa.bool_()
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """JSON booleans."""
+        if not all(type(value) is bool for value in values):
+            raise InvalidValue("is not true or false")
+        return pa.array(values, self.type)
+
+    def one(self, value: Any) -> bool:
+        """A boolean, or 0 or 1, as such or as text."""
+        word = str(value).lower()
+        if word not in ("true", "false", "0", "1"):
+            raise InvalidValue(
+                f"is not true or false: {value!r}" if value is not None else "is missing"
+            )
+        return word in ("true", "1")
+
+
+class Cost:
+    """A sum of money that the exchange worked out: exact, or null where it does not fit."""
+
+    type = COST
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Plain decimal text of at most 18 places."""
+        texts = Text().many(values, required)
+        if not pc.all(pc.match_substring_regex(texts, _PLAIN_COST), min_count=0).as_py():
+            raise InvalidValue("is not a plain number")
+        return texts.cast(self.type)
+
+    def one(self, value: Any) -> Decimal | None:
+        """An exact ``decimal128(38, 18)``, or None."""
+        return exact.cost(value)
+
+
+class Percent(Number):
+    """A rate that is sent in percent and stored as a fraction."""
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """One by one: these are few."""
+        raise InvalidValue("is in percent")
+
+    def one(self, value: Any) -> Any:
+        """0.2 as 0.002."""
+        return exact.price(str(exact.number(value).scaleb(-2)), signed=self._signed)
+
+
+def code_of(value: Any) -> Any:
+    """A currency's code in upper case; what is no text stays, to be refused by its column."""
+    return value.upper() if isinstance(value, str) else value
+
+
+class Canonical:
+    """An exchange's spelling of a market, translated by a function."""
+
+    type = Text.type
+
+    def __init__(self, symbol_of: Callable[[str], str]) -> None:
+        self._symbol_of = symbol_of
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """All translated; each spelling once."""
+        try:
+            known = {value: self.one(value) for value in set(values)}
+        except TypeError:
+            raise InvalidValue("is not a market") from None
+        return pa.array([known[value] for value in values], self.type)
+
+    def one(self, value: Any) -> str:
+        """``btc_usd`` as ``BTC-USD``."""
+        if not isinstance(value, str) or value.strip("_-") != value or not value:
+            raise InvalidValue(f"is not a market: {value!r}" if value is not None else "is missing")
+        return self._symbol_of(value)
+
+
+class Only:
+    """The one market that was asked for. A row of another one spoils the whole answer."""
+
+    type = Text.type
+
+    def __init__(self, native: str, symbol: str) -> None:
+        self._native = native
+        self._symbol = symbol
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """The canonical name, once per row."""
+        if values and values.count(self._native) != len(values):
+            raise InvalidValue("is another market")
+        return pa.repeat(pa.scalar(self._symbol, self.type), len(values))
+
+    def one(self, value: Any) -> str:
+        """The canonical name. Raises ``ContractError`` for another market."""
+        found = text(value)
+        if found != self._native:
+            raise ContractError(f"a row of {found[:40]!r} in the answer for {self._native!r}")
+        return self._symbol

@@ -2,7 +2,7 @@
 
 ``ExchangeError``
     ``TransientError``    a fault that a later try may not meet (5xx, reset, timeout, HTML page);
-                          ``retry_after`` seconds where the exchange said so
+                          ``retry_after`` seconds where the exchange names them
         ``RateLimitedError``  too many calls
         ``UnreachableError``  no connection to the host at all
         ``RefusedError``      a refusal whose meaning is not documented: a fault of the moment

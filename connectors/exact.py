@@ -100,7 +100,7 @@ def identity(value: Any) -> int:
 def time_us(value: Any) -> int:
     """Microseconds since 1970 UTC, exactly.
 
-    Takes seconds, milliseconds, microseconds or nanoseconds (told apart by magnitude, as integer,
+    Takes seconds, milliseconds, microseconds or nanoseconds (recognised by magnitude, as integer,
     decimal number or text) and ISO 8601 text (UTC where it names no zone).
     """
     if isinstance(value, str) and (iso := _ISO.fullmatch(value)):

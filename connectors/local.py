@@ -17,22 +17,14 @@ class LocalNonces:
 
     def __init__(self, last: int = 0) -> None:
         self._last = last
-        self._one_request = threading.RLock()
-        self._state = threading.Lock()
+        self._one_request = threading.Lock()
 
     @contextmanager
     def next(self, at_least: int) -> Iterator[int]:
         """The next nonce, held until the block is left."""
         with self._one_request:
-            with self._state:
-                self._last = max(self._last + 1, at_least)
-                nonce = self._last
-            yield nonce
-
-    def advance(self, seen: int) -> None:
-        """Never hand out ``seen`` or less again."""
-        with self._state:
-            self._last = max(self._last, seen)
+            self._last = max(self._last + 1, at_least)
+            yield self._last
 
 
 class LocalLimits:

@@ -60,6 +60,13 @@ def column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
     return Column(name, attrgetter(source), kind, required)
 
 
+def observed(
+    dataset_: str, columns: tuple[Column, ...], key: str, at: int, fields: tuple[bytes, ...] = ()
+) -> Layout:
+    """The layout of a snapshot's rows, all of them observed ``at`` (microseconds)."""
+    return Layout(dataset_, columns, (key,), "observed_at", fields, {"observed_at": at})
+
+
 class RowText(NamedTuple):
     """One row as received. ``payload``: for quarantine; ``value``: the part to decode."""
 
@@ -98,7 +105,7 @@ class Built:
         """The same with one more column."""
         return replace(self, columns={**self.columns, name: values})
 
-    def page(self, server_time: int | None = None) -> Page:
+    def page(self) -> Page:
         """The page of the dataset's ``connector_schema``; columns nobody filled are null."""
         schema: Final = dataset(self.dataset).connector_schema
         columns = self.columns
@@ -108,13 +115,13 @@ class Built:
             for f in schema
         ]
         table = pa.Table.from_arrays(arrays, schema=schema)
-        return Page(table, self.positions, self.rejected, server_time)
+        return Page(table, self.positions, self.rejected)
 
 
-def nothing(dataset_: str, server_time: int | None = None) -> Page:
+def nothing(dataset_: str) -> Page:
     """A page without rows."""
     schema = dataset(dataset_).connector_schema
-    return Page(schema.empty_table(), pa.array([], pa.int64()), server_time=server_time)
+    return Page(schema.empty_table(), pa.array([], pa.int64()))
 
 
 def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = None) -> Built:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.output import say
+from pipelines.output.console import say
+from pipelines.output.extras import extra
 
 
 def report(
@@ -17,26 +18,28 @@ def report(
         str | None, typer.Option(help="The market that the price chart opens with: BTC-USD.")
     ] = None,
     quote: Annotated[
-        str | None, typer.Option(help="The currency to reckon accounts in; by default USD.")
+        str | None, typer.Option(help="The currency to value accounts in; by default USD.")
     ] = None,
 ) -> None:
     """Write one HTML page of all that is held: prices, coverage, account, reconciliation.
 
     The page loads nothing from anywhere: open it offline, send it, keep it. It shows your balances,
-    so mind whom you give it to.
+    so be careful whom you give it to.
 
     \b
     Examples:
       tidemark report
       tidemark report --market ETH-USD --quote EUR --out ~/report.html
     """
-    from pipelines.report import write
     from pipelines.settings import load_settings
 
-    written = write(
-        load_settings().home,
-        None if out is None else out.expanduser(),
-        market and market.upper(),
-        quote and quote.upper(),
-    )
+    with extra("report"):
+        from pipelines.report import page
+
+        written = page.write(
+            load_settings().home,
+            None if out is None else out.expanduser(),
+            market and market.upper(),
+            quote and quote.upper(),
+        )
     say(str(written.path))

@@ -24,8 +24,9 @@ from connectors import (
 )
 from sandbox import Fault
 from sandbox.faults import Kind
-from sandbox.laws import NumberStyle
+from sandbox.jsontext import NumberStyle
 from schemas import DATASETS
+from tests.connectors.cases import case
 from tests.connectors.conftest import HEALING, Asked, PageOf, World, asked_datasets, fault_name
 
 
@@ -55,7 +56,7 @@ def test_trades_are_the_tape_exactly(world: World, exchange: str, page_of: PageO
         assert row["symbol"] == "BTC-USD"
         assert (row["side"], row["price"]) == (trade.side, Decimal(trade.price))
         assert row["amount"] == Decimal(trade.amount)
-        # WEX tells whole seconds.
+        # WEX gives whole seconds.
         assert 0 <= trade.timestamp - int(row["timestamp"].timestamp() * 1000) < 1000
     assert page.positions.to_pylist() == [int(i) for i in page.table["trade_id"].to_pylist()]
 
@@ -86,7 +87,9 @@ def test_a_passing_fault_is_healed(
 
 
 @pytest.mark.parametrize("fault", HEALING, ids=fault_name)
-def test_a_lasting_fault_is_told(world: World, asked: Asked, page_of: PageOf, fault: Fault) -> None:
+def test_a_lasting_fault_is_reported(
+    world: World, asked: Asked, page_of: PageOf, fault: Fault
+) -> None:
     exchange, dataset = asked
     connector = world.open(exchange, retries=3)
     world.server.faults.add(dataclasses.replace(fault, times=None))
@@ -185,9 +188,7 @@ def test_numbers_are_the_same_however_they_are_written(
     exchange, dataset = asked
     connector = world.open(exchange)
     usual = page_of(connector, dataset)
-    world.server.laws.numbers = world.server.laws.wex_numbers = style
-    world.server.laws.dates = world.server.laws.private_dates = "s"
-    world.server.laws.extra_fields = True
+    world.server.switch(**case(exchange).numbers(style), extra_fields=True)
     other = page_of(connector, dataset)
     assert other.rejected == ()
     drop = ["observed_at"] if "observed_at" in usual.table.column_names else []
@@ -196,14 +197,14 @@ def test_numbers_are_the_same_however_they_are_written(
 
 def test_compressed_answers_are_read(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
-    world.server.laws.gzip = True
+    world.server.paging.gzip = True
     assert page_of(world.open(exchange), dataset).table.num_rows > 0
 
 
 def test_an_empty_window_is_an_empty_page(world: World, exchange: str, page_of: PageOf) -> None:
     connector = world.open(exchange)
-    for empty in ("error", "object", "array"):
-        world.server.laws.wex_empty = empty
+    for switches in case(exchange).empties:
+        world.server.switch(**switches)
         for dataset, offer in connector.offers.items():
             if offer.cursor is Cursor.ID:
                 page = page_of(connector, dataset, Window(lower=2**50))

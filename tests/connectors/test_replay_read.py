@@ -101,7 +101,6 @@ def test_pages_of_errors_are_not_kept(world: World, asked: Asked, page_of: PageO
 
 
 @pytest.mark.parametrize("form", [str, str.upper, str.lower])
-@pytest.mark.parametrize("exchange", ["bitexbit", "wex"])
 def test_a_secret_that_a_server_repeats_is_masked(
     server: Scripted, exchange: str, form: Callable[[str], str]
 ) -> None:

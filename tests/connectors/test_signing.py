@@ -8,6 +8,7 @@ import pytest
 
 from connectors import AuthError, Connector, Credentials, StreamId, Window
 from connectors.bitexbit import auth as bitexbit
+from connectors.http import Request, get
 from connectors.local import LocalNonces
 from connectors.wex import auth as wex
 from tests.connectors.conftest import PageOf, Response, Scripted, World
@@ -19,8 +20,8 @@ def test_bitexbit_signs_path_nonce_and_body() -> None:
     by_hand = hmac.new(b"my secret", payload.encode(), hashlib.sha256).hexdigest()
     assert bitexbit.signature("my secret", "/api/v2/private/trades", 1544617013258) == by_hand
     assert len(by_hand) == 64
-    headers = bitexbit.headers(Credentials("my key", "my secret"), "/api/v2/private/trades", 1)
-    assert headers == {
+    request = get("/api/v2/private/trades", private=True)
+    assert bitexbit.sign(request, Credentials("my key", "my secret"), 1).headers == {
         "X-API-Key": "my key",
         "X-Nonce": "1",
         "X-Signature": hmac.new(
@@ -31,12 +32,13 @@ def test_bitexbit_signs_path_nonce_and_body() -> None:
 
 def test_wex_signs_the_posted_parameters() -> None:
     """Sign: "POST-параметры (?nonce=1&param0=val0), подписанные … с помощью HMAC-SHA512"."""
-    body = wex.body("TradeHistory", 123456, {"pair": "btc_usd"})
-    assert body == "method=TradeHistory&nonce=123456&pair=btc_usd"
+    request = Request("POST", "/tapi", form="method=TradeHistory&pair=btc_usd", private=True)
+    signed = wex.sign(request, Credentials("my key", "my secret"), 123456)
+    body = "method=TradeHistory&pair=btc_usd&nonce=123456"
+    assert signed.content == body.encode()
     by_hand = hmac.new(b"my secret", body.encode(), hashlib.sha512).hexdigest()
     assert wex.signature("my secret", body) == by_hand and len(by_hand) == 128
-    headers = wex.headers(Credentials("my key", "my secret"), body)
-    assert headers == {
+    assert signed.headers == {
         "Content-Type": "application/x-www-form-urlencoded",
         "Key": "my key",
         "Sign": by_hand,
@@ -115,12 +117,12 @@ def test_wex_takes_up_the_nonce_that_the_key_has_reached(server: Scripted, hint:
 
 def test_a_used_up_wex_key_is_told_with_the_mend(server: Scripted) -> None:
     connector = opened(server, [], "wex", LocalNonces(4_294_967_294))
-    with pytest.raises(AuthError, match=r"Create a new key and set WEX_API_KEY and WEX_API_SECRET"):
+    with pytest.raises(AuthError, match=r"create a new key and set WEX_API_KEY and WEX_API_SECRET"):
         connector.fetch(StreamId("wex", "account_trades", account="main"), Window())
     assert server.requests == []
     refused = b'{"success":0,"error":"invalid nonce parameter; on key:4294967294, you sent:1"}'
     connector = opened(server, [refused], "wex")
-    with pytest.raises(AuthError, match="Create a new key"):
+    with pytest.raises(AuthError, match="create a new key"):
         connector.fetch(StreamId("wex", "account_trades", account="main"), Window())
 
 

@@ -14,6 +14,7 @@ from connectors import (
     Market,
     NotOfferedError,
     RateLimitedError,
+    RefusedError,
     RequestError,
     StreamId,
     TransientError,
@@ -157,7 +158,10 @@ def test_a_list_with_an_unreadable_market_is_none(server: Scripted, pair: str) -
     connector = server.open("wex")
     with pytest.raises(ContractError, match=r"wex: 1 of the 2 markets .* came: \"btc_?usd\""):
         connector.markets()
-    assert [m.symbol for m in connector.markets()] == ["X-Y"]  # it was not remembered
+    with pytest.raises(ContractError, match="1 of the 2 markets"):
+        connector.markets()
+    assert len(server.requests) == 1  # by this connector it is remembered, by no other
+    assert [m.symbol for m in server.open("wex").markets()] == ["X-Y"]
 
 
 ROW = '{"type":"bid","price":1,"amount":2,"tid":%d,"timestamp":1385205386}'
@@ -254,17 +258,21 @@ def test_nothing_is_an_answer(server: Scripted, body: bytes) -> None:
         ("not available", TransientError),
         ("external service unavailable", TransientError),
         ("invalid method", NotOfferedError),
-        ("something else", RequestError),
+        ("Invalid pair name: x_y", RequestError),
+        ("something else", RefusedError),
+        ("no trades at the moment, try again", RefusedError),
+        ("The exchange is under maintenance, try again", RefusedError),
+        ("not available in your country", RefusedError),
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
 def test_error_texts(server: Scripted, text: str, error: type[Exception], status: int) -> None:
-    transient = issubclass(error, TransientError)
-    server.answers(*[(status, {}, refusal(text))] * (3 if transient else 1))
+    tries = 2 if error is RefusedError else 3 if issubclass(error, TransientError) else 1
+    server.answers(*[(status, {}, refusal(text))] * tries)
     with pytest.raises(error, match=re.escape(text)) as caught:
         server.open("wex", retries=2).fetch(FILLS, Window())
     assert type(caught.value) is error
-    assert len(server.requests) == (3 if transient else 1)
+    assert len(server.requests) == tries
 
 
 def test_public_errors_name_the_pair(server: Scripted) -> None:

@@ -29,7 +29,7 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
     first = capsys.readouterr()
     assert first.err == ""
     assert "First run: " in first.out
-    for title in ("Rows per table", "Coverage per stream", "Where it lies", "What next"):
+    for title in ("Rows per table", "Coverage per stream", "Where it is stored", "What next"):
         assert f"== {title}" in first.out
     assert str(home / "lake") in first.out
     assert str(home / LINK) in first.out

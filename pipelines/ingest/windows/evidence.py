@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from connectors.base import Cursor, Key, Page, Paging, Window
 from schemas.declare import UNSETTLED
-from warehouse.coverage import Interval, Intervals
+from warehouse.intervals import Interval, Intervals
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]

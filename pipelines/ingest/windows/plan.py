@@ -21,7 +21,7 @@ from pipelines.ingest.windows.state import (
     Restart,
     Step,
 )
-from warehouse.coverage import Gap, Interval, Intervals, Unshown, add, gaps, subtract
+from warehouse.intervals import Gap, Interval, Intervals, Unshown, add, gaps, subtract
 from warehouse.coverage_table import reaches
 
 SETTLE_REQUESTS: Final = 20

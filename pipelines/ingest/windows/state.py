@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final, Literal
 
 from connectors.base import Bounds, Cursor, Key, Paging, Unit, Window
-from warehouse.coverage import Gap, Interval, Intervals, Unshown
+from warehouse.intervals import Gap, Interval, Intervals, Unshown
 
 DAY_US: Final = 86_400_000_000
 

@@ -12,7 +12,7 @@ from beancount.core.amount import Amount
 
 from pipelines.export import beancount, bittytax, hledger
 from pipelines.export.events import Scope
-from pipelines.export.names import Names
+from pipelines.export.journal import Names
 from schemas import ConfigError
 from tests.pipelines.export import programs
 from tests.pipelines.export.programs import Loaded, without_nothing
@@ -89,7 +89,7 @@ def test_the_recorded_account_ends_at_nothing(accounts: Accounts, shared_data: P
 
 
 def test_what_is_odd_balances_as_well(accounts: Accounts) -> None:
-    with pytest.raises(ConfigError, match="Mend: tidemark pull"):  # no history yet
+    with pytest.raises(ConfigError, match="Fix: tidemark pull"):  # no history yet
         journal(accounts)
     odd(accounts)
     text = journal(accounts)

@@ -12,7 +12,7 @@ import pytest
 
 import warehouse
 from pipelines.cli import main
-from pipelines.export.selection import Rows, Selection
+from pipelines.export.tables import Rows, Selection
 from schemas import DATASETS
 from tests.warehouse.tools import TRADES, moment, row
 
@@ -116,11 +116,11 @@ def test_parquet_has_the_contracted_types(
     found = pq.read_table(file)
     assert found.schema.equals(DATASETS["trades"].schema)
     query = "FROM trades WHERE symbol = 'BTC-USD' ORDER BY trade_id::INT"
-    assert found.to_pylist() == warehouse.sql(query, home).to_pylist()
+    assert found.to_pylist() == warehouse.sql(query, home=home).to_pylist()
     assert main(["export", "parquet", "marts.odd", "--out", str(file)]) == 0
     found = pq.read_table(file)
     assert [str(type_) for type_ in found.schema.types[1:3]] == ["decimal128(38, 12)"] * 2
-    odd = warehouse.sql("FROM marts.odd ORDER BY exchange", home)
+    odd = warehouse.sql("FROM marts.odd ORDER BY exchange", home=home)
     assert found.to_pylist() == odd.to_pylist()
 
 
@@ -140,9 +140,12 @@ def test_a_long_table_comes_in_small_pieces() -> None:
         (["csv", "ledger"], "another version of Tidemark"),
         (["csv", "trades", "--account", "main"], "leave out --account; it has: exchange, symbol"),
         (["csv", "trades", "--symbol", "btc_usd"], "another --symbol; it has: BTC-USD, ETH-USD"),
-        (["csv", "trades", "--start", "soon"], "'soon' is no time; write 2026-01-10T12:00:00Z"),
+        (
+            ["csv", "trades", "--start", "soon"],
+            "--start 'soon' is neither a date nor a time\nFix: --start 2026-01-10, ",
+        ),
         (["csv", "trades", "--start", "2024-01-02", "--end", "2024-01-02"], "is not before --end"),
-        (["csv", "odd", "--end", "2024-01-02"], "Mend: leave out --end"),
+        (["csv", "odd", "--end", "2024-01-02"], "Fix: leave out --end"),
         (["parquet", "trades"], "Missing option '--out'"),
         (["parquet", "trades", "--out", "-"], "Parquet needs a file"),
         (["tax", "--format", "other"], "'other' is not 'bittytax'"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import warehouse
-from pipelines.report import write
+from pipelines.report.page import write
 from tests.pipelines.report.reading import Page
 from tests.warehouse.tools import CANDLES, FILLS, HOURLY, TRADES, TRANSFERS, ids, row, store
 from warehouse.coverage import Interval

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 import warehouse
-from pipelines.cli.output import number
-from pipelines.report import write
+from pipelines.output.formatting import number
 from pipelines.report.account import Points, _together
 from pipelines.report.candles import INTERVALS
+from pipelines.report.page import write
 from tests.pipelines.report.conftest import HOSTILE, HOUR, START
 from tests.pipelines.report.reading import Page
 from warehouse.ledger import Ledger
 
 
 def ask(home: Path, query: str) -> list[dict[str, Any]]:
-    return list(warehouse.sql(query, home).to_pylist())
+    return list(warehouse.sql(query, home=home).to_pylist())
 
 
 def text(value: Decimal | None) -> str:
