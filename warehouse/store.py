@@ -356,7 +356,7 @@ class StreamWriter(StreamReader):
         )
         new = np.ones(part.num_rows, dtype=bool)
         held: dict[str, pa.Table] = {}
-        if len(ordered) > 1:
+        if len(ordered) > 1 or ordered[0].rows + part.num_rows > SEGMENT_ROWS:
             for segment in segments:
                 keys, stored = row_keys(self.declared, part, self._keys_of(segment))
                 known = pc.is_in(keys, value_set=stored).to_numpy(zero_copy_only=False)

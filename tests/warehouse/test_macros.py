@@ -59,7 +59,7 @@ def test_ratio_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None
         assert ratio == wanted, (numerator, denominator)
 
 
-def test_share_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None:
+def test_pro_rata_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None:
     chance = random.Random(6)
 
     def number(digits: int, places_: int) -> Decimal:
@@ -73,12 +73,16 @@ def test_share_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None
     types = [pa.decimal128(38, 18), pa.decimal128(38, 12), pa.decimal128(38, 12)]
     columns = zip(zip(*given, strict=True), types, strict=True)
     db.register("given", pa.table([pa.array(c, t) for c, t in columns], names=["v", "p", "w"]))
-    found = db.execute("SELECT share(v, p, w) FROM given").fetchall()
-    for (share,), (value, part, whole) in zip(found, given, strict=True):
+    found = db.execute("SELECT pro_rata(v, p, w) FROM given").fetchall()
+    for (result,), (value, part, whole) in zip(found, given, strict=True):
         exact = EXACT.divide(EXACT.multiply(value, part), whole)
-        assert share == places(exact, 18), (value, part, whole)
-    nothing = "SELECT share(1, 0, 0), share(NULL, 1, 1), share(1e19::DECIMAL(38,18), 1e9, 1)"
+        assert result == places(exact, 18), (value, part, whole)
+    nothing = (
+        "SELECT pro_rata(1, 0, 0), pro_rata(NULL, 1, 1), pro_rata(1e19::DECIMAL(38,18), 1e9, 1)"
+    )
     assert db.execute(nothing).fetchone() == (None, None, None)
+    former = db.execute("SELECT count(*) FROM given WHERE share(v, p, w) <> pro_rata(v, p, w)")
+    assert former.fetchone() == (0,)
 
 
 def test_cost_is_exact_and_of_any_size(empty: duckdb.DuckDBPyConnection) -> None:

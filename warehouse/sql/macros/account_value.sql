@@ -4,7 +4,7 @@
 -- QUOTE-CURRENCY, else through one other currency. For an equity curve see marts.equity_daily.
 --
 -- grain: one row per exchange, account, currency and interval since it was first held
--- sources: marts.holdings, trades, tickers, candles, account_fills, share(), time_slot(),
+-- sources: marts.holdings, trades, tickers, candles, account_fills, pro_rata(), time_slot(),
 --          timeframe_us()
 -- parameters:
 --   quote := 'USD'       VARCHAR     currency to reckon in
@@ -24,8 +24,9 @@
 WITH holdings AS MATERIALIZED (
     SELECT * FROM marts.holdings
 ),
-told AS (
-    SELECT t.exchange, t.symbol, t.timestamp AS moment, t.trade_id::BIGINT AS id, t.price
+prices_seen AS (
+    SELECT
+        t.exchange, t.symbol, t.timestamp AS moment, TRY_CAST(t.trade_id AS BIGINT) AS id, t.price
     FROM main.trades AS t
     UNION ALL
     SELECT k.exchange, k.symbol, k.observed_at, NULL, k.last
@@ -47,7 +48,7 @@ prices AS (
         p.symbol,
         main.time_slot(p.moment, timeframe) AS slot,
         last(p.price ORDER BY p.moment, p.id NULLS FIRST, p.price) AS price
-    FROM told AS p
+    FROM prices_seen AS p
     WHERE p.price > 0
     GROUP BY 1, 2, 3
 ),
@@ -148,8 +149,8 @@ priced AS (
 halfway AS (  -- through the first market of the path
     SELECT
         v.*,
-        main.share(1::DECIMAL(38,18), v.times, v.over_by) AS price,
-        main.share(v.total, v.times, v.over_by) AS value
+        main.pro_rata(1::DECIMAL(38,18), v.times, v.over_by) AS price,
+        main.pro_rata(v.total, v.times, v.over_by) AS value
     FROM priced AS v
 )
 SELECT
@@ -159,8 +160,8 @@ SELECT
     v.slot AS timestamp,
     v.total,
     quote AS quote,
-    if(v.then_symbol IS NULL, v.price, main.share(v.price, v.then_times, v.then_over_by)
+    if(v.then_symbol IS NULL, v.price, main.pro_rata(v.price, v.then_times, v.then_over_by)
     )::DECIMAL(38,12) AS price,
-    if(v.then_symbol IS NULL, v.value, main.share(v.value, v.then_times, v.then_over_by)) AS value
+    if(v.then_symbol IS NULL, v.value, main.pro_rata(v.value, v.then_times, v.then_over_by)) AS value
 FROM halfway AS v
 ORDER BY 1, 2, 3, 4

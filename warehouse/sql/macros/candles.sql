@@ -26,10 +26,10 @@ SELECT
     t.symbol,
     timeframe AS timeframe,
     main.time_slot(t.timestamp, timeframe) AS timestamp,
-    first(t.price ORDER BY t.timestamp, t.trade_id::BIGINT) AS open,
+    first(t.price ORDER BY t.timestamp, TRY_CAST(t.trade_id AS BIGINT), t.trade_id) AS open,
     max(t.price) AS high,
     min(t.price) AS low,
-    last(t.price ORDER BY t.timestamp, t.trade_id::BIGINT) AS close,
+    last(t.price ORDER BY t.timestamp, TRY_CAST(t.trade_id AS BIGINT), t.trade_id) AS close,
     sum(t.amount) AS volume,
     count(*) AS trades
 FROM main.trades AS t

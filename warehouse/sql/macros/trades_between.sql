@@ -23,4 +23,4 @@ WHERE t.symbol = symbol
     AND t.timestamp >= since::TIMESTAMPTZ
     AND t.timestamp < until::TIMESTAMPTZ
     AND (exchange IS NULL OR t.exchange = exchange)
-ORDER BY t.timestamp, t.exchange, t.trade_id::BIGINT
+ORDER BY t.timestamp, t.exchange, TRY_CAST(t.trade_id AS BIGINT), t.trade_id

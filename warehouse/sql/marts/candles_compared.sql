@@ -25,10 +25,10 @@
 --   rebuilt_close      DECIMAL(38,12)              of the trades held
 --   rebuilt_volume     DECIMAL(38,12)              of the trades held, in base currency, exact
 --   trades             BIGINT                      number of trades held in the interval
-WITH claims AS (
-    SELECT exchange, stream AS symbol, lower, upper
+WITH complete AS (
+    SELECT exchange, stream AS symbol, lower, upper, unit
     FROM main.coverage
-    WHERE dataset = 'trades' AND unit = 'id' AND state = 'complete'
+    WHERE dataset = 'trades' AND state = 'complete'
 ),
 spans AS (  -- of time, in which no trade is missing
     SELECT
@@ -37,10 +37,15 @@ spans AS (  -- of time, in which no trade is missing
         if(c.lower <= 0, TIMESTAMPTZ '1970-01-01 00:00:00+00', min(t.timestamp)) AS after,
         max(t.timestamp) AS up_to
     FROM main.trades AS t
-    ASOF JOIN claims AS c
-        ON t.exchange = c.exchange AND t.symbol = c.symbol AND t.trade_id::BIGINT >= c.lower
-    WHERE t.trade_id::BIGINT <= c.upper
+    ASOF JOIN (SELECT * FROM complete WHERE unit = 'id') AS c
+        ON t.exchange = c.exchange AND t.symbol = c.symbol
+        AND TRY_CAST(t.trade_id AS BIGINT) >= c.lower
+    WHERE TRY_CAST(t.trade_id AS BIGINT) <= c.upper
     GROUP BY c.exchange, c.symbol, c.lower
+    UNION ALL
+    SELECT exchange, symbol, make_timestamptz(lower - 1), make_timestamptz(upper)
+    FROM complete
+    WHERE unit = 'time'
 ),
 proved AS (  -- of those that begin at the same moment, the longest
     SELECT exchange, symbol, after, max(up_to) AS up_to
@@ -50,8 +55,7 @@ proved AS (  -- of those that begin at the same moment, the longest
 held AS (  -- where the exchange's candles are complete
     SELECT
         exchange,
-        split_part(stream, ':', 1) AS symbol,
-        split_part(stream, ':', 2) AS timeframe,
+        stream,
         make_timestamptz(lower) AS since,
         make_timestamptz(upper) AS until
     FROM main.coverage
@@ -67,7 +71,7 @@ missing AS (  -- no candle at all, not even an open one
     SELECT r.*
     FROM rebuilt AS r
     SEMI JOIN held AS h
-        ON r.exchange = h.exchange AND r.symbol = h.symbol AND r.timeframe = h.timeframe
+        ON r.exchange = h.exchange AND r.symbol || ':' || r.timeframe = h.stream
         AND r.timestamp >= h.since AND r.timestamp < h.until
     ANTI JOIN main.candles AS c
         ON r.exchange = c.exchange AND r.symbol = c.symbol AND r.timeframe = c.timeframe

@@ -18,10 +18,10 @@ WITH five AS (
         exchange,
         symbol,
         main.time_slot(t.timestamp, '5m') AS opening,
-        first(price ORDER BY t.timestamp, trade_id::BIGINT) AS open,
+        first(price ORDER BY t.timestamp, TRY_CAST(trade_id AS BIGINT), trade_id) AS open,
         max(price) AS high,
         min(price) AS low,
-        last(price ORDER BY t.timestamp, trade_id::BIGINT) AS close,
+        last(price ORDER BY t.timestamp, TRY_CAST(trade_id AS BIGINT), trade_id) AS close,
         sum(amount) AS volume,
         count(*) AS trades
     FROM main.trades AS t

@@ -5,7 +5,7 @@
 -- together it is the pool's cost exactly.
 --
 -- grain: one row per exchange, account, symbol and sale, and one for what it sold beyond the pool
--- sources: marts.positions, share()
+-- sources: marts.positions, pro_rata()
 -- columns:
 --   exchange        VARCHAR                     where it was traded
 --   account         VARCHAR                     label of the account
@@ -51,7 +51,7 @@ pools AS (  -- what the pool costs after the buys of a turn, and what its sales 
     SELECT
         exchange, account, symbol, turn, held, begun,
         paid AS pool,
-        if(given = held, 0::DECIMAL(38,18), paid - main.share(paid, given, held)) AS rest
+        if(given = held, 0::DECIMAL(38,18), paid - main.pro_rata(paid, given, held)) AS rest
     FROM turns
     WHERE turn = 1
     UNION ALL
@@ -59,7 +59,7 @@ pools AS (  -- what the pool costs after the buys of a turn, and what its sales 
         t.exchange, t.account, t.symbol, t.turn, t.held, t.begun,
         p.rest + t.paid,
         if(t.given = t.held, 0::DECIMAL(38,18),
-            p.rest + t.paid - main.share(p.rest + t.paid, t.given, t.held))
+            p.rest + t.paid - main.pro_rata(p.rest + t.paid, t.given, t.held))
     FROM pools AS p
     JOIN turns AS t
         ON t.exchange = p.exchange AND t.account = p.account AND t.symbol = p.symbol
@@ -69,9 +69,9 @@ sales AS (
     SELECT
         s.exchange, s.account, s.symbol, s.fill_id, s.timestamp, s.value, s.sold,
         s.taken_to - s.taken_from AS amount,
-        main.share(p.pool, s.taken_to - p.begun, p.held)
-            - main.share(p.pool, s.taken_from - p.begun, p.held) AS cost,
-        main.share(s.value, s.taken_to - s.taken_from, s.sold) AS proceeds
+        main.pro_rata(p.pool, s.taken_to - p.begun, p.held)
+            - main.pro_rata(p.pool, s.taken_from - p.begun, p.held) AS cost,
+        main.pro_rata(s.value, s.taken_to - s.taken_from, s.sold) AS proceeds
     FROM taken AS s
     LEFT JOIN pools AS p
         ON s.exchange = p.exchange AND s.account = p.account AND s.symbol = p.symbol

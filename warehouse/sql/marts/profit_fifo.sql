@@ -5,7 +5,7 @@
 -- are it exactly.
 --
 -- grain: one row per exchange, account, symbol, sale and lot it took from
--- sources: marts.positions, share()
+-- sources: marts.positions, pro_rata()
 -- columns:
 --   exchange        VARCHAR                     where it was traded
 --   account         VARCHAR                     label of the account
@@ -47,10 +47,10 @@ matched AS (
         sale.fill_id, sale.timestamp,
         lot.fill_id AS lot_fill_id, lot.timestamp AS bought_at,
         s.stretch_to - s.stretch_from AS amount,
-        main.share(lot.value, s.stretch_to - lot.lot_from, lot.bought)
-            - main.share(lot.value, s.stretch_from - lot.lot_from, lot.bought) AS cost,
-        main.share(sale.value, s.stretch_to - sale.sale_from, sale.sold)
-            - main.share(sale.value, s.stretch_from - sale.sale_from, sale.sold) AS proceeds
+        main.pro_rata(lot.value, s.stretch_to - lot.lot_from, lot.bought)
+            - main.pro_rata(lot.value, s.stretch_from - lot.lot_from, lot.bought) AS cost,
+        main.pro_rata(sale.value, s.stretch_to - sale.sale_from, sale.sold)
+            - main.pro_rata(sale.value, s.stretch_from - sale.sale_from, sale.sold) AS proceeds
     FROM stretches AS s
     ASOF JOIN lots AS lot
         ON s.exchange = lot.exchange AND s.account = lot.account AND s.symbol = lot.symbol
@@ -69,7 +69,7 @@ SELECT
     (sold - (sale_to - sale_from))::DECIMAL(38,12) AS amount,
     NULL AS cost,
     -- what the lots' parts left of the proceeds
-    value - main.share(value, sale_to - sale_from, sold) AS proceeds,
+    value - main.pro_rata(value, sale_to - sale_from, sold) AS proceeds,
     NULL AS profit
 FROM sales
 WHERE sold > sale_to - sale_from
