@@ -35,7 +35,7 @@ class Cursor(Enum):
 
 
 class Key(Enum):
-    """How the rows of a stream are told apart, and what its coverage counts."""
+    """What identifies the rows of a stream, and what its coverage counts."""
 
     INTEGER = "integer"  # an integer id, rising with time as a rule; coverage counts ids
     TIME = "time"  # one row a moment (candles); coverage counts microseconds

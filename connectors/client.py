@@ -13,7 +13,16 @@ from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Final, TypeVar
 
-from connectors.base import Connection, Cursor, Market, Page, Paging, RecordedResponse, Window
+from connectors.base import (
+    Connection,
+    Credentials,
+    Cursor,
+    Market,
+    Page,
+    Paging,
+    RecordedResponse,
+    Window,
+)
 from connectors.dialect import Answered, Asked, Call, Dialect, Endpoint
 from connectors.errors import (
     AuthError,
@@ -199,10 +208,17 @@ class Client:
         self, stream: StreamId, what: str, request: Request, read: Callable[[Response], T]
     ) -> T:
         """``read`` of the answer to ``request``; ``what`` is asked for, as messages name it."""
+        credentials = self.connection.credentials
+        if request.private and credentials is None:
+            key, secret = key_variables(self.name, self.connection.account)
+            raise AuthError(
+                f"{self.name}: {what} needs the key of account '{self.connection.account}'. "
+                f"Fix: set {key} and {secret}."
+            )
 
         def attempt() -> T:
-            if request.private:
-                response = self._signed(request, what)
+            if request.private and credentials is not None:
+                response = self._signed(request, credentials)
                 # A nonce looks like a time or an id, and is no secret after its use.
                 secrets = [s for s in response.request.secrets if not s.isdecimal()]
                 response = replace(response, body=without(response.body, secrets))
@@ -217,21 +233,15 @@ class Client:
             public=not request.private,
         )
 
-    def _signed(self, request: Request, what: str) -> Response:
+    def _signed(self, request: Request, credentials: Credentials) -> Response:
         """Send a signed request; again at once where the exchange refuses its nonce."""
-        if self.connection.credentials is None:
-            key, secret = key_variables(self.name, self.connection.account)
-            raise AuthError(
-                f"{self.name}: {what} needs the key of account '{self.connection.account}'. "
-                f"Fix: set {key} and {secret}."
-            )
         rule = self._dialect.nonces
         at_least = rule.first(self._now_us())
         for _ in range(rule.tries):
             with self._turn(at_least) as nonce:
                 if nonce > rule.largest:
                     raise self._used_up()
-                signed = self._dialect.sign(request, self.connection.credentials, nonce)
+                signed = self._dialect.sign(request, credentials, nonce)
                 response = self._http.send(signed)
             following = rule.after(response, nonce)
             if following is None:

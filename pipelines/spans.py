@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
-from pipelines.output.formatting import to_microseconds, with_fix
+from pipelines.output.formatting import with_fix
 from schemas import ConfigError
+from schemas.times import to_microseconds
 
 Names = tuple[str, str]
 """What start and end are called where the user writes them."""

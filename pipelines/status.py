@@ -1,13 +1,16 @@
 """The status of streams as text: what is covered, missing or lost, how fresh, what to do next."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from pipelines.exchanges.rights import KeyRights, rights_of
 from pipelines.ingest.law import Law
-from pipelines.ingest.rights import KeyRights, rights_of
 from pipelines.output.console import print_table, say
-from pipelines.output.formatting import age_of, count, from_microseconds, interval_text
+from pipelines.output.formatting import age_of, count, interval_text
+from schemas.times import to_datetime
 from warehouse.coverage_table import spans
+from warehouse.intervals import Interval, Unshown
 from warehouse.query import StreamStatus
 
 _COLUMNS = ("dataset", "stream", "rows", "covered", "missing", "lost", "newest row", "checked")
@@ -28,6 +31,16 @@ def write_status(streams: Sequence[StreamStatus], now: datetime) -> None:
                 say(f"  {stream.stream}: {interval_text(interval, stream.state.unit)}")
             if len(found) > _LISTED:
                 say(f'  and {len(found) - _LISTED} more: tidemark sql "FROM coverage"')
+    for stream in held:
+        if stream.state.remark:
+            say(f"wrong: {stream.stream}: {stream.state.remark}")
+    asked = [(s, u) for s in held for u in s.state.unshown if not u.lost]
+    if asked:
+        say("not shown by the exchange so far, asked for again by later pulls:")
+        for stream, stretch in asked[:_LISTED]:
+            say(f"  {stream.stream}: {unshown_text(stretch, stream.state.unit, now)}")
+        if len(asked) > _LISTED:
+            say(f"  and {len(asked) - _LISTED} more")
     for names, profile in paging_profiles(held):
         say(f"paging: {names}: {profile}")
     quarantined = [s for s in streams if s.stream.dataset == "quarantine" and s.rows]
@@ -40,14 +53,21 @@ def write_status(streams: Sequence[StreamStatus], now: datetime) -> None:
         say(f"next: {step}")
 
 
+def unshown_text(stretch: Unshown, unit: str, now: datetime) -> str:
+    """``ids 5..9: asked 3 times since 2 h 10 min ago, last 12 min ago``."""
+    where = interval_text(Interval(stretch.lower, stretch.upper), unit)
+    since, last = age_of(stretch.since, now), age_of(stretch.asked_at, now)
+    return f"{where}: asked {count(stretch.times, 'time')} since {since} ago, last {last} ago"
+
+
 def paging_profiles(held: Iterable[StreamStatus]) -> list[tuple[str, str]]:
     """How each dataset is paged, as learnt from its pages; a line for each different profile."""
     found: dict[tuple[str, str], list[str]] = {}
     for stream in held:
-        profile = Law.load(stream.state.law).describe()
+        profile = Law.load(stream.state.checkpoint).describe()
         if profile:
             name = f"{stream.stream.exchange}/{stream.stream.dataset}"
-            found.setdefault((name, profile), []).append(stream.stream.stream)
+            found.setdefault((name, profile), []).append(stream.stream.label)
     several = {name for name, _ in found if sum(n == name for n, _ in found) > 1}
     return [
         (f"{name} {', '.join(streams)}" if name in several else name, profile)
@@ -66,7 +86,7 @@ def row(status: StreamStatus, now: datetime) -> tuple[str, ...]:
     state = status.state
     return (
         f"{status.stream.exchange}/{status.stream.dataset}",
-        status.stream.stream,
+        status.stream.label,
         f"{status.rows:,}",
         covered(status),
         str(status.gaps) if status.gaps else "–",
@@ -91,19 +111,21 @@ def next_steps(held: Sequence[StreamStatus], quarantined: bool) -> list[str]:
     """What to do next, the most useful first."""
     missing = sorted({f"{s.stream.exchange}/{s.stream.dataset}" for s in held if s.gaps})
     found = [f"tidemark pull {' '.join(missing)}   # fetches what is missing"] if missing else []
-    found += [key.mend for key in keys(held)]
+    found += [key.fix for key in keys(held)]
     if quarantined:
         found.append('tidemark sql "SELECT reason, payload FROM quarantine"')
     return found
 
 
 def _quarantine(streams: Iterable[StreamStatus]) -> list[str]:
-    return [
-        f"{s.stream.exchange}/{s.stream.stream.replace('.', ' ', 1)}: {s.rows}" for s in streams
+    origins = [
+        (replace(s.stream, dataset=s.stream.source or s.stream.dataset, source=None), s)
+        for s in streams
     ]
+    return [f"{origin}: {s.rows}" for origin, s in origins]
 
 
 def _days(oldest: int | None, newest: int | None) -> str:
     if oldest is None or newest is None:
         return "no rows"
-    return f"{from_microseconds(oldest):%Y-%m-%d}..{from_microseconds(newest):%Y-%m-%d}"
+    return f"{to_datetime(oldest):%Y-%m-%d}..{to_datetime(newest):%Y-%m-%d}"

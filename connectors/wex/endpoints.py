@@ -65,17 +65,17 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "candles": Endpoint(Paging(Cursor.DERIVED)),
     "tickers": Endpoint(
-        Paging(Cursor.SNAPSHOT, max_rows=30, batch=30),
+        Paging(Cursor.SNAPSHOT, max_rows=30, batch=30, cache_us=CACHE_US),
         lambda asked: _of_pairs("ticker", asked),
         lambda body, about: parse.tickers(body, _pairs(about), about.at),
     ),
     "order_books": Endpoint(
-        Paging(Cursor.SNAPSHOT, max_rows=20 * MAX_LEVELS, batch=10),
+        Paging(Cursor.SNAPSHOT, max_rows=20 * MAX_LEVELS, batch=10, cache_us=CACHE_US),
         lambda asked: _of_pairs("depth", asked, MAX_LEVELS),
         lambda body, about: parse.order_books(body, _pairs(about), about.at),
     ),
     "markets": Endpoint(
-        Paging(Cursor.SNAPSHOT, batch=0),
+        Paging(Cursor.SNAPSHOT, batch=0, cache_us=CACHE_US),
         lambda asked: get("/api/3/info"),
         lambda body, about: parse.market_rows(body, about.at),
     ),
@@ -99,7 +99,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         ),
     ),
     "balances": Endpoint(
-        Paging(Cursor.SNAPSHOT, batch=0),
+        Paging(Cursor.SNAPSHOT, batch=0, cache_us=60_000_000),  # documented: cached for 60 s
         lambda asked: _tapi("getInfo"),
         lambda body, about: parse.balances(body, about.at),
     ),

@@ -33,7 +33,7 @@ def address(
     from contextlib import closing
 
     from connectors.errors import AuthError, NotOfferedError
-    from pipelines.ingest.opening import open_exchange
+    from pipelines.exchanges.connect import open_exchange
     from pipelines.settings import load_settings
 
     settings = load_settings()

@@ -1,6 +1,7 @@
 """``tidemark pull``: fetch what is missing, or a stretch again; store it, publish it."""
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from pipelines.publishing import PublishReport
 
 _SUMS = ("requests", "new rows", "replaced", "quarantined")
-_AGAIN = ("received", "stored", "differ")
-"""Rows that the exchange sent of the stretch, those that were missing, those stored otherwise."""
+_AGAIN = ("received", "stored", "differ", "not shown")
+"""Rows that the exchange sent of the stretch, those that were missing, those that differ from what
+was stored; and the stretches of the whole stream that it does not show."""
 
 
 def pull(
@@ -72,7 +74,7 @@ def pull(
     published = publish()
     summarise(pulled, published)
     if again is not None:
-        write_again(pulled)
+        write_again(pulled, settings.home)
     return finish(pulled)
 
 
@@ -99,12 +101,16 @@ def summarise(pulled: "PullReport", published: "PublishReport") -> None:
     say_added(sum(stream.rows_added for stream in pulled.streams), published)
 
 
-def write_again(pulled: "PullReport") -> None:
+def write_again(pulled: "PullReport", home: Path) -> None:
     """Write what the stretch that was fetched again brought, per stream."""
-    rows = [
-        (s.name, f"{s.refetched:,}", f"{s.rows_added:,}", f"{s.differences:,}")
-        for s in pulled.streams
-        if s.requests
-    ]
+    import warehouse
+
+    unshown = {str(status.stream): len(status.state.unshown) for status in warehouse.status(home)}
+    rows = []
+    for stream in pulled.streams:
+        if stream.requests:
+            missing = unshown.get(stream.name, 0)
+            counts = (stream.refetched, stream.rows_added, stream.differences, missing)
+            rows.append((stream.name, *(f"{n:,}" for n in counts)))
     if rows:
         print_table(("fetched again", *_AGAIN), rows, right=_AGAIN)

@@ -14,7 +14,7 @@ from pipelines.output.formatting import count
 
 if TYPE_CHECKING:
     from warehouse import Finding, Verification
-    from warehouse.verify import Progress
+    from warehouse.verification import Progress
 
 _LISTED = 20
 """How many findings of a kind are spelled out."""
@@ -76,7 +76,7 @@ def rebuild() -> int:
 
 def write(result: "Verification") -> None:
     """One line per check with its figures; findings below; the verdict last."""
-    from warehouse.verify import CHECKS
+    from warehouse.verification import CHECKS
 
     if not any(result.figures.values()) and not result.findings:
         say("nothing collected yet: nothing to verify")

@@ -9,7 +9,7 @@ import connectors
 import warehouse
 from connectors.http import key_variables
 from pipelines.settings import Settings
-from warehouse.ledger import StreamId, StreamState
+from schemas import StreamId
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,23 @@ class KeyRights:
 
 
 def encode(rights: Iterable[str]) -> str:
-    """``rights`` as a stream's state keeps them."""
+    """``rights`` as the checkpoint of a stream of balances keeps them."""
     return msgspec.json.encode({"rights": list(rights)}).decode()
 
 
-def rights_of(stream: StreamId, state: StreamState) -> KeyRights | None:
+def rights_of(stream: StreamId, checkpoint: str) -> KeyRights | None:
     """What the last answer reported; ``None`` where exchange or dataset report nothing."""
-    reported = msgspec.json.decode(state.law).get("rights")
+    if stream.dataset != "balances" or not checkpoint:
+        return None
+    reported = msgspec.json.decode(checkpoint).get("rights")
     if reported is None:
         return None
-    return KeyRights(stream.exchange, stream.part, tuple(reported))
+    return KeyRights(stream.exchange, stream.account or "", tuple(reported))
 
 
 def key_rights(settings: Settings) -> list[KeyRights]:
     """Of every account whose exchange reports them. Raises ``StorageError``."""
     if not warehouse.has_data(settings.home):
         return []
-    found = (rights_of(s.stream, s.state) for s in warehouse.status(settings.home))
+    found = (rights_of(s.stream, s.state.checkpoint) for s in warehouse.status(settings.home))
     return [rights for rights in found if rights is not None]

@@ -125,7 +125,7 @@ class Rows:
         if self._declared is not None:
             declared = self._declared
             names = list(dict.fromkeys((*declared.partition, *declared.order, *declared.key)))
-            number = declared.integer_id  # written as text
+            number = declared.id_column  # integers are written as text
         return ", ".join(
             f'TRY_CAST("{name}" AS HUGEINT), "{name}"' if name == number else f'"{name}"'
             for name in names

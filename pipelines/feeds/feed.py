@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import connectors
-from connectors.base import Cursor, Offer
+from connectors.base import Cursor, Paging
 from pipelines.feeds import cron
 from pipelines.feeds.document import Fields, Value, did_you_mean, read, shown
 from schemas import DATASETS, TIMEFRAMES, ConfigError, dataset
@@ -182,7 +182,7 @@ def _datasets(exchange: str, value: Value) -> dict[str, DatasetSpec]:
     return {name: _spec(name, offers[name], fields) for name in fields}
 
 
-def _spec(name: str, offer: Offer, datasets: Fields) -> DatasetSpec:
+def _spec(name: str, offer: Paging, datasets: Fields) -> DatasetSpec:
     key, value = datasets.found[name]
     fields = value.mapping(name, _SPEC_KEYS)
     is_candles = "timeframe" in dataset(name).key

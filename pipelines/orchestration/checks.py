@@ -65,7 +65,7 @@ def _keys_only_read() -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=not excessive,
             severity=dg.AssetCheckSeverity.WARN,
-            description="\n".join(with_fix(f"{key.finding}.", key.mend) for key in excessive)
+            description="\n".join(with_fix(f"{key.finding}.", key.fix) for key in excessive)
             or f"keys with reported rights: {len(keys)}; none may do more than read",
             metadata={f"{key.exchange}/{key.account}": ", ".join(key.rights) for key in keys},
         )

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from schemas.times import to_datetime
 
 if TYPE_CHECKING:
-    from warehouse.coverage import Interval
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+    from warehouse.intervals import Interval
 
 
 def with_fix(problem: str, fix: str) -> str:
@@ -33,16 +33,6 @@ def instant(value: datetime, separator: str = " ") -> str:
     return _trim(value.astimezone(UTC).replace(tzinfo=None).isoformat(separator)) + "Z"
 
 
-def from_microseconds(microseconds: int) -> datetime:
-    """The UTC time ``microseconds`` after 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def to_microseconds(moment: datetime) -> int:
-    """A time with a zone as microseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
 def age(span: timedelta) -> str:
     """A span in the two units that matter: ``12 s``, ``3 min``, ``5 h 10 min``, ``41 d 3 h``."""
     seconds = max(0, int(span.total_seconds()))
@@ -59,7 +49,7 @@ def age(span: timedelta) -> str:
 def interval_text(interval: "Interval", unit: str) -> str:
     """``ids 5..9``, ``ids up to 9``, ``2019-10-11 00:00..2019-10-12 00:00``."""
     if unit == "time":
-        lower, upper = (from_microseconds(bound) for bound in (interval.lower, interval.upper))
+        lower, upper = (to_datetime(bound) for bound in (interval.lower, interval.upper))
         return f"{lower:%Y-%m-%d %H:%M}..{upper:%Y-%m-%d %H:%M}"
     last = interval.upper - 1
     return f"ids up to {last}" if interval.lower <= 0 else f"ids {interval.lower}..{last}"
@@ -71,4 +61,4 @@ def _trim(iso: str) -> str:
 
 def age_of(microseconds: int | None, now: datetime) -> str:
     """The age of a time in microseconds since 1970; a dash for none."""
-    return "–" if microseconds is None else age(now - from_microseconds(microseconds))
+    return "–" if microseconds is None else age(now - to_datetime(microseconds))

@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 import warehouse
-from pipelines.output.formatting import from_microseconds
 from pipelines.settings import Settings
-from warehouse.ledger import Ledger, StreamId
+from schemas.times import to_datetime
 
 _HISTORIES: Final = ("account_trades", "account_transactions")
 
@@ -43,7 +42,7 @@ def reconcile(settings: Settings) -> Reconciliation:
     if not (settings.home / warehouse.LINK).exists():
         return Reconciliation(0, (), (), ())
     ((compared,),) = _rows(settings, "SELECT count(*) FROM reconciliation")
-    ledger = Ledger(settings.home)
+    pulled_at = _pulled_at(settings)
     unexplained, explained, waiting = [], [], []
     for *what, is_explained in _rows(
         settings,
@@ -51,7 +50,7 @@ def reconcile(settings: Settings) -> Reconciliation:
         " explained FROM reconciliation WHERE difference <> 0 ORDER BY observed_at, 1, 2, 3",
     ):
         found = Difference(*what)
-        pulled = _pulled_at(ledger, found)
+        pulled = pulled_at.get((found.exchange, found.account))
         if is_explained:
             explained.append(found)
         elif pulled is not None and found.observed_at > pulled:
@@ -65,8 +64,11 @@ def _rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in warehouse.sql(query, home=settings.home).to_pylist()]
 
 
-def _pulled_at(ledger: Ledger, found: Difference) -> datetime | None:
-    """When a pull of every history of the account that is collected last began."""
-    streams = [StreamId(found.exchange, name, found.account) for name in _HISTORIES]
-    checked = [at for s in streams if (at := ledger.state(s).checked_at) is not None]
-    return from_microseconds(min(checked)) if checked else None
+def _pulled_at(settings: Settings) -> dict[tuple[str, str | None], datetime]:
+    """When a pull of every history of an account that is collected last began, by account."""
+    checked: dict[tuple[str, str | None], int] = {}
+    for status in warehouse.status(settings.home):
+        at, owner = status.state.checked_at, (status.stream.exchange, status.stream.account)
+        if status.stream.dataset in _HISTORIES and at is not None:
+            checked[owner] = min(at, checked.get(owner, at))
+    return {owner: to_datetime(at) for owner, at in checked.items()}

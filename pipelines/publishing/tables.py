@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 import warehouse
-from pipelines.output.formatting import from_microseconds
 from pipelines.settings import Settings
 from schemas import DATASETS
-from warehouse.ledger import Ledger
+from schemas.times import to_datetime
+from warehouse import StreamStatus
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,15 @@ class PublishReport:
 def publish(settings: Settings, datasets: Sequence[str] | None = None) -> PublishReport:
     """Load what changed into DuckDB, all of it; ``datasets`` only chooses what is reported."""
     home = settings.prepare_home()
-    ledger = Ledger(home)
-    result = warehouse.publish(home, ledger)
+    result = warehouse.publish(home)
+    streams = warehouse.status(home)
     names = datasets or list(DATASETS)
     return PublishReport(
         {
-            name: _table(home, ledger, name, None, result.rows[name] - result.rows_before[name])
+            name: _state(
+                [s for s in streams if s.stream.dataset == name],
+                result.rows[name] - result.rows_before[name],
+            )
             for name in names
         },
         result.changed,
@@ -51,23 +54,18 @@ def publish(settings: Settings, datasets: Sequence[str] | None = None) -> Publis
 
 def table_state(settings: Settings, exchange: str, dataset: str) -> TableState:
     """The state of one exchange's dataset in the lake, from the metastore."""
-    return _table(settings.home, Ledger(settings.home), dataset, exchange, 0)
+    wanted = exchange, dataset
+    streams = warehouse.status(settings.home)
+    return _state([s for s in streams if (s.stream.exchange, s.stream.dataset) == wanted], 0)
 
 
-def _table(
-    home: Path, ledger: Ledger, dataset: str, exchange: str | None, added: int
-) -> TableState:
-    streams = [
-        s
-        for s in warehouse.status(home, ledger)
-        if s.stream.dataset == dataset and exchange in (None, s.stream.exchange)
-    ]
+def _state(streams: Sequence[StreamStatus], added: int) -> TableState:
     newest = max((s.newest_at for s in streams if s.newest_at is not None), default=None)
     return TableState(
         sum(s.rows for s in streams),
         added,
         sum(s.files for s in streams),
-        None if newest is None else from_microseconds(newest),
+        to_datetime(newest),
         sum(s.gaps for s in streams),
         sum(s.lost for s in streams),
     )

@@ -28,8 +28,10 @@ def candle_chart(
     Where the exchange's candles are not collected they are built from trades. Raises
     ``ConfigError`` for a market of which nothing is held.
     """
-    traded = {_market(r): r for r in streams if r["dataset"] == "trades" and r["rows"]}
-    ready = {_market(r) for r in streams if r["dataset"] == "candles" and r["rows"]}
+    traded = {
+        (r["exchange"], r["stream"]): r for r in streams if r["dataset"] == "trades" and r["rows"]
+    }
+    ready = {_market(r) for r in queries.rows("candle_markets")}
     held = sorted(ready | traded.keys())
     if wanted is not None and wanted not in {symbol for _, symbol in held}:
         choices = ", ".join(sorted({symbol for _, symbol in held})) or "none is; tidemark pull"
@@ -69,8 +71,7 @@ def candle_chart(
 
 
 def _market(row: Row) -> Market:
-    """Of a candle, or of a stream of trades or candles."""
-    return row["exchange"], row["symbol"] if "symbol" in row else row["stream"].partition(":")[0]
+    return row["exchange"], row["symbol"]
 
 
 def _built(queries: Queries, market: Market, newest: datetime) -> list[Row]:

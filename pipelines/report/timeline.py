@@ -10,7 +10,7 @@ from pipelines.report.figures import milliseconds
 from pipelines.report.query import Row
 from schemas import DATASETS
 from schemas.timeframes import TIMEFRAMES
-from warehouse.coverage import Interval
+from warehouse.intervals import Interval
 
 STREAMS: Final = 60
 """How many streams of one exchange are drawn, those with holes first."""

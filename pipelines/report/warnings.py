@@ -74,7 +74,7 @@ def warnings(
 
 def _of_metastore(status: Sequence[warehouse.StreamStatus], now: datetime) -> list[Warn]:
     """What only the metastore holds: the rights of keys, and when streams were pulled."""
-    found = [Warn("bad", key.finding, key.mend) for key in keys(status)]
+    found = [Warn("bad", key.finding, key.fix) for key in keys(status)]
     checked: dict[str, datetime] = {}
     for stream in status:
         if stream.state.checked_at is not None:

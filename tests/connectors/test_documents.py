@@ -207,19 +207,19 @@ def test_the_documents_orders_of_wex() -> None:
         "status": 0,
     }
 
-    def told(**changes: Any) -> tuple[Any, ...]:
+    def found(**changes: Any) -> tuple[Any, ...]:
         (row,) = rows(wex.order(body({"343152": {**order, **changes}})).page())
         assert row["type"] == "limit" and row["cost"] is row["closed_at"] is None
         return row["status"], f"{row['remaining']:.3f}", row["filled"], row["amount"]
 
     start = Decimal("13.345")
-    assert told() == ("open", "12.345", 1, start)
-    assert told(status=1, amount=0) == ("closed", "0.000", start, start)
-    assert told(status=2, amount="13.345") == ("canceled", "0.000", 0, start)
-    assert told(status="3") == ("canceled", "0.000", 1, start)
-    # "partly filled" and nothing left, or all: what was filled is not said
-    assert told(status=3, amount=0) == ("canceled", "0.000", None, start)
-    assert told(amount="14") == ("open", "14.000", None, start)
+    assert found() == ("open", "12.345", 1, start)
+    assert found(status=1, amount=0) == ("closed", "0.000", start, start)
+    assert found(status=2, amount="13.345") == ("canceled", "0.000", 0, start)
+    assert found(status="3") == ("canceled", "0.000", 1, start)
+    # "partly filled" and nothing left, or all: what was filled is not reported
+    assert found(status=3, amount=0) == ("canceled", "0.000", None, start)
+    assert found(amount="14") == ("open", "14.000", None, start)
     page = wex.order(body({"343152": {**order, "status": 4}})).page()
     assert page.rejected[0].position == 343152
     active = {"343152": order, "9000000000": {"amount": "n/a"}, "7": 3}

@@ -106,8 +106,8 @@ def test_an_answer_that_repeats_the_secrets_is_masked(
     server.answers(case(exchange).no_fills)
     server.open(exchange).fetch(fills(exchange), Window())
     (sent,) = server.requests
-    told = " ".join([*sent.headers.values(), sent.body]) + " my-secret-0815 <script>x</script>"
-    body = json.dumps({"error": f"you sent {told} \x1b[31m"}).encode()
+    echo = " ".join([*sent.headers.values(), sent.body]) + " my-secret-0815 <script>x</script>"
+    body = json.dumps({"error": f"you sent {echo} \x1b[31m"}).encode()
     server.answers(*[(status, {}, body)] * 9)
     with pytest.raises((RequestError, AuthError, TransientError, ContractError)) as caught:
         server.open(exchange, retries=0).fetch(fills(exchange), Window())

@@ -1,4 +1,4 @@
-"""What every connector refuses, or is refused: told with the mend, and nothing secret in it."""
+"""What every connector refuses, or is refused: reported with the fix, and nothing secret in it."""
 
 import dataclasses
 
@@ -43,7 +43,7 @@ def private_datasets(exchange: str) -> list[str]:
 
 
 @pytest.mark.parametrize("wrong", ["key", "secret"])
-def test_a_wrong_key_or_secret_is_told_with_the_settings(
+def test_a_wrong_key_or_secret_is_reported_with_the_settings(
     world: World, exchange: str, page_of: PageOf, wrong: str
 ) -> None:
     key = sandbox.KEYS[exchange]
@@ -61,7 +61,7 @@ def test_a_wrong_key_or_secret_is_told_with_the_settings(
     assert world.waits == []
 
 
-def test_account_data_without_a_key_is_told_before_any_request(
+def test_account_data_without_a_key_is_reported_before_any_request(
     world: World, exchange: str, page_of: PageOf
 ) -> None:
     connector = world.open(exchange, credentials=None)

@@ -106,12 +106,12 @@ def test_a_secret_that_a_server_repeats_is_masked(
 ) -> None:
     kept = Kept()
     connector = server.open(exchange, recorder=kept, retries=0)
-    said = f'{{"success": 0, "error": "what is {form("my-key-4711")} / {form("my-secret-0815")}"}}'
-    server.answers(said.encode())
+    body = f'{{"success": 0, "error": "what is {form("my-key-4711")} / {form("my-secret-0815")}"}}'
+    server.answers(body.encode())
     with pytest.raises(Exception, match=r"\*\*\*") as caught:
         connector.fetch(StreamId(exchange, "account_trades", account="main"), Window())
-    told = f"{kept.answers[0]!r} {caught.value}".lower()
-    assert "my-key-4711" not in told and "my-secret-0815" not in told
+    shown = f"{kept.answers[0]!r} {caught.value}".lower()
+    assert "my-key-4711" not in shown and "my-secret-0815" not in shown
     assert b"***" in kept.answers[0].body
 
 

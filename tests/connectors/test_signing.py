@@ -115,7 +115,7 @@ def test_wex_takes_up_the_nonce_that_the_key_has_reached(server: Scripted, hint:
     ]
 
 
-def test_a_used_up_wex_key_is_told_with_the_mend(server: Scripted) -> None:
+def test_a_used_up_wex_key_is_reported_with_the_fix(server: Scripted) -> None:
     connector = opened(server, [], "wex", LocalNonces(4_294_967_294))
     with pytest.raises(AuthError, match=r"create a new key and set WEX_API_KEY and WEX_API_SECRET"):
         connector.fetch(StreamId("wex", "account_trades", account="main"), Window())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from connectors.base import Cursor, Offer
+from connectors.base import Cursor, Paging
 from pipelines.feeds import Job
 from pipelines.ingest import PullReport, StreamReport
 from pipelines.orchestration.marts import marts_of
@@ -19,8 +19,8 @@ from tests.feeds import write_feed
 
 FIVE = ("trades", "candles", "tickers", "account_trades", "account_transactions")
 OFFERS = {
-    "bitexbit": {name: Offer(Cursor.ID) for name in FIVE},
-    "wex": {name: Offer(Cursor.ID) for name in FIVE} | {"candles": Offer(Cursor.DERIVED)},
+    "bitexbit": {name: Paging(Cursor.ID) for name in FIVE},
+    "wex": {name: Paging(Cursor.ID) for name in FIVE} | {"candles": Paging(Cursor.DERIVED)},
 }
 FEED = """\
 exchange: {exchange}

@@ -57,13 +57,13 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
 def test_data_that_are_not_the_sandboxs_are_left_alone(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (home / "ledger.sqlite").write_bytes(b"mine")
+    (home / "metastore.sqlite").write_bytes(b"mine")
     assert main(["demo"]) == 2
     err = capsys.readouterr().err
     assert str(home) in err
     assert "TIDEMARK_HOME" in err
-    assert (home / "ledger.sqlite").read_bytes() == b"mine"
-    assert sorted(p.name for p in home.iterdir()) == ["ledger.sqlite"]
+    assert (home / "metastore.sqlite").read_bytes() == b"mine"
+    assert sorted(p.name for p in home.iterdir()) == ["metastore.sqlite"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"epoch": "yesterday", "last_run": "today"}'])
@@ -79,7 +79,7 @@ def test_without_a_home_it_uses_one_of_its_own(
     monkeypatch.delenv("TIDEMARK_HOME")
     own = Path("data", "demo")
     own.mkdir(parents=True)
-    (own / "ledger.sqlite").write_bytes(b"mine")
+    (own / "metastore.sqlite").write_bytes(b"mine")
     assert main(["demo"]) == 2
     assert str(own.absolute()) in capsys.readouterr().err
 

@@ -81,7 +81,7 @@ def test_time_unit(public: Any, served: sandbox.Served) -> None:
     assert public("trades", symbol="BTC_USD", since=row["date"]).json() == []
 
 
-def test_candle_laws(public: Any, served: sandbox.Served, clock: sandbox.ManualClock) -> None:
+def test_candle_switches(public: Any, served: sandbox.Served, clock: sandbox.ManualClock) -> None:
     clock.advance(3599)  # an interval is open
 
     def candles() -> Any:

@@ -33,7 +33,7 @@ def test_an_address_is_masked_unless_asked_for_in_full(
     ("arguments", "code", "told"),
     [
         (["wex", "XXX"], 1, "invalid coin name"),
-        (["bitexbit", "BTC"], 2, "bitexbit has no call that tells an address"),
+        (["bitexbit", "BTC"], 2, "bitexbit has no call that gives an address"),
         (["mtgox", "BTC"], 2, "there are: bitexbit, wex"),
         (["wex", "BTC", "--account", "desk"], 2, "WEX_DESK_API_KEY and WEX_DESK_API_SECRET"),
     ],

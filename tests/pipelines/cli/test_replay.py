@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
+from schemas import StreamId
 from tests.feeds import write_feed
 from tests.pipelines.conftest import served
 from tests.pipelines.ingest.conftest import run, settings_for
 from warehouse import raw
-from warehouse.ledger import StreamId
 
-FILLS = StreamId("bitexbit", "account_trades", "main")
+FILLS = StreamId("bitexbit", "account_trades", account="main")
 FEED = (
     "exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\n"
     "datasets: {tickers: {}, account_trades: {}}"

@@ -12,13 +12,13 @@ import warehouse
 from pipelines.cli import main
 from sandbox import Laws, Served
 from tests.pipelines.ingest.conftest import run, settings_for
-from warehouse.ledger import Ledger
+from warehouse.metastore import Metastore
 
 PER_MARKET = "SELECT exchange, symbol, count(*) AS n FROM trades GROUP BY ALL"
 
 
-def lose_ledger(home: Path) -> None:
-    for path in home.glob("ledger.sqlite*"):
+def lose_metastore(home: Path) -> None:
+    for path in home.glob("metastore.sqlite*"):
         path.unlink()
 
 
@@ -49,7 +49,7 @@ def test_after_real_pulls_everything_agrees(
     assert told["figures"]["files"]["rows"] == told["figures"]["duckdb"]["rows"] > 10_000
 
 
-def test_a_damaged_file_ends_with_1_and_names_place_and_mend(
+def test_a_damaged_file_ends_with_1_and_names_place_and_fix(
     exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = settings_for(exchange, home)
@@ -61,10 +61,10 @@ def test_a_damaged_file_ends_with_1_and_names_place_and_mend(
     assert main(["verify"]) == 1
     out, err = capsys.readouterr()
     assert f"wrong: {path.relative_to(home).as_posix()}: cannot be read" in err
-    assert "Mend: restore the file from a backup; or move it out of the lake" in err
+    assert "Fix: restore the file from a backup; or move it out of the lake" in err
     assert "FAIL lake files readable" in out
     assert out.splitlines()[-1].startswith("verdict: ")
-    # the mend works
+    # the fix works
     path.rename(home / "damaged.parquet")
     assert main(["rebuild"]) == 0
     assert coverage(home) != before
@@ -74,7 +74,7 @@ def test_a_damaged_file_ends_with_1_and_names_place_and_mend(
     assert main(["verify"]) == 0
 
 
-def test_a_changed_duckdb_is_mended_by_rebuild(
+def test_a_changed_duckdb_is_repaired_by_rebuild(
     exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import duckdb
@@ -86,20 +86,20 @@ def test_a_changed_duckdb_is_mended_by_rebuild(
             " FROM trades)"
         )
     assert main(["verify"]) == 1
-    assert "with other values. Mend: `tidemark rebuild`" in capsys.readouterr().err
+    assert "with other values. Fix: `tidemark rebuild`" in capsys.readouterr().err
     assert main(["rebuild"]) == 0
     assert main(["verify"]) == 0
 
 
 @pytest.mark.parametrize("how", ["verify first", "pull first"])
-def test_after_a_lost_ledger_pulls_prove_again_and_add_no_row(
+def test_after_a_lost_metastore_pulls_prove_again_and_add_no_row(
     how: str, exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = settings_for(exchange, home)
     run(settings)
     before = coverage(home)
     counts = warehouse.sql(PER_MARKET, home=home)
-    lose_ledger(home)
+    lose_metastore(home)
     if how == "verify first":
         assert main(["verify"]) == 0
         out = capsys.readouterr().out
@@ -116,14 +116,14 @@ def test_after_a_lost_ledger_pulls_prove_again_and_add_no_row(
     assert main(["verify"]) == 0
 
 
-def test_rows_held_below_what_wex_still_shows_stay_after_a_lost_ledger(
+def test_rows_held_below_what_wex_still_shows_stay_after_a_lost_metastore(
     exchange: Served, home: Path
 ) -> None:
     settings = settings_for(exchange, home)
     exchange.laws = replace(Laws(), wex_trades_max=100)
     run(settings, "wex/trades")
     held = warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()[0]["n"]
-    lose_ledger(home)
+    lose_metastore(home)
     exchange.laws = replace(Laws(), wex_trades_max=40)
     report = run(settings, "wex/trades")
     assert report.ok  # what is not shown at a first contact is lost, and no failure
@@ -201,11 +201,11 @@ def test_wrong_usage_ends_with_2(home: Path) -> None:
     assert main(["rebuild", "--all"]) == 2
 
 
-def test_a_ledger_of_a_newer_version_is_left_alone(
+def test_a_metastore_of_a_newer_version_is_left_alone(
     exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(settings_for(exchange, home), "bitexbit/trades")
-    with Ledger(home).reading() as db:
+    with Metastore(home).reading() as db:
         db.execute("PRAGMA user_version = 99")
     assert main(["verify"]) == 1
     assert "newer Tidemark" in capsys.readouterr().err
@@ -222,4 +222,4 @@ def test_what_verify_says_has_no_path_outside_the_home(
     told = json.loads(capsys.readouterr().out)
     wrong = [f for f in told["findings"] if f["kind"] == "error"]
     assert wrong[0]["where"] == path.relative_to(home).as_posix()
-    assert wrong[0]["mend"]
+    assert wrong[0]["fix"]

@@ -72,10 +72,10 @@ def test_failures_of_several_streams_open_it_for_every_process(pulls: Pulls) -> 
     pulls.fail(one, "a", "b")
     pulls.fail(two, "c")
     for breaker in (one, two):
-        told = pulls.refuses(breaker)
-        assert "not asked: x is down since 2023-11-14 22:13:20Z" in told
-        assert "next try after 2023-11-14 22:13:35Z" in told
-        assert "status 503" in told
+        message = pulls.refuses(breaker)
+        assert "not asked: x is down since 2023-11-14 22:13:20Z" in message
+        assert "next try after 2023-11-14 22:13:35Z" in message
+        assert "status 503" in message
 
 
 def test_one_bad_stream_never_opens_it(pulls: Pulls) -> None:

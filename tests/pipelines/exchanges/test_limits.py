@@ -67,7 +67,7 @@ def test_a_restart_of_the_machine_begins_anew(tmp_path: Path) -> None:
 
 def test_a_moment_out_of_reach_is_not_waited_for(tmp_path: Path) -> None:
     Timer(now=90_000 * SECOND).limits(tmp_path).wait("bucket", 1)
-    after = Timer(now=20 * SECOND)  # another boot that could not be told apart
+    after = Timer(now=20 * SECOND)  # another boot that could not be recognised
     after.limits(tmp_path).wait("bucket", 1)
     assert after.slept == []
 

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Cursor, Offer
+from connectors.base import Cursor, Paging
 from pipelines.feeds import Feed, load_feeds, select_jobs
 from schemas import TIMEFRAMES, ConfigError
 
 OFFERS = {
     "bitexbit": {
-        "trades": Offer(Cursor.ID),
-        "candles": Offer(Cursor.TIME),
-        "tickers": Offer(Cursor.SNAPSHOT),
-        "account_trades": Offer(Cursor.ID),
+        "trades": Paging(Cursor.ID),
+        "candles": Paging(Cursor.TIME),
+        "tickers": Paging(Cursor.SNAPSHOT),
+        "account_trades": Paging(Cursor.ID),
     },
-    "wex": {"trades": Offer(Cursor.LATEST), "account_trades": Offer(Cursor.ID)},
+    "wex": {"trades": Paging(Cursor.NEWEST), "account_trades": Paging(Cursor.ID)},
 }
 GOOD = """\
 type: pipelines.components.ExchangeFeed

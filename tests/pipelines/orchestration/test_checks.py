@@ -11,8 +11,9 @@ import warehouse
 from pipelines.feeds import load_feeds
 from pipelines.orchestration.checks import account_checks
 from pipelines.orchestration.specs import table_key
+from schemas import StreamId
 from tests.warehouse.tools import DAY, NOON, Row, moment, row, store
-from warehouse.ledger import Ledger, StreamId, StreamState
+from warehouse.state import StreamState
 
 FEED = """type: pipelines.components.ExchangeFeed
 attributes:
@@ -21,9 +22,9 @@ attributes:
   start: 2024-01-01
   datasets: {{{datasets}}}
 """
-TRANSFERS = StreamId("bitexbit", "account_transactions", "main")
-FILLS = StreamId("bitexbit", "account_trades", "main")
-BALANCES = StreamId("bitexbit", "balances", "main")
+TRANSFERS = StreamId("bitexbit", "account_transactions", account="main")
+FILLS = StreamId("bitexbit", "account_trades", account="main")
+BALANCES = StreamId("bitexbit", "balances", account="main")
 
 
 def checks(folder: Path, datasets: str) -> list[dg.AssetChecksDefinition]:
@@ -57,7 +58,7 @@ def give(home: Path, amount: str, seen: int, checked_at: int) -> None:
     at = {"currency": "BTC", "observed_at": moment(seen), "reserved": Decimal(0)}
     balance: Row = at | {"available": Decimal(amount)}
     store(home, BALANCES, [balance], state=StreamState(unit="none"))
-    warehouse.publish(home, Ledger(home))
+    warehouse.publish(home)
 
 
 def test_nothing_to_check_without_balances(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_red_where_a_difference_is_unexplained(
     # a trade, so that the history counts as held
     trade = row(FILLS, 1, NOON, symbol="ETH-USD", amount=Decimal(0), cost=Decimal(0))
     store(home, FILLS, [trade])
-    warehouse.publish(home, Ledger(home))
+    warehouse.publish(home)
     passed, text, values = evaluate(instance, tmp_path)
     assert not passed and text and "reconciliation WHERE NOT explained" in text
     (shown,) = values["differences"].records
@@ -99,7 +100,7 @@ def test_an_observation_newer_than_the_history_waits(
     give(home, "99", NOON + DAY, checked_at=NOON + DAY - 1)
     trade = row(FILLS, 1, NOON, symbol="ETH-USD", amount=Decimal(0), cost=Decimal(0))
     store(home, FILLS, [trade])
-    warehouse.publish(home, Ledger(home))
+    warehouse.publish(home)
     passed, _, values = evaluate(instance, tmp_path)
     assert passed
     assert values["waiting for the next pull of the history"] == 1
@@ -107,8 +108,8 @@ def test_an_observation_newer_than_the_history_waits(
 
 def key(home: Path, exchange: str, rights: str) -> None:
     """The last answer with balances told ``rights``, in JSON."""
-    stream = StreamId(exchange, "balances", "main")
-    store(home, stream, [], state=StreamState(unit="none", law=f'{{"rights":{rights}}}'))
+    stream = StreamId(exchange, "balances", account="main")
+    store(home, stream, [], state=StreamState(unit="none", checkpoint=f'{{"rights":{rights}}}'))
 
 
 def test_a_key_that_may_do_more_than_read_is_warned_of(

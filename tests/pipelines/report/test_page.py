@@ -15,7 +15,6 @@ from pipelines.report.candles import INTERVALS
 from pipelines.report.page import write
 from tests.pipelines.report.conftest import HOSTILE, HOUR, START
 from tests.pipelines.report.reading import Page
-from warehouse.ledger import Ledger
 
 
 def ask(home: Path, query: str) -> list[dict[str, Any]]:
@@ -166,7 +165,7 @@ def test_nothing_comes_from_outside(page: Page) -> None:
 
 
 def test_a_page_without_anything(home: Path) -> None:
-    warehouse.publish(home, Ledger(home))
+    warehouse.publish(home)
     empty = Page(write(home).path)
     assert empty.tables == {}
     for section in ("prices", "coverage", "value", "trading", "reconciliation"):

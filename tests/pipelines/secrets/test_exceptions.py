@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import connectors
-from connectors import Connection, Cursor, ExchangeError, Stream, Window
+from connectors import Connection, Cursor, ExchangeError, StreamId, Window
 from connectors.local import LocalNonces, NoLimits
 from sandbox import KEYS
 from tests.pipelines.secrets.scene import EXCHANGES, FAILURES, WRONG, Scene
@@ -32,7 +32,7 @@ def test_exceptions_and_all_that_led_to_them(exchange: str, scene: Scene) -> Non
             scene.server.faults.add(replace(failing, times=None))
         connector = connectors.open_connector(exchange, changed)
         for dataset in ("account_trades", "account_transactions"):
-            stream = Stream(dataset, account="main")
+            stream = StreamId(exchange, dataset, account="main")
             try:
                 if connector.offers[dataset].cursor is Cursor.PAGES:
                     connector.page(stream, None)
