@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from warehouse.ledger import StreamId
+
 import connectors
 from connectors.base import Answer, Connector, Cursor, Page
 from connectors.errors import ContractError, ExchangeError, TransientError
@@ -13,7 +15,6 @@ from pipelines.ingest.recorder import from_raw
 from schemas import ConfigError, dataset
 from warehouse import raw
 from warehouse.errors import StorageError
-from warehouse.ledger import StreamId
 
 _MEND = (
     "Mend: `keep_raw: true` on a dataset in defs.yaml keeps the answers of pulls from then on "

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from warehouse.ledger import Ledger, StreamId
 
 from connectors.base import Rejected
-from warehouse.ledger import Ledger, StreamId
 from warehouse.quarantine import Refused, contradictions
 from warehouse.rewrite import refused_rows, release
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+from warehouse.lake import stream_lock
+from warehouse.ledger import Ledger, StreamId, StreamState
 
 import connectors
 from connectors.base import Connection, Connector, Cursor, Page, Stream
@@ -29,8 +31,6 @@ from pipelines.ingest.streams import Task, pull_stream
 from schemas import Dataset, TidemarkError, dataset
 from warehouse.files import file_rows
 from warehouse.heal import fresh_state, unsettled_rows
-from warehouse.lake import stream_lock
-from warehouse.ledger import Ledger, StreamId, StreamState
 from warehouse.rewrite import Rewriter
 
 _CHUNK_ROWS: Final = 50_000

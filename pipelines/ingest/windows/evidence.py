@@ -23,8 +23,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Cursor, Key, Page, Paging, Window
+from pipelines.ingest.windows.state import Attempt, Kind, Progress, Request, Step, top_row
 from schemas.declare import UNSETTLED
-from warehouse.intervals import Interval, Intervals
+from warehouse.intervals import Gap, Interval, Intervals
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -264,3 +265,139 @@ def _without(whole: Interval, missing: list[int], ids: Numbers, at: Numbers) -> 
             pieces.append(Interval(lower, cut, *_ends(ids, at, low, high)))
         lower = cut + 1
     return tuple(pieces)
+
+
+# -- the answer to one request -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What came of one request, and what it proves."""
+
+    rows: Received
+    spans: Intervals = ()
+
+
+def assess(page: Page, request: Request, p: Progress) -> Evidence:
+    """What ``page``, the answer to ``request``, proves in the state ``p``."""
+    rows = receive(page, request.window, p.paging, p.floor if p.restart else None)
+    return Evidence(rows, spans_of(rows, request, p))
+
+
+def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
+    """The spans that ``rows`` prove as the answer to ``request``."""
+    shown, t = rows.shown, request.attempt
+    if request.kind is Kind.NARROW and t is not None and not rows.outside:
+        return _narrow_span(p, t, rows)
+    top_is_whole = False
+    if len(shown):
+        top = int(shown[-1])
+        if request.kind is Kind.HEAD:
+            held = top_row(p)
+            newest = leaves_out_older(p.complete, rows)
+            top_is_whole = newest and (held is None or top >= held)
+        elif request.kind is Kind.UP:
+            room = len(shown) < p.most_rows or (p.beyond_empty and not p.counts_ids)
+            same = p.raw_top is not None and top <= p.raw_top
+            top_is_whole = room and same and not rows.outside
+        elif request.kind is Kind.GAP and t is not None and _is_bare(p, t, rows):
+            return ()
+    spans = proved(
+        rows,
+        p.complete,
+        p.paging,
+        p.step,
+        top_is_whole=top_is_whole,
+        seen_rejected=p.seen_rejected,
+        must_show=p.unsettled,
+    )
+    if p.restart and request.kind is Kind.HEAD and len(shown) and int(shown[-1]) <= p.restart.top:
+        return ()
+    if spans or not len(rows.positions) or p.paging.key is Key.TIME:
+        return spans
+    return _lone_row(p, request, rows)
+
+
+def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
+    """Whether the rows at both edges of a gap came, and none between.
+
+    They may be of one moment, at which the answer was cut off: a narrower question tells.
+    """
+    if p.paging.dense or p.paging.key is Key.TIME or t.gap.below is None or t.gap.above is None:
+        return False
+    return not len(inside(t.gap, rows)) and shows_below(t, rows) and shows_above(t, rows)
+
+
+def _lone_row(p: Progress, request: Request, rows: Received) -> Intervals:
+    """A row on its own where nothing else is proved: to go on from. It is held, no more."""
+    at = int(rows.positions.argmax())
+    top, time = int(rows.positions[at]), int(rows.times[at])
+    alone = Interval(top, top + 1, top, top, time, time)
+    if p.counts_ids:
+        return (alone,) if request.kind not in (Kind.GAP, Kind.CONTROL, Kind.SETTLE) else ()
+    lone = len(rows.positions) == 1 and not rows.unreadable
+    wanted = request.kind is Kind.HEAD or p.paging.max_span_us is not None
+    return (alone,) if lone and wanted else ()
+
+
+def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
+    """What an answer to ``Step.NARROW`` proves: that its row is the neighbour of the next one.
+
+    It had room for one more row than it shows: the answer before, to a wider question, held more.
+    """
+    if t.step is not Step.NARROW or rows.unreadable:
+        return ()
+    low, high, must = narrow_ends(t)
+    shown = rows.shown
+    between = shown[(shown > low) & (shown < high)]
+    if len(between) or must not in shown or len(shown) >= t.rows:
+        return ()
+    at = {int(k): int(v) for k, v in zip(rows.positions, rows.times, strict=True)}.get(must)
+    if must in p.unsettled and must not in at_positions(rows):
+        return ()
+    upper = high + 1 if t.mirrored else high
+    lower = low + 1 if t.mirrored else low
+    return (Interval(lower, upper, must, must, at, at),)
+
+
+def narrow_ends(t: Attempt) -> tuple[int, int, int]:
+    """Between which rows nothing may be shown, and the one of them that must be."""
+    if t.mirrored:
+        assert t.gap.below is not None
+        return t.gap.lower - 1, t.seen[0], t.seen[0]
+    assert t.gap.upper is not None
+    return t.seen[-1], t.gap.upper, t.seen[-1]
+
+
+def inside(gap: Gap, rows: Received) -> Numbers:
+    """The readable positions of an answer that lie in a gap, sorted."""
+    shown = rows.shown
+    assert gap.upper is not None
+    return shown[(shown >= gap.lower) & (shown < gap.upper)]
+
+
+def shows_below(t: Attempt, rows: Received) -> bool:
+    """Whether an answer shows rows below a gap."""
+    return t.gap.below is not None and bool((rows.shown < t.gap.lower).any())
+
+
+def shows_above(t: Attempt, rows: Received) -> bool:
+    """Whether an answer shows rows above a gap."""
+    upper = t.gap.upper
+    return t.gap.above is not None and upper is not None and bool((rows.shown >= upper).any())
+
+
+def at_positions(rows: Received) -> frozenset[int]:
+    """The positions of the rows that can be stored."""
+    return frozenset(rows.positions.tolist())
+
+
+def leaves_out_older(complete: Intervals, rows: Received) -> bool:
+    """Whether rows known before are older than all of an answer to ``Kind.HEAD``, which so shows
+    that it kept the newest ones."""
+    if not complete or not len(rows.positions):
+        return False
+    low, at = complete[0].first, complete[0].first_at
+    if low is None or at is None:
+        return False
+    return low < int(rows.positions.min()) and at < int(rows.times.min())

@@ -57,11 +57,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``span``: positions that are proved if the answer shows its lowest row alone."""
+    """One request. ``attempt``: of work on a gap, where that stands."""
 
     kind: Kind
     window: Window
-    span: tuple[int, int] | None = None
+    attempt: "Attempt | None" = None
 
 
 class Step(Enum):
@@ -125,6 +125,8 @@ class Progress:
     """The newest proved interval when the pull began."""
     newest_before: int | None = None
     """Time of the newest row when the pull began."""
+    forced: tuple[int, int] | None = None
+    """Positions between which all is asked for, whatever was not shown before."""
 
     # What is known
     complete: Intervals = ()
@@ -225,3 +227,21 @@ class Progress:
         if self.profile.unit is not None or not self.paging.units:
             return self.profile.unit
         return self.paging.units[0]
+
+
+def top_row(p: Progress) -> int | None:
+    """The newest row that was proved when the pull began."""
+    if p.top_before is None:
+        return None
+    return p.top_before.upper - (p.step if p.paging.key is Key.TIME else 1)
+
+
+def first_row(interval: Interval | None) -> int:
+    """The row from which to ask below an interval: a moment inside it, where it has one."""
+    assert interval is not None
+    return interval.lower if interval.first is None else interval.first
+
+
+def last_row(interval: Interval) -> int:
+    """The row from which to ask above an interval."""
+    return interval.upper - 1 if interval.last is None else interval.last
