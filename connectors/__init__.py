@@ -2,7 +2,7 @@
 
 They speak an exchange's HTTP dialect and yield canonical Arrow pages; they know nothing of Dagster,
 DuckDB or disks. ``connectors.base`` is the contract. A new exchange is a new folder whose
-``__init__`` names ``Connector``, ``OFFERS`` and ``DEFAULT_BASE_URL``; nothing else is edited.
+``__init__`` names its ``DIALECT``; nothing else is edited.
 """
 
 import re
@@ -11,43 +11,50 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from types import ModuleType
-from typing import Any
 
 import httpx
 
 from connectors.base import (
-    Answer,
+    Bounds,
+    Breaker,
     Connection,
     Connector,
     Credentials,
     Cursor,
+    Key,
     Limits,
     Market,
     Nonces,
-    Offer,
     Page,
+    Paging,
+    ReadOnlyKey,
+    RecordedResponse,
     Recorder,
-    Rejected,
-    Stream,
     Window,
 )
+from connectors.client import Client
+from connectors.dialect import Dialect
 from connectors.errors import (
     AuthError,
     ContractError,
     ExchangeError,
+    ForbiddenCallError,
+    NotAskedError,
     NotOfferedError,
     RateLimitedError,
+    RefusedError,
     RequestError,
     TransientError,
+    UnknownRowError,
     UnreachableError,
 )
 from connectors.http import key_variables
-from schemas import ConfigError
+from schemas import ConfigError, RejectedRow, StreamId
 
 __all__ = [
-    "Answer",
     "AuthError",
+    "Bounds",
+    "Breaker",
     "ConfigError",
     "Connection",
     "Connector",
@@ -55,18 +62,25 @@ __all__ = [
     "Credentials",
     "Cursor",
     "ExchangeError",
+    "ForbiddenCallError",
+    "Key",
     "Limits",
     "Market",
     "Nonces",
+    "NotAskedError",
     "NotOfferedError",
-    "Offer",
     "Page",
+    "Paging",
     "RateLimitedError",
+    "ReadOnlyKey",
+    "RecordedResponse",
     "Recorder",
-    "Rejected",
+    "RefusedError",
+    "RejectedRow",
     "RequestError",
-    "Stream",
+    "StreamId",
     "TransientError",
+    "UnknownRowError",
     "UnreachableError",
     "Window",
     "default_base_url",
@@ -74,6 +88,7 @@ __all__ = [
     "names",
     "offers",
     "open_connector",
+    "read_only_key",
 ]
 
 
@@ -83,15 +98,19 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(found.name for found in iter_modules(__path__) if found.ispkg))
 
 
-def offers(name: str) -> Mapping[str, Offer]:
+def offers(name: str) -> Mapping[str, Paging]:
     """What exchange ``name`` offers for reading, by dataset. Raises ``ConfigError``."""
-    found: Mapping[str, Offer] = _exchange(name).OFFERS
-    return found
+    return {dataset: found.paging for dataset, found in _dialect(name).endpoints.items()}
 
 
 def default_base_url(name: str) -> str:
     """The host root of exchange ``name`` where no setting names another. Raises ``ConfigError``."""
-    return str(_exchange(name).DEFAULT_BASE_URL)
+    return _dialect(name).base_url
+
+
+def read_only_key(name: str) -> ReadOnlyKey | None:
+    """The lesser key that collecting from ``name`` takes; None where keys have no rights."""
+    return _dialect(name).key
 
 
 def open_connector(
@@ -107,30 +126,30 @@ def open_connector(
     Raises ``ConfigError`` for an unknown exchange, a base URL that is none, and a key that cannot
     be sent.
     """
-    exchange: Any = _exchange(name)
+    dialect = _dialect(name)
     _check_url(name, connection.base_url)
     _check_key(name, connection)
-    opened: Connector = exchange.Connector(connection, sleep=sleep, now=now)
-    return opened
+    return Client(dialect, connection, sleep=sleep, now=now)
 
 
-def _exchange(name: str) -> ModuleType:
+def _dialect(name: str) -> Dialect:
     if name not in names():
         raise ConfigError(f"there is no exchange {name!r}; there are: {', '.join(names())}")
-    return import_module(f"{__name__}.{name}")
+    found: Dialect = import_module(f"{__name__}.{name}").DIALECT
+    return found
 
 
 def _check_url(name: str, text: str) -> None:
     variable = f"{name.upper()}_BASE_URL"
-    mend = f"{variable} must be a host root like {default_base_url(name)}"
+    fix = f"{variable} must be a host root like {default_base_url(name)}"
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError):
-        raise ConfigError(f"{mend}, not {str(text)[:100]!r}") from None
+        raise ConfigError(f"{fix}, not {str(text)[:100]!r}") from None
     if url.userinfo:
-        raise ConfigError(f"{mend}, without user name and password")
+        raise ConfigError(f"{fix}, without user name and password")
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise ConfigError(f"{mend}, not {text[:100]!r}")
+        raise ConfigError(f"{fix}, not {text[:100]!r}")
 
 
 def _check_key(name: str, connection: Connection) -> None:
@@ -142,9 +161,9 @@ def _check_key(name: str, connection: Connection) -> None:
     for variable, part in zip(variables, parts, strict=True):
         if not part:
             raise ConfigError(
-                f"{variable} is empty: set it, or neither of {' and '.join(variables)}"
+                f"{variable} is empty. Fix: set it, or neither of {' and '.join(variables)}"
             )
         if not re.fullmatch(r"[\x21-\x7e]+", part):
             raise ConfigError(
-                f"{variable} holds a space, line end or unusual character: copy it anew"
+                f"{variable} holds a space, line end or unusual character. Fix: copy it anew"
             )

@@ -5,14 +5,19 @@ with one :class:`Page` of canonical rows. It never decides what is complete, sto
 moves no money.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import pyarrow as pa
+
+from connectors.local import NoBreaker
+from schemas import RejectedRow, StreamId
+
+T = TypeVar("T")
 
 Unit = Literal["ms", "s"]
 
@@ -22,30 +27,15 @@ class Cursor(Enum):
 
     ID = "id"  # windows of integer ids
     TIME = "time"  # windows of time (microseconds here; the exchange's unit is found out)
-    LATEST = "latest"  # only the newest N rows exist
+    NEWEST = "newest"  # only the newest N rows exist
     PAGES = "pages"  # numbered pages, newest or oldest first
     SNAPSHOT = "snapshot"  # the state now; no history
     LOOKUP = "lookup"  # the open rows in a list, any other by its id alone
     DERIVED = "derived"  # not offered by the exchange; built from its trades
 
 
-@dataclass(frozen=True)
-class Offer:
-    """One dataset that an exchange offers for reading."""
-
-    cursor: Cursor
-    max_rows: int = 1000
-    """The most rows one answer holds, as documented."""
-    units: tuple[Unit, ...] = ()
-    """Candidates for the unit of time bounds, the likelier first (``Cursor.TIME`` only)."""
-    batch: int = 1
-    """How many markets one snapshot call takes; 0: it is of the whole account or exchange."""
-    details: bool = False
-    """Whether one market or currency of such a whole can be asked for by name."""
-
-
 class Key(Enum):
-    """How the rows of a stream are told apart, and what its coverage counts."""
+    """What identifies the rows of a stream, and what its coverage counts."""
 
     INTEGER = "integer"  # an integer id, rising with time as a rule; coverage counts ids
     TIME = "time"  # one row a moment (candles); coverage counts microseconds
@@ -89,22 +79,6 @@ class Paging:
 
 
 @dataclass(frozen=True)
-class Stream:
-    """One series of rows: a market (with timeframe for candles) or a whole account."""
-
-    dataset: str
-    symbol: str | None = None
-    account: str | None = None
-    timeframe: str | None = None
-
-    @property
-    def label(self) -> str:
-        """As in ``coverage.stream``: ``BTC-USD``, ``BTC-USD:5m``, ``main``; ``all`` of it."""
-        name = self.symbol or self.account or "all"
-        return f"{name}:{self.timeframe}" if self.timeframe else name
-
-
-@dataclass(frozen=True)
 class Window:
     """Rows asked for: ids, or microseconds since 1970; both bounds as sent, ``None`` = not sent.
 
@@ -119,29 +93,21 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Rejected:
-    """A received row that cannot be stored: why, and its text exactly as received."""
-
-    reason: str
-    payload: str
-    cursor: int | None = None
-    """Its id or time (as in ``Page.cursor``) where that much of it is readable."""
-
-
-@dataclass(frozen=True)
 class Page:
     """One answer.
 
-    ``table``: the good rows, of the dataset's ``connector_schema``, in any order.
-    ``cursor``: int64, one value per row of ``table``: the id, or the time in microseconds.
-    ``server_time``: the exchange's clock in microseconds (Date header), if it told.
+    ``table``: the good rows, of the dataset's ``connector_schema``, in the order received; a row
+    that came twice is there once, where it came first.
+    ``positions``: int64, one per row of ``table`` and in the same order: the row's id, or its time
+    in microseconds.
+    ``server_time``: the exchange's clock in microseconds (Date header), where it is reported.
     ``next_token``/``total``: for ``Cursor.PAGES``; the following page, and how many rows there are.
-    ``rights``: what the key may do (``info``, ``trade``), where the answer tells.
+    ``rights``: what the key may do (``info``, ``trade``), where it is reported.
     """
 
     table: pa.Table
-    cursor: pa.Int64Array
-    rejected: Sequence[Rejected] = ()
+    positions: pa.Int64Array
+    rejected: Sequence[RejectedRow] = ()
     server_time: int | None = None
     next_token: str | None = None
     total: int | None = None
@@ -154,16 +120,16 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RecordedResponse:
     """One whole answer as it came, and what was asked: enough to read it again at any time.
 
     Nothing in it is secret: no header, key, signature or nonce; where a server repeats a secret in
     its answer, ``body`` has it masked. ``query``: of the URL, or of a signed form. ``at``: when it
-    came, by this machine's clock; ``server_time``: by the exchange's, if it told (both in
+    came, by this machine's clock; ``server_time``: by the exchange's, where it is reported (both in
     microseconds since 1970).
     """
 
-    streams: tuple[Stream, ...]
+    streams: tuple[StreamId, ...]
     """What was asked for: one stream, or the markets of a snapshot."""
     method: str
     path: str
@@ -201,10 +167,6 @@ class Nonces(Protocol):
         """A number never handed out before, ``>= at_least`` and above every earlier one."""
         ...
 
-    def advance(self, seen: int) -> None:
-        """Never hand out ``seen`` or anything below it again."""
-        ...
-
 
 class Limits(Protocol):
     """Rate limits, shared by every process on the machine."""
@@ -214,11 +176,23 @@ class Limits(Protocol):
         ...
 
 
+class Breaker(Protocol):
+    """A circuit breaker: calls off requests to an exchange that is down or has banned us."""
+
+    def call(self, stream: str, ask: Callable[[], T], *, public: bool = True) -> T:
+        """The answer of ``ask``. Raises ``NotAskedError`` without asking while it is open.
+
+        ``stream``: what is asked for, as messages name it. ``public``: whether the call goes
+        without a key; a refused key says nothing about the exchange.
+        """
+        ...
+
+
 class Recorder(Protocol):
     """Keeps answers as they came. Safe to use from several threads at once."""
 
-    def keep(self, answer: Answer) -> None:
-        """Called before ``answer`` is read; what this raises ends the call."""
+    def keep(self, response: RecordedResponse) -> None:
+        """Called before ``response`` is read; what this raises ends the call."""
         ...
 
 
@@ -231,12 +205,24 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class ReadOnlyKey:
+    """The lesser key that collecting takes, where an exchange's keys have rights.
+
+    ``right``: the one right that it needs. ``how_to``: how to make one, for a person.
+    """
+
+    right: str
+    how_to: str
+
+
+@dataclass(frozen=True)
 class Connection:
     """Everything a connector needs from outside."""
 
     base_url: str
     nonces: Nonces
     limits: Limits
+    breaker: Breaker = field(default_factory=NoBreaker)
     account: str = "main"
     credentials: Credentials | None = None
     timeout: float = 30.0
@@ -253,42 +239,45 @@ class Connector(Protocol):
     """
 
     name: str
-    offers: Mapping[str, Offer]
+    offers: Mapping[str, Paging]
 
     def markets(self) -> Sequence[Market]:
         """All listed markets; asked once and remembered. One unreadable: PartlyReadError."""
         ...
 
-    def fetch(self, stream: Stream, window: Window) -> Page:
-        """One page of an ``ID``, ``TIME`` or ``LATEST`` stream."""
+    def fetch(self, stream: StreamId, window: Window) -> Page:
+        """One page of an ``ID``, ``TIME`` or ``NEWEST`` stream."""
         ...
 
-    def page(self, stream: Stream, token: str | None) -> Page:
+    def page(self, stream: StreamId, token: str | None) -> Page:
         """One page of a ``PAGES`` stream: the first, or the one that ``token`` names."""
         ...
 
     def snapshot(self, dataset: str, symbols: Sequence[str]) -> Page:
-        """The state now of up to ``Offer.batch`` markets; ``cursor`` is the time of observation.
+        """The state now of up to ``Paging.batch`` markets; positions are the time of observation.
 
-        Where ``batch`` is 0: of everything (no name), or of one by name (``Offer.details``); a name
-        that the exchange does not know is an empty page.
+        Where ``batch`` is 0: of everything (no name), or of one by name (``Paging.details``); a
+        name that the exchange does not know is an empty page.
         """
         ...
 
-    def open_rows(self, stream: Stream) -> Mapping[int, Decimal | None]:
+    def open_rows(self, stream: StreamId) -> Mapping[int, Decimal | None]:
         """A ``LOOKUP`` stream's open rows: what remains of each by id (``None``: unreadable)."""
         ...
 
-    def lookup(self, stream: Stream, row_id: int) -> Page:
-        """One row of a ``LOOKUP`` stream. An id that the exchange does not know: RequestError."""
+    def lookup(self, stream: StreamId, row_id: int) -> Page:
+        """One row of a ``LOOKUP`` stream.
+
+        Raises ``UnknownRowError`` only where the documented answer is that there is no such row.
+        """
         ...
 
     def address(self, currency: str) -> str:
         """The account's address for deposits of ``currency``, as the exchange has it."""
         ...
 
-    def read(self, answer: Answer) -> Page:
-        """The page that an earlier ``answer`` holds, as the calls above read it; sends nothing."""
+    def read(self, response: RecordedResponse) -> Page:
+        """The page in an earlier ``response``, as the calls above read it; sends nothing."""
         ...
 
     def close(self) -> None:

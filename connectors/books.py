@@ -25,7 +25,7 @@ _LEVEL: Final = decoder(_Level)
 
 
 def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
-    """One market's book. A level that cannot be stored is rejected, the others close ranks.
+    """One market's book. A level that cannot be stored is rejected; the others are numbered on.
 
     Raises ``ContractError`` where the sides are no lists.
     """
@@ -56,7 +56,7 @@ def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
             Column("amount", lambda level: level.amount, Number()),
         ),
         key=("place",),
-        cursor="observed_at",
+        position="observed_at",
         constants={"symbol": symbol, "observed_at": observed_at},
     )
     return _numbered(read(layout, Source(asks + bids, rows, lambda: texts, one)))
@@ -74,13 +74,12 @@ def _numbered(built: Built) -> Built:
     return built.with_column("level", pa.array(levels, pa.int32()))
 
 
-def together(pages: Sequence[Page], server_time: int | None) -> Page:
+def together(pages: Sequence[Page]) -> Page:
     """The books of several markets as one page."""
     if not pages:
-        return nothing("order_books", server_time)
+        return nothing("order_books")
     return Page(
         pa.concat_tables([page.table for page in pages]),
-        pa.concat_arrays([page.cursor for page in pages]),
+        pa.concat_arrays([page.positions for page in pages]),
         tuple(rejected for page in pages for rejected in page.rejected),
-        server_time,
     )

@@ -1,4 +1,8 @@
-"""What the clients of all exchanges share: dispatch, memory of the markets, retries, limits."""
+"""The connector of every exchange: it runs the endpoints of a :class:`~connectors.dialect.Dialect`.
+
+There is one call path: breaker, retries, rate limit, nonce and signature, HTTP client (which sends
+reading calls only), recorder, parser.
+"""
 
 import re
 import threading
@@ -7,33 +11,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from decimal import Decimal
-from typing import ClassVar, Final, TypeVar
-from urllib.parse import urlencode
+from typing import Final, TypeVar
 
 from connectors.base import (
-    Answer,
     Connection,
     Credentials,
     Cursor,
     Market,
-    Offer,
     Page,
-    Stream,
+    Paging,
+    RecordedResponse,
     Window,
 )
+from connectors.dialect import Answered, Asked, Call, Dialect, Endpoint
 from connectors.errors import (
     AuthError,
     ContractError,
+    ExchangeError,
+    NotAskedError,
     NotOfferedError,
     PartlyReadError,
     TransientError,
+    UnknownRowError,
 )
-from connectors.http import Call, Http, Reply, key_variables
+from connectors.http import Http, Request, Response, key_variables
 from connectors.jsontext import is_json
 from connectors.redact import excerpt, without
 from connectors.retry import Retry
-from connectors.rows import Built
-from schemas import dataset
+from connectors.rows import Built, nothing
+from schemas import StreamId, dataset
 
 T = TypeVar("T")
 
@@ -45,213 +51,285 @@ Now = Callable[[], float]
 
 
 class Client:
-    """The common part of a :class:`connectors.base.Connector`.
+    """A :class:`connectors.base.Connector`. ``now``: seconds since 1970, this machine's clock."""
 
-    A dialect names its ``offers`` and has one method per dataset, ``_trades(stream, window)`` for
-    ``trades`` and so on: ``(stream, window)`` for ID, TIME and LATEST, ``(stream, token)`` for
-    PAGES, ``(symbols)`` for SNAPSHOT, ``(stream, row_id)`` for LOOKUP; and one that reads an
-    answer, ``_read_trades(streams, reply)``, which alone makes pages: of a call, and of an answer
-    that was kept. ``now``: seconds since 1970, this machine's clock.
-    """
-
-    name: ClassVar[str]
-    offers: Mapping[str, Offer]
-    public_per_second: ClassVar[float]
-    """How many public calls from one address the exchange takes."""
-
-    def __init__(self, connection: Connection, sleep: Sleep = time.sleep, now: Now = time.time):
+    def __init__(
+        self,
+        dialect: Dialect,
+        connection: Connection,
+        sleep: Sleep = time.sleep,
+        now: Now = time.time,
+    ) -> None:
+        self.name = dialect.name
+        self.offers: Mapping[str, Paging] = {
+            name: endpoint.paging for name, endpoint in dialect.endpoints.items()
+        }
         self.connection = connection
+        self._dialect = dialect
         self._now = now
-        self._http = Http(self.name, connection)
+        self._http = Http(dialect.name, connection, dialect.reads)
         self._retry = Retry(connection.retries, sleep)
-        self._listed: Sequence[Market] | None = None
+        self._markets: Sequence[Market] | ExchangeError | None = None
         self._markets_lock = threading.Lock()
 
     def markets(self) -> Sequence[Market]:
-        """All listed markets; asked once and remembered.
+        """All listed markets; asked once and remembered, also a failure: it took all its retries.
 
         Raises ``PartlyReadError`` where a row cannot be read: it may be that of any market, so none
         can be said to be missing.
         """
         with self._markets_lock:
-            if self._listed is None:
-                page = self.snapshot("markets", ())
-                told = page.table.select([field.name for field in fields(Market)])
-                readable = [Market(**row) for row in told.to_pylist()]
-                if page.rejected:
-                    raise PartlyReadError(
-                        f"{self.name}: {len(page.rejected)} of the {page.received} markets listed "
-                        f"cannot be read: {page.rejected[0].reason}; "
-                        f"came: {excerpt(page.rejected[0].payload.encode())}",
-                        readable,
-                    )
-                self._listed = readable
-            return self._listed
+            if self._markets is None:
+                try:
+                    self._markets = self._listed()
+                except NotAskedError:
+                    raise
+                except ExchangeError as error:
+                    self._markets = error
+            if isinstance(self._markets, ExchangeError):
+                raise self._markets
+            return self._markets
 
-    def fetch(self, stream: Stream, window: Window) -> Page:
-        """One page of an ``ID``, ``TIME`` or ``LATEST`` stream."""
-        self._must_offer(stream.dataset, Cursor.ID, Cursor.TIME, Cursor.LATEST)
-        found: Page = getattr(self, f"_{stream.dataset}")(stream, window)
-        return found
+    def _listed(self) -> Sequence[Market]:
+        page = self.snapshot("markets", ())
+        columns = page.table.select([field.name for field in fields(Market)])
+        readable = [Market(**row) for row in columns.to_pylist()]
+        if page.rejected:
+            raise PartlyReadError(
+                f"{self.name}: {len(page.rejected)} of the {page.received} markets listed "
+                f"cannot be read: {page.rejected[0].reason}; "
+                f"came: {excerpt(page.rejected[0].payload.encode())}",
+                readable,
+            )
+        return readable
 
-    def page(self, stream: Stream, token: str | None) -> Page:
+    def fetch(self, stream: StreamId, window: Window) -> Page:
+        """One page of an ``ID``, ``TIME`` or ``NEWEST`` stream."""
+        endpoint = self._endpoint(stream.dataset, Cursor.ID, Cursor.TIME, Cursor.NEWEST)
+        return self._page(endpoint, Asked((stream,), window))
+
+    def page(self, stream: StreamId, token: str | None) -> Page:
         """One page of a ``PAGES`` stream."""
-        self._must_offer(stream.dataset, Cursor.PAGES)
-        found: Page = getattr(self, f"_{stream.dataset}")(stream, token)
-        return found
+        endpoint = self._endpoint(stream.dataset, Cursor.PAGES)
+        return self._page(endpoint, Asked((stream,), token=token))
 
     def snapshot(self, dataset_: str, symbols: Sequence[str]) -> Page:
-        """The state now of up to ``Offer.batch`` markets."""
-        offer = self._must_offer(dataset_, Cursor.SNAPSHOT)
-        if offer.batch and not 0 < len(symbols) <= offer.batch:
-            raise ValueError(f"{self.name}: 1 to {offer.batch} markets a call, not {len(symbols)}")
-        if not offer.batch and len(symbols) > offer.details:
+        """The state now of up to ``Paging.batch`` markets."""
+        endpoint = self._endpoint(dataset_, Cursor.SNAPSHOT)
+        paging = endpoint.paging
+        if paging.batch and not 0 < len(symbols) <= paging.batch:
+            raise ValueError(f"{self.name}: 1 to {paging.batch} markets a call, not {len(symbols)}")
+        if not paging.batch and len(symbols) > paging.details:
             raise ValueError(f"{self.name}: {dataset_} is not asked for by name")
-        found: Page = getattr(self, f"_{dataset_}")(symbols)
-        return found
+        account = self.connection.account if dataset(dataset_).is_account else None
+        streams = [StreamId(self.name, dataset_, s, account) for s in symbols or (None,)]
+        try:
+            return self._page(endpoint, Asked(streams))
+        except UnknownRowError:
+            return nothing(dataset_)
 
-    def open_rows(self, stream: Stream) -> Mapping[int, Decimal | None]:
+    def open_rows(self, stream: StreamId) -> Mapping[int, Decimal | None]:
         """What remains of each open row of a ``LOOKUP`` stream, by id."""
-        self._must_offer(stream.dataset, Cursor.LOOKUP)
-        found: Mapping[int, Decimal | None] = getattr(self, f"_open_{stream.dataset}")(stream)
-        return found
+        call = self._endpoint(stream.dataset, Cursor.LOOKUP).open_rows
+        assert call is not None
+        return self._unrecorded(call, Asked((stream,)), str(stream.dataset))
 
-    def lookup(self, stream: Stream, row_id: int) -> Page:
+    def lookup(self, stream: StreamId, row_id: int) -> Page:
         """One row of a ``LOOKUP`` stream."""
-        self._must_offer(stream.dataset, Cursor.LOOKUP)
-        found: Page = getattr(self, f"_{stream.dataset}")(stream, row_id)
-        if found.received and found.cursor.to_pylist() not in ([row_id], []):
+        endpoint = self._endpoint(stream.dataset, Cursor.LOOKUP)
+        found = self._page(endpoint, Asked((stream,), row_id=row_id))
+        if found.received and found.positions.to_pylist() not in ([row_id], []):
             raise ContractError(f"{self.name}: asked for row {row_id}, another one came")
         return found
 
     def address(self, currency: str) -> str:
-        """The account's address for deposits of ``currency``."""
-        raise NotOfferedError(f"{self.name} has no call that tells an address for deposits")
+        """The account's address for deposits of ``currency``. It is never recorded."""
+        call = self._dialect.address
+        if call is None:
+            raise NotOfferedError(f"{self.name} has no call that gives an address for deposits")
+        stream = StreamId(self.name, "address", account=self.connection.account)
+        return self._unrecorded(call, Asked((stream,), currency=currency), "an address")
 
-    def read(self, answer: Answer) -> Page:
-        """The page that an earlier ``answer`` holds, as a call would read it; sends nothing."""
-        offered = [c for c in Cursor if c is not Cursor.DERIVED]
-        self._must_offer(answer.dataset, *offered)
-        label = _label(answer.method, answer.path, answer.query)
-        private = dataset(answer.dataset).is_account
-        call = Call(answer.method, answer.path, label, answer.query, private=private)
-        time_, body = answer.server_time, answer.body
-        reply = Reply(call, answer.status, "", body, time_, None, "", answer.at)
-        return self._read(answer.streams, reply)
+    def read(self, response: RecordedResponse) -> Page:
+        """The page in an earlier ``response``, as a call would read it; sends nothing."""
+        endpoint = self._endpoint(response.dataset, *(c for c in Cursor if c is not Cursor.DERIVED))
+        private = dataset(response.dataset).is_account
+        received = Response(
+            request=Request(response.method, response.path, response.query, private=private),
+            status=response.status,
+            body=response.body,
+            server_time=response.server_time,
+            at=response.at,
+        )
+        return self._read(endpoint, response.streams, received, self._content(received))
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
 
-    def _public(
-        self, streams: Sequence[Stream], path: str, query: Mapping[str, str] | None = None
-    ) -> Page:
-        """One public call: its answer kept and read."""
-        text = urlencode(query or {}, safe=",")
-        call = Call("GET", path, _label("GET", path, text), text)
-
-        def attempt() -> Page:
-            self._limit("public", self.public_per_second)
-            return self._answered(streams, self._http.send(call))
-
-        return self._retry(attempt)
-
-    def _answered(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        """The page of an answer, where it is not a refusal."""
-        self._http.check(reply)
-        return self._take(streams, reply)
-
-    def _take(self, streams: Sequence[Stream], reply: Reply, form: str | None = None) -> Page:
-        """Keep an answer, where somebody does, and read it. ``form``: what a POST asked."""
-        call = reply.call
-        reply = replace(reply, at=self._now_us())
-        if call.private:
-            # A nonce looks like a time or an id, and is no secret after its use.
-            secrets = [s for s in call.secrets if not s.isdecimal()]
-            reply = replace(reply, body=without(reply.body, secrets))
-        if self.connection.recorder is not None:
-            self.connection.recorder.keep(
-                Answer(
-                    tuple(streams),
-                    call.method,
-                    call.path,
-                    call.query if form is None else form,
-                    reply.status,
-                    reply.at,
-                    reply.server_time,
-                    reply.body,
-                )
-            )
-        return self._read(streams, reply)
-
-    def _read(self, streams: Sequence[Stream], reply: Reply) -> Page:
-        found: Page = getattr(self, f"_read_{streams[0].dataset}")(streams, reply)
-        return found
-
-    def _must_offer(self, dataset_: str, *cursors: Cursor) -> Offer:
-        offer = self.offers.get(dataset_)
-        if offer is None or offer.cursor not in cursors:
+    def _endpoint(self, dataset_: str, *cursors: Cursor) -> Endpoint:
+        endpoint = self._dialect.endpoints.get(dataset_)
+        if endpoint is None or endpoint.paging.cursor not in cursors:
             offered = ", ".join(self.offers)
             raise NotOfferedError(
                 f"{self.name} does not offer {dataset_} in this way; it offers: {offered}"
             )
-        return offer
+        return endpoint
 
-    def _credentials(self, dataset_: str) -> Credentials:
-        if self.connection.credentials is None:
+    # The call path.
+
+    def _page(self, endpoint: Endpoint, asked: Asked) -> Page:
+        """The page that one recorded call gives."""
+        assert endpoint.request is not None
+        request = endpoint.request(asked)
+
+        def read(response: Response) -> Page:
+            missing = endpoint.not_found(asked) if response.status == 404 else None
+            if missing is not None and is_json(response.body):
+                raise missing(
+                    f"{self.name}: this server has no {request.path} (status 404), "
+                    f"so {asked.streams[0].dataset} cannot be collected from it"
+                )
+            content = self._content(response, asked.streams)
+            return self._read(endpoint, asked.streams, response, content)
+
+        return self._call(asked.streams[0], asked.streams[0].dataset, request, read)
+
+    def _unrecorded(self, call: Call[T], asked: Asked, what: str) -> T:
+        """What one call gives whose answer nobody records."""
+
+        def read(response: Response) -> T:
+            content, about = self._content(response), _about(asked.streams, response)
+            return self._parsed(response, lambda: call.parse(content, about))
+
+        return self._call(asked.streams[0], what, call.request(asked), read)
+
+    def _call(
+        self, stream: StreamId, what: str, request: Request, read: Callable[[Response], T]
+    ) -> T:
+        """``read`` of the answer to ``request``; ``what`` is asked for, as messages name it."""
+        credentials = self.connection.credentials
+        if request.private and credentials is None:
             key, secret = key_variables(self.name, self.connection.account)
             raise AuthError(
-                f"{self.name}: {dataset_} needs the key of account '{self.connection.account}'; "
-                f"set {key} and {secret}"
+                f"{self.name}: {what} needs the key of account '{self.connection.account}'. "
+                f"Fix: set {key} and {secret}."
             )
-        return self.connection.credentials
 
-    def _now_us(self) -> int:
-        return int(self._now() * 1_000_000)
+        def attempt() -> T:
+            if request.private and credentials is not None:
+                response = self._signed(request, credentials)
+                # A nonce looks like a time or an id, and is no secret after its use.
+                secrets = [s for s in response.request.secrets if not s.isdecimal()]
+                response = replace(response, body=without(response.body, secrets))
+            else:
+                self._limit("public", self._dialect.public_per_second)
+                response = self._http.send(request)
+            return read(replace(response, at=self._now_us()))
 
-    def _bucket(self, kind: str) -> str:
-        """A rate limit's name: per host for public calls, per account besides for private ones."""
-        url = self._http.base_url
-        parts = [self.name, kind, url.host, str(url.port or "")]
-        if kind == "private":
-            parts.append(self.connection.account)
-        return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
+        return self.connection.breaker.call(
+            f"{stream.dataset} {stream.label}",
+            lambda: self._retry(attempt),
+            public=not request.private,
+        )
 
-    def _mine(self, dataset_: str) -> Stream:
-        """The stream of the connection's account."""
-        return Stream(dataset_, account=self.connection.account)
+    def _signed(self, request: Request, credentials: Credentials) -> Response:
+        """Send a signed request; again at once where the exchange refuses its nonce."""
+        rule = self._dialect.nonces
+        at_least = rule.first(self._now_us())
+        for _ in range(rule.tries):
+            with self._turn(at_least) as nonce:
+                if nonce > rule.largest:
+                    raise self._used_up()
+                signed = self._dialect.sign(request, credentials, nonce)
+                response = self._http.send(signed)
+            following = rule.after(response, nonce)
+            if following is None:
+                return response
+            if following > rule.largest:
+                raise self._used_up()
+            at_least = following
+        raise self._http.refused(response)
 
-    def _limit(self, kind: str, per_second: float) -> None:
-        self.connection.limits.wait(self._bucket(kind), per_second)
+    def _used_up(self) -> AuthError:
+        key, secret = key_variables(self.name, self.connection.account)
+        return AuthError(
+            f"{self.name}: the key of account '{self.connection.account}' has used up its nonces "
+            f"(they end at {self._dialect.nonces.largest}). "
+            f"Fix: create a new key and set {key} and {secret}."
+        )
 
     @contextmanager
-    def _turn(self, per_second: float, at_least: int) -> Iterator[int]:
+    def _turn(self, at_least: int) -> Iterator[int]:
         """The next nonce, at a moment when one more private call is allowed."""
-        self._limit("private", per_second)
+        self._limit("private", self._dialect.private_per_second)
         allowed = time.monotonic()
         with self.connection.nonces.next(at_least) as nonce:
             if time.monotonic() - allowed > _LATE:
                 # Another call held the nonce. Those that queued behind it must not go in a burst.
-                self._limit("private", per_second)
+                self._limit("private", self._dialect.private_per_second)
             yield nonce
 
-    def _page(self, reply: Reply, parse: Callable[[bytes], Built]) -> Page:
-        """The page of an answer's rows."""
-        return self._parsed(reply, parse).page(reply.server_time)
+    def _limit(self, kind: str, per_second: float) -> None:
+        """Wait for the rate limit: of the host for public calls, besides of the account."""
+        url = self._http.base_url
+        parts = [self.name, kind, url.host, str(url.port or "")]
+        if kind == "private":
+            parts.append(self.connection.account)
+        bucket = re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
+        self.connection.limits.wait(bucket, per_second)
 
-    def _parsed(self, reply: Reply, parse: Callable[[bytes], T]) -> T:
-        """``parse(body)``; an answer cut off on the way is a fault, one of another shape is not."""
+    def _content(self, response: Response, record: Sequence[StreamId] = ()) -> bytes:
+        """What parsers read of an answer. Raises what a refusal means; it is recorded before."""
+        refusal = self._dialect.refusal(response)
+        if refusal is None:
+            self._http.check(response)
+        if record and self.connection.recorder is not None:
+            request = response.request
+            self.connection.recorder.keep(
+                RecordedResponse(
+                    tuple(record),
+                    request.method,
+                    request.path,
+                    request.query or request.form,
+                    response.status,
+                    response.at,
+                    response.server_time,
+                    response.body,
+                )
+            )
+        if refusal is None:
+            return self._parsed(response, lambda: self._dialect.content(response))
+        if issubclass(refusal, AuthError):
+            raise self._http.refused(response)
+        message = f"{self.name}: {response.request.label}: {response.reported()}"
+        if issubclass(refusal, TransientError):
+            raise refusal(message, response.retry_after)
+        raise refusal(message)
+
+    def _read(
+        self, endpoint: Endpoint, streams: Sequence[StreamId], response: Response, content: bytes
+    ) -> Page:
+        parse, about = endpoint.parse, _about(streams, response)
+        assert parse is not None
+        found = self._parsed(response, lambda: parse(content, about))
+        page = found.page() if isinstance(found, Built) else found
+        return replace(page, server_time=response.server_time)
+
+    def _parsed(self, response: Response, parse: Callable[[], T]) -> T:
+        """``parse()``; an answer cut off on the way is a fault, one of another shape is not."""
         try:
-            return parse(reply.body)
+            return parse()
         except ContractError as error:
-            call = f"{self.name}: {reply.call.label}"
-            if not is_json(reply.body):
-                raise TransientError(
-                    f"{call}: the answer is no whole JSON: {reply.said()}"
-                ) from None
-            raise ContractError(f"{call}: {error}; came: {reply.said()}") from None
+            call = f"{self.name}: {response.request.label}"
+            came = response.reported()
+            if not is_json(response.body):
+                raise TransientError(f"{call}: the answer is no whole JSON: {came}") from None
+            raise ContractError(f"{call}: {error}; came: {came}") from None
+
+    def _now_us(self) -> int:
+        return int(self._now() * 1_000_000)
 
 
-def _label(method: str, path: str, query: str) -> str:
-    """How messages name a call."""
-    return f"{method} {path}{'?' if query else ''}{query}"
+def _about(streams: Sequence[StreamId], response: Response) -> Answered:
+    return Answered(streams, response.at, response.server_time)

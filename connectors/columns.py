@@ -1,14 +1,15 @@
 """Whole columns at once: the fast way from decoded values to Arrow, exact or refused.
 
 Each kind of column knows two ways that agree to the last digit. ``many`` turns the values of a
-whole page into Arrow with a handful of vector calls and raises :class:`Odd` as soon as anything is
-unusual; ``one`` converts a single value with care and says what is wrong with it.
+whole page into Arrow with a handful of vector calls and raises :class:`InvalidValue` as soon as
+anything is unusual; ``one`` converts a single value with care and reports what is wrong with it.
 
 Casting text to decimal is exact in Arrow for plain digits only (``'1e30'`` has come out wrong), so
 the text is looked at before any cast.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -16,13 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import exact
-from connectors.exact import Odd
-from schemas.datasets import PRICE, TEXT, TIME
+from connectors.errors import ContractError
+from connectors.exact import InvalidValue, text
+from schemas.datasets import COST, PRICE, TEXT, TIME
 
 _LONGEST: Final = 26
 """More digits than these may not fit before the point, and Arrow's cast wraps around in silence."""
 _POINT: Final = np.uint8(ord("."))
 _PLAIN_SIGNED: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
+_MOST: Final = 2**31 - 1
+_PLAIN_COST: Final = r"^[0-9]{1,20}(\.[0-9]{1,18})?$"
 _PER_US: Final = (1_000_000, 1000, 1)  # seconds, milliseconds, microseconds
 
 
@@ -32,11 +36,11 @@ class Kind(Protocol):
     type: pa.DataType
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
-        """All values at once. Raises :class:`Odd` where ``one`` has to look at them."""
+        """All values at once. Raises :class:`InvalidValue` where ``one`` has to look at them."""
         ...
 
     def one(self, value: Any) -> Any:
-        """One value, not None. Raises :class:`Odd` with the reason."""
+        """One value, not None. Raises :class:`InvalidValue` with the reason."""
         ...
 
 
@@ -44,17 +48,17 @@ def _array(values: Sequence[Any], type_: pa.DataType, required: bool) -> pa.Arra
     try:
         array = pa.array(values, type_)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
-        raise Odd("mixed values") from None
+        raise InvalidValue("mixed values") from None
     if required and array.null_count:
-        raise Odd("is missing")
+        raise InvalidValue("is missing")
     return array
 
 
 def _texts(values: Sequence[Any], required: bool) -> pa.StringArray:
-    """Text as it is, integers as text. Anything else is odd."""
+    """Text as it is, integers as text. Anything else is invalid."""
     try:
         return _array(values, TEXT, required)
-    except Odd:
+    except InvalidValue:
         if not {type(value) for value in values} <= {str, int, type(None)}:
             raise
         return _array([v if v is None else str(v) for v in values], TEXT, required)
@@ -90,11 +94,11 @@ class Id:
         """Integers, or texts of plain digits."""
         if values and type(values[0]) is str:
             if not all(type(v) is str and v.isascii() and v.isdigit() for v in values):
-                raise Odd("is not an id")
+                raise InvalidValue("is not an id")
             values = list(map(int, values))
         array = _array(values, self.type, required)
         if len(array) > array.null_count and pc.min(array).as_py() < 0:
-            raise Odd("is not an id")
+            raise InvalidValue("is not an id")
         return array
 
     def one(self, value: Any) -> int:
@@ -117,7 +121,7 @@ class Time:
             low, high = ends["min"] * per_unit, ends["max"] * per_unit
             if low >= exact.EARLIEST_US and high < exact.LATEST_US:
                 return pc.multiply(array, per_unit)
-        raise Odd("is not a date in one unit")
+        raise InvalidValue("is not a date in one unit")
 
     def one(self, value: Any) -> int:
         """See :func:`connectors.exact.time_us`."""
@@ -140,11 +144,11 @@ class Number:
         else:
             plain = _are_plain(texts)
         if not plain:
-            raise Odd("is not a plain number")
+            raise InvalidValue("is not a plain number")
         try:
             return texts.cast(PRICE)
         except pa.ArrowInvalid:  # two points, or more digits than fit
-            raise Odd("is not a plain number") from None
+            raise InvalidValue("is not a plain number") from None
 
     def one(self, value: Any) -> Any:
         """See :func:`connectors.exact.price`."""
@@ -160,13 +164,13 @@ class Choice:
         self._choices = choices
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
-        """Every value translated; a missing required one is odd."""
+        """Every value translated; a missing required one is invalid."""
         try:
             known = {value: self.one(value) for value in set(values)}
         except TypeError:  # a list or an object
-            raise Odd("is an unknown word") from None
+            raise InvalidValue("is an unknown word") from None
         if not all(type(word) is str for word in known) and bool in map(type, values):
-            raise Odd("is an unknown word")  # to a dictionary True is 1
+            raise InvalidValue("is an unknown word")  # to a dictionary True is 1
         if any(value != word for value, word in known.items()):
             values = list(map(known.__getitem__, values))
         return _array(values, TEXT, required)
@@ -197,3 +201,124 @@ def as_stored(array: pa.Array, type_: pa.DataType) -> pa.Array:
     if type_ == TIME:
         return array.view(TIME) if array.null_count == 0 else array.cast(TIME)
     return array.cast(type_)
+
+
+class Whole:
+    """A small whole number: decimal places."""
+
+    type = pa.int32()
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Integers, or texts of plain digits."""
+        array = Id().many(values, required)
+        if len(array) > array.null_count and pc.max(array).as_py() > _MOST:
+            raise InvalidValue("is too large")
+        return array.cast(self.type)
+
+    def one(self, value: Any) -> int:
+        """A whole number below 2^31."""
+        found = exact.identity(value)
+        if found > _MOST:
+            raise InvalidValue(f"is too large: {found}")
+        return found
+
+
+class Flag:
+    """Yes or no."""
+
+    type = pa.bool_()
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """JSON booleans."""
+        if not all(type(value) is bool for value in values):
+            raise InvalidValue("is not true or false")
+        return pa.array(values, self.type)
+
+    def one(self, value: Any) -> bool:
+        """A boolean, or 0 or 1, as such or as text."""
+        word = str(value).lower()
+        if word not in ("true", "false", "0", "1"):
+            raise InvalidValue(
+                f"is not true or false: {value!r}" if value is not None else "is missing"
+            )
+        return word in ("true", "1")
+
+
+class Cost:
+    """A sum of money that the exchange worked out: exact, or null where it does not fit."""
+
+    type = COST
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Plain decimal text of at most 18 places."""
+        texts = Text().many(values, required)
+        if not pc.all(pc.match_substring_regex(texts, _PLAIN_COST), min_count=0).as_py():
+            raise InvalidValue("is not a plain number")
+        return texts.cast(self.type)
+
+    def one(self, value: Any) -> Decimal | None:
+        """An exact ``decimal128(38, 18)``, or None."""
+        return exact.cost(value)
+
+
+class Percent(Number):
+    """A rate that is sent in percent and stored as a fraction."""
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """One by one: these are few."""
+        raise InvalidValue("is in percent")
+
+    def one(self, value: Any) -> Any:
+        """0.2 as 0.002."""
+        return exact.price(str(exact.number(value).scaleb(-2)), signed=self._signed)
+
+
+def code_of(value: Any) -> Any:
+    """A currency's code in upper case; what is no text stays, to be refused by its column."""
+    return value.upper() if isinstance(value, str) else value
+
+
+class Canonical:
+    """An exchange's spelling of a market, translated by a function."""
+
+    type = Text.type
+
+    def __init__(self, symbol_of: Callable[[str], str]) -> None:
+        self._symbol_of = symbol_of
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """All translated; each spelling once."""
+        try:
+            known = {value: self.one(value) for value in set(values)}
+        except TypeError:
+            raise InvalidValue("is not a market") from None
+        return pa.array([known[value] for value in values], self.type)
+
+    def one(self, value: Any) -> str:
+        """``btc_usd`` as ``BTC-USD``."""
+        if not isinstance(value, str) or value.strip("_-") != value or not value:
+            raise InvalidValue(f"is not a market: {value!r}" if value is not None else "is missing")
+        return self._symbol_of(value)
+
+
+class Only:
+    """The one market that was asked for. A row of another one spoils the whole answer."""
+
+    type = Text.type
+
+    def __init__(self, native: str, symbol: str) -> None:
+        self._native = native
+        self._symbol = symbol
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """The canonical name, once per row."""
+        if values and values.count(self._native) != len(values):
+            raise InvalidValue("is another market")
+        return pa.repeat(pa.scalar(self._symbol, self.type), len(values))
+
+    def one(self, value: Any) -> str:
+        """The canonical name. Raises ``ContractError`` for another market."""
+        found = text(value)
+        if found != self._native:
+            raise ContractError(f"a row of {found[:40]!r} in the answer for {self._native!r}")
+        return self._symbol

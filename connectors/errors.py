@@ -2,16 +2,20 @@
 
 ``ExchangeError``
     ``TransientError``    a fault that a later try may not meet (5xx, reset, timeout, HTML page);
-                          ``retry_after`` seconds where the exchange said so
+                          ``retry_after`` seconds where the exchange names them
         ``RateLimitedError``  too many calls
         ``UnreachableError``  no connection to the host at all
+        ``RefusedError``      a refusal whose meaning is not documented: a fault of the moment
     ``AuthError``         key, signature, nonce or rights refused
     ``RequestError``      the exchange refused the request itself (unknown market, bad parameter)
         ``NotOfferedError``   this server does not have that call at all
+        ``UnknownRowError``   the documented answer that the row asked for by id does not exist
     ``ContractError``     an answer that is not what the document describes
         ``PartlyReadError``   the rows that were are in ``readable``
+    ``NotAskedError``     the circuit breaker is open: nothing was sent
+    ``ForbiddenCallError``  the call is not on the list of reading calls: nothing was sent
 
-Messages name the exchange, the call, what came and how to mend it; they are redacted.
+Messages name the exchange, the call, what came and how to fix it; they are redacted.
 """
 
 from collections.abc import Sequence
@@ -42,6 +46,10 @@ class UnreachableError(TransientError):
     pass
 
 
+class RefusedError(TransientError):
+    pass
+
+
 class AuthError(ExchangeError):
     pass
 
@@ -54,6 +62,10 @@ class NotOfferedError(RequestError):
     pass
 
 
+class UnknownRowError(RequestError):
+    pass
+
+
 class ContractError(ExchangeError):
     pass
 
@@ -62,3 +74,11 @@ class PartlyReadError(ContractError):
     def __init__(self, message: str, readable: Sequence[Any]) -> None:
         super().__init__(message)
         self.readable = readable
+
+
+class NotAskedError(ExchangeError):
+    transient = True
+
+
+class ForbiddenCallError(ExchangeError):
+    pass

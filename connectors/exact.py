@@ -4,7 +4,8 @@ These are the careful conversions, used row by row where a page holds something 
 ones of :mod:`connectors.columns` must agree with them to the last digit.
 
 A value as decoded is ``int`` (JSON integer), ``str`` (JSON string, or the text of any other JSON
-number), ``bool``, ``None``, ``list`` or ``dict``. What cannot be stored raises :class:`Odd`.
+number), ``bool``, ``None``, ``list`` or ``dict``. What cannot be stored raises
+:class:`InvalidValue`.
 """
 
 import re
@@ -35,7 +36,7 @@ _LONGEST: Final = 400
 _UNITS: Final = (Decimal(1_000_000), Decimal(1000), Decimal(1), Decimal("0.001"))
 
 
-class Odd(ValueError):
+class InvalidValue(ValueError):
     """A value that cannot be stored; the message completes "the row's <field> …"."""
 
 
@@ -46,35 +47,38 @@ def shown(value: Any) -> str:
 
 
 def number(value: Any) -> Decimal:
-    """The value of a number's text, with all digits as sent. Raises :class:`Odd`."""
+    """The value of a number's text, with all digits as sent. Raises :class:`InvalidValue`."""
     if value is None:
-        raise Odd("is missing")
+        raise InvalidValue("is missing")
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise Odd(f"is not a number: {shown(value)}")
+        raise InvalidValue(f"is not a number: {shown(value)}")
     text = str(value)
     if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
-        raise Odd(f"is not a number: {shown(text)}")
+        raise InvalidValue(f"is not a number: {shown(text)}")
     try:
         return Decimal(text)
     except DecimalException:
-        raise Odd(f"is not a number: {shown(text)}") from None
+        raise InvalidValue(f"is not a number: {shown(text)}") from None
 
 
 def price(value: Any, *, signed: bool = False) -> Decimal:
-    """An exact ``decimal128(38, 12)``. Raises :class:`Odd` for what would have to be rounded."""
+    """An exact ``decimal128(38, 12)``. Raises :class:`InvalidValue` instead of rounding."""
     found = number(value)
     if not found:
         return Decimal("0E-12")
     if found < 0 and not signed:
-        raise Odd(f"is negative: {shown(value)}")
+        raise InvalidValue(f"is negative: {shown(value)}")
     try:
         return found.quantize(_STEP, context=_STORED)
     except DecimalException:
-        raise Odd(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
+        raise InvalidValue(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
 
 
 def cost(value: Any) -> Decimal | None:
-    """An exact ``decimal128(38, 18)``, or None where it does not fit. Raises :class:`Odd`."""
+    """An exact ``decimal128(38, 18)``, or None where it does not fit.
+
+    Raises :class:`InvalidValue` for what is no number.
+    """
     try:
         return number(value).quantize(_COST_STEP, context=_STORED)
     except DecimalException:
@@ -86,31 +90,31 @@ def identity(value: Any) -> int:
     found = number(value)
     # The size is looked at before int(): 1e999999999 would fill the memory.
     if found.adjusted() > 19 or found != found.to_integral_value():
-        raise Odd(f"is not an id: {shown(value)}")
+        raise InvalidValue(f"is not an id: {shown(value)}")
     whole = int(found)
     if not 0 <= whole <= MAX_ID:
-        raise Odd(f"is not an id between 0 and 2^63: {shown(value)}")
+        raise InvalidValue(f"is not an id between 0 and 2^63: {shown(value)}")
     return whole
 
 
 def time_us(value: Any) -> int:
     """Microseconds since 1970 UTC, exactly.
 
-    Takes seconds, milliseconds, microseconds or nanoseconds (told apart by magnitude, as integer,
+    Takes seconds, milliseconds, microseconds or nanoseconds (recognised by magnitude, as integer,
     decimal number or text) and ISO 8601 text (UTC where it names no zone).
     """
     if isinstance(value, str) and (iso := _ISO.fullmatch(value)):
         return _plausible(_iso_us(value, iso), value)
     found = number(value)
     if found.adjusted() > 30:
-        raise Odd(f"is not a date between 1990 and 2100: {shown(value)}")
+        raise InvalidValue(f"is not a date between 1990 and 2100: {shown(value)}")
     for per_unit in _UNITS:
         us = _WIDE.multiply(found, per_unit)
         if EARLIEST_US <= us < LATEST_US:
             if us != us.to_integral_value():
-                raise Odd(f"is finer than a microsecond: {shown(value)}")
+                raise InvalidValue(f"is finer than a microsecond: {shown(value)}")
             return int(us)
-    raise Odd(f"is not a date between 1990 and 2100: {shown(value)}")
+    raise InvalidValue(f"is not a date between 1990 and 2100: {shown(value)}")
 
 
 def _iso_us(value: str, iso: re.Match[str]) -> int:
@@ -118,18 +122,18 @@ def _iso_us(value: str, iso: re.Match[str]) -> int:
     # datetime.fromisoformat drops digits beyond the sixth in silence.
     digits = (fraction or "").rstrip("0")
     if len(digits) > 6:
-        raise Odd(f"is finer than a microsecond: {shown(value)}")
+        raise InvalidValue(f"is finer than a microsecond: {shown(value)}")
     try:
         moment = datetime.fromisoformat(whole + ("+00:00" if zone in (None, "Z") else zone))
     except ValueError:
-        raise Odd(f"is not a date: {shown(value)}") from None
+        raise InvalidValue(f"is not a date: {shown(value)}") from None
     seconds = (moment - _EPOCH) // timedelta(seconds=1)
     return seconds * 1_000_000 + int(digits.ljust(6, "0"))
 
 
 def _plausible(us: int, value: Any) -> int:
     if not EARLIEST_US <= us < LATEST_US:
-        raise Odd(f"is not a date between 1990 and 2100: {shown(value)}")
+        raise InvalidValue(f"is not a date between 1990 and 2100: {shown(value)}")
     return us
 
 
@@ -140,14 +144,14 @@ def choice(value: Any, choices: Mapping[str, str]) -> str:
         if found is not None:
             return found
     if value is None:
-        raise Odd("is missing")
-    raise Odd(f"is none of {', '.join(choices)}: {shown(value)}")
+        raise InvalidValue("is missing")
+    raise InvalidValue(f"is none of {', '.join(choices)}: {shown(value)}")
 
 
 def text(value: Any) -> str:
     """Text, or an integer as text."""
     if value is None:
-        raise Odd("is missing")
+        raise InvalidValue("is missing")
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise Odd(f"is not text: {shown(value)}")
+        raise InvalidValue(f"is not text: {shown(value)}")
     return str(value)

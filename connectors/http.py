@@ -1,20 +1,22 @@
 """One long-lived HTTP client per exchange: what goes over the wire, and what a fault is called.
 
 Keep-alive and gzip, safe for threads, one deadline per answer. A status or a broken connection
-becomes one of ``connectors.errors``; messages name the call, what came and the mend, redacted.
+becomes one of ``connectors.errors``; messages name the call, what came and the fix, redacted.
 Redirects are followed for public calls only: a signed request goes to the configured host or
-nowhere.
+nowhere. A call that is not on the exchange's list of reading calls is never sent: a collector
+must be safe to hand a key to.
 """
 
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache, lru_cache
 from typing import Final
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 
@@ -23,6 +25,7 @@ from connectors.errors import (
     AuthError,
     ContractError,
     ExchangeError,
+    ForbiddenCallError,
     RateLimitedError,
     RequestError,
     TransientError,
@@ -36,45 +39,70 @@ _AGAIN: Final = {408, 425}
 
 
 @dataclass(frozen=True)
-class Call:
-    """One request. ``label`` names it in messages; ``secrets`` must not appear in any."""
+class Request:
+    """One request. ``query``: of the URL; ``form``: the fields of a POST, before it is signed.
+
+    Signing adds ``content`` (the body), ``headers`` and ``secrets``, which no message may show.
+    """
 
     method: str
     path: str
-    label: str
     query: str = ""
+    form: str = ""
+    private: bool = False
     content: bytes | None = None
     headers: Mapping[str, str] | None = None
-    private: bool = False
     secrets: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        asked = self.query or self.form
+        return f"{self.method} {self.path}{'?' if asked else ''}{asked}"
+
+    @property
+    def call(self) -> str:
+        """What it calls: method and path, and of a form every ``method`` in the body."""
+        form = parse_qsl((self.content or b"").decode("latin-1"), keep_blank_values=True)
+        methods = [value for name, value in form if name.lower() == "method"]
+        return " ".join([self.method, self.path, *methods])
+
+
+def get(path: str, query: Mapping[str, str] | None = None, *, private: bool = False) -> Request:
+    """A GET. Commas of the query travel as they are."""
+    return Request("GET", path, urlencode(query or {}, safe=","), private=private)
 
 
 @dataclass(frozen=True)
-class Reply:
-    """One answer. ``server_time``: the exchange's clock in microseconds, if it told.
+class Response:
+    """One answer. ``server_time``: the exchange's clock in microseconds, where it is reported.
 
     ``at``: when the client took it, in microseconds of its own clock.
     """
 
-    call: Call
+    request: Request
     status: int
-    content_type: str
     body: bytes
-    server_time: int | None
-    retry_after: float | None
-    location: str
+    content_type: str = ""
+    server_time: int | None = None
+    retry_after: float | None = None
+    location: str = ""
     at: int = 0
 
-    def said(self) -> str:
+    def reported(self) -> str:
         """The answer, short and redacted, for a message."""
-        return excerpt(self.body, self.call.secrets)
+        return excerpt(self.body, self.request.secrets)
 
 
 class Http:
-    """The client of one exchange. ``exchange`` is its name as in ``BITEXBIT_BASE_URL``."""
+    """The client of one exchange. ``exchange`` is its name as in ``BITEXBIT_BASE_URL``.
 
-    def __init__(self, exchange: str, connection: Connection) -> None:
+    ``reads``: patterns of the calls that may be sent, see :attr:`Request.call`.
+    """
+
+    def __init__(self, exchange: str, connection: Connection, reads: Sequence[str]) -> None:
         self.exchange = exchange
+        self._reads = re.compile("|".join(reads))
         self.connection = connection
         self.base_url = httpx.URL(connection.base_url.rstrip("/"))
         timeout = connection.timeout
@@ -101,26 +129,33 @@ class Http:
         port = f":{url.port}" if url.port else ""
         return f"{url.scheme}://{url.host}{port}"
 
-    def send(self, call: Call) -> Reply:
-        """Send ``call`` once. Raises ``TransientError`` where no whole answer came."""
+    def send(self, request: Request) -> Response:
+        """Send ``request`` once. Raises ``TransientError`` where no whole answer came.
+
+        Raises ``ForbiddenCallError``, and sends nothing, where it is not a reading call.
+        """
+        if not self._reads.fullmatch(request.call):
+            raise ForbiddenCallError(
+                f"{self.exchange}: {request.call} is no reading call; not sent"
+            )
         url = self.base_url.copy_with(
-            raw_path=(self.base_url.path.rstrip("/") + call.path).encode()
-            + (b"?" + call.query.encode() if call.query else b"")
+            raw_path=(self.base_url.path.rstrip("/") + request.path).encode()
+            + (b"?" + request.query.encode() if request.query else b"")
         )
-        request = self._client.build_request(
-            call.method, url, content=call.content, headers=call.headers
+        built = self._client.build_request(
+            request.method, url, content=request.content, headers=request.headers
         )
         try:
-            return self._answer(call, request)
+            return self._answer(request, built)
         except httpx.HTTPError as error:
-            problem = self._fault(call, error)
+            problem = self._fault(request, error)
         # Outside the except block: the library's error holds the request with all its headers.
         raise problem
 
-    def _answer(self, call: Call, request: httpx.Request) -> Reply:
+    def _answer(self, request: Request, built: httpx.Request) -> Response:
         timeout = self.connection.timeout
         deadline = time.monotonic() + 4 * timeout
-        response = self._client.send(request, stream=True, follow_redirects=not call.private)
+        response = self._client.send(built, stream=True, follow_redirects=not request.private)
         try:
             parts: list[bytes] = []
             size = 0
@@ -128,14 +163,14 @@ class Http:
                 parts.append(part)
                 size += len(part)
                 if size > _LARGEST:
-                    raise ContractError(f"{self._at(call)}: the answer is larger than 64 MiB")
+                    raise ContractError(f"{self._at(request)}: the answer is larger than 64 MiB")
                 if time.monotonic() > deadline:
                     raise httpx.ReadTimeout("the answer trickled in too slowly")
         finally:
             response.close()
         headers = response.headers
-        return Reply(
-            call=call,
+        return Response(
+            request=request,
             status=response.status_code,
             content_type=headers.get("content-type", ""),
             body=b"".join(parts),
@@ -144,68 +179,71 @@ class Http:
             location=headers.get("location", ""),
         )
 
-    def _at(self, call: Call) -> str:
-        return f"{self.exchange}: {call.label}"
+    def _at(self, request: Request) -> str:
+        return f"{self.exchange}: {request.label}"
 
-    def _fault(self, call: Call, error: httpx.HTTPError) -> ExchangeError:
-        told = redact(str(error) or type(error).__name__, call.secrets)
+    def _fault(self, request: Request, error: httpx.HTTPError) -> ExchangeError:
+        reason = redact(str(error) or type(error).__name__, request.secrets)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             return UnreachableError(
-                f"{self.exchange}: cannot reach {self.shown_url} ({told}). "
-                f"Check the network, and {self.variable} if the exchange moved."
+                f"{self.exchange}: cannot reach {self.shown_url} ({reason}). "
+                f"Fix: check the network, and {self.variable} if the exchange moved."
             )
         if isinstance(error, httpx.TimeoutException):
             wait = f"{self.connection.timeout:g} s"
-            return TransientError(f"{self._at(call)}: no whole answer within {wait} ({told})")
+            return TransientError(f"{self._at(request)}: no whole answer within {wait} ({reason})")
         if isinstance(error, httpx.TooManyRedirects | httpx.UnsupportedProtocol):
-            return RequestError(f"{self._at(call)}: {told}. Check {self.variable}.")
-        return TransientError(f"{self._at(call)}: the answer broke off ({told})")
+            return RequestError(f"{self._at(request)}: {reason}. Fix: check {self.variable}.")
+        return TransientError(f"{self._at(request)}: the answer broke off ({reason})")
 
-    def check(self, reply: Reply) -> None:
+    def check(self, response: Response) -> None:
         """Raise what the status, or a web page in place of JSON, means."""
-        problem = self._status(reply)
+        problem = self._status(response)
         if problem is not None:
             raise problem
-        if _is_page(reply):
+        if _is_page(response):
             raise TransientError(
-                f"{self._at(reply.call)}: a web page came instead of JSON: {reply.said()}"
+                f"{self._at(response.request)}: a web page came instead of JSON: "
+                f"{response.reported()}"
             )
 
-    def _status(self, reply: Reply) -> ExchangeError | None:
-        status = reply.status
+    def _status(self, response: Response) -> ExchangeError | None:
+        status = response.status
         if 200 <= status < 300:
             return None
-        at = f"{self._at(reply.call)}: status {status}"
-        said = f": {reply.said()}" if reply.body else ""
-        if status == 429 or (status == 403 and reply.retry_after is not None):
-            return RateLimitedError(f"{at}, too many calls{said}", reply.retry_after)
+        at = f"{self._at(response.request)}: status {status}"
+        came = f": {response.reported()}" if response.body else ""
+        if status == 429 or (status == 403 and response.retry_after is not None):
+            return RateLimitedError(f"{at}, too many calls{came}", response.retry_after)
         if status >= 500 or status in _AGAIN:
-            return TransientError(f"{at}{said}", reply.retry_after)
+            return TransientError(f"{at}{came}", response.retry_after)
         if 300 <= status < 400:
             # The host alone: the rest of a Location may repeat what was sent.
-            host = _host(reply.location)
+            host = _host(response.location)
             return RequestError(
                 f"{at}, a redirect to {host or 'nowhere'}, not followed. "
-                f"If the exchange moved, set {self.variable}."
+                f"Fix: set {self.variable} if the exchange moved."
             )
         if status in (401, 403):
-            return self.refused(reply, f"status {status}{said}")
-        if status == 404 and _is_page(reply):
-            said += f". Is {self.variable} ({self.shown_url}) the address of the exchange's API?"
-        return RequestError(f"{at}{said}")
+            return self.refused(response)
+        if status == 404 and _is_page(response):
+            came += f". Fix: set {self.variable} ({self.shown_url}) to the exchange's API."
+        return RequestError(f"{at}{came}")
 
-    def refused(self, reply: Reply, said: str) -> AuthError:
-        """The error for a refused key, signature, nonce or right, with the mend."""
-        if not reply.call.private:
+    def refused(self, response: Response) -> AuthError:
+        """The error for a refused key, signature, nonce or right, with the fix."""
+        status = "" if response.status == 200 else f"status {response.status}: "
+        at = f"{self._at(response.request)}: {status}{response.reported()}"
+        if not response.request.private:
             return AuthError(
-                f"{self._at(reply.call)}: {said}. The exchange refuses a public call; it may "
-                f"block this address, or {self.variable} ({self.shown_url}) is not its API."
+                f"{at}. The exchange refuses a public call. Fix: check whether it blocks this "
+                f"address, and whether {self.variable} ({self.shown_url}) is its API."
             )
         key, secret = key_variables(self.exchange, self.connection.account)
         return AuthError(
-            f"{self._at(reply.call)}: {said}. Check {key} and {secret} (account "
-            f"'{self.connection.account}'), the key's right to read, and this machine's clock: "
-            "the nonce follows it, and a key that another program uses may have a higher one."
+            f"{at}. Fix: check {key} and {secret} (account '{self.connection.account}'), the key's "
+            "right to read, and this machine's clock: the nonce follows it, and a key that another "
+            "program uses may have a higher one."
         )
 
     def close(self) -> None:
@@ -259,8 +297,8 @@ def _server_time(headers: Mapping[str, str]) -> int | None:
     return (int(moment.timestamp()) - seconds) * 1_000_000
 
 
-def _is_page(reply: Reply) -> bool:
-    return "html" in reply.content_type.lower() or reply.body.lstrip()[:1] == b"<"
+def _is_page(response: Response) -> bool:
+    return "html" in response.content_type.lower() or response.body.lstrip()[:1] == b"<"
 
 
 def _host(location: str) -> str:

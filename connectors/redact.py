@@ -36,12 +36,12 @@ def without(body: bytes, secrets: Iterable[str]) -> bytes:
 
 
 def excerpt(body: bytes, secrets: Iterable[str] = ()) -> str:
-    """What a server said, in one line of at most 200 characters, redacted.
+    """A server's answer, in one line of at most 200 characters, redacted.
 
     The text of ``detail``, ``error`` or ``message`` where the answer is such an object; of a web
     page the words without the markup.
     """
-    text = _told(body) or body[:20_000].decode("utf-8", "replace")
+    text = _reason(body) or body[:20_000].decode("utf-8", "replace")
     if text.lstrip()[:1] == "<":
         text = _TAGS.sub(" ", text)
     # Masked before it is cut, so that no half of a secret is left at the end.
@@ -49,7 +49,7 @@ def excerpt(body: bytes, secrets: Iterable[str] = ()) -> str:
     return text if len(text) <= EXCERPT else text[: EXCERPT - 3] + "..."
 
 
-def _told(body: bytes) -> str | None:
+def _reason(body: bytes) -> str | None:
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):

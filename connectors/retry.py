@@ -3,7 +3,7 @@
 Waits double from a quarter of a second to half a minute, with jitter, so that parallel streams do
 not return all at once. ``Retry-After`` is kept to; one that asks for more than two minutes is left
 to the caller. A host that cannot be reached at all gets three tries, so that a mistyped address is
-told soon.
+reported soon; a refusal without a documented meaning gets two, and later pulls.
 """
 
 import random
@@ -12,14 +12,14 @@ from typing import Final, NoReturn, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
-from connectors.errors import TransientError, UnreachableError
+from connectors.errors import RefusedError, TransientError, UnreachableError
 
 T = TypeVar("T")
 
 _FIRST: Final = 0.25
 _LONGEST: Final = 30.0
 _PATIENCE: Final = 120.0
-_KNOCKS: Final = 3
+_FEW_TRIES: Final[dict[type[object], int]] = {UnreachableError: 3, RefusedError: 2}
 
 
 class Retry:
@@ -40,9 +40,8 @@ class Retry:
         )(attempt)
 
     def _stop(self, state: RetryCallState) -> bool:
-        unreachable = isinstance(_error(state), UnreachableError)
-        tries = min(self._tries, _KNOCKS) if unreachable else self._tries
-        return state.attempt_number >= tries
+        few = _FEW_TRIES.get(type(_error(state)), self._tries)
+        return state.attempt_number >= min(self._tries, few)
 
 
 def _error(state: RetryCallState) -> BaseException | None:

@@ -2,7 +2,7 @@
 
 A :class:`Layout` says how one exchange's rows become one dataset. :func:`read` first builds whole
 columns; the moment anything is unusual, it starts over with each row's own text, keeps the good
-rows and returns the others as :class:`~connectors.base.Rejected`, with the reason and the text
+rows and returns the others as :class:`~connectors.base.RejectedRow`, with the reason and the text
 exactly as received.
 """
 
@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Page, Rejected
+from connectors.base import Page
 from connectors.columns import Kind, as_stored
-from connectors.exact import Odd
+from connectors.exact import InvalidValue
 from connectors.jsontext import repeated_key
-from schemas import dataset
+from schemas import RejectedRow, dataset
 
 Constant = str | int
 
@@ -41,8 +41,8 @@ class Column:
 class Layout:
     """How the rows of one answer become rows of ``dataset``.
 
-    ``key``: the columns that tell rows of one answer apart, the most telling first. ``cursor``: the
-    column (ids or times) that pages are made by. ``fields``: JSON keys that stand once in every
+    ``key``: the columns that tell rows of one answer apart, the most telling first. ``position``:
+    the column (ids or times) that pages are made by. ``fields``: JSON keys that stand once in every
     row, so that a row with one of them twice is noticed. ``constants``: columns that are the same
     in all rows.
     """
@@ -50,7 +50,7 @@ class Layout:
     dataset: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    cursor: str
+    position: str
     fields: tuple[bytes, ...] = ()
     constants: Mapping[str, Constant] = field(default_factory=dict)
 
@@ -58,6 +58,13 @@ class Layout:
 def column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
     """The canonical column ``name`` from the field ``source``."""
     return Column(name, attrgetter(source), kind, required)
+
+
+def observed(
+    dataset_: str, columns: tuple[Column, ...], key: str, at: int, fields: tuple[bytes, ...] = ()
+) -> Layout:
+    """The layout of a snapshot's rows, all of them observed ``at`` (microseconds)."""
+    return Layout(dataset_, columns, (key,), "observed_at", fields, {"observed_at": at})
 
 
 class RowText(NamedTuple):
@@ -73,14 +80,16 @@ class Source:
     """The rows of one answer, to be had in two ways.
 
     ``rows``: decoded at once, or None where the answer was too unusual for that. ``texts``: each
-    row's own text. ``one``: decodes one of those; raises ``msgspec.DecodeError`` or :class:`Odd`.
-    ``body``: the whole answer, for the count of keys.
+    row's own text. ``one``: decodes one of those; raises ``msgspec.DecodeError`` or
+    :class:`InvalidValue`. ``body``: the whole answer, for the count of keys. ``ordered``: whether
+    the rows are one list, so that each has a place.
     """
 
     body: bytes
     rows: Sequence[Any] | None
     texts: Callable[[], Sequence[RowText]]
     one: Callable[[RowText], Any]
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,30 +98,30 @@ class Built:
 
     dataset: str
     columns: Mapping[str, pa.Array]
-    cursor: pa.Int64Array
-    rejected: Sequence[Rejected] = ()
+    positions: pa.Int64Array
+    rejected: Sequence[RejectedRow] = ()
 
     def with_column(self, name: str, values: pa.Array) -> "Built":
         """The same with one more column."""
         return replace(self, columns={**self.columns, name: values})
 
-    def page(self, server_time: int | None = None) -> Page:
+    def page(self) -> Page:
         """The page of the dataset's ``connector_schema``; columns nobody filled are null."""
         schema: Final = dataset(self.dataset).connector_schema
         columns = self.columns
-        rows = len(self.cursor)
+        rows = len(self.positions)
         arrays = [
             as_stored(columns[f.name], f.type) if f.name in columns else pa.nulls(rows, f.type)
             for f in schema
         ]
         table = pa.Table.from_arrays(arrays, schema=schema)
-        return Page(table, self.cursor, self.rejected, server_time)
+        return Page(table, self.positions, self.rejected)
 
 
-def nothing(dataset_: str, server_time: int | None = None) -> Page:
+def nothing(dataset_: str) -> Page:
     """A page without rows."""
     schema = dataset(dataset_).connector_schema
-    return Page(schema.empty_table(), pa.array([], pa.int64()), server_time=server_time)
+    return Page(schema.empty_table(), pa.array([], pa.int64()))
 
 
 def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = None) -> Built:
@@ -120,14 +129,14 @@ def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = No
     if source.rows is not None:
         rows = source.rows if keep is None else [row for row in source.rows if keep(row)]
         try:
-            # every required key is there (nulls are odd); no more colons: none stands twice
+            # every required key is there (nulls are invalid); no more colons: none stands twice
             exact = _colons(source.body) == len(layout.fields) * len(source.rows)
             if not exact and any(
                 source.body.count(b'"%b"' % f) != len(source.rows) for f in layout.fields
             ):
-                raise Odd("a key too many or too few")
+                raise InvalidValue("a key too many or too few")
             return _at_once(layout, rows)
-        except Odd:
+        except InvalidValue:
             pass
     return _one_by_one(layout, source, keep)
 
@@ -142,13 +151,19 @@ def _at_once(layout: Layout, rows: Sequence[Any]) -> Built:
     _add_constants(columns, layout, len(rows))
     telling = columns[layout.key[0]]
     if pc.count_distinct(telling, mode="all").as_py() != len(telling):
-        raise Odd("a row came twice")
-    return Built(layout.dataset, columns, columns[layout.cursor])
+        raise InvalidValue("a row came twice")
+    return Built(layout.dataset, columns, columns[layout.position])
 
 
 def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | None) -> Built:
     good: dict[tuple[Any, ...], dict[str, Any]] = {}
-    rejected: list[Rejected] = []
+    rejected: list[RejectedRow] = []
+
+    def reject(reason: str, text: RowText, values: Mapping[str, Any]) -> None:
+        # Rows left out and rows that came twice have no place: what is kept is counted.
+        index = len(good) + len(rejected) if source.ordered else None
+        rejected.append(RejectedRow(reason, text.payload, _position(layout, values), index))
+
     for text in source.texts():
         values: dict[str, Any] = {}
         try:
@@ -156,48 +171,48 @@ def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | No
             if keep is not None and not keep(row):
                 continue
             _convert(layout, row, values)
-        except Odd as odd:
-            rejected.append(Rejected(str(odd), text.payload, _cursor(layout, values)))
+        except InvalidValue as error:
+            reject(str(error), text, values)
             continue
         key = tuple(values[name] for name in layout.key)
         before = good.setdefault(key, values)
         if before != values:
             reason = f"{layout.key[0]} {key[0]} came twice in one answer, with different content"
-            rejected.append(Rejected(reason, text.payload, _cursor(layout, values)))
+            reject(reason, text, values)
     columns = {
         c.name: pa.array([values[c.name] for values in good.values()], c.kind.type)
         for c in layout.columns
     }
     _add_constants(columns, layout, len(good))
-    return Built(layout.dataset, columns, columns[layout.cursor], tuple(rejected))
+    return Built(layout.dataset, columns, columns[layout.position], tuple(rejected))
 
 
 def _decoded(source: Source, text: RowText) -> Any:
     twice = repeated_key(text.value)
     if twice is not None:
-        raise Odd(f"the key {twice!r} stands twice in the row")
+        raise InvalidValue(f"the key {twice!r} stands twice in the row")
     try:
         return source.one(text)
     except msgspec.DecodeError as error:
-        raise Odd(f"the row is not as documented: {error}") from None
+        raise InvalidValue(f"the row is not as documented: {error}") from None
 
 
 def _convert(layout: Layout, row: Any, values: dict[str, Any]) -> None:
-    """Fill ``values``; all that is odd becomes one :class:`Odd`, after every column was tried."""
+    """Fill ``values``. Raises one :class:`InvalidValue` for all columns that are invalid."""
     problems: list[str] = []
     for column in layout.columns:
         try:
             value = column.get(row)
             optional = value is None and not column.required
             values[column.name] = None if optional else column.kind.one(value)
-        except Odd as odd:
-            problems.append(f"{column.name} {odd}")
+        except InvalidValue as error:
+            problems.append(f"{column.name} {error}")
     if problems:
-        raise Odd("; ".join(problems))
+        raise InvalidValue("; ".join(problems))
 
 
-def _cursor(layout: Layout, values: Mapping[str, Any]) -> int | None:
-    found = layout.constants.get(layout.cursor, values.get(layout.cursor))
+def _position(layout: Layout, values: Mapping[str, Any]) -> int | None:
+    found = layout.constants.get(layout.position, values.get(layout.position))
     return found if isinstance(found, int) else None
 
 

@@ -1,4 +1,4 @@
-"""The sandbox: an exchange like the others, on this machine, speaking both dialects.
+"""The sandbox: an exchange like the others, on this machine, speaking every dialect.
 
 One seeded, self-consistent world (or recorded tapes) behind real HTTP, with the documented
 authentication, nonces, limits and errors, and with everything that the documents leave open as
@@ -8,14 +8,18 @@ or move money: those calls do not exist here.
 
 from sandbox import tape
 from sandbox.clock import Clock, ManualClock, wall_clock
+from sandbox.dialect import keys
 from sandbox.errors import SandboxError
 from sandbox.exchange import Exchange
 from sandbox.faults import Fault, Faults
-from sandbox.keys import KEYS, Key
-from sandbox.laws import Laws
+from sandbox.keys import Key
+from sandbox.paging import PagingProfile
 from sandbox.rates import Limits
 from sandbox.server import Served, environment, run, serve
 from sandbox.world import World
+
+KEYS = keys()
+"""Every key, by exchange for account ``main`` and as ``exchange:account`` for others."""
 
 __all__ = [
     "KEYS",
@@ -24,9 +28,9 @@ __all__ = [
     "Fault",
     "Faults",
     "Key",
-    "Laws",
     "Limits",
     "ManualClock",
+    "PagingProfile",
     "SandboxError",
     "Served",
     "World",

@@ -2,4 +2,4 @@
 
 
 class SandboxError(Exception):
-    """A mistake that a user can mend (port taken, unreadable tape): one clear message."""
+    """A mistake that a user can fix (port taken, unreadable tape): one clear message."""

@@ -14,6 +14,7 @@ from sandbox.jsontext import decode, encode
 
 Kind = Literal[
     "status",  # an error status with the dialect's own body
+    "refusal",  # the dialect's refusal that says ``text``, with ``status`` where it has several
     "html",  # an HTML page, with ``status`` (200 and 503 occur)
     "truncate",  # half of the body, then the connection closes
     "cut",  # half of the body as if it were whole (valid HTTP, broken JSON)
@@ -25,7 +26,7 @@ Kind = Literal[
     "stale",  # the answer that this path and market gave last time
     "duplicate",  # some rows twice
     "shuffle",  # rows in a random order
-    "malformed",  # one row spoilt
+    "malformed",  # one row spoilt, or those that ``rows`` names
 ]
 ROW_KINDS = ("duplicate", "shuffle", "malformed")
 PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Sorry</h1></body></html>"
@@ -37,7 +38,8 @@ class Fault:
 
     ``after``: how many matching requests pass unharmed first; ``times``: how many are then hit
     (None = all). ``spoil``: field and value (JSON text) of the ``malformed`` row, by default a
-    price that is no number.
+    price that is no number; ``id`` is the key where rows are members of an object. ``rows``: which
+    rows, in the order of the answer; None = one at random.
     """
 
     kind: Kind
@@ -50,6 +52,8 @@ class Fault:
     body: bytes = b""
     seed: int = 0
     spoil: tuple[str, str] | None = None
+    rows: slice | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,14 +144,23 @@ def _spoil_inside(answer: dict[str, Any], fault: Fault, rng: Random) -> None:
         if isinstance(value, list):
             answer[name] = _spoil_list(value, fault, rng)
         elif isinstance(value, dict) and value and all(isinstance(v, dict) for v in value.values()):
+            keys = list(value)
             if fault.kind == "malformed":
-                _spoil_row(value[rng.choice(list(value))], fault)
+                hit = [rng.choice(keys)] if fault.rows is None else keys[fault.rows]
+                answer[name] = dict(_spoil_member(k, value[k], k in hit, fault) for k in keys)
             else:
-                keys = list(value)
                 rng.shuffle(keys)
                 answer[name] = {key: value[key] for key in keys}
         elif isinstance(value, dict):
             _spoil_inside(value, fault, rng)
+
+
+def _spoil_member(key: str, row: Any, hit: bool, fault: Fault) -> tuple[str, Any]:
+    if hit and fault.spoil is not None and fault.spoil[0] == "id":
+        return f"{decode(fault.spoil[1])}?{key}", row  # several unreadable keys must differ
+    if hit:
+        _spoil_row(row, fault)
+    return key, row
 
 
 def _spoil_list(rows: list[Any], fault: Fault, rng: Random) -> list[Any]:
@@ -158,19 +171,18 @@ def _spoil_list(rows: list[Any], fault: Fault, rng: Random) -> list[Any]:
         for _ in range(min(3, len(rows))):
             rows.insert(rng.randrange(len(rows) + 1), rng.choice(rows))
     elif fault.kind == "malformed" and rows:
-        row = rows[rng.randrange(len(rows))]
-        if isinstance(row, dict):
+        for row in rows[fault.rows] if fault.rows is not None else [rng.choice(rows)]:
             _spoil_row(row, fault)
-        elif isinstance(row, list):
-            row[1] = "n/a"
     return rows
 
 
-def _spoil_row(row: dict[str, Any], fault: Fault) -> None:
-    if fault.spoil is not None:
-        row[fault.spoil[0]] = decode(fault.spoil[1])
-        return
-    for name in ("price", "rate", "amount"):
-        if name in row:
-            row[name] = "n/a"
-            return
+def _spoil_row(row: Any, fault: Fault) -> None:
+    if isinstance(row, list):
+        row[1] = "n/a"
+    elif isinstance(row, dict):
+        price = next((name for name in ("price", "rate", "amount") if name in row), None)
+        if fault.spoil is not None:
+            name = "tid" if fault.spoil[0] == "id" and "tid" in row else fault.spoil[0]
+            row[name] = decode(fault.spoil[1])
+        elif price is not None:
+            row[price] = "n/a"

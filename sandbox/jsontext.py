@@ -2,7 +2,9 @@
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
+
+NumberStyle = Literal["text", "number", "exponent", "exponent-text"]
 
 
 class Raw(str):
@@ -42,3 +44,12 @@ def scientific(text: str) -> str:
     exponent += len(digits) - 1
     mantissa = body[0] + ("." + body[1:] if len(body) > 1 else "")
     return f"{'-' if sign else ''}{mantissa}E{exponent}"
+
+
+def number(text: str, style: NumberStyle) -> str:
+    """A decimal in a style: text as it is, or a JSON number, or with an exponent."""
+    if style == "text":
+        return text
+    if style == "number":
+        return Raw(plain(text))
+    return Raw(scientific(text)) if style == "exponent" else scientific(text)

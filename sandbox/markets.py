@@ -54,16 +54,6 @@ class Market:
     def lot(self) -> int:
         return int(10 ** (8 - self.amount_digits))
 
-    @property
-    def bitexbit(self) -> str:
-        """The symbol as BitexBit spells it: ``BTC_USD``."""
-        return self.symbol.replace("-", "_")
-
-    @property
-    def wex(self) -> str:
-        """The symbol as WEX spells it: ``btc_usd``."""
-        return self.bitexbit.lower()
-
 
 CURRENCIES: Final = (
     Currency("USD", "US Dollar", 8),

@@ -11,16 +11,9 @@ _WINDOW = 0.9
 
 @dataclass
 class Limits:
-    """``retry_after``: seconds told with a 429 of BitexBit; None = no such header.
-
-    The WEX figures are the sandbox's own: its document names none.
-    """
+    """``retry_after``: seconds named with a 429 of BitexBit; None = no such header."""
 
     enabled: bool = True
-    public: int = 100
-    private: int = 2
-    wex_public: int = 100
-    wex_private: int = 20
     retry_after: int | None = 1
     clock: Callable[[], float] = time.monotonic
     _calls: dict[str, deque[float]] = field(default_factory=dict)

@@ -6,20 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import uvicorn
 
 from sandbox import tape as tapes
-from sandbox.app import build
 from sandbox.clock import Clock, Instant, ManualClock, running_from, wall_clock
+from sandbox.dialect import build, dialects, keys
 from sandbox.errors import SandboxError
 from sandbox.exchange import Exchange
 from sandbox.faults import Faults
-from sandbox.keys import KEYS
-from sandbox.laws import Laws
+from sandbox.paging import PagingProfile
 from sandbox.rates import Limits
 from sandbox.wire import RequestLog, Wire
 from sandbox.world import World
+
+T = TypeVar("T")
 
 HOST = "127.0.0.1"
 
@@ -41,12 +43,20 @@ class Served:
         return self.exchange.world
 
     @property
-    def laws(self) -> Laws:
-        return self.exchange.laws
+    def paging(self) -> PagingProfile:
+        return self.exchange.paging
 
-    @laws.setter
-    def laws(self, laws: Laws) -> None:
-        self.exchange.laws = laws
+    @paging.setter
+    def paging(self, paging: PagingProfile) -> None:
+        self.exchange.paging = paging
+
+    def of(self, kind: type[T]) -> T:
+        """The switches of one dialect, by their class: ``of(WexSwitches)``."""
+        return self.exchange.of(kind)
+
+    def switch(self, **values: Any) -> None:
+        """Turn every switch of every dialect back to its default, except those in ``values``."""
+        self.exchange.switch([dialect.switches for dialect in dialects()], **values)
 
     @property
     def faults(self) -> Faults:
@@ -83,7 +93,7 @@ class Served:
 def environment(base_url: str) -> dict[str, str]:
     """Environment variables that point Tidemark at a sandbox (its keys are invented)."""
     result = {}
-    for key in (KEYS["bitexbit"], KEYS["wex"]):
+    for key in (known for known in keys().values() if known.account == "main"):
         result[f"{key.env}_BASE_URL"] = base_url
         result[f"{key.env}_API_KEY"] = key.key
         result[f"{key.env}_API_SECRET"] = key.secret
@@ -94,7 +104,7 @@ def environment(base_url: str) -> dict[str, str]:
 def serve(
     world: World | Exchange,
     *,
-    laws: Laws | None = None,
+    paging: PagingProfile | None = None,
     faults: Faults | None = None,
     limits: Limits | bool = True,
     port: int = 0,
@@ -108,7 +118,7 @@ def serve(
     exchange = (
         world
         if isinstance(world, Exchange)
-        else Exchange(world, laws or Laws(), faults or Faults(), limits)
+        else Exchange(world, paging or PagingProfile(), faults or Faults(), limits)
     )
     wire = Wire(build(exchange), exchange)
     listener = _listen(port)

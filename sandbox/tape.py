@@ -44,7 +44,7 @@ def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None
 
     ``columns`` maps a meaning (``time``, ``id``, ``price``, ``amount``, ``side``,
     ``buyer_is_maker``) to a header name that is not among the known ones. Raises
-    ``SandboxError`` with file, line and the mend.
+    ``SandboxError`` with file, line and the fix.
     """
     rows: list[tuple[int, int, int, int, bool, str, str]] = []
     with _open(Path(path)) as file:
@@ -70,7 +70,7 @@ def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None
             except (ValueError, KeyError, IndexError) as error:
                 raise SandboxError(
                     f"tape {path}, line {reader.line_num}: cannot read {','.join(row)[:120]!r} "
-                    f"({error}); mend or remove the line"
+                    f"({error}). Fix: correct or remove the line"
                 ) from None
     if any(rows[i][0] >= rows[i + 1][0] for i in range(len(rows) - 1)):
         rows.sort(key=lambda row: row[0])

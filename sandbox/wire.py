@@ -10,13 +10,12 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any, cast
-from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.dialect import by_path, dialect_of, refusal_of
 from sandbox.exchange import Exchange
 from sandbox.faults import PAGE, ROW_KINDS, Fault, Request, spoil_rows
-from sandbox.jsontext import encode
 
 _log = logging.getLogger("sandbox")
 
@@ -85,11 +84,9 @@ class Wire:
             return
         body = await _read(receive)
         path = scope["path"]
-        params = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        call = path
-        if path == "/tapi":
-            params = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
-            call = params.get("method", "")
+        dialect = dialect_of(path)
+        name_of = dialect.name_of if dialect else by_path
+        call, params = name_of(path, scope["query_string"].decode("latin-1"), body)
         entry = self.log.add(scope["method"], path, call, params, self.exchange.world.clock())
         request = Request(entry.number, entry.method, path, call, params)
         fault = self.exchange.faults.pick(request)
@@ -102,7 +99,7 @@ class Wire:
             return
         entry.status = status
         accepts = dict(scope["headers"]).get(b"accept-encoding", b"")
-        if self.exchange.laws.gzip and b"gzip" in accepts:
+        if self.exchange.paging.gzip and b"gzip" in accepts:
             answer = gzip.compress(answer, 1)
             headers.append((b"content-encoding", b"gzip"))
         now = self.exchange.world.clock()
@@ -132,15 +129,16 @@ class Wire:
         stream = " ".join([request.call, *same])
         json: Headers = [(b"content-type", b"application/json")]
         if fault is not None:
-            told = (
+            hint: Headers = (
                 [(b"retry-after", str(fault.retry_after).encode())]
                 if fault.retry_after is not None
                 else []
             )
-            if kind == "status":
-                return fault.status, json + told, _error(scope["path"], fault.status)
+            if kind in ("status", "refusal"):
+                refused = refusal_of(scope["path"], fault.status, fault.text)
+                return refused.status, json + hint, refused.body
             if kind == "html":
-                return fault.status, [(b"content-type", b"text/html"), *told], PAGE
+                return fault.status, [(b"content-type", b"text/html"), *hint], PAGE
             if kind in ("empty", "body"):
                 return 200, json, fault.body
             if kind == "stale" and stream in self._last:
@@ -202,14 +200,6 @@ async def _read(receive: Receive) -> bytes:
         if not message.get("more_body"):
             break
     return b"".join(parts)
-
-
-def _error(path: str, status: int) -> bytes:
-    if path == "/tapi" or path.startswith("/api/3"):
-        error = "Requests too often" if status == 429 else "external service unavailable"
-        return encode({"success": 0, "error": error}).encode()
-    detail = "Request was throttled." if status == 429 else "A server error occurred."
-    return encode({"detail": detail}).encode()
 
 
 def _transport(send: Send) -> asyncio.Transport:

@@ -13,9 +13,9 @@ from sandbox.candles import Candle, Candles
 from sandbox.clock import DAY, Clock, Instant, to_ms, wall_clock
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
-from sandbox.laws import Laws
 from sandbox.marketdata import MarketTape
 from sandbox.markets import CURRENCIES, MARKETS, UNIT, Currency, Market
+from sandbox.paging import PagingProfile
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,13 @@ class World:
         self.epoch = now - now % DAY if epoch is None else to_ms(epoch)
         self._lock = threading.RLock()
         self._engine: Engine | None = None
+        self._relisted: dict[str, tuple[MarketTape, int]] = {}
+        self.tapes: dict[str, MarketTape]
         if tapes is None:
             self._engine = engine = Engine(seed, self.epoch)
             self.markets: tuple[Market, ...] = MARKETS
             self.currencies: tuple[Currency, ...] = CURRENCIES
-            self.tapes: Mapping[str, MarketTape] = engine.tapes
+            self.tapes = dict(engine.tapes)
             self.books: Mapping[str, Book] = engine.books
             self.accounts: Mapping[str, Account] = engine.accounts
         else:
@@ -81,22 +83,33 @@ class World:
         if self._engine is not None:
             with self._lock:
                 self._engine.extend(now)
+                for symbol, (old, start) in self._relisted.items():
+                    new = self.tapes[symbol]
+                    for at in range(start + len(new), len(old)):
+                        row = old.times[at], old.prices[at], old.amounts[at], bool(old.buys[at])
+                        new.add(len(new) + 1, *row)
         return now
 
-    def market(self, name: str) -> Market | None:
-        """A market by canonical, BitexBit or WEX name."""
-        wanted = name.replace("_", "-").upper()
-        return next((m for m in self.markets if m.symbol == wanted), None)
+    def relist(self, symbol: str) -> None:
+        """List ``symbol`` anew: its trades are gone, and those from now on have ids from 1."""
+        now = self.now()
+        with self._lock:
+            if self._engine is not None:
+                old = self._engine.tapes[symbol]
+                self._relisted[symbol] = old, bisect_right(old.times, now)
+            self.tapes[symbol] = MarketTape(symbol)
+            self._candles[symbol] = Candles(self.tapes[symbol])
+        self.now()
 
-    def visible(self, symbol: str, now: int, laws: Laws) -> range | list[int]:
+    def visible(self, symbol: str, now: int, paging: PagingProfile) -> range | list[int]:
         """Positions on the market's tape that are shown at ``now``, ascending by id."""
         tape = self.tapes[symbol]
-        return tape.visible(now, laws.retention, laws.late_every, laws.late_ms)
+        return tape.visible(now, paging.retention, paging.late_every, paging.late_ms)
 
-    def candles(self, symbol: str, now: int, length: int, laws: Laws) -> list[Candle]:
+    def candles(self, symbol: str, now: int, length: int, paging: PagingProfile) -> list[Candle]:
         """Candles of ``length`` milliseconds with trades in them, oldest first."""
         with self._lock:
-            return self._candles[symbol].at(now, length, laws.late_every, laws.late_ms)
+            return self._candles[symbol].at(now, length, paging.late_every, paging.late_ms)
 
     def open_orders(self, symbol: str, now: int) -> list[Order]:
         return [order for order in self.books[symbol].orders if order.is_open(now)]

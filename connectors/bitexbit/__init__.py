@@ -1,6 +1,5 @@
 """BitexBit, API v2 (``/api/v2/``): JSON over GET, HMAC-SHA256 in headers."""
 
-from connectors.bitexbit.client import BitexBit as Connector
-from connectors.bitexbit.urls import DEFAULT_BASE_URL, OFFERS
+from connectors.bitexbit.endpoints import DIALECT
 
-__all__ = ["DEFAULT_BASE_URL", "OFFERS", "Connector"]
+__all__ = ["DIALECT"]

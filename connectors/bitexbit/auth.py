@@ -5,8 +5,10 @@ The path is without its query (the query string is not signed); the body of a GE
 
 import hashlib
 import hmac
+from dataclasses import replace
 
 from connectors.base import Credentials
+from connectors.http import Request
 
 
 def signature(secret: str, path: str, nonce: int, body: str = "") -> str:
@@ -15,10 +17,11 @@ def signature(secret: str, path: str, nonce: int, body: str = "") -> str:
     return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
 
 
-def headers(credentials: Credentials, path: str, nonce: int) -> dict[str, str]:
-    """The three headers of a signed GET."""
-    return {
+def sign(request: Request, credentials: Credentials, nonce: int) -> Request:
+    """``request``, a GET, with the three headers that sign it."""
+    headers = {
         "X-API-Key": credentials.key,
         "X-Nonce": str(nonce),
-        "X-Signature": signature(credentials.secret, path, nonce),
+        "X-Signature": signature(credentials.secret, request.path, nonce),
     }
+    return replace(request, headers=headers, secrets=(*headers.values(), credentials.secret))

@@ -1,10 +1,10 @@
-"""BitexBit's answers as canonical pages. Pure functions of the body.
+"""BitexBit's answers as canonical columns. Pure functions of the body.
 
 Whatever is not an array of rows raises ``ContractError``; a row that cannot be stored is returned
 as rejected.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,15 +14,50 @@ import pyarrow.compute as pc
 
 from connectors.base import Page
 from connectors.bitexbit import models
-from connectors.bitexbit.source import rows_of
-from connectors.bitexbit.urls import symbol_of
-from connectors.columns import Choice, Id, Number, Text, Time
+from connectors.books import book
+from connectors.columns import (
+    Canonical,
+    Choice,
+    Cost,
+    Flag,
+    Id,
+    Number,
+    Only,
+    Text,
+    Time,
+    Whole,
+    code_of,
+)
 from connectors.errors import ContractError
-from connectors.exact import Odd
-from connectors.jsontext import decoder
-from connectors.rows import Built, Column, Layout, column, read
-from connectors.symbols import Canonical, Only, code_of
+from connectors.exact import InvalidValue
+from connectors.jsontext import decoder, elements
+from connectors.rows import Built, Column, Layout, RowText, Source, column, observed, read
 from schemas import timeframe_us
+
+
+def symbol_of(native: str) -> str:
+    """``BTC_USD`` as Tidemark writes it: ``BTC-USD``."""
+    return native.upper().replace("_", "-")
+
+
+def rows_of(body: bytes, model: Any) -> Source:
+    """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
+    rows: Sequence[Any] | None
+    try:
+        rows = decoder(list[model]).decode(body)
+    except msgspec.ValidationError:
+        rows = None  # some row is not even an object
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not JSON ({error})") from None
+
+    def texts() -> list[RowText]:
+        try:
+            return [RowText(text, text) for text in elements(body)]
+        except msgspec.DecodeError as error:
+            raise ContractError(f"the rows are not a list ({error})") from None
+
+    return Source(body, rows, texts, lambda text: decoder(model).decode(text.value), ordered=True)
+
 
 SIDES: Final = {"buy": "buy", "sell": "sell"}
 _TRANSFER_STATES: Final = {"10": "pending", "20": "failed", "30": "ok"}
@@ -49,7 +84,7 @@ _ACCOUNT_TRADES: Final = Layout(
         column("fee_currency", "fee_symbol", _TEXT, required=False),
     ),
     key=("trade_id", "symbol"),
-    cursor="trade_id",
+    position="trade_id",
     fields=_FILL_FIELDS,
 )
 
@@ -82,7 +117,7 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
         "trades",
         (*_FILL, column("symbol", "symbol", Only(native, symbol))),
         key=("trade_id",),
-        cursor="trade_id",
+        position="trade_id",
         fields=_FILL_FIELDS,
     )
     return read(layout, rows_of(body, models.Trade))
@@ -94,7 +129,7 @@ def account_trades(body: bytes) -> Built:
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
-    """``/public/ohlcv``. ``clock``: the exchange's time in microseconds, where it told.
+    """``/public/ohlcv``. ``clock``: the exchange's time in microseconds, where it is reported.
 
     A candle is final when its interval has ended by that clock. Without one, the newest opening
     time of the answer is all that is known of the exchange's time: it proves that the intervals
@@ -104,11 +139,11 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
         "candles",
         _CANDLE_COLUMNS,
         key=("timestamp",),
-        cursor="timestamp",
+        position="timestamp",
         constants={"symbol": symbol, "timeframe": timeframe},
     )
     built = read(layout, rows_of(body, models.Candle))
-    opened = built.cursor
+    opened = built.positions
     if clock is None:
         clock = pc.max(opened).as_py() or 0
     ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
@@ -117,13 +152,12 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
 
 def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
     """``/public/tickers``; ``asked``: canonical symbol by native one. Others are left out."""
-    layout = Layout(
+    layout = observed(
         "tickers",
         (*_TICKER_COLUMNS, column("symbol", "symbol", Choice(asked))),
-        key=("symbol",),
-        cursor="observed_at",
+        key="symbol",
+        at=observed_at,
         fields=(b"symbol", b"date"),
-        constants={"observed_at": observed_at},
     )
 
     def wanted(row: Any) -> bool:
@@ -154,7 +188,7 @@ def _transfer_id(row: models.Transfer) -> Any:
 
 def _transfer_type(row: models.Transfer) -> Any:
     if not isinstance(row.is_outgoing, bool):
-        raise Odd(f"is unknown: is_outgoing is {row.is_outgoing!r}")
+        raise InvalidValue(f"is unknown: is_outgoing is {row.is_outgoing!r}")
     return "withdrawal" if row.is_outgoing else "deposit"
 
 
@@ -179,7 +213,7 @@ _TRANSFERS: Final = Layout(
         Column("description", _described, _TEXT),
     ),
     key=("transaction_id",),
-    cursor="timestamp",
+    position="timestamp",
 )
 
 
@@ -190,3 +224,211 @@ class _TransfersPage(msgspec.Struct):
 
 
 _TRANSFERS_PAGE: Final = decoder(_TransfersPage)
+
+
+_KINDS: Final = {
+    "buy-limit": ("buy", "limit"),
+    "sell-limit": ("sell", "limit"),
+    "buy-market": ("buy", "market"),
+    "sell-market": ("sell", "market"),
+}
+_STATES: Final = {
+    "submitted": "open",
+    "partial-filled": "open",
+    "filled": "closed",
+    "canceled": "canceled",
+    "partial-canceled": "canceled",
+}
+_DEPTH: Final = decoder(models.Depth)
+
+
+def _optional(name: str, kind: Any, source: str = "") -> Column:
+    return column(name, source or name, kind, required=False)
+
+
+_MARKET_COLUMNS: Final = (
+    column("native_symbol", "symbol", _TEXT),
+    Column("base", lambda row: code_of(row.base), _TEXT),
+    Column("quote", lambda row: code_of(row.quote), _TEXT),
+    _optional("price_precision", Whole()),
+    _optional("amount_precision", Whole()),
+    _optional("min_amount", _NUMBER),
+    _optional("max_amount", _NUMBER),
+    _optional("min_value", _NUMBER),
+    column("active", "is_enabled", Flag()),
+)
+
+
+def market_rows(body: bytes, observed_at: int, asked: tuple[str, str] | None = None) -> Built:
+    """``/public/pairs``; ``asked`` (native and canonical name): of the one pair that it is."""
+    kind = Only(*asked) if asked else Canonical(symbol_of)
+    layout = observed(
+        "markets",
+        (column("symbol", "symbol", kind), *_MARKET_COLUMNS),
+        key="symbol",
+        at=observed_at,
+    )
+    return read(layout, rows_of(b"[%b]" % body if asked else body, models.Market))
+
+
+def currency_rows(body: bytes, observed_at: int, asked: str | None = None) -> Built:
+    """``/public/currencies``, or of the one currency that was ``asked`` for."""
+    kind = Only(asked, asked) if asked else _TEXT
+    layout = observed(
+        "currencies",
+        (
+            Column("currency", lambda row: code_of(row.code), kind),
+            column("name", "name", _TEXT),
+            column("precision", "precision", Whole()),
+            column("active", "is_enabled", Flag()),
+        ),
+        key="currency",
+        at=observed_at,
+    )
+    return read(layout, rows_of(b"[%b]" % body if asked else body, models.Currency))
+
+
+def order_books(body: bytes, native: str, symbol: str, observed_at: int) -> Built:
+    """``/public/depth`` of one market, which it may name or not."""
+    try:
+        found: models.Depth = _DEPTH.decode(body)
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not an order book ({error})") from None
+    if found.symbol not in (None, native):
+        raise ContractError(f"the book of {str(found.symbol)[:40]!r} in the answer for {native!r}")
+    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
+
+
+def _filled(row: models.Order) -> Any:
+    """An order of which nothing is filled says null."""
+    untouched = row.amount_filled is None and row.state in ("submitted", "canceled")
+    return "0" if untouched else row.amount_filled
+
+
+def _remaining(row: models.Order) -> Any:
+    """What may still be filled: of an order that has ended, nothing, whatever is left of it."""
+    over = isinstance(row.state, str) and _STATES.get(row.state) in ("closed", "canceled")
+    return "0" if over else row.amount_unfilled
+
+
+_ORDER_COLUMNS: Final = (
+    column("order_id", "id", _ID),
+    column("timestamp", "date", _TIME),
+    column("side", "type", Choice({word: side for word, (side, _) in _KINDS.items()})),
+    column("type", "type", Choice({word: kind for word, (_, kind) in _KINDS.items()})),
+    column("price", "price", _NUMBER),
+    column("amount", "amount", _NUMBER),
+    Column("remaining", _remaining, _NUMBER),
+    column("status", "state", Choice(_STATES)),
+    Column("filled", _filled, _NUMBER, required=False),
+    _optional("cost", Cost(), "value_filled"),
+    _optional("average", _NUMBER, "price_avg"),
+    _optional("closed_at", _TIME, "done_at"),
+)
+_ORDER_FIELDS: Final = (b"id", b"date", b"type", b"symbol", b"price", b"amount", b"state")
+
+_ACCOUNT_ORDERS: Final = Layout(
+    "account_orders",
+    (
+        *_ORDER_COLUMNS,
+        column("symbol", "symbol", Canonical(symbol_of)),
+        _optional("fee_amount", _SIGNED, "fee_filled"),
+    ),
+    key=("order_id", "symbol"),
+    position="order_id",
+    fields=_ORDER_FIELDS,
+)
+
+
+def public_orders(body: bytes, native: str, symbol: str) -> Built:
+    """``/public/orders`` of one market. A row of another market is a ``ContractError``."""
+    layout = Layout(
+        "public_orders",
+        (*_ORDER_COLUMNS, column("symbol", "symbol", Only(native, symbol))),
+        key=("order_id",),
+        position="order_id",
+        fields=_ORDER_FIELDS,
+    )
+    return read(layout, rows_of(body, models.Order))
+
+
+def account_orders(body: bytes) -> Built:
+    """``/private/orders`` of all markets."""
+    return read(_ACCOUNT_ORDERS, rows_of(body, models.Order))
+
+
+_ALL: Final = "*"
+
+
+class _Top(msgspec.Struct):
+    pair_fee_rates: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+_TOP: Final = decoder(_Top)
+_RATES: Final = decoder(models.Fees)
+
+
+def balances(body: bytes, observed_at: int) -> Built:
+    """``/private/balance``: every currency of the account."""
+    layout = observed(
+        "balances",
+        (
+            Column("currency", lambda row: code_of(row.symbol), Text()),
+            column("available", "available", _SIGNED),
+            column("reserved", "reserved", _SIGNED, required=False),
+        ),
+        key="currency",
+        at=observed_at,
+    )
+    return read(layout, rows_of(body, models.Balance))
+
+
+def trading_fees(body: bytes, observed_at: int) -> Built:
+    """``/private/trading-fees``: the account's rates as symbol ``*``, and those of single pairs."""
+    try:
+        top = _TOP.decode(body)
+        texts = [RowText(body.decode(), body.decode(), _ALL)]
+        if bytes(top.pair_fee_rates) != b"null":
+            pairs = elements(bytes(top.pair_fee_rates))
+            texts += [RowText(pair, pair) for pair in pairs]
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ContractError(f"not the account's fee rates ({error})") from None
+    if b'_fee_rate"' not in body:
+        raise ContractError("no fee rate in the answer")
+    layout = observed(
+        "trading_fees",
+        (
+            column("symbol", "symbol", Canonical(symbol_of)),
+            Column("buy_fee_rate", _buy, _SIGNED),
+            Column("sell_fee_rate", _sell, _SIGNED),
+        ),
+        key="symbol",
+        at=observed_at,
+    )
+    try:
+        rows: list[models.Fees] | None = [_one(text) for text in texts]
+    except msgspec.DecodeError:
+        rows = None
+    return read(layout, Source(body, rows, lambda: texts, _one))
+
+
+def _one(text: RowText) -> models.Fees:
+    row: models.Fees = _RATES.decode(text.value)
+    if text.key:
+        row.symbol = text.key
+    return row
+
+
+# The text explains the account's `taker_fee_rate` as "fee rate for sell orders" and its
+# `maker_fee_rate` as that for buy orders, and those of a pair the other way round. It is taken at
+# its word; the example's keys need no explanation and come first.
+def _buy(row: models.Fees) -> Any:
+    if row.buy_fee_rate is not None:
+        return row.buy_fee_rate
+    return row.maker_fee_rate if row.symbol == _ALL else row.taker_fee_rate
+
+
+def _sell(row: models.Fees) -> Any:
+    if row.sell_fee_rate is not None:
+        return row.sell_fee_rate
+    return row.taker_fee_rate if row.symbol == _ALL else row.maker_fee_rate

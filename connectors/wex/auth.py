@@ -6,29 +6,28 @@ for the life of the key: epoch seconds fit, milliseconds do not.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
-from urllib.parse import urlencode
 
 from connectors.base import Credentials
+from connectors.http import Request
 
 MAX_NONCE: Final = 4_294_967_294
 
 
-def body(method: str, nonce: int, parameters: Mapping[str, str]) -> str:
-    """The urlencoded body of one call."""
-    return urlencode({"method": method, "nonce": str(nonce), **parameters})
-
-
-def signature(secret: str, body_: str) -> str:
+def signature(secret: str, body: str) -> str:
     """``Sign`` of one call."""
-    return hmac.new(secret.encode(), body_.encode(), hashlib.sha512).hexdigest()
+    return hmac.new(secret.encode(), body.encode(), hashlib.sha512).hexdigest()
 
 
-def headers(credentials: Credentials, body_: str) -> dict[str, str]:
-    """The headers of a signed POST."""
-    return {
+def sign(request: Request, credentials: Credentials, nonce: int) -> Request:
+    """``request`` (its form holds ``method``) as it is sent: a signed POST."""
+    body = f"{request.form}&nonce={nonce}"
+    sign_ = signature(credentials.secret, body)
+    headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Key": credentials.key,
-        "Sign": signature(credentials.secret, body_),
+        "Sign": sign_,
     }
+    secrets = (credentials.key, credentials.secret, sign_, str(nonce))
+    return replace(request, content=body.encode(), headers=headers, secrets=secrets)

@@ -1,24 +1,84 @@
-"""WEX's answers as canonical columns. Pure functions of the body.
+"""WEX's answers as canonical columns. Pure functions of the body, or of what a call returned.
 
 Whatever has not the documented shape raises ``ContractError``; a row that cannot be stored is
-returned as rejected. Siblings of this dialect write numbers as text and ``[]`` for an empty object:
-both are read.
+returned as rejected. Rows of most answers are members of an object. Siblings of this dialect write
+numbers as text and ``[]`` for an empty object: both are read.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
-from connectors.columns import Choice, Id, Number, Text, Time
+from connectors import exact
+from connectors.base import Page
+from connectors.books import book, together
+from connectors.columns import (
+    Canonical,
+    Choice,
+    Flag,
+    Id,
+    Number,
+    Percent,
+    Text,
+    Time,
+    Whole,
+    code_of,
+)
 from connectors.errors import ContractError
-from connectors.exact import Odd
-from connectors.jsontext import decoder, elements
-from connectors.rows import Built, Column, Layout, RowText, Source, column, read
-from connectors.symbols import Canonical, code_of
+from connectors.exact import InvalidValue
+from connectors.jsontext import Member, decoder, elements, members
+from connectors.rows import Built, Column, Layout, RowText, Source, column, observed, read
 from connectors.wex import models
-from connectors.wex.source import is_empty, keyed, members_of
-from connectors.wex.urls import symbol_of
+
+
+def symbol_of(native: str) -> str:
+    """``btc_usd`` as Tidemark writes it: ``BTC-USD``."""
+    return native.upper().replace("_", "-")
+
+
+def is_empty(body: bytes) -> bool:
+    """Whether there is nothing in it: ``{}``, or ``[]``, which siblings send for it."""
+    return len(body) < 100 and b"".join(body.split()) in (b"{}", b"[]")
+
+
+def keyed(body: bytes, model: Any, key: str) -> Source:
+    """Rows that are members of an object, their key set as the attribute ``key``."""
+
+    def with_key(text: RowText) -> Any:
+        row = decoder(model).decode(text.value)
+        setattr(row, key, text.key)
+        return row
+
+    def texts() -> list[RowText]:
+        return [RowText(m.whole, m.value, m.key) for m in members_of(body)]
+
+    return Source(body, _decoded(body, model, key), texts, with_key)
+
+
+def _decoded(body: bytes, model: Any, key: str) -> list[Any] | None:
+    if is_empty(body):
+        return []
+    try:
+        by_key = decoder(dict[str, model]).decode(body)
+    except msgspec.ValidationError:
+        return None
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not JSON ({error})") from None
+    for name, row in by_key.items():
+        setattr(row, key, name)
+    return list(by_key.values())
+
+
+def members_of(body: bytes) -> Sequence[Member]:
+    """The members of an object in order. Raises ``ContractError`` where it is none."""
+    try:
+        return members(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"the rows are not an object keyed by name ({error})") from None
+
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
 _TAKER_SIDES: Final = {"bid": "buy", "ask": "sell"}
@@ -55,7 +115,7 @@ _TICKER_COLUMNS: Final = (
 
 def _is_own(row: models.AccountTrade) -> bool:
     if str(row.is_your_order) not in ("0", "1", "True", "False"):
-        raise Odd(f"is unknown: is_your_order is {row.is_your_order!r}")
+        raise InvalidValue(f"is unknown: is_your_order is {row.is_your_order!r}")
     return str(row.is_your_order) in ("1", "True")
 
 
@@ -81,7 +141,7 @@ _ACCOUNT_TRADES: Final = Layout(
         Column("taker_or_maker", _role, _TEXT),
     ),
     key=("trade_id", "symbol"),
-    cursor="trade_id",
+    position="trade_id",
     fields=(b"pair", b"rate", b"amount", b"timestamp"),
 )
 
@@ -99,7 +159,7 @@ _TRANSACTIONS: Final = Layout(
         Column("description", lambda row: "" if row.desc is None else row.desc, _TEXT),
     ),
     key=("transaction_id",),
-    cursor="transaction_id",
+    position="transaction_id",
     fields=(b"currency", b"amount", b"timestamp"),
 )
 
@@ -128,7 +188,7 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
         "trades",
         _TRADE_COLUMNS,
         key=("trade_id",),
-        cursor="trade_id",
+        position="trade_id",
         fields=(b"tid", b"type", b"price", b"amount", b"timestamp"),
         constants={"symbol": symbol},
     )
@@ -157,7 +217,8 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
                 raise ContractError(f"the trades are not a list ({error})") from None
         return found
 
-    return read(layout, Source(body, rows, texts, lambda text: _TRADE.decode(text.value)))
+    source = Source(body, rows, texts, lambda text: _TRADE.decode(text.value), ordered=True)
+    return read(layout, source)
 
 
 def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
@@ -168,13 +229,12 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
     for member in () if is_empty(body) else members_of(body):
         if member.key not in asked:
             raise ContractError(f"{member.key[:40]!r} was not asked for")
-    layout = Layout(
+    layout = observed(
         "tickers",
         (*_TICKER_COLUMNS, column("symbol", "symbol", Choice(asked))),
-        key=("symbol",),
-        cursor="observed_at",
+        key="symbol",
+        at=observed_at,
         fields=(b"updated",),
-        constants={"observed_at": observed_at},
     )
     return read(layout, keyed(body, models.Ticker, "symbol"))
 
@@ -187,3 +247,186 @@ def account_trades(body: bytes) -> Built:
 def account_transactions(body: bytes) -> Built:
     """What ``TransHistory`` returns, keyed by id."""
     return read(_TRANSACTIONS, keyed(body, models.Transaction, "id"))
+
+
+class _Info(msgspec.Struct):
+    pairs: msgspec.Raw
+
+
+_INFO: Final = decoder(_Info)
+_DEPTH: Final = decoder(models.Depth)
+
+
+def _currency(row: models.Market, end: int) -> str:
+    base, separator, quote = str(row.symbol).upper().partition("_")
+    if not (base and separator and quote):
+        raise InvalidValue(f"is unknown: the pair is {row.symbol!r}")
+    return quote if end else base
+
+
+def _active(row: models.Market) -> bool:
+    """One that says nothing of it is not hidden."""
+    return row.hidden is None or str(row.hidden).lower() in ("0", "false")
+
+
+_MARKETS: Final = (
+    column("symbol", "symbol", Canonical(symbol_of)),
+    column("native_symbol", "symbol", Text()),
+    Column("base", lambda row: _currency(row, 0), Text()),
+    Column("quote", lambda row: _currency(row, 1), Text()),
+    column("price_precision", "decimal_places", Whole(), required=False),
+    column("min_amount", "min_amount", _NUMBER, required=False),
+    column("min_price", "min_price", _NUMBER, required=False),
+    column("max_price", "max_price", _NUMBER, required=False),
+    column("fee_rate", "fee", Percent(signed=True), required=False),
+    Column("active", _active, Flag()),
+)
+
+
+def market_rows(body: bytes, observed_at: int) -> Built:
+    """``/api/3/info``: every pair of the list; a disabled one is not in it, a hidden one is."""
+    try:
+        pairs = bytes(_INFO.decode(body).pairs)
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not a list of pairs ({error})") from None
+    layout = observed(
+        "markets",
+        _MARKETS,
+        key="symbol",
+        at=observed_at,
+    )
+    return read(layout, keyed(pairs, models.Market, "symbol"))
+
+
+def order_books(body: bytes, asked: Mapping[str, str], observed_at: int) -> Page:
+    """``/api/3/depth``; ``asked``: canonical symbol by native one.
+
+    A pair that was not asked for, or stands twice, is a ``ContractError``.
+    """
+    pages: dict[str, Page] = {}
+    for member in () if is_empty(body) else members_of(body):
+        if member.key not in asked or member.key in pages:
+            raise ContractError(f"{member.key[:40]!r} was not asked for, or came twice")
+        try:
+            found = _DEPTH.decode(member.value)
+        except msgspec.DecodeError as error:
+            raise ContractError(f"not an order book ({error})") from None
+        built = book(bytes(found.asks), bytes(found.bids), asked[member.key], observed_at)
+        pages[member.key] = built.page()
+    return together(list(pages.values()))
+
+
+_OPEN, _DONE, _CANCELED, _PARTLY = "0", "1", "2", "3"
+_ORDER_STATES: Final = {_OPEN: "open", _DONE: "closed", _CANCELED: "canceled", _PARTLY: "canceled"}
+_ACCOUNT: Final = decoder(models.Account)
+_ADDRESS: Final = decoder(models.Address)
+_VALUE: Final = decoder(Any)
+
+
+def _remaining(row: models.Order) -> Any:
+    """What may still be filled: of an order that has ended, nothing, whatever is left of it."""
+    return "0" if str(row.status) in (_DONE, _CANCELED, _PARTLY) else row.amount
+
+
+def _filled(row: models.Order) -> str | None:
+    """The start amount less what is left; null where that contradicts the status."""
+    start = exact.number(row.start_amount)
+    if str(row.status) == _DONE:
+        return format(start, "f")
+    if str(row.status) == _CANCELED:
+        return "0"
+    filled = start - exact.number(row.amount)
+    contradicts = filled < 0 or (str(row.status) == _PARTLY and not 0 < filled < start)
+    return None if contradicts else format(filled, "f")
+
+
+_ORDERS: Final = Layout(
+    "account_orders",
+    (
+        column("order_id", "id", Id()),
+        column("symbol", "pair", Canonical(symbol_of)),
+        column("timestamp", "timestamp_created", Time()),
+        column("side", "type", Choice({"buy": "buy", "sell": "sell"})),
+        column("price", "rate", Number()),
+        column("amount", "start_amount", Number()),
+        Column("remaining", _remaining, Number()),
+        column("status", "status", Choice(_ORDER_STATES)),
+        Column("filled", _filled, Number(), required=False),
+    ),
+    key=("order_id",),
+    position="order_id",
+    # No call tells a market order from a limit order; both rest with a price.
+    constants={"type": "limit"},
+)
+
+
+def order(body: bytes) -> Built:
+    """What ``OrderInfo`` returns: one order, keyed by its id."""
+    return read(_ORDERS, keyed(body, models.Order, "id"))
+
+
+def open_orders(body: bytes) -> Mapping[int, Decimal | None]:
+    """What ``ActiveOrders`` returns: what remains of each order by id (``None``: unreadable)."""
+    found: dict[int, Decimal | None] = {}
+    for member in () if is_empty(body) else members_of(body):
+        try:
+            found[exact.identity(member.key)] = _left(member.value)
+        except InvalidValue as error:
+            raise ContractError(f"an open order whose id {error}") from None
+    return found
+
+
+def _left(text: str) -> Decimal | None:
+    try:
+        row = msgspec.convert(_VALUE.decode(text), dict[str, Any])
+        return exact.price(row.get("amount"))
+    except (InvalidValue, msgspec.DecodeError):
+        return None
+
+
+def balances(body: bytes, observed_at: int) -> Page:
+    """What ``getInfo`` returns: what is available of every currency, and the key's rights."""
+    try:
+        account = _ACCOUNT.decode(body)
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not the account's information ({error})") from None
+    funds = bytes(account.funds)
+    texts = [
+        RowText(m.whole, m.value, m.key) for m in (() if is_empty(funds) else members_of(funds))
+    ]
+
+    def one(text: RowText) -> tuple[str, Any]:
+        return (text.key or "").upper(), _VALUE.decode(text.value)
+
+    layout = observed(
+        "balances",
+        (
+            Column("currency", lambda row: row[0], Text()),
+            Column("available", lambda row: row[1], Number(signed=True)),
+        ),
+        key="currency",
+        at=observed_at,
+    )
+    rows = [one(text) for text in texts]
+    built = read(layout, Source(body, rows, lambda: texts, one))
+    return replace(built.page(), rights=rights(account.rights))
+
+
+def rights(of_key: Any) -> tuple[str, ...] | None:
+    """The names of the rights that the key has; ``None`` where they are not reported."""
+    if not isinstance(of_key, dict):
+        return None
+    return tuple(
+        sorted(str(name) for name, on in of_key.items() if str(on).lower() in ("1", "true"))
+    )
+
+
+def address(body: bytes) -> str:
+    """What ``CoinDepositAddress`` returns."""
+    try:
+        found = _ADDRESS.decode(body).address
+    except msgspec.DecodeError as error:
+        raise ContractError(f"not an address ({error})") from None
+    if not isinstance(found, str) or not found.strip():
+        raise ContractError("no address in the answer")
+    return found.strip()

@@ -1,49 +1,83 @@
-"""What WEX's error texts mean. The dialect answers everything with status 200 and a sentence."""
+"""What WEX's error texts mean. The dialect answers everything with status 200 and a sentence.
+
+Only documented sentences have a meaning. Any other is a fault of the moment (``RefusedError``):
+"The exchange is under maintenance, try again" says nothing about a row.
+"""
 
 import re
 from typing import Final
 
 from connectors.errors import (
+    AuthError,
+    ContractError,
     ExchangeError,
     NotOfferedError,
     RateLimitedError,
+    RefusedError,
     RequestError,
     TransientError,
+    UnknownRowError,
 )
-from connectors.http import Http, Reply
+from connectors.http import Response
+from connectors.wex import parse
 
-_NOTHING: Final = re.compile(r"no (trades|orders|transactions)\b", re.IGNORECASE)
+MEANINGS: Final[tuple[tuple[str, type[ExchangeError]], ...]] = (
+    (r"api key not specified|invalid api key|invalid sign\b.*", AuthError),
+    (r"invalid nonce.*|api key dont have \w+ permission", AuthError),
+    (r"requests too often", RateLimitedError),
+    (r"not available|external service unavailable", TransientError),
+    (r"invalid method", NotOfferedError),
+    (r"(invalid|duplicated) pair name\b.*|empty pair list", RequestError),
+    (r"invalid order", UnknownRowError),
+)
+_NOTHING: Final = r"no (trades|orders|transactions)"
 _KEY_NONCE: Final = re.compile(r"on key:\s*'?(\d{1,20})")
-_AUTH: Final = ("api key", "invalid sign", "nonce", "permission")
-_BUSY: Final = ("not available", "external service unavailable")
+_MAY_EXPLAIN: Final = (200, 400, 401, 403, 404)
 
 
-def is_nothing(error: str) -> bool:
-    """Whether the "error" only says that there are no rows."""
-    return _NOTHING.match(error.strip()) is not None
+def refusal(response: Response) -> type[ExchangeError] | None:
+    """The error that an answer's text stands for; None where it is no refusal."""
+    text = _text(response)
+    if text is None or (response.request.private and _is(_NOTHING, text)):
+        return None
+    return next((error for pattern, error in MEANINGS if _is(pattern, text)), RefusedError)
 
 
-def is_nonce(error: str) -> bool:
-    """Whether the nonce was refused."""
-    return "nonce" in error.lower()
+def content(response: Response) -> bytes:
+    """The rows of an answer, ``{}`` where there are none. Raises ``ContractError``."""
+    if not response.request.private:
+        return response.body
+    answer = parse.envelope(response.body)
+    if parse.succeeded(answer):
+        return bytes(answer.result)
+    if isinstance(answer.error, str) and _is(_NOTHING, answer.error):
+        return b"{}"
+    raise ContractError("neither a result nor an error")
 
 
-def key_nonce(error: str) -> int | None:
-    """The highest nonce the exchange has seen of this key, where it says so."""
-    found = _KEY_NONCE.search(error)
-    return int(found[1]) if found else None
+def nonce_after(response: Response, sent: int) -> int | None:
+    """The nonce to try next where ``sent`` was refused: above the key's, where it is named."""
+    text = _text(response) or ""
+    if "nonce" not in text.lower():
+        return None
+    named = _KEY_NONCE.search(text)
+    return (int(named[1]) if named else sent) + 1
 
 
-def meaning(error: str, reply: Reply, http: Http) -> ExchangeError:
-    """The error that ``error`` stands for. Its text is shown as the reply's, redacted."""
-    said = error.lower()
-    at = f"{http.exchange}: {reply.call.label}"
-    if any(word in said for word in _AUTH):
-        return http.refused(reply, reply.said())
-    if "too often" in said:
-        return RateLimitedError(f"{at}: {reply.said()}", reply.retry_after)
-    if any(word in said for word in _BUSY):
-        return TransientError(f"{at}: {reply.said()}", reply.retry_after)
-    if "invalid method" in said:
-        return NotOfferedError(f"{at}: this server does not have that call ({reply.said()})")
-    return RequestError(f"{at}: {reply.said()}")
+def _text(response: Response) -> str | None:
+    """The error text of an answer; empty where it gives no reason, None where it is no refusal."""
+    private = response.request.private
+    if response.status not in _MAY_EXPLAIN or not (private or b'"error"' in response.body):
+        return None
+    try:
+        answer = parse.envelope(response.body)
+    except ContractError:
+        return None
+    refused = answer.error is not None or (private and answer.success is not None)
+    if parse.succeeded(answer) or not refused:
+        return None
+    return answer.error if isinstance(answer.error, str) else ""
+
+
+def _is(pattern: str, text: str) -> bool:
+    return re.fullmatch(rf"({pattern})[.!]?", text.strip(), re.IGNORECASE) is not None

@@ -11,7 +11,7 @@ import pytest
 
 import connectors
 import sandbox
-from connectors import Connection, Connector, Credentials, Cursor, Page, Stream, Window
+from connectors import Connection, Connector, Credentials, Cursor, Page, StreamId, Window
 from connectors.local import LocalNonces, NoLimits
 from sandbox import Fault, Served
 from schemas import DATASETS
@@ -19,8 +19,6 @@ from schemas import DATASETS
 EPOCH = "2026-01-10T00:00:00"
 NOW = "2026-01-10T20:00:00"
 CLOCK = 1_768_000_000.25
-OWN_ORDER: dict[str, int] = {}
-"""An order of the account whose key opens WEX: ``id``."""
 HEALING = [
     Fault("status", status=429, retry_after=3),
     Fault("status", status=429),
@@ -37,7 +35,7 @@ HEALING = [
 
 Asked: TypeAlias = tuple[str, str]
 """An exchange and a dataset."""
-Reply: TypeAlias = bytes | tuple[int, dict[str, str], bytes]
+Response: TypeAlias = bytes | tuple[int, dict[str, str], bytes]
 """A body (status 200), or status, headers and body."""
 
 
@@ -73,13 +71,36 @@ class World:
         self._opened.append(opened)
         return opened
 
+    def order_id(self, exchange: str) -> int:
+        """An order of the account whose key opens ``exchange``."""
+        return self.truth.accounts[sandbox.KEYS[exchange].owner].orders[0].id
+
+    def page(self, connector: Connector, dataset: str, window: Window | None = None) -> Page:
+        """One page of ``dataset``, whatever kind of call it takes."""
+        offer = connector.offers[dataset]
+        if offer.cursor is Cursor.SNAPSHOT:
+            return connector.snapshot(dataset, ["BTC-USD", "ETH-USD"][: offer.batch])
+        stream = StreamId(
+            connector.name,
+            dataset,
+            symbol=None if DATASETS[dataset].is_account else "BTC-USD",
+            account="main" if DATASETS[dataset].is_account else None,
+            timeframe="5m" if dataset == "candles" else None,
+        )
+        if offer.cursor is Cursor.LOOKUP:
+            return connector.lookup(stream, self.order_id(connector.name))
+        if offer.cursor is Cursor.PAGES:
+            return connector.page(stream, None)
+        unit = offer.units[0] if offer.units else None
+        return connector.fetch(stream, window or Window(limit=offer.max_rows, unit=unit))
+
     def reset(self) -> None:
         for opened in self._opened:
             opened.close()
         self._opened.clear()
         self.waits.clear()
         self.server.faults.clear()
-        self.server.laws.__dict__.update(sandbox.Laws().__dict__)
+        self.server.switch()
         self.server.log.clear()
 
 
@@ -92,7 +113,6 @@ def _running() -> Iterator[World]:
             # A key's nonces outlive a test; those of this module begin where the clock stands.
             world._nonces[exchange] = LocalNonces()
         world.truth.now()
-        OWN_ORDER["id"] = world.truth.accounts[sandbox.KEYS["wex"].account].orders[0].id
         yield world
 
 
@@ -112,25 +132,6 @@ def fault_name(fault: Fault) -> str:
     return f"{fault.kind}-{fault.status}-{fault.retry_after}"
 
 
-def ask(connector: Connector, dataset: str, window: Window | None = None) -> Page:
-    """One page of ``dataset``, whatever kind of call it takes."""
-    offer = connector.offers[dataset]
-    if offer.cursor is Cursor.SNAPSHOT:
-        return connector.snapshot(dataset, ["BTC-USD", "ETH-USD"][: offer.batch])
-    if offer.cursor is Cursor.LOOKUP:
-        return connector.lookup(Stream(dataset, account="main"), OWN_ORDER["id"])
-    if DATASETS[dataset].is_account:
-        stream = Stream(dataset, account="main")
-    elif dataset == "candles":
-        stream = Stream(dataset, "BTC-USD", timeframe="5m")
-    else:
-        stream = Stream(dataset, "BTC-USD")
-    if offer.cursor is Cursor.PAGES:
-        return connector.page(stream, None)
-    unit = offer.units[0] if offer.units else None
-    return connector.fetch(stream, window or Window(limit=offer.max_rows, unit=unit))
-
-
 def asked_datasets() -> list[Asked]:
     """Every exchange with every dataset that it answers for itself."""
     pairs = itertools.chain.from_iterable(
@@ -146,8 +147,8 @@ def asked(request: pytest.FixtureRequest) -> Asked:
 
 
 @pytest.fixture
-def page_of() -> PageOf:
-    return ask
+def page_of(world: World) -> PageOf:
+    return world.page
 
 
 class Received:
@@ -161,13 +162,13 @@ class Received:
 
 
 class Scripted:
-    """A server that says what it was told to say, answer by answer, and keeps what it was asked."""
+    """A server that gives the answers set, one by one, and keeps what it was asked."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
         self.waits: list[float] = []
         self._opened: list[Connector] = []
-        self._answers: list[Reply] = []
+        self._answers: list[Response] = []
         scripted = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -195,7 +196,7 @@ class Scripted:
         self._thread.start()
         self.base_url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def answers(self, *answers: Reply) -> None:
+    def answers(self, *answers: Response) -> None:
         self.requests.clear()
         self.waits.clear()
         self._answers[:] = answers

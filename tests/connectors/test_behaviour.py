@@ -24,8 +24,9 @@ from connectors import (
 )
 from sandbox import Fault
 from sandbox.faults import Kind
-from sandbox.laws import NumberStyle
+from sandbox.jsontext import NumberStyle
 from schemas import DATASETS
+from tests.connectors.cases import case
 from tests.connectors.conftest import HEALING, Asked, PageOf, World, asked_datasets, fault_name
 
 
@@ -39,8 +40,8 @@ def test_pages_have_the_declared_schema(world: World, asked: Asked, page_of: Pag
     assert page.table.schema.equals(DATASETS[dataset].connector_schema, check_metadata=True)
     assert page.table.num_rows > 0
     assert page.rejected == ()
-    assert page.cursor.type == pa.int64()
-    assert len(page.cursor) == page.table.num_rows and page.cursor.null_count == 0
+    assert page.positions.type == pa.int64()
+    assert len(page.positions) == page.table.num_rows and page.positions.null_count == 0
     assert page.server_time == world.truth.now() // 1000 * 1_000_000
     for column, field in zip(page.table.columns, page.table.schema, strict=True):
         assert field.nullable or column.null_count == 0, field.name
@@ -55,9 +56,9 @@ def test_trades_are_the_tape_exactly(world: World, exchange: str, page_of: PageO
         assert row["symbol"] == "BTC-USD"
         assert (row["side"], row["price"]) == (trade.side, Decimal(trade.price))
         assert row["amount"] == Decimal(trade.amount)
-        # WEX tells whole seconds.
+        # WEX gives whole seconds.
         assert 0 <= trade.timestamp - int(row["timestamp"].timestamp() * 1000) < 1000
-    assert page.cursor.to_pylist() == [int(i) for i in page.table["trade_id"].to_pylist()]
+    assert page.positions.to_pylist() == [int(i) for i in page.table["trade_id"].to_pylist()]
 
 
 def test_markets_are_canonical_and_asked_once(world: World, exchange: str) -> None:
@@ -86,7 +87,9 @@ def test_a_passing_fault_is_healed(
 
 
 @pytest.mark.parametrize("fault", HEALING, ids=fault_name)
-def test_a_lasting_fault_is_told(world: World, asked: Asked, page_of: PageOf, fault: Fault) -> None:
+def test_a_lasting_fault_is_reported(
+    world: World, asked: Asked, page_of: PageOf, fault: Fault
+) -> None:
     exchange, dataset = asked
     connector = world.open(exchange, retries=3)
     world.server.faults.add(dataclasses.replace(fault, times=None))
@@ -159,7 +162,7 @@ def test_a_malformed_row_is_rejected_alone(world: World, asked: Asked, page_of: 
     (rejected,) = page.rejected
     assert "n/a" in rejected.payload and "n/a" in rejected.reason
     assert page.received == whole.received
-    assert set(whole.cursor.to_pylist()) - set(page.cursor.to_pylist()) == {rejected.cursor}
+    assert set(whole.positions.to_pylist()) - set(page.positions.to_pylist()) == {rejected.position}
     # What is left is what came before, to the last digit.
     assert len(set(rows(whole.table)) - set(rows(page.table))) == 1
 
@@ -185,9 +188,7 @@ def test_numbers_are_the_same_however_they_are_written(
     exchange, dataset = asked
     connector = world.open(exchange)
     usual = page_of(connector, dataset)
-    world.server.laws.numbers = world.server.laws.wex_numbers = style
-    world.server.laws.dates = world.server.laws.private_dates = "s"
-    world.server.laws.extra_fields = True
+    world.server.switch(**case(exchange).numbers(style), extra_fields=True)
     other = page_of(connector, dataset)
     assert other.rejected == ()
     drop = ["observed_at"] if "observed_at" in usual.table.column_names else []
@@ -196,14 +197,14 @@ def test_numbers_are_the_same_however_they_are_written(
 
 def test_compressed_answers_are_read(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
-    world.server.laws.gzip = True
+    world.server.paging.gzip = True
     assert page_of(world.open(exchange), dataset).table.num_rows > 0
 
 
 def test_an_empty_window_is_an_empty_page(world: World, exchange: str, page_of: PageOf) -> None:
     connector = world.open(exchange)
-    for empty in ("error", "object", "array"):
-        world.server.laws.wex_empty = empty
+    for switches in case(exchange).empties:
+        world.server.switch(**switches)
         for dataset, offer in connector.offers.items():
             if offer.cursor is Cursor.ID:
                 page = page_of(connector, dataset, Window(lower=2**50))
@@ -215,12 +216,20 @@ def test_a_window_is_sent_as_given(world: World, exchange: str, page_of: PageOf)
     connector = world.open(exchange)
     for dataset, offer in connector.offers.items():
         if offer.cursor is Cursor.ID:
-            newest = sorted(page_of(connector, dataset).cursor.to_pylist())
+            newest = sorted(page_of(connector, dataset).positions.to_pylist())
             lower, upper = newest[-20], newest[-10]
             page = page_of(connector, dataset, Window(lower, upper, limit=1000))
-            assert sorted(page.cursor.to_pylist()) == newest[-20:-9]
+            assert sorted(page.positions.to_pylist()) == newest[-20:-9]
             page = page_of(connector, dataset, Window(lower, upper, limit=5))
             assert page.table.num_rows == 5
+
+
+def test_no_bound_below_zero_is_sent(world: World, exchange: str, page_of: PageOf) -> None:
+    connector = world.open(exchange)
+    for dataset, offer in connector.offers.items():
+        if offer.cursor in (Cursor.ID, Cursor.TIME):
+            page_of(connector, dataset, Window(lower=-1, upper=2**50, unit="ms"))
+            assert not any(v.startswith("-") for v in world.server.log.entries[-1].params.values())
 
 
 def test_threads_share_a_connector_and_its_nonces(

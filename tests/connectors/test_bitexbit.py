@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from connectors import ContractError, Market, NotOfferedError, RequestError, Stream, Window
+from connectors import ContractError, Market, NotOfferedError, RequestError, StreamId, Window
 from connectors.bitexbit import parse
 from tests.connectors.conftest import Scripted
 
@@ -49,7 +49,7 @@ def test_a_candle_is_final_when_its_interval_has_ended(
         page = parse.candles(body(rows), "BTC-USD", "1d", clock).page()
         table = page.table.sort_by("timestamp")
         assert table["is_final"].to_pylist() == final
-        assert sorted(page.cursor.to_pylist()) == [1477958400 * 10**6, 1478044800 * 10**6]
+        assert sorted(page.positions.to_pylist()) == [1477958400 * 10**6, 1478044800 * 10**6]
         assert table["high"].to_pylist() == [Decimal("720.2"), Decimal("717.5")]
         assert table["low"].to_pylist() == [Decimal("715"), Decimal("712")]
         assert table["timeframe"].to_pylist() == ["1d", "1d"]
@@ -60,7 +60,7 @@ def test_a_candle_may_be_longer_but_not_shorter() -> None:
     page = parse.candles(body(rows), "BTC-USD", "1d", None).page()
     assert page.table.num_rows == 1
     assert page.rejected[0].reason == "volume is missing"
-    assert page.rejected[0].cursor == 1478044800 * 10**6
+    assert page.rejected[0].position == 1478044800 * 10**6
     assert parse.candles(b"[]", "BTC-USD", "1d", None).page().table.num_rows == 0
 
 
@@ -70,17 +70,17 @@ def test_candles_are_asked_for_in_the_exchanges_words(server: Scripted) -> None:
     connector = server.open("bitexbit")
     for timeframe, native in names.items():
         server.answers(b"[]", b"[]")
-        stream = Stream("candles", "BTC-USD", timeframe=timeframe)
+        stream = StreamId("bitexbit", "candles", "BTC-USD", timeframe=timeframe)
         connector.fetch(stream, window)
         connector.fetch(stream, Window(1478044800_999_999, unit="ms"))
         first, second = (r.target for r in server.requests)
         assert first == (
             f"/api/v2/public/ohlcv?symbol=BTC_USD&timeframe={native}"
-            "&limit=1000&since=1478044800&until=1478044801"
+            "&limit=1000&since=1478044800&until=1478044802"
         )
         assert second.endswith("&limit=1000&since=1478044800999")
     with pytest.raises(RequestError, match="it has 5m, 15m"):
-        connector.fetch(Stream("candles", "BTC-USD", timeframe="2h"), Window())
+        connector.fetch(StreamId("bitexbit", "candles", "BTC-USD", timeframe="2h"), Window())
 
 
 def test_tickers(server: Scripted) -> None:
@@ -109,8 +109,8 @@ def test_tickers(server: Scripted) -> None:
     assert found["change_percent"] == Decimal("-1.5") and found["quote_volume"] == 0
     assert [found[n] for n in ("base_volume", "low", "average")] == [None] * 3
     # Our own clock, the same for all rows of a call.
-    assert page.cursor.to_pylist() == [1_768_000_000_250_000]
-    assert page.rejected[0].cursor == 1_768_000_000_250_000
+    assert page.positions.to_pylist() == [1_768_000_000_250_000]
+    assert page.rejected[0].position == 1_768_000_000_250_000
 
 
 def test_the_documents_fill() -> None:
@@ -167,7 +167,7 @@ def test_transfers_are_deposits_and_withdrawals_with_their_state(server: Scripte
         body({"count": 17, "next": None, "previous": link, "results": []}),
     )
     connector = server.open("bitexbit")
-    stream = Stream("account_transactions", account="main")
+    stream = StreamId("bitexbit", "account_transactions", account="main")
     page = connector.page(stream, None)
     assert [
         (r["transaction_id"], r["type"], r["status"], r["currency"], r["description"])
@@ -177,7 +177,7 @@ def test_transfers_are_deposits_and_withdrawals_with_their_state(server: Scripte
         ("7", "deposit", "pending", "BTC", "ab12"),
         ("8", "withdrawal", "failed", "BTC", ""),
     ]
-    assert page.cursor.to_pylist() == [1538474488284112] * 3
+    assert page.positions.to_pylist() == [1538474488284112] * 3
     assert [r.reason.split(" ")[0] for r in page.rejected] == [
         "transaction_id",
         "status",
@@ -197,7 +197,7 @@ def test_transfers_are_deposits_and_withdrawals_with_their_state(server: Scripte
 
 
 def test_a_server_without_transfers_does_not_offer_them(server: Scripted) -> None:
-    stream = Stream("account_transactions", account="main")
+    stream = StreamId("bitexbit", "account_transactions", account="main")
     server.answers((404, {}, b'{"detail":"Not found."}'))
     with pytest.raises(NotOfferedError, match="this server has no /api/v2/private/transfers"):
         server.open("bitexbit").page(stream, None)

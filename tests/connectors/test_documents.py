@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from connectors import ContractError, Page
-from connectors.bitexbit import parse_account as bitexbit_account
-from connectors.bitexbit import parse_market as bitexbit_market
-from connectors.wex import parse_account as wex_account
-from connectors.wex import parse_market as wex_market
+from connectors.bitexbit import parse as bitexbit
+from connectors.wex import parse as wex
 
 AT = 1_768_000_000_250_000
 
@@ -73,8 +71,8 @@ ORDER = {
 def test_states_of_orders(changes: dict[str, Any], expected: tuple[Any, ...]) -> None:
     row = {**ORDER, **changes}
     pages = [
-        bitexbit_market.public_orders(body([row]), "BTC_USD", "BTC-USD").page(),
-        bitexbit_market.account_orders(body([{**row, "fee_filled": "-0.1"}])).page(),
+        bitexbit.public_orders(body([row]), "BTC_USD", "BTC-USD").page(),
+        bitexbit.account_orders(body([{**row, "fee_filled": "-0.1"}])).page(),
     ]
     status, remaining, filled, cost, average, closed = expected
     for page in pages:
@@ -96,11 +94,11 @@ def test_odd_orders_are_refused_alone() -> None:
         {**ORDER, "id": 37, "amount_unfilled": None},
         "order",
     ]
-    page = bitexbit_market.account_orders(body([ORDER, *odd])).page()
-    assert page.cursor.to_pylist() == [34]
-    assert [r.cursor for r in page.rejected] == [35, 36, 37, None]
+    page = bitexbit.account_orders(body([ORDER, *odd])).page()
+    assert page.positions.to_pylist() == [34]
+    assert [r.position for r in page.rejected] == [35, 36, 37, None]
     with pytest.raises(ContractError, match="ETH_USD"):
-        bitexbit_market.public_orders(body([{**ORDER, "symbol": "ETH_USD"}]), "BTC_USD", "BTC-USD")
+        bitexbit.public_orders(body([{**ORDER, "symbol": "ETH_USD"}]), "BTC_USD", "BTC-USD")
 
 
 def levels(page: Page, side: str) -> list[tuple[int, str]]:
@@ -112,20 +110,20 @@ def test_the_documents_book_and_one_in_any_order() -> None:
         b'{"date": 1568905003.866091, "asks": [[1, 1], [2, 4]], "bids": [[1, 1], [2, 4]],'
         b' "sum_bids": 5, "sum_asks": 5}'
     )
-    page = bitexbit_market.order_books(text, "BTC_USD", "BTC-USD", AT).page()
+    page = bitexbit.order_books(text, "BTC_USD", "BTC-USD", AT).page()
     one, two = "1.000000000000", "2.000000000000"
     assert levels(page, "ask") == [(0, one), (1, two)]
     assert sorted(levels(page, "bid")) == [(0, two), (1, one)]
-    assert page.cursor.to_pylist() == [AT] * 4
+    assert page.positions.to_pylist() == [AT] * 4
     odd = b'{"asks": [["2e0", 1], ["n/a", 1], [1.5, "0.1"], 7], "bids": [], "symbol": "BTC_USD"}'
-    page = bitexbit_market.order_books(odd, "BTC_USD", "BTC-USD", AT).page()
+    page = bitexbit.order_books(odd, "BTC_USD", "BTC-USD", AT).page()
     assert sorted(levels(page, "ask")) == [(0, "1.500000000000"), (1, two)]
     assert [r.payload for r in page.rejected] == ['["n/a", 1]', "7"]
     for wrong in (b'{"asks": 1, "bids": []}', b'{"asks": []}', b"[]"):
         with pytest.raises(ContractError):
-            bitexbit_market.order_books(wrong, "BTC_USD", "BTC-USD", AT)
+            bitexbit.order_books(wrong, "BTC_USD", "BTC-USD", AT)
     with pytest.raises(ContractError, match="LTC_USD"):
-        bitexbit_market.order_books(
+        bitexbit.order_books(
             b'{"asks": [], "bids": [], "symbol": "LTC_USD"}', "BTC_USD", "BTC-USD", AT
         )
 
@@ -133,15 +131,15 @@ def test_the_documents_book_and_one_in_any_order() -> None:
 def test_books_of_several_pairs() -> None:
     asked = {"btc_usd": "BTC-USD", "ltc_usd": "LTC-USD"}
     text = b'{"btc_usd":{"asks":[[760.98,10]],"bids":[[758.5,1e-8]]},"ltc_usd":{}}'
-    page = wex_market.order_books(text, asked, AT, None)
+    page = wex.order_books(text, asked, AT)
     assert [(r["symbol"], r["side"], r["amount"]) for r in rows(page)] == [
         ("BTC-USD", "ask", Decimal(10)),
         ("BTC-USD", "bid", Decimal("0.00000001")),
     ]
-    assert wex_market.order_books(b"[]", asked, AT, None).received == 0
+    assert wex.order_books(b"[]", asked, AT).received == 0
     for wrong in (b'{"eth_usd":{}}', b'{"btc_usd":{},"btc_usd":{}}', b'{"btc_usd":[]}'):
         with pytest.raises(ContractError):
-            wex_market.order_books(wrong, asked, AT, None)
+            wex.order_books(wrong, asked, AT)
 
 
 def test_the_documents_pairs_and_info() -> None:
@@ -156,18 +154,18 @@ def test_the_documents_pairs_and_info() -> None:
         "max_amount": "100000000",
         "is_enabled": False,
     }
-    (found,) = rows(bitexbit_market.market_rows(body([pair]), AT).page())
+    (found,) = rows(bitexbit.market_rows(body([pair]), AT).page())
     assert (found["price_precision"], found["amount_precision"]) == (3, 6)
     assert (found["min_amount"], found["min_value"]) == (Decimal("0.00001"), None)
     assert found["native_symbol"] == "BTC_USD" and found["active"] is False
     with pytest.raises(ContractError):
-        bitexbit_market.market_rows(body(pair), AT, ("LTC_USD", "LTC-USD"))
+        bitexbit.market_rows(body(pair), AT, ("LTC_USD", "LTC-USD"))
     info = (
         b'{"server_time":1370814956,"pairs":{"btc_usd":{"decimal_places":3,"min_price":0.1,'
         b'"max_price":400,"min_amount":0.01,"hidden":0,"fee":0.2},"x_y":{"hidden":1,"fee":"2e-1"},'
         b'"nonsense":{}}}'
     )
-    page = wex_market.market_rows(info, AT).page()
+    page = wex.market_rows(info, AT).page()
     first, second = rows(page)
     assert first["fee_rate"] == second["fee_rate"] == Decimal("0.002")
     assert (first["price_precision"], first["amount_precision"]) == (3, None)
@@ -178,7 +176,7 @@ def test_the_documents_pairs_and_info() -> None:
 
 def test_fee_rates_by_side_and_by_role_as_the_text_explains_them() -> None:
     def rates(answer: dict[str, Any]) -> list[tuple[str, str, str]]:
-        page = bitexbit_account.trading_fees(body(answer), AT).page()
+        page = bitexbit.trading_fees(body(answer), AT).page()
         assert page.rejected == ()
         return [
             (r["symbol"], f"{r['buy_fee_rate']:.3f}", f"{r['sell_fee_rate']:.3f}")
@@ -195,7 +193,7 @@ def test_fee_rates_by_side_and_by_role_as_the_text_explains_them() -> None:
     assert rates({**sides, "pair_fee_rates": None}) == expected[:1]
     assert rates(sides) == expected[:1]
     odd = {**sides, "pair_fee_rates": [{"symbol": "X_Y", "buy_fee_rate": "1"}, 7]}
-    assert len(bitexbit_account.trading_fees(body(odd), AT).page().rejected) == 2
+    assert len(bitexbit.trading_fees(body(odd), AT).page().rejected) == 2
 
 
 def test_the_documents_orders_of_wex() -> None:
@@ -209,30 +207,30 @@ def test_the_documents_orders_of_wex() -> None:
         "status": 0,
     }
 
-    def told(**changes: Any) -> tuple[Any, ...]:
-        (row,) = rows(wex_account.order(body({"343152": {**order, **changes}})).page())
+    def found(**changes: Any) -> tuple[Any, ...]:
+        (row,) = rows(wex.order(body({"343152": {**order, **changes}})).page())
         assert row["type"] == "limit" and row["cost"] is row["closed_at"] is None
         return row["status"], f"{row['remaining']:.3f}", row["filled"], row["amount"]
 
     start = Decimal("13.345")
-    assert told() == ("open", "12.345", 1, start)
-    assert told(status=1, amount=0) == ("closed", "0.000", start, start)
-    assert told(status=2, amount="13.345") == ("canceled", "0.000", 0, start)
-    assert told(status="3") == ("canceled", "0.000", 1, start)
-    # "partly filled" and nothing left, or all: what was filled is not said
-    assert told(status=3, amount=0) == ("canceled", "0.000", None, start)
-    assert told(amount="14") == ("open", "14.000", None, start)
-    page = wex_account.order(body({"343152": {**order, "status": 4}})).page()
-    assert page.rejected[0].cursor == 343152
+    assert found() == ("open", "12.345", 1, start)
+    assert found(status=1, amount=0) == ("closed", "0.000", start, start)
+    assert found(status=2, amount="13.345") == ("canceled", "0.000", 0, start)
+    assert found(status="3") == ("canceled", "0.000", 1, start)
+    # "partly filled" and nothing left, or all: what was filled is not reported
+    assert found(status=3, amount=0) == ("canceled", "0.000", None, start)
+    assert found(amount="14") == ("open", "14.000", None, start)
+    page = wex.order(body({"343152": {**order, "status": 4}})).page()
+    assert page.rejected[0].position == 343152
     active = {"343152": order, "9000000000": {"amount": "n/a"}, "7": 3}
-    assert dict(wex_account.open_orders(body(active))) == {
+    assert dict(wex.open_orders(body(active))) == {
         343152: Decimal("12.345"),
         9_000_000_000: None,
         7: None,
     }
-    assert wex_account.open_orders(b"[]") == {}
+    assert wex.open_orders(b"[]") == {}
     with pytest.raises(ContractError):
-        wex_account.open_orders(b'{"x": {}}')
+        wex.open_orders(b'{"x": {}}')
 
 
 def test_the_documents_funds_and_rights() -> None:
@@ -240,7 +238,7 @@ def test_the_documents_funds_and_rights() -> None:
         b'{"funds":{"usd":325,"btc":23.998,"ltc":0,"usd":326},'
         b'"rights":{"info":1,"trade":"0","withdraw":true},"open_orders":1}'
     )
-    page = wex_account.balances(text, AT, None)
+    page = wex.balances(text, AT)
     found = {r["currency"]: (r["available"], r["reserved"]) for r in rows(page)}
     assert found == {
         "USD": (Decimal(325), None),
@@ -249,6 +247,6 @@ def test_the_documents_funds_and_rights() -> None:
     }
     assert len(page.rejected) == 1  # a currency that stands twice, with different amounts
     assert page.rights == ("info", "withdraw")
-    assert wex_account.balances(b'{"funds":[]}', AT, None).rights is None
+    assert wex.balances(b'{"funds":[]}', AT).rights is None
     with pytest.raises(ContractError):
-        wex_account.balances(b'{"rights":{}}', AT, None)
+        wex.balances(b'{"rights":{}}', AT)

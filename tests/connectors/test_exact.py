@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connectors import exact
 from connectors.columns import Choice, Id, Kind, Number, Text, Time, as_stored
-from connectors.exact import Odd
+from connectors.exact import InvalidValue
 from connectors.jsontext import decoder
 from schemas.datasets import PRICE, TIME
 
@@ -45,7 +45,7 @@ def test_every_storable_number_is_stored_as_it_is(case: tuple[Decimal, str]) -> 
 def test_a_number_is_stored_exactly_or_refused(text: str) -> None:
     try:
         found = exact.price(text, signed=True)
-    except Odd:
+    except InvalidValue:
         steps = Fraction(text) * 10**12
         assert steps.denominator != 1 or abs(steps) >= 10**38
     else:
@@ -82,9 +82,9 @@ def test_a_number_is_stored_exactly_or_refused(text: str) -> None:
     ],
 )
 def test_what_is_no_amount_is_refused_by_both_ways(value: Any) -> None:
-    with pytest.raises(Odd):
+    with pytest.raises(InvalidValue):
         exact.price(value)
-    with pytest.raises(Odd):
+    with pytest.raises(InvalidValue):
         Number().many([value], True)
 
 
@@ -134,7 +134,7 @@ def test_dates_are_exact_whatever_their_unit(value: Any, us: int) -> None:
     ],
 )
 def test_no_date_is_guessed(value: Any) -> None:
-    with pytest.raises(Odd):
+    with pytest.raises(InvalidValue):
         exact.time_us(value)
 
 
@@ -149,9 +149,9 @@ def test_a_microsecond_survives_every_unit(us: int) -> None:
 
 @pytest.mark.parametrize("value", [None, True, -1, 2**63, "1.5", "1e400", "a", [], "1e999999999"])
 def test_what_is_no_id_is_refused(value: Any) -> None:
-    with pytest.raises(Odd):
+    with pytest.raises(InvalidValue):
         exact.identity(value)
-    with pytest.raises(Odd):
+    with pytest.raises(InvalidValue):
         Id().many([value], True)
 
 
@@ -192,7 +192,7 @@ KINDS: list[Kind] = [
 def test_digits_and_points_are_read_exactly_or_left_to_the_careful_way(texts: list[str]) -> None:
     try:
         fast = Number().many(texts, True)
-    except Odd:
+    except InvalidValue:
         return
     assert fast.to_pylist() == [exact.price(text) for text in texts]
 
@@ -204,7 +204,7 @@ def test_the_fast_way_agrees_with_the_careful_one(
 ) -> None:
     try:
         fast = kind.many(values, required)
-    except Odd:
+    except InvalidValue:
         return
     careful = [None if v is None and not required else kind.one(v) for v in values]
     assert fast.type == kind.type

@@ -1,9 +1,19 @@
 """The connectors read. There is no way in them to trade, to cancel, or to move money."""
 
 import re
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+import connectors
+from connectors import Connection, ForbiddenCallError
+from connectors.dialect import Dialect
+from connectors.http import Http, Request
+from connectors.local import LocalNonces, NoLimits
+from tests.connectors.cases import case, post
 
 FORBIDDEN = [
     r"order/create",
@@ -29,16 +39,42 @@ def test_no_call_that_moves_anything(repo_root: Path, pattern: str) -> None:
         assert not found, f"{file.relative_to(repo_root)}: {found and found[0]}"
 
 
-def test_the_only_signed_post_reads(repo_root: Path) -> None:
-    """POST exists for /tapi alone, with the documented methods that only tell something."""
-    posts = [
-        file
-        for file in (repo_root / "connectors").rglob("*.py")
-        if '"POST"' in file.read_text("utf-8")
-    ]
-    assert [file.name for file in posts] == ["client.py"]
-    source = posts[0].read_text("utf-8")
-    assert posts[0].parent.name == "wex"
-    methods = set(re.findall(r'"((?:get|[A-Z][a-z]+)(?:[A-Z][a-z]+)+)"', source))
-    histories = {"TradeHistory", "TransHistory"}
-    assert methods == histories | {"ActiveOrders", "OrderInfo", "getInfo", "CoinDepositAddress"}
+def test_a_call_that_is_no_get_is_a_documented_reading_call(exchange: str) -> None:
+    posts = tuple(pattern for pattern in reads(exchange) if not pattern.startswith("GET "))
+    assert posts == case(exchange).posts
+
+
+def test_every_list_is_at_the_way_out(exchange: str) -> None:
+    """A call that is not on the list is never sent, whoever makes it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        # Nobody answers: a request that was sent would end in a timeout, which is another error.
+        url = f"http://127.0.0.1:{server.server_port}"
+        connection = Connection(url, LocalNonces(), NoLimits(), timeout=0.1)
+        http = Http(exchange, connection, reads(exchange))
+        moves = [call for name in connectors.names() for call in case(name).moves]
+        for call in (*moves, *TRICKS):
+            with pytest.raises(ForbiddenCallError, match="not sent"):
+                http.send(call)
+        http.close()
+
+
+def reads(exchange: str) -> Sequence[str]:
+    found: Dialect = import_module(f"connectors.{exchange}").DIALECT
+    return found.reads
+
+
+TRICKS = [
+    post("/tapi"),
+    post("/tapi", "Method=Trade&method=getInfo"),
+    post("/tapi", "method=getInfo&method=Trade"),
+    post("/tapi", "method=Trade%26&nonce=1"),
+    post("/api/3/trades/btc_usd"),
+    post("/api/v2/private/orders"),
+    Request("DELETE", "/api/v2/private/orders"),
+    Request("PUT", "/tapi", content=b"method=getInfo"),
+    Request("GET", "/api/v2/private/order/create"),
+    Request("GET", "/api/v2/public/pairs/../../private/order/create"),
+    Request("GET", "/api/v2/private/orders/../order/create"),
+    Request("GET", "/tapi"),
+    Request("GET", "/api/3/trades/../../tapi"),
+]

@@ -1,4 +1,4 @@
-"""What every connector refuses, or is refused: told with the mend, and nothing secret in it."""
+"""What every connector refuses, or is refused: reported with the fix, and nothing secret in it."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from connectors import (
     Credentials,
     NotOfferedError,
     RequestError,
-    Stream,
+    StreamId,
     TransientError,
     Window,
 )
@@ -24,14 +24,14 @@ from tests.connectors.conftest import HEALING, PageOf, World, fault_name
 def test_an_unknown_market_is_refused_with_the_servers_words(world: World, exchange: str) -> None:
     connector = world.open(exchange)
     with pytest.raises(RequestError, match=f"^{exchange}: ") as caught:
-        connector.fetch(Stream("trades", "NO-SUCH"), Window())
+        connector.fetch(StreamId(exchange, "trades", "NO-SUCH"), Window())
     assert "no_such" in str(caught.value).lower() and world.waits == []
 
 
 def test_what_is_not_offered_is_refused_with_what_is(world: World, exchange: str) -> None:
     connector = world.open(exchange)
     with pytest.raises(NotOfferedError, match=r"it offers: trades"):
-        connector.fetch(Stream("balances", account="main"), Window())
+        connector.fetch(StreamId(exchange, "balances", account="main"), Window())
     with pytest.raises(NotOfferedError):
         connector.snapshot("trades", ["BTC-USD"])
     with pytest.raises(ValueError, match="markets a call"):
@@ -43,7 +43,7 @@ def private_datasets(exchange: str) -> list[str]:
 
 
 @pytest.mark.parametrize("wrong", ["key", "secret"])
-def test_a_wrong_key_or_secret_is_told_with_the_settings(
+def test_a_wrong_key_or_secret_is_reported_with_the_settings(
     world: World, exchange: str, page_of: PageOf, wrong: str
 ) -> None:
     key = sandbox.KEYS[exchange]
@@ -61,7 +61,7 @@ def test_a_wrong_key_or_secret_is_told_with_the_settings(
     assert world.waits == []
 
 
-def test_account_data_without_a_key_is_told_before_any_request(
+def test_account_data_without_a_key_is_reported_before_any_request(
     world: World, exchange: str, page_of: PageOf
 ) -> None:
     connector = world.open(exchange, credentials=None)

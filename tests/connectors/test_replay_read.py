@@ -7,23 +7,31 @@ import pyarrow as pa
 import pytest
 
 import sandbox
-from connectors import Answer, ContractError, NotOfferedError, Page, Stream, TransientError, Window
+from connectors import (
+    ContractError,
+    NotOfferedError,
+    Page,
+    RecordedResponse,
+    StreamId,
+    TransientError,
+    Window,
+)
 from sandbox import Fault
 from tests.connectors.conftest import Asked, PageOf, Scripted, World
 
 
 @dataclass
 class Kept:
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[RecordedResponse] = field(default_factory=list)
 
-    def keep(self, answer: Answer) -> None:
+    def keep(self, answer: RecordedResponse) -> None:
         self.answers.append(answer)
 
 
 def same(one: Page, other: Page) -> bool:
     return (
         one.table.equals(other.table)
-        and one.cursor.equals(other.cursor)
+        and one.positions.equals(other.positions)
         and list(one.rejected) == list(other.rejected)
         and (one.server_time, one.next_token, one.total)
         == (other.server_time, other.next_token, other.total)
@@ -70,7 +78,7 @@ def test_an_answer_is_kept_before_it_is_read(server: Scripted) -> None:
     kept = Kept()
     connector = server.open("bitexbit", recorder=kept, retries=0)
     server.answers(b'{"not": "a list"}', b"[{")
-    stream = Stream("trades", "BTC-USD")
+    stream = StreamId("bitexbit", "trades", "BTC-USD")
     with pytest.raises(ContractError):
         connector.fetch(stream, Window())
     with pytest.raises(TransientError):
@@ -93,23 +101,24 @@ def test_pages_of_errors_are_not_kept(world: World, asked: Asked, page_of: PageO
 
 
 @pytest.mark.parametrize("form", [str, str.upper, str.lower])
-@pytest.mark.parametrize("exchange", ["bitexbit", "wex"])
 def test_a_secret_that_a_server_repeats_is_masked(
     server: Scripted, exchange: str, form: Callable[[str], str]
 ) -> None:
     kept = Kept()
     connector = server.open(exchange, recorder=kept, retries=0)
-    said = f'{{"success": 0, "error": "what is {form("my-key-4711")} / {form("my-secret-0815")}"}}'
-    server.answers(said.encode())
+    body = f'{{"success": 0, "error": "what is {form("my-key-4711")} / {form("my-secret-0815")}"}}'
+    server.answers(body.encode())
     with pytest.raises(Exception, match=r"\*\*\*") as caught:
-        connector.fetch(Stream("account_trades", account="main"), Window())
-    told = f"{kept.answers[0]!r} {caught.value}".lower()
-    assert "my-key-4711" not in told and "my-secret-0815" not in told
+        connector.fetch(StreamId(exchange, "account_trades", account="main"), Window())
+    shown = f"{kept.answers[0]!r} {caught.value}".lower()
+    assert "my-key-4711" not in shown and "my-secret-0815" not in shown
     assert b"***" in kept.answers[0].body
 
 
 def test_what_is_not_offered_is_not_read(world: World) -> None:
-    answer = Answer((Stream("candles", "BTC-USD"),), "GET", "/x", "", 200, 0, None, b"[]")
+    answer = RecordedResponse(
+        (StreamId("wex", "candles", "BTC-USD"),), "GET", "/x", "", 200, 0, None, b"[]"
+    )
     with pytest.raises(NotOfferedError):
         world.open("wex").read(answer)
 

@@ -43,11 +43,11 @@ def test_one_odd_row_changes_nothing_about_the_others(rows: list[tuple[str, str,
     slow = page(*good, text(id="x"))
     assert fast.rejected == () and len(slow.rejected) == 1
     assert slow.table.equals(fast.table)
-    assert slow.cursor.equals(fast.cursor)
+    assert slow.positions.equals(fast.positions)
 
 
 @pytest.mark.parametrize(
-    ("row", "reason", "cursor"),
+    ("row", "reason", "position"),
     [
         (text(amount="1e-13"), "amount does not fit decimal(38, 12) exactly: 1e-13", 17802900),
         (text(amount=None), "amount is missing", 17802900),
@@ -72,14 +72,14 @@ def test_one_odd_row_changes_nothing_about_the_others(rows: list[tuple[str, str,
         (text(id="9" * 30), "trade_id is not an id", None),
     ],
 )
-def test_an_odd_row_is_rejected_as_received(row: str, reason: str, cursor: int | None) -> None:
+def test_an_odd_row_is_rejected_as_received(row: str, reason: str, position: int | None) -> None:
     spaced = row.replace('"symbol"', '\n  "symbol"  ')
     found = page(text(id=1), spaced, text(id=2))
     assert found.table["trade_id"].to_pylist() == ["1", "2"]
     (rejected,) = found.rejected
     assert rejected.reason.startswith(reason)
     assert rejected.payload == spaced
-    assert rejected.cursor == cursor
+    assert (rejected.position, rejected.index) == (position, 1)
     assert found.received == 3
 
 
@@ -90,15 +90,25 @@ def test_a_number_beyond_any_integer_is_one_rows_trouble() -> None:
 
 def test_a_row_that_comes_twice_is_kept_once() -> None:
     found = page(text(), text(), text(amount="0.000756"), text(id=5))
-    assert sorted(found.table["trade_id"].to_pylist()) == ["17802900", "5"]
+    assert found.table["trade_id"].to_pylist() == ["17802900", "5"]
     assert found.rejected == ()
+
+
+def test_rows_stay_in_the_order_received_and_rejected_ones_keep_their_place() -> None:
+    ids = [7, 3, "x", 9, 3, None, 1]
+    found = page(*(text(id=id_) for id_ in ids))
+    assert found.positions.to_pylist() == [7, 3, 9, 1]
+    assert found.table["trade_id"].to_pylist() == ["7", "3", "9", "1"]
+    # The second 3 is no row of its own: the places of rows and rejected rows have no holes.
+    assert [row.index for row in found.rejected] == [2, 4]
+    assert page(text(id=5), text(id=2), text(id=4)).positions.to_pylist() == [5, 2, 4]
 
 
 def test_rows_that_contradict_each_other_are_not_both_lost() -> None:
     found = page(text(), text(amount="1"))
     assert found.table["amount"].to_pylist() == [Decimal("0.000756")]
     (rejected,) = found.rejected
-    assert "17802900 came twice" in rejected.reason and rejected.cursor == 17802900
+    assert "17802900 came twice" in rejected.reason and rejected.position == 17802900
 
 
 def test_a_row_of_another_market_spoils_the_answer() -> None:

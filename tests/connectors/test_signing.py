@@ -6,11 +6,12 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from connectors import AuthError, Connector, Credentials, Stream, Window
+from connectors import AuthError, Connector, Credentials, StreamId, Window
 from connectors.bitexbit import auth as bitexbit
+from connectors.http import Request, get
 from connectors.local import LocalNonces
 from connectors.wex import auth as wex
-from tests.connectors.conftest import PageOf, Reply, Scripted, World
+from tests.connectors.conftest import PageOf, Response, Scripted, World
 
 
 def test_bitexbit_signs_path_nonce_and_body() -> None:
@@ -19,8 +20,8 @@ def test_bitexbit_signs_path_nonce_and_body() -> None:
     by_hand = hmac.new(b"my secret", payload.encode(), hashlib.sha256).hexdigest()
     assert bitexbit.signature("my secret", "/api/v2/private/trades", 1544617013258) == by_hand
     assert len(by_hand) == 64
-    headers = bitexbit.headers(Credentials("my key", "my secret"), "/api/v2/private/trades", 1)
-    assert headers == {
+    request = get("/api/v2/private/trades", private=True)
+    assert bitexbit.sign(request, Credentials("my key", "my secret"), 1).headers == {
         "X-API-Key": "my key",
         "X-Nonce": "1",
         "X-Signature": hmac.new(
@@ -31,12 +32,13 @@ def test_bitexbit_signs_path_nonce_and_body() -> None:
 
 def test_wex_signs_the_posted_parameters() -> None:
     """Sign: "POST-параметры (?nonce=1&param0=val0), подписанные … с помощью HMAC-SHA512"."""
-    body = wex.body("TradeHistory", 123456, {"pair": "btc_usd"})
-    assert body == "method=TradeHistory&nonce=123456&pair=btc_usd"
+    request = Request("POST", "/tapi", form="method=TradeHistory&pair=btc_usd", private=True)
+    signed = wex.sign(request, Credentials("my key", "my secret"), 123456)
+    body = "method=TradeHistory&pair=btc_usd&nonce=123456"
+    assert signed.content == body.encode()
     by_hand = hmac.new(b"my secret", body.encode(), hashlib.sha512).hexdigest()
     assert wex.signature("my secret", body) == by_hand and len(by_hand) == 128
-    headers = wex.headers(Credentials("my key", "my secret"), body)
-    assert headers == {
+    assert signed.headers == {
         "Content-Type": "application/x-www-form-urlencoded",
         "Key": "my key",
         "Sign": by_hand,
@@ -52,7 +54,7 @@ def test_hmac_is_the_one_of_rfc_2104() -> None:
 
 
 def opened(
-    server: Scripted, answers: list[Reply], exchange: str, nonces: LocalNonces | None = None
+    server: Scripted, answers: list[Response], exchange: str, nonces: LocalNonces | None = None
 ) -> Connector:
     server.answers(*answers)
     return server.open(exchange, nonces=nonces or LocalNonces(), retries=1)
@@ -61,7 +63,9 @@ def opened(
 def test_bitexbit_on_the_wire(server: Scripted) -> None:
     connector = opened(server, [b"[]", b"[]"], "bitexbit")
     for _ in range(2):
-        connector.fetch(Stream("account_trades", account="main"), Window(5, 9, limit=4000))
+        connector.fetch(
+            StreamId("bitexbit", "account_trades", account="main"), Window(5, 9, limit=4000)
+        )
     first, second = server.requests
     # The query travels, but is not signed; the nonce follows the clock in milliseconds.
     assert first.target == "/api/v2/private/trades?limit=1000&since_id=5&until_id=9"
@@ -77,7 +81,7 @@ def test_wex_on_the_wire(server: Scripted) -> None:
     answer = b'{"success":1,"return":{}}'
     connector = opened(server, [answer, answer], "wex")
     for _ in range(2):
-        connector.fetch(Stream("account_trades", account="main"), Window(5, 9, limit=4000))
+        connector.fetch(StreamId("wex", "account_trades", account="main"), Window(5, 9, limit=4000))
     first, second = server.requests
     assert (first.method, first.target) == ("POST", "/tapi")
     assert dict(parse_qsl(first.body)) == {
@@ -104,38 +108,41 @@ def test_wex_takes_up_the_nonce_that_the_key_has_reached(server: Scripted, hint:
         "wex",
         nonces,
     )
-    connector.fetch(Stream("account_trades", account="main"), Window())
+    connector.fetch(StreamId("wex", "account_trades", account="main"), Window())
     assert [dict(parse_qsl(r.body))["nonce"] for r in server.requests] == [
         "1768000000",
         "2072397086",
     ]
 
 
-def test_a_used_up_wex_key_is_told_with_the_mend(server: Scripted) -> None:
+def test_a_used_up_wex_key_is_reported_with_the_fix(server: Scripted) -> None:
     connector = opened(server, [], "wex", LocalNonces(4_294_967_294))
-    with pytest.raises(AuthError, match=r"Create a new key and set WEX_API_KEY and WEX_API_SECRET"):
-        connector.fetch(Stream("account_trades", account="main"), Window())
+    with pytest.raises(AuthError, match=r"create a new key and set WEX_API_KEY and WEX_API_SECRET"):
+        connector.fetch(StreamId("wex", "account_trades", account="main"), Window())
     assert server.requests == []
     refused = b'{"success":0,"error":"invalid nonce parameter; on key:4294967294, you sent:1"}'
     connector = opened(server, [refused], "wex")
-    with pytest.raises(AuthError, match="Create a new key"):
-        connector.fetch(Stream("account_trades", account="main"), Window())
+    with pytest.raises(AuthError, match="create a new key"):
+        connector.fetch(StreamId("wex", "account_trades", account="main"), Window())
 
 
 def test_a_nonce_that_stays_refused_is_an_auth_error(server: Scripted) -> None:
     refused = b'{"success":0,"error":"invalid nonce parameter"}'
     connector = opened(server, [refused] * 9, "wex")
     with pytest.raises(AuthError, match="nonce"):
-        connector.fetch(Stream("account_trades", account="main"), Window())
+        connector.fetch(StreamId("wex", "account_trades", account="main"), Window())
     assert len(server.requests) == 4
 
 
 def test_bitexbit_tries_a_refused_nonce_once_more(server: Scripted) -> None:
     connector = opened(server, [(401, {}, b'{"detail":"Bad nonce"}'), b"[]"], "bitexbit")
-    assert connector.fetch(Stream("account_trades", account="main"), Window()).received == 0
+    assert (
+        connector.fetch(StreamId("bitexbit", "account_trades", account="main"), Window()).received
+        == 0
+    )
     connector = opened(server, [(401, {}, b'{"detail":"Bad nonce"}')] * 2, "bitexbit")
     with pytest.raises(AuthError, match="Bad nonce"):
-        connector.fetch(Stream("account_trades", account="main"), Window())
+        connector.fetch(StreamId("bitexbit", "account_trades", account="main"), Window())
 
 
 def test_an_independent_server_accepts_the_signatures(

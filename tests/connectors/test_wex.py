@@ -14,16 +14,17 @@ from connectors import (
     Market,
     NotOfferedError,
     RateLimitedError,
+    RefusedError,
     RequestError,
-    Stream,
+    StreamId,
     TransientError,
     Window,
 )
 from connectors.wex import parse
 from tests.connectors.conftest import Scripted
 
-FILLS = Stream("account_trades", account="main")
-MOVES = Stream("account_transactions", account="main")
+FILLS = StreamId("wex", "account_trades", account="main")
+MOVES = StreamId("wex", "account_transactions", account="main")
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,10 @@ def test_a_list_with_an_unreadable_market_is_none(server: Scripted, pair: str) -
     connector = server.open("wex")
     with pytest.raises(ContractError, match=r"wex: 1 of the 2 markets .* came: \"btc_?usd\""):
         connector.markets()
-    assert [m.symbol for m in connector.markets()] == ["X-Y"]  # it was not remembered
+    with pytest.raises(ContractError, match="1 of the 2 markets"):
+        connector.markets()
+    assert len(server.requests) == 1  # by this connector it is remembered, by no other
+    assert [m.symbol for m in server.open("wex").markets()] == ["X-Y"]
 
 
 ROW = '{"type":"bid","price":1,"amount":2,"tid":%d,"timestamp":1385205386}'
@@ -187,10 +191,10 @@ def test_a_key_that_stands_twice_loses_no_fill() -> None:
     page = parse.account_trades(f'{{"7":{one}, "7" : {other} }}'.encode()).page()
     assert page.table["taker_or_maker"].to_pylist() == ["maker"]
     (rejected,) = page.rejected
-    assert rejected.payload == f'"7" : {other}' and rejected.cursor == 7
+    assert rejected.payload == f'"7" : {other}' and rejected.position == 7
     page = parse.account_trades(f'{{"7":{FILL % 2},"x":{one},"3000000000":{one}}}'.encode()).page()
-    assert page.cursor.to_pylist() == [3_000_000_000]
-    assert [r.cursor for r in page.rejected] == [7, None]
+    assert page.positions.to_pylist() == [3_000_000_000]
+    assert [(r.position, r.index) for r in page.rejected] == [(7, None), (None, None)]
 
 
 MOVE = {"type": 1, "amount": 1.5, "currency": "btc", "desc": None, "status": 2}
@@ -213,12 +217,12 @@ def test_types_and_states_of_transactions(changes: dict[str, Any], found: Any) -
     row = {**MOVE, "timestamp": 1342448420, **changes}
     page = parse.account_transactions(json.dumps({"1081672": row}).encode()).page()
     if isinstance(found, str):
-        assert page.rejected[0].reason.startswith(found) and page.rejected[0].cursor == 1081672
+        assert page.rejected[0].reason.startswith(found) and page.rejected[0].position == 1081672
         return
     (stored,) = page.table.to_pylist()
     assert (stored["type"], stored["status"]) == found
     assert (stored["currency"], stored["description"]) == ("BTC", "")
-    assert page.cursor.to_pylist() == [1081672]
+    assert page.positions.to_pylist() == [1081672]
 
 
 def refusal(text: str) -> bytes:
@@ -254,17 +258,21 @@ def test_nothing_is_an_answer(server: Scripted, body: bytes) -> None:
         ("not available", TransientError),
         ("external service unavailable", TransientError),
         ("invalid method", NotOfferedError),
-        ("something else", RequestError),
+        ("Invalid pair name: x_y", RequestError),
+        ("something else", RefusedError),
+        ("no trades at the moment, try again", RefusedError),
+        ("The exchange is under maintenance, try again", RefusedError),
+        ("not available in your country", RefusedError),
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
 def test_error_texts(server: Scripted, text: str, error: type[Exception], status: int) -> None:
-    transient = issubclass(error, TransientError)
-    server.answers(*[(status, {}, refusal(text))] * (3 if transient else 1))
+    tries = 2 if error is RefusedError else 3 if issubclass(error, TransientError) else 1
+    server.answers(*[(status, {}, refusal(text))] * tries)
     with pytest.raises(error, match=re.escape(text)) as caught:
         server.open("wex", retries=2).fetch(FILLS, Window())
     assert type(caught.value) is error
-    assert len(server.requests) == (3 if transient else 1)
+    assert len(server.requests) == tries
 
 
 def test_public_errors_name_the_pair(server: Scripted) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 import sandbox
+from sandbox.wex import WexSwitches
 
 BALANCE = "/api/v2/private/balance"
 # printf '%s' /api/v2/private/balance1767225600000 | openssl dgst -sha256 -hmac "$SECRET"
@@ -100,7 +101,7 @@ def test_wex_nonces_as_in_the_document(http: httpx.Client, served: sandbox.Serve
     assert "you sent:'9'" in call("9")
     assert "you sent:'1767225600000'" in call("1767225600000")  # milliseconds do not fit
     assert call("4294967294") == "ok"
-    served.laws.wex_nonce_hint = False
+    served.of(WexSwitches).wex_nonce_hint = False
     assert call("5") == "invalid nonce parameter; on key:4294967294, you sent:'5'"
 
 
@@ -117,7 +118,7 @@ def test_limits(served: sandbox.Served, http: httpx.Client, private: Any, tapi: 
     for _ in range(100):
         assert http.get("/api/v2/public/pairs").status_code == 200
     assert http.get("/api/v2/public/pairs").status_code == 429
-    for _ in range(served.limits.wex_private):
+    for _ in range(served.of(WexSwitches).wex_private_per_second):
         assert tapi("getInfo")["success"] == 1
     assert tapi("getInfo") == {"success": 0, "error": "Requests too often"}
     time = 1.0

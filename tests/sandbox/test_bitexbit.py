@@ -3,6 +3,7 @@
 from typing import Any
 
 import sandbox
+from sandbox.bitexbit import BitexBitSwitches
 from sandbox.markets import text
 
 
@@ -21,7 +22,7 @@ def test_reference_data(public: Any) -> None:
 def test_trades_are_the_rows_of_the_tape(public: Any, served: sandbox.Served) -> None:
     now = served.world.now()
     tape = served.world.tapes["ETH-USD"]
-    shown = [tape.trade(i) for i in served.world.visible("ETH-USD", now, served.laws)]
+    shown = [tape.trade(i) for i in served.world.visible("ETH-USD", now, served.paging)]
     rows: list[dict[str, Any]] = []
     upper = None
     while True:
@@ -54,7 +55,7 @@ def test_trades_by_side_and_over_all_markets(public: Any) -> None:
 
 def test_candles(public: Any, served: sandbox.Served) -> None:
     rows = public("ohlcv", symbol="LTC_BTC", timeframe="5", limit=1000).json()
-    expected = served.world.candles("LTC-BTC", served.world.now(), 300_000, served.laws)
+    expected = served.world.candles("LTC-BTC", served.world.now(), 300_000, served.paging)
     assert rows == [
         [c.time // 1000, *(text(v) for v in (c.open, c.high, c.low, c.close, c.volume))]
         for c in expected[-1000:]
@@ -130,7 +131,7 @@ def test_account_calls_agree(public: Any, private: Any, served: sandbox.Served) 
 def test_transfers_come_in_pages(
     private: Any, served: sandbox.Served, clock: sandbox.ManualClock
 ) -> None:
-    served.laws.transfers_page = 5
+    served.of(BitexBitSwitches).transfers_page = 5
     first = private("transfers").json()
     assert first["previous"] is None and first["count"] > 5
     rows, number = list(first["results"]), 2
@@ -143,10 +144,10 @@ def test_transfers_come_in_pages(
     assert private("transfers", page=99).status_code == 404
     waiting = {r["txid"] for r in rows if r["status"]["key"] == 10}
     clock.advance(3600)
-    served.laws.transfers_page = 100
+    served.of(BitexBitSwitches).transfers_page = 100
     later = {r["txid"]: r["status"]["key"] for r in private("transfers").json()["results"]}
     assert waiting and {later[t] for t in waiting} == {20, 30}
-    served.laws.transfers_paging = "offset"
+    served.of(BitexBitSwitches).transfers_paging = "offset"
     assert "offset=" in private("transfers", limit=2).json()["next"]
-    served.laws.transfers = False
+    served.of(BitexBitSwitches).transfers = False
     assert private("transfers").status_code == 404

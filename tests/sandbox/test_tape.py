@@ -140,7 +140,7 @@ def test_candles_of_the_tape_equal_the_recorded_ones(shared_data: Path) -> None:
         shared_data / "binance_spot_xrpeth_aggtrades_2019-10-11_13.csv.gz", "XRP-ETH"
     )
     world = World.replay({"XRP-ETH": recorded})
-    found = world.candles("XRP-ETH", world.now(), 300_000, sandbox.Laws())
+    found = world.candles("XRP-ETH", world.now(), 300_000, sandbox.PagingProfile())
     path = shared_data / "binance_spot_xrpeth_candles_5m_2019-10-11_13.csv.gz"
     with gzip.open(path, "rt", newline="") as file:
         names = ("open", "high", "low", "close", "volume")

@@ -7,6 +7,7 @@ import httpx
 import sandbox
 from sandbox.jsontext import decode, plain
 from sandbox.markets import text
+from sandbox.wex import WexSwitches
 
 
 def v3(http: httpx.Client, path: str) -> Any:
@@ -24,7 +25,7 @@ def test_trades_are_the_newest_rows_of_the_tape(http: httpx.Client, served: sand
     answer = v3(http, "trades/btc_usd-ltc_btc?limit=5000")
     for pair, symbol in (("btc_usd", "BTC-USD"), ("ltc_btc", "LTC-BTC")):
         tape = served.world.tapes[symbol]
-        shown = served.world.visible(symbol, served.world.now(), served.laws)[::-1][:5000]
+        shown = served.world.visible(symbol, served.world.now(), served.paging)[::-1][:5000]
         assert [
             (int(r["tid"]), int(r["timestamp"]), r["type"], r["price"], r["amount"])
             for r in answer[pair]
@@ -34,7 +35,7 @@ def test_trades_are_the_newest_rows_of_the_tape(http: httpx.Client, served: sand
             for t in map(tape.trade, shown)
         ]  # fmt: skip
     assert len(v3(http, "trades/btc_usd")["btc_usd"]) == 150
-    served.laws.wex_trades_max = 2000
+    served.of(WexSwitches).wex_trades_max = 2000
     assert len(v3(http, "trades/btc_usd?limit=5000")["btc_usd"]) == 2000
 
 

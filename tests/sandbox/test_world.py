@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from sandbox import Laws, ManualClock, World
+from sandbox import ManualClock, PagingProfile, World
 from sandbox.clock import HOUR, MINUTE
 
 EPOCH = "2026-01-01T00:00:00"
@@ -45,8 +45,12 @@ def test_a_later_clock_only_adds() -> None:
     for symbol, tape in early.tapes.items():
         longer = late.tapes[symbol]
         assert [longer.trade(i) for i in range(len(tape))] == list(tape.trades())
-        past = [c for c in late.candles(symbol, late.now(), HOUR, Laws()) if c.time + HOUR <= now]
-        assert past == early.candles(symbol, now, HOUR, Laws())
+        past = [
+            c
+            for c in late.candles(symbol, late.now(), HOUR, PagingProfile())
+            if c.time + HOUR <= now
+        ]
+        assert past == early.candles(symbol, now, HOUR, PagingProfile())
     for name, account in early.accounts.items():
         assert late.accounts[name].balances(now) == account.balances(now)
         again = [(order.id, fill) for order, fill in late.accounts[name].fills(now)]
@@ -59,15 +63,15 @@ def test_a_later_clock_only_adds() -> None:
 def test_moving_the_clock_step_by_step_equals_one_jump() -> None:
     clock = ManualClock(EPOCH)
     steps, jump = World(3, EPOCH, clock), a_world(5)
-    laws = Laws()
+    paging = PagingProfile()
     while clock() < jump.now():
         clock.advance(400)
-        steps.candles("BTC-USD", steps.now(), 5 * MINUTE, laws)
+        steps.candles("BTC-USD", steps.now(), 5 * MINUTE, paging)
     clock.set(jump.now())
     assert list(steps.tapes["ETH-BTC"].trades()) == list(jump.tapes["ETH-BTC"].trades())
     for length in (5 * MINUTE, HOUR):
-        assert steps.candles("BTC-USD", steps.now(), length, laws) == jump.candles(
-            "BTC-USD", jump.now(), length, laws
+        assert steps.candles("BTC-USD", steps.now(), length, paging) == jump.candles(
+            "BTC-USD", jump.now(), length, paging
         )
 
 
@@ -188,7 +192,7 @@ def test_candles_and_ticker_come_from_the_tape(world: World) -> None:
                 c = expected.setdefault(ms - ms % length, [price, price, price, price, 0])
                 c[1], c[2], c[3] = max(c[1], price), min(c[2], price), price
                 c[4] += amount
-            found = world.candles(symbol, now, length, Laws())
+            found = world.candles(symbol, now, length, PagingProfile())
             assert {c.time: [c.open, c.high, c.low, c.close, c.volume] for c in found} == expected
         day = [row for row in rows if row[0] > now - 24 * HOUR]
         ticker = world.ticker(symbol, now)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import connectors
-from connectors.base import Connection, Stream, Window
-from pipelines.ingest.limits import SharedLimits
-from pipelines.ingest.nonces import HomeNonces
-from pipelines.ingest.shared import limits_folder, place_name, state_folder
+from connectors.base import Connection, Window
+from pipelines.exchanges.limits import SharedLimits
+from pipelines.exchanges.nonces import HomeNonces
+from pipelines.exchanges.state_dir import limits_folder, place_name, state_folder
 from pipelines.settings import load_settings
+from schemas import StreamId
 
 
 def start() -> None:
@@ -44,12 +45,10 @@ def calls(exchange: str, public: str, private: str) -> None:
             retries=2,
         ),
     )
+    fills = StreamId(exchange, "account_trades", account="main")
     start()
     with ThreadPoolExecutor(2) as threads:
-        work = [
-            threads.submit(connector.fetch, Stream("account_trades", account="main"), Window())
-            for _ in range(int(private))
-        ]
+        work = [threads.submit(connector.fetch, fills, Window()) for _ in range(int(private))]
         work += [
             threads.submit(connector.snapshot, "tickers", ["BTC-USD"]) for _ in range(int(public))
         ]

@@ -1,0 +1,205 @@
+"""BitexBit's endpoints in one table: dataset, paging, request, parser.
+
+Source: "API Docs v2" of BitexBit; ``/private/transfers`` stands in a later version of it only.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+from urllib.parse import quote
+
+from connectors.base import Cursor, Key, Paging, Window
+from connectors.bitexbit import auth, parse
+from connectors.dialect import Answered, Asked, Dialect, Endpoint, NonceRule, NotFound
+from connectors.errors import NotOfferedError, RequestError, UnknownRowError
+from connectors.http import Request, Response, get
+
+_PUBLIC: Final = "/api/v2/public"
+_PRIVATE: Final = "/api/v2/private"
+
+READS: Final = (
+    f"GET {_PUBLIC}/(pairs|currencies|depth|orders|trades|ohlcv|tickers)",
+    f"GET {_PUBLIC}/(pairs|currency)/[A-Za-z0-9_%-]+",
+    f"GET {_PRIVATE}/(orders|trades|balance|trading-fees|transfers)",
+)
+MAX_ROWS: Final = 1000
+MAX_LEVELS: Final = 50
+"""Of either side of an order book."""
+TIMEFRAMES: Final = {"5m": "5", "15m": "15", "30m": "30", "1h": "60", "4h": "240", "1d": "D"}
+
+_US_PER_UNIT: Final = {"ms": 1000, "s": 1_000_000}
+_NONCE_STEP: Final = 5_000
+_NONCE_NAMED: Final = re.compile(rb"(?i)nonce[^0-9]{1,80}([0-9]{1,18})(?![0-9])")
+
+
+def native_of(symbol: str) -> str:
+    """``BTC-USD`` as BitexBit writes it: ``BTC_USD``."""
+    return symbol.upper().replace("-", "_")
+
+
+def _pair(about: Answered) -> tuple[str, str]:
+    """The market asked for: as BitexBit writes it, and as Tidemark does."""
+    return native_of(about.symbol), about.symbol
+
+
+def _pairs(about: Answered) -> dict[str, str]:
+    return {native_of(stream.symbol or ""): stream.symbol or "" for stream in about.streams}
+
+
+def _ids(window: Window) -> dict[str, str]:
+    query = {"limit": str(min(window.limit, MAX_ROWS))}
+    if window.lower is not None:
+        query["since_id"] = str(max(window.lower, 0))
+    if window.upper is not None:
+        query["until_id"] = str(window.upper)
+    return query
+
+
+def _times(window: Window) -> dict[str, str]:
+    """Bounds in the unit asked for, rounded outwards, so that no row at a bound is cut off."""
+    per_unit = _US_PER_UNIT[window.unit or "ms"]
+    query = {"limit": str(min(window.limit, MAX_ROWS))}
+    if window.lower is not None:
+        query["since"] = str(max(window.lower, 0) // per_unit)
+    if window.upper is not None:
+        query["until"] = str(-(-window.upper // per_unit))
+    return query
+
+
+def _of_market(name: str, asked: Asked) -> Request:
+    return get(f"{_PUBLIC}/{name}", {"symbol": native_of(asked.symbol), **_ids(asked.window)})
+
+
+def _candles(asked: Asked) -> Request:
+    timeframe = asked.streams[0].timeframe or ""
+    if timeframe not in TIMEFRAMES:
+        raise RequestError(
+            f"bitexbit has no candles of {timeframe!r}; it has {', '.join(TIMEFRAMES)}"
+        )
+    query = {"symbol": native_of(asked.symbol), "timeframe": TIMEFRAMES[timeframe]}
+    return get(f"{_PUBLIC}/ohlcv", query | _times(asked.window))
+
+
+def _tickers(asked: Asked) -> Request:
+    symbols = ",".join(native_of(stream.symbol or "") for stream in asked.streams)
+    return get(f"{_PUBLIC}/tickers", {"symbols": symbols})
+
+
+def _one_or_all(one: str, every: str, name: str) -> Request:
+    """The row of that name, where there is a name, else the whole list."""
+    return get(f"{_PUBLIC}/{one}/{quote(name, safe='')}" if name else f"{_PUBLIC}/{every}")
+
+
+def _private(name: str, query: Mapping[str, str] | None = None) -> Request:
+    return get(f"{_PRIVATE}/{name}", query, private=True)
+
+
+def _no_such_name(asked: Asked) -> NotFound | None:
+    return UnknownRowError if asked.symbol else None
+
+
+def _no_such_call(asked: Asked) -> NotFound | None:
+    """A page that is gone is something else."""
+    return NotOfferedError if asked.token is None else None
+
+
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    "trades": Endpoint(
+        Paging(Cursor.ID),
+        lambda asked: _of_market("trades", asked),
+        lambda body, about: parse.trades(body, *_pair(about)),
+    ),
+    "candles": Endpoint(
+        # Row dates are milliseconds, the example's candles seconds: nobody knows the bounds' unit.
+        Paging(Cursor.TIME, key=Key.TIME, units=("ms", "s")),
+        _candles,
+        lambda body, about: parse.candles(
+            body, about.symbol, about.streams[0].timeframe or "", about.server_time
+        ),
+    ),
+    "tickers": Endpoint(
+        Paging(Cursor.SNAPSHOT, max_rows=5, batch=5),
+        _tickers,
+        lambda body, about: parse.tickers(body, _pairs(about), about.at),
+    ),
+    "order_books": Endpoint(
+        Paging(Cursor.SNAPSHOT, max_rows=2 * MAX_LEVELS),
+        lambda asked: get(
+            f"{_PUBLIC}/depth", {"symbol": native_of(asked.symbol), "limit": str(MAX_LEVELS)}
+        ),
+        lambda body, about: parse.order_books(body, *_pair(about), about.at),
+    ),
+    "public_orders": Endpoint(
+        Paging(Cursor.ID),
+        lambda asked: _of_market("orders", asked),
+        lambda body, about: parse.public_orders(body, *_pair(about)),
+    ),
+    "markets": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0, details=True),
+        lambda asked: _one_or_all("pairs", "pairs", native_of(asked.symbol)),
+        lambda body, about: parse.market_rows(
+            body, about.at, _pair(about) if about.symbol else None
+        ),
+        not_found=_no_such_name,
+    ),
+    "currencies": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0, details=True),
+        lambda asked: _one_or_all("currency", "currencies", asked.symbol),
+        lambda body, about: parse.currency_rows(body, about.at, about.symbol or None),
+        not_found=_no_such_name,
+    ),
+    "account_trades": Endpoint(
+        Paging(Cursor.ID),
+        lambda asked: _private("trades", _ids(asked.window)),
+        lambda body, about: parse.account_trades(body),
+    ),
+    "account_transactions": Endpoint(
+        Paging(Cursor.PAGES, key=Key.TEXT),
+        lambda asked: replace(_private("transfers"), query=asked.token or ""),
+        lambda body, about: parse.transfers(body),
+        not_found=_no_such_call,
+    ),
+    "account_orders": Endpoint(
+        Paging(Cursor.ID),
+        lambda asked: _private("orders", _ids(asked.window)),
+        lambda body, about: parse.account_orders(body),
+    ),
+    "balances": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0),
+        lambda asked: _private("balance"),
+        lambda body, about: parse.balances(body, about.at),
+    ),
+    "trading_fees": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0),
+        lambda asked: _private("trading-fees"),
+        lambda body, about: parse.trading_fees(body, about.at),
+    ),
+}
+
+
+def _nonce_after(response: Response, sent: int) -> int | None:
+    """A nonce that a server which refused ``sent`` may take.
+
+    Above the number that the refusal names, if any; else above what another program with a right
+    clock, or one a little fast, has used.
+    """
+    if response.status not in (400, 401, 403) or b"nonce" not in response.body.lower():
+        return None
+    named = [int(n) for n in _NONCE_NAMED.findall(response.body[:2000])]
+    clock = (response.server_time or 0) // 1000 + 1000
+    return max(sent + _NONCE_STEP, clock, *(n + 1 for n in named))
+
+
+DIALECT: Final = Dialect(
+    name="bitexbit",
+    base_url="https://bitexbit.com",
+    endpoints=ENDPOINTS,
+    reads=READS,
+    public_per_second=100.0,
+    private_per_second=2.0,
+    sign=auth.sign,
+    nonces=NonceRule(
+        first=lambda now_us: now_us // 1000, after=_nonce_after, tries=2, largest=2**63 - 1
+    ),
+)

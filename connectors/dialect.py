@@ -1,0 +1,119 @@
+"""What tells one exchange's API from another's, as data and small pure functions.
+
+A folder of ``connectors/`` declares one :class:`Dialect`; :class:`connectors.client.Client` runs
+its endpoints. Every dataset has one :class:`Endpoint`: how it is paged, which request asks for it,
+and which parser reads the answer, of a call just made and of a recorded one alike.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from connectors.base import Credentials, Page, Paging, ReadOnlyKey, Window
+from connectors.errors import ExchangeError, NotOfferedError, UnknownRowError
+from connectors.http import Request, Response
+from connectors.rows import Built
+from schemas import StreamId
+
+T = TypeVar("T", covariant=True)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one call asks for. Only what the endpoint's kind of paging needs is set.
+
+    ``streams``: one, or those of a snapshot of several markets.
+    """
+
+    streams: Sequence[StreamId]
+    window: Window = field(default_factory=Window)
+    token: str | None = None
+    row_id: int | None = None
+    currency: str = ""
+
+    @property
+    def symbol(self) -> str:
+        """The market or currency asked for; empty where it is a whole account or exchange."""
+        return self.streams[0].symbol or ""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a parser needs to know of an answer besides its body. Times in microseconds.
+
+    ``at``: by this machine's clock. ``server_time``: by the exchange's, where it is reported.
+    """
+
+    streams: Sequence[StreamId]
+    at: int
+    server_time: int | None
+
+    @property
+    def symbol(self) -> str:
+        """The market or currency asked for; empty where it is a whole account or exchange."""
+        return self.streams[0].symbol or ""
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One call of an exchange: the request that asks, and the parser of the answer's content."""
+
+    request: Callable[[Asked], Request]
+    parse: Callable[[bytes, Answered], T]
+
+
+NotFound = type[NotOfferedError] | type[UnknownRowError]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One dataset. Nothing is asked for where it is built from others (``Cursor.DERIVED``).
+
+    ``open_rows``: the list of open rows of a ``LOOKUP`` dataset, what remains of each by id.
+    ``not_found``: what the answer "404" in JSON means, where the documents say it.
+    """
+
+    paging: Paging
+    request: Callable[[Asked], Request] | None = None
+    parse: Callable[[bytes, Answered], Built | Page] | None = None
+    open_rows: Call[Mapping[int, Decimal | None]] | None = None
+    not_found: Callable[[Asked], NotFound | None] = lambda asked: None
+
+
+@dataclass(frozen=True)
+class NonceRule:
+    """How the nonces of a key go on.
+
+    ``first``: the lowest to begin with, by this machine's clock (microseconds). ``after``: the
+    lowest to try next after an answer to the nonce given, or None where the nonce was accepted.
+    """
+
+    first: Callable[[int], int]
+    after: Callable[[Response, int], int | None]
+    tries: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One exchange's API. ``name`` is the exchange's.
+
+    ``reads``: the calls that may leave, as patterns of :attr:`connectors.http.Request.call`; there
+    is no other way out. ``refusal``: the error that an answer's text stands for, None where the
+    status says it all. ``content``: the part of an answer that parsers read; raises
+    ``ContractError``. ``per_second``: calls from one address (public) and of one account (private).
+    """
+
+    name: str
+    base_url: str
+    endpoints: Mapping[str, Endpoint]
+    reads: Sequence[str]
+    public_per_second: float
+    private_per_second: float
+    sign: Callable[[Request, Credentials, int], Request]
+    nonces: NonceRule
+    refusal: Callable[[Response], type[ExchangeError] | None] = lambda response: None
+    content: Callable[[Response], bytes] = lambda response: response.body
+    address: Call[str] | None = None
+    key: ReadOnlyKey | None = None

@@ -1,0 +1,130 @@
+"""WEX's endpoints in one table: dataset, paging, request, parser.
+
+Source: "Trade API v1" of WEX for ``/tapi``; public API v3 as its siblings of the BTC-e dialect
+speak it. Neither documents a rate limit: answers are cached for two seconds, and a sibling allows a
+hundred calls a minute, so the calls here are few.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlencode
+
+from connectors.base import Cursor, Paging, ReadOnlyKey, Window
+from connectors.dialect import Answered, Asked, Call, Dialect, Endpoint, NonceRule
+from connectors.http import Request, get
+from connectors.wex import auth, parse, refusals
+
+READS: Final = (
+    "GET /api/3/info",
+    "GET /api/3/(trades|ticker|depth)/[a-z0-9_-]+",
+    "POST /tapi (getInfo|ActiveOrders|OrderInfo|TradeHistory|TransHistory|CoinDepositAddress)",
+)
+MAX_TRADES: Final = 5000
+MAX_LEVELS: Final = 5000
+"""Of either side of an order book."""
+MAX_HISTORY: Final = 1000
+CACHE_US: Final = 3_000_000
+"""Public answers come from a cache of 2 s, which may be filled a little late."""
+
+
+def native_of(symbol: str) -> str:
+    """``BTC-USD`` as WEX writes it: ``btc_usd``."""
+    return symbol.lower().replace("-", "_")
+
+
+def _pairs(about: Answered) -> dict[str, str]:
+    """The markets asked for: Tidemark's name by WEX's."""
+    return {native_of(stream.symbol or ""): stream.symbol or "" for stream in about.streams}
+
+
+def _of_pairs(name: str, asked: Asked, limit: int | None = None) -> Request:
+    pairs = "-".join(native_of(stream.symbol or "") for stream in asked.streams)
+    return get(f"/api/3/{name}/{pairs}", {"limit": str(limit)} if limit else None)
+
+
+def _tapi(method: str, parameters: Mapping[str, str] | None = None) -> Request:
+    form = urlencode({"method": method, **(parameters or {})})
+    return Request("POST", "/tapi", form=form, private=True)
+
+
+def _history(method: str, window: Window) -> Request:
+    """Walk by id, newest first; never by time: ``since`` yields nothing older than a week."""
+    parameters = {"count": str(min(window.limit, MAX_HISTORY)), "order": "DESC"}
+    if window.lower is not None:
+        parameters["from_id"] = str(max(window.lower, 0))
+    if window.upper is not None:
+        parameters["end_id"] = str(window.upper)
+    return _tapi(method, parameters)
+
+
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    "trades": Endpoint(
+        Paging(Cursor.NEWEST, max_rows=MAX_TRADES, cache_us=CACHE_US),
+        lambda asked: _of_pairs("trades", asked, min(asked.window.limit, MAX_TRADES)),
+        lambda body, about: parse.trades(body, native_of(about.symbol), about.symbol),
+    ),
+    "candles": Endpoint(Paging(Cursor.DERIVED)),
+    "tickers": Endpoint(
+        Paging(Cursor.SNAPSHOT, max_rows=30, batch=30, cache_us=CACHE_US),
+        lambda asked: _of_pairs("ticker", asked),
+        lambda body, about: parse.tickers(body, _pairs(about), about.at),
+    ),
+    "order_books": Endpoint(
+        Paging(Cursor.SNAPSHOT, max_rows=20 * MAX_LEVELS, batch=10, cache_us=CACHE_US),
+        lambda asked: _of_pairs("depth", asked, MAX_LEVELS),
+        lambda body, about: parse.order_books(body, _pairs(about), about.at),
+    ),
+    "markets": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0, cache_us=CACHE_US),
+        lambda asked: get("/api/3/info"),
+        lambda body, about: parse.market_rows(body, about.at),
+    ),
+    "account_trades": Endpoint(
+        Paging(Cursor.ID, max_rows=MAX_HISTORY),
+        lambda asked: _history("TradeHistory", asked.window),
+        lambda body, about: parse.account_trades(body),
+    ),
+    "account_transactions": Endpoint(
+        Paging(Cursor.ID, max_rows=MAX_HISTORY),
+        lambda asked: _history("TransHistory", asked.window),
+        lambda body, about: parse.account_transactions(body),
+    ),
+    "account_orders": Endpoint(
+        Paging(Cursor.LOOKUP, max_rows=1),
+        lambda asked: _tapi("OrderInfo", {"order_id": str(asked.row_id)}),
+        lambda body, about: parse.order(body),
+        open_rows=Call(
+            lambda asked: _tapi("ActiveOrders"),
+            lambda body, about: parse.open_orders(body),
+        ),
+    ),
+    "balances": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0, cache_us=60_000_000),  # documented: cached for 60 s
+        lambda asked: _tapi("getInfo"),
+        lambda body, about: parse.balances(body, about.at),
+    ),
+}
+
+DIALECT: Final = Dialect(
+    name="wex",
+    base_url="https://wex.link",
+    endpoints=ENDPOINTS,
+    reads=READS,
+    public_per_second=5.0,
+    private_per_second=2.0,
+    sign=auth.sign,
+    nonces=NonceRule(
+        first=lambda now_us: now_us // 1_000_000,
+        after=refusals.nonce_after,
+        tries=4,
+        largest=auth.MAX_NONCE,
+    ),
+    refusal=refusals.refusal,
+    content=refusals.content,
+    # The call makes no new address.
+    address=Call(
+        lambda asked: _tapi("CoinDepositAddress", {"coinName": asked.currency}),
+        lambda body, about: parse.address(body),
+    ),
+    key=ReadOnlyKey("info", "in your profile at WEX, section API keys, tick info and nothing else"),
+)

@@ -1,0 +1,1 @@
+"""An exchange as several processes share it: connection, limits, nonces, breaker, responses."""

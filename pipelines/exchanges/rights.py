@@ -1,0 +1,75 @@
+"""What a key may do, where the exchange reports it, and how to make a lesser one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+import connectors
+import warehouse
+from connectors.http import key_variables
+from pipelines.settings import Settings
+from schemas import StreamId
+
+
+@dataclass(frozen=True)
+class KeyRights:
+    """What the key of one account may do, as reported with its last balances."""
+
+    exchange: str
+    account: str
+    rights: tuple[str, ...]
+
+    @property
+    def needed(self) -> connectors.ReadOnlyKey | None:
+        return connectors.read_only_key(self.exchange)
+
+    @property
+    def excess(self) -> tuple[str, ...]:
+        """The rights that collecting does not take; none where keys have no rights."""
+        needed = self.needed
+        return tuple(right for right in self.rights if needed and right != needed.right)
+
+    @property
+    def variables(self) -> tuple[str, str]:
+        return key_variables(self.exchange, self.account)
+
+    @property
+    def finding(self) -> str:
+        needed = self.needed.right if self.needed else "nothing"
+        return (
+            f"{self.exchange}: the key of account '{self.account}' ({self.variables[0]}) has the "
+            f"right to {' and '.join(self.excess)}, and collecting takes {needed} alone"
+        )
+
+    @property
+    def fix(self) -> str:
+        key, secret = self.variables
+        how = f" ({self.needed.how_to})" if self.needed else ""
+        return (
+            f"make a lesser key{how}, set {key} and {secret} to it, delete the other one there, "
+            f"and run tidemark pull {self.exchange}/balances"
+        )
+
+
+def encode(rights: Iterable[str]) -> str:
+    """``rights`` as the checkpoint of a stream of balances keeps them."""
+    return msgspec.json.encode({"rights": list(rights)}).decode()
+
+
+def rights_of(stream: StreamId, checkpoint: str) -> KeyRights | None:
+    """What the last answer reported; ``None`` where exchange or dataset report nothing."""
+    if stream.dataset != "balances" or not checkpoint:
+        return None
+    reported = msgspec.json.decode(checkpoint).get("rights")
+    if reported is None:
+        return None
+    return KeyRights(stream.exchange, stream.account or "", tuple(reported))
+
+
+def key_rights(settings: Settings) -> list[KeyRights]:
+    """Of every account whose exchange reports them. Raises ``StorageError``."""
+    if not warehouse.has_data(settings.home):
+        return []
+    found = (rights_of(s.stream, s.state.checkpoint) for s in warehouse.status(settings.home))
+    return [rights for rights in found if rights is not None]

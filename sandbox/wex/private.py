@@ -1,0 +1,260 @@
+"""WEX's ``/tapi``: key, sign and nonce in the order of a real server, then the reading methods.
+
+Methods that trade or move money do not exist here: they are ``Invalid method`` like any other
+unknown name.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from decimal import Context, Decimal
+from random import Random
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from sandbox.account import Account
+from sandbox.clock import DAY
+from sandbox.exchange import Answer, Call, Exchange
+from sandbox.jsontext import encode, number
+from sandbox.keys import Key, find, make_key
+from sandbox.markets import text
+from sandbox.wex.public import fail, native
+from sandbox.wex.switches import WexSwitches
+from sandbox.windows import Bounds, Rows
+
+# The second one may trade, which is more than reading needs.
+KEYS: Final = (
+    make_key("wex", "main", "beta"),
+    make_key("wex", "second", "alpha", ("info", "trade")),
+    make_key("wex", "norights", "beta", ()),
+)
+_MAX_NONCE: Final = 4_294_967_294
+_STATUS: Final = {"failed": 0, "pending": 1, "ok": 2, "unconfirmed": 3}
+
+Params = dict[str, str]
+
+
+def handle(exchange: Exchange, call: Call) -> Answer:
+    """Answer one POST to ``/tapi``."""
+    params = dict(parse_qsl(call.body.decode("latin-1"), keep_blank_values=True))
+    known = _authenticate(exchange, call, params)
+    if isinstance(known, Answer):
+        return known
+    method = _METHODS.get(params.get("method", ""))
+    if method is None:
+        return fail("Invalid method")
+    if "info" not in known.rights:
+        return fail("api key dont have info permission")
+    account = exchange.world.accounts[known.owner]
+    return method(exchange, account, known, params)
+
+
+def _authenticate(exchange: Exchange, call: Call, params: Params) -> Key | Answer:
+    key = call.headers.get("key", "")
+    if not key:
+        return fail("api key not specified")
+    known = find(KEYS, key)
+    if known is None:
+        return fail("invalid api key")
+    expected = hmac.new(known.secret.encode(), call.body, hashlib.sha512).hexdigest()
+    if not hmac.compare_digest(expected.encode(), call.headers.get("sign", "").encode()):
+        return fail("invalid sign")
+    switches = exchange.of(WexSwitches)
+    if not exchange.limits.allow(f"wex:{known.owner}", switches.wex_private_per_second):
+        return fail("Requests too often")
+    sent = params.get("nonce", "")
+    valid = sent.isdecimal() and 1 <= int(sent) <= _MAX_NONCE
+    if not valid or not exchange.nonces.spend(key, int(sent)):
+        highest = exchange.nonces.highest(key)
+        hint = f", you should send:{highest + 1}" if switches.wex_nonce_hint else ""
+        return fail(f"invalid nonce parameter; on key:{highest}, you sent:'{sent}'{hint}")
+    return known
+
+
+def _ok(exchange: Exchange, value: dict[str, Any]) -> Answer:
+    return Answer.of({"success": exchange.of(WexSwitches).wex_success, "return": value})
+
+
+def _rows(exchange: Exchange, rows: dict[str, Any], empty: str) -> Answer:
+    """An object keyed by id; nothing at all is an error in this dialect."""
+    switches = exchange.of(WexSwitches)
+    if rows:
+        if switches.wex_shuffled_keys:
+            keys = list(rows)
+            Random(len(keys)).shuffle(keys)
+            rows = {key: rows[key] for key in keys}
+        return _ok(exchange, rows)
+    if switches.wex_empty == "error":
+        return fail(empty)
+    body = "{}" if switches.wex_empty == "object" else "[]"
+    return Answer(f'{{"success":{encode(switches.wex_success)},"return":{body}}}'.encode())
+
+
+def _get_info(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
+    now = exchange.world.now()
+    balances, style = account.balances(now), exchange.of(WexSwitches).wex_numbers
+    funds = {
+        c.code.lower(): number(text(balances.get(c.code, (0, 0))[0]), style)
+        for c in exchange.world.currencies
+    }
+    return _ok(
+        exchange,
+        {
+            "funds": funds,
+            "rights": {name: int(name in key.rights) for name in ("info", "trade", "withdraw")},
+            "transaction_count": 0,
+            "open_orders": sum(order.is_open(now) for order in account.orders),
+            "server_time": now // 1_000,
+        },
+    )
+
+
+def _active_orders(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
+    now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
+    pair = params.get("pair", "")
+    if pair and not any(native(m) == pair for m in exchange.markets()):
+        return fail(f"Invalid pair name: {pair}")
+    rows = {
+        str(o.id): {
+            "pair": native(o.market),
+            "type": "buy" if o.buy else "sell",
+            "amount": number(text(o.unfilled(now)), style),
+            "rate": number(text(o.price), style),
+            "timestamp_created": o.created // 1_000,
+            "status": 0,
+        }
+        for o in reversed(account.orders)
+        if o.is_open(now)
+        and o.id not in exchange.paging.hidden_orders
+        and pair in ("", native(o.market))
+    }
+    return _rows(exchange, rows, "no orders")
+
+
+def _order_info(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
+    now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
+    wanted = params.get("order_id", "")
+    order = next((o for o in account.orders if str(o.id) == wanted and o.created <= now), None)
+    if order is None:
+        return fail("invalid order")
+    left = order.unfilled(now)
+    # 0 active, 1 filled, 2 cancelled, 3 cancelled after a part was filled
+    states = (3 if left < order.amount else 2, 0 if left else 1)
+    status = states[0] if order.is_canceled(now) else states[1]
+    row = {
+        "pair": native(order.market),
+        "type": "buy" if order.buy else "sell",
+        "start_amount": number(text(order.amount), style),
+        "amount": number(text(left), style),
+        "rate": number(text(order.price), style),
+        "timestamp_created": order.created // 1_000,
+        "status": status,
+    }
+    return _ok(exchange, {wanted: row})
+
+
+def _trade_history(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
+    switches, ignored = exchange.of(WexSwitches), exchange.paging.ignored
+    now = exchange.world.now()
+    pair = "" if "pair" in ignored else params.get("pair", "")
+    if pair and not any(native(m) == pair for m in exchange.markets()):
+        return fail(f"Invalid pair name: {pair}")
+    fills = [(o, f) for o, f in account.fills(now) if pair in ("", native(o.market))]
+    if "since" in params and "since" not in ignored:
+        fills = [(o, f) for o, f in fills if f.ms > now - 7 * DAY]
+    at = _history(exchange, params, Rows([f.trade_id for _, f in fills], [f.ms for _, f in fills]))
+    if isinstance(at, Answer):
+        return at
+    digits, style = switches.wex_trade_digits, switches.wex_numbers
+    rows = {}
+    for order, fill in (fills[i] for i in at):
+        rows[str(fill.trade_id)] = {
+            "pair": native(order.market),
+            "type": "buy" if order.buy else "sell",
+            "amount": number(_rounded(text(fill.amount), digits), style),
+            "rate": number(_rounded(text(fill.price), digits), style),
+            "order_id": order.id if fill.maker else fill.maker_order,
+            "is_your_order": int(fill.maker),
+            "timestamp": fill.ms // 1_000,
+        }
+    return _rows(exchange, rows, "no trades")
+
+
+def _rounded(number: str, digits: int | None) -> str:
+    return number if digits is None else f"{Context(prec=digits).plus(Decimal(number)):f}"
+
+
+def _trans_history(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
+    switches, now = exchange.of(WexSwitches), exchange.world.now()
+    lines = account.visible_transactions(now)
+    at = _history(exchange, params, Rows([t.id for t in lines], [t.ms for t in lines]))
+    if isinstance(at, Answer):
+        return at
+    rows = {
+        str(t.id): {
+            "type": t.kind,
+            "amount": number(text(t.amount), switches.wex_numbers),
+            "currency": t.currency,
+            "desc": t.desc,
+            "status": _STATUS[t.status(now)],
+            "timestamp": t.ms // 1_000,
+        }
+        for t in (lines[i] for i in at)
+    }
+    return _rows(exchange, rows, "no transactions")
+
+
+def _history(exchange: Exchange, params: Params, rows: Rows) -> range | list[int] | Answer:
+    """The positions that the history parameters choose, in the order of the answer."""
+    paging, switches = exchange.paging, exchange.of(WexSwitches)
+
+    def read(name: str) -> int | None:
+        value = params.get(name, "")
+        if not value or name in paging.ignored:
+            return None
+        if not value.isdecimal():
+            raise ValueError(name)
+        return int(value)
+
+    try:
+        since, end, skip, count = read("since"), read("end"), read("from"), read("count")
+        lower, upper = read("from_id"), read("end_id")
+    except ValueError as error:
+        return fail(f"invalid parameter: {error}")
+    order = params.get("order", "DESC").upper()
+    if order not in ("ASC", "DESC"):
+        return fail("invalid parameter: order")
+    ascending = order == "ASC" and "order" not in paging.ignored
+    ascending = ascending or since is not None or end is not None
+    bounds = Bounds(
+        None if since is None else since * 1_000,
+        None if end is None else end * 1_000 + 999,
+        lower,
+        upper,
+        not switches.from_id_inclusive,
+        not switches.end_id_inclusive,
+    )
+    shown = rows.within(range(len(rows.ids)), bounds, paging, exchange.world.now())
+    every = len(rows.ids)
+    shown = rows.page(shown, every, "newest", "oldest" if ascending else "newest", paging)
+    count = min(1000 if count is None else count, 1000, paging.page_cap or 1000)
+    return shown[skip or 0 :][:count]
+
+
+def _coin_deposit_address(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
+    coin = params.get("coinName", "")
+    known = next((c for c in exchange.world.currencies if c.code == coin and c.enabled), None)
+    if known is None or coin == "USD":
+        return fail("invalid coin name")
+    digest = hashlib.sha256(f"sandbox {account.name} {coin}".encode()).hexdigest()
+    return _ok(exchange, {"address": f"1SANDBOX{digest[:26]}"})
+
+
+_METHODS: Final[dict[str, Callable[[Exchange, Account, Key, Params], Answer]]] = {
+    "getInfo": _get_info,
+    "ActiveOrders": _active_orders,
+    "OrderInfo": _order_info,
+    "TradeHistory": _trade_history,
+    "TransHistory": _trans_history,
+    "CoinDepositAddress": _coin_deposit_address,
+}

@@ -1,0 +1,63 @@
+"""What the common behaviour suite needs to know of each exchange: one module per exchange here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+from connectors import Connector, StreamId, Window
+from connectors.http import Request
+from sandbox.jsontext import NumberStyle
+
+
+class Ask(Protocol):
+    """Makes one call. ``order_id``: an order of the account whose key opens the connector."""
+
+    def __call__(self, connector: Connector, order_id: int) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """``lacks``: datasets that are not offered. ``reads``: every documented reading call, as it is
+    logged, and how to make it; ``moves``: every documented call that trades, cancels or moves
+    money. ``posts``: the calls allowed that are no GET. ``no_trades``, ``no_fills``: an answer
+    without rows, public and private. ``numbers``: the sandbox's switches for a style of numbers
+    (and the less usual style of dates). ``empties``: those for every way to answer nothing.
+    """
+
+    base_url: str
+    reads: Mapping[str, Ask]
+    moves: Sequence[Request]
+    no_trades: bytes
+    no_fills: bytes
+    numbers: Callable[[NumberStyle], Mapping[str, Any]]
+    empties: Sequence[Mapping[str, Any]] = ({},)
+    lacks: frozenset[str] = frozenset()
+    posts: tuple[str, ...] = ()
+
+
+def case(exchange: str) -> Case:
+    """The case of ``exchange``."""
+    found: Case = import_module(f"tests.connectors.cases.{exchange}").CASE
+    return found
+
+
+def fetch(dataset: str, symbol: str | None = None, timeframe: str | None = None) -> Ask:
+    """Ask for the newest page of a market, or of account ``main``."""
+
+    def ask(connector: Connector, order_id: int) -> Any:
+        account = None if symbol else "main"
+        stream = StreamId(connector.name, dataset, symbol, account, timeframe)
+        return connector.fetch(stream, Window(unit="ms" if timeframe else None))
+
+    return ask
+
+
+def snapshot(dataset: str, *symbols: str) -> Ask:
+    """Ask for the state now."""
+    return lambda connector, order_id: connector.snapshot(dataset, symbols)
+
+
+def post(path: str, form: str = "") -> Request:
+    """A signed POST."""
+    return Request("POST", path, content=form.encode(), private=True)
