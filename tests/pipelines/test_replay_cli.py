@@ -104,7 +104,7 @@ def test_damage_and_answers_that_cannot_be_read_are_one(pulled: Path, tidemark: 
     writer = raw.RawWriter(pulled.parents[4])
     first = raw.load(pulled, raw.scan(pulled).spots[0])
     for body in (b'{"not": "rows"}', b"[{", first.body):
-        writer.append(FILLS, raw.RawAnswer(first.at, first.about, body))
+        writer.append(FILLS, raw.RawResponse(first.at, first.about, body))
     spot = raw.scan(pulled).spots[0]
     content = bytearray(pulled.read_bytes())
     content[spot.offset] ^= 0xFF
@@ -118,7 +118,7 @@ def test_damage_and_answers_that_cannot_be_read_are_one(pulled: Path, tidemark: 
 
 
 def test_a_record_of_something_else_is_told(pulled: Path, tidemark: Run) -> None:
-    raw.RawWriter(pulled.parents[4]).append(FILLS, raw.RawAnswer(10**15, {"path": "/"}, b""))
+    raw.RawWriter(pulled.parents[4]).append(FILLS, raw.RawResponse(10**15, {"path": "/"}, b""))
     code, _, err = tidemark("replay")
     assert code == 1 and "is no answer" in err
 

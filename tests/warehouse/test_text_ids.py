@@ -27,7 +27,7 @@ from tests.warehouse.tools import (
     store,
     table,
 )
-from warehouse import heal, ids
+from warehouse import ids
 from warehouse.intervals import Interval
 from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import period_of
@@ -235,8 +235,7 @@ def replace_unit(state: StreamState) -> StreamState:
 def test_a_lost_metastore_knows_the_kind_of_ids_from_the_rows(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 0, trade_id="TX")])
     store(home, FILLS, [row(FILLS, 5)])
-    metastore = Metastore(home)
-    states = [heal.fresh_state(home, s, metastore.files(s)) for s in (TRADES, FILLS)]
+    states = [Store(home).reader(s).fresh_state() for s in (TRADES, FILLS)]
     assert [s.unit for s in states] == ["time", "id"]
 
 
