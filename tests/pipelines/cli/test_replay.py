@@ -69,7 +69,7 @@ def test_nothing_kept(home: Path, tidemark: Run) -> None:
 def test_a_selection_of_which_nothing_is_kept(pulled: Path, tidemark: Run) -> None:
     code, out, err = tidemark("replay", "mine/tickers")
     assert (code, out) == (2, "")
-    assert "'mine/tickers'" in err and "bitexbit/account_trades" in err and "Mend:" in err
+    assert "'mine/tickers'" in err and "bitexbit/account_trades" in err and "Fix:" in err
 
 
 @pytest.mark.parametrize(
