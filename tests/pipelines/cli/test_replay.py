@@ -30,9 +30,9 @@ def tidemark(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
             offline.setattr(socket.socket, "connect", _refuse)
             offline.setattr(socket, "getaddrinfo", _refuse)
             code = main(arguments)
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return code, captured.out, captured.err
 
     return run
 
@@ -117,13 +117,15 @@ def test_damage_and_answers_that_cannot_be_read_are_one(pulled: Path, tidemark: 
     assert "cannot be read" in last and "damaged" in last and str(pulled) in last
 
 
-def test_a_record_of_something_else_is_told(pulled: Path, tidemark: Run) -> None:
+def test_a_record_of_something_else_is_reported(pulled: Path, tidemark: Run) -> None:
     raw.RawWriter(pulled.parents[4]).append(FILLS, raw.RawAnswer(10**15, {"path": "/"}, b""))
     code, _, err = tidemark("replay")
     assert code == 1 and "is no answer" in err
 
 
-def test_what_changed_is_told(pulled: Path, tidemark: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changed_is_reported(
+    pulled: Path, tidemark: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from connectors.bitexbit import parse
 
     real = parse.account_trades

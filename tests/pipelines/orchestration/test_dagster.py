@@ -122,7 +122,7 @@ def check_ticks(
     assert bool(answer.run_requests) is (status is not dg.DagsterRunStatus.NOT_STARTED)
 
 
-def test_a_mistake_in_a_feed_is_said_with_its_line(engine: Engine, tmp_path: Path) -> None:
+def test_a_mistake_in_a_feed_is_reported_with_its_line(engine: Engine, tmp_path: Path) -> None:
     file = tmp_path / "wex" / "defs.yaml"
     file.write_text(file.read_text().replace("markets", "market"))
     with pytest.raises(ConfigError, match=r"wex/defs\.yaml:5: unknown key 'market'"):

@@ -11,12 +11,12 @@ from tests.pipelines.report.reading import Page
 
 
 def test_another_market_quote_and_file(
-    told: Path,
+    filled: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("TIDEMARK_HOME", str(told))
+    monkeypatch.setenv("TIDEMARK_HOME", str(filled))
     out = tmp_path / "page.html"
     out.write_text("an older one")
     assert main(["report", "--market", HOSTILE.lower(), "--quote", "btc", "--out", str(out)]) == 0
@@ -37,15 +37,15 @@ def test_another_market_quote_and_file(
         (["--until", "now"], "tidemark report --help"),
     ],
 )
-def test_mistakes_are_told(
+def test_mistakes_are_reported(
     arguments: list[str],
     part: str,
-    told: Path,
+    filled: Path,
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("TIDEMARK_HOME", str(told))
+    monkeypatch.setenv("TIDEMARK_HOME", str(filled))
     assert main(["report", *arguments]) == 2
     err = capsys.readouterr().err
     assert part in err
