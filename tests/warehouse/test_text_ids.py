@@ -186,11 +186,12 @@ def test_fills_of_text_ids_are_read_once_a_pull(
     reads: list[str] = []
     with Store(home).open_stream(FILLS) as writer:
         real = writer.read
-        monkeypatch.setattr(
-            writer,
-            "read",
-            lambda record, *columns: reads.append(record.path) or real(record, *columns),
-        )
+
+        def counted(record: FileRecord, columns: list[str] | None = None) -> pa.Table:
+            reads.append(record.path)
+            return real(record, columns)
+
+        monkeypatch.setattr(writer, "read", counted)
         for number in range(3):
             rows = [row(FILLS, 0, NOON + number, trade_id=f"G{number}")]
             writer.commit([table(FILLS, rows)], writer.state())

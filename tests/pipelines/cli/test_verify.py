@@ -9,7 +9,7 @@ import pytest
 
 import warehouse
 from pipelines.cli import main
-from sandbox import Served, WexSwitches
+from sandbox import Served
 from tests.pipelines.ingest.conftest import run, settings_for
 from warehouse.metastore import Metastore
 
@@ -119,11 +119,11 @@ def test_rows_held_below_what_wex_still_shows_stay_after_a_lost_metastore(
     exchange: Served, home: Path
 ) -> None:
     settings = settings_for(exchange, home)
-    exchange.of(WexSwitches).wex_trades_max = 100
+    exchange.switch(wex_trades_max=100)
     run(settings, "wex/trades")
     held = warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()[0]["n"]
     lose_metastore(home)
-    exchange.of(WexSwitches).wex_trades_max = 40
+    exchange.switch(wex_trades_max=40)
     report = run(settings, "wex/trades")
     assert report.ok  # what is not shown at a first contact is lost, and no failure
     assert warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()[0]["n"] == held
@@ -143,7 +143,7 @@ def test_a_wex_file_that_is_gone_and_cannot_be_had_again_is_lost(
     run(settings, "wex/trades")
     files = sorted((home / "lake/trades/exchange=wex/symbol=BTC-USD").glob("*.parquet"))
     files[-2].unlink()
-    exchange.of(WexSwitches).wex_trades_max = 20
+    exchange.switch(wex_trades_max=20)
     report = run(settings, "wex/trades")
     assert not report.ok
     assert "lost" in report.errors[0]
