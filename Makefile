@@ -20,13 +20,13 @@ setup: $(READY) ## build .venv from the lock file (quick when it is up to date)
 $(READY): requirements.lock pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \
 	  echo "Tidemark needs Python 3.11 or newer, and there is no '$(PYTHON)' here." >&2; \
-	  echo "Mend: install it, or name it: make PYTHON=/path/to/python3.12 setup" >&2; exit 1; }
+	  echo "Fix: install it, or name it: make PYTHON=/path/to/python3.12 setup" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Tidemark needs Python 3.11 or newer; '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1)." >&2; \
-	  echo "Mend: make PYTHON=/path/to/python3.12 setup" >&2; exit 1; }
+	  echo "Fix: make PYTHON=/path/to/python3.12 setup" >&2; exit 1; }
 	@echo "setup: building $(VENV) from requirements.lock (once; a few minutes at most)"
 	@"$(PYTHON)" -m venv --clear $(VENV) || { \
-	  echo "Mend: install your system's venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
+	  echo "Fix: install your system's venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
@@ -56,14 +56,15 @@ lint: setup ## style and types only
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
 
-fmt: setup ## format, and mend what style can mend by itself
+fmt: setup ## format, and fix what ruff can fix by itself
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: ## resolve requirements.in anew into requirements.lock (needs uv)
-	@command -v uv >/dev/null || { echo "Mend: install uv (https://docs.astral.sh/uv/)" >&2; exit 1; }
+lock: ## resolve the dependencies and all extras into requirements.lock (needs uv)
+	@command -v uv >/dev/null || { echo "Fix: install uv (https://docs.astral.sh/uv/)" >&2; exit 1; }
 	@uv pip compile --quiet --upgrade --universal --no-strip-extras --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements.in -o requirements.lock
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --all-extras pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and all caches; never data
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info

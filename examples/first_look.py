@@ -53,7 +53,7 @@ held = warehouse.sql(
     GROUP BY ALL
     ORDER BY ALL
     """,
-    home,
+    home=home,
     as_="pandas",
 )
 print(held.to_string(index=False))
@@ -66,11 +66,11 @@ print(held.to_string(index=False))
 busiest = warehouse.sql(
     "SELECT exchange, symbol FROM marts.vwap_daily GROUP BY ALL"
     " ORDER BY sum(trades) DESC, exchange, symbol LIMIT 1",
-    home,
+    home=home,
 ).to_pylist()[0]
 candles = warehouse.sql(
     f"FROM candles('{busiest['symbol']}', '20m', exchange := '{busiest['exchange']}')",
-    home,
+    home=home,
     as_="pandas",
 )
 # floats are for drawing only
@@ -109,7 +109,9 @@ show(candle_chart, "candles")
 # moment: by the hour where there is no more than a month of it.
 
 # %%
-days = warehouse.sql("SELECT count(DISTINCT timestamp) FROM marts.equity_daily", home)[0][0].as_py()
+days = warehouse.sql("SELECT count(DISTINCT timestamp) FROM marts.equity_daily", home=home)[0][
+    0
+].as_py()
 equity = warehouse.sql(
     f"""
     SELECT exchange || '/' || account AS account, timestamp, sum(value) AS value
@@ -117,7 +119,7 @@ equity = warehouse.sql(
     GROUP BY ALL
     ORDER BY ALL
     """,
-    home,
+    home=home,
     as_="pandas",
 )
 equity_chart = px.line(
@@ -149,7 +151,7 @@ fees = warehouse.sql(
     GROUP BY ALL
     ORDER BY ALL
     """,
-    home,
+    home=home,
     as_="pandas",
 )
 print(fees.to_string(index=False))

@@ -1,7 +1,21 @@
 """The top floor: settings, feeds, the ingest engine, Dagster around it, and the command line.
 
 It may use every floor below (``warehouse``, ``connectors``, ``schemas``). Nothing imports it but
-its own tests.
+its own tests. Its rooms are ordered; each imports only rooms above it in this list::
+
+    output                    text, tables, files and exit codes of commands
+    settings, spans           environment and .env; spans of time as the user writes them
+    feeds                     what to collect
+    exchanges                 an exchange opened for an account: limits, nonces, breaker, key rights
+    ingest                    the engine: plan, fetch, assess, commit
+    replay                    archived responses parsed again
+    publishing                lake to DuckDB, reconciliation of balances
+    progress, status          how far a pull is, what is held: as text
+    report, export            the HTML page, files for other programs
+    orchestration             Dagster assets, jobs, schedules and checks
+    components, definitions   what Dagster loads
+    demo                      the definitions fed by the sandbox exchange
+    cli                       the commands, imported by nobody
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Settings: what the environment and ``.env`` say.
+"""Settings: from the environment and ``.env``.
 
 ==================================  ==========================  ================================
 name                                default                     meaning
@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 import connectors
 from connectors.base import Credentials
+from pipelines.output.formatting import with_fix
 from schemas import ConfigError
 
 DEFAULT_HOME: Final = "./data"
@@ -63,15 +64,20 @@ class Settings:
         if key is None or secret is None:
             there, missing = (secret_name, key_name) if key is None else (key_name, secret_name)
             raise ConfigError(
-                f"{missing} is not set, but {there} is\n"
-                f"Mend: set {missing} too (environment or .env), or unset {there} to collect "
-                "public data only"
+                with_fix(
+                    f"{missing} is not set, but {there} is",
+                    f"set {missing} too (environment or .env), or unset {there} to collect "
+                    "public data only",
+                )
             )
         for name, value in ((key_name, key), (secret_name, secret)):
             if not (value.isascii() and value.isprintable()):
                 raise ConfigError(
-                    f"{name} holds characters that no key has (line breaks, letters outside ASCII)"
-                    f"\nMend: copy it again from the exchange"
+                    with_fix(
+                        f"{name} holds characters that no key has "
+                        "(line breaks, letters outside ASCII)",
+                        "copy it again from the exchange",
+                    )
                 )
         return Credentials(key, secret)
 
@@ -80,15 +86,17 @@ class Settings:
         text = self.variables.get(name, str(default))
         if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000):
             raise ConfigError(
-                f"{name} is {text!r}, not a whole number from 1 to 1000000\n"
-                f"Mend: {name}={default}, or leave it out"
+                with_fix(
+                    f"{name} is {text!r}, not a whole number from 1 to 1000000",
+                    f"{name}={default}, or leave it out",
+                )
             )
         return int(text)
 
     def prepare_home(self) -> Path:
         """Create ``home`` and prove that files can be written in it.
 
-        Raises ``ConfigError`` saying what stands in the way.
+        Raises ``ConfigError`` where it cannot be used.
         """
         try:
             self.home.mkdir(parents=True, exist_ok=True)
@@ -100,18 +108,24 @@ class Settings:
                 self.home,
             )
             raise ConfigError(
-                f"{HOME} is {self.home}, but {blocking} is a file\n"
-                f"Mend: point {HOME} at a folder, or move that file away"
+                with_fix(
+                    f"{HOME} is {self.home}, but {blocking} is a file",
+                    f"point {HOME} at a folder, or move that file away",
+                )
             ) from None
         except PermissionError:
             raise ConfigError(
-                f"{HOME} is {self.home}, which this user may not write\n"
-                f"Mend: give this user the right to write there, or point {HOME} at another folder"
+                with_fix(
+                    f"{HOME} is {self.home}, which this user may not write",
+                    f"give this user the right to write there, or point {HOME} at another folder",
+                )
             ) from None
         except OSError as error:
             raise ConfigError(
-                f"{HOME} is {self.home}, which cannot be written: {error.strerror or error}\n"
-                f"Mend: point {HOME} at a folder on a disk with room"
+                with_fix(
+                    f"{HOME} is {self.home}, which cannot be written: {error.strerror or error}",
+                    f"point {HOME} at a folder on a disk with free space",
+                )
             ) from None
         return self.home
 
@@ -131,20 +145,23 @@ def load_settings(
 
 
 def _checked_url(name: str, value: str, default: str) -> str:
-    mend = f"Mend: {name}={default}"
+    fix = f"{name}={default}"
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port  # a bad port raises only when it is asked for
     except ValueError as error:
-        raise ConfigError(f"{name} is not a web address: {error}\n{mend}") from None
+        raise ConfigError(with_fix(f"{name} is not a web address: {error}", fix)) from None
     if "@" in parts.netloc:
-        raise ConfigError(f"{name} holds a user name or password, which is not used\n{mend}")
+        problem = f"{name} holds a user name or password, which is not used"
+        raise ConfigError(with_fix(problem, fix))
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"{name} is {value!r}, not an address like https://host\n{mend}")
+        raise ConfigError(with_fix(f"{name} is {value!r}, not an address like https://host", fix))
     if parts.query or parts.fragment or {"api", "tapi"} & set(parts.path.split("/")):
         raise ConfigError(
-            f"{name} is {value!r}; the host root is wanted, the paths of the API follow it\n"
-            f"Mend: {name}={parts.scheme}://{parts.netloc}"
+            with_fix(
+                f"{name} is {value!r}, not the host root alone, which the API's paths follow",
+                f"{name}={parts.scheme}://{parts.netloc}",
+            )
         )
     return value.rstrip("/")
 
@@ -161,8 +178,8 @@ def _read_dotenv(path: Path | None) -> dict[str, str]:
     except UnicodeDecodeError:
         raise ConfigError(f"cannot read {path}: it is not text in UTF-8") from None
     values: dict[str, str] = {}
-    # The parser itself, and not dotenv_values: it tells the line of a mistake, and takes a secret
-    # with ``${`` in it as it stands.
+    # The parser itself, and not dotenv_values: it gives the line of a mistake, and takes a secret
+    # with ``${`` in it literally.
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             raise ConfigError(
@@ -175,5 +192,5 @@ def _read_dotenv(path: Path | None) -> dict[str, str]:
 
 
 def _line(text: str, first: int) -> int:
-    """The line of the statement itself: ``text`` begins with the blank lines before it."""
+    """The line of the statement itself: ``text`` begins with the empty lines before it."""
     return first + text[: len(text) - len(text.lstrip())].count("\n")

@@ -21,7 +21,7 @@ class Pulled:
     world: World
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        return list(warehouse.sql(query, self.home).to_pylist())
+        return list(warehouse.sql(query, home=self.home).to_pylist())
 
     def trades(self, symbol: str) -> list[Trade]:
         now = self.world.now()

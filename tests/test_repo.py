@@ -3,9 +3,14 @@
 import os
 import re
 import subprocess
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import Distribution, distribution
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from pipelines.cli.app import app
 
@@ -19,20 +24,96 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_the_lock_pins_everything_that_is_asked_for(repo_root: Path) -> None:
-    asked = {
-        normal(re.split(r"[\[<>=!~ ]", line, maxsplit=1)[0])
-        for line in (repo_root / "requirements.in").read_text(encoding="utf-8").splitlines()
-        if line and not line.startswith("#")
+def declared(repo_root: Path) -> tuple[list[Requirement], dict[str, list[Requirement]]]:
+    """What ``pyproject.toml`` declares: dependencies, and those of each extra."""
+    project = tomllib.loads((repo_root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {
+        name: [Requirement(text) for text in texts]
+        for name, texts in project["optional-dependencies"].items()
     }
+    return [Requirement(text) for text in project["dependencies"]], extras
+
+
+def closure(wanted: Iterable[Requirement]) -> dict[str, Distribution]:
+    """The installed distributions that ``wanted`` bring, those they need included."""
+    found: dict[tuple[str, frozenset[str]], Distribution] = {}
+    todo = list(wanted)
+    while todo:
+        one = todo.pop()
+        key = normal(one.name), frozenset(one.extras)
+        if key in found:
+            continue
+        found[key] = distribution(one.name)
+        for text in found[key].requires or ():
+            needed = Requirement(text)
+            environments = [{"extra": extra} for extra in ("", *one.extras)]
+            if needed.marker is None or any(needed.marker.evaluate(e) for e in environments):
+                todo.append(needed)
+    return {name: installed for (name, _), installed in found.items()}
+
+
+LICENCE_FIELDS = ("License-Expression", "License", "Classifier")
+
+
+def licence(installed: Distribution) -> str:
+    """The licence that a distribution declares, on one line."""
+    given = {name: installed.metadata.get_all(name) or [] for name in LICENCE_FIELDS}
+    licences = [text for text in given["Classifier"] if text.startswith("License ::")]
+    # some put the whole text into License, and a permissive one may mention others
+    texts = [text.partition("\n")[0] for text in given["License"]]
+    return " ".join([*given["License-Expression"], *texts, *licences])
+
+
+COPYLEFT = re.compile(r"\bA?GPL|GNU (Affero )?General Public", re.IGNORECASE)
+DEVELOPMENT = {"pytest", "hypothesis", "ruff", "mypy", "dlt", "polars", "beancount", "bittytax"}
+
+
+def test_the_lock_pins_everything_that_is_declared(repo_root: Path) -> None:
+    dependencies, extras = declared(repo_root)
+    asked = {normal(one.name) for one in (*dependencies, *chain(*extras.values()))} - {"tidemark"}
     lock = (repo_root / "requirements.lock").read_text(encoding="utf-8")
     pinned = {normal(found.group(1)) for found in PINNED.finditer(lock)}
     assert asked <= pinned
+    assert pinned >= set(closure(dependencies))
     assert all(
         "--hash=sha256:" in block
         for block in re.split(r"\n(?=[a-z0-9])", lock)
         if PINNED.match(block)
     )
+
+
+def test_every_extra_is_declared(repo_root: Path) -> None:
+    _, extras = declared(repo_root)
+    assert set(extras) == {"report", "export", "polars", "bench", "dev"}
+    own = [one for one in chain(*extras.values()) if one.name == "tidemark"]
+    assert {extra for one in own for extra in one.extras} <= set(extras)
+
+
+@pytest.mark.parametrize("extra", ["", "report", "export", "polars"])
+def test_users_get_no_development_tools_and_no_copyleft_program(
+    extra: str, repo_root: Path
+) -> None:
+    dependencies, extras = declared(repo_root)
+    installed = closure([*dependencies, *extras.get(extra, [])])
+    assert not set(installed) & (DEVELOPMENT - {extra})
+    for name, one in installed.items():
+        assert not COPYLEFT.search(licence(one)), f"{name} is under {licence(one)}"
+
+
+def test_copyleft_programs_are_recognised(repo_root: Path) -> None:
+    assert all(COPYLEFT.search(licence(distribution(n))) for n in ("beancount", "bittytax"))
+
+
+@pytest.mark.parametrize("package", ["schemas", "connectors", "warehouse", "pipelines", "sandbox"])
+def test_the_wheel_has_every_data_file(package: str, repo_root: Path) -> None:
+    text = (repo_root / "pyproject.toml").read_text(encoding="utf-8")
+    patterns = tomllib.loads(text)["tool"]["setuptools"]["package-data"]
+    folder = repo_root / package
+    packed = set(chain(*(folder.glob(p) for p in (*patterns["*"], *patterns.get(package, [])))))
+    assert folder / "py.typed" in packed
+    for file in folder.rglob("*"):
+        if file.is_file() and file.suffix not in (".py", ".pyc"):
+            assert file in packed, f"{file.relative_to(repo_root)} is not in the wheel"
 
 
 def test_the_lock_names_no_place(repo_root: Path) -> None:

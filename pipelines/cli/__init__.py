@@ -1,14 +1,13 @@
-"""The command line, ``tidemark COMMAND``: one file per command, and what they share.
+"""The command line, ``tidemark COMMAND``: the topmost room, imported by nothing else.
 
-``app``       the commands, assembled
-``run``       from outcome to exit code and message: 0 stored, 1 partly failed, 2 wrong usage
-``outcome``   the last lines of a command that stores
-``output``    consoles, and how numbers, times and tables are written
-``progress``  bars in a terminal, plain lines elsewhere
+``app``      the commands assembled, and from outcome to exit code and message
+``outcome``  the last lines of a command that stores rows
 
-Commands import what is slow (Dagster, DuckDB) when they run, so that ``--help`` answers at once.
+Every other module holds the command of its name; ``sandbox`` also ``demo``, ``verify`` also
+``rebuild``. Commands import what is slow (Dagster, DuckDB) when they run, so that ``--help``
+responds at once.
 """
 
-from pipelines.cli.run import main
+from pipelines.cli.app import main
 
 __all__ = ["main"]

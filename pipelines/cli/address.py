@@ -1,10 +1,10 @@
-"""``tidemark address``: the account's address for deposits, asked for and never stored."""
+"""``tidemark address``: the account's address for deposits, fetched and never stored."""
 
 from typing import Annotated
 
 import typer
 
-from pipelines.cli.output import say
+from pipelines.output.console import say
 from schemas import ConfigError
 
 _SHOWN_FIRST, _SHOWN_LAST = 5, 4
@@ -33,12 +33,12 @@ def address(
     from contextlib import closing
 
     from connectors.errors import AuthError, NotOfferedError
-    from pipelines.ingest.opening import open_exchange
+    from pipelines.exchanges.connect import open_exchange
     from pipelines.settings import load_settings
 
     settings = load_settings()
     with closing(open_exchange(settings, exchange, account)) as connector:
-        settings.prepare_home()  # the nonces lie there
+        settings.prepare_home()  # the nonces are stored there
         try:
             found = connector.address(currency.upper())
         except NotOfferedError as error:

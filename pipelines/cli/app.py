@@ -1,13 +1,33 @@
-"""The commands, assembled."""
+"""The commands, assembled, and how each ends: exit code and message.
 
+===========================  ====  ==========================================================
+outcome                      code  on stderr
+===========================  ====  ==========================================================
+done                         0     nothing
+``TidemarkError``            1     what is wrong, where, and the fix
+``ConfigError``, wrong usage 2     the same
+Ctrl-C                       130   one line
+reader of a pipe went away   141   nothing
+anything else                1     a traceback without secrets: a defect of Tidemark
+===========================  ====  ==========================================================
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Final
+
+import click
 import typer
+from dotenv import dotenv_values
 
 from pipelines.cli import (
     address,
-    demo,
     export,
     pull,
-    rebuild,
     replay,
     report,
     sandbox,
@@ -15,30 +35,120 @@ from pipelines.cli import (
     status,
     verify,
 )
+from pipelines.output.exits import INTERRUPTED, PARTLY_FAILED, PIPE_CLOSED, WRONG_USAGE
+from pipelines.output.formatting import with_fix
+from schemas import ConfigError, TidemarkError
+
+_SECRET_NAMES: Final = ("_API_KEY", "_API_SECRET")
 
 app = typer.Typer(
     name="tidemark",
-    help=(
-        "Collect the history of crypto exchanges completely, exactly and incrementally "
-        "into Parquet and DuckDB."
-    ),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("demo", short_help="Try it: a full pull from a sandbox exchange.")(demo.demo)
+app.command("demo", short_help="Try it: a full pull from a sandbox exchange.")(sandbox.demo)
 app.command("pull", short_help="Fetch what is wanted and not yet held.")(pull.pull)
 app.command("status", short_help="What is covered, missing or lost, and how fresh.")(status.status)
-app.command("sql", short_help="Ask the DuckDB warehouse.")(sql.sql)
+app.command("sql", short_help="Query the DuckDB warehouse.")(sql.sql)
 app.command("report", short_help="One page of everything, for the browser.")(report.report)
 app.command("sandbox", short_help="Run an exchange on this machine to try with.")(sandbox.sandbox)
-app.command("verify", short_help="Prove that lake, ledger and DuckDB agree; mend what is safe.")(
+app.command("verify", short_help="Prove that lake, metastore and DuckDB agree; heal what is safe.")(
     verify.verify
 )
-app.command("rebuild", short_help="Build DuckDB anew from the lake.")(rebuild.rebuild)
-app.command("replay", short_help="Read kept answers again, after a parser was mended.")(
+app.command("rebuild", short_help="Build DuckDB again from the lake.")(verify.rebuild)
+app.command("replay", short_help="Parse archived responses again, after a parser was fixed.")(
     replay.replay
 )
 app.command("address", short_help="Your address for deposits of a currency.")(address.address)
 app.add_typer(export.app, name="export")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tidemark {version('tidemark')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Collect the history of crypto exchanges completely, exactly and incrementally into Parquet
+    and DuckDB.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. ``arguments`` default to the process's own."""
+    command = typer.main.get_command(app)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        with command.make_context("tidemark", given) as context:
+            code = command.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:  # --help, --version
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return WRONG_USAGE
+    except click.ClickException as error:
+        return _usage(error)
+    except ConfigError as error:
+        return _say(str(error), WRONG_USAGE)
+    except TidemarkError as error:
+        return _say(str(error), PARTLY_FAILED)
+    except (KeyboardInterrupt, click.Abort):
+        return _say("stopped; everything fetched so far is stored", INTERRUPTED, head="")
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit, and would complain a second time.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception:
+        return _defect()
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str, code: int, head: str = "tidemark: ") -> int:
+    sys.stdout.flush()
+    print(scrub(f"{head}{message}", secrets()), file=sys.stderr)
+    return code
+
+
+def _usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    text = error.format_message()
+    if context is not None:
+        text = with_fix(text, f"{context.command_path} --help")
+    return _say(text, WRONG_USAGE)
+
+
+def _defect() -> int:
+    text = traceback.format_exc()
+    return _say(
+        f"{text}\nThis is a defect of Tidemark, not of your usage: please report it with the lines "
+        "above. What was stored before is intact.",
+        PARTLY_FAILED,
+        head="",
+    )
+
+
+def secrets(environment: Mapping[str, str] | None = None, file: Path | None = None) -> list[str]:
+    """Every API key and secret that the environment or ``.env`` holds, the longest first."""
+    values: dict[str, str | None] = {**dotenv_values(file or Path(".env"), interpolate=False)}
+    values.update(os.environ if environment is None else environment)
+    found = {v for name, v in values.items() if v and name.endswith(_SECRET_NAMES) and len(v) > 3}
+    return sorted(found, key=len, reverse=True)
+
+
+def scrub(text: str, hidden: Iterable[str]) -> str:
+    """``text`` with every one of ``hidden`` replaced by ``***``."""
+    for secret in hidden:
+        text = text.replace(secret, "***")
+    return text

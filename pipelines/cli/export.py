@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.output import count, say, warn
+from pipelines.output.console import say, warn
+from pipelines.output.formatting import count, with_fix
+from pipelines.spans import span
 from schemas import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def csv(
 
     Decimals are exact and in plain notation, times are UTC, NULL is nothing at all and the empty
     text is "". Rows come in the order of exchange, market or account, and time. A file appears
-    only when it is whole. Exit code 0: written. 1: it could not be. 2: wrong usage.
+    only when it is complete. Exit code 0: written. 1: it could not be. 2: wrong usage.
 
     \b
     Examples:
@@ -74,12 +76,11 @@ def csv(
       tidemark export csv marts.vwap_daily
       tidemark export csv ledger --exchange wex | head
     """
-    from pipelines.export import csv as export
-    from pipelines.export.selection import Selection
-    from pipelines.export.target import writing
+    from pipelines.export.tables import Selection, write_csv
+    from pipelines.output.files import text_file
 
-    wanted = Selection(table, exchange, symbol, account, *_span(start, end))
-    _write(lambda db, to: export.write(db, wanted, to), writing(out), out, "row")
+    wanted = Selection(table, exchange, symbol, account, *span(start, end, ("--start", "--end")))
+    _write(lambda db, to: write_csv(db, wanted, to), text_file(out), out, "row")
 
 
 @app.command("parquet", short_help="Rows of a table or view as one Parquet file.")
@@ -95,21 +96,22 @@ def parquet(
     """Write the rows of a table or view as one Parquet file, of the types of the data dictionary.
 
     Rows come in the order of exchange, market or account, and time. The file appears only when it
-    is whole. Exit code 0: written. 1: it could not be. 2: wrong usage.
+    is complete. Exit code 0: written. 1: it could not be. 2: wrong usage.
 
     \b
     Examples:
       tidemark export parquet trades --symbol BTC-USD --out btc-usd.parquet
       tidemark export parquet marts.fills --account main --out fills.parquet
     """
-    from pipelines.export import parquet as export
-    from pipelines.export.selection import Selection
-    from pipelines.export.target import STDOUT, writing_bytes
+    from pipelines.export.tables import Selection, write_parquet
+    from pipelines.output.files import STDOUT, whole_file
 
     if out == STDOUT:
-        raise ConfigError("Parquet needs a file\nMend: --out FILE, or tidemark export csv")
-    wanted = Selection(table, exchange, symbol, account, *_span(start, end))
-    _write(lambda db, to: export.write(db, wanted, to), writing_bytes(out), out, "row")
+        fix = "--out FILE, or tidemark export csv"
+        raise ConfigError(with_fix("Parquet needs a file", fix))
+    wanted = Selection(table, exchange, symbol, account, *span(start, end, ("--start", "--end")))
+    target = whole_file(Path(out), "wb")
+    _write(lambda db, to: write_parquet(db, wanted, to), target, out, "row")
 
 
 @app.command("beancount", short_help="The accounts as a Beancount journal.")
@@ -125,7 +127,7 @@ def beancount(
     Every trade, fee, deposit, withdrawal, credit and debit of the ledger once, with the id it has
     at the exchange; fills of one order share a link. A trade is written at its total price; for
     gains by lot see `realised_profit` in the data dictionary. Where the exchange's own balance was
-    that of the history, a balance assertion says so, exactly, at the next midnight (UTC).
+    that of the history, an exact balance assertion follows at the next midnight (UTC).
 
     A withdrawal counts from when it is asked for and is flagged ! while it is under way; one that
     failed is not there. A deposit or credit counts once it is there; until then it is a comment at
@@ -140,7 +142,7 @@ def beancount(
     from pipelines.export import beancount as export
     from pipelines.export.events import Scope
 
-    scope = Scope(exchange, account, *_span(start, end))
+    scope = Scope(exchange, account, *span(start, end, ("--start", "--end")))
     _accounts(export.write, scope, out, "transaction")
 
 
@@ -154,7 +156,7 @@ def hledger(
 ) -> None:
     """Write the history of the accounts as a balanced journal for hledger.
 
-    What is in it, and what is said of transfers under way: tidemark export beancount --help.
+    Its content and the treatment of pending transfers: tidemark export beancount --help.
 
     \b
     Examples:
@@ -164,7 +166,7 @@ def hledger(
     from pipelines.export import hledger as export
     from pipelines.export.events import Scope
 
-    scope = Scope(exchange, account, *_span(start, end))
+    scope = Scope(exchange, account, *span(start, end, ("--start", "--end")))
     _accounts(export.write, scope, out, "transaction")
 
 
@@ -201,9 +203,9 @@ def _accounts(
     out: str,
     noun: str,
 ) -> None:
-    """Write the events of ``scope``, and say what they leave out."""
+    """Write the events of ``scope``, and report what they leave out."""
     from pipelines.export.events import left_out
-    from pipelines.export.target import writing
+    from pipelines.output.files import text_file
 
     def make(db: "DuckDBPyConnection", to: IO[str]) -> int:
         written = write(db, scope, to)
@@ -211,7 +213,7 @@ def _accounts(
             warn(f"notice: not counted yet: {text}")
         return written
 
-    _write(make, writing(out), out, noun)
+    _write(make, text_file(out), out, noun)
 
 
 def _write(
@@ -227,12 +229,3 @@ def _write(
         written = make(db, to)
     if out != "-":
         say(f"{count(written, noun)}: {out}")
-
-
-def _span(start: str | None, end: str | None) -> "tuple[datetime | None, datetime | None]":
-    from warehouse.table import utc
-
-    since, until = (None if text is None else utc(text) for text in (start, end))
-    if since is not None and until is not None and since >= until:
-        raise ConfigError(f"--start {start} is not before --end {end}")
-    return since, until

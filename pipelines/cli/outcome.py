@@ -1,13 +1,14 @@
-"""The last lines of a command that stores: what is new, and what wants attention."""
+"""The last lines of a command that stores: what is new, and what needs attention."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from pipelines.cli.output import count, say, warn
-from pipelines.cli.run import PARTLY_FAILED
+from pipelines.output.console import say, warn
+from pipelines.output.exits import PARTLY_FAILED
+from pipelines.output.formatting import count
 
 if TYPE_CHECKING:
-    from pipelines.ingest import PublishReport
+    from pipelines.publishing import PublishReport
 
 
 class Outcome(Protocol):
@@ -28,7 +29,7 @@ def say_added(added: int, published: "PublishReport") -> None:
 
 
 def finish(outcome: Outcome) -> int:
-    """Say on stderr what wants attention, failures last, and return the exit code."""
+    """Report on stderr what needs attention, failures last, and return the exit code."""
     for notice in outcome.notices:
         warn(f"notice: {notice}")
     if outcome.ok:

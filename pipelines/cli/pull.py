@@ -1,24 +1,23 @@
-"""``tidemark pull``: fetch what is wanted and not yet held, store it, publish it."""
+"""``tidemark pull``: fetch what is missing, or a stretch again; store it, publish it."""
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.cli.outcome import finish, say_added
-from pipelines.cli.output import instant, print_table
-from pipelines.cli.progress import showing
+from pipelines.output.console import print_table
+from pipelines.output.formatting import instant
 
 if TYPE_CHECKING:
-    from pipelines.ingest import PublishReport, PullReport, StreamReport
+    from pipelines.ingest import PullReport, StreamReport
+    from pipelines.publishing import PublishReport
 
-_SUMS = {
-    "requests": "requests",
-    "new rows": "rows_added",
-    "replaced": "rows_replaced",
-    "quarantined": "quarantined",
-}
-"""What the table sums up, and the name it has in the report."""
+_SUMS = ("requests", "new rows", "replaced", "quarantined")
+_AGAIN = ("received", "stored", "differ", "not shown")
+"""Rows that the exchange sent of the stretch, those that were missing, those that differ from what
+was stored; and the stretches of the whole stream that it does not show."""
 
 
 def pull(
@@ -30,12 +29,27 @@ def pull(
             show_default=False,
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="Fetch again from here, inclusive: 2026-01-10 or 2026-01-10T12:00Z (UTC).",
+        ),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TIME", help="Fetch again up to here, exclusive; else now."),
+    ] = None,
 ) -> int:
     """Fetch what the feeds want and is not yet held, newest first, and publish it to DuckDB.
 
-    Stops and crashes lose nothing: the next pull goes on where this one was. Exit code 0: all is
-    stored. 1: something could not be had, the rest is stored; the last lines say what. 2: wrong
-    usage or configuration.
+    With --from a stretch is fetched again, whatever is covered: missing rows are stored, rows that
+    differ from the stored ones are counted, and lost stretches are tried once more.
+
+    Stops and crashes lose nothing: the next pull continues from there. Exit code 0: all is stored.
+    1: something could not be fetched, the rest is stored; the last lines say what. 2: wrong usage
+    or configuration.
 
     \b
     Examples:
@@ -43,29 +57,41 @@ def pull(
       tidemark pull bitexbit
       tidemark pull bitexbit/trades wex/trades
       tidemark pull '*/tickers'
+      tidemark pull bitexbit/trades --from 2026-01-10 --to 2026-01-12
     """
-    from pipelines import ingest
+    from pipelines import ingest, publishing
     from pipelines.feeds import load_feeds, select_jobs
+    from pipelines.progress import showing
     from pipelines.settings import load_settings
+    from pipelines.spans import stretch
 
     settings = load_settings()
+    again = stretch(start, end, ("--from", "--to"))
     jobs = select_jobs(load_feeds(), list(select or []))
-    load = partial(ingest.publish, settings)
-    with showing() as report_progress, ingest.loading_meanwhile(load):
-        pulled = ingest.pull(jobs, settings, on_progress=report_progress)
-    published = ingest.publish(settings)
+    publish = partial(publishing.publish, settings)
+    with showing() as report_progress, publishing.periodic_publish(publish):
+        pulled = ingest.pull(jobs, settings, on_progress=report_progress, again=again)
+    published = publish()
     summarise(pulled, published)
+    if again is not None:
+        write_again(pulled, settings.home)
     return finish(pulled)
 
 
 def summarise(pulled: "PullReport", published: "PublishReport") -> None:
-    """Say on stdout what came, per dataset, and what the warehouse holds now."""
+    """Write the table of what was fetched per dataset, and what is new in the warehouse."""
     datasets: dict[tuple[str, str], list[StreamReport]] = {}
     for stream in pulled.streams:
         datasets.setdefault((stream.exchange, stream.dataset), []).append(stream)
     rows = []
     for (exchange, dataset), streams in sorted(datasets.items()):
-        counts = [len(streams), *(sum(getattr(s, n) for s in streams) for n in _SUMS.values())]
+        counts = (
+            len(streams),
+            sum(s.requests for s in streams),
+            sum(s.rows_added for s in streams),
+            sum(s.rows_replaced for s in streams),
+            sum(s.quarantined for s in streams),
+        )
         newest = max((s.newest for s in streams if s.newest is not None), default=None)
         at = "–" if newest is None else instant(newest)
         rows.append((f"{exchange}/{dataset}", *(f"{n:,}" for n in counts), at))
@@ -73,3 +99,18 @@ def summarise(pulled: "PullReport", published: "PublishReport") -> None:
         numbers = ("streams", *_SUMS)
         print_table(("dataset", *numbers, "newest row"), rows, right=numbers)
     say_added(sum(stream.rows_added for stream in pulled.streams), published)
+
+
+def write_again(pulled: "PullReport", home: Path) -> None:
+    """Write what the stretch that was fetched again brought, per stream."""
+    import warehouse
+
+    unshown = {str(status.stream): len(status.state.unshown) for status in warehouse.status(home)}
+    rows = []
+    for stream in pulled.streams:
+        if stream.requests:
+            missing = unshown.get(stream.name, 0)
+            counts = (stream.refetched, stream.rows_added, stream.differences, missing)
+            rows.append((stream.name, *(f"{n:,}" for n in counts)))
+    if rows:
+        print_table(("fetched again", *_AGAIN), rows, right=_AGAIN)

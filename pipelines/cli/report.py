@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.output import say
+from pipelines.output.console import say
+from pipelines.output.extras import require
 
 
 def report(
@@ -17,23 +18,24 @@ def report(
         str | None, typer.Option(help="The market that the price chart opens with: BTC-USD.")
     ] = None,
     quote: Annotated[
-        str | None, typer.Option(help="The currency to reckon accounts in; by default USD.")
+        str | None, typer.Option(help="The currency to value accounts in; by default USD.")
     ] = None,
 ) -> None:
     """Write one HTML page of all that is held: prices, coverage, account, reconciliation.
 
     The page loads nothing from anywhere: open it offline, send it, keep it. It shows your balances,
-    so mind whom you give it to.
+    so be careful whom you give it to.
 
     \b
     Examples:
       tidemark report
       tidemark report --market ETH-USD --quote EUR --out ~/report.html
     """
-    from pipelines.report import write
+    require("report")
+    from pipelines.report import page
     from pipelines.settings import load_settings
 
-    written = write(
+    written = page.write(
         load_settings().home,
         None if out is None else out.expanduser(),
         market and market.upper(),

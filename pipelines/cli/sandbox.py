@@ -1,16 +1,33 @@
-"""``tidemark sandbox``: the sandbox exchange, in the foreground."""
+"""``tidemark demo`` and ``tidemark sandbox``: try Tidemark with an exchange on this machine."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.cli.output import warn
-from pipelines.cli.run import INTERRUPTED
+from pipelines.output.console import warn
+from pipelines.output.exits import INTERRUPTED
 from sandbox.tape import HELP
 from schemas import ConfigError
 
 DEFAULT_PORT = 8765
+
+
+def demo() -> int:
+    """Pull everything from a sandbox exchange through Dagster, and show the result.
+
+    Starts the sandbox on a free port of this machine; nothing leaves the machine. The data are
+    stored in ./data/demo, or in TIDEMARK_HOME where it is set. The sandbox continues its history
+    between runs: a second run fetches only what is new.
+
+    \b
+    Examples:
+      tidemark demo
+      TIDEMARK_HOME=/tmp/demo tidemark demo
+    """
+    from pipelines.demo.run import run
+
+    return run()
 
 
 def sandbox(
@@ -25,8 +42,8 @@ def sandbox(
 ) -> int:
     """Run an exchange on this machine that speaks both dialects, until Ctrl-C.
 
-    It prints the settings with which Tidemark reads from it. Its world is made up and moves on with
-    the clock; with --tape it serves recorded trades instead.
+    It prints the settings with which Tidemark reads from it. Its history is generated and goes on
+    with the clock; with --tape it serves recorded trades instead.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``tidemark verify``: prove that lake, ledger and DuckDB agree, and mend what is safe."""
+"""``tidemark verify`` and ``tidemark rebuild``: whether lake, metastore and DuckDB agree."""
 
 import json
 from collections.abc import Iterator
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.output import count, is_terminal, say, warn
-from pipelines.cli.run import PARTLY_FAILED
+from pipelines.output.console import is_terminal, say, warn
+from pipelines.output.exits import PARTLY_FAILED
+from pipelines.output.formatting import count
 
 if TYPE_CHECKING:
     from warehouse import Finding, Verification
-    from warehouse.verify import Progress
+    from warehouse.verification import Progress
 
 _LISTED = 20
 """How many findings of a kind are spelled out."""
@@ -24,12 +25,12 @@ def verify(
         bool, typer.Option("--json", help="Write figures and findings as one JSON object.")
     ] = False,
 ) -> int:
-    """Prove from the rows themselves that lake, ledger and DuckDB agree.
+    """Prove from the rows themselves that lake, metastore and DuckDB agree.
 
-    Nothing that the ledger says is believed. What is safe is mended, and said: a lost or damaged
-    ledger or DuckDB file is built again from the lake, files without a record are adopted,
-    leftovers of broken-off writes are removed. Exit code 0: everything agrees (now). 1: something
-    does not; the lines name file and mend. 2: wrong usage.
+    The metastore is not trusted. What is safe to heal is healed and reported: a lost or damaged
+    metastore or DuckDB file is built again from the lake, files without a record are adopted,
+    leftovers of interrupted writes are removed. Exit code 0: everything agrees (now). 1: something
+    does not; the lines name the file and the fix. 2: wrong usage.
 
     \b
     Examples:
@@ -50,9 +51,32 @@ def verify(
     return 0 if result.ok else PARTLY_FAILED
 
 
+def rebuild() -> int:
+    """Build DuckDB again from the lake, and bring the metastore in step with the lake's files.
+
+    Coverage of rows that are no longer there is dropped, so that the next `tidemark pull` fetches
+    them again. A lost or damaged metastore is replaced by a new one: rows stay, and pulls prove
+    them again. Everything is verified on the way. Exit code 0: everything agrees. 1: something
+    does not; the lines name the file and the fix. 2: wrong usage.
+
+    \b
+    Examples:
+      tidemark rebuild
+    """
+    import warehouse
+    from pipelines.settings import load_settings
+
+    home = load_settings().home
+    with showing() as progress:
+        result = warehouse.rebuild(home, progress)
+    say(f"home: {home}")
+    write(result)
+    return 0 if result.ok else PARTLY_FAILED
+
+
 def write(result: "Verification") -> None:
     """One line per check with its figures; findings below; the verdict last."""
-    from warehouse.verify import CHECKS
+    from warehouse.verification import CHECKS
 
     if not any(result.figures.values()) and not result.findings:
         say("nothing collected yet: nothing to verify")
@@ -60,9 +84,9 @@ def write(result: "Verification") -> None:
     for check, title in CHECKS.items():
         figures = ", ".join(f"{n:,} {name}" for name, n in result.figures[check].items())
         errors = len(result.of("error", check))
-        told = f"{'FAIL' if errors else 'ok  '} {title}: {figures or 'nothing to compare'}"
-        # where candles differ from the trades is no fault of the store
-        say(told if check == "candles" else f"{told}; differences: {errors}")
+        line = f"{'FAIL' if errors else 'ok  '} {title}: {figures or 'nothing to compare'}"
+        # candles that differ from the trades are no fault of the store
+        say(line if check == "candles" else f"{line}; differences: {errors}")
     for line in _lines(result.of("healed")):
         say(f"healed: {line}")
     for line in _lines(result.of("note")):
@@ -73,7 +97,7 @@ def write(result: "Verification") -> None:
 
 
 def verdict(result: "Verification") -> str:
-    """One line that says it all."""
+    """The result in one line."""
     wrong, healed = len(result.of("error")), len(result.of("healed"))
     files = result.figures["files"]
     held = f"{count(files.get('rows', 0), 'row')} in {count(files.get('files', 0), 'file')}"
@@ -84,7 +108,7 @@ def verdict(result: "Verification") -> str:
 
 
 def write_json(result: "Verification") -> None:
-    """The whole outcome for programs."""
+    """Write the complete result as JSON."""
     findings = [asdict(f) for f in result.findings]
     say(json.dumps({"ok": result.ok, "figures": result.figures, "findings": findings}, indent=2))
 

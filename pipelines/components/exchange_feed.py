@@ -25,7 +25,7 @@ class DatasetOptions(dg.Model, dg.Resolvable):
     lookback: int | None = Field(
         default=None, description="How much below the newest row every pull reads again."
     )
-    keep_raw: bool | None = Field(default=None, description="Keep the answers as received.")
+    keep_raw: bool | None = Field(default=None, description="Archive the raw responses.")
 
 
 class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):

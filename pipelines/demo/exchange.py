@@ -1,7 +1,7 @@
 """A sandbox whose world belongs to one home, so that a later run finds the same history and more.
 
-What a home has seen has to stay true: the world's seed and epoch are kept in the home, and a home
-that holds anything else than the sandbox's data is refused.
+The history that a home has collected must not change: the world's seed and epoch are stored in it,
+and a home that holds other data than the sandbox's is refused.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import warehouse
+from pipelines.output.formatting import with_fix
 from pipelines.settings import HOME, load_settings
 from sandbox import World, serve
 from schemas import ConfigError
@@ -48,7 +49,7 @@ def feeding() -> Iterator[Feeding]:
             HOME: str(home),
             **served.env,
             "DAGSTER_DISABLE_TELEMETRY": "1",
-            # Two calls a second are allowed with a key: the demo shall be quick.
+            # Two calls a second are allowed with a key: the demo should be quick.
             "TIDEMARK_LOOKUPS": "8",
         }
         with environment(variables):
@@ -83,19 +84,23 @@ def _world_of(home: Path) -> tuple[datetime, datetime | None]:
     """Epoch of the home's world, and when it was last fed."""
     file = home / FILE_NAME
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        return datetime.fromisoformat(told["epoch"]), datetime.fromisoformat(told["last_run"])
+        known = json.loads(file.read_text(encoding="utf-8"))
+        return datetime.fromisoformat(known["epoch"]), datetime.fromisoformat(known["last_run"])
     except FileNotFoundError:
         pass
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{file} does not tell the sandbox's world: {error}\n"
-            f"Mend: remove the folder {home}; the demo makes it anew"
+            with_fix(
+                f"{file} does not describe the sandbox's world: {error}",
+                f"remove the folder {home}; the demo creates it again",
+            )
         ) from error
     if warehouse.has_data(home):
         raise ConfigError(
-            f"{home} holds data that are not the sandbox's; they will not be mixed\n"
-            f"Mend: unset {HOME}, or point it at an empty folder"
+            with_fix(
+                f"{home} holds data that are not the sandbox's; they will not be mixed",
+                f"unset {HOME}, or point it at an empty folder",
+            )
         )
     now = datetime.now(UTC)
     epoch = now.replace(hour=0, minute=0, second=0, microsecond=0)

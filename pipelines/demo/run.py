@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import dagster as dg
 from rich.console import Console
 
-from pipelines.cli.output import is_terminal, say, warn
-from pipelines.cli.run import PARTLY_FAILED
-from pipelines.demo import report
+from pipelines.demo import summary
 from pipelines.demo.exchange import feeding
+from pipelines.output.console import is_terminal, say, warn
+from pipelines.output.exits import PARTLY_FAILED
 from warehouse import LINK
 
 JOB = "everything"
@@ -18,9 +18,9 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run() -> int:
-    """Pull, show, and say what next. The exit code is that of ``tidemark pull``."""
+    """Pull, and show the result. The exit code is that of ``tidemark pull``."""
     with feeding() as exchange:
-        before = report.rows(exchange.home)
+        before = summary.rows(exchange.home)
         say(f"Sandbox exchange on {exchange.url}, speaking BitexBit and WEX.")
         say(f"Pulling every feed through Dagster into {exchange.home} …")
         started = time.monotonic()
@@ -28,14 +28,14 @@ def run() -> int:
             problems = materialize()
         seconds = time.monotonic() - started
         if (exchange.home / LINK).exists():
-            report.show(exchange, before, seconds)
+            summary.show(exchange, before, seconds)
     for problem in problems:
         warn(problem)
     return PARTLY_FAILED if problems else 0
 
 
 def materialize() -> list[str]:
-    """Run the job of all assets in this process; what failed, in the engine's own words."""
+    """Run the job of all assets in this process; what failed, as the engine reports it."""
     from pipelines.definitions import defs
 
     job = defs().resolve_job_def(JOB)
@@ -62,7 +62,7 @@ def _reason(event: dg.DagsterEvent) -> str:
 
 @contextmanager
 def _waiting() -> Iterator[None]:
-    """A sign of life, where somebody is watching."""
+    """Show in a terminal that something is running."""
     if not is_terminal():
         yield
         return

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from pipelines.cli.output import say, warn
 from pipelines.demo.exchange import feeding
+from pipelines.output.console import say, warn
+from pipelines.output.exits import PARTLY_FAILED, WRONG_USAGE
 from schemas import ConfigError, TidemarkError
 
 ROOT: Final = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ STOP_SECONDS: Final = 20.0
 
 
 def main() -> int:
-    """Run until Ctrl-C; 0 for that, and what Dagster says where it ends by itself."""
+    """Run until Ctrl-C; 0 for that, and Dagster's own exit code where it ends by itself."""
     # A script that starts this in the background ignores Ctrl-C; Dagster would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -43,9 +44,9 @@ def main() -> int:
                 return process.wait()
     except TidemarkError as error:
         warn(f"tidemark: {error}")
-        return 2 if isinstance(error, ConfigError) else 1
+        return WRONG_USAGE if isinstance(error, ConfigError) else PARTLY_FAILED
     except KeyboardInterrupt:
-        warn("\nstopped; what was fetched until now is stored")
+        warn("\nstopped; everything fetched so far is stored")
         return 0
 
 

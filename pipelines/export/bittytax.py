@@ -9,8 +9,9 @@ from typing import IO
 
 import duckdb
 
-from pipelines.export import csv, sql
+from pipelines.export import sql
 from pipelines.export.events import Scope, prepare
+from pipelines.export.tables import line, write_lines
 
 
 def write(db: duckdb.DuckDBPyConnection, scope: Scope, out: IO[str]) -> int:
@@ -20,5 +21,5 @@ def write(db: duckdb.DuckDBPyConnection, scope: Scope, out: IO[str]) -> int:
     db.execute(sql.text("bittytax"))
     described = db.execute("DESCRIBE records").fetchall()
     columns = {name: type_ for name, type_, *_ in described if name[0].isupper()}
-    query = f"SELECT {csv.line(columns)} FROM records ORDER BY exchange, account, entry, part"
-    return csv.pour(columns, db.sql(query).to_arrow_reader(), out)
+    query = f"SELECT {line(columns)} FROM records ORDER BY exchange, account, entry, part"
+    return write_lines(columns, db.sql(query).to_arrow_reader(), out)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import duckdb
 
 from pipelines.export import sql
+from pipelines.output.formatting import with_fix
 from schemas import ConfigError
 
 Row = dict[str, Any]
@@ -26,7 +27,7 @@ class Scope:
 
 
 def prepare(db: duckdb.DuckDBPyConnection, scope: Scope) -> None:
-    """Make the temporary table ``events``. ``ConfigError`` where there is nothing to tell."""
+    """Make the temporary table ``events``. ``ConfigError`` where there are none."""
     whose = {"exchange": scope.exchange, "account": scope.account}
     db.execute(sql.text("events"), whose)
     if db.execute("FROM events LIMIT 1").fetchall():
@@ -34,13 +35,15 @@ def prepare(db: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     known = db.execute("SELECT DISTINCT exchange, account FROM ledger ORDER BY ALL").fetchall()
     if not known:
         raise ConfigError(
-            "the ledger has no entries: no trades or transactions of an account are held\n"
-            "Mend: tidemark pull '*/account_*' with the account's key set"
+            with_fix(
+                "the ledger has no entries: no trades or transactions of an account are held",
+                "tidemark pull '*/account_*' with the account's key set",
+            )
         )
     asked = " ".join(f"--{name} {value}" for name, value in whose.items() if value is not None)
+    choices = ", ".join("--exchange {} --account {}".format(*k) for k in known)
     raise ConfigError(
-        f"the ledger has no entries for {asked}\n"
-        f"Mend: choose one of: {', '.join('--exchange {} --account {}'.format(*k) for k in known)}"
+        with_fix(f"the ledger has no entries for {asked}", f"choose one of: {choices}")
     )
 
 

@@ -9,9 +9,9 @@ from typing import IO
 
 import duckdb
 
-from pipelines.cli.output import number
 from pipelines.export.events import Scope
 from pipelines.export.journal import Journal, Posting, Transaction
+from pipelines.output.formatting import number
 
 
 def write(db: duckdb.DuckDBPyConnection, scope: Scope, out: IO[str]) -> int:

@@ -6,6 +6,7 @@ likewise ``Equity:Transfers`` (deposits, withdrawals), ``Income:Credits``, ``Exp
 the total price of the other, so that it balances exactly whatever an exchange rounds.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,10 +15,9 @@ from typing import Final
 
 import duckdb
 
-from pipelines.cli.output import instant, number
 from pipelines.export import events
 from pipelines.export.events import Row, Scope
-from pipelines.export.names import Names
+from pipelines.output.formatting import instant, number
 
 _OTHER: Final = {
     "fee": "Expenses:Fees",
@@ -28,6 +28,9 @@ _OTHER: Final = {
     "opening": "Equity:Opening-Balances",
 }
 """The account on the other side, by kind of entry; a trade has none."""
+
+_NO_COMMODITY: Final = frozenset({"TRUE", "FALSE", "NULL"})
+"""Words of Beancount's language."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,35 @@ class Agreed:
     currency: str
     payee: str
     reported: str
+
+
+class Names:
+    """Account and commodity names as Beancount allows them; hledger accepts them as well.
+
+    Two things never get the same name: the second gets a number.
+    """
+
+    def __init__(self) -> None:
+        self._given: dict[tuple[str, str], str] = {}
+        self._taken: set[tuple[str, str]] = set()
+
+    def part(self, kind: str, name: str) -> str:
+        """A part of an account's name: ``my_desk`` is ``My-desk``, ``1INCH`` stays."""
+        return self._given.get((kind, name)) or self._new(kind, name, _part(name))
+
+    def commodity(self, currency: str) -> str:
+        """A commodity: ``BTC`` stays, ``1INCH`` is ``X1INCH``."""
+        known = self._given.get(("commodity", currency))
+        return known or self._new("commodity", currency, _commodity(currency))
+
+    def _new(self, kind: str, name: str, wanted: str) -> str:
+        text, number = wanted, 1
+        while (kind, text) in self._taken:
+            number += 1
+            text = f"{wanted}-{number}"
+        self._taken.add((kind, text))
+        self._given[kind, name] = text
+        return text
 
 
 class Journal:
@@ -204,3 +236,15 @@ def _text(row: Row) -> str:
         return f"{row['kind'].capitalize()} {number(amount)} {currency}"
     (amount, base), (_, quote) = (into, out) if row["side"] == "buy" else (out, into)
     return f"{row['side'].capitalize()} {number(amount)} {base} at {number(row['price'])} {quote}"
+
+
+def _part(name: str) -> str:
+    text = re.sub(r"[^A-Za-z0-9-]", "-", name)
+    text = text[:1].upper() + text[1:]
+    return text if re.match("[A-Z0-9]", text) else f"X{text}"
+
+
+def _commodity(currency: str) -> str:
+    text = re.sub(r"[^A-Z0-9'._-]", "-", currency.upper()).strip("'._-")
+    usable = re.match("[A-Z]", text) and text not in _NO_COMMODITY
+    return text if usable else f"X{text}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 import warehouse
+from pipelines.output.formatting import with_fix
 from warehouse import StorageError
 
 
@@ -26,7 +27,7 @@ def other_version(lacks: str) -> StorageError:
     """The error for a DuckDB file without something that this program puts there."""
     return StorageError(
         "the DuckDB file was written by another version of Tidemark, or changed: "
-        f"{lacks.splitlines()[0]}\nMend: tidemark rebuild"
+        + with_fix(lacks.splitlines()[0], "tidemark rebuild")
     )
 
 

@@ -1,19 +1,24 @@
-"""Feeds: what to collect, as the ``defs.yaml`` of every folder in ``pipelines/defs`` says it.
+"""Feeds: what to collect, declared in the ``defs.yaml`` of every folder in ``pipelines/defs``.
 
 The command line and Dagster read the same files through this package. A mistake is a
 ``ConfigError`` that begins with file and line.
 
-``model``      what a feed is, and the jobs that it is made of
-``document``   YAML, every value with its true line
-``reading``    one file, every rule checked
-``loading``    all files of a folder, nothing collected twice
-``selection``  the jobs that a command line names
+``document``  YAML, every value with its line
+``cron``      whether a schedule is a cron expression
+``feed``      what a feed is, and every rule of its file
+``folder``    all files of a folder, nothing collected twice; the jobs that a command line names
 """
 
-from pipelines.feeds.loading import FEEDS_ROOT, feeds_root, load_feeds
-from pipelines.feeds.model import DatasetSpec, Feed, Job, jobs
-from pipelines.feeds.reading import COMPONENT_TYPE, FILE_NAME, load_feed
-from pipelines.feeds.selection import select_jobs
+from pipelines.feeds.feed import (
+    COMPONENT_TYPE,
+    FILE_NAME,
+    DatasetSpec,
+    Feed,
+    Job,
+    jobs,
+    load_feed,
+)
+from pipelines.feeds.folder import FEEDS_ROOT, feeds_root, load_feeds, select_jobs
 
 __all__ = [
     "COMPONENT_TYPE",

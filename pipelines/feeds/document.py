@@ -16,7 +16,7 @@ from schemas import ConfigError
 
 
 def shown(path: Path) -> str:
-    """``path`` as a message shows it: from the working folder where it lies below that."""
+    """``path`` as a message shows it: relative to the working folder where it is below that."""
     try:
         return path.absolute().relative_to(Path.cwd()).as_posix()
     except ValueError:
@@ -110,7 +110,7 @@ class Fields:
         entry = self.found.get(name)
         return None if entry is None or entry[1].is_empty else entry[1]
 
-    def need(self, name: str, example: str) -> Value:
+    def required(self, name: str, example: str) -> Value:
         """The value of ``name``; a mistake where it is absent."""
         value = self.get(name)
         if value is None:
@@ -133,14 +133,14 @@ def read(path: Path) -> Value | None:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise ConfigError(
-            f"{shown(path)}:{line}: not YAML: {error.problem or error.context}{_mend(text, line)}"
+            f"{shown(path)}:{line}: not YAML: {error.problem or error.context}{_hint(text, line)}"
         ) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{shown(path)}: not YAML: {error}") from None
     return None if node is None else Value(path, node)
 
 
-def _mend(text: str, line: int) -> str:
+def _hint(text: str, line: int) -> str:
     lines = text.splitlines()
     faulty = lines[line - 1] if line <= len(lines) else ""
     if "\t" in faulty:

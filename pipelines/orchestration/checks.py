@@ -1,4 +1,4 @@
-"""Asset checks: what the stored data says of itself."""
+"""Asset checks of balances and of the keys that read them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,8 +7,9 @@ import dagster as dg
 
 from pipelines import ingest
 from pipelines.feeds import Feed
-from pipelines.ingest import Difference
 from pipelines.orchestration.specs import exchanges_of, table_key
+from pipelines.output.formatting import with_fix
+from pipelines.publishing import Difference, reconcile
 from pipelines.settings import load_settings
 
 _SHOWN: Final = 50
@@ -23,27 +24,27 @@ def _reconciles() -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=table_key("balances"),
         name="reconciles",
-        description="What trades, transactions, orders and fees say the account owns is what the "
-        "exchange says, to the last digit: the view `reconciliation`. Red where a difference has "
-        "no likely cause.",
+        description="The balance computed from trades, transactions, orders and fees is the one "
+        "that the exchange reports, to the last digit: the view `reconciliation`. Fails where a "
+        "difference has no likely cause.",
     )
     def reconciles() -> dg.AssetCheckResult:
-        found = ingest.reconciliation(load_settings())
-        told = len(found.unexplained)
+        found = reconcile(load_settings())
+        differing = len(found.unexplained)
         return dg.AssetCheckResult(
             passed=not found.unexplained,
             description=(
-                f"{told:,} of {found.compared:,} balances differ from the history and nothing "
-                "explains it: ask `SELECT * FROM reconciliation WHERE NOT explained`"
-                if told
+                f"{differing:,} of {found.compared:,} balances differ from the history and nothing "
+                "explains it: see `SELECT * FROM reconciliation WHERE NOT explained`"
+                if differing
                 else f"{found.compared:,} balances compared with the history"
             ),
             metadata={
                 "compared": found.compared,
-                "unexplained": told,
+                "unexplained": differing,
                 "explained": len(found.explained),
                 "waiting for the next pull of the history": len(found.waiting),
-                **({"differences": _table(found.unexplained)} if told else {}),
+                **({"differences": _table(found.unexplained)} if differing else {}),
                 **({"with likely cause": _table(found.explained)} if found.explained else {}),
             },
         )
@@ -55,8 +56,8 @@ def _keys_only_read() -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=table_key("balances"),
         name="keys_only_read",
-        description="No key may do more than a collector needs. An exchange that tells a key's "
-        "rights (WEX) tells them with the balances; of the others nothing is said here.",
+        description="No key may have more rights than collecting needs. An exchange that reports a "
+        "key's rights (WEX) reports them with the balances; other exchanges are not checked.",
     )
     def keys_only_read() -> dg.AssetCheckResult:
         keys = ingest.key_rights(load_settings())
@@ -64,8 +65,8 @@ def _keys_only_read() -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=not excessive,
             severity=dg.AssetCheckSeverity.WARN,
-            description="\n".join(f"{key.finding}. Mend: {key.mend}" for key in excessive)
-            or f"keys that tell their rights: {len(keys)}; none may do more than read",
+            description="\n".join(with_fix(f"{key.finding}.", key.fix) for key in excessive)
+            or f"keys with reported rights: {len(keys)}; none may do more than read",
             metadata={f"{key.exchange}/{key.account}": ", ".join(key.rights) for key in keys},
         )
 

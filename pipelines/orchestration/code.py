@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import dagster as dg
 
 from pipelines.feeds import FEEDS_ROOT, Feed, feeds_root, load_feeds
 from pipelines.orchestration.checks import account_checks
+from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
-from pipelines.orchestration.report import report_asset, report_schedule
 from pipelines.orchestration.schedules import jobs_and_schedules
+from pipelines.output.extras import missing
+
+PROJECT: Final = Path(__file__).parents[2] / "pyproject.toml"
+"""Of a clone, where Dagster reads the feeds as components; an installed package has none."""
 
 
 def feed_definitions(feed: Feed, feeds: Sequence[Feed]) -> dg.Definitions:
@@ -22,11 +27,18 @@ def feed_definitions(feed: Feed, feeds: Sequence[Feed]) -> dg.Definitions:
 
 
 def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
-    """The tables, the page on them, a job for everything, and the executor: one process."""
+    """The tables, the page on them, a job for everything, and the executor: one process.
+
+    Without the extra ``report`` there is no page, rather than a step that always fails.
+    """
+    has_report = bool(feeds) and not missing("report")
     return dg.Definitions(
-        assets=[warehouse_assets(feeds), report_asset(feeds)] if feeds else [],
+        assets=[
+            *([warehouse_assets(feeds)] if feeds else []),
+            *([report_asset(feeds)] if has_report else []),
+        ],
         asset_checks=account_checks(feeds),
-        schedules=[report_schedule()] if feeds else [],
+        schedules=[report_schedule()] if has_report else [],
         jobs=[
             dg.define_asset_job(
                 "everything",
@@ -40,9 +52,9 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
 
 def all_definitions() -> dg.Definitions:
     """Every feed and the warehouse. Raises ``ConfigError`` with file and line for a mistake."""
-    feeds = load_feeds()  # before Dagster reads the files, so that a mistake is said in our words
-    if feeds_root() == FEEDS_ROOT:
-        loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parents[1])
+    feeds = load_feeds()  # before Dagster reads the files: mistakes get file and line
+    if feeds_root() == FEEDS_ROOT and PROJECT.is_file():
+        loaded = dg.load_from_defs_folder(path_within_project=PROJECT.parent / "pipelines")
     else:
         loaded = dg.Definitions.merge(*(feed_definitions(feed, feeds) for feed in feeds))
     return dg.Definitions.merge(loaded, warehouse_definitions(feeds))

@@ -1,9 +1,12 @@
-"""The assets ``marts/<name>``: the views that ``warehouse/sql`` makes of the tables.
+"""The assets ``marts/<name>``: the views of ``warehouse/sql`` on the tables, and the report.
 
-They are views, so they are never behind their tables: they are recorded when those are published.
+Views are never behind their tables: they are recorded when those are published. ``marts/report``,
+the page that ``tidemark report`` writes, is a step of its own and not part of the jobs that pull
+one dataset: those run every minute, and the page queries everything. Its schedule is hourly.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -11,14 +14,23 @@ import dagster as dg
 
 from pipelines.feeds import Feed
 from pipelines.orchestration.specs import OWNERS, WAREHOUSE, datasets_of, table_key
+from pipelines.report.query import FOLDER
+from pipelines.settings import load_settings
+from schemas import TidemarkError
 from warehouse.views import View, tables_of, views
 
 MARTS: Final = "marts"
 
 
+_SOURCE: Final = re.compile(r"\b(?:FROM|JOIN)\s+([\w.]+)(\()?")
+
+
 def mart_key(name: str) -> dg.AssetKey:
     """``marts/fills``: the DuckDB view, whichever schema it is in."""
     return dg.AssetKey([MARTS, name])
+
+
+REPORT_KEY: Final = mart_key("report")
 
 
 def marts_of(datasets: Iterable[str]) -> list[View]:
@@ -73,3 +85,51 @@ def _without_macros(sources: Iterable[str]) -> list[str]:
         else:
             found[source] = None
     return list(found)
+
+
+def report_asset(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
+    """The step that writes the page."""
+
+    @dg.asset(
+        key=REPORT_KEY,
+        deps=upstream(report_sources(), feeds),
+        group_name=MARTS,
+        kinds={"html"},
+        owners=OWNERS,
+        description="What the home holds, on one page for the browser: prices, coverage, account "
+        "value, fees, profit, reconciliation. It loads nothing from anywhere.",
+    )
+    def write_report() -> dg.MaterializeResult[None]:
+        from pipelines.report import page  # needs the extra
+
+        try:
+            written = page.write(load_settings().home)
+        except TidemarkError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(written.path),
+                "page": dg.MetadataValue.url(written.path.as_uri()),
+                "bytes": written.bytes,
+            }
+        )
+
+    return write_report
+
+
+def report_schedule() -> dg.ScheduleDefinition:
+    """Hourly; off until somebody switches it on."""
+    return dg.ScheduleDefinition(
+        name="report",
+        job=dg.define_asset_job("report", dg.AssetSelection.assets(REPORT_KEY)),
+        cron_schedule="0 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Write the page of what is held.",
+    )
+
+
+def report_sources() -> list[str]:
+    """The tables, views and macros that the page's queries name, as views name their sources."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.sql")))
+    return sorted({f"{name}()" if call else name for name, call in _SOURCE.findall(text)})

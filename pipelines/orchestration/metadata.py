@@ -1,4 +1,4 @@
-"""What a materialisation tells: rows, lag, gaps, files, and how every stream fared."""
+"""The metadata of a materialisation: rows, lag, gaps, files, and the result of every stream."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.ingest import PublishReport, StreamReport, TableState
+from pipelines.ingest import StreamReport
 from pipelines.orchestration.specs import column_schema
+from pipelines.publishing import PublishReport, TableState
 from schemas import DATASETS
 
 Metadata = dict[str, dg.MetadataValue | dg.TableSchema | int | float | str]
@@ -29,7 +30,7 @@ def table_metadata(dataset: str, state: TableState) -> Metadata:
 
 
 def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> Metadata:
-    """What one pull did to a dataset; ``path``: where its files lie."""
+    """What one pull did to a dataset; ``path``: where its files are."""
     found: Metadata = {
         "rows_added": sum(s.rows_added for s in streams),
         "rows_replaced": sum(s.rows_replaced for s in streams),
@@ -37,6 +38,9 @@ def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> 
         "quarantined": sum(s.quarantined for s in streams),
         "path": dg.MetadataValue.path(path),
     }
+    if any(s.refetched for s in streams):
+        found["rows_refetched"] = sum(s.refetched for s in streams)
+        found["rows_different"] = sum(s.differences for s in streams)
     notices = list(dict.fromkeys(s.notice for s in streams if s.notice))
     if notices:
         found["notices"] = dg.MetadataValue.md("\n".join(f"- {notice}" for notice in notices))

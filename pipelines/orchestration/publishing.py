@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from pipelines import ingest
+from pipelines import publishing
 from pipelines.feeds import Feed
 from pipelines.orchestration.marts import mart_key, mart_metadata, mart_spec, marts_of
 from pipelines.orchestration.metadata import publish_metadata
@@ -27,14 +27,14 @@ def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
             *(mart_spec(mart, feeds) for mart in marts),
         ],
         name="publish",
-        description="Load what changed in the lake into DuckDB, and put it live in one move.",
+        description="Load what changed in the lake into DuckDB, then switch to the new version.",
         can_subset=True,
     )
     def publish(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         selected = context.selected_asset_keys
         datasets = sorted(name for name in collected if table_key(name) in selected)
         try:
-            report = ingest.publish(load_settings(), datasets)
+            report = publishing.publish(load_settings(), datasets)
         except TidemarkError as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         for dataset in datasets:
@@ -52,7 +52,7 @@ def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
 
 def publish_here(context: dg.AssetExecutionContext, datasets: Sequence[str]) -> None:
     """Publish from within a pull, and record it on the assets of the tables and their views."""
-    report = ingest.publish(load_settings(), datasets)
+    report = publishing.publish(load_settings(), datasets)
     for dataset in datasets:
         context.log_event(
             dg.AssetMaterialization(table_key(dataset), metadata=publish_metadata(dataset, report))
@@ -68,8 +68,8 @@ def left_unpublished(
 ) -> list[str]:
     """The datasets that the run's own publish step will not load.
 
-    Dagster skips what lies downstream of a failed step; what was stored is to be seen in SQL all
-    the same. So a pull that fails publishes everything that the run asked for, and so do the pulls
+    Dagster skips what lies downstream of a failed step; SQL should show what was stored all the
+    same. So a pull that fails publishes everything that the run asked for, and so do the pulls
     after it. A run of which no table is part publishes as ``tidemark pull`` does.
     """
     in_run = context.job_def.asset_layer.selected_asset_keys

@@ -10,20 +10,36 @@ from functools import partial
 from typing import Final
 
 import dagster as dg
+from pydantic import Field
 
-from pipelines import ingest
-from pipelines.cli.progress import PlainLines
+from pipelines import ingest, publishing
 from pipelines.feeds import Feed, Job, jobs
 from pipelines.ingest import PullReport, StreamReport
 from pipelines.orchestration.metadata import pull_metadata, table_metadata
 from pipelines.orchestration.publishing import left_unpublished, publish_here
 from pipelines.orchestration.specs import dataset_of, lake_key, lake_spec
+from pipelines.progress import PlainLines
 from pipelines.settings import Settings, load_settings
+from pipelines.spans import stretch
 from schemas import TidemarkError
 
 FEED_TAG: Final = "tidemark/feed"
 """A run with this tag pulls for that feed only, where several share an asset."""
 _LOG_SECONDS: Final = 15.0
+
+
+class Stretch(dg.Config):
+    """Run configuration of a pull: a stretch to fetch again, as ``tidemark pull --from --to``."""
+
+    start: str | None = Field(
+        default=None,
+        alias="from",
+        description="Fetch again from here, inclusive: 2026-01-10 or 2026-01-10T12:00Z (UTC). "
+        "Missing rows are stored, rows that differ are counted, lost stretches are tried again.",
+    )
+    end: str | None = Field(
+        default=None, alias="to", description="Fetch again up to here, exclusive; else up to now."
+    )
 
 
 def owned_datasets(feed: Feed, feeds: Sequence[Feed]) -> list[str]:
@@ -46,15 +62,18 @@ def lake_assets(feed: Feed, feeds: Sequence[Feed]) -> dg.AssetsDefinition | None
         can_subset=True,
         pool=feed.exchange,
     )
-    def pull(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+    def pull(
+        context: dg.AssetExecutionContext, config: Stretch
+    ) -> Iterator[dg.MaterializeResult[None]]:
         selected = {dataset_of(key) for key in context.selected_asset_keys}
         datasets = [dataset for dataset in owned if dataset in selected]
         wanted = _jobs_of(feed.exchange, datasets, feeds, context.run.tags.get(FEED_TAG))
         try:
             settings = load_settings()
-            told = PlainLines(write=context.log.info, seconds=_LOG_SECONDS)
-            with ingest.loading_meanwhile(partial(ingest.publish, settings)):
-                report = ingest.pull(wanted, settings, told)
+            again = stretch(config.start, config.end, ("from", "to"))
+            progress = PlainLines(write=context.log.info, seconds=_LOG_SECONDS)
+            with publishing.periodic_publish(partial(publishing.publish, settings)):
+                report = ingest.pull(wanted, settings, progress, again=again)
             for notice in report.notices:
                 context.log.warning(notice)
             yield from _results(feed.exchange, datasets, report, settings)
@@ -95,7 +114,7 @@ def _results(
             asset_key=lake_key(exchange, dataset),
             metadata={
                 **pull_metadata(dataset, streams, path),
-                **table_metadata(dataset, ingest.state(settings, exchange, dataset)),
+                **table_metadata(dataset, publishing.table_state(settings, exchange, dataset)),
             },
         )
 

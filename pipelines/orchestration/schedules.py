@@ -14,7 +14,7 @@ from pipelines.orchestration.specs import lake_key, table_key
 _WAITING: Final = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
 _RUNNING: Final = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 GHOST_AFTER: Final = timedelta(hours=6)
-"""A run that is said to run for longer may be one whose process was killed: it blocks no more."""
+"""A run recorded as running for longer may have been killed: it does not block new runs."""
 
 
 def job_name(job: Job) -> str:

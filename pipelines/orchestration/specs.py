@@ -15,7 +15,7 @@ from schemas.columns import column_description
 OWNERS: Final = ("team:tidemark",)
 WAREHOUSE: Final = "warehouse"
 _SOURCES: Final = {Cursor.DERIVED: "trades", Cursor.LOOKUP: "account_trades"}
-"""The dataset that one of this kind is built from, or told by which rows to ask for."""
+"""The dataset that one of this kind is built from, or that names the rows to ask for."""
 
 
 def lake_key(exchange: str, dataset: str) -> dg.AssetKey:
@@ -62,7 +62,7 @@ def table_spec(dataset: str, feeds: Sequence[Feed]) -> dg.AssetSpec:
         table_key(dataset),
         deps=[lake_key(e, dataset) for e in exchanges_of(dataset, feeds)],
         description=f"{declared.description}\n\nThe table `{dataset}` of `warehouse.duckdb`, "
-        "of every exchange together, published whole: readers see the old or the new load.",
+        "of every exchange together, published at once: readers see the old or the new load.",
         group_name=WAREHOUSE,
         kinds={"duckdb"},
         owners=OWNERS,

@@ -6,8 +6,9 @@ from decimal import Decimal
 from itertools import dropwhile, groupby
 from typing import Any, Final
 
-from pipelines.report.asking import Asking, Row
+from pipelines.output.formatting import with_fix
 from pipelines.report.figures import total
+from pipelines.report.query import Queries, Row
 from schemas import ConfigError
 from schemas.timeframes import TIMEFRAMES
 
@@ -35,39 +36,41 @@ class Holdings:
     unpriced: Sequence[str]
 
 
-def quote_of(ask: Asking, wanted: str | None) -> str:
-    """The currency to reckon in: ``wanted``, else USD, else what most markets are quoted in.
+def quote_of(queries: Queries, wanted: str | None) -> str:
+    """The currency to value in: ``wanted``, else USD, else what most markets are quoted in.
 
     Raises ``ConfigError`` for one that nothing is held or priced in.
     """
-    known = [str(row["currency"]) for row in ask.rows("currencies")]
+    known = [str(row["currency"]) for row in queries.rows("currencies")]
     if wanted is None:
         return "USD" if "USD" in known or not known else known[0]
     if wanted not in known:
         raise ConfigError(
-            f"nothing is held or priced in {wanted}\n"
-            f"Mend: choose one of: {', '.join(sorted(known)) or 'none yet; tidemark pull'}"
+            with_fix(
+                f"nothing is held or priced in {wanted}",
+                f"choose one of: {', '.join(sorted(known)) or 'none yet; tidemark pull'}",
+            )
         )
     return wanted
 
 
-def reckon(ask: Asking, quote: str) -> tuple[str, int] | None:
-    """Reckon the accounts in ``quote``: what the other queries read from here on.
+def value_accounts(queries: Queries, quote: str) -> tuple[str, int] | None:
+    """Value the accounts in ``quote``: the other queries read this result.
 
-    The length of the intervals, in words and in microseconds, so chosen that a line has at most
-    ``POINTS``; ``None`` where there is no account data.
+    Returns the length of the intervals, as text and in microseconds, chosen so that a line has at
+    most ``POINTS``; ``None`` where there is no account data.
     """
-    (history,) = ask.rows("account_span")
+    (history,) = queries.rows("account_span")
     span = history["span"]
     length = next((name for name, us in _LENGTHS.items() if (span or 0) / us < POINTS), "26w")
-    ask.rows("valued", quote=quote, timeframe=length)
+    queries.rows("valued", quote=quote, timeframe=length)
     return None if span is None else (length, _LENGTHS[length])
 
 
-def holdings(ask: Asking) -> list[Holdings]:
+def holdings(queries: Queries) -> list[Holdings]:
     """What every account holds now, the most valuable first."""
     found = []
-    for name, group in groupby(ask.rows("balances"), _account):
+    for name, group in groupby(queries.rows("balances"), _account):
         rows = list(group)
         priced = [row["value"] for row in rows if row["value"] is not None]
         unpriced = [row["currency"] for row in rows if row["value"] is None]
@@ -75,16 +78,16 @@ def holdings(ask: Asking) -> list[Holdings]:
     return found
 
 
-def value_chart(ask: Asking, quote: str, length: tuple[str, int]) -> dict[str, Any]:
+def value_chart(queries: Queries, quote: str, length: tuple[str, int]) -> dict[str, Any]:
     """What to draw of the accounts' value and realised profit."""
     lines: dict[str, Points] = {}
-    for row in ask.rows("value_over_time", length=length[1]):
+    for row in queries.rows("value_over_time", length=length[1]):
         lines.setdefault(_account(row), []).append((row["time"], row["value"]))
     if len(lines) > 1:
         lines = {"all accounts": _together(list(lines.values()))} | lines
-    begun = {name: list(dropwhile(lambda p: p[1] is None, line)) for name, line in lines.items()}
+    started = {name: list(dropwhile(lambda p: p[1] is None, line)) for name, line in lines.items()}
     profit: dict[str, Points] = {}
-    for row in ask.rows("profit_over_time", quote=quote, timeframe=length[0]):
+    for row in queries.rows("profit_over_time", quote=quote, timeframe=length[0]):
         profit.setdefault(_account(row), []).append((row["time"], row["profit"]))
     end = max((time for line in lines.values() for time, _ in line), default=0)
     for points in profit.values():
@@ -92,7 +95,9 @@ def value_chart(ask: Asking, quote: str, length: tuple[str, int]) -> dict[str, A
     return {
         "quote": quote,
         "timeframe": length[0],
-        "accounts": [{"name": name, "points": points} for name, points in begun.items() if points],
+        "accounts": [
+            {"name": name, "points": points} for name, points in started.items() if points
+        ],
         "profit": [{"name": name, "points": points} for name, points in profit.items()],
     }
 
@@ -122,8 +127,8 @@ def _together(lines: Sequence[Points]) -> Points:
     found: Points = []
     for moment in sorted(set().union(*known)):
         now = [line.get(moment, value) for line, value in zip(known, now, strict=True)]
-        whole = [value for value in now if value is not None]
-        found.append((moment, sum(whole) if len(whole) == len(now) else None))
+        priced = [value for value in now if value is not None]
+        found.append((moment, sum(priced) if len(priced) == len(now) else None))
     return found
 
 

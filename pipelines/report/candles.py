@@ -5,8 +5,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
-from pipelines.report.asking import Asking, Row
+from pipelines.output.formatting import with_fix
 from pipelines.report.figures import milliseconds
+from pipelines.report.query import Queries, Row
 from schemas import ConfigError
 from schemas.timeframes import TIMEFRAMES
 
@@ -19,25 +20,28 @@ Market = tuple[str, str]
 """Exchange and symbol."""
 
 
-def candle_chart(ask: Asking, streams: Sequence[Row], wanted: str | None) -> dict[str, Any] | None:
+def candle_chart(
+    queries: Queries, streams: Sequence[Row], wanted: str | None
+) -> dict[str, Any] | None:
     """What to draw, the market ``wanted`` first; ``None`` where there are no trades or candles.
 
     Where the exchange's candles are not collected they are built from trades. Raises
     ``ConfigError`` for a market of which nothing is held.
     """
-    traded = {_market(r): r for r in streams if r["dataset"] == "trades" and r["rows"]}
-    ready = {_market(r) for r in streams if r["dataset"] == "candles" and r["rows"]}
+    traded = {
+        (r["exchange"], r["stream"]): r for r in streams if r["dataset"] == "trades" and r["rows"]
+    }
+    ready = {_market(r) for r in queries.rows("candle_markets")}
     held = sorted(ready | traded.keys())
     if wanted is not None and wanted not in {symbol for _, symbol in held}:
-        raise ConfigError(
-            f"no trades or candles of the market {wanted} are held\nMend: choose one that is: "
-            + (", ".join(sorted({symbol for _, symbol in held})) or "none is; tidemark pull")
-        )
+        choices = ", ".join(sorted({symbol for _, symbol in held})) or "none is; tidemark pull"
+        problem = f"no trades or candles of the market {wanted} are held"
+        raise ConfigError(with_fix(problem, f"choose one that is: {choices}"))
     rows_of = {market: row["rows"] for market, row in traded.items()}
     chosen = sorted(held, key=lambda m: (m[1] != wanted, -rows_of.get(m, 0)))[:MARKETS]
     if not chosen:
         return None
-    candles = ask.rows(
+    candles = queries.rows(
         "candles",
         exchanges=[exchange for exchange, _ in chosen],
         symbols=[symbol for _, symbol in chosen],
@@ -45,7 +49,7 @@ def candle_chart(ask: Asking, streams: Sequence[Row], wanted: str | None) -> dic
     )
     for market in chosen:
         if market not in ready:
-            candles += _built(ask, market, traded[market]["newest"])
+            candles += _built(queries, market, traded[market]["newest"])
     frames: dict[Market, dict[str, Any]] = {market: {} for market in chosen}
     for (market, length), group in groupby(candles, lambda r: (_market(r), r["timeframe"])):
         frames[market][length] = _columns(group)
@@ -67,17 +71,16 @@ def candle_chart(ask: Asking, streams: Sequence[Row], wanted: str | None) -> dic
 
 
 def _market(row: Row) -> Market:
-    """Of a candle, or of a stream of trades or candles."""
-    return row["exchange"], row["symbol"] if "symbol" in row else row["stream"].partition(":")[0]
+    return row["exchange"], row["symbol"]
 
 
-def _built(ask: Asking, market: Market, newest: datetime) -> list[Row]:
+def _built(queries: Queries, market: Market, newest: datetime) -> list[Row]:
     exchange, symbol = market
     given = {"exchange": exchange, "symbol": symbol, "newest": newest, "intervals": INTERVALS}
     return [
         row
         for length in TIMEFRAMES
-        for row in ask.rows("candles_of_trades", timeframe=length, **given)
+        for row in queries.rows("candles_of_trades", timeframe=length, **given)
     ]
 
 

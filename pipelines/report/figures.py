@@ -6,7 +6,7 @@ from decimal import Context, Decimal
 
 from markupsafe import Markup
 
-from pipelines.cli.output import number
+from pipelines.output.formatting import number
 
 EXACT = Context(prec=200)
 """Wide enough for any product and sum of the warehouse's decimals."""

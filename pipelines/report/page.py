@@ -1,4 +1,4 @@
-"""The whole page: asked, rendered, and put in its place in one move."""
+"""The page: its content from the queries, rendered and written as one file."""
 
 import base64
 import gzip
@@ -13,14 +13,21 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipelines.cli.output import age
-from pipelines.report.account import LISTED, fees_chart, holdings, quote_of, reckon, value_chart
-from pipelines.report.asking import Asking, Row, asking
+from pipelines.output.files import whole_file
+from pipelines.output.formatting import age
+from pipelines.report.account import (
+    LISTED,
+    fees_chart,
+    holdings,
+    quote_of,
+    value_accounts,
+    value_chart,
+)
 from pipelines.report.candles import candle_chart
 from pipelines.report.figures import exact, places, total, when
-from pipelines.report.head import warnings
+from pipelines.report.query import Queries, Row, connected
 from pipelines.report.timeline import holes, timelines
-from pipelines.writing import whole_file
+from pipelines.report.warnings import warnings
 
 REPORT: Final = "report.html"
 """The page's name in the home."""
@@ -40,12 +47,12 @@ def write(
 ) -> Written:
     """Write the page of ``home`` to ``out`` (else ``report.html`` in the home).
 
-    ``market``: which one the chart opens with; ``quote``: currency to reckon in. Raises
+    ``market``: which one the chart opens with; ``quote``: currency to value in. Raises
     ``StorageError`` where nothing is published yet or the disk is full, ``ConfigError`` for a
     market or currency that is not held and for a path that cannot be written.
     """
-    with asking(home) as ask:
-        content = _render(_content(ask, home, market, quote, datetime.now(UTC)))
+    with connected(home) as queries:
+        content = _render(_content(queries, home, market, quote, datetime.now(UTC)))
     path = home / REPORT if out is None else out.absolute()
     data = content.encode()
     with whole_file(path, "wb") as file:
@@ -54,20 +61,20 @@ def write(
 
 
 def _content(
-    ask: Asking, home: Path, market: str | None, quote: str | None, now: datetime
+    queries: Queries, home: Path, market: str | None, quote: str | None, now: datetime
 ) -> dict[str, Any]:
     """Everything that the template names."""
-    streams = ask.rows("streams")
-    unit = quote_of(ask, quote)
-    candles = candle_chart(ask, streams, market)
-    for asked_once in ("reconciled", "realised"):  # what many queries read
-        ask.rows(asked_once)
-    spans = ask.rows("coverage")
-    refused = ask.rows("quarantine")
-    (compared,) = ask.rows("comparisons")
-    length = reckon(ask, unit)
-    held = holdings(ask)
-    fees = ask.rows("fees")
+    streams = queries.rows("streams")
+    unit = quote_of(queries, quote)
+    candles = candle_chart(queries, streams, market)
+    for shared in ("reconciled", "realised"):  # temporary tables that many queries read
+        queries.rows(shared)
+    spans = queries.rows("coverage")
+    refused = queries.rows("quarantine")
+    (compared,) = queries.rows("comparisons")
+    length = value_accounts(queries, unit)
+    held = holdings(queries)
+    fees = queries.rows("fees")
     newest = max((s["newest"] for s in streams if s["newest"]), default=None)
     return {
         "home": home,
@@ -86,15 +93,15 @@ def _content(
         "listed": LISTED,
         "fees": fees[:LISTED],
         "fees_left": len(fees) - LISTED,
-        "profit": ask.rows("profit"),
-        "reconciliation": ask.rows("reconciliation"),
+        "profit": queries.rows("profit"),
+        "reconciliation": queries.rows("reconciliation"),
         "compared": compared,
         "missing": holes(spans, "gap"),
         "lost": holes(spans, "lost"),
         "data": {
             "candles": candles,
             "timelines": timelines(streams, spans, now),
-            "value": value_chart(ask, unit, length) if length else None,
+            "value": value_chart(queries, unit, length) if length else None,
             "fees": fees_chart(fees, unit),
         },
     }

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
-from pipelines.cli.status import span
-from pipelines.report.asking import Row
+from pipelines.output.formatting import interval_text
 from pipelines.report.figures import milliseconds
+from pipelines.report.query import Row
 from schemas import DATASETS
 from schemas.timeframes import TIMEFRAMES
-from warehouse.coverage import Interval
+from warehouse.intervals import Interval
 
 STREAMS: Final = 60
 """How many streams of one exchange are drawn, those with holes first."""
@@ -25,12 +25,12 @@ HELD, EMPTY, SEEN, GAP, LOST = "held", "empty", "seen", "gap", "lost"
 
 def timelines(streams: Sequence[Row], spans: Sequence[Row], now: datetime) -> list[dict[str, Any]]:
     """What to draw of every exchange, of all streams that have dates."""
-    claims: dict[tuple[str, ...], list[Row]] = {}
+    known: dict[tuple[str, ...], list[Row]] = {}
     for row in spans:
-        claims.setdefault(_id(row), []).append(row)
+        known.setdefault(_id(row), []).append(row)
     found = []
     for exchange, group in groupby(streams, lambda r: str(r["exchange"])):
-        dated = [r for r in group if r["oldest"] is not None or _id(r) in claims]
+        dated = [r for r in group if r["oldest"] is not None or _id(r) in known]
         if not dated:
             continue
         shown = sorted(dated, key=lambda r: not (r["gaps"] or r["lost"]))[:STREAMS]
@@ -43,13 +43,13 @@ def timelines(streams: Sequence[Row], spans: Sequence[Row], now: datetime) -> li
                 "from": milliseconds(begin),
                 "until": milliseconds(now),
                 "left": len(dated) - len(shown),
-                "cut": any(len(claims.get(_id(r), [])) > room for r in shown),
+                "cut": any(len(known.get(_id(r), [])) > room for r in shown),
                 "streams": [
                     {
                         "dataset": r["dataset"],
                         "stream": r["stream"],
                         "rows": r["rows"],
-                        "spans": _bars(r, claims.get(_id(r), []), begin, now, room),
+                        "spans": _bars(r, known.get(_id(r), []), begin, now, room),
                     }
                     for r in sorted(shown, key=_place)
                 ],
@@ -74,36 +74,36 @@ def holes(spans: Sequence[Row], state: str) -> list[Row]:
 
 
 def _bars(
-    stream: Row, claims: Sequence[Row], begin: datetime, now: datetime, room: int
+    stream: Row, spans: Sequence[Row], begin: datetime, now: datetime, room: int
 ) -> list[list[Any]]:
-    """``[state, from, until, what]`` each, in milliseconds; what is missing lies on top.
+    """``[state, from, until, what]`` each, in milliseconds; what is missing is drawn on top.
 
-    Of more than ``room`` claims: one bar, with the longest holes.
+    Of more than ``room`` spans: one bar, with the longest holes.
     """
-    if not claims:
+    if not spans:
         if stream["oldest"] is None:
             return []
         return [_bar(SEEN, stream["oldest"], stream["newest"], "")]
     bars = []
-    complete = [claim for claim in claims if claim["state"] == "complete"]
-    for claim in complete:
-        since, until = claim["since"], claim["until"]
-        if len(complete) == 1:  # whatever its ids look like, it is all there is
+    complete = [span for span in spans if span["state"] == "complete"]
+    for span in complete:
+        since, until = span["since"], span["until"]
+        if len(complete) == 1:  # one span of ids covers all rows
             since, until = since or stream["oldest"], until or stream["newest"]
         if since is None or until is None:
             continue
         oldest = min(stream["oldest"] or until, until)
-        if claim["unit"] == "time" and since < oldest:
+        if span["unit"] == "time" and since < oldest:
             bars.append(_bar(EMPTY, since, oldest, ""))
             since = oldest
-        if claim["unit"] == "id" or since < until:
-            bars.append(_bar(HELD, since, until, _words(claim) if claim["unit"] == "id" else ""))
+        if span["unit"] == "id" or since < until:
+            bars.append(_bar(HELD, since, until, _words(span) if span["unit"] == "id" else ""))
     missing = [
-        _bar(c["state"], c["since"] or begin, c["until"] or now, _words(c))
-        for c in claims
-        if c["state"] in (GAP, LOST)
+        _bar(s["state"], s["since"] or begin, s["until"] or now, _words(s))
+        for s in spans
+        if s["state"] in (GAP, LOST)
     ]
-    if bars and len(claims) > room:
+    if bars and len(spans) > room:
         bars = [[HELD, bars[0][1], bars[-1][2], "with more holes than are drawn"]]
     return bars + sorted(missing, key=lambda bar: int(bar[1] - bar[2]))[:room]
 
@@ -112,9 +112,9 @@ def _bar(state: str, since: datetime, until: datetime, what: str) -> list[Any]:
     return [state, milliseconds(since), milliseconds(until), what]
 
 
-def _words(claim: Row) -> str:
-    upper = claim["upper"] + (claim["unit"] == "id")  # published inclusive
-    return span(Interval(claim["lower"], upper), claim["unit"])
+def _words(span: Row) -> str:
+    upper = span["upper"] + (span["unit"] == "id")  # published inclusive
+    return interval_text(Interval(span["lower"], upper), span["unit"])
 
 
 def _id(row: Row) -> tuple[str, ...]:

@@ -38,9 +38,10 @@ def feeds(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
     found = Engine()
-    for name in ("pull", "publish", "state"):
-        monkeypatch.setattr(f"pipelines.ingest.{name}", getattr(found, name))
-    monkeypatch.setattr("pipelines.report.write", found.write)
+    monkeypatch.setattr("pipelines.ingest.pull", found.pull)
+    monkeypatch.setattr("pipelines.publishing.publish", found.publish)
+    monkeypatch.setattr("pipelines.publishing.table_state", found.state)
+    monkeypatch.setattr("pipelines.report.page.write", found.write)
     monkeypatch.setattr("connectors.names", lambda: tuple(OFFERS))
     monkeypatch.setattr("connectors.offers", OFFERS.__getitem__)
     monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path / "home"))

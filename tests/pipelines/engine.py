@@ -7,19 +7,20 @@ from pathlib import Path
 
 import dagster as dg
 
-from connectors.base import Cursor, Offer
+from connectors.base import Cursor, Paging
 from pipelines.feeds import Job
-from pipelines.ingest import PublishReport, PullReport, StreamReport, TableState
+from pipelines.ingest import PullReport, StreamReport
 from pipelines.orchestration.marts import marts_of
-from pipelines.report import Written
+from pipelines.publishing import PublishReport, TableState
+from pipelines.report.page import Written
 from pipelines.settings import Settings
 from schemas import TidemarkError
 from tests.feeds import write_feed
 
 FIVE = ("trades", "candles", "tickers", "account_trades", "account_transactions")
 OFFERS = {
-    "bitexbit": {name: Offer(Cursor.ID) for name in FIVE},
-    "wex": {name: Offer(Cursor.ID) for name in FIVE} | {"candles": Offer(Cursor.DERIVED)},
+    "bitexbit": {name: Paging(Cursor.ID) for name in FIVE},
+    "wex": {name: Paging(Cursor.ID) for name in FIVE} | {"candles": Paging(Cursor.DERIVED)},
 }
 FEED = """\
 exchange: {exchange}
@@ -36,16 +37,24 @@ class Engine:
     """Answers as the ingest engine does, and remembers what it was asked."""
 
     pulled: list[list[str]] = field(default_factory=list)
+    again: list[tuple[int, int] | None] = field(default_factory=list)
     published: list[list[str]] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
     notices: dict[str, str] = field(default_factory=dict)
     refuses: TidemarkError | None = None
 
-    def pull(self, jobs: Sequence[Job], settings: Settings, on_progress: object) -> PullReport:
+    def pull(
+        self,
+        jobs: Sequence[Job],
+        settings: Settings,
+        on_progress: object,
+        again: tuple[int, int] | None = None,
+    ) -> PullReport:
         if self.refuses:
             raise self.refuses
         self.pulled.append([job.name for job in jobs])
+        self.again.append(again)
         return PullReport(
             [
                 StreamReport(
@@ -54,6 +63,8 @@ class Engine:
                     "BTC-USD",
                     requests=2,
                     rows_added=7,
+                    refetched=40 if again else 0,
+                    differences=2 if again else 0,
                     error=self.problems.get(job.name),
                     notice=self.notices.get(job.name),
                 )

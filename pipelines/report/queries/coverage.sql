@@ -1,4 +1,4 @@
--- Every span with its dates. Of ids: the times of the rows at its ends; what is not held lies between
+-- Every span with its dates. Of ids: the times of the rows at its ends; what is not held is between
 -- its neighbours' rows, and begins or ends at null where there is none.
 -- Grain: one row per exchange, dataset, stream and span.
 WITH ids AS (

@@ -1,4 +1,4 @@
--- What can be reckoned in, that most markets are quoted in first. Grain: one row per currency.
+-- Currencies to value in, the one that most markets are quoted in first. Grain: one row per currency.
 WITH known AS (
     SELECT split_part(symbol, '-', 2) AS currency, 1 AS quoted
     FROM (SELECT symbol FROM trades UNION SELECT symbol FROM tickers)

@@ -12,7 +12,7 @@ from beancount.core.amount import Amount
 
 from pipelines.export import beancount, bittytax, hledger
 from pipelines.export.events import Scope
-from pipelines.export.names import Names
+from pipelines.export.journal import Names
 from schemas import ConfigError
 from tests.pipelines.export import programs
 from tests.pipelines.export.programs import Loaded, without_nothing
@@ -89,7 +89,7 @@ def test_the_recorded_account_ends_at_nothing(accounts: Accounts, shared_data: P
 
 
 def test_what_is_odd_balances_as_well(accounts: Accounts) -> None:
-    with pytest.raises(ConfigError, match="Mend: tidemark pull"):  # no history yet
+    with pytest.raises(ConfigError, match="Fix: tidemark pull"):  # no history yet
         journal(accounts)
     odd(accounts)
     text = journal(accounts)
@@ -111,10 +111,10 @@ def test_what_is_odd_balances_as_well(accounts: Accounts) -> None:
         ("Expenses:Fees:Wex:Main", "LTC"): Decimal("0.006"),
         ("Expenses:Fees:Wex:Main", "EUR"): Decimal("-0.001"),
     }
-    # each event once, with its source; what is under way is marked, what may still come is told
-    told = [(t.flag, t.meta["source"], t.meta["id"]) for t in loaded.transactions]
+    # each event once, with its source; what is under way is marked, what may still come is listed
+    listed = [(t.flag, t.meta["source"], t.meta["id"]) for t in loaded.transactions]
     transfers = [("*", "1"), ("!", "3"), ("*", "5"), ("*", "6"), ("*", "7")]
-    assert told == [
+    assert listed == [
         *((flag, "account_transactions", id_) for flag, id_ in transfers),
         *(("*", "account_trades", id_) for id_ in "123"),
     ]

@@ -12,7 +12,7 @@ import pytest
 
 import warehouse
 from pipelines.cli import main
-from pipelines.export.selection import Rows, Selection
+from pipelines.export.tables import Rows, Selection
 from schemas import DATASETS
 from tests.warehouse.tools import TRADES, moment, row
 
@@ -116,11 +116,11 @@ def test_parquet_has_the_contracted_types(
     found = pq.read_table(file)
     assert found.schema.equals(DATASETS["trades"].schema)
     query = "FROM trades WHERE symbol = 'BTC-USD' ORDER BY trade_id::INT"
-    assert found.to_pylist() == warehouse.sql(query, home).to_pylist()
+    assert found.to_pylist() == warehouse.sql(query, home=home).to_pylist()
     assert main(["export", "parquet", "marts.odd", "--out", str(file)]) == 0
     found = pq.read_table(file)
     assert [str(type_) for type_ in found.schema.types[1:3]] == ["decimal128(38, 12)"] * 2
-    odd = warehouse.sql("FROM marts.odd ORDER BY exchange", home)
+    odd = warehouse.sql("FROM marts.odd ORDER BY exchange", home=home)
     assert found.to_pylist() == odd.to_pylist()
 
 
@@ -134,27 +134,30 @@ def test_a_long_table_comes_in_small_pieces() -> None:
 
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["csv", "tradez"], "no table or view 'tradez'; there are: trades, empty, marts.daily"),
         (["csv", "ledger"], "another version of Tidemark"),
         (["csv", "trades", "--account", "main"], "leave out --account; it has: exchange, symbol"),
         (["csv", "trades", "--symbol", "btc_usd"], "another --symbol; it has: BTC-USD, ETH-USD"),
-        (["csv", "trades", "--start", "soon"], "'soon' is no time; write 2026-01-10T12:00:00Z"),
+        (
+            ["csv", "trades", "--start", "soon"],
+            "--start 'soon' is neither a date nor a time\nFix: --start 2026-01-10, ",
+        ),
         (["csv", "trades", "--start", "2024-01-02", "--end", "2024-01-02"], "is not before --end"),
-        (["csv", "odd", "--end", "2024-01-02"], "Mend: leave out --end"),
+        (["csv", "odd", "--end", "2024-01-02"], "Fix: leave out --end"),
         (["parquet", "trades"], "Missing option '--out'"),
         (["parquet", "trades", "--out", "-"], "Parquet needs a file"),
         (["tax", "--format", "other"], "'other' is not 'bittytax'"),
     ],
 )
-def test_mistakes_are_told(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+def test_mistakes_are_reported(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["export", *arguments]) == (1 if "version" in told else 2)
+    assert main(["export", *arguments]) == (1 if "version" in message else 2)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert told in captured.err
+    assert message in captured.err
     assert "Traceback" not in captured.err
 
 
@@ -173,9 +176,12 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixt
     assert os.read(reader, 65_536) == file.read_bytes()
     os.close(reader)
     capsys.readouterr()
-    for out, told in ((tmp_path / "no" / "where.csv", "cannot write"), (tmp_path, "is a folder")):
+    for out, message in (
+        (tmp_path / "no" / "where.csv", "cannot write"),
+        (tmp_path, "is a folder"),
+    ):
         assert main(["export", "csv", "trades", "--out", str(out)]) == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"out.csv", "pipe", "home", "cwd"}
 
 

@@ -1,6 +1,7 @@
 """A small home made by hand, with every kind of thing to tell, and its page."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 
 import pytest
 
+import connectors
 import warehouse
-from pipelines.report import write
+from pipelines.report.page import write
+from schemas import RejectedRow, StreamId
 from tests.pipelines.report.reading import Page
-from tests.warehouse.tools import CANDLES, FILLS, HOURLY, TRADES, TRANSFERS, ids, row, store
-from warehouse.coverage import Interval
-from warehouse.ledger import Ledger, StreamId, StreamState
-from warehouse.quarantine import Refused
+from tests.warehouse.tools import CANDLES, FILLS, HOURLY, TRADES, TRANSFERS, ids, lost, row, store
+from warehouse.intervals import Interval
+from warehouse.state import StreamState
 
 HOUR = 3_600_000_000
 TODAY = datetime.now(UTC)
@@ -24,7 +26,7 @@ START = int(FIRST.replace(day=1).timestamp()) * 1_000_000
 """The first of a month some two months ago: days 1, 2 and 40 lie in two months."""
 HOSTILE = "</SCRIPT><SCRIPT>ALERT(1)</SCRIPT>-USD"
 EVIL = StreamId("x", "trades", HOSTILE)
-BALANCES = StreamId("x", "balances", "main")
+BALANCES = StreamId("x", "balances", account="main")
 
 
 def hourly(count: int) -> list[dict[str, Any]]:
@@ -51,8 +53,8 @@ def fill(key: int, days: int, side: str, price: str, amount: str, fee: str) -> d
 
 
 def transfer(key: int, currency: str, amount: str) -> dict[str, Any]:
-    told = {"status": "ok", "currency": currency, "amount": Decimal(amount)}
-    return row(TRANSFERS, key, START + key, **told)
+    filled = {"status": "ok", "currency": currency, "amount": Decimal(amount)}
+    return row(TRANSFERS, key, START + key, **filled)
 
 
 def balance(currency: str, available: str, reserved: str) -> dict[str, Any]:
@@ -64,19 +66,28 @@ def balance(currency: str, available: str, reserved: str) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def keys_with_rights() -> Iterator[None]:
+    """The exchange of these homes has keys with rights."""
+    key = connectors.ReadOnlyKey("info", "API keys; tick info")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("connectors.read_only_key", lambda exchange: key)
+        yield
+
+
 @pytest.fixture(scope="session")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trades (some lost, some missing), hourly candles, and an account whose BTC is 1e-12 short."""
-    home = tmp_path_factory.mktemp("told") / "home"
+    home = tmp_path_factory.mktemp("filled") / "home"
     home.mkdir()
     state = StreamState(
         (Interval(10, 50, 10, 49, START), Interval(60, 101, 60, 100, START)),
-        lost=(Interval(50, 55),),
+        unshown=lost((50, 55)),
         wanted_from=START - HOUR,
         checked_at=NOW - 72 * HOUR,
     )
     trades = [row(TRADES, i, START + i * HOUR) for i in (*range(10, 50), *range(60, 101))]
-    store(home, TRADES, trades, state=state, refused=[Refused("not a number", '{"a": 1}')])
+    store(home, TRADES, trades, state=state, rejected=[RejectedRow("not a number", '{"a": 1}')])
     store(home, EVIL, [row(EVIL, 1, START)], state=ids((0, 2)))
     proved = StreamState((Interval(START, NOW),), unit="time", checked_at=NOW)
     store(home, HOURLY, hourly(700), state=proved)
@@ -97,7 +108,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [transfer(1, "USD", "1000"), transfer(2, "BTC", "0.5"), transfer(3, "DOGE", "7")],
         state=ids((0, 4)),
     )
-    rights = StreamState(unit="none", law=json.dumps({"rights": ["info", "trade"]}))
+    rights = StreamState(unit="none", checkpoint=json.dumps({"rights": ["info", "trade"]}))
     store(
         home,
         BALANCES,
@@ -108,10 +119,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         state=rights,
     )
-    warehouse.publish(home, Ledger(home))
+    warehouse.publish(home)
     return home
 
 
 @pytest.fixture(scope="session")
-def page(told: Path) -> Page:
-    return Page(write(told).path)
+def page(filled: Path) -> Page:
+    return Page(write(filled).path)

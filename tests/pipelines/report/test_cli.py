@@ -1,5 +1,6 @@
-"""``tidemark report``: the path of the page, or what stands in the way and how to mend it."""
+"""``tidemark report``: the path of the page, or what stands in the way and how to fix it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ from tests.pipelines.report.reading import Page
 
 
 def test_another_market_quote_and_file(
-    told: Path,
+    filled: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("TIDEMARK_HOME", str(told))
+    monkeypatch.setenv("TIDEMARK_HOME", str(filled))
     out = tmp_path / "page.html"
     out.write_text("an older one")
     assert main(["report", "--market", HOSTILE.lower(), "--quote", "btc", "--out", str(out)]) == 0
@@ -36,19 +37,19 @@ def test_another_market_quote_and_file(
         (["--until", "now"], "tidemark report --help"),
     ],
 )
-def test_mistakes_are_told(
+def test_mistakes_are_reported(
     arguments: list[str],
     part: str,
-    told: Path,
+    filled: Path,
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("TIDEMARK_HOME", str(told))
+    monkeypatch.setenv("TIDEMARK_HOME", str(filled))
     assert main(["report", *arguments]) == 2
     err = capsys.readouterr().err
     assert part in err
-    assert "Mend: " in err
+    assert "Fix: " in err
     assert list(Path().iterdir()) == []
 
 
@@ -56,3 +57,14 @@ def test_a_home_without_a_warehouse(home: Path, capsys: pytest.CaptureFixture[st
     assert main(["report"]) == 1
     assert "tidemark pull" in capsys.readouterr().err
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["jinja2", "markupsafe", "plotly"])
+def test_a_missing_extra_is_named(
+    package: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    assert main(["report"]) == 2
+    assert capsys.readouterr().err == (
+        f"tidemark: {package} is not installed\nFix: pip install 'tidemark[report]'\n"
+    )

@@ -86,10 +86,10 @@ def test_parsers_that_fail(
 def test_a_home_that_cannot_be_written(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for blocked in ("raw", "lake", "nonces", "locks", "ledger.sqlite"):
+    for blocked in ("raw", "lake", "nonces", "locks", "metastore.sqlite"):
         home = scene.fresh(monkeypatch, f"blocked-{blocked}")
         home.mkdir(parents=True)
-        if blocked == "ledger.sqlite":
+        if blocked == "metastore.sqlite":
             (home / blocked).mkdir()
         else:
             (home / blocked).write_text("in the way")

@@ -1,0 +1,242 @@
+"""What a feed is, and every rule of the ``defs.yaml`` that declares one."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import connectors
+from connectors.base import Cursor, Paging
+from pipelines.feeds import cron
+from pipelines.feeds.document import Fields, Value, did_you_mean, read, shown
+from schemas import DATASETS, TIMEFRAMES, ConfigError, dataset
+
+COMPONENT_TYPE: Final = "pipelines.components.ExchangeFeed"
+FILE_NAME: Final = "defs.yaml"
+
+_FILE_KEYS: Final = (
+    "type",
+    "attributes",
+    "template_vars_module",
+    "requirements",
+    "post_processing",
+)
+_FEED_KEYS: Final = ("exchange", "account", "markets", "start", "datasets")
+_SPEC_KEYS: Final = ("schedule", "timeframes", "lookback", "keep_raw")
+_MARKET: Final = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """How one dataset is collected. ``line``: where it stands in the file."""
+
+    name: str
+    schedule: str | None
+    """Cron expression in UTC, or none."""
+    timeframes: tuple[str, ...]
+    """Of candles; empty for every other dataset."""
+    lookback: int | None
+    """How much below the head every pull reads again: rows, or candles. ``None`` = the default."""
+    keep_raw: bool | None
+    line: int
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One folder of ``pipelines/defs``. ``name``: the folder's; ``path``: its ``defs.yaml``."""
+
+    name: str
+    path: Path
+    exchange: str
+    account: str
+    markets: tuple[str, ...] | None
+    """``BASE-QUOTE`` each; ``None`` = all that the exchange lists."""
+    start: datetime
+    """History is wanted back to here (UTC)."""
+    datasets: dict[str, DatasetSpec]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One dataset of one feed: the smallest thing that can be pulled."""
+
+    feed: Feed
+    spec: DatasetSpec
+
+    @property
+    def exchange(self) -> str:
+        return self.feed.exchange
+
+    @property
+    def dataset(self) -> str:
+        return self.spec.name
+
+    @property
+    def name(self) -> str:
+        """``bitexbit/trades``: as it is selected."""
+        return f"{self.feed.name}/{self.spec.name}"
+
+
+def jobs(feeds: Sequence[Feed]) -> list[Job]:
+    """Every dataset of every feed, in the order of the files."""
+    return [Job(feed, spec) for feed in feeds for spec in feed.datasets.values()]
+
+
+def load_feed(path: Path) -> Feed | None:
+    """The feed of one ``defs.yaml``; ``None`` where the file declares another component."""
+    document = read(path)
+    if document is None:
+        raise ConfigError(f"{shown(path)}:1: the file is empty; begin with type: {COMPONENT_TYPE}")
+    file = document.mapping("the file")
+    kind = file.required("type", COMPONENT_TYPE)
+    name = kind.text("type")
+    if name != COMPONENT_TYPE:
+        if name.casefold().endswith("feed") or did_you_mean(name, [COMPONENT_TYPE], 0.85):
+            kind.fail(f"unknown type {name!r}; did you mean {COMPONENT_TYPE!r}?")
+        return None
+    document.mapping("the file", _FILE_KEYS)
+    fields = file.required("attributes", "{exchange: …}").mapping("attributes", _FEED_KEYS)
+    exchange = _exchange(fields.required("exchange", "bitexbit"))
+    account = fields.get("account")
+    datasets = _datasets(exchange, fields.required("datasets", "{trades: {}}"))
+    if "markets" in fields or any(_is_of_markets(name) for name in datasets):
+        markets = _markets(fields.required("markets", "[BTC-USD]"))
+    else:
+        markets = None  # account data is always the whole account
+    return Feed(
+        name=path.parent.name,
+        path=path,
+        exchange=exchange,
+        account="main" if account is None else _account(account),
+        markets=markets,
+        start=_start(fields.required("start", "2016-01-01")),
+        datasets=datasets,
+    )
+
+
+def _is_of_markets(name: str) -> bool:
+    """Whether the feed's markets choose what is collected of the dataset."""
+    return "symbol" in dataset(name).partition
+
+
+def _exchange(value: Value) -> str:
+    name = value.text("exchange")
+    known = connectors.names()
+    if name not in known:
+        hint = did_you_mean(name, known)
+        value.fail(f"unknown exchange {name!r}{hint or '; known are ' + ', '.join(known)}")
+    return name
+
+
+def _account(value: Value) -> str:
+    name = value.text("account")
+    if not _ACCOUNT.fullmatch(name):
+        value.fail(f"account {name!r} is not a label of letters, digits, '-' and '_'")
+    return name
+
+
+def _markets(value: Value) -> tuple[str, ...] | None:
+    if not value.is_list and value.text("markets") == "all":
+        return None
+    found: list[str] = []
+    for item in value.items("markets", "[BTC-USD, ETH-USD], or the word all"):
+        symbol = item.text("a market")
+        if not _MARKET.fullmatch(symbol):
+            likely = re.sub(r"[_/:. ]", "-", symbol).upper()
+            hint = f"; did you mean {likely!r}?" if _MARKET.fullmatch(likely) else ""
+            item.fail(f"market {symbol!r} is not like BASE-QUOTE in upper case{hint}")
+        if symbol in found:
+            item.fail(f"market {symbol!r} stands twice")
+        found.append(symbol)
+    return tuple(found)
+
+
+def _start(value: Value) -> datetime:
+    text = value.text("start")
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        value.fail(f"start {text!r} is not a date like 2016-01-01")
+    start = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
+    if start > datetime.now(UTC):
+        value.fail(f"start {text!r} is in the future")
+    return start
+
+
+def _datasets(exchange: str, value: Value) -> dict[str, DatasetSpec]:
+    offers = {n: o for n, o in connectors.offers(exchange).items() if n in DATASETS}
+    fields = value.mapping("datasets")
+    offered = f"{exchange} offers {', '.join(sorted(offers))}"
+    for name in fields:
+        if name in offers:
+            continue
+        if name in DATASETS and name != "quarantine":
+            fields.key(name).fail(f"{exchange} does not offer {name!r}; {offered}")
+        hint = did_you_mean(name, offers) or ";"
+        fields.key(name).fail(f"unknown dataset {name!r}{hint} {offered}")
+    if not fields.found:
+        value.fail(f"datasets is empty; {offered}")
+    return {name: _spec(name, offers[name], fields) for name in fields}
+
+
+def _spec(name: str, offer: Paging, datasets: Fields) -> DatasetSpec:
+    key, value = datasets.found[name]
+    fields = value.mapping(name, _SPEC_KEYS)
+    is_candles = "timeframe" in dataset(name).key
+    if "timeframes" in fields and not is_candles:
+        fields.key("timeframes").fail(f"{name} has no timeframes; only candles has")
+    if "lookback" in fields and offer.cursor is Cursor.SNAPSHOT:
+        fields.key("lookback").fail(f"{name} is a snapshot, without history to look back on")
+    return DatasetSpec(
+        name=name,
+        schedule=_schedule(fields.get("schedule")),
+        timeframes=_timeframes(fields.get("timeframes")) if is_candles else (),
+        lookback=_lookback(fields.get("lookback")),
+        keep_raw=_bool(fields.get("keep_raw")),
+        line=key.line,
+    )
+
+
+def _schedule(value: Value | None) -> str | None:
+    if value is None:
+        return None
+    text = value.text("schedule")
+    wrong = cron.problem(text)
+    if wrong:
+        value.fail(f"schedule {text!r} is not cron: {wrong}")
+    return text
+
+
+def _timeframes(value: Value | None) -> tuple[str, ...]:
+    if value is None:
+        return tuple(TIMEFRAMES)
+    found: list[str] = []
+    for item in value.items("timeframes", "[5m, 1h]"):
+        name = item.text("a timeframe")
+        if name not in TIMEFRAMES:
+            item.fail(f"unknown timeframe {name!r}; known are {', '.join(TIMEFRAMES)}")
+        if name in found:
+            item.fail(f"timeframe {name!r} stands twice")
+        found.append(name)
+    return tuple(found)
+
+
+def _lookback(value: Value | None) -> int | None:
+    if value is None:
+        return None
+    text = value.text("lookback")
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000):
+        value.fail(f"lookback {text!r} is not a whole number from 1 to 1000000")
+    return int(text)
+
+
+def _bool(value: Value | None) -> bool | None:
+    if value is None:
+        return None
+    text = value.text("keep_raw")
+    if text not in ("true", "false"):
+        value.fail(f"keep_raw {text!r} is neither true nor false")
+    return text == "true"

@@ -1,0 +1,106 @@
+"""All feeds of a folder, nothing collected twice, and the jobs that a command line names."""
+
+import fnmatch
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pipelines.feeds.document import did_you_mean, shown
+from pipelines.feeds.feed import FILE_NAME, Feed, Job, jobs, load_feed
+from pipelines.output.formatting import with_fix
+from schemas import ConfigError, dataset
+
+FEEDS_ROOT: Final = Path(__file__).parents[1] / "defs"
+_VARIABLE: Final = "TIDEMARK_FEEDS"
+
+
+def feeds_root() -> Path:
+    """The folder of the feeds: ``pipelines/defs``, or what ``TIDEMARK_FEEDS`` names instead."""
+    return Path(os.environ.get(_VARIABLE) or FEEDS_ROOT)
+
+
+def load_feeds(root: Path | None = None) -> list[Feed]:
+    """Every feed below ``root`` (default :func:`feeds_root`), by name. Any mistake raises."""
+    folder = feeds_root() if root is None else root
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder {shown(folder)}; it should hold one folder a feed")
+    for wrong in sorted([*folder.rglob("defs.yml"), *folder.rglob("def.yaml")]):
+        raise ConfigError(f"{shown(wrong)}: this file is not read; rename it to {FILE_NAME}")
+    found = [load_feed(path) for path in sorted(folder.rglob(FILE_NAME))]
+    feeds = [feed for feed in found if feed is not None]
+    _check_no_overlap(feeds)
+    return feeds
+
+
+def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
+    """The jobs that any of ``patterns`` names; all of them where there is none.
+
+    A pattern is ``feed``, ``feed/dataset``, or the same with the exchange's name; shell wildcards
+    stand for parts of a name (``*/tickers``). One that matches nothing raises ``ConfigError``.
+    """
+    every = jobs(feeds)
+    if not every:
+        raise ConfigError(
+            with_fix(
+                f"no feed is declared in {shown(feeds_root())}",
+                f"create <feed>/{FILE_NAME} there, as the README shows",
+            )
+        )
+    chosen: set[str] = set()
+    for pattern in patterns or ["*"]:
+        matched = {job.name for job in every if _matches(job, pattern)}
+        if not matched:
+            names = list(dict.fromkeys(job.name for job in every))
+            known = [*names, *(feed.name for feed in feeds)]
+            raise ConfigError(
+                f"nothing to pull is called {pattern!r}{did_you_mean(pattern, known)}\n"
+                f"There are: {', '.join(names)}"
+            )
+        chosen |= matched
+    return [job for job in every if job.name in chosen]
+
+
+def _check_no_overlap(feeds: Sequence[Feed]) -> None:
+    """One stream may be collected once only: two owners would overwrite each other's look-back."""
+    names: dict[str, Feed] = {}
+    seen: list[Job] = []
+    for job in jobs(feeds):
+        first = names.setdefault(job.feed.name, job.feed)
+        if first is not job.feed:
+            raise ConfigError(
+                f"{shown(job.feed.path)}:1: two feeds are called {job.feed.name!r}; "
+                f"the other is {shown(first.path)}"
+            )
+        for other in seen:
+            shared = _shared(job, other)
+            if shared:
+                raise ConfigError(
+                    f"{shown(job.feed.path)}:{job.spec.line}: {job.spec.name} of {shared} on "
+                    f"{job.exchange} is collected already by {shown(other.feed.path)}:"
+                    f"{other.spec.line}; leave it out in one of the two"
+                )
+        seen.append(job)
+
+
+def _shared(a: Job, b: Job) -> str | None:
+    """What both jobs would collect, in words."""
+    if (a.exchange, a.dataset) != (b.exchange, b.dataset):
+        return None
+    if dataset(a.dataset).is_account:
+        return f"account {a.feed.account!r}" if a.feed.account == b.feed.account else None
+    if dataset(a.dataset).is_reference:
+        return "all there is"
+    if a.spec.timeframes and not set(a.spec.timeframes) & set(b.spec.timeframes):
+        return None
+    if a.feed.markets is None or b.feed.markets is None:
+        some = a.feed.markets or b.feed.markets
+        return some[0] if some else "all markets"
+    return next((m for m in a.feed.markets if m in b.feed.markets), None)
+
+
+def _matches(job: Job, pattern: str) -> bool:
+    owner, slash, dataset = pattern.strip("/").partition("/")
+    return any(
+        fnmatch.fnmatchcase(name, owner) for name in (job.feed.name, job.feed.exchange)
+    ) and (not slash or fnmatch.fnmatchcase(job.spec.name, dataset))

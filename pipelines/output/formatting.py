@@ -1,0 +1,64 @@
+"""How numbers, times, spans and problems are written for people, everywhere alike."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from schemas.times import to_datetime
+
+if TYPE_CHECKING:
+    from warehouse.intervals import Interval
+
+
+def with_fix(problem: str, fix: str) -> str:
+    """A message of two parts: what is wrong, and in a line of its own what to do about it."""
+    return f"{problem}\nFix: {fix}"
+
+
+def number(value: Decimal) -> str:
+    """An exact decimal in plain notation, without trailing zeros: ``433``, ``0.00692841``."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def count(value: int, noun: str) -> str:
+    """``1 row``, ``12,345 rows``."""
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
+def instant(value: datetime, separator: str = " ") -> str:
+    """A time as ISO 8601; with a ``Z`` and in UTC when it knows its zone."""
+    if value.tzinfo is None:
+        return _trim(value.isoformat(separator))
+    return _trim(value.astimezone(UTC).replace(tzinfo=None).isoformat(separator)) + "Z"
+
+
+def age(span: timedelta) -> str:
+    """A span in the two units that matter: ``12 s``, ``3 min``, ``5 h 10 min``, ``41 d 3 h``."""
+    seconds = max(0, int(span.total_seconds()))
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 1:
+        return f"{seconds} s"
+    if hours < 1:
+        return f"{minutes} min"
+    if days < 1:
+        return f"{hours} h {minutes % 60} min"
+    return f"{days} d {hours % 24} h"
+
+
+def interval_text(interval: "Interval", unit: str) -> str:
+    """``ids 5..9``, ``ids up to 9``, ``2019-10-11 00:00..2019-10-12 00:00``."""
+    if unit == "time":
+        lower, upper = (to_datetime(bound) for bound in (interval.lower, interval.upper))
+        return f"{lower:%Y-%m-%d %H:%M}..{upper:%Y-%m-%d %H:%M}"
+    last = interval.upper - 1
+    return f"ids up to {last}" if interval.lower <= 0 else f"ids {interval.lower}..{last}"
+
+
+def _trim(iso: str) -> str:
+    return iso.rstrip("0") if "." in iso else iso
+
+
+def age_of(microseconds: int | None, now: datetime) -> str:
+    """The age of a time in microseconds since 1970; a dash for none."""
+    return "–" if microseconds is None else age(now - to_datetime(microseconds))

@@ -1,0 +1,21 @@
+"""From the lake into DuckDB, and what the published tables show.
+
+``tables``          bring DuckDB up to the lake; the state of each table
+``periodic``        publish while a long pull still runs
+``reconciliation``  whether the balances agree with the history of the accounts
+"""
+
+from pipelines.publishing.periodic import periodic_publish
+from pipelines.publishing.reconciliation import Difference, Reconciliation, reconcile
+from pipelines.publishing.tables import PublishReport, TableState, publish, table_state
+
+__all__ = [
+    "Difference",
+    "PublishReport",
+    "Reconciliation",
+    "TableState",
+    "periodic_publish",
+    "publish",
+    "reconcile",
+    "table_state",
+]

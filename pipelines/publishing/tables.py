@@ -1,0 +1,71 @@
+"""Bring DuckDB up to the lake, and report the state of each table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import warehouse
+from pipelines.settings import Settings
+from schemas import DATASETS
+from schemas.times import to_datetime
+from warehouse import StreamStatus
+
+
+@dataclass(frozen=True)
+class TableState:
+    """One dataset (of one exchange, or of all): rows, files, freshness, gaps and lost spans."""
+
+    rows: int = 0
+    rows_added: int = 0
+    files: int = 0
+    newest: datetime | None = None
+    gaps: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class PublishReport:
+    """The outcome of a publish. ``published`` is false when there was nothing new to load."""
+
+    tables: dict[str, TableState]
+    published: bool
+    path: Path
+
+
+def publish(settings: Settings, datasets: Sequence[str] | None = None) -> PublishReport:
+    """Load what changed into DuckDB, all of it; ``datasets`` only chooses what is reported."""
+    home = settings.prepare_home()
+    result = warehouse.publish(home)
+    streams = warehouse.status(home)
+    names = datasets or list(DATASETS)
+    return PublishReport(
+        {
+            name: _state(
+                [s for s in streams if s.stream.dataset == name],
+                result.rows[name] - result.rows_before[name],
+            )
+            for name in names
+        },
+        result.changed,
+        result.path,
+    )
+
+
+def table_state(settings: Settings, exchange: str, dataset: str) -> TableState:
+    """The state of one exchange's dataset in the lake, from the metastore."""
+    wanted = exchange, dataset
+    streams = warehouse.status(settings.home)
+    return _state([s for s in streams if (s.stream.exchange, s.stream.dataset) == wanted], 0)
+
+
+def _state(streams: Sequence[StreamStatus], added: int) -> TableState:
+    newest = max((s.newest_at for s in streams if s.newest_at is not None), default=None)
+    return TableState(
+        sum(s.rows for s in streams),
+        added,
+        sum(s.files for s in streams),
+        to_datetime(newest),
+        sum(s.gaps for s in streams),
+        sum(s.lost for s in streams),
+    )

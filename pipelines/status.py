@@ -1,0 +1,131 @@
+"""The status of streams as text: what is covered, missing or lost, how fresh, what to do next."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pipelines.exchanges.rights import KeyRights, rights_of
+from pipelines.ingest.law import Law
+from pipelines.output.console import print_table, say
+from pipelines.output.formatting import age_of, count, interval_text
+from schemas.times import to_datetime
+from warehouse.coverage_table import spans
+from warehouse.intervals import Interval, Unshown
+from warehouse.query import StreamStatus
+
+_COLUMNS = ("dataset", "stream", "rows", "covered", "missing", "lost", "newest row", "checked")
+_LISTED = 20
+"""How many holes are spelled out."""
+
+
+def write_status(streams: Sequence[StreamStatus], now: datetime) -> None:
+    """Write the table of ``streams``, then every hole, and what to do next."""
+    held = [s for s in streams if s.stream.dataset != "quarantine"]
+    print_table(_COLUMNS, (row(s, now) for s in held), right=("rows", "missing", "lost"))
+    holes = [(s, kind, i) for s in held for kind, i in spans(s.state) if kind != "complete"]
+    for kind, title in (("gap", "missing"), ("lost", "lost (the exchange shows it no more)")):
+        found = [(s, i) for s, k, i in holes if k == kind]
+        if found:
+            say(f"{title}:")
+            for stream, interval in found[:_LISTED]:
+                say(f"  {stream.stream}: {interval_text(interval, stream.state.unit)}")
+            if len(found) > _LISTED:
+                say(f'  and {len(found) - _LISTED} more: tidemark sql "FROM coverage"')
+    for stream in held:
+        if stream.state.remark:
+            say(f"wrong: {stream.stream}: {stream.state.remark}")
+    asked = [(s, u) for s in held for u in s.state.unshown if not u.lost]
+    if asked:
+        say("not shown by the exchange so far, asked for again by later pulls:")
+        for stream, stretch in asked[:_LISTED]:
+            say(f"  {stream.stream}: {unshown_text(stretch, stream.state.unit, now)}")
+        if len(asked) > _LISTED:
+            say(f"  and {len(asked) - _LISTED} more")
+    for names, profile in paging_profiles(held):
+        say(f"paging: {names}: {profile}")
+    quarantined = [s for s in streams if s.stream.dataset == "quarantine" and s.rows]
+    if quarantined:
+        total = count(sum(s.rows for s in quarantined), "row")
+        say(f"quarantine: {total}, kept as received ({', '.join(_quarantine(quarantined))})")
+    for key in keys(held):
+        say(f"key: {key.finding}")
+    for step in next_steps(held, bool(quarantined)):
+        say(f"next: {step}")
+
+
+def unshown_text(stretch: Unshown, unit: str, now: datetime) -> str:
+    """``ids 5..9: asked 3 times since 2 h 10 min ago, last 12 min ago``."""
+    where = interval_text(Interval(stretch.lower, stretch.upper), unit)
+    since, last = age_of(stretch.since, now), age_of(stretch.asked_at, now)
+    return f"{where}: asked {count(stretch.times, 'time')} since {since} ago, last {last} ago"
+
+
+def paging_profiles(held: Iterable[StreamStatus]) -> list[tuple[str, str]]:
+    """How each dataset is paged, as learnt from its pages; a line for each different profile."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for stream in held:
+        profile = Law.load(stream.state.checkpoint).describe()
+        if profile:
+            name = f"{stream.stream.exchange}/{stream.stream.dataset}"
+            found.setdefault((name, profile), []).append(stream.stream.label)
+    several = {name for name, _ in found if sum(n == name for n, _ in found) > 1}
+    return [
+        (f"{name} {', '.join(streams)}" if name in several else name, profile)
+        for (name, profile), streams in found.items()
+    ]
+
+
+def keys(held: Iterable[StreamStatus]) -> list[KeyRights]:
+    """The keys with more rights than collecting needs, where the exchange reports rights."""
+    found = (rights_of(stream.stream, stream.state.checkpoint) for stream in held)
+    return [rights for rights in found if rights and rights.excess]
+
+
+def row(status: StreamStatus, now: datetime) -> tuple[str, ...]:
+    """One line of the table."""
+    state = status.state
+    return (
+        f"{status.stream.exchange}/{status.stream.dataset}",
+        status.stream.label,
+        f"{status.rows:,}",
+        covered(status),
+        str(status.gaps) if status.gaps else "–",
+        str(status.lost) if status.lost else "–",
+        age_of(status.newest_at, now),
+        age_of(state.checked_at, now),
+    )
+
+
+def covered(status: StreamStatus) -> str:
+    """``ids 17..93, 2019-10-11..2019-10-13``, or the days proved, or the days of the snapshots."""
+    dates = _days(status.oldest_at, status.newest_at)
+    complete = status.state.complete
+    if status.state.unit == "id" and complete:
+        return f"ids {complete[0].lower}..{complete[-1].upper - 1}, {dates}"
+    if status.state.unit == "time" and complete:
+        return _days(complete[0].lower, complete[-1].upper - 1)
+    return dates
+
+
+def next_steps(held: Sequence[StreamStatus], quarantined: bool) -> list[str]:
+    """What to do next, the most useful first."""
+    missing = sorted({f"{s.stream.exchange}/{s.stream.dataset}" for s in held if s.gaps})
+    found = [f"tidemark pull {' '.join(missing)}   # fetches what is missing"] if missing else []
+    found += [key.fix for key in keys(held)]
+    if quarantined:
+        found.append('tidemark sql "SELECT reason, payload FROM quarantine"')
+    return found
+
+
+def _quarantine(streams: Iterable[StreamStatus]) -> list[str]:
+    origins = [
+        (replace(s.stream, dataset=s.stream.source or s.stream.dataset, source=None), s)
+        for s in streams
+    ]
+    return [f"{origin}: {s.rows}" for origin, s in origins]
+
+
+def _days(oldest: int | None, newest: int | None) -> str:
+    if oldest is None or newest is None:
+        return "no rows"
+    return f"{to_datetime(oldest):%Y-%m-%d}..{to_datetime(newest):%Y-%m-%d}"

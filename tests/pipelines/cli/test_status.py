@@ -1,0 +1,129 @@
+"""``tidemark status``: covered, missing, lost, fresh, and the next step."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import main
+from pipelines.status import write_status
+from schemas import StreamId
+from warehouse import StreamStatus
+from warehouse.intervals import Interval, Unshown
+from warehouse.state import StreamState
+
+NOW = datetime(2024, 8, 9, 12, tzinfo=UTC)
+
+
+def us(*at: int) -> int:
+    """Microseconds since 1970 of a time in UTC."""
+    year, month, day, hour, minute = (*at, 0, 0)[:5]
+    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def stream(
+    dataset: str,
+    symbol: str,
+    state: StreamState,
+    rows: int = 0,
+    oldest: int | None = None,
+    newest: int | None = None,
+    gaps: int = 0,
+    lost: int = 0,
+    timeframe: str | None = None,
+    source: str | None = None,
+) -> StreamStatus:
+    name = StreamId("bitexbit", dataset, symbol, timeframe=timeframe, source=source)
+    return StreamStatus(name, state, rows, 1, oldest, newest, gaps, lost)
+
+
+def test_an_empty_home_says_what_to_do(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status"]) == 0
+    out = capsys.readouterr().out
+    assert "nothing collected yet" in out
+    assert "tidemark pull" in out
+    assert not any(home.iterdir())
+
+
+def test_a_home_that_does_not_exist_is_an_empty_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIDEMARK_HOME", str(home / "nowhere"))
+    assert main(["status"]) == 0
+    assert "nothing collected yet" in capsys.readouterr().out
+    assert not (home / "nowhere").exists()
+
+
+def test_every_stream_with_its_holes(capsys: pytest.CaptureFixture[str]) -> None:
+    day, checked = us(2024, 8, 1), us(2024, 8, 9, 11, 59)
+    ids = StreamState(
+        complete=(Interval(100, 150), Interval(200, 301)),
+        unshown=(
+            Unshown(150, 180, day, checked, 9, lost=True),
+            Unshown(180, 190, us(2024, 8, 9, 9), us(2024, 8, 9, 11, 30), 3),
+        ),
+        wanted_from=0,
+        checked_at=checked,
+    )
+    times = StreamState(
+        complete=(Interval(day, us(2024, 8, 9)),), unit="time", wanted_from=day, checked_at=checked
+    )
+    snapshot = StreamState(unit="none")
+    newest = us(2024, 8, 9, 10)
+    write_status(
+        [
+            stream("trades", "BTC-USD", ids, 1234, day, newest, gaps=2, lost=1),
+            stream("candles", "BTC-USD", times, 2304, day, us(2024, 8, 8, 23, 55), timeframe="5m"),
+            stream("tickers", "BTC-USD", snapshot, 3, newest, newest),
+            stream("quarantine", "BTC-USD", snapshot, 2, newest, newest, source="trades"),
+        ],
+        NOW,
+    )
+    out = capsys.readouterr().out
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[2:5] == [
+        "| bitexbit/trades | BTC-USD | 1,234 | ids 100..300, 2024-08-01..2024-08-09 | 2 | 1 "
+        "| 2 h 0 min | 1 min |",
+        "| bitexbit/candles | BTC-USD:5m | 2,304 | 2024-08-01..2024-08-08 | – | – "
+        "| 12 h 5 min | 1 min |",
+        "| bitexbit/tickers | BTC-USD | 3 | 2024-08-09..2024-08-09 | – | – | 2 h 0 min | – |",
+    ]
+    assert lines[5:] == [
+        "missing:",
+        "bitexbit/trades BTC-USD: ids up to 99",
+        "bitexbit/trades BTC-USD: ids 180..199",
+        "lost (the exchange shows it no more):",
+        "bitexbit/trades BTC-USD: ids 150..179",
+        "not shown by the exchange so far, asked for again by later pulls:",
+        "bitexbit/trades BTC-USD: ids 180..189: asked 3 times since 3 h 0 min ago, last 30 min ago",
+        "quarantine: 2 rows, kept as received (bitexbit/trades BTC-USD: 2)",
+        "next: tidemark pull bitexbit/trades # fetches what is missing",
+        'next: tidemark sql "SELECT reason, payload FROM quarantine"',
+    ]
+
+
+def test_what_is_wrong_with_a_stream_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    state = StreamState((Interval(0, 94, 17, 93),), remark="ids begin again at 1")
+    write_status([stream("trades", "BTC-USD", state)], NOW)
+    assert "wrong: bitexbit/trades BTC-USD: ids begin again at 1\n" in capsys.readouterr().out
+
+
+def test_long_lists_of_holes_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    hour = timedelta(hours=1) // timedelta(microseconds=1)
+    start = us(2024, 8, 1)
+    complete = tuple(Interval(start + 2 * i * hour, start + (2 * i + 1) * hour) for i in range(31))
+    state = StreamState(complete=complete, unit="time", wanted_from=start)
+    write_status(
+        [stream("candles", "BTC-USD", state, 31, start, start, gaps=30, timeframe="1h")], NOW
+    )
+    out = capsys.readouterr().out
+    assert "  bitexbit/candles BTC-USD:1h: 2024-08-01 01:00..2024-08-01 02:00\n" in out
+    assert 'and 10 more: tidemark sql "FROM coverage"' in out
+
+
+def test_what_was_found_out_about_paging_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    law = '{"keeps": "newest", "page_rows": 500, "upper_shift": 1}'
+    state = StreamState((Interval(0, 94, 17, 93),), checkpoint=law)
+    write_status([stream("trades", "BTC-USD", state), stream("trades", "ETH-USD", state)], NOW)
+    found = "bitexbit/trades: answers keep the newest end, up to 500 rows, upper bound exclusive"
+    assert f"paging: {found}" in capsys.readouterr().out

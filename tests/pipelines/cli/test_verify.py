@@ -1,0 +1,224 @@
+"""``tidemark verify`` and ``tidemark rebuild`` on homes that real pulls have filled."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+import warehouse
+from pipelines.cli import main
+from sandbox import Served
+from tests.pipelines.ingest.conftest import run, settings_for
+from warehouse.metastore import Metastore
+
+PER_MARKET = "SELECT exchange, symbol, count(*) AS n FROM trades GROUP BY ALL"
+
+
+def lose_metastore(home: Path) -> None:
+    for path in home.glob("metastore.sqlite*"):
+        path.unlink()
+
+
+def coverage(home: Path, *datasets: str) -> list[dict[str, object]]:
+    rows = warehouse.coverage(home).to_pylist()
+    return [r for r in rows if r["exchange"] == "bitexbit" or r["dataset"] in datasets]
+
+
+def test_after_real_pulls_everything_agrees(
+    exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_for(exchange, home)
+    for _ in range(2):
+        assert run(settings).errors == []
+        assert main(["verify"]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        lines = out.splitlines()
+        assert lines[0] == f"home: {home}"
+        assert all(line.startswith("ok  ") for line in lines[1:-1]), out
+        assert all("differences: 0" in line or "0 differences" in line for line in lines[1:-1])
+        assert lines[-1].startswith("verdict: everything agrees (")
+        exchange.advance(4000)
+    assert main(["verify", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] and result["findings"] == []
+    assert result["figures"]["candles"]["candles"] > 1000
+    assert result["figures"]["files"]["rows"] == result["figures"]["duckdb"]["rows"] > 10_000
+
+
+def test_a_damaged_file_ends_with_1_and_names_place_and_fix(
+    exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_for(exchange, home)
+    run(settings, "bitexbit/trades")
+    truth = warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()
+    before = coverage(home)
+    path = sorted((home / "lake" / "trades").rglob("*.parquet"))[1]
+    path.write_bytes(path.read_bytes()[:1000])
+    assert main(["verify"]) == 1
+    out, err = capsys.readouterr()
+    assert f"wrong: {path.relative_to(home).as_posix()}: cannot be read" in err
+    assert "Fix: restore the file from a backup; or move it out of the lake" in err
+    assert "FAIL lake files readable" in out
+    assert out.splitlines()[-1].startswith("verdict: ")
+    # the fix works
+    path.rename(home / "damaged.parquet")
+    assert main(["rebuild"]) == 0
+    assert coverage(home) != before
+    assert run(settings, "bitexbit/trades").errors == []
+    assert warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist() == truth
+    assert coverage(home) == before
+    assert main(["verify"]) == 0
+
+
+def test_a_changed_duckdb_is_repaired_by_rebuild(
+    exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import duckdb
+
+    run(settings_for(exchange, home), "bitexbit/trades")
+    with duckdb.connect(str((home / "warehouse.duckdb").resolve())) as db:
+        db.execute(
+            "UPDATE trades SET amount = amount + 1 WHERE trade_id IN (SELECT min(trade_id)"
+            " FROM trades)"
+        )
+    assert main(["verify"]) == 1
+    assert "with other values. Fix: `tidemark rebuild`" in capsys.readouterr().err
+    assert main(["rebuild"]) == 0
+    assert main(["verify"]) == 0
+
+
+@pytest.mark.parametrize("how", ["verify first", "pull first"])
+def test_after_a_lost_metastore_pulls_prove_again_and_add_no_row(
+    how: str, exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_for(exchange, home)
+    run(settings)
+    before = coverage(home)
+    counts = warehouse.sql(PER_MARKET, home=home)
+    lose_metastore(home)
+    if how == "verify first":
+        assert main(["verify"]) == 0
+        out = capsys.readouterr().out
+        assert "nothing is claimed as complete" in out
+        assert coverage(home) == []
+        assert main(["status"]) == 0
+    report = run(settings)
+    assert report.errors == []
+    stored = [s for s in report.streams if s.dataset not in ("tickers", "order_books", "balances")]
+    assert sum(s.rows_added + s.rows_replaced for s in stored) == 0
+    assert coverage(home) == before
+    again = warehouse.sql(PER_MARKET, home=home)
+    assert sorted(again.to_pylist(), key=str) == sorted(counts.to_pylist(), key=str)
+    assert main(["verify"]) == 0
+
+
+def test_rows_held_below_what_wex_still_shows_stay_after_a_lost_metastore(
+    exchange: Served, home: Path
+) -> None:
+    settings = settings_for(exchange, home)
+    exchange.switch(wex_trades_max=100)
+    run(settings, "wex/trades")
+    held = warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()[0]["n"]
+    lose_metastore(home)
+    exchange.switch(wex_trades_max=40)
+    report = run(settings, "wex/trades")
+    assert report.ok  # what is not shown at a first contact is lost, and no failure
+    assert warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()[0]["n"] == held
+    spans = warehouse.coverage(home).to_pylist()
+    for symbol in ("BTC-USD", "ETH-USD"):
+        mine = [s for s in spans if s["stream"] == symbol]
+        assert [s["state"] for s in mine] == ["lost", "complete"]
+        assert mine[0]["lower"] == 0 and mine[0]["upper"] + 1 == mine[1]["lower"]
+    assert main(["verify"]) == 0
+    assert run(settings, "wex/trades").ok
+
+
+def test_a_wex_file_that_is_gone_and_cannot_be_had_again_is_lost(
+    exchange: Served, home: Path
+) -> None:
+    settings = settings_for(exchange, home)
+    run(settings, "wex/trades")
+    files = sorted((home / "lake/trades/exchange=wex/symbol=BTC-USD").glob("*.parquet"))
+    files[-2].unlink()
+    exchange.switch(wex_trades_max=20)
+    report = run(settings, "wex/trades")
+    assert not report.ok
+    assert "lost" in report.errors[0]
+    assert main(["verify"]) == 0
+    assert run(settings, "wex/trades").ok
+
+
+def test_a_lost_duckdb_is_built_again(
+    exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(settings_for(exchange, home), "bitexbit/trades")
+    before = warehouse.sql("FROM trades ORDER BY symbol, trade_id", home=home).to_pylist()
+    for path in (home / "versions").iterdir():
+        path.unlink()
+    assert main(["verify"]) == 0
+    out = capsys.readouterr().out
+    assert "healed: warehouse.duckdb: was lost or damaged: built from the lake" in out
+    assert "after healing 1 thing" in out
+    assert warehouse.sql("FROM trades ORDER BY symbol, trade_id", home=home).to_pylist() == before
+
+
+def test_verifying_while_pulls_run_finds_nothing_wrong(exchange: Served, home: Path) -> None:
+    settings = settings_for(exchange, home)
+    run(settings, "*/trades", "*/candles")
+    errors: list[str] = []
+    verified = threading.Event()
+
+    def pulls() -> None:
+        while not verified.is_set():
+            exchange.advance(900)
+            errors.extend(run(settings, "*/trades", "*/candles").errors)
+
+    puller = threading.Thread(target=pulls)
+    puller.start()
+    try:
+        for _ in range(5):
+            assert [str(f) for f in warehouse.verify(home).of("error")] == []
+    finally:
+        verified.set()
+        puller.join()
+    assert errors == []
+    assert main(["verify"]) == 0
+
+
+def test_nothing_collected_yet(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("verify", "rebuild"):
+        assert main([command]) == 0
+        assert "nothing collected yet" in capsys.readouterr().out
+    assert list(home.iterdir()) == []
+
+
+def test_wrong_usage_ends_with_2(home: Path) -> None:
+    assert main(["verify", "everything"]) == 2
+    assert main(["rebuild", "--all"]) == 2
+
+
+def test_a_metastore_of_a_newer_version_is_left_alone(
+    exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(settings_for(exchange, home), "bitexbit/trades")
+    with Metastore(home).reading() as db:
+        db.execute("PRAGMA user_version = 99")
+    assert main(["verify"]) == 1
+    assert "newer Tidemark" in capsys.readouterr().err
+    assert not list(home.glob("*.damaged-*"))
+
+
+def test_what_verify_says_has_no_path_outside_the_home(
+    exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(settings_for(exchange, home), "bitexbit/trades")
+    path = next((home / "lake" / "trades").rglob("*.parquet"))
+    path.write_bytes(os.urandom(100))
+    assert main(["verify", "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    wrong = [f for f in result["findings"] if f["kind"] == "error"]
+    assert wrong[0]["where"] == path.relative_to(home).as_posix()
+    assert wrong[0]["fix"]

@@ -1,0 +1,68 @@
+"""The shipped code location pulls from the sandbox exchange into Parquet and DuckDB."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+import sandbox
+import warehouse
+from pipelines.definitions import defs
+from pipelines.feeds import load_feeds
+from pipelines.orchestration.marts import marts_of
+
+COLLECTED = {feed.exchange: set(feed.datasets) for feed in load_feeds()}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[sandbox.World]:
+    clock = sandbox.ManualClock("2026-01-10T12:00:00")
+    world = sandbox.World(seed=1, epoch="2026-01-10T00:00:00", clock=clock)
+    with sandbox.serve(world, limits=False) as server:
+        for name, value in server.env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path))
+        monkeypatch.setenv("TIDEMARK_LOOKUPS", "3")
+        monkeypatch.delenv("TIDEMARK_FEEDS", raising=False)
+        yield world
+
+
+def row_count(metadata: Mapping[str, dg.MetadataValue[Any]]) -> int:
+    count = metadata["dagster/row_count"].value
+    assert isinstance(count, int)
+    return count
+
+
+def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path) -> None:
+    job = defs().resolve_job_def("everything")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    failures = [
+        event.step_failure_data.user_failure_data
+        for event in result.filter_events(lambda e: e.is_step_failure)
+    ]
+    assert [failure.description for failure in failures if failure] == []
+    assert result.success
+    recorded = {
+        event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+    every = set().union(*COLLECTED.values())
+    owners = {**COLLECTED, "warehouse": every, "marts": {mart.name for mart in marts_of(every)}}
+    owners["marts"].add("report")
+    assert set(recorded) == {f"{owner}/{name}" for owner in owners for name in owners[owner]}
+    page = tmp_path / "report.html"
+    assert recorded["marts/report"]["bytes"].value == page.stat().st_size
+    for dataset in every:
+        answer = warehouse.sql(f"SELECT count(*) AS rows FROM {dataset}", home=tmp_path)
+        (rows,) = answer.column("rows").to_pylist()
+        assert rows > 0
+        assert row_count(recorded[f"warehouse/{dataset}"]) == rows
+        assert rows == sum(
+            row_count(recorded[f"{exchange}/{dataset}"])
+            for exchange, collected in COLLECTED.items()
+            if dataset in collected
+        )
