@@ -77,7 +77,7 @@ def paging_profiles(held: Iterable[StreamStatus]) -> list[tuple[str, str]]:
 
 def keys(held: Iterable[StreamStatus]) -> list[KeyRights]:
     """The keys with more rights than collecting needs, where the exchange reports rights."""
-    found = (rights_of(stream.stream, stream.state) for stream in held)
+    found = (rights_of(stream.stream, stream.state.checkpoint) for stream in held)
     return [rights for rights in found if rights and rights.excess]
 
 

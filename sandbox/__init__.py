@@ -7,7 +7,6 @@ or move money: those calls do not exist here.
 """
 
 from sandbox import tape
-from sandbox.bitexbit.switches import BitexBitSwitches
 from sandbox.clock import Clock, ManualClock, wall_clock
 from sandbox.dialect import keys
 from sandbox.errors import SandboxError
@@ -17,7 +16,6 @@ from sandbox.keys import Key
 from sandbox.paging import PagingProfile
 from sandbox.rates import Limits
 from sandbox.server import Served, environment, run, serve
-from sandbox.wex.switches import WexSwitches
 from sandbox.world import World
 
 KEYS = keys()
@@ -25,7 +23,6 @@ KEYS = keys()
 
 __all__ = [
     "KEYS",
-    "BitexBitSwitches",
     "Clock",
     "Exchange",
     "Fault",
@@ -36,7 +33,6 @@ __all__ = [
     "PagingProfile",
     "SandboxError",
     "Served",
-    "WexSwitches",
     "World",
     "environment",
     "run",

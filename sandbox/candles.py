@@ -5,18 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.clock import DAY, HOUR, MINUTE
+from sandbox.clock import MINUTE
 from sandbox.marketdata import MarketTape
 
-TIMEFRAMES: Final = {
-    "5": 5 * MINUTE,
-    "15": 15 * MINUTE,
-    "30": 30 * MINUTE,
-    "60": HOUR,
-    "240": 4 * HOUR,
-    "D": DAY,
-}
-"""BitexBit's names and their lengths in milliseconds."""
 _SMALLEST: Final = 5 * MINUTE
 
 

@@ -34,7 +34,7 @@ def to_ms(instant: Instant) -> int:
             instant = datetime.fromisoformat(instant)
         except ValueError:
             raise SandboxError(
-                f"{instant!r} is not a time; write it like 2026-01-31T12:00:00+00:00"
+                f"{instant!r} is not a time. Fix: write it like 2026-01-31T12:00:00+00:00"
             ) from None
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)

@@ -81,7 +81,7 @@ class Served:
     def advance(self, seconds: float) -> None:
         """Move the world's clock on; raises ``SandboxError`` where it runs by itself."""
         if not isinstance(self.clock, ManualClock):
-            raise SandboxError("this clock runs by itself; serve the world with a ManualClock")
+            raise SandboxError("this clock runs by itself. Fix: serve the world with a ManualClock")
         self.clock.advance(seconds)
 
     @property
@@ -215,6 +215,7 @@ def _listen(port: int) -> socket.socket:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise SandboxError(
-            f"cannot listen on {HOST}:{port}: {reason}; choose another --port, or 0 for a free one"
+            f"cannot listen on {HOST}:{port}: {reason}. "
+            "Fix: choose another --port, or 0 for a free one"
         ) from None
     return listener

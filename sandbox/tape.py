@@ -51,7 +51,7 @@ def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None
         reader = csv.reader(file)
         header = next(reader, None)
         if header is None:
-            raise SandboxError(f"tape {path} is empty; it needs a header row")
+            raise SandboxError(f"tape {path} is empty. Fix: begin it with a header row")
         at = _columns(path, header, columns or {})
         time, ident, price, amount = at["time"], at["id"], at["price"], at["amount"]
         maker = at.get("buyer_is_maker")
@@ -118,7 +118,9 @@ def _open(path: Path) -> Iterator[io.TextIOBase]:
 def _columns(path: str | Path, header: list[str], given: Mapping[str, str]) -> dict[str, int]:
     unknown = sorted(set(given) - set(NAMES))
     if unknown:
-        raise SandboxError(f"no such column meaning: {', '.join(unknown)}; know {', '.join(NAMES)}")
+        raise SandboxError(
+            f"no such column meaning: {', '.join(unknown)}. Fix: use one of {', '.join(NAMES)}"
+        )
     at = {}
     for meaning, names in NAMES.items():
         wanted = (given[meaning],) if meaning in given else names
@@ -131,7 +133,7 @@ def _columns(path: str | Path, header: list[str], given: Mapping[str, str]) -> d
     if missing:
         raise SandboxError(
             f"tape {path} has no column for {', '.join(missing)}; its header is "
-            f"{','.join(header)!r}; known names: "
+            f"{','.join(header)!r}. Fix: name a column one of: "
             + "; ".join(m + ": " + ", ".join(NAMES[m]) for m in missing)
         )
     return at

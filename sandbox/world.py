@@ -150,5 +150,7 @@ class World:
 
 def _replayed(symbol: str) -> Market:
     if symbol.count("-") != 1 or not all(symbol.split("-")) or symbol != symbol.upper():
-        raise SandboxError(f"market {symbol!r} of a tape: write BASE-QUOTE in upper case, XRP-ETH")
+        raise SandboxError(
+            f"market {symbol!r} of a tape. Fix: write it like XRP-ETH, in upper case"
+        )
     return Market(symbol, 8, 8, start=0, step=1, size=1, bursts=0)

@@ -4,19 +4,23 @@ The lowest floor. It imports nothing of the project, so that connectors (which s
 warehouse (which stores) can both stand on it without knowing each other.
 """
 
-from schemas.datasets import DATASETS, Dataset, Period, dataset
+from schemas.datasets import COVERAGE, DATASETS, TABLES, Column, Dataset, Period, Table, dataset
 from schemas.errors import ConfigError, TidemarkError
 from schemas.streams import RejectedRow, StreamId
 from schemas.timeframes import TIMEFRAMES, timeframe_us
 
 __all__ = [
+    "COVERAGE",
     "DATASETS",
+    "TABLES",
     "TIMEFRAMES",
+    "Column",
     "ConfigError",
     "Dataset",
     "Period",
     "RejectedRow",
     "StreamId",
+    "Table",
     "TidemarkError",
     "dataset",
     "timeframe_us",

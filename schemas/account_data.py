@@ -1,23 +1,57 @@
 """The datasets of an account: its fills, transactions, orders, balances and fee rates."""
 
-from schemas.declare import COST, PRICE, TEXT, TIME, Dataset, Period, may, need, schema
-from schemas.market_data import ORDER_COLUMNS
+from schemas.declare import (
+    ACCOUNT,
+    CURRENCY,
+    EXCHANGE,
+    FEE_RATE,
+    INGESTED_AT,
+    OBSERVED_AT,
+    ORDER_ID,
+    PRICE,
+    SIDES,
+    SYMBOL,
+    TEXT,
+    TIMESTAMP,
+    TRADE_AMOUNT,
+    TRADE_COST,
+    TRADE_ID,
+    TRADE_PRICE,
+    Dataset,
+    Period,
+    nullable,
+    required,
+)
+from schemas.market_data import CLOSED_AT, ORDER_COLUMNS
 
 ACCOUNT_TRADES = Dataset(
     name="account_trades",
     description="The account's own fills; side is the account's.",
-    schema=schema(
-        "exchange account symbol trade_id",
-        need("timestamp", TIME),
-        need("side"),
-        need("price", PRICE),
-        need("amount", PRICE),
-        may("cost", COST),
-        may("order_id", TEXT),
-        may("taker_or_maker", TEXT),
-        may("fee_amount"),
-        may("fee_rate"),
-        may("fee_currency", TEXT),
+    columns=(
+        EXCHANGE,
+        ACCOUNT,
+        SYMBOL,
+        TRADE_ID,
+        TIMESTAMP,
+        required("side", "buy or sell: the account's.", values=SIDES),
+        TRADE_PRICE,
+        TRADE_AMOUNT,
+        TRADE_COST,
+        nullable(
+            "order_id",
+            "The account's own order; null where the exchange does not name it.",
+            TEXT,
+        ),
+        nullable(
+            "taker_or_maker",
+            "taker or maker; null where the exchange does not say.",
+            TEXT,
+            values=("taker", "maker"),
+        ),
+        nullable("fee_amount", "Fee, in fee_currency; null where the exchange does not say."),
+        FEE_RATE,
+        nullable("fee_currency", "Currency of fee_amount.", TEXT),
+        INGESTED_AT,
     ),
     key=("exchange", "account", "symbol", "trade_id"),
     partition=("exchange", "account"),
@@ -32,14 +66,25 @@ ACCOUNT_TRADES = Dataset(
 ACCOUNT_TRANSACTIONS = Dataset(
     name="account_transactions",
     description="Deposits, withdrawals, credits and debits; the newest state of each.",
-    schema=schema(
-        "exchange account transaction_id",
-        need("timestamp", TIME),
-        need("type"),
-        need("currency"),
-        need("amount", PRICE),
-        need("status"),
-        need("description"),
+    columns=(
+        EXCHANGE,
+        ACCOUNT,
+        required("transaction_id", "The exchange's number of the transaction, as text."),
+        TIMESTAMP,
+        required(
+            "type",
+            "deposit, withdrawal, credit or debit.",
+            values=("deposit", "withdrawal", "credit", "debit"),
+        ),
+        CURRENCY,
+        required("amount", "In currency, positive.", PRICE),
+        required(
+            "status",
+            "failed, pending, ok or unconfirmed: the newest state.",
+            values=("failed", "pending", "ok", "unconfirmed"),
+        ),
+        required("description", "The exchange's own words."),
+        INGESTED_AT,
     ),
     key=("exchange", "account", "transaction_id"),
     partition=("exchange", "account"),
@@ -52,11 +97,15 @@ ACCOUNT_TRANSACTIONS = Dataset(
 ACCOUNT_ORDERS = Dataset(
     name="account_orders",
     description="The account's own orders, the newest state of each; amounts in base currency.",
-    schema=schema(
-        "exchange account symbol order_id",
+    columns=(
+        EXCHANGE,
+        ACCOUNT,
+        SYMBOL,
+        ORDER_ID,
         *ORDER_COLUMNS,
-        may("fee_amount"),
-        may("closed_at", TIME),
+        nullable("fee_amount", "Fee so far; null where the exchange does not say."),
+        CLOSED_AT,
+        INGESTED_AT,
     ),
     key=("exchange", "account", "symbol", "order_id"),
     partition=("exchange", "account"),
@@ -71,8 +120,14 @@ BALANCES = Dataset(
     name="balances",
     description="The account's balances as observed, all currencies of an observation together; "
     "an observation that repeats the last is not stored.",
-    schema=schema(
-        "exchange account currency observed_at", need("available", PRICE), may("reserved")
+    columns=(
+        EXCHANGE,
+        ACCOUNT,
+        CURRENCY,
+        OBSERVED_AT,
+        required("available", "Free to use.", PRICE),
+        nullable("reserved", "Held by open orders; null where the exchange does not say (WEX)."),
+        INGESTED_AT,
     ),
     key=("exchange", "account", "currency", "observed_at"),
     partition=("exchange", "account"),
@@ -87,10 +142,14 @@ TRADING_FEES = Dataset(
     name="trading_fees",
     description="The account's fee rates as fractions (0.002 = 0.2 %), from observed_at until the "
     "next observation; symbol * is the rate of all markets that have none of their own.",
-    schema=schema(
-        "exchange account symbol observed_at",
-        need("buy_fee_rate", PRICE),
-        need("sell_fee_rate", PRICE),
+    columns=(
+        EXCHANGE,
+        ACCOUNT,
+        required("symbol", "Market, BASE-QUOTE; * is the rate of all that have none of their own."),
+        OBSERVED_AT,
+        required("buy_fee_rate", "Fee of a buy as a fraction: 0.002 is 0.2 %.", PRICE),
+        required("sell_fee_rate", "Fee of a sale as a fraction: 0.002 is 0.2 %.", PRICE),
+        INGESTED_AT,
     ),
     key=("exchange", "account", "symbol", "observed_at"),
     partition=("exchange", "account"),

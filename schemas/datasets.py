@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import pyarrow as pa
+
 from schemas.account_data import (
     ACCOUNT_ORDERS,
     ACCOUNT_TRADES,
@@ -11,38 +13,46 @@ from schemas.account_data import (
 )
 from schemas.declare import (
     COST,
+    EXCHANGE,
     INGESTED_AT,
     PRICE,
     TEXT,
     TIME,
+    Column,
     Dataset,
     Period,
-    need,
-    schema,
+    Table,
+    required,
 )
 from schemas.market_data import CANDLES, ORDER_BOOKS, PUBLIC_ORDERS, TICKERS, TRADES
 from schemas.reference_data import CURRENCIES, CURRENCIES_HISTORY, MARKETS, MARKETS_HISTORY
 
 __all__ = [
     "COST",
+    "COVERAGE",
     "DATASETS",
-    "INGESTED_AT",
     "PRICE",
+    "TABLES",
     "TEXT",
     "TIME",
+    "Column",
     "Dataset",
     "Period",
+    "Table",
     "dataset",
 ]
 
 _QUARANTINE = Dataset(
     name="quarantine",
     description="Rows that are malformed or cannot be represented exactly, as received.",
-    schema=schema(
-        "exchange dataset row_hash",
-        need("reason"),
-        need("payload"),
-        need("observed_at", TIME),
+    columns=(
+        EXCHANGE,
+        required("dataset", "The dataset that the row was meant for."),
+        required("row_hash", "Hash of the row as received: the same row is kept once."),
+        required("reason", "Why it was not stored there."),
+        required("payload", "The row as received."),
+        required("observed_at", "When it was received (UTC, microseconds).", TIME),
+        INGESTED_AT,
     ),
     key=("exchange", "dataset", "row_hash"),
     partition=("exchange",),
@@ -51,6 +61,40 @@ _QUARANTINE = Dataset(
     order=("observed_at", "row_hash"),
     replaces=False,
 )
+
+COVERAGE: Final = Table(
+    name="coverage",
+    description="What is proved, missing and lost of every stream, as the metastore had it at "
+    "this load.",
+    columns=(
+        EXCHANGE,
+        required("dataset", "The dataset of the stream."),
+        required("stream", "Symbol or account, with :timeframe for candles (BTC-USD:5m)."),
+        required(
+            "lower",
+            "First id of the span, or its beginning in microseconds since 1970 UTC.",
+            pa.int64(),
+        ),
+        required(
+            "upper",
+            "Last id of the span (inclusive), or its end in microseconds (exclusive).",
+            pa.int64(),
+        ),
+        required("unit", "id or time: what lower and upper count.", values=("id", "time")),
+        required(
+            "state",
+            "complete (proved), gap (wanted, not yet fetched), lost (the exchange shows it no "
+            "more).",
+            values=("complete", "gap", "lost"),
+        ),
+        required(
+            "ingested_at",
+            "When the stream's coverage was recorded so (UTC, microseconds).",
+            TIME,
+        ),
+    ),
+)
+"""The one table of DuckDB that is no dataset: it is published from the metastore."""
 
 DATASETS: Final[dict[str, Dataset]] = {
     d.name: d
@@ -73,6 +117,8 @@ DATASETS: Final[dict[str, Dataset]] = {
     )
 }
 """Every dataset by name."""
+TABLES: Final[dict[str, Table]] = {**DATASETS, COVERAGE.name: COVERAGE}
+"""Every table of the DuckDB file by name."""
 
 
 def dataset(name: str) -> Dataset:

@@ -1,10 +1,12 @@
 """What a declaration of a dataset says, and the words that declarations are written in.
 
 Connectors build tables of ``connector_schema``, the lake writes files of ``file_schema``, DuckDB
-holds tables of ``schema``; all three are read off the same declaration.
+holds tables of ``schema``; all three are read off the same declaration, and so are the data
+dictionary, the comments in DuckDB and Dagster, and the checks of values.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Final
@@ -17,9 +19,6 @@ COST: Final = pa.decimal128(38, 18)
 """price × amount: exact, or null."""
 TIME: Final = pa.timestamp("us", tz="UTC")
 TEXT: Final = pa.string()
-
-INGESTED_AT: Final = pa.field("ingested_at", TIME, nullable=False)
-
 
 UNSETTLED: Final = ("pending", "unconfirmed", "open")
 """Values of ``status`` that may still change under the same id."""
@@ -35,34 +34,82 @@ class Period(Enum):
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Column:
+    """One column: its Arrow type, what it means (with its unit), whether it may be null.
+
+    ``values``: all that a column of text may hold; empty where it may hold any text.
+    """
+
+    name: str
+    type: pa.DataType
+    description: str
+    is_nullable: bool = False
+    values: tuple[str, ...] = ()
+
+    @property
+    def field(self) -> pa.Field:
+        """As Arrow has it. The description stays out: no file of the lake carries it."""
+        return pa.field(self.name, self.type, nullable=self.is_nullable)
+
+
+def required(
+    name: str, description: str, type_: pa.DataType = TEXT, values: Sequence[str] = ()
+) -> Column:
+    """A column that is never null."""
+    return Column(name, type_, description, False, tuple(values))
+
+
+def nullable(
+    name: str, description: str, type_: pa.DataType = PRICE, values: Sequence[str] = ()
+) -> Column:
+    """A column that may be null."""
+    return Column(name, type_, description, True, tuple(values))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the DuckDB file: its columns in order, and what a row is."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """All columns."""
+        return pa.schema([column.field for column in self.columns])
+
+    def column(self, name: str) -> Column:
+        """One column by its name. Raises ``KeyError`` where there is none."""
+        return {column.name: column for column in self.columns}[name]
+
+
+@dataclass(frozen=True)
+class Dataset(Table):
     """The declaration of one dataset.
 
-    ``schema``: all columns, key first, ``ingested_at`` last. ``partition``: the columns that are
-    hive directories, not file columns. ``period``/``time_column``: which file a row belongs to.
+    ``columns``: key first, ``ingested_at`` last. ``partition``: the columns that are hive
+    directories, not file columns. ``period``/``time_column``: which file a row belongs to.
     ``order``: the order of rows inside a file. ``replaces``: whether a newer state of a row
     replaces the stored one (orders, open candles) or the first stored row stands (trades).
     """
 
-    name: str
-    schema: pa.Schema
     key: tuple[str, ...]
     partition: tuple[str, ...]
     period: Period
     time_column: str
     order: tuple[str, ...]
     replaces: bool
-    description: str
     id_column: str | None = None
     """The key column that is the exchange's id of a row: an integer as a rule, or any text."""
     snapshot: bool = False
     """Rows are observations: one that repeats the last is not stored again."""
-    stream_columns: tuple[str, ...] = field(default=())
+    stream_columns: tuple[str, ...] = ()
     """File columns that are constant in one stream (``timeframe``): part of the file's name."""
     history: str | None = None
     """The dataset that keeps the earlier states of these rows (``valid_from``, ``valid_to``)."""
     computed: tuple[str, ...] = ()
-    """Columns that no exchange tells: whoever writes the rows works them out of the others."""
+    """Columns that no exchange sends: whoever writes the rows computes them from the others."""
 
     @cached_property
     def file_schema(self) -> pa.Schema:
@@ -71,7 +118,7 @@ class Dataset:
 
     @cached_property
     def connector_schema(self) -> pa.Schema:
-        """What a connector yields: all that an exchange tells of its rows."""
+        """What a connector yields: all that an exchange sends of its rows."""
         known = {"exchange", "account", "ingested_at", *self.computed}
         return pa.schema([f for f in self.schema if f.name not in known])
 
@@ -86,25 +133,28 @@ class Dataset:
         return self.history is not None
 
 
-def schema(required: str, *rest: pa.Field) -> pa.Schema:
-    """A dataset's columns: its key (never null), ``rest``, and ``ingested_at``."""
-    keys = [pa.field(name, _KEY_TYPES.get(name, TEXT), nullable=False) for name in required.split()]
-    return pa.schema([*keys, *rest, INGESTED_AT])
+# -- columns that several datasets have -----------------------------------------------------------
 
-
-def need(name: str, type_: pa.DataType = TEXT) -> pa.Field:
-    """A column that is never null."""
-    return pa.field(name, type_, nullable=False)
-
-
-def may(name: str, type_: pa.DataType = PRICE) -> pa.Field:
-    """A column that may be null."""
-    return pa.field(name, type_, nullable=True)
-
-
-_KEY_TYPES: Final = {
-    "timestamp": TIME,
-    "observed_at": TIME,
-    "valid_from": TIME,
-    "level": pa.int32(),
-}
+EXCHANGE: Final = required("exchange", "The exchange the row is from: bitexbit, wex.")
+SYMBOL: Final = required("symbol", "Market, BASE-QUOTE in upper case.")
+ACCOUNT: Final = required("account", "Label of the account, main if there is one only.")
+CURRENCY: Final = required("currency", "Currency, in upper case.")
+TIMESTAMP: Final = required(
+    "timestamp", "When it happened (UTC, microseconds), by the exchange's clock.", TIME
+)
+OBSERVED_AT: Final = required("observed_at", "When it was observed (UTC, microseconds).", TIME)
+INGESTED_AT: Final = required("ingested_at", "When the row was stored (UTC, microseconds).", TIME)
+TRADE_ID: Final = required(
+    "trade_id", "The exchange's number of the trade, as text; compare as BIGINT."
+)
+ORDER_ID: Final = required(
+    "order_id", "The exchange's number of the order, as text; compare as BIGINT."
+)
+TRADE_PRICE: Final = required("price", "Quote currency for one unit of base currency.", PRICE)
+TRADE_AMOUNT: Final = required("amount", "In base currency, positive.", PRICE)
+TRADE_COST: Final = nullable(
+    "cost", "price × amount in quote currency, exact; null where it does not fit.", COST
+)
+FEE_RATE: Final = nullable("fee_rate", "Fee as a fraction: 0.002 is 0.2 %.")
+ACTIVE: Final = required("active", "Whether it is listed and enabled.", pa.bool_())
+SIDES: Final = ("buy", "sell")

@@ -5,7 +5,7 @@
     ``connectors.ExchangeError`` an exchange did not answer as needed
     ``warehouse.StorageError``   something could not be stored or read
 
-A message says what is wrong, where, and how to mend it. None carries a secret.
+A message says what is wrong, where, and how to fix it. None carries a secret.
 """
 
 

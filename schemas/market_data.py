@@ -4,18 +4,41 @@ from typing import Final
 
 import pyarrow as pa
 
-from schemas.declare import COST, PRICE, TIME, Dataset, Period, may, need, schema
+from schemas.declare import (
+    COST,
+    EXCHANGE,
+    INGESTED_AT,
+    OBSERVED_AT,
+    ORDER_ID,
+    PRICE,
+    SIDES,
+    SYMBOL,
+    TIME,
+    TIMESTAMP,
+    TRADE_AMOUNT,
+    TRADE_COST,
+    TRADE_ID,
+    TRADE_PRICE,
+    Dataset,
+    Period,
+    nullable,
+    required,
+)
+from schemas.timeframes import TIMEFRAMES
 
 TRADES = Dataset(
     name="trades",
     description="Public trades, one row each; side is the taker's, amount in base currency.",
-    schema=schema(
-        "exchange symbol trade_id",
-        need("timestamp", TIME),
-        need("side"),
-        need("price", PRICE),
-        need("amount", PRICE),
-        may("cost", COST),
+    columns=(
+        EXCHANGE,
+        SYMBOL,
+        TRADE_ID,
+        TIMESTAMP,
+        required("side", "buy or sell: the taker's.", values=SIDES),
+        TRADE_PRICE,
+        TRADE_AMOUNT,
+        TRADE_COST,
+        INGESTED_AT,
     ),
     key=("exchange", "symbol", "trade_id"),
     partition=("exchange", "symbol"),
@@ -30,10 +53,22 @@ TRADES = Dataset(
 CANDLES = Dataset(
     name="candles",
     description="OHLCV; timestamp is the opening time, volume in base currency.",
-    schema=schema(
-        "exchange symbol timeframe timestamp",
-        *(need(name, PRICE) for name in ("open", "high", "low", "close", "volume")),
-        need("is_final", pa.bool_()),
+    columns=(
+        EXCHANGE,
+        SYMBOL,
+        required("timeframe", f"Length of the interval: {' '.join(TIMEFRAMES)}."),
+        required("timestamp", "Opening time (UTC).", TIME),
+        required("open", "Price of the first trade, in quote currency.", PRICE),
+        required("high", "Highest price.", PRICE),
+        required("low", "Lowest price.", PRICE),
+        required("close", "Price of the last trade.", PRICE),
+        required("volume", "Sum of amounts, in base currency.", PRICE),
+        required(
+            "is_final",
+            "Whether the interval had ended, by the exchange's clock, when it was read.",
+            pa.bool_(),
+        ),
+        INGESTED_AT,
     ),
     key=("exchange", "symbol", "timeframe", "timestamp"),
     partition=("exchange", "symbol"),
@@ -47,16 +82,21 @@ CANDLES = Dataset(
 TICKERS = Dataset(
     name="tickers",
     description="Ticker snapshots as observed; bid and ask are the best of the book.",
-    schema=schema(
-        "exchange symbol observed_at",
-        need("timestamp", TIME),
-        *(
-            may(name)
-            for name in (
-                *("last", "bid", "ask", "high", "low", "base_volume", "quote_volume"),
-                *("change_percent", "average"),
-            )
-        ),
+    columns=(
+        EXCHANGE,
+        SYMBOL,
+        OBSERVED_AT,
+        required("timestamp", "The exchange's time of the ticker (UTC).", TIME),
+        nullable("last", "Price of the last trade."),
+        nullable("bid", "Best bid."),
+        nullable("ask", "Best ask."),
+        nullable("high", "Highest price of the last 24 hours."),
+        nullable("low", "Lowest price of the last 24 hours."),
+        nullable("base_volume", "Volume of the last 24 hours, in base currency."),
+        nullable("quote_volume", "Volume of the last 24 hours, in quote currency."),
+        nullable("change_percent", "Change of the price in 24 hours, in per cent."),
+        nullable("average", "Average price of the last 24 hours, as the exchange gives it."),
+        INGESTED_AT,
     ),
     key=("exchange", "symbol", "observed_at"),
     partition=("exchange", "symbol"),
@@ -70,8 +110,15 @@ TICKERS = Dataset(
 ORDER_BOOKS = Dataset(
     name="order_books",
     description="Order books as observed, all levels that the exchange gives; level 0 is the best.",
-    schema=schema(
-        "exchange symbol observed_at side level", need("price", PRICE), need("amount", PRICE)
+    columns=(
+        EXCHANGE,
+        SYMBOL,
+        OBSERVED_AT,
+        required("side", "bid or ask.", values=("bid", "ask")),
+        required("level", "0 is the best price of the side.", pa.int32()),
+        TRADE_PRICE,
+        required("amount", "Offered at this price, in base currency.", PRICE),
+        INGESTED_AT,
     ),
     key=("exchange", "symbol", "observed_at", "side", "level"),
     partition=("exchange", "symbol"),
@@ -83,23 +130,29 @@ ORDER_BOOKS = Dataset(
 )
 
 ORDER_COLUMNS: Final = (
-    need("timestamp", TIME),
-    need("side"),
-    need("type"),
-    need("price", PRICE),
-    need("amount", PRICE),
-    need("remaining", PRICE),
-    need("status"),
-    may("filled"),
-    may("cost", COST),
-    may("average"),
+    required("timestamp", "When the order was placed (UTC, microseconds).", TIME),
+    required("side", "buy or sell.", values=SIDES),
+    required("type", "limit or market.", values=("limit", "market")),
+    required("price", "Limit, in quote currency for one unit of base currency.", PRICE),
+    required("amount", "As ordered, in base currency.", PRICE),
+    required("remaining", "Still open, in base currency; 0 once closed or canceled.", PRICE),
+    required("status", "open, closed (filled) or canceled.", values=("open", "closed", "canceled")),
+    nullable(
+        "filled",
+        "Filled so far, in base currency, 0 if nothing; null where the exchange does not say.",
+    ),
+    nullable("cost", "Paid or received so far, in quote currency; null where unknown.", COST),
+    nullable("average", "Average price of what is filled; null where unknown."),
 )
-"""What every order has; ``remaining`` is what is still open: 0 once it is closed or canceled."""
+"""What every order has."""
+CLOSED_AT: Final = nullable(
+    "closed_at", "When it was filled or canceled (UTC); null while open or unknown.", TIME
+)
 
 PUBLIC_ORDERS = Dataset(
     name="public_orders",
     description="Everybody's orders, the newest state of each; amounts in base currency.",
-    schema=schema("exchange symbol order_id", *ORDER_COLUMNS, may("closed_at", TIME)),
+    columns=(EXCHANGE, SYMBOL, ORDER_ID, *ORDER_COLUMNS, CLOSED_AT, INGESTED_AT),
     key=("exchange", "symbol", "order_id"),
     partition=("exchange", "symbol"),
     period=Period.DAY,

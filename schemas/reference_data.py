@@ -10,30 +10,51 @@ from typing import Final
 
 import pyarrow as pa
 
-from schemas.declare import PRICE, TIME, Dataset, Period, may, need, schema
-
-_MARKET: Final = (
-    need("native_symbol"),
-    need("base"),
-    need("quote"),
-    may("price_precision", pa.int32()),
-    may("amount_precision", pa.int32()),
-    *(
-        may(name, PRICE)
-        for name in (
-            *("min_amount", "max_amount", "min_value", "min_price", "max_price", "fee_rate"),
-        )
-    ),
-    need("active", pa.bool_()),
+from schemas.declare import (
+    ACTIVE,
+    CURRENCY,
+    EXCHANGE,
+    FEE_RATE,
+    INGESTED_AT,
+    SYMBOL,
+    TIME,
+    Dataset,
+    Period,
+    nullable,
+    required,
 )
 
-_CURRENCY: Final = (need("name"), need("precision", pa.int32()), need("active", pa.bool_()))
+VALID_FROM: Final = required("valid_from", "When the row was first seen so (UTC).", TIME)
+VALID_TO: Final = nullable(
+    "valid_to", "When it was first seen otherwise (UTC); null: still so.", TIME
+)
+
+_MARKET: Final = (
+    required("native_symbol", "The exchange's own spelling of symbol."),
+    required("base", "Currency that amounts are in."),
+    required("quote", "Currency that prices are in."),
+    nullable("price_precision", "Decimals that a price may have.", pa.int32()),
+    nullable("amount_precision", "Decimals that an amount may have.", pa.int32()),
+    nullable("min_amount", "Least amount of an order, in base currency."),
+    nullable("max_amount", "Greatest amount of an order, in base currency."),
+    nullable("min_value", "Least value of an order, in quote currency."),
+    nullable("min_price", "Least price of an order, in quote currency."),
+    nullable("max_price", "Greatest price of an order, in quote currency."),
+    FEE_RATE,
+    ACTIVE,
+)
+
+_CURRENCY: Final = (
+    required("name", "In words."),
+    required("precision", "Decimals that an amount may have.", pa.int32()),
+    ACTIVE,
+)
 
 MARKETS = Dataset(
     name="markets",
     description="The markets of an exchange as they are now; one that is listed no longer stays, "
     "not active. fee_rate is a fraction (0.002 = 0.2 %).",
-    schema=schema("exchange symbol", *_MARKET),
+    columns=(EXCHANGE, SYMBOL, *_MARKET, INGESTED_AT),
     key=("exchange", "symbol"),
     partition=("exchange",),
     period=Period.ALL,
@@ -47,7 +68,7 @@ CURRENCIES = Dataset(
     name="currencies",
     description="The currencies of an exchange as they are now; one that is listed no longer "
     "stays, not active.",
-    schema=schema("exchange currency", *_CURRENCY),
+    columns=(EXCHANGE, CURRENCY, *_CURRENCY, INGESTED_AT),
     key=("exchange", "currency"),
     partition=("exchange",),
     period=Period.ALL,
@@ -60,13 +81,13 @@ CURRENCIES = Dataset(
 
 def _history(now: Dataset) -> Dataset:
     name = now.key[-1]
-    columns = [f for f in now.schema if f.name not in (*now.key, "ingested_at")]
+    rest = [c for c in now.columns if c.name not in now.key]
     return replace(
         now,
         name=now.history or "",
         description=f"Every state that a row of {now.name} was seen in, from valid_from until "
         "valid_to (null: still so).",
-        schema=schema(f"exchange {name} valid_from", may("valid_to", TIME), *columns),
+        columns=(*(now.column(key) for key in now.key), VALID_FROM, VALID_TO, *rest),
         key=(*now.key, "valid_from"),
         time_column="valid_from",
         order=("valid_from", name),

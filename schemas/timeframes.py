@@ -13,6 +13,8 @@ TIMEFRAMES: Final[dict[str, int]] = {
     "1d": 1440 * _MINUTE_US,
 }
 """Every timeframe of the ``candles`` dataset and its length in microseconds."""
+SHORTEST: Final = min(TIMEFRAMES, key=lambda name: TIMEFRAMES[name])
+"""Divides every other: longer candles are made up of it."""
 
 
 def timeframe_us(timeframe: str) -> int:

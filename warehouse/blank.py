@@ -14,7 +14,7 @@ from typing import Final
 
 import duckdb
 
-from schemas import DATASETS
+from schemas import DATASETS, TABLES
 from warehouse import catalog
 from warehouse.files import put
 from warehouse.home import user_folder
@@ -69,9 +69,9 @@ def renew(db: duckdb.DuckDBPyConnection) -> None:
 
 def _tables() -> Iterator[str]:
     ids = {d.name: d.id_column for d in DATASETS.values()}
-    for name, schema in catalog.tables().items():
+    for name, table in TABLES.items():
         columns = []
-        for field in schema:
+        for field in table.schema:
             column = f'"{field.name}" {TYPES[str(field.type)]}'
             if field.name == ids.get(name):
                 # ids hardly repeat: what DuckDB would choose by itself takes twice as long to

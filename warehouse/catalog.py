@@ -5,37 +5,19 @@ of them is kept in the file, as the comment of ``_tidemark.loaded``.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
-from typing import Final
 
 import duckdb
-import pyarrow as pa
 
-from schemas import DATASETS
-from schemas.columns import column_description
-from warehouse.coverage_table import COVERAGE_SCHEMA
+from schemas import TABLES
 from warehouse.views import View, views
-
-COVERAGE_DESCRIPTION: Final = (
-    "What is proved, missing and lost of every stream, as the metastore knew it at this load."
-)
-
-
-def tables() -> Mapping[str, pa.Schema]:
-    """Every table of the DuckDB file and its columns."""
-    return {d.name: d.schema for d in DATASETS.values()} | {"coverage": COVERAGE_SCHEMA}
-
-
-def table_description(table: str) -> str:
-    """What a table holds."""
-    return COVERAGE_DESCRIPTION if table == "coverage" else DATASETS[table].description
 
 
 @cache
 def digest() -> str:
     """Changes with every view, macro, comment and column."""
-    columns = (f"{name}: {schema.to_string()}" for name, schema in tables().items())
+    columns = (f"{name}: {table.schema.to_string()}" for name, table in TABLES.items())
     return hashlib.sha256("\n".join([*statements(), *columns]).encode()).hexdigest()
 
 
@@ -61,13 +43,13 @@ def has_other_columns(db: duckdb.DuckDBPyConnection) -> bool:
         " WHERE schema_name = 'main' AND NOT internal ORDER BY table_name, column_index"
     ).fetchall():
         held.setdefault(table, []).append(column)
-    return any(name in held and held[name] != s.names for name, s in tables().items())
+    return any(name in held and held[name] != t.schema.names for name, t in TABLES.items())
 
 
 def drop_tables(db: duckdb.DuckDBPyConnection) -> None:
     """Drop every table, and the mark of what is loaded."""
     _drop_all(db)
-    for name in tables():
+    for name in TABLES:
         db.execute(f'DROP TABLE IF EXISTS main."{name}"')
     db.execute("DROP SCHEMA IF EXISTS _tidemark CASCADE")
 
@@ -86,10 +68,10 @@ def refresh(db: duckdb.DuckDBPyConnection) -> None:
 def statements() -> Iterator[str]:
     """Everything that makes views, macros and comments, in order."""
     yield "CREATE SCHEMA IF NOT EXISTS marts"
-    for name, schema in tables().items():
-        yield f'COMMENT ON TABLE main."{name}" IS {_text(table_description(name))}'
-        for column in schema.names:
-            yield _column_comment(f'main."{name}"', column, column_description(name, column))
+    for table in TABLES.values():
+        yield f'COMMENT ON TABLE main."{table.name}" IS {_text(table.description)}'
+        for column in table.columns:
+            yield _column_comment(f'main."{table.name}"', column.name, column.description)
     found = views().values()
     shown = [view for view in found if not view.is_macro]
     # DuckDB reads a view's sources to the bottom when it is created. Of stand-ins with the columns

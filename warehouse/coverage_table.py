@@ -1,28 +1,12 @@
 """The metastore as the ``coverage`` table: complete, gap and lost, per stream."""
 
-from typing import Final
-
 import pyarrow as pa
 
-from schemas.declare import INGESTED_AT
+from schemas import COVERAGE
 from schemas.times import to_datetime
 from warehouse.intervals import Interval, Intervals, gaps, subtract, union
 from warehouse.metastore import Metastore
 from warehouse.state import StreamState
-
-COVERAGE_SCHEMA: Final = pa.schema(
-    [
-        pa.field("exchange", pa.string(), nullable=False),
-        pa.field("dataset", pa.string(), nullable=False),
-        pa.field("stream", pa.string(), nullable=False),
-        pa.field("lower", pa.int64(), nullable=False),
-        pa.field("upper", pa.int64(), nullable=False),
-        pa.field("unit", pa.string(), nullable=False),
-        pa.field("state", pa.string(), nullable=False),
-        INGESTED_AT,
-    ]
-)
-"""ids: both bounds inclusive; times: microseconds since 1970, upper exclusive."""
 
 
 def spans(state: StreamState) -> list[tuple[str, Interval]]:
@@ -60,7 +44,10 @@ def reaches(lowest: Interval, wanted_from: int | None) -> bool:
 
 
 def coverage_rows(metastore: Metastore) -> pa.Table:
-    """The ``coverage`` table, of :data:`COVERAGE_SCHEMA`."""
+    """The ``coverage`` table, as ``schemas.COVERAGE`` declares it.
+
+    Ids: both bounds inclusive. Times: microseconds since 1970, upper exclusive.
+    """
     rows: list[dict[str, object]] = []
     for stream in metastore.streams():
         state = metastore.state(stream)
@@ -78,4 +65,4 @@ def coverage_rows(metastore: Metastore) -> pa.Table:
                     "ingested_at": to_datetime(recorded_at),
                 }
             )
-    return pa.Table.from_pylist(rows, schema=COVERAGE_SCHEMA)
+    return pa.Table.from_pylist(rows, schema=COVERAGE.schema)

@@ -7,9 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from schemas import DATASETS, Period
-from schemas.columns import column_description
-from warehouse.catalog import table_description, tables
+from schemas import DATASETS, TABLES, Period, Table
 from warehouse.views import Column, View, views
 
 _PERIODS: Final = {
@@ -38,7 +36,7 @@ def dictionary() -> str:
 def _lines() -> Iterator[str]:
     found = views().values()
     parts = {
-        "Tables": [_anchor(name) for name in tables()],
+        "Tables": [_anchor(name) for name in TABLES],
         "Views": [_anchor(v.key) for v in found if v.folder == "views"],
         "Marts": [_anchor(v.key) for v in found if v.folder == "marts"],
         "Macros": [_anchor(v.key) for v in found if v.is_macro],
@@ -48,8 +46,8 @@ def _lines() -> Iterator[str]:
         yield f"- **{title}**: {', '.join(links)}"
     yield "\n## Tables\n"
     yield "In the lake (`lake/<table>/…`, but for `coverage`) and in `warehouse.duckdb`."
-    for name in tables():
-        yield from _table(name)
+    for table in TABLES.values():
+        yield from _table(table)
     for title, folder, words in (
         ("Views", "views", "In `warehouse.duckdb`, made of the tables."),
         ("Marts", "marts", "In `warehouse.duckdb`, schema `marts`: answers to common questions."),
@@ -61,18 +59,18 @@ def _lines() -> Iterator[str]:
             yield from _view(view)
 
 
-def _table(name: str) -> Iterator[str]:
-    yield f"\n### {name}\n"
-    yield table_description(name)
-    declared = DATASETS.get(name)
+def _table(table: Table) -> Iterator[str]:
+    yield f"\n### {table.name}\n"
+    yield table.description
+    declared = DATASETS.get(table.name)
     if declared is not None:
         parts = ", ".join(f"`{p}`" for p in declared.partition)
         yield f"\nKey: {', '.join(declared.key)}. Lake: {_PERIODS[declared.period]} by {parts}."
     yield from _rows(
         ("column", "type", "null", "meaning"),
         (
-            (f.name, f"`{f.type}`", "yes" if f.nullable else "", column_description(name, f.name))
-            for f in tables()[name]
+            (c.name, f"`{c.type}`", "yes" if c.is_nullable else "", c.description)
+            for c in table.columns
         ),
     )
 

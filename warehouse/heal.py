@@ -10,19 +10,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from schemas import Dataset, StreamId, dataset
-from schemas.declare import UNSETTLED
-from warehouse import files
 from warehouse.errors import StorageError, from_os_error
-from warehouse.ids import is_integer
 from warehouse.locks import exclusive
-from warehouse.metastore import FILE_NAME, OLDER_NAME, TABLES, FileRecord
-from warehouse.paths import QUARANTINE
+from warehouse.metastore import FILE_NAME, OLDER_NAME, TABLES
 from warehouse.publishing import remove_leftovers
-from warehouse.state import StreamState
 
 
 def metastore_damage(home: Path) -> str | None:
@@ -71,32 +62,6 @@ def set_aside(home: Path) -> Path | None:
                 except OSError as error:
                     raise from_os_error(error, "cannot move", source) from error
         return moved
-
-
-def fresh_state(home: Path, stream: StreamId, records: list[FileRecord]) -> StreamState:
-    """The state of a stream of which only the rows are known: without coverage."""
-    declared = dataset(stream.dataset)
-    has_integer_ids = declared.id_column and all(r.min_key is not None for r in records if r.rows)
-    unit = "id" if has_integer_ids else "time"
-    if declared.snapshot or stream.dataset == QUARANTINE:
-        unit = "none"
-    newest = max((r.max_time for r in records if r.max_time is not None), default=None)
-    return StreamState(
-        unit=unit, newest_at=newest, unsettled=unsettled_rows(home, declared, records)
-    )
-
-
-def unsettled_rows(home: Path, declared: Dataset, records: list[FileRecord]) -> frozenset[int]:
-    """Ids of rows whose state may still change; none where ids are no integers."""
-    if "status" not in declared.file_schema.names:
-        return frozenset()
-    found: set[int] = set()
-    for record in records:
-        table = files.read(declared, home / record.path, [declared.key[-1], "status"])
-        still = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
-        ids = table.column(declared.key[-1]).filter(still).to_pylist()
-        found |= {int(i) for i in ids if is_integer(i)}
-    return frozenset(found)
 
 
 def clean_up(home: Path) -> list[str]:

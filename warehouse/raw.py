@@ -1,9 +1,9 @@
-"""Answers as they were received: one file per stream and UTC day, only ever appended to.
+"""The raw response archive, as responses were received: one file per stream and UTC day, only ever appended to.
 
-``raw/<exchange>/<dataset>/<stream>/<day>.jsonl.zst`` is plain zstd, one frame per answer, one line
+``raw/<exchange>/<dataset>/<stream>/<day>.jsonl.zst`` is plain zstd, one frame per response, one line
 of JSON in each: ``zstd -dc`` and DuckDB's ``read_json`` read it as it is. Before each frame stands
-a skippable one (RFC 8878, 3.1.2) with the answer's time, the lengths and a checksum, so that
-answers are found without decompressing, and whatever a crash tore is recognised and stepped over.
+a skippable one (RFC 8878, 3.1.2) with the response's time, the lengths and a checksum, so that
+responses are found without decompressing, and whatever a crash tore is recognised and stepped over.
 """
 
 import base64
@@ -40,7 +40,7 @@ _MARK: Final = struct.pack("<II", 0x184D2A5E, _SIZE)
 
 
 class Spot(NamedTuple):
-    """Where one answer lies in a file. ``at``: when it came, in microseconds since 1970."""
+    """Where one response lies in a file. ``at``: when it came, in microseconds since 1970."""
 
     at: int
     offset: int
@@ -50,9 +50,9 @@ class Spot(NamedTuple):
 
 @dataclass(frozen=True)
 class Scan:
-    """What a file holds. ``whole``: its length up to the end of the last whole answer.
+    """What a file holds. ``whole``: its length up to the end of the last whole response.
 
-    ``torn``: bytes after that (a write that broke off); ``damaged``: bytes between answers.
+    ``torn``: bytes after that (a write that broke off); ``damaged``: bytes between responses.
     """
 
     spots: tuple[Spot, ...]
@@ -62,8 +62,8 @@ class Scan:
 
 
 @dataclass(frozen=True)
-class RawAnswer:
-    """One answer. ``about``: what was asked, and all besides the body, as JSON values."""
+class RawResponse:
+    """One response. ``about``: what was asked, and all besides the body, as JSON values."""
 
     at: int
     about: Mapping[str, Any]
@@ -71,23 +71,23 @@ class RawAnswer:
 
 
 class RawWriter:
-    """Appends answers. Safe for several threads and processes."""
+    """Appends responses. Safe for several threads and processes."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._ends: dict[Path, int] = {}
         self._one_at_a_time = threading.Lock()
 
-    def append(self, stream: StreamId, answer: RawAnswer) -> None:
-        """Put one answer on disk. Raises ``StorageError``; the file then is as it was before."""
-        path = folder(self._home, stream) / f"{_day(answer.at)}{SUFFIX}"
-        record = encode(answer)
+    def append(self, stream: StreamId, response: RawResponse) -> None:
+        """Put one response on disk. Raises ``StorageError``; the file then is as it was before."""
+        path = folder(self._home, stream) / f"{_day(response.at)}{SUFFIX}"
+        record = encode(response)
         name = f"{stream.dataset}.{stream_name(stream)}"
         with self._one_at_a_time, exclusive(self._home, RAW, stream.exchange, name):
             try:
                 self._append(path, record)
             except OSError as error:
-                raise from_os_error(error, "cannot keep the answer in", path) from error
+                raise from_os_error(error, "cannot record the response in", path) from error
 
     def _append(self, path: Path, record: bytes) -> None:
         make_folder(path.parent)
@@ -114,21 +114,21 @@ class RawWriter:
         self._ends[path] = size + len(record)
 
 
-def encode(answer: RawAnswer) -> bytes:
+def encode(response: RawResponse) -> bytes:
     """One record: the skippable frame and the frame."""
-    line: dict[str, Any] = {"received_at": _iso(answer.at), **answer.about}
+    line: dict[str, Any] = {"received_at": _iso(response.at), **response.about}
     try:
-        line["body"] = answer.body.decode()
+        line["body"] = response.body.decode()
     except UnicodeDecodeError:
-        line["body_base64"] = base64.b64encode(answer.body).decode()
+        line["body_base64"] = base64.b64encode(response.body).decode()
     plain = msgspec.json.encode(line) + b"\n"
     stored: bytes = pa.Codec("zstd", _LEVEL).compress(plain, asbytes=True)
-    numbers = _NUMBERS.pack(answer.at, len(stored), len(plain))
+    numbers = _NUMBERS.pack(response.at, len(stored), len(plain))
     return _MARK + numbers + _CHECKSUM.pack(zlib.crc32(stored, zlib.crc32(numbers))) + stored
 
 
 def scan(path: Path) -> Scan:
-    """Find the whole answers of a file, in the order in which they were written."""
+    """Find the whole responses of a file, in the order in which they were written."""
     spots: list[Spot] = []
     whole = damaged = 0
     with path.open("rb") as source:
@@ -149,8 +149,8 @@ def scan(path: Path) -> Scan:
     return Scan(tuple(spots), whole, size - whole, damaged)
 
 
-def load(path: Path, spot: Spot) -> RawAnswer:
-    """The answer at ``spot``. Raises ``StorageError``."""
+def load(path: Path, spot: Spot) -> RawResponse:
+    """The response at ``spot``. Raises ``StorageError``."""
     try:
         with path.open("rb") as source:
             source.seek(spot.offset)
@@ -159,16 +159,16 @@ def load(path: Path, spot: Spot) -> RawAnswer:
         line: dict[str, Any] = msgspec.json.decode(plain)
         text, encoded = line.pop("body", None), line.pop("body_base64", "")
         body = base64.b64decode(encoded) if text is None else text.encode()
-        return RawAnswer(spot.at, line, body)
+        return RawResponse(spot.at, line, body)
     except (OSError, pa.ArrowException, ValueError, AttributeError) as error:
         raise StorageError(
-            f"cannot read the answer kept at byte {spot.offset} of {path}: {error}. "
-            "Restore the file from a backup"
+            f"cannot read the response recorded at byte {spot.offset} of {path}: {error}. "
+            "Fix: restore the file from a backup"
         ) from error
 
 
 def folder(home: Path, stream: StreamId) -> Path:
-    """Where the answers of a stream lie."""
+    """Where the responses of a stream lie."""
     return home / RAW / stream.exchange / stream.dataset / stream_name(stream)
 
 
@@ -178,7 +178,7 @@ def days(home: Path, stream: StreamId) -> list[Path]:
 
 
 def streams(home: Path) -> Iterator[StreamId]:
-    """Every stream of which answers are kept, in alphabetical order."""
+    """Every stream of which responses are recorded, in alphabetical order."""
     for place in sorted((home / RAW).glob("*/*/*")):
         stream = parse_stream_name(*place.parts[-3:])
         if stream is not None and place.is_dir() and days(home, stream):

@@ -3,14 +3,21 @@
 Looked for when a stream is opened, and only where its folder changed since its last commit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from schemas import StreamId, dataset
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas import Dataset, StreamId, dataset
+from schemas.declare import UNSETTLED
 from warehouse import files, paths
 from warehouse.errors import from_os_error
+from warehouse.ids import integer_ids
 from warehouse.invalidate import invalidate, shrank
 from warehouse.metastore import FileRecord, Metastore
+from warehouse.paths import QUARANTINE
+from warehouse.state import StreamState
 
 
 def recover(home: Path, metastore: Metastore, stream: StreamId) -> None:
@@ -23,6 +30,34 @@ def recover(home: Path, metastore: Metastore, stream: StreamId) -> None:
         _recover(home, metastore, stream, folder)
     except OSError as error:
         raise from_os_error(error, "cannot read", folder) from error
+
+
+_Read = Callable[[FileRecord, list[str]], pa.Table]
+"""Reads some columns of a file."""
+
+
+def fresh_state(declared: Dataset, records: Sequence[FileRecord], read: _Read) -> StreamState:
+    """The state of a stream of which only the rows are known: without coverage."""
+    has_integer_ids = declared.id_column and all(r.min_key is not None for r in records if r.rows)
+    unit = "id" if has_integer_ids else "time"
+    if declared.snapshot or declared.name == QUARANTINE:
+        unit = "none"
+    newest = max((r.max_time for r in records if r.max_time is not None), default=None)
+    return StreamState(
+        unit=unit, newest_at=newest, unsettled=unsettled_rows(declared, records, read)
+    )
+
+
+def unsettled_rows(declared: Dataset, records: Sequence[FileRecord], read: _Read) -> frozenset[int]:
+    """Ids of rows whose state may still change; those that are no integers are left out."""
+    if "status" not in declared.file_schema.names:
+        return frozenset()
+    found: set[int] = set()
+    for record in records:
+        table = read(record, [declared.key[-1], "status"])
+        still = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
+        found |= {*integer_ids(table.column(declared.key[-1]).filter(still)).to_pylist()}
+    return frozenset(found)
 
 
 def is_changed(path: Path, record: FileRecord) -> bool:

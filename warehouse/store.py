@@ -27,7 +27,7 @@ from warehouse.merge import in_order, merge, row_keys
 from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import QUARANTINE, quarantine_of
 from warehouse.quarantine import contradictions, quarantine_rows
-from warehouse.recovery import is_changed, recover
+from warehouse.recovery import fresh_state, is_changed, recover, unsettled_rows
 from warehouse.state import StreamState
 
 __all__ = ["Committed", "Store", "StreamReader", "StreamState", "StreamWriter", "stream_lock"]
@@ -102,6 +102,18 @@ class StreamReader:
     def state(self) -> StreamState:
         """What is known of the stream now."""
         return self._metastore.state(self.stream)
+
+    def is_new(self) -> bool:
+        """Whether the metastore has no state of the stream."""
+        return not self._metastore.is_registered(self.stream)
+
+    def fresh_state(self) -> StreamState:
+        """The state that follows from the stored rows alone: without coverage."""
+        return fresh_state(self.declared, self.records(), self.read)
+
+    def unsettled(self) -> frozenset[int]:
+        """Integer ids of stored rows whose state may still change."""
+        return unsettled_rows(self.declared, self.records(), self.read)
 
     def span(self) -> tuple[int, int] | None:
         """The times (microseconds) of the oldest and the newest stored row; ``None``: no row."""

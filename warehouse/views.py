@@ -15,7 +15,8 @@ one SELECT (or the expression of a scalar macro)::
     --   exchange         VARCHAR       where; a longer text
     --                                  goes on indented deeper
 
-Tables are named ``main.trades``, so that the views also work in an attached file.
+Tables are named ``main.trades``, so that the views also work in an attached file. What is declared
+in ``schemas`` is not repeated: ``{{timeframes}}`` stands for all of them.
 """
 
 import re
@@ -26,9 +27,17 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
 
+from schemas import TIMEFRAMES
+from schemas.timeframes import SHORTEST
 from warehouse.errors import StorageError
 
 FOLDER: Final = Path(__file__).parent / "sql"
+_DECLARED: Final = {
+    "timeframes": " ".join(TIMEFRAMES),
+    "timeframe_rows": ", ".join(f"('{name}')" for name in TIMEFRAMES),
+    "shortest": SHORTEST,
+}
+"""What a file may name in double braces instead of repeating what ``schemas`` declares."""
 _SECTION: Final = re.compile(r"(grain|sources|parameters|columns|returns):\s*(.*)")
 _ENTRY: Final = re.compile(r"  (\S.*?)\s{2,}(\S.*?)\s{2,}(\S.*)")
 
@@ -100,6 +109,8 @@ class View:
 def parse(folder: str, name: str, text: str) -> View:
     """The view that a file describes. Raises ``StorageError`` for a head of another form."""
     head: list[str] = []
+    for placeholder, value in _DECLARED.items():
+        text = text.replace(f"{{{{{placeholder}}}}}", value)
     lines = text.strip().splitlines()
     while lines and lines[0].startswith("--"):
         head.append(lines.pop(0).removeprefix("--").removeprefix(" ").rstrip())

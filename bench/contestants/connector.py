@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 import connectors
 from bench.contestants.base import Totals
 from bench.contestants.tidemark import NoLimits
-from connectors.base import Connection, Stream, Window
-from pipelines.ingest.nonces import HomeNonces
+from connectors.base import Connection, Window
+from pipelines.exchanges.nonces import HomeNonces
+from schemas import StreamId
 
 
 class ConnectorAlone:
@@ -26,13 +27,13 @@ class ConnectorAlone:
         self._totals = Totals(0, 0)
 
     def pull(self) -> None:
-        stream = Stream("trades", symbol="BTC-USD")
+        stream = StreamId("bitexbit", "trades", symbol="BTC-USD")
         rows = id_sum = 0
         upper = None
         while (page := self._connector.fetch(stream, Window(upper=upper))).received:
             rows += page.table.num_rows
-            id_sum += pc.sum(page.cursor).as_py()
-            upper = pc.min(page.cursor).as_py() - 1
+            id_sum += pc.sum(page.positions).as_py()
+            upper = pc.min(page.positions).as_py() - 1
         self._connector.close()
         self._totals = Totals(rows, id_sum)
 

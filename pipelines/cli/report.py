@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipelines.output.console import say
-from pipelines.output.extras import extra
+from pipelines.output.extras import require
 
 
 def report(
@@ -31,15 +31,14 @@ def report(
       tidemark report
       tidemark report --market ETH-USD --quote EUR --out ~/report.html
     """
+    require("report")
+    from pipelines.report import page
     from pipelines.settings import load_settings
 
-    with extra("report"):
-        from pipelines.report import page
-
-        written = page.write(
-            load_settings().home,
-            None if out is None else out.expanduser(),
-            market and market.upper(),
-            quote and quote.upper(),
-        )
+    written = page.write(
+        load_settings().home,
+        None if out is None else out.expanduser(),
+        market and market.upper(),
+        quote and quote.upper(),
+    )
     say(str(written.path))

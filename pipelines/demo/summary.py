@@ -67,9 +67,10 @@ def _title(text: str) -> None:
 
 def _next(home: Path) -> None:
     place = f"TIDEMARK_HOME={_shown(home)}"
+    page = home / "report.html"  # not there without the extra
     for what, how in (
         ("pull what is new since now", "make demo"),
-        ("look at it in a browser", _shown(home / "report.html")),
+        *([("look at it in a browser", _shown(page))] if page.exists() else []),
         ("query it yourself", f'{place} .venv/bin/tidemark sql "SHOW TABLES"'),
         ("see what is covered", f"{place} .venv/bin/tidemark status"),
         ("open Dagster on it", "make ui"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from connectors.base import RecordedResponse
 from pipelines.feeds import DatasetSpec
 from schemas import StreamId, dataset
-from warehouse.raw import RawAnswer, RawWriter
+from warehouse.raw import RawResponse, RawWriter
 
 
 def keeps_raw(spec: DatasetSpec) -> bool:
@@ -36,10 +36,10 @@ class HomeRecorder:
             self._writer.append(response.streams[0], to_raw(response))
 
 
-def to_raw(response: RecordedResponse) -> RawAnswer:
+def to_raw(response: RecordedResponse) -> RawResponse:
     """As it is kept: every field by name, and nothing else."""
     stream = response.streams[0]
-    return RawAnswer(
+    return RawResponse(
         response.at,
         {
             "exchange": stream.exchange,
@@ -66,7 +66,7 @@ def _names(stream: StreamId) -> tuple[tuple[str, str | None], ...]:
     )
 
 
-def from_raw(raw: RawAnswer) -> RecordedResponse:
+def from_raw(raw: RawResponse) -> RecordedResponse:
     """The response as it was recorded. Raises ``KeyError`` for what is none."""
     about = raw.about
     exchange, dataset_ = about["exchange"], about["dataset"]

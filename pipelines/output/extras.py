@@ -1,18 +1,23 @@
-"""Optional packages: the extras that ``pyproject.toml`` declares."""
+"""Optional packages: the extras that ``pyproject.toml`` declares for single commands."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Final
 
 from pipelines.output.formatting import with_fix
 from schemas import ConfigError
 
+_PACKAGES: Final = {"report": ("jinja2", "markupsafe", "plotly")}
 
-@contextmanager
-def extra(name: str) -> Iterator[None]:
-    """The block needs the extra ``name``. Raises ``ConfigError`` where a package is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            with_fix(f"{error.name} is not installed", f"pip install 'tidemark[{name}]'")
-        ) from error
+
+def missing(extra: str) -> list[str]:
+    """The packages of ``extra`` that are not installed. Nothing is imported."""
+    return [name for name in _PACKAGES[extra] if find_spec(name) is None]
+
+
+def require(extra: str) -> None:
+    """Raises ``ConfigError`` where ``extra`` is not installed."""
+    absent = missing(extra)
+    if absent:
+        verb = "is" if len(absent) == 1 else "are"
+        problem = f"{' and '.join(absent)} {verb} not installed"
+        raise ConfigError(with_fix(problem, f"pip install 'tidemark[{extra}]'"))

@@ -9,6 +9,8 @@ from sandbox.bitexbit.switches import BitexBitSwitches
 from sandbox.dialect import Dialect, Handler
 from sandbox.exchange import Answer, Call, Exchange
 
+__all__ = ["DIALECT", "BitexBitSwitches"]
+
 
 def _public(handle: Callable[..., Answer]) -> Handler:
     def answer(exchange: Exchange, call: Call, names: Mapping[str, Any]) -> Answer:

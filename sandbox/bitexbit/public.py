@@ -1,6 +1,7 @@
 """BitexBit v2, the calls that need no key. Every handler takes the exchange and the call."""
 
 from dataclasses import replace
+from typing import Final
 
 from sandbox.bitexbit.params import (
     BadRequest,
@@ -16,11 +17,22 @@ from sandbox.bitexbit.params import (
     required_market,
 )
 from sandbox.bitexbit.switches import BitexBitSwitches
-from sandbox.candles import TIMEFRAMES, Candle
+from sandbox.candles import Candle
+from sandbox.clock import DAY, HOUR, MINUTE
 from sandbox.exchange import Answer, Call, Exchange
 from sandbox.jsontext import Raw, decode, encode, number
 from sandbox.markets import Currency, Market, text
 from sandbox.windows import Bounds, Rows
+
+TIMEFRAMES: Final = {
+    "5": 5 * MINUTE,
+    "15": 15 * MINUTE,
+    "30": 30 * MINUTE,
+    "60": HOUR,
+    "240": 4 * HOUR,
+    "D": DAY,
+}
+"""Their lengths in milliseconds, by BitexBit's names."""
 
 
 def currencies(exchange: Exchange, call: Call) -> Answer:

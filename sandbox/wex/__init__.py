@@ -9,6 +9,8 @@ from sandbox.exchange import Answer, Call, Exchange
 from sandbox.wex import private, public
 from sandbox.wex.switches import WexSwitches
 
+__all__ = ["DIALECT", "WexSwitches"]
+
 
 def _public(handle: Callable[..., Answer]) -> Handler:
     def answer(exchange: Exchange, call: Call, names: Mapping[str, Any]) -> Answer:

@@ -25,6 +25,7 @@ from connectors import (
 from connectors.http import key_variables, retry_after
 from connectors.local import LocalLimits, LocalNonces, NoLimits
 from connectors.redact import excerpt, redact
+from sandbox.dialect import dialects
 from schemas import DATASETS
 from tests.connectors.cases import case
 from tests.connectors.conftest import CLOCK, Scripted
@@ -172,6 +173,7 @@ def test_the_settings_of_a_key() -> None:
 def test_exchanges_are_found_by_their_folders() -> None:
     folder = Path(connectors.__file__).parent
     assert names() == tuple(sorted(f.parent.name for f in folder.glob("*/__init__.py")))
+    assert set(names()) <= {dialect.name for dialect in dialects()}  # the sandbox speaks for each
     contract = {name for name in DATASETS if not name.endswith("_history")} - {"quarantine"}
     for name in names():
         assert default_base_url(name) == case(name).base_url

@@ -39,8 +39,8 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
         for dataset in datasets:
             assert f"| {exchange}/{dataset} " in first.out
     answers = first.out.rpartition("== Do the finished hourly candles")[2].splitlines()
-    told = [line.split("|")[1:-1] for line in answers if line.startswith("| bitexbit")]
-    assert told and all(candles.strip() == equal.strip() for *_, candles, equal in told)
+    known = [line.split("|")[1:-1] for line in answers if line.startswith("| bitexbit")]
+    assert known and all(candles.strip() == equal.strip() for *_, candles, equal in known)
 
     assert main(["demo"]) == 0
     second = capsys.readouterr()
@@ -67,7 +67,9 @@ def test_data_that_are_not_the_sandboxs_are_left_alone(
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"epoch": "yesterday", "last_run": "today"}'])
-def test_a_damaged_world_is_said(text: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_world_is_reported(
+    text: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (home / "sandbox.json").write_text(text, encoding="utf-8")
     assert main(["demo"]) == 2
     assert str(home / "sandbox.json") in capsys.readouterr().err
@@ -93,17 +95,17 @@ def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_world_is_remembered(home: Path) -> None:
-    told = {
+    known = {
         "seed": 1,
         "epoch": "2026-01-10T00:00:00+00:00",
         "last_run": "2026-01-10T01:00:00+00:00",
     }
-    (home / "sandbox.json").write_text(json.dumps(told), encoding="utf-8")
+    (home / "sandbox.json").write_text(json.dumps(known), encoding="utf-8")
     from pipelines.demo.exchange import feeding
 
     with feeding() as exchange:
         assert exchange.last_run is not None
-        assert exchange.last_run.isoformat() == told["last_run"]
+        assert exchange.last_run.isoformat() == known["last_run"]
     kept = json.loads((home / "sandbox.json").read_text(encoding="utf-8"))
-    assert kept["epoch"] == told["epoch"]
-    assert kept["last_run"] > told["last_run"]
+    assert kept["epoch"] == known["epoch"]
+    assert kept["last_run"] > known["last_run"]

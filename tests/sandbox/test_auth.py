@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 import sandbox
-from sandbox import WexSwitches
+from sandbox.wex import WexSwitches
 
 BALANCE = "/api/v2/private/balance"
 # printf '%s' /api/v2/private/balance1767225600000 | openssl dgst -sha256 -hmac "$SECRET"
@@ -118,7 +118,7 @@ def test_limits(served: sandbox.Served, http: httpx.Client, private: Any, tapi: 
     for _ in range(100):
         assert http.get("/api/v2/public/pairs").status_code == 200
     assert http.get("/api/v2/public/pairs").status_code == 429
-    for _ in range(served.of(sandbox.WexSwitches).wex_private_per_second):
+    for _ in range(served.of(WexSwitches).wex_private_per_second):
         assert tapi("getInfo")["success"] == 1
     assert tapi("getInfo") == {"success": 0, "error": "Requests too often"}
     time = 1.0

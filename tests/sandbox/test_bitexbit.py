@@ -3,7 +3,7 @@
 from typing import Any
 
 import sandbox
-from sandbox import BitexBitSwitches
+from sandbox.bitexbit import BitexBitSwitches
 from sandbox.markets import text
 
 

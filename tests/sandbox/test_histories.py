@@ -6,7 +6,9 @@ import httpx
 import pytest
 
 import sandbox
-from sandbox import BitexBitSwitches, Fault, WexSwitches
+from sandbox import Fault
+from sandbox.bitexbit import BitexBitSwitches
+from sandbox.wex import WexSwitches
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 import sandbox
-from sandbox import BitexBitSwitches, WexSwitches
+from sandbox.bitexbit import BitexBitSwitches
 from sandbox.jsontext import NumberStyle, decode
+from sandbox.wex import WexSwitches
 
 
 @pytest.fixture

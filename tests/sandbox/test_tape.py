@@ -98,7 +98,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.csv", tmp_path, broken):
         with pytest.raises(SandboxError, match="cannot be read"):
             tape.load(path, "A-B")
-    with pytest.raises(SandboxError, match="BASE-QUOTE"):
+    with pytest.raises(SandboxError, match="Fix: write it like XRP-ETH"):
         World.replay({"xrp_eth": tape.make(1, "xrp_eth")})
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 
 import sandbox
-from sandbox import WexSwitches
 from sandbox.jsontext import decode, plain
 from sandbox.markets import text
+from sandbox.wex import WexSwitches
 
 
 def v3(http: httpx.Client, path: str) -> Any:

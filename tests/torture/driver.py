@@ -83,7 +83,7 @@ def torture(
     context.set_forkserver_preload(["tests.torture.driver"])
     world = World(seed=seed, epoch=EPOCH, clock=ManualClock(EPOCH))
     with serve(world, limits=False) as server:
-        server.laws.page_cap = 300
+        server.paging.page_cap = 300
         env = dict(server.env, TIDEMARK_HOME=str(folder / "home"))
         longest = 1.5
         while figures.kills < kills:

@@ -11,8 +11,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from schemas import DATASETS
-from warehouse.coverage_table import COVERAGE_SCHEMA
+from schemas import TABLES
 from warehouse.views import View, views
 
 NOON = datetime(2024, 8, 8, 12, tzinfo=UTC)
@@ -39,9 +38,8 @@ class Accounts:
     def __init__(self) -> None:
         self.db = duckdb.connect()
         self.db.execute("SET TimeZone = 'UTC'")
-        for name, schema in ({d.name: d.schema for d in DATASETS.values()}).items():
+        for name, schema in ({t.name: t.schema for t in TABLES.values()}).items():
             self._create(name, schema)
-        self._create("coverage", COVERAGE_SCHEMA)
         for view in dict.fromkeys(_needed("reconciliation")):
             self.db.execute(view.statement())
 
@@ -63,7 +61,7 @@ class Accounts:
 
     def add(self, dataset: str, *rows: Row, exchange: str = "x") -> None:
         """Rows of a dataset; what is not given is null."""
-        schema = COVERAGE_SCHEMA if dataset == "coverage" else DATASETS[dataset].schema
+        schema = TABLES[dataset].schema
         known = {"exchange": exchange, "account": "main", "ingested_at": NOON}
         whole = [dict.fromkeys(schema.names) | known | row for row in rows]
         chosen = [{name: row[name] for name in schema.names} for row in whole]

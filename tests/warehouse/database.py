@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from warehouse import catalog
+from schemas import TABLES
 from warehouse.blank import renew
 
 START = datetime(2026, 1, 10, tzinfo=UTC)
@@ -34,7 +34,7 @@ def insert(db: duckdb.DuckDBPyConnection, table: str, **values: Any) -> None:
 
 def insert_all(db: duckdb.DuckDBPyConnection, table: str, given: Iterable[Row]) -> None:
     """Several of them."""
-    schema = catalog.tables()[table]
+    schema = TABLES[table].schema
     usual = dict.fromkeys(schema.names) | {
         "exchange": "x",
         "symbol": "BTC-USD",

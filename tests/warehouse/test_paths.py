@@ -26,7 +26,7 @@ from tests.warehouse.tools import (
 from warehouse import paths, raw
 from warehouse.metastore import key
 from warehouse.paths import QUARANTINE, parse, quarantine_of
-from warehouse.raw import RawAnswer, RawWriter
+from warehouse.raw import RawResponse, RawWriter
 from warehouse.store import Store
 
 _texts = st.text("AB:.%_@-/~ é=", min_size=1, max_size=4) | st.sampled_from(
@@ -174,7 +174,7 @@ def test_answers_of_odd_names_are_found_again(home: Path) -> None:
     writer = RawWriter(home)
     odd = replace(CANDLES, symbol="BTC-USD:5m")
     for stream in (odd, CANDLES, StreamId("x", "markets"), *STREAMS[-2:]):
-        writer.append(stream, RawAnswer(NOON, {}, b"{}"))
+        writer.append(stream, RawResponse(NOON, {}, b"{}"))
     found = [*raw.streams(home)]
     assert {*found} == {odd, CANDLES, StreamId("x", "markets"), *STREAMS[-2:]}
     assert all(len(raw.days(home, stream)) == 1 for stream in found)

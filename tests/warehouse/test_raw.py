@@ -11,24 +11,24 @@ import pytest
 
 from schemas import StreamId
 from warehouse import StorageError, raw
-from warehouse.raw import RawAnswer, RawWriter, load, scan
+from warehouse.raw import RawResponse, RawWriter, load, scan
 
 STREAM = StreamId("bitexbit", "candles", "BTC-USD", timeframe="5m")
 NOON = 1_768_046_400_000_000  # 2026-01-10T12:00:00Z
 ODD = [b"", b"[]", b'{"a": "\xc3\xa9 \xf0\x9f\x98\x80 \\u0000"}', b"\xff\xfe\x00", b"x" * 200_000]
 
 
-def answer(number: int, body: bytes = b"[1, 2]") -> RawAnswer:
+def answer(number: int, body: bytes = b"[1, 2]") -> RawResponse:
     about = {"path": "/trades", "query": f"limit={number}", "server_time": None}
-    return RawAnswer(NOON + number, about, body)
+    return RawResponse(NOON + number, about, body)
 
 
-def everything(path: Path) -> list[RawAnswer]:
+def everything(path: Path) -> list[RawResponse]:
     found = [load(path, spot) for spot in scan(path).spots]
-    return [RawAnswer(a.at, {k: a.about[k] for k in answer(0).about}, a.body) for a in found]
+    return [RawResponse(a.at, {k: a.about[k] for k in answer(0).about}, a.body) for a in found]
 
 
-def written(home: Path, *answers: RawAnswer) -> Path:
+def written(home: Path, *answers: RawResponse) -> Path:
     writer = RawWriter(home)
     for one in answers:
         writer.append(STREAM, one)
@@ -47,7 +47,7 @@ def test_what_is_kept_comes_back_exactly(tmp_path: Path) -> None:
 def test_every_utc_day_has_its_file(tmp_path: Path) -> None:
     writer = RawWriter(tmp_path)
     for at in (NOON, NOON + 12 * 3_600_000_000 - 1, NOON + 12 * 3_600_000_000):
-        writer.append(STREAM, RawAnswer(at, {}, b""))
+        writer.append(STREAM, RawResponse(at, {}, b""))
     names = [(p.name, len(scan(p).spots)) for p in raw.days(tmp_path, STREAM)]
     assert names == [("2026-01-10.jsonl.zst", 2), ("2026-01-11.jsonl.zst", 1)]
 
@@ -133,10 +133,10 @@ CHILD = """
 import sys
 from pathlib import Path
 from schemas import StreamId
-from warehouse.raw import RawAnswer, RawWriter
+from warehouse.raw import RawResponse, RawWriter
 writer = RawWriter(Path(sys.argv[1]))
 for n in range(50):
-    writer.append(StreamId("wex", "trades", "BTC-USD"), RawAnswer(10**15 + n, {}, b"x" * n))
+    writer.append(StreamId("wex", "trades", "BTC-USD"), RawResponse(10**15 + n, {}, b"x" * n))
 """
 
 

@@ -27,7 +27,7 @@ from tests.warehouse.tools import (
     store,
     table,
 )
-from warehouse import heal, ids
+from warehouse import ids
 from warehouse.intervals import Interval
 from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import period_of
@@ -186,11 +186,12 @@ def test_fills_of_text_ids_are_read_once_a_pull(
     reads: list[str] = []
     with Store(home).open_stream(FILLS) as writer:
         real = writer.read
-        monkeypatch.setattr(
-            writer,
-            "read",
-            lambda record, *columns: reads.append(record.path) or real(record, *columns),
-        )
+
+        def counted(record: FileRecord, columns: list[str] | None = None) -> pa.Table:
+            reads.append(record.path)
+            return real(record, columns)
+
+        monkeypatch.setattr(writer, "read", counted)
         for number in range(3):
             rows = [row(FILLS, 0, NOON + number, trade_id=f"G{number}")]
             writer.commit([table(FILLS, rows)], writer.state())
@@ -234,8 +235,7 @@ def replace_unit(state: StreamState) -> StreamState:
 def test_a_lost_metastore_knows_the_kind_of_ids_from_the_rows(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 0, trade_id="TX")])
     store(home, FILLS, [row(FILLS, 5)])
-    metastore = Metastore(home)
-    states = [heal.fresh_state(home, s, metastore.files(s)) for s in (TRADES, FILLS)]
+    states = [Store(home).reader(s).fresh_state() for s in (TRADES, FILLS)]
     assert [s.unit for s in states] == ["time", "id"]
 
 

@@ -7,7 +7,8 @@ import duckdb
 import pytest
 
 import warehouse
-from schemas.columns import column_description
+from schemas import TABLES, TIMEFRAMES
+from schemas.timeframes import SHORTEST
 from tests.warehouse.database import database
 from tests.warehouse.tools import NOON, TRADES, row, store
 from warehouse import catalog
@@ -43,8 +44,8 @@ def test_a_head_says_what_the_view_gives(db: duckdb.DuckDBPyConnection, key: str
 def test_sources_are_all_there_is_to_read() -> None:
     for view in views().values():
         for source in view.sources:
-            assert source in views() or source in catalog.tables(), (view.key, source)
-        for name in (*catalog.tables(), *views()):
+            assert source in views() or source in TABLES, (view.key, source)
+        for name in (*TABLES, *views()):
             bare = name.removeprefix("marts.").removesuffix("()")
             spelled = f"{'marts' if name.startswith('marts.') else 'main'}.{bare}"
             reads = f"{spelled}(" if name.endswith("()") else f"{spelled}\n"
@@ -80,11 +81,27 @@ def test_everything_is_commented(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_every_column_means_something() -> None:
-    for table, schema in catalog.tables().items():
-        for column in schema.names:
-            assert column_description(table, column).endswith(".")
+    for table in TABLES.values():
+        for column in table.columns:
+            assert column.description.endswith(".")
+            assert table.column(column.name) is column
     with pytest.raises(KeyError):
-        column_description("trades", "colour")
+        TABLES["trades"].column("colour")
+
+
+def test_the_values_of_a_column_are_those_that_its_description_names() -> None:
+    columns = [c for table in TABLES.values() for c in table.columns if c.values]
+    assert len(columns) > 10
+    for column in columns:
+        assert all(value in column.description for value in column.values), column
+
+
+def test_the_shortest_timeframe_divides_every_other() -> None:
+    assert all(length % TIMEFRAMES[SHORTEST] == 0 for length in TIMEFRAMES.values())
+    rebuilt = views()["marts.candles_rebuilt"]
+    assert f"time_slot(t.timestamp, '{SHORTEST}')" in rebuilt.body
+    assert all(f"('{name}')" in rebuilt.body for name in TIMEFRAMES)
+    assert " ".join(TIMEFRAMES) in rebuilt.grain
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ from typing import Final
 
 import duckdb
 
-from schemas import DATASETS, Dataset, Period, StreamId
+from schemas import COVERAGE, DATASETS, TABLES, Dataset, Period, StreamId
 from warehouse import paths
 from warehouse.blank import TYPES
-from warehouse.catalog import tables
-from warehouse.coverage_table import COVERAGE_SCHEMA, coverage_rows
+from warehouse.coverage_table import coverage_rows
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
 from warehouse.publishing import LINK, is_outdated
@@ -70,13 +69,13 @@ def compare(
 def _check_columns(db: duckdb.DuckDBPyConnection, report: Verification) -> list[str]:
     """Names of the tables whose columns are as contracted."""
     sound = []
-    for name, schema in tables().items():
+    for name, table in TABLES.items():
         found = db.execute(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'published'"
             " AND schema_name = 'main' AND table_name = ? ORDER BY column_index",
             [name],
         ).fetchall()
-        wanted = [(f.name, _duck_type(f.type)) for f in schema]
+        wanted = [(f.name, _duck_type(f.type)) for f in table.schema]
         report.count("duckdb", tables=1)
         if found == wanted:
             sound.append(name)
@@ -180,7 +179,7 @@ def _check_coverage(
     db: duckdb.DuckDBPyConnection, metastore: Metastore, report: Verification
 ) -> None:
     loaded = db.execute("SELECT state FROM published._tidemark.loaded").fetchone()
-    columns = ", ".join(COVERAGE_SCHEMA.names)
+    columns = ", ".join(COVERAGE.schema.names)
     held = set(db.execute(f"SELECT {columns} FROM published.coverage").fetchall())
     wanted = {tuple(r.values()) for r in coverage_rows(metastore).to_pylist()}
     report.count("coverage", intervals=len(wanted))

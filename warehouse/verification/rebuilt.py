@@ -10,7 +10,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import Dataset, StreamId, dataset, timeframe_us
+from schemas import TIMEFRAMES, Dataset, StreamId, dataset, timeframe_us
+from schemas.timeframes import SHORTEST
 from warehouse import candles, files
 from warehouse.merge import in_order
 from warehouse.metastore import Metastore
@@ -20,7 +21,7 @@ from warehouse.verification.report import Verification
 from warehouse.verification.rows import Facts
 
 _FIGURES: Final = ("open", "high", "low", "close", "volume")
-_BASE: Final = timeframe_us("5m")
+_BASE: Final = TIMEFRAMES[SHORTEST]
 """Built from trades once; the longer ones are made up of it."""
 Span = tuple[int, int]
 

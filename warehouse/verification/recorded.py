@@ -4,6 +4,7 @@ Safe is: to adopt rows that no record names (a crash between file and metastore)
 is derived from the rows alone. Coverage is never added here.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,11 @@ import pyarrow.compute as pc
 from schemas import TIMEFRAMES, Dataset, Period, StreamId, dataset
 from warehouse import files, paths
 from warehouse.errors import StorageError
-from warehouse.heal import fresh_state, unsettled_rows
 from warehouse.ids import integers
 from warehouse.intervals import Interval
 from warehouse.invalidate import invalidate, shrank
 from warehouse.metastore import FileRecord, Metastore
+from warehouse.recovery import fresh_state, unsettled_rows
 from warehouse.state import StreamState
 from warehouse.verification.report import Verification
 from warehouse.verification.rows import Facts, same_rows
@@ -161,7 +162,7 @@ def _check_state(
 ) -> StreamState:
     """Intervals, newest time and unsettled rows against the rows; the state as it should be."""
     if _is_new(metastore, facts):
-        state = fresh_state(home, facts.stream, list(facts.records.values()))
+        state = fresh_state(facts.declared, [*facts.records.values()], _reader(home, facts))
     if facts.bad:
         return state  # half of the rows may be missing: nothing to compare with
     kept: list[Interval] = []
@@ -239,12 +240,16 @@ def _derived(
         report.healed("claims", facts.stream, "the time of its newest row was corrected")
         state = replace(state, newest_at=newest)
     if state.unit == "id" and "status" in declared.file_schema.names:
-        waiting = unsettled_rows(home, declared, held)
+        waiting = unsettled_rows(declared, held, _reader(home, facts))
         report.count("claims", unsettled=len(waiting))
         if waiting != state.unsettled:
             report.healed("claims", facts.stream, "its list of unsettled rows was corrected")
             state = replace(state, unsettled=waiting)
     return state
+
+
+def _reader(home: Path, facts: Facts) -> Callable[[FileRecord, list[str]], pa.Table]:
+    return lambda record, columns: files.read(facts.declared, home / record.path, columns)
 
 
 class _Rows:

@@ -4,20 +4,6 @@ from typing import Final
 
 from schemas import Dataset, StreamId, timeframe_us
 
-_ENUMERATIONS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    ("trades", "side"): ("buy", "sell"),
-    ("account_trades", "side"): ("buy", "sell"),
-    ("account_trades", "taker_or_maker"): ("taker", "maker"),
-    ("account_transactions", "type"): ("deposit", "withdrawal", "credit", "debit"),
-    ("account_transactions", "status"): ("failed", "pending", "ok", "unconfirmed"),
-    ("order_books", "side"): ("bid", "ask"),
-    ("public_orders", "side"): ("buy", "sell"),
-    ("public_orders", "type"): ("limit", "market"),
-    ("public_orders", "status"): ("open", "closed", "canceled"),
-    ("account_orders", "side"): ("buy", "sell"),
-    ("account_orders", "type"): ("limit", "market"),
-    ("account_orders", "status"): ("open", "closed", "canceled"),
-}
 _SKEW_US: Final = 300_000_000
 """How far an exchange's clock may be from ours."""
 
@@ -37,14 +23,13 @@ def conditions(declared: Dataset, stream: StreamId, seen_at: int) -> dict[str, s
     found = {
         f"{f.name} is null": f'"{f.name}" IS NULL' for f in declared.file_schema if not f.nullable
     }
-    for (name, column), allowed in _ENUMERATIONS.items():
-        if name == declared.name and column in declared.file_schema.names:
-            values = ", ".join(f"'{v}'" for v in allowed)
-            found[f"{column} is none of {', '.join(allowed)}"] = f'"{column}" NOT IN ({values})'
-    for column in declared.stream_columns:
-        found[f"{column} is not the one in the file's name"] = (
-            f"\"{column}\" <> '{stream.timeframe}'"
-        )
+    for column in declared.columns:
+        if column.values and column.name in declared.file_schema.names:
+            allowed = ", ".join(f"'{value}'" for value in column.values)
+            what = f"{column.name} is none of {', '.join(column.values)}"
+            found[what] = f'"{column.name}" NOT IN ({allowed})'
+    for name in declared.stream_columns:
+        found[f"{name} is not the one in the file's name"] = f"\"{name}\" <> '{stream.timeframe}'"
     if declared.name == "quarantine":
         found["dataset is not the one in the file's name"] = f"dataset <> '{stream.source}'"
     if "symbol" in declared.file_schema.names:

@@ -1,4 +1,4 @@
-"""``tidemark address``: shown in part, stored nowhere, and said clearly where it cannot be had."""
+"""``tidemark address``: shown in part, stored nowhere, and a clear message where there is none."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_an_address_is_masked_unless_asked_for_in_full(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["wex", "XXX"], 1, "invalid coin name"),
         (["bitexbit", "BTC"], 2, "bitexbit has no call that gives an address"),
@@ -38,11 +38,15 @@ def test_an_address_is_masked_unless_asked_for_in_full(
         (["wex", "BTC", "--account", "desk"], 2, "WEX_DESK_API_KEY and WEX_DESK_API_SECRET"),
     ],
 )
-def test_what_cannot_be_had_is_said(
-    arguments: list[str], code: int, told: str, server: Served, capsys: pytest.CaptureFixture[str]
+def test_what_cannot_be_had_is_reported(
+    arguments: list[str],
+    code: int,
+    message: str,
+    server: Served,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["address", *arguments]) == code
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_short_address_shows_almost_nothing() -> None:

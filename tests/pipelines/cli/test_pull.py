@@ -60,7 +60,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "line", "told"),
+    ("right", "wrong", "line", "message"),
     [
         ("exchange: bitexbit", "exchange: bitexbt", 3, "'bitexbit'"),
         ("[BTC-USD]", "[btc_usd]", 4, "'BTC-USD'"),
@@ -72,18 +72,18 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("  markets", "  market", 4, "'markets'"),
     ],
 )
-def test_a_mistake_in_a_feed_names_file_line_and_mend(
+def test_a_mistake_in_a_feed_names_file_line_and_fix(
     right: str,
     wrong: str,
     line: int,
-    told: str,
+    message: str,
     feed: Write,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = feed(FEED.replace(right, wrong))
     err = refused(capsys)
     assert f"{file.name}:{line}" in err
-    assert told in err
+    assert message in err
 
 
 def test_text_that_is_not_yaml(feed: Write, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,7 +168,7 @@ def test_account_data_without_a_key_is_a_notice(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--from", "soon"], "--from 'soon' is neither a date nor a time"),
         (["--from", "2026-01-12", "--to", "2026-01-10"], "is not before --to 2026-01-10"),
@@ -178,11 +178,11 @@ def test_account_data_without_a_key_is_a_notice(
     ],
 )
 def test_a_stretch_that_is_none(
-    options: list[str], told: str, feed: Write, capsys: pytest.CaptureFixture[str]
+    options: list[str], message: str, feed: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     feed(FEED)
     err = refused(capsys, *options)
-    assert told in err
+    assert message in err
     assert "\nFix: " in err
 
 

@@ -30,9 +30,9 @@ def tidemark(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
             offline.setattr(socket.socket, "connect", _refuse)
             offline.setattr(socket, "getaddrinfo", _refuse)
             code = main(arguments)
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return code, captured.out, captured.err
 
     return run
 
@@ -69,7 +69,7 @@ def test_nothing_kept(home: Path, tidemark: Run) -> None:
 def test_a_selection_of_which_nothing_is_kept(pulled: Path, tidemark: Run) -> None:
     code, out, err = tidemark("replay", "mine/tickers")
     assert (code, out) == (2, "")
-    assert "'mine/tickers'" in err and "bitexbit/account_trades" in err and "Mend:" in err
+    assert "'mine/tickers'" in err and "bitexbit/account_trades" in err and "Fix:" in err
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_damage_and_answers_that_cannot_be_read_are_one(pulled: Path, tidemark: 
     writer = raw.RawWriter(pulled.parents[4])
     first = raw.load(pulled, raw.scan(pulled).spots[0])
     for body in (b'{"not": "rows"}', b"[{", first.body):
-        writer.append(FILLS, raw.RawAnswer(first.at, first.about, body))
+        writer.append(FILLS, raw.RawResponse(first.at, first.about, body))
     spot = raw.scan(pulled).spots[0]
     content = bytearray(pulled.read_bytes())
     content[spot.offset] ^= 0xFF
@@ -117,13 +117,15 @@ def test_damage_and_answers_that_cannot_be_read_are_one(pulled: Path, tidemark: 
     assert "cannot be read" in last and "damaged" in last and str(pulled) in last
 
 
-def test_a_record_of_something_else_is_told(pulled: Path, tidemark: Run) -> None:
-    raw.RawWriter(pulled.parents[4]).append(FILLS, raw.RawAnswer(10**15, {"path": "/"}, b""))
+def test_a_record_of_something_else_is_reported(pulled: Path, tidemark: Run) -> None:
+    raw.RawWriter(pulled.parents[4]).append(FILLS, raw.RawResponse(10**15, {"path": "/"}, b""))
     code, _, err = tidemark("replay")
     assert code == 1 and "is no answer" in err
 
 
-def test_what_changed_is_told(pulled: Path, tidemark: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changed_is_reported(
+    pulled: Path, tidemark: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from connectors.bitexbit import parse
 
     real = parse.account_trades

@@ -101,7 +101,7 @@ def test_the_query_can_come_from_standard_input(
 
 @pytest.mark.usefixtures("warehouse_file")
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ("SELEC 1", "syntax error"),
         ("FROM tradse", "tradse"),
@@ -110,12 +110,12 @@ def test_the_query_can_come_from_standard_input(
     ],
 )
 def test_a_wrong_query_is_wrong_usage(
-    query: str, told: str, capsys: pytest.CaptureFixture[str]
+    query: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["sql", query]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert told in captured.err
+    assert message in captured.err
     assert "Fix: tidemark sql" in captured.err
     assert "Traceback" not in captured.err
 

@@ -3,14 +3,13 @@
 import json
 import os
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import warehouse
 from pipelines.cli import main
-from sandbox import Laws, Served
+from sandbox import Served
 from tests.pipelines.ingest.conftest import run, settings_for
 from warehouse.metastore import Metastore
 
@@ -43,10 +42,10 @@ def test_after_real_pulls_everything_agrees(
         assert lines[-1].startswith("verdict: everything agrees (")
         exchange.advance(4000)
     assert main(["verify", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["ok"] and told["findings"] == []
-    assert told["figures"]["candles"]["candles"] > 1000
-    assert told["figures"]["files"]["rows"] == told["figures"]["duckdb"]["rows"] > 10_000
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] and result["findings"] == []
+    assert result["figures"]["candles"]["candles"] > 1000
+    assert result["figures"]["files"]["rows"] == result["figures"]["duckdb"]["rows"] > 10_000
 
 
 def test_a_damaged_file_ends_with_1_and_names_place_and_fix(
@@ -120,11 +119,11 @@ def test_rows_held_below_what_wex_still_shows_stay_after_a_lost_metastore(
     exchange: Served, home: Path
 ) -> None:
     settings = settings_for(exchange, home)
-    exchange.laws = replace(Laws(), wex_trades_max=100)
+    exchange.switch(wex_trades_max=100)
     run(settings, "wex/trades")
     held = warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()[0]["n"]
     lose_metastore(home)
-    exchange.laws = replace(Laws(), wex_trades_max=40)
+    exchange.switch(wex_trades_max=40)
     report = run(settings, "wex/trades")
     assert report.ok  # what is not shown at a first contact is lost, and no failure
     assert warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()[0]["n"] == held
@@ -144,7 +143,7 @@ def test_a_wex_file_that_is_gone_and_cannot_be_had_again_is_lost(
     run(settings, "wex/trades")
     files = sorted((home / "lake/trades/exchange=wex/symbol=BTC-USD").glob("*.parquet"))
     files[-2].unlink()
-    exchange.laws = replace(Laws(), wex_trades_max=20)
+    exchange.switch(wex_trades_max=20)
     report = run(settings, "wex/trades")
     assert not report.ok
     assert "lost" in report.errors[0]
@@ -219,7 +218,7 @@ def test_what_verify_says_has_no_path_outside_the_home(
     path = next((home / "lake" / "trades").rglob("*.parquet"))
     path.write_bytes(os.urandom(100))
     assert main(["verify", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    wrong = [f for f in told["findings"] if f["kind"] == "error"]
+    result = json.loads(capsys.readouterr().out)
+    wrong = [f for f in result["findings"] if f["kind"] == "error"]
     assert wrong[0]["where"] == path.relative_to(home).as_posix()
     assert wrong[0]["fix"]

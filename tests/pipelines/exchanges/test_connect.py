@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import connectors
 from connectors import NotAskedError, StreamId, TransientError, Window
 from connectors.base import Connection, Connector
 from connectors.local import NoLimits
@@ -49,7 +50,7 @@ def ask(connector: Connector, symbol: str) -> int:
     return connector.fetch(StreamId(connector.name, "trades", symbol), Window()).received
 
 
-@pytest.mark.parametrize("name", ["bitexbit", "wex"])
+@pytest.mark.parametrize("name", connectors.names())
 def test_an_exchange_that_is_down_is_not_called_during_the_cool_down(
     exchange: Served, connect: Callable[[str], Connector], name: str
 ) -> None:
@@ -104,7 +105,7 @@ def test_a_nonce_that_another_program_used_is_overtaken(
     exchange: Served, connect: Callable[[str], Connector]
 ) -> None:
     book = exchange.exchange.nonces
-    for name in ("bitexbit", "wex"):
+    for name in connectors.names():
         connector = connect(name)
         key = exchange.env[f"{name.upper()}_API_KEY"]
         assert connector.snapshot("balances", ()).received > 0

@@ -4,7 +4,7 @@ import json
 
 from connectors import RecordedResponse, StreamId
 from pipelines.exchanges.recorder import from_raw, to_raw
-from warehouse.raw import RawAnswer
+from warehouse.raw import RawResponse
 
 
 def test_a_response_comes_back_as_it_was_recorded() -> None:
@@ -20,5 +20,5 @@ def test_a_response_comes_back_as_it_was_recorded() -> None:
                 asked, "GET", "/x", "a=1", 200, 1_768_000_000_250_000, server_time, b"[1.50]"
             )
             raw = to_raw(response)
-            stored = RawAnswer(raw.at, json.loads(json.dumps(raw.about)), raw.body)
+            stored = RawResponse(raw.at, json.loads(json.dumps(raw.about)), raw.body)
             assert from_raw(stored) == response

@@ -111,10 +111,10 @@ def test_what_is_odd_balances_as_well(accounts: Accounts) -> None:
         ("Expenses:Fees:Wex:Main", "LTC"): Decimal("0.006"),
         ("Expenses:Fees:Wex:Main", "EUR"): Decimal("-0.001"),
     }
-    # each event once, with its source; what is under way is marked, what may still come is told
-    told = [(t.flag, t.meta["source"], t.meta["id"]) for t in loaded.transactions]
+    # each event once, with its source; what is under way is marked, what may still come is listed
+    listed = [(t.flag, t.meta["source"], t.meta["id"]) for t in loaded.transactions]
     transfers = [("*", "1"), ("!", "3"), ("*", "5"), ("*", "6"), ("*", "7")]
-    assert told == [
+    assert listed == [
         *((flag, "account_transactions", id_) for flag, id_ in transfers),
         *(("*", "account_trades", id_) for id_ in "123"),
     ]

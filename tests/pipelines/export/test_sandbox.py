@@ -30,8 +30,8 @@ def test_what_was_pulled_is_what_the_programs_have(
     assert len(held) >= 8
 
     assert main(["export", "beancount"]) == 0
-    told = capsys.readouterr()
-    loaded = Loaded(told.out)
+    captured = capsys.readouterr()
+    loaded = Loaded(captured.out)
     assert len(loaded.transactions) == events["n"] > 2000
     sources = {(t.payee, t.meta["source"], t.meta["id"], t.narration) for t in loaded.transactions}
     assert len(sources) == events["n"]
@@ -48,8 +48,10 @@ def test_what_was_pulled_is_what_the_programs_have(
     assert {number for _, _, number in loaded.asserted} == set(held.values())
     under_way = [t for t in loaded.transactions if t.flag == "!"]
     assert under_way and all(t.narration.startswith("Withdrawal") for t in under_way)
-    assert told.err.count("notice: not counted yet: ") == told.out.count("\n; not counted yet: ")
-    assert "deposit" in told.err and ", pending" in told.err
+    assert captured.err.count("notice: not counted yet: ") == captured.out.count(
+        "\n; not counted yet: "
+    )
+    assert "deposit" in captured.err and ", pending" in captured.err
 
     records = tmp_path / "tax.csv"
     assert main(["export", "tax", "--out", str(records)]) == 0

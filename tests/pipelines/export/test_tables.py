@@ -134,7 +134,7 @@ def test_a_long_table_comes_in_small_pieces() -> None:
 
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["csv", "tradez"], "no table or view 'tradez'; there are: trades, empty, marts.daily"),
         (["csv", "ledger"], "another version of Tidemark"),
@@ -151,13 +151,13 @@ def test_a_long_table_comes_in_small_pieces() -> None:
         (["tax", "--format", "other"], "'other' is not 'bittytax'"),
     ],
 )
-def test_mistakes_are_told(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+def test_mistakes_are_reported(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["export", *arguments]) == (1 if "version" in told else 2)
+    assert main(["export", *arguments]) == (1 if "version" in message else 2)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert told in captured.err
+    assert message in captured.err
     assert "Traceback" not in captured.err
 
 
@@ -176,9 +176,12 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixt
     assert os.read(reader, 65_536) == file.read_bytes()
     os.close(reader)
     capsys.readouterr()
-    for out, told in ((tmp_path / "no" / "where.csv", "cannot write"), (tmp_path, "is a folder")):
+    for out, message in (
+        (tmp_path / "no" / "where.csv", "cannot write"),
+        (tmp_path, "is a folder"),
+    ):
         assert main(["export", "csv", "trades", "--out", str(out)]) == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"out.csv", "pipe", "home", "cwd"}
 
 

@@ -107,7 +107,7 @@ def test_an_observation_newer_than_the_history_waits(
 
 
 def key(home: Path, exchange: str, rights: str) -> None:
-    """The last answer with balances told ``rights``, in JSON."""
+    """The last response with balances reported ``rights``, in JSON."""
     stream = StreamId(exchange, "balances", account="main")
     store(home, stream, [], state=StreamState(unit="none", checkpoint=f'{{"rights":{rights}}}'))
 

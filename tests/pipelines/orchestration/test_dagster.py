@@ -1,5 +1,6 @@
 """The Dagster definitions: assets, pools, schedules, and what the graph shows of them."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def check_ticks(
     assert bool(answer.run_requests) is (status is not dg.DagsterRunStatus.NOT_STARTED)
 
 
-def test_a_mistake_in_a_feed_is_said_with_its_line(engine: Engine, tmp_path: Path) -> None:
+def test_a_mistake_in_a_feed_is_reported_with_its_line(engine: Engine, tmp_path: Path) -> None:
     file = tmp_path / "wex" / "defs.yaml"
     file.write_text(file.read_text().replace("markets", "market"))
     with pytest.raises(ConfigError, match=r"wex/defs\.yaml:5: unknown key 'market'"):
@@ -134,6 +135,16 @@ def test_an_installed_package_has_the_assets_of_a_clone(
     cloned = {spec.key for spec in all_definitions().resolve_all_asset_specs()}
     monkeypatch.setattr("pipelines.orchestration.code.PROJECT", tmp_path / "pyproject.toml")
     assert {spec.key for spec in all_definitions().resolve_all_asset_specs()} == cloned
+
+
+def test_without_the_extra_there_is_no_report(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "plotly", None)  # as if it were not installed
+    definitions = all_definitions()
+    names = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
+    assert names == EVERYTHING - {"marts/report"}
+    assert not any(schedule.name == "report" for schedule in definitions.schedules or [])
 
 
 def test_dagster_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

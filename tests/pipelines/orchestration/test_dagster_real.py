@@ -45,7 +45,7 @@ def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path
     ]
     assert [failure.description for failure in failures if failure] == []
     assert result.success
-    told = {
+    recorded = {
         event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
         for event in result.get_asset_materialization_events()
         if event.asset_key
@@ -53,16 +53,16 @@ def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path
     every = set().union(*COLLECTED.values())
     owners = {**COLLECTED, "warehouse": every, "marts": {mart.name for mart in marts_of(every)}}
     owners["marts"].add("report")
-    assert set(told) == {f"{owner}/{name}" for owner in owners for name in owners[owner]}
+    assert set(recorded) == {f"{owner}/{name}" for owner in owners for name in owners[owner]}
     page = tmp_path / "report.html"
-    assert told["marts/report"]["bytes"].value == page.stat().st_size
+    assert recorded["marts/report"]["bytes"].value == page.stat().st_size
     for dataset in every:
         answer = warehouse.sql(f"SELECT count(*) AS rows FROM {dataset}", home=tmp_path)
         (rows,) = answer.column("rows").to_pylist()
         assert rows > 0
-        assert row_count(told[f"warehouse/{dataset}"]) == rows
+        assert row_count(recorded[f"warehouse/{dataset}"]) == rows
         assert rows == sum(
-            row_count(told[f"{exchange}/{dataset}"])
+            row_count(recorded[f"{exchange}/{dataset}"])
             for exchange, collected in COLLECTED.items()
             if dataset in collected
         )

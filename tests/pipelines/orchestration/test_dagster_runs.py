@@ -38,9 +38,9 @@ def test_one_run_pulls_every_feed_once_and_publishes_once(
     assert result.success
     assert sorted(engine.pulled) == [[f"{e}/{name}" for name in FIVE] for e in OFFERS]
     assert engine.published == [sorted(FIVE)]
-    told = materialized(result)
-    assert set(told) == EVERYTHING
-    trades = told["bitexbit/trades"]
+    recorded = materialized(result)
+    assert set(recorded) == EVERYTHING
+    trades = recorded["bitexbit/trades"]
     assert trades["rows_added"] == 7
     assert trades["requests"] == 2
     assert trades["dagster/row_count"] == 50
@@ -48,9 +48,9 @@ def test_one_run_pulls_every_feed_once_and_publishes_once(
     assert trades["gaps"] == 1
     assert 60 <= trades["lag_seconds"] < 120
     assert trades["dagster/column_schema"].columns[0].name == "exchange"
-    assert told["wex/account_trades"]["notices"] == "- wex: public data only"
-    assert told["warehouse/trades"]["dagster/row_count"] == 100
-    assert told["warehouse/trades"]["dagster/table_name"] == "warehouse.main.trades"
+    assert recorded["wex/account_trades"]["notices"] == "- wex: public data only"
+    assert recorded["warehouse/trades"]["dagster/row_count"] == 100
+    assert recorded["warehouse/trades"]["dagster/table_name"] == "warehouse.main.trades"
 
 
 def test_a_part_of_the_assets(engine: Engine, instance: dg.DagsterInstance) -> None:
@@ -97,10 +97,10 @@ def test_the_report_is_linked(engine: Engine, instance: dg.DagsterInstance, tmp_
     assert graph.get(page).parent_keys >= set(
         keys("warehouse/trades", "warehouse/candles", "marts/health", "marts/reconciliation")
     )
-    told = materialized(run(instance, "marts/report"))["marts/report"]
+    recorded = materialized(run(instance, "marts/report"))["marts/report"]
     file = tmp_path / "home" / "report.html"
     assert engine.written == [file.parent]
-    assert told == {"path": str(file), "page": file.as_uri(), "bytes": 2_000_000}
+    assert recorded == {"path": str(file), "page": file.as_uri(), "bytes": 2_000_000}
     engine.refuses = TidemarkError("nothing is published yet")
     (event,) = run(instance, "marts/report").filter_events(lambda e: e.is_step_failure)
     failure = event.step_failure_data.user_failure_data
@@ -143,8 +143,8 @@ def test_a_run_can_fetch_a_stretch_again(engine: Engine, instance: dg.DagsterIns
     result = fetch_again(instance, **{"from": "2026-01-10", "to": "2026-01-12"})
     assert result.success
     assert engine.again == [(1_768_003_200_000_000, 1_768_176_000_000_000)]
-    told = materialized(result)["bitexbit/trades"]
-    assert (told["rows_refetched"], told["rows_different"]) == (40, 2)
+    recorded = materialized(result)["bitexbit/trades"]
+    assert (recorded["rows_refetched"], recorded["rows_different"]) == (40, 2)
 
 
 def test_a_wrong_stretch_pulls_nothing(engine: Engine, instance: dg.DagsterInstance) -> None:

@@ -53,8 +53,8 @@ def fill(key: int, days: int, side: str, price: str, amount: str, fee: str) -> d
 
 
 def transfer(key: int, currency: str, amount: str) -> dict[str, Any]:
-    told = {"status": "ok", "currency": currency, "amount": Decimal(amount)}
-    return row(TRANSFERS, key, START + key, **told)
+    filled = {"status": "ok", "currency": currency, "amount": Decimal(amount)}
+    return row(TRANSFERS, key, START + key, **filled)
 
 
 def balance(currency: str, available: str, reserved: str) -> dict[str, Any]:
@@ -76,9 +76,9 @@ def keys_with_rights() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trades (some lost, some missing), hourly candles, and an account whose BTC is 1e-12 short."""
-    home = tmp_path_factory.mktemp("told") / "home"
+    home = tmp_path_factory.mktemp("filled") / "home"
     home.mkdir()
     state = StreamState(
         (Interval(10, 50, 10, 49, START), Interval(60, 101, 60, 100, START)),
@@ -124,5 +124,5 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def page(told: Path) -> Page:
-    return Page(write(told).path)
+def page(filled: Path) -> Page:
+    return Page(write(filled).path)

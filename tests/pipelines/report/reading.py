@@ -9,7 +9,7 @@ Cells = list[str]
 
 
 class Page(HTMLParser):
-    """``text``, ``tags``, ``data``, and ``tables``: rows of cells by section, exact where told."""
+    """``text``, ``tags``, ``data``, and ``tables``: rows of cells by section, exact where given."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -49,7 +49,7 @@ def test_everything_is_drawn_and_nothing_is_asked(page: Page, tmp_path: Path) ->
 
 def asked_by_a_page(log: Path) -> list[str]:
     """Addresses that a page asked for, by the browser's own record of its network."""
-    told = json.loads(log.read_text(encoding="utf-8"))
-    begin = told["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
-    found = [e["params"] for e in told["events"] if e["type"] == begin and "params" in e]
+    netlog = json.loads(log.read_text(encoding="utf-8"))
+    begin = netlog["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    found = [e["params"] for e in netlog["events"] if e["type"] == begin and "params" in e]
     return [p["url"] for p in found if p.get("initiator") not in (None, "not an origin")]

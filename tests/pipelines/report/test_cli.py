@@ -5,19 +5,18 @@ from pathlib import Path
 
 import pytest
 
-import pipelines.report
 from pipelines.cli import main
 from tests.pipelines.report.conftest import HOSTILE
 from tests.pipelines.report.reading import Page
 
 
 def test_another_market_quote_and_file(
-    told: Path,
+    filled: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("TIDEMARK_HOME", str(told))
+    monkeypatch.setenv("TIDEMARK_HOME", str(filled))
     out = tmp_path / "page.html"
     out.write_text("an older one")
     assert main(["report", "--market", HOSTILE.lower(), "--quote", "btc", "--out", str(out)]) == 0
@@ -38,15 +37,15 @@ def test_another_market_quote_and_file(
         (["--until", "now"], "tidemark report --help"),
     ],
 )
-def test_mistakes_are_told(
+def test_mistakes_are_reported(
     arguments: list[str],
     part: str,
-    told: Path,
+    filled: Path,
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("TIDEMARK_HOME", str(told))
+    monkeypatch.setenv("TIDEMARK_HOME", str(filled))
     assert main(["report", *arguments]) == 2
     err = capsys.readouterr().err
     assert part in err
@@ -60,30 +59,12 @@ def test_a_home_without_a_warehouse(home: Path, capsys: pytest.CaptureFixture[st
     assert list(home.iterdir()) == []
 
 
-@pytest.mark.parametrize("package", ["jinja2", "markupsafe"])
+@pytest.mark.parametrize("package", ["jinja2", "markupsafe", "plotly"])
 def test_a_missing_extra_is_named(
     package: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("page", "figures"):
-        monkeypatch.delitem(sys.modules, f"pipelines.report.{name}", raising=False)
-        monkeypatch.delattr(pipelines.report, name, raising=False)
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     assert main(["report"]) == 2
     assert capsys.readouterr().err == (
         f"tidemark: {package} is not installed\nFix: pip install 'tidemark[report]'\n"
     )
-
-
-def test_plotly_is_part_of_the_extra(
-    told: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    page = sys.modules["pipelines.report.page"]
-    monkeypatch.setattr(page, "_library", page._library.__wrapped__)
-    monkeypatch.setitem(sys.modules, "plotly", None)
-    monkeypatch.setenv("TIDEMARK_HOME", str(told))
-    assert main(["report", "--out", str(tmp_path / "page.html")]) == 2
-    assert "Fix: pip install 'tidemark[report]'" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []

@@ -30,9 +30,9 @@ def at(hours: int) -> int:
     return (START + hours * HOUR) // 1000
 
 
-def test_balances(page: Page, told: Path) -> None:
+def test_balances(page: Page, filled: Path) -> None:
     found = ask(
-        told,
+        filled,
         "SELECT currency, total, price, value FROM account_value('USD', '1d')"
         " QUALIFY timestamp = max(timestamp) OVER () ORDER BY value DESC NULLS LAST",
     )
@@ -51,16 +51,16 @@ def test_balances(page: Page, told: Path) -> None:
     assert "without a price: DOGE" in page.words["value"]
 
 
-def test_fees_and_profit(page: Page, told: Path) -> None:
-    fees = ask(told, "FROM marts.fees_monthly ORDER BY month DESC")
+def test_fees_and_profit(page: Page, filled: Path) -> None:
+    fees = ask(filled, "FROM marts.fees_monthly ORDER BY month DESC")
     rows = [cells for cells in page.tables["trading"] if re.match(r"\d{4}-\d\d$", cells[0])]
     assert [(cells[0], *cells[2:6]) for cells in rows] == [
         (f"{f['month']:%Y-%m}", "USD", str(f["fills"]), text(f["turnover"]), text(f["fee_quote"]))
         for f in fees
     ]
     assert len(fees) == 2
-    (fifo,) = ask(told, "SELECT sum(profit) AS profit FROM realised_profit('fifo')")
-    (average,) = ask(told, "SELECT sum(profit) AS profit FROM realised_profit('average')")
+    (fifo,) = ask(filled, "SELECT sum(profit) AS profit FROM realised_profit('fifo')")
+    (average,) = ask(filled, "SELECT sum(profit) AS profit FROM realised_profit('average')")
     (market,) = [cells for cells in page.tables["trading"] if cells[1] == "BTC-USD"]
     assert market[2:4] == ["1", "2"]
     assert market[5:7] == [number(fifo["profit"]), number(average["profit"])]
@@ -68,8 +68,8 @@ def test_fees_and_profit(page: Page, told: Path) -> None:
     assert drawn == {f"{f['month']:%Y-%m}": float(f["fee_quote"]) for f in fees}
 
 
-def test_reconciliation(page: Page, told: Path) -> None:
-    found = ask(told, "FROM reconciliation ORDER BY explained, difference = 0, currency")
+def test_reconciliation(page: Page, filled: Path) -> None:
+    found = ask(filled, "FROM reconciliation ORDER BY explained, difference = 0, currency")
     rows = [cells for cells in page.tables["reconciliation"] if cells[1] != "Currency"]
     assert [cells[1:5] for cells in rows] == [
         [r["currency"], text(r["reported"]), text(r["computed"]), text(r["difference"])]
@@ -82,13 +82,13 @@ def test_reconciliation(page: Page, told: Path) -> None:
     assert "differ, 1 of them without an explanation" in page.words["reconciliation"]
 
 
-def test_candles_are_the_newest_and_bounded(page: Page, told: Path) -> None:
+def test_candles_are_the_newest_and_bounded(page: Page, filled: Path) -> None:
     candles = page.data["candles"]
     market = next(m for m in candles["markets"] if m["symbol"] == "BTC-USD")
     assert not market["built"]
     drawn = market["frames"]["1h"]
     held = ask(
-        told,
+        filled,
         "SELECT epoch_ms(timestamp) AS t, open, high, low, close, volume FROM candles"
         f" WHERE timeframe = '1h' ORDER BY timestamp DESC LIMIT {INTERVALS}",
     )
@@ -134,7 +134,7 @@ def test_what_needs_attention(page: Page) -> None:
         assert part in words, part
 
 
-def test_values_and_profit_are_drawn(page: Page, told: Path) -> None:
+def test_values_and_profit_are_drawn(page: Page, filled: Path) -> None:
     value = page.data["value"]
     assert value["quote"] == "USD"
     (account,) = value["accounts"]
@@ -142,7 +142,7 @@ def test_values_and_profit_are_drawn(page: Page, told: Path) -> None:
     assert times == sorted(times)
     assert len(times) <= 400
     assert account["points"][-1][1] == pytest.approx(899 + 1.5 * float(_last_price(page)))
-    made = [row["profit"] for row in ask(told, "FROM realised_profit('fifo') ORDER BY timestamp")]
+    made = [row["profit"] for row in ask(filled, "FROM realised_profit('fifo') ORDER BY timestamp")]
     points = value["profit"][0]["points"]
     assert [v for _, v in points] == [float(made[0]), float(sum(made)), float(sum(made))]
 

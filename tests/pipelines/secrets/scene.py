@@ -1,4 +1,4 @@
-"""Feeds with keys, every way in which their calls fail, and a place where all that is said lies."""
+"""Feeds with keys, every way in which their calls fail, and a folder with all that is written."""
 
 import re
 import shutil
@@ -27,16 +27,16 @@ CALLS = {"bitexbit": ("/private/",), "wex": ("TradeHistory", "TransHistory")}
 def failures(exchange: str) -> dict[str, Fault]:
     """Every way in which a private call may fail; in some the server repeats what it was sent."""
     key = KEYS[exchange]
-    said = f"{key.key} {key.secret} {key.key.upper()}"
+    sent = f"{key.key} {key.secret} {key.key.upper()}"
     bodies = {
-        "a refusal": f'{{"success": 0, "error": "bad key: {said}", "detail": "{said}"}}',
-        "rows": f'[{{"id": 1, "type": "{said}", "symbol": "BTC_USD"}}]',
-        "rows by id": f'{{"success": 1, "return": {{"7": {{"type": "{said}", "pair": 1}}}}}}',
-        "a web page": f"<html>{said}</html>",
-        "no JSON": f"oops {said}",
-        "half an answer": f'[{{"id": "{said}',
-        "an object": f'{{"success": 1, "return": "{said}"}}',
-        "a link": f'{{"results": [], "count": 9, "next": "http://x/?key={said}"}}',
+        "a refusal": f'{{"success": 0, "error": "bad key: {sent}", "detail": "{sent}"}}',
+        "rows": f'[{{"id": 1, "type": "{sent}", "symbol": "BTC_USD"}}]',
+        "rows by id": f'{{"success": 1, "return": {{"7": {{"type": "{sent}", "pair": 1}}}}}}',
+        "a web page": f"<html>{sent}</html>",
+        "no JSON": f"oops {sent}",
+        "half an answer": f'[{{"id": "{sent}',
+        "an object": f'{{"success": 1, "return": "{sent}"}}',
+        "a link": f'{{"results": [], "count": 9, "next": "http://x/?key={sent}"}}',
     }
     return {
         **{str(s): Fault("status", status=s, retry_after=1) for s in STATUSES},
@@ -51,13 +51,13 @@ FAILURES = {name: failures(name) for name in EXCHANGES}
 
 
 class Scene:
-    """The sandbox, feeds of both exchanges with their keys, and a place where everything lies."""
+    """The sandbox, feeds of both exchanges with their keys, and a folder with all they write."""
 
     def __init__(self, server: sandbox.Served, place: Path, needles: Needles) -> None:
         self.server = server
         self.place = place
         self.needles = needles
-        self.said = place / "said"
+        self.written = place / "written"
 
     def fresh(self, monkeypatch: pytest.MonkeyPatch, name: str) -> Path:
         """A home, and no fault and no open breaker, which would keep the next from showing."""
@@ -75,7 +75,7 @@ class Scene:
                 self.server.faults.add(fault)
 
     def note(self, text: str) -> None:
-        with self.said.open("a", encoding="utf-8") as file:
+        with self.written.open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 
     def assert_clean(self, *kinds: str) -> None:
@@ -87,6 +87,6 @@ class Scene:
 
 def command(scene: Scene, capfd: pytest.CaptureFixture[str], *arguments: str) -> int:
     code = main(arguments)
-    said = capfd.readouterr()
-    scene.note(f"$ tidemark {arguments}: {code}\n{said.out}\n{said.err}")
+    captured = capfd.readouterr()
+    scene.note(f"$ tidemark {arguments}: {code}\n{captured.out}\n{captured.err}")
     return code

@@ -36,8 +36,8 @@ def test_dagster_keeps_nothing_secret(
             outcomes.append(result.success)
             events = instance.all_logs(result.run_id)
             scene.note("\n".join(f"{e!r} {e.user_message}" for e in events))
-    said = capfd.readouterr()
-    scene.note(said.out + said.err)
+    captured = capfd.readouterr()
+    scene.note(captured.out + captured.err)
     assert outcomes == [False, False, False, True]
     assert len([*(scene.place / "data" / "dagster").rglob("*.db")]) >= 3
     scene.assert_clean("SQLite", "DuckDB", "Parquet", "zstd")

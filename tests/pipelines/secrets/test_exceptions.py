@@ -40,7 +40,7 @@ def test_exceptions_and_all_that_led_to_them(exchange: str, scene: Scene) -> Non
                     connector.fetch(stream, Window())
             except ExchangeError as error:
                 raised += 1
-                scene.note(told(error))
+                scene.note(logged(error))
         scene.note(repr(connector))
         connector.close()
     assert raised > len(FAILURES[exchange])
@@ -48,9 +48,9 @@ def test_exceptions_and_all_that_led_to_them(exchange: str, scene: Scene) -> Non
     scene.assert_clean()
 
 
-def told(error: BaseException) -> str:
+def logged(error: BaseException) -> str:
     """All that an exception and those behind it say, as any log would show it."""
-    said = "".join(traceback.format_exception(error))
+    text = "".join(traceback.format_exception(error))
     seen: set[int] = set()
     chain: list[BaseException | None] = [error]
     while chain:
@@ -58,8 +58,8 @@ def told(error: BaseException) -> str:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        said += f"\n{one} {one!r} {one.args!r} {vars(one)!r} {getattr(one, '__notes__', '')}"
+        text += f"\n{one} {one!r} {one.args!r} {vars(one)!r} {getattr(one, '__notes__', '')}"
         for value in vars(one).values():
-            said += f" {vars(value)!r}" if hasattr(value, "__dict__") else ""
+            text += f" {vars(value)!r}" if hasattr(value, "__dict__") else ""
         chain += [one.__cause__, one.__context__]
-    return said
+    return text

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from schemas import StreamId
 from tests.pipelines.secrets.search import Needles, search
-from warehouse.raw import RawAnswer, RawWriter
+from warehouse.raw import RawResponse, RawWriter
 
 
 def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "duckdb")) as db:
         db.execute("CREATE TABLE t AS SELECT ? AS x", [text])
     stream = StreamId("wex", "account_trades", account="main")
-    RawWriter(tmp_path).append(stream, RawAnswer(10**15, {}, text.encode() * 20))
+    RawWriter(tmp_path).append(stream, RawResponse(10**15, {}, text.encode() * 20))
     found, _ = search(tmp_path, needles)
     places = {Path(f.split(": ")[0].split(" (")[0]).name for f in found}
     expected = {"text", "encoded", "parquet", "sqlite", "duckdb", f"name-{signature}"}

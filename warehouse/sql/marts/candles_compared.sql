@@ -7,7 +7,7 @@
 -- columns:
 --   exchange           VARCHAR                     where it was traded
 --   symbol             VARCHAR                     market, BASE-QUOTE
---   timeframe          VARCHAR                     5m 15m 30m 1h 4h 1d
+--   timeframe          VARCHAR                     {{timeframes}}
 --   timestamp          TIMESTAMP WITH TIME ZONE    opening time (UTC)
 --   verdict            VARCHAR                     equal; different; missing (trades make a candle,
 --                                                  the exchange has none); unfounded (a candle with

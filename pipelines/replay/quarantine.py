@@ -2,59 +2,57 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from warehouse.ledger import Ledger, StreamId
 
-from connectors.base import Rejected
-from warehouse.quarantine import Refused, contradictions
-from warehouse.rewrite import refused_rows, release
+from schemas import RejectedRow
+from warehouse.quarantine import contradictions
+from warehouse.rewrite import quarantined_rows, release
+from warehouse.store import StreamWriter
 
 
-class Refusals:
-    """Refused rows as they are met, held against those in quarantine.
+class QuarantinedRows:
+    """Rejected rows as they are met, compared with those in quarantine.
 
-    A row leaves the quarantine when its text stands in an answer that is read without refusing it
-    any more, or when it is just what is stored now (it had contradicted the row stored before).
+    A row leaves the quarantine when its text stands in a response that is read without rejecting
+    it any more, or when it is just what is stored now (it had contradicted the row stored before).
     """
 
-    def __init__(self, home: Path, ledger: Ledger, stream: StreamId) -> None:
-        self._home = home
-        self._ledger = ledger
-        self._stream = stream
-        self._open = {payload: row for row, payload in refused_rows(home, ledger, stream).items()}
+    def __init__(self, writer: StreamWriter) -> None:
+        self._open = {payload: row for row, payload in quarantined_rows(writer).items()}
         # a bare word or number would be found anywhere
         self._texts = {p: p.encode() for p in self._open if p[:1] in ("{", "[", '"')}
         self._own = [p for p in self._open if p[:1] == "{"]
         self._read: set[str] = set()
-        self._refused: set[str] = set()
-        self._waiting: dict[str, Refused] = {}
+        self._rejected: set[str] = set()
+        self._waiting: dict[str, RejectedRow] = {}
 
     def note(
         self,
         body: bytes,
-        rejected: Sequence[Rejected],
-        mine: Sequence[Rejected] | None = None,
+        rejected: Sequence[RejectedRow],
+        mine: Sequence[RejectedRow] | None = None,
     ) -> None:
-        """An answer was read, and these rows of it refused; ``mine``: those that are this stream's
-        to keep."""
-        self._refused.update(row.payload for row in rejected)
+        """A response was read, and these rows of it rejected.
+
+        ``mine``: those that this stream keeps; all of them where left out.
+        """
+        self._rejected.update(row.payload for row in rejected)
         for row in rejected if mine is None else mine:
-            self._waiting.setdefault(row.payload, Refused(row.reason, row.payload))
+            self._waiting.setdefault(row.payload, row)
         for payload, text in self._texts.items():
             if payload not in self._read and text in body:
                 self._read.add(payload)
 
-    def take(self) -> list[Refused]:
-        """The refused rows that wait for being stored."""
+    def take(self) -> list[RejectedRow]:
+        """The rejected rows that are not stored yet."""
         found = list(self._waiting.values())
         self._waiting.clear()
         return found
 
     def compare(self, rows: pa.Table) -> None:
-        """``rows`` are stored now: those that had been refused for contradicting may leave."""
+        """``rows`` are stored now: those that had been rejected for contradicting may leave."""
         if not self._own or not rows.num_rows:
             return
         ids = {
@@ -69,10 +67,10 @@ class Refusals:
                 break
         self._read.update(r.payload for r in contradictions(rows, "") if r.payload in self._open)
 
-    def release(self) -> int:
-        """Let go what may leave; how many rows that were."""
-        leaving = {self._open[payload] for payload in self._read - self._refused}
-        return release(self._home, self._ledger, self._stream, leaving) if leaving else 0
+    def release(self, writer: StreamWriter) -> int:
+        """Take out what may leave; how many rows that were."""
+        leaving = {self._open[payload] for payload in self._read - self._rejected}
+        return release(writer, leaving) if leaving else 0
 
 
 def _members(payload: str) -> dict[str, object]:

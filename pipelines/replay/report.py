@@ -10,7 +10,7 @@ class DatasetReplay:
     exchange: str
     dataset: str
     streams: int = 0
-    answers: int = 0
+    responses: int = 0
     rows: int = 0
     added: int = 0
     replaced: int = 0
@@ -27,7 +27,7 @@ class DatasetReplay:
 
 @dataclass
 class ReplayReport:
-    """The outcome of a replay. ``ok`` is false where an answer or a row could not be read."""
+    """The outcome of a replay. ``ok`` is false where a response or a row could not be read."""
 
     datasets: list[DatasetReplay] = field(default_factory=list)
 

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.ingest import kept, publish
-from pipelines.ingest.replay import replay
-from pipelines.ingest.replay_report import ReplayReport
+from pipelines.ingest import publish
+from pipelines.replay import ReplayReport, replay, select
 from sandbox import Served
 from tests.pipelines.ingest.conftest import settings_for
 from tests.pipelines.ingest.truth import files, table
@@ -37,7 +36,7 @@ def stored(home: Path) -> tuple[dict[str, tuple[int, int]], str]:
 def again(server: Served, home: Path, *patterns: str) -> ReplayReport:
     """Replay and publish; no request may reach the exchange."""
     server.log.clear()
-    report = replay(home, kept.select(home, patterns, list))
+    report = replay(home, select(home, patterns, list))
     publish(settings_for(server, home))
     assert server.log.entries == []
     return report

@@ -1,4 +1,4 @@
-"""The answers that were kept: which there are, which are asked for, and their pages read again."""
+"""The recorded responses: which there are, which are asked for, and their pages read again."""
 
 import fnmatch
 from collections.abc import Callable, Iterator, Sequence
@@ -8,24 +8,24 @@ from pathlib import Path
 from warehouse.ledger import StreamId
 
 import connectors
-from connectors.base import Answer, Connector, Cursor, Page
+from connectors.base import Connector, Cursor, Page, RecordedResponse
 from connectors.errors import ContractError, ExchangeError, TransientError
+from pipelines.exchanges.recorder import from_raw
 from pipelines.feeds import Feed
-from pipelines.ingest.recorder import from_raw
-from schemas import ConfigError, dataset
+from schemas import ConfigError, StreamId, dataset
 from warehouse import raw
 from warehouse.errors import StorageError
 
-_MEND = (
-    "Mend: `keep_raw: true` on a dataset in defs.yaml keeps the answers of pulls from then on "
-    "(those of account data are kept unless it says false)"
+_FIX = (
+    "Fix: `keep_raw: true` on a dataset in defs.yaml records the responses of pulls from then on "
+    "(those of account data are recorded unless it says false)"
 )
 
 
 def select(
     home: Path, patterns: Sequence[str], feeds: Callable[[], Sequence[Feed]]
 ) -> list[StreamId]:
-    """The streams with answers that any of ``patterns`` names; all where there is none.
+    """The streams with responses that any of ``patterns`` names; all where there is none.
 
     A pattern is ``exchange``, ``exchange/dataset``, or the same with a feed's name, with shell
     wildcards, as for a pull. Exchanges come first: their feeds may be long gone. Raises
@@ -33,7 +33,9 @@ def select(
     """
     known = [s for s in raw.streams(home) if _is_readable(s)]
     if not known:
-        raise ConfigError(f"no answers were kept in {home / raw.RAW}: nothing to replay\n{_MEND}")
+        raise ConfigError(
+            f"no responses were recorded in {home / raw.RAW}: nothing to replay\n{_FIX}"
+        )
     chosen: set[StreamId] = set()
     for pattern in patterns or ["*"]:
         owner, slash, name = pattern.strip("/").partition("/")
@@ -44,7 +46,9 @@ def select(
             found = {s for s in asked if any(_is_of(feed, s) for feed in mine)}
         if not found:
             names = ", ".join(dict.fromkeys(f"{s.exchange}/{s.dataset}" for s in known))
-            raise ConfigError(f"no answers were kept of {pattern!r}; kept are: {names}\n{_MEND}")
+            raise ConfigError(
+                f"no responses were recorded of {pattern!r}; there are: {names}\n{_FIX}"
+            )
         chosen |= found
     return [stream for stream in known if stream in chosen]
 
@@ -62,22 +66,22 @@ def _is_of(feed: Feed, stream: StreamId) -> bool:
     if stream.exchange != feed.exchange or stream.dataset not in feed.datasets:
         return False
     if dataset(stream.dataset).is_account:
-        return stream.part == feed.account
-    return feed.markets is None or stream.part in feed.markets
+        return stream.account == feed.account
+    return feed.markets is None or stream.symbol in feed.markets
 
 
 @dataclass
-class Kept:
-    """The answers of one dataset of an exchange, and what was met in reading them.
+class Archive:
+    """The recorded responses of one dataset of an exchange, and what was met in reading them.
 
-    ``broken``: answers that had been cut off and were asked for again; ``torn``: bytes of writes
-    that broke off at a file's end; ``unreadable``: what is there and cannot be read, and of the
-    first ``problem`` a sentence.
+    ``broken``: responses that had been cut off and were asked for again; ``torn``: bytes of writes
+    that broke off at a file's end; ``unreadable``: what is there and cannot be read; ``problem``:
+    the first of it, in a sentence.
     """
 
     home: Path
     connector: Connector
-    answers: int = 0
+    responses: int = 0
     broken: int = 0
     torn: int = 0
     unreadable: int = 0
@@ -85,30 +89,30 @@ class Kept:
 
     def pages(
         self, streams: Sequence[StreamId], *, newest_first: bool = False
-    ) -> Iterator[tuple[Answer, Page]]:
-        """Every answer of ``streams`` that holds a page, in the order in which they came."""
+    ) -> Iterator[tuple[RecordedResponse, Page]]:
+        """Every response of ``streams`` that holds a page, in the order in which they came."""
         spots: list[tuple[int, int, Path, raw.Spot]] = []
         for stream in streams:
             for path in raw.days(self.home, stream):
                 spots += self._spots(path, len(spots))
         for _, _, path, spot in sorted(spots, key=lambda s: s[:2], reverse=newest_first):
-            self.answers += 1
+            self.responses += 1
             found = self._page(path, spot)
             if found is not None:
                 yield found
 
-    def _page(self, path: Path, spot: raw.Spot) -> tuple[Answer, Page] | None:
+    def _page(self, path: Path, spot: raw.Spot) -> tuple[RecordedResponse, Page] | None:
         where = f"{path} at byte {spot.offset}"
         try:
-            answer = from_raw(raw.load(path, spot))
+            response = from_raw(raw.load(path, spot))
         except StorageError as error:
             self._unreadable(str(error))
             return None
         except (KeyError, TypeError, IndexError):
-            self._unreadable(f"{where}: what is kept there is no answer")
+            self._unreadable(f"{where}: what is recorded there is no response")
             return None
         try:
-            return answer, self.connector.read(answer)
+            return response, self.connector.read(response)
         except TransientError:
             self.broken += 1
         except ContractError as error:
@@ -126,8 +130,8 @@ class Kept:
         self.torn += found.torn
         if found.damaged:
             self._unreadable(
-                f"{path}: {found.damaged} bytes between its answers are damaged; restore the file "
-                "from a backup"
+                f"{path}: {found.damaged} bytes between its responses are damaged. Fix: restore "
+                "the file from a backup"
             )
         return [(s.at, before + i, path, s) for i, s in enumerate(found.spots)]
 

@@ -1,4 +1,4 @@
-"""A mended parser mends the lake: rows that read otherwise now are replaced, moved or released."""
+"""A fixed parser repairs the lake: rows that read differently are replaced, moved, released."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ import pytest
 from connectors import ContractError
 from connectors.bitexbit import parse as bitexbit
 from connectors.rows import Built
-from pipelines.ingest import kept
-from pipelines.ingest.replay import replay
+from pipelines.replay import replay, select
 from sandbox import Fault, Served
+from schemas import StreamId
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.replaying import TRADES, Feeds, again, changed, stored
 from tests.pipelines.ingest.truth import table, tape_of, trades_of
-from warehouse.ledger import Ledger, StreamId
+from tests.pipelines.replay.replaying import TRADES, Feeds, again, changed, stored
+from warehouse.metastore import Metastore
 
 
-def test_answers_that_no_parser_could_read(
+def test_responses_that_no_parser_could_read(
     exchange: Served, home: Path, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = feeds(TRADES)
@@ -36,7 +36,7 @@ def test_answers_that_no_parser_could_read(
         assert "no such field" in run(settings, feeds_root=root).errors[0]
         report = again(exchange, home)
         (problem,) = report.errors
-        assert "1 of 1 kept answers cannot be read" in problem and "no such field" in problem
+        assert "1 of 1 recorded responses cannot be read" in problem and "no such field" in problem
     report = again(exchange, home)
     assert report.ok and report.datasets[0].added > 100
     truth = tape_of(exchange)
@@ -46,7 +46,7 @@ def test_answers_that_no_parser_could_read(
     assert trades_of(home) == truth
 
 
-def test_refused_rows_are_stored_and_leave_the_quarantine(
+def test_rejected_rows_are_stored_and_leave_the_quarantine(
     exchange: Served, home: Path, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = feeds(TRADES)
@@ -59,7 +59,7 @@ def test_refused_rows_are_stored_and_leave_the_quarantine(
     assert len(trades_of(home)) == len(truth) - 3
     ((spoilt,),) = table(home, "SELECT payload FROM quarantine WHERE reason LIKE 'price%'")
 
-    monkeypatch.setitem(bitexbit.SIDES, "BUY", "buy")  # the parser is mended
+    monkeypatch.setitem(bitexbit.SIDES, "BUY", "buy")  # the parser is fixed
     report = again(exchange, home)
     done = report.datasets[0]
     assert (report.ok, done.added, done.released, done.quarantined) == (True, 2, 2, 0)
@@ -100,7 +100,7 @@ def test_rows_that_read_differently_replace_the_stored_ones(
     buys = sum(row[2] == "buy" for row in truth)
     assert 0 < buys < len(truth)
     coverage = table(home, "FROM coverage")
-    # the mended parser's first pull contradicts what is stored
+    # the fixed parser's first pull contradicts what is stored
     assert not run(settings, feeds_root=root).ok
     contradicting = table(home, "SELECT count(*) FROM quarantine")[0][0]
     assert contradicting > 0
@@ -144,11 +144,11 @@ def test_rows_that_belong_to_another_day_move(exchange: Served, home: Path, feed
     assert trades_of(home) == truth
     assert changed(again(exchange, home)) == 0
     assert sum(
-        f.rows for f in Ledger(home).files(StreamId("bitexbit", "trades", "BTC-USD"))
+        f.rows for f in Metastore(home).files(StreamId("bitexbit", "trades", "BTC-USD"))
     ) == len(truth)
 
 
-def test_a_crash_while_rows_move_is_mended_by_the_next_replay(
+def test_a_crash_while_rows_move_is_repaired_by_the_next_replay(
     exchange: Served, home: Path, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = feeds(TRADES)
@@ -157,12 +157,12 @@ def test_a_crash_while_rows_move_is_mended_by_the_next_replay(
         run(settings, feeds_root=root)
     with monkeypatch.context() as crash:
 
-        def dies(*_: object) -> None:
+        def dies(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        crash.setattr("warehouse.rewrite.Rewriter.commit", dies)
+        crash.setattr("warehouse.store.StreamWriter.put", dies)
         with pytest.raises(KeyboardInterrupt):
-            replay(home, kept.select(home, [], list))
+            replay(home, select(home, [], list))
     report = again(exchange, home)
     assert report.ok
     assert trades_of(home) == tape_of(exchange)

@@ -1,39 +1,39 @@
-"""Kept answers read again: what was read well stays as it is, what was lost comes back."""
+"""Recorded responses read again: what was read well stays, what was lost comes back."""
 
 import os
 import shutil
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from sandbox import Laws, Served
+from sandbox import Served
+from schemas import StreamId
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.replaying import ALL, Feeds, again, changed, rows, stored
 from tests.pipelines.ingest.truth import table
+from tests.pipelines.replay.replaying import ALL, Feeds, again, changed, rows, stored
 from warehouse import raw
-from warehouse.ledger import Ledger, StreamId
+from warehouse.metastore import Metastore
 
 
 @pytest.fixture
 def both(feeds: Feeds) -> Path:
-    """A feed of each exchange that keeps every answer."""
+    """A feed of each exchange that records every response."""
     feeds(f"exchange: wex\nmarkets: [BTC-USD]\nstart: 2016-01-01\n{ALL}", "wex")
     return feeds(f"exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\n{ALL}", "bitexbit")
 
 
-def test_account_answers_are_kept_unless_the_feed_says_no(
+def test_account_responses_are_recorded_unless_the_feed_says_no(
     exchange: Served, home: Path, feeds: Feeds
 ) -> None:
     spec = "datasets: {trades: {}, account_trades: {}, account_transactions: {keep_raw: false}}"
     root = feeds(f"exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\n{spec}")
     run(settings_for(exchange, home), feeds_root=root)
     assert [s.dataset for s in raw.streams(home)] == ["account_trades"]
-    (path,) = raw.days(home, StreamId("bitexbit", "account_trades", "main"))
-    answers = [raw.load(path, spot) for spot in raw.scan(path).spots]
+    (path,) = raw.days(home, StreamId("bitexbit", "account_trades", account="main"))
+    responses = [raw.load(path, spot) for spot in raw.scan(path).spots]
     asked = exchange.log.of("/private/trades")
-    assert [a.about["query"] for a in answers] == [
+    assert [a.about["query"] for a in responses] == [
         "&".join(f"{k}={v}" for k, v in logged.params.items()) for logged in asked
     ]
 
@@ -41,8 +41,8 @@ def test_account_answers_are_kept_unless_the_feed_says_no(
 def test_a_replay_of_what_was_read_well_changes_nothing(
     exchange: Served, home: Path, both: Path
 ) -> None:
-    exchange.laws = replace(
-        Laws(), order="oldest", candle_time="ms", wex_numbers="text", numbers="exponent",
+    exchange.switch(
+        order="oldest", candle_time="ms", wex_numbers="text", numbers="exponent",
         wex_empty="array", transfers_page=7,
     )  # fmt: skip
     settings = settings_for(exchange, home)
@@ -58,7 +58,7 @@ def test_a_replay_of_what_was_read_well_changes_nothing(
     assert table(home, "FROM coverage") == coverage
 
 
-def test_a_lake_that_was_lost_comes_back_and_claims_nothing(
+def test_a_lake_that_was_lost_comes_back_without_coverage(
     exchange: Served, home: Path, both: Path
 ) -> None:
     settings, before = settings_for(exchange, home), datetime.now(UTC)
@@ -88,7 +88,7 @@ def test_a_lake_that_was_lost_comes_back_and_claims_nothing(
     assert table(home, "SELECT * FROM coverage WHERE state = 'gap'") == []
 
 
-def test_the_newest_answer_counts_where_rows_change(
+def test_the_newest_response_counts_where_rows_change(
     exchange: Served, home: Path, feeds: Feeds
 ) -> None:
     spec = "datasets: {account_transactions: {}}"
@@ -105,14 +105,17 @@ def test_the_newest_answer_counts_where_rows_change(
     assert changed(again(exchange, home)) == 0
     assert stored(home) == before
     shutil.rmtree(home / "lake")
-    (home / "ledger.sqlite").unlink()
+    (home / "metastore.sqlite").unlink()
     again(exchange, home)
     assert dict(table(home, query)) == states[-1]
     waiting = {int(k) for k, v in states[-1].items() if v in ("pending", "unconfirmed")}
-    assert Ledger(home).state(StreamId("wex", "account_transactions", "main")).unsettled == waiting
+    assert (
+        Metastore(home).state(StreamId("wex", "account_transactions", account="main")).unsettled
+        == waiting
+    )
 
 
-def test_a_state_of_a_later_answer_that_was_not_kept_stays(
+def test_a_state_of_a_later_response_that_was_not_recorded_stays(
     exchange: Served, home: Path, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = "start: 2016-01-01\ndatasets: {account_transactions: "
@@ -123,7 +126,7 @@ def test_a_state_of_a_later_answer_that_was_not_kept_stays(
     exchange.advance(24 * 3600)
     from warehouse.clock import now_us
 
-    monkeypatch.setattr("warehouse.lake.now_us", lambda: now_us() + 24 * 3600 * 1_000_000)
+    monkeypatch.setattr("warehouse.store.now_us", lambda: now_us() + 24 * 3600 * 1_000_000)
     run(settings, feeds_root=root)
     query = "SELECT * EXCLUDE (ingested_at) FROM account_transactions ORDER BY ALL"
     held = table(home, query)
