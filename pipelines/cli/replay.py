@@ -9,8 +9,8 @@ from pipelines.output.console import print_table, say
 from pipelines.output.formatting import count
 
 if TYPE_CHECKING:
-    from pipelines.ingest.replay_report import DatasetReplay, ReplayReport
     from pipelines.publishing import PublishReport
+    from pipelines.replay import DatasetReplay, ReplayReport
 
 _COUNTS = ("streams", "responses", "rows", "new rows", "replaced", "released", "quarantined")
 
@@ -41,17 +41,16 @@ def replay(
       tidemark replay bitexbit/account_trades
       tidemark replay '*/account_*'
     """
+    from pipelines import replay as archive
     from pipelines.feeds import load_feeds
-    from pipelines.ingest import kept
-    from pipelines.ingest.replay import replay as replay_streams
     from pipelines.progress import showing
     from pipelines.publishing import publish
     from pipelines.settings import load_settings
 
     settings = load_settings()
-    streams = kept.select(settings.home, list(select or []), load_feeds)
+    streams = archive.select(settings.home, list(select or []), load_feeds)
     with showing("response") as report_progress:
-        replayed = replay_streams(settings.prepare_home(), streams, report_progress)
+        replayed = archive.replay(settings.prepare_home(), streams, report_progress)
     published = publish(settings)
     summarise(replayed, published)
     return finish(replayed)

@@ -10,7 +10,6 @@ import connectors
 from connectors.base import Cursor
 from pipelines.feeds import Feed, Job, jobs
 from schemas import DATASETS, Dataset
-from schemas.columns import column_description
 
 OWNERS: Final = ("team:tidemark",)
 WAREHOUSE: Final = "warehouse"
@@ -92,7 +91,7 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
             dg.TableColumn(
                 field.name,
                 _type_name(field.type),
-                description=column_description(dataset.name, field.name),
+                description=dataset.column(field.name).description,
                 constraints=dg.TableColumnConstraints(nullable=field.nullable),
                 tags=_tags(dataset, field.name),
             )

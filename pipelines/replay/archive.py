@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warehouse.ledger import StreamId
-
 import connectors
 from connectors.base import Connector, Cursor, Page, RecordedResponse
 from connectors.errors import ContractError, ExchangeError, TransientError

@@ -20,9 +20,11 @@ import connectors
 from connectors.base import Connection, Connector, Cursor, Page
 from connectors.local import LocalNonces, NoLimits
 from pipelines.ingest.report import Listener, StreamProgress
+from pipelines.ingest.session import Task
+from pipelines.ingest.snapshot import changes, rows_of
+from pipelines.ingest.stream import pull_stream
 from pipelines.replay.archive import Archive
 from pipelines.replay.dedup import Dedup
-from pipelines.replay.observations import changes, rows_of
 from pipelines.replay.quarantine import QuarantinedRows
 from pipelines.replay.report import DatasetReplay, ReplayReport
 from schemas import Dataset, StreamId, TidemarkError, dataset
@@ -209,14 +211,9 @@ class _Replay:
         offer = self.connector.offers.get("candles")
         if self.report.dataset != "trades" or offer is None or offer.cursor is not Cursor.DERIVED:
             return
-        from pipelines.ingest.streams import Task, pull_stream
-
         for built in self.store.streams(self.report.exchange, "candles"):
             if built.symbol in self.changed:
-                task = Task(
-                    self.home, self.store, self.connector, offer, built, _NO_START, None, None
-                )
-                done = pull_stream(task)
+                done = pull_stream(Task(self.store, self.connector, built, _NO_START))
                 if done.error:
                     self.report.problems.append(f"{built}: {done.error}")
 
