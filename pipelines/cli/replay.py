@@ -9,8 +9,8 @@ from pipelines.output.console import print_table, say
 from pipelines.output.formatting import count
 
 if TYPE_CHECKING:
-    from pipelines.ingest.replay_report import DatasetReplay, ReplayReport
     from pipelines.publishing import PublishReport
+    from pipelines.replay import DatasetReplay, ReplayReport
 
 _COUNTS = ("streams", "responses", "rows", "new rows", "replaced", "released", "quarantined")
 
@@ -42,14 +42,14 @@ def replay(
       tidemark replay '*/account_*'
     """
     from pipelines.feeds import load_feeds
-    from pipelines.ingest import kept
-    from pipelines.ingest.replay import replay as replay_streams
     from pipelines.progress import showing
     from pipelines.publishing import publish
+    from pipelines.replay import replay as replay_streams
+    from pipelines.replay import select as select_streams
     from pipelines.settings import load_settings
 
     settings = load_settings()
-    streams = kept.select(settings.home, list(select or []), load_feeds)
+    streams = select_streams(settings.home, list(select or []), load_feeds)
     with showing("response") as report_progress:
         replayed = replay_streams(settings.prepare_home(), streams, report_progress)
     published = publish(settings)
@@ -79,4 +79,4 @@ def summarise(replayed: "ReplayReport", published: "PublishReport") -> None:
 
 def counts(d: "DatasetReplay") -> tuple[int, ...]:
     """The figures of one dataset, in the order of the table's columns."""
-    return d.streams, d.answers, d.rows, d.added, d.replaced, d.released, d.quarantined
+    return d.streams, d.responses, d.rows, d.added, d.replaced, d.released, d.quarantined
