@@ -45,10 +45,12 @@ def replay(
     from pipelines.feeds import load_feeds
     from pipelines.progress import showing
     from pipelines.publishing import publish
+    from pipelines.replay import replay as replay_streams
+    from pipelines.replay import select as select_streams
     from pipelines.settings import load_settings
 
     settings = load_settings()
-    streams = archive.select(settings.home, list(select or []), load_feeds)
+    streams = select_streams(settings.home, list(select or []), load_feeds)
     with showing("response") as report_progress:
         replayed = archive.replay(settings.prepare_home(), streams, report_progress)
     published = publish(settings)
@@ -78,4 +80,4 @@ def summarise(replayed: "ReplayReport", published: "PublishReport") -> None:
 
 def counts(d: "DatasetReplay") -> tuple[int, ...]:
     """The figures of one dataset, in the order of the table's columns."""
-    return d.streams, d.answers, d.rows, d.added, d.replaced, d.released, d.quarantined
+    return d.streams, d.responses, d.rows, d.added, d.replaced, d.released, d.quarantined

@@ -89,13 +89,13 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
-                field.name,
-                _type_name(field.type),
-                description=dataset.column(field.name).description,
-                constraints=dg.TableColumnConstraints(nullable=field.nullable),
-                tags=_tags(dataset, field.name),
+                column.name,
+                _type_name(column.type),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.is_nullable),
+                tags=_tags(dataset, column.name),
             )
-            for field in dataset.schema
+            for column in dataset.columns
         ],
         constraints=dg.TableConstraints(other=[f"unique ({', '.join(dataset.key)})"]),
     )

@@ -211,11 +211,18 @@ class _Replay:
         offer = self.connector.offers.get("candles")
         if self.report.dataset != "trades" or offer is None or offer.cursor is not Cursor.DERIVED:
             return
-        for built in self.store.streams(self.report.exchange, "candles"):
-            if built.symbol in self.changed:
-                done = pull_stream(Task(self.store, self.connector, built, _NO_START))
-                if done.error:
-                    self.report.problems.append(f"{built}: {done.error}")
+        candles = self.store.streams(self.report.exchange, "candles")
+        due = [stream for stream in candles if stream.symbol in self.changed]
+        if not due:
+            return
+        from pipelines.ingest.streams import Task, pull_stream
+
+        for stream in due:
+            done = pull_stream(
+                Task(self.home, self.store, self.connector, offer, stream, _NO_START, None, None)
+            )
+            if done.error:
+                self.report.problems.append(f"{stream}: {done.error}")
 
     def _sum_up(self, name: str, archive: Archive) -> None:
         self.report.responses += archive.responses
