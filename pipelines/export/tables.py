@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.export import sql
 from pipelines.output.formatting import with_fix
-from schemas import DATASETS, ConfigError
-from warehouse import catalog
+from schemas import DATASETS, TABLES, ConfigError
 from warehouse.views import views
 
 Columns = dict[str, str]
@@ -186,7 +185,7 @@ def _find(db: duckdb.DuckDBPyConnection, asked: str) -> tuple[str, Columns]:
     for candidate in (name, f"marts.{name}"):
         if candidate in found:
             return candidate, found[candidate]
-        if candidate in catalog.tables() or candidate in views():
+        if candidate in TABLES or candidate in views():
             raise sql.other_version(f"there is no {candidate}")
     raise ConfigError(
         with_fix(

@@ -10,7 +10,6 @@ import connectors
 from connectors.base import Cursor
 from pipelines.feeds import Feed, Job, jobs
 from schemas import DATASETS, Dataset
-from schemas.columns import column_description
 
 OWNERS: Final = ("team:tidemark",)
 WAREHOUSE: Final = "warehouse"
@@ -90,13 +89,13 @@ def column_schema(dataset: Dataset) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
-                field.name,
-                _type_name(field.type),
-                description=column_description(dataset.name, field.name),
-                constraints=dg.TableColumnConstraints(nullable=field.nullable),
-                tags=_tags(dataset, field.name),
+                column.name,
+                _type_name(column.type),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.is_nullable),
+                tags=_tags(dataset, column.name),
             )
-            for field in dataset.schema
+            for column in dataset.columns
         ],
         constraints=dg.TableConstraints(other=[f"unique ({', '.join(dataset.key)})"]),
     )
