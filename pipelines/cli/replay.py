@@ -41,7 +41,6 @@ def replay(
       tidemark replay bitexbit/account_trades
       tidemark replay '*/account_*'
     """
-    from pipelines import replay as archive
     from pipelines.feeds import load_feeds
     from pipelines.progress import showing
     from pipelines.publishing import publish
@@ -52,7 +51,7 @@ def replay(
     settings = load_settings()
     streams = select_streams(settings.home, list(select or []), load_feeds)
     with showing("response") as report_progress:
-        replayed = archive.replay(settings.prepare_home(), streams, report_progress)
+        replayed = replay_streams(settings.prepare_home(), streams, report_progress)
     published = publish(settings)
     summarise(replayed, published)
     return finish(replayed)

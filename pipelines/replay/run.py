@@ -215,12 +215,8 @@ class _Replay:
         due = [stream for stream in candles if stream.symbol in self.changed]
         if not due:
             return
-        from pipelines.ingest.streams import Task, pull_stream
-
         for stream in due:
-            done = pull_stream(
-                Task(self.home, self.store, self.connector, offer, stream, _NO_START, None, None)
-            )
+            done = pull_stream(Task(self.store, self.connector, stream, _NO_START))
             if done.error:
                 self.report.problems.append(f"{stream}: {done.error}")
 
