@@ -25,7 +25,7 @@ from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, fir
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals
 
-PROBE_FACTOR: Final = 2
+PROBE_FACTOR: Final = 4
 """Each probe below the first row goes so many times further than the one before."""
 
 
