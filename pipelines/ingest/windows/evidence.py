@@ -341,32 +341,29 @@ def _lone_row(p: Progress, request: Request, rows: Received) -> Intervals:
 
 
 def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
-    """What an answer to ``Step.NARROW`` proves: that its row is the neighbour of the next one.
+    """What an answer to ``Step.NARROW`` proves: all of the window that it was asked for.
 
-    It had room for one more row than it shows: the answer before, to a wider question, held more.
+    The wider question before showed more rows than this answer holds, so that nothing of it was cut
+    off; and it shows every row again that the wider one had shown there.
     """
-    if t.step is not Step.NARROW or rows.unreadable:
-        return ()
-    low, high, must = narrow_ends(t)
     shown = rows.shown
-    between = shown[(shown > low) & (shown < high)]
-    if len(between) or must not in shown or len(shown) >= t.rows:
+    if t.step is not Step.NARROW or rows.unreadable or len(shown) >= t.rows:
         return ()
-    at = {int(k): int(v) for k, v in zip(rows.positions, rows.times, strict=True)}.get(must)
-    if must in p.unsettled and must not in at_positions(rows):
+    must = [row for row in t.seen if t.gap.lower <= row] if t.mirrored else list(t.seen)
+    if not all(_holds(shown, row) for row in must):
         return ()
-    upper = high + 1 if t.mirrored else high
-    lower = low + 1 if t.mirrored else low
-    return (Interval(lower, upper, must, must, at, at),)
-
-
-def narrow_ends(t: Attempt) -> tuple[int, int, int]:
-    """Between which rows nothing may be shown, and the one of them that must be."""
-    if t.mirrored:
-        assert t.gap.below is not None
-        return t.gap.lower - 1, t.seen[0], t.seen[0]
+    if any(u not in shown for u in p.unsettled if must[0] <= u <= must[-1]):
+        return ()
+    order = np.argsort(rows.positions, kind="stable")
+    ids, at = rows.positions[order], rows.times[order]
     assert t.gap.upper is not None
-    return t.seen[-1], t.gap.upper, t.seen[-1]
+    lower = t.gap.lower if t.mirrored else t.seen[0]
+    upper = t.seen[-1] + 1 if t.mirrored else t.gap.upper
+    low = int(np.searchsorted(ids, lower))
+    high = int(np.searchsorted(ids, upper)) - 1
+    if low > high:  # malformed rows alone
+        return (Interval(lower, upper),)
+    return (Interval(lower, upper, *_ends(ids, at, *_a_moment_inside(at, low, high))),)
 
 
 def inside(gap: Gap, rows: Received) -> Numbers:

@@ -16,7 +16,6 @@ from pipelines.ingest.windows.evidence import (
     Evidence,
     Received,
     inside,
-    narrow_ends,
     shows_above,
     shows_below,
 )
@@ -135,14 +134,18 @@ def _after_span(p: Progress, t: Attempt) -> Progress:
 
 
 def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
-    low, high, must = narrow_ends(t)
+    """After an answer that had no room, or lacked a row that it must show: half of the window."""
+    low, high = (t.gap.lower, t.seen[-1]) if t.mirrored else (t.seen[0], (t.gap.upper or 0) - 1)
     shown = rows.shown
-    between = shown[(shown > low) & (shown < high)].tolist()
-    if between:
-        seen = (*between, *t.seen) if t.mirrored else (*t.seen, *between)
-        return replace(p, attempt=replace(t, seen=seen, rows=max(t.rows, len(shown))))
+    must = t.seen[-1] if t.mirrored else t.seen[0]
     if must not in shown and (p.high_inclusive if t.mirrored else p.low_inclusive) is None:
         return _exclusive(replace(p, attempt=t), low=not t.mirrored)
+    came = shown[(shown >= low) & (shown <= high)].tolist()
+    seen = tuple(sorted({*t.seen, *came}))
+    rows_now = max(t.rows, len(shown))
+    if len(seen) > 1:
+        half = seen[: len(seen) // 2] if t.mirrored else seen[(len(seen) + 1) // 2 :]
+        return replace(p, attempt=replace(t, seen=half, rows=rows_now))
     if not t.exclude:  # no room: the row on the other side is left out
         return replace(p, attempt=replace(t, exclude=True))
     if ask(p, t) != request:

@@ -168,10 +168,10 @@ def ask(p: Progress, t: Attempt) -> Request:
             return Request(Kind.GAP, _window(p, lower, upper, unit, high), t)
         case Step.NARROW if t.mirrored:
             lower = _without_low(p, edge_low) if t.exclude else edge_low
-            return Request(Kind.NARROW, Window(lower, _with_high(p, t.seen[0]), limit, unit), t)
+            return Request(Kind.NARROW, Window(lower, _with_high(p, t.seen[-1]), limit, unit), t)
         case Step.NARROW:
             upper = _without_high(p, gap.upper) if t.exclude else gap.upper
-            return Request(Kind.NARROW, Window(_with_low(p, t.seen[-1]), upper, limit, unit), t)
+            return Request(Kind.NARROW, Window(_with_low(p, t.seen[0]), upper, limit, unit), t)
         case Step.LOW_HALF:
             window = Window(_with_low(p, edge_low), _without_high(p, gap.upper), limit, unit)
             return Request(Kind.NARROW, window, t)
