@@ -199,7 +199,7 @@ def test_nothing_is_claimed_that_was_not_shown(
         exchange.paging, exchange.keys = CANDLES, [FIRST + n * STEP for n in numbers]
     else:
         exchange.keys = numbers
-        others = {*range(1, max(numbers, default=0) + 1)} - {*numbers}
+        others = {*range(1, max(numbers, default=0) + 300)} - {*numbers}
         exchange.foreign = frozenset(others if one_of > 1 else ())
     memory, wanted = Memory(), FIRST - 500 * STEP if candles else 0
     fetch = exchange.fetch
@@ -212,6 +212,7 @@ def test_nothing_is_claimed_that_was_not_shown(
     exchange.fetch = changing  # type: ignore[method-assign]
     for batch in ([], *new):
         grow(exchange, batch)
+        exchange.foreign -= {*exchange.keys}
         changes = data.draw(st.frozensets(st.integers(0, 30), max_size=2))
         exchange.empty = data.draw(st.frozensets(st.integers(0, 40), max_size=3))
         low = data.draw(st.sampled_from([None, None, *exchange.keys[:5]]))
@@ -230,6 +231,8 @@ def test_nothing_new_costs_one_or_two_requests(behaviour: Behaviour, keys: list[
     pull(exchange, TRADES, memory)
     cap = behaviour.cap
     limit = 2 if cap > len(keys) or behaviour.keeps == "newest" else len(keys) // cap + 4
+    if len(keys) < 3:  # an answer of so few rows may hide the next one
+        limit = 5
     assert len(exchange.requests) <= limit
 
 
@@ -276,7 +279,7 @@ def test_ids_that_begin_anew() -> None:
     pull(exchange, TRADES, memory)
     old_time = exchange.time_of
     exchange.keys = [*range(1, 200)]
-    exchange.time_of = lambda key: old_time(key + 5000)  # type: ignore[method-assign]
+    exchange.time_of = lambda key: old_time(key if key > 999 else key + 5000)  # type: ignore[method-assign]
     for _ in range(2):
         progress = pull(exchange, TRADES, memory)
         assert progress.restart is not None and memory.complete == ()
