@@ -292,7 +292,7 @@ class _Rows:
 
 
 def _quarantined(home: Path, stream: StreamId) -> str:
-    """All payloads that were refused in this stream, one after the other."""
+    """All payloads that were rejected in this stream, one after the other."""
     if stream.source:
         return ""
     target = paths.quarantine_of(stream)
