@@ -11,7 +11,7 @@ import re
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache, lru_cache
@@ -50,9 +50,9 @@ class Request:
     query: str = ""
     form: str = ""
     private: bool = False
-    content: bytes | None = None
-    headers: Mapping[str, str] | None = None
-    secrets: tuple[str, ...] = ()
+    content: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def label(self) -> str:

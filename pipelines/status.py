@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from pipelines.exchanges.rights import KeyRights, rights_of
-from pipelines.ingest.law import Law
+from pipelines.ingest.checkpoint import paging_profile
 from pipelines.output.console import print_table, say
 from pipelines.output.formatting import age_of, count, interval_text
 from schemas.times import to_datetime
@@ -64,7 +64,7 @@ def paging_profiles(held: Iterable[StreamStatus]) -> list[tuple[str, str]]:
     """How each dataset is paged, as learnt from its pages; a line for each different profile."""
     found: dict[tuple[str, str], list[str]] = {}
     for stream in held:
-        profile = Law.load(stream.state.checkpoint).describe()
+        profile = paging_profile(stream.state.checkpoint)
         if profile:
             name = f"{stream.stream.exchange}/{stream.stream.dataset}"
             found.setdefault((name, profile), []).append(stream.stream.label)

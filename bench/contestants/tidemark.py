@@ -10,7 +10,8 @@ from typing import Final
 
 from bench.contestants.base import Totals, read_back
 from pipelines.feeds import load_feeds, select_jobs
-from pipelines.ingest import publish, pull
+from pipelines.ingest import pull
+from pipelines.publishing import publish
 from pipelines.settings import load_settings
 
 FEED: Final = """\

@@ -1,6 +1,5 @@
 """What a key may do, where the exchange reports it, and how to make a lesser one."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -10,6 +9,12 @@ import warehouse
 from connectors.http import key_variables
 from pipelines.settings import Settings
 from schemas import StreamId
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
+    """The checkpoint of a stream of snapshots: the rights of the key, where they are reported."""
+
+    rights: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,19 +57,15 @@ class KeyRights:
         )
 
 
-def encode(rights: Iterable[str]) -> str:
-    """``rights`` as the checkpoint of a stream of balances keeps them."""
-    return msgspec.json.encode({"rights": list(rights)}).decode()
-
-
 def rights_of(stream: StreamId, checkpoint: str) -> KeyRights | None:
     """What the last answer reported; ``None`` where exchange or dataset report nothing."""
     if stream.dataset != "balances" or not checkpoint:
         return None
-    reported = msgspec.json.decode(checkpoint).get("rights")
-    if reported is None:
+    try:
+        rights = msgspec.json.decode(checkpoint, type=Snapshot).rights
+    except (msgspec.DecodeError, msgspec.ValidationError):
         return None
-    return KeyRights(stream.exchange, stream.account or "", tuple(reported))
+    return None if rights is None else KeyRights(stream.exchange, stream.account or "", rights)
 
 
 def key_rights(settings: Settings) -> list[KeyRights]:

@@ -1,18 +1,12 @@
 """The ingest engine: what is wanted minus what is proved is fetched, stored and claimed.
 
-Plain Python; Dagster and the command line are thin layers around :func:`pull`.
+Plain Python; Dagster and the command line are thin layers around :func:`pull`. ``run`` plans a pull
+of several feeds, ``stream`` pulls one stream in a ``session``, in the way in which its dataset is
+paged: ``windows`` (the history by id or time), ``newest``, ``walk`` (page by page), ``lookup``,
+``snapshot``, ``reference``, ``derived``. docs/coverage.md explains what counts as proof.
 """
 
 from pipelines.ingest.report import Listener, PullReport, StreamProgress, StreamReport
-from pipelines.ingest.rights import KeyRights, key_rights
 from pipelines.ingest.run import pull
 
-__all__ = [
-    "KeyRights",
-    "Listener",
-    "PullReport",
-    "StreamProgress",
-    "StreamReport",
-    "key_rights",
-    "pull",
-]
+__all__ = ["Listener", "PullReport", "StreamProgress", "StreamReport", "pull"]

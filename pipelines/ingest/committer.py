@@ -15,11 +15,10 @@ from typing import Final
 
 import pyarrow as pa
 
-from connectors.base import Rejected
 from pipelines.ingest.report import StreamReport
-from warehouse.lake import StreamWriter
-from warehouse.ledger import StreamState
-from warehouse.quarantine import Refused
+from schemas import RejectedRow
+from warehouse.state import StreamState
+from warehouse.store import StreamWriter
 
 _PILE: Final = 128
 """Pages that may wait: 128 pages of 1,000 rows are some 10 MB."""
@@ -31,7 +30,7 @@ _RELEASE_SECONDS: Final = 0.5
 @dataclass(frozen=True)
 class _Work:
     rows: pa.Table | None
-    refused: Sequence[Rejected]
+    rejected: Sequence[RejectedRow]
     state: StreamState | None
     """``None``: nothing to record; it only wakes the thread for a flush."""
 
@@ -61,12 +60,12 @@ class Committer:
             raise self._error
 
     def put(
-        self, rows: pa.Table | None, state: StreamState, refused: Sequence[Rejected] = ()
+        self, rows: pa.Table | None, state: StreamState, rejected: Sequence[RejectedRow] = ()
     ) -> None:
         """Store ``rows`` and record ``state`` (which may claim all rows put so far)."""
         if self._error is not None:
             raise self._error
-        work = _Work(rows, refused, state)
+        work = _Work(rows, rejected, state)
         try:
             self._queue.put_nowait(work)
         except queue.Full:
@@ -115,7 +114,7 @@ class Committer:
         done = self._writer.commit(
             [w.rows for w in pages if w.rows is not None and w.rows.num_rows],
             state,
-            [Refused(r.reason, r.payload) for w in pages for r in w.refused],
+            [row for w in pages for row in w.rejected],
         )
         if time.monotonic() - self._released > _RELEASE_SECONDS:
             pa.default_memory_pool().release_unused()
@@ -123,3 +122,4 @@ class Committer:
         self._report.rows_added += done.added
         self._report.rows_replaced += done.replaced
         self._report.quarantined += done.quarantined
+        self._report.contradicted += done.contradicted

@@ -5,78 +5,72 @@ end: none is invented for an empty interval, none is built from half its trades.
 the candles whose trades changed since the last one, and those that were open.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.ingest.context import StreamContext
-from schemas import dataset, timeframe_us
-from warehouse import candles, files
-from warehouse.coverage import Interval, union
-from warehouse.ledger import StreamId
+from pipelines.ingest import checkpoint
+from pipelines.ingest.checkpoint import Built
+from pipelines.ingest.session import Session
+from schemas import timeframe_us
+from warehouse import candles
+from warehouse.intervals import Interval, union
 
 
-@dataclass(frozen=True)
-class _Built:
-    """Up to which change of the trades' files candles were built."""
-
-    change: int = 0
-
-
-def build_candles(context: StreamContext) -> None:
+def build_candles(session: Session) -> None:
     """One pull of a ``Cursor.DERIVED`` candle stream from the trades of the same market."""
-    ledger = context.writer.ledger
-    source = StreamId(context.id.exchange, "trades", context.id.part)
-    trades = ledger.state(source)
-    step = timeframe_us(context.id.timeframe or "")
-    built = msgspec.json.decode(context.state.law, type=_Built)
-    records = ledger.files(source)
-    if not records or not trades.complete:
-        context.report.notice = (
-            f"{context.name}: no trades are held to build candles from; pull trades first"
+    source = session.task.store.reader(replace(session.stream, dataset="trades", timeframe=None))
+    trades = source.state()
+    step = timeframe_us(session.stream.timeframe or "")
+    built = checkpoint.load(session.state.checkpoint, Built)
+    newest_change = source.change()
+    if not newest_change or not trades.complete:
+        session.report.notice = (
+            f"{session.stream}: no trades are held to build candles from. Fix: pull trades first"
         )
         return
-    home = context.writer.home
-    whole = candles.whole(home, trades, records, step, with_open=True)
-    changed = {r.period for r in records if r.change > built.change}
-    opened = _open_candles(context)
-    days = sorted(changed | {files.period_of(dataset("trades"), t) for t in opened})
+    whole = candles.whole(trades, source.time_of, step, with_open=True)
+    touched = [t.value for t in _open_candles(session)]
+    days = {*source.periods(built.change), *map(source.period_of, touched)}
+    if session.task.again is not None:
+        low, high = session.task.again
+        days |= {
+            d for d in source.periods() if source.period_of(low) <= d <= source.period_of(high)
+        }
     now = trades.checked_at or 0
-    for day in days:
-        parts = [files.read(dataset("trades"), home / r.path) for r in records if r.period == day]
-        if not parts:
+    for day in sorted(days):
+        rows = source.period(day)
+        if not rows.num_rows:
             continue
-        built_now = candles.build(candles.in_order(parts), step)
-        keep = [any(low <= t < high for low, high in whole) for t in _times(built_now)]
-        built_now = built_now.filter(pa.array(keep, pa.bool_()))
-        final = pc.less_equal(pc.add(built_now.column("open_us"), step), now)
-        context.commit(_rows(context, built_now, final), context.state)
+        found = candles.build(rows, step)
+        keep = [any(low <= t < high for low, high in whole) for t in _times(found)]
+        found = found.filter(pa.array(keep, pa.bool_()))
+        final = pc.less_equal(pc.add(found.column("open_us"), step), now)
+        session.commit(_rows(session, found, final), session.state)
     complete = union(
         Interval(low, min(high, now // step * step))
         for low, high in whole
         if low < min(high, now // step * step)
     )
-    context.commit(
+    session.commit(
         None,
         replace(
-            context.state,
+            session.state,
             unit="time",
-            complete=complete or context.state.complete,
+            complete=complete or session.state.complete,
             wanted_from=complete[0].lower if complete else None,
             newest_at=trades.newest_at,
             checked_at=trades.checked_at,
-            law=msgspec.json.encode(_Built(max(r.change for r in records))).decode(),
+            checkpoint=checkpoint.dump(Built(newest_change)),
         ),
     )
 
 
-def _open_candles(context: StreamContext) -> list[int]:
+def _open_candles(session: Session) -> pa.ChunkedArray:
     """Openings of stored candles that are not final (they lie at the end)."""
-    tail = context.writer.tail(3)
-    still = tail.filter(pc.invert(tail.column("is_final")))
-    return [t.value for t in still.column("timestamp")]
+    tail = session.writer.tail(3)
+    return tail.filter(pc.invert(tail.column("is_final"))).column("timestamp")
 
 
 def _times(built: pa.Table) -> list[int]:
@@ -84,12 +78,12 @@ def _times(built: pa.Table) -> list[int]:
     return times
 
 
-def _rows(context: StreamContext, built: pa.Table, final: pa.Array) -> pa.Table:
-    schema = context.declared.connector_schema
+def _rows(session: Session, built: pa.Table, final: pa.Array) -> pa.Table:
+    schema = session.declared.connector_schema
     count = built.num_rows
     columns = {
-        "symbol": pa.repeat(context.stream.symbol, count),
-        "timeframe": pa.repeat(context.stream.timeframe, count),
+        "symbol": pa.repeat(session.stream.symbol, count),
+        "timeframe": pa.repeat(session.stream.timeframe, count),
         "timestamp": built.column("open_us").cast(schema.field("timestamp").type),
         **{n: built.column(n) for n in ("open", "high", "low", "close", "volume")},
         "is_final": final,

@@ -12,13 +12,12 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from connectors.base import Offer, Page
+from connectors.base import Page
 from connectors.errors import ContractError
-from pipelines.ingest.context import StreamContext, to_datetime
-from schemas import dataset
+from pipelines.ingest.session import Session
+from schemas.times import to_datetime
 from warehouse.clock import now_us
-from warehouse.lake import StreamWriter
-from warehouse.ledger import StreamId, StreamState
+from warehouse.state import StreamState
 
 _DETAILS: Final = 25
 """The most single questions that one pull asks."""
@@ -28,29 +27,29 @@ Rows = dict[str, dict[str, Any]]
 """Rows of the connector schema by their key."""
 
 
-def pull_reference(context: StreamContext, offer: Offer) -> None:
+def pull_reference(session: Session) -> None:
     """One pull of a list. Raises ``TidemarkError``."""
-    name = context.declared.key[-1]
-    page = context.count(context.connector.snapshot(context.stream.dataset, ()))
+    name = session.declared.key[-1]
+    page = session.count(session.connector.snapshot(session.stream.dataset, ()))
     listed = _by_key(page.table, name)
-    held = _held(context, name)
+    held = _held(session, name)
     if not listed and held:
         raise ContractError(
-            f"{context.name}: the exchange lists nothing at all, where it listed {len(held)}; "
-            "that is not believed: nothing was changed. Pull again"
+            f"the exchange lists nothing at all, where it listed {len(held)}; "
+            "that is not believed: nothing was changed. Fix: pull again later"
         )
-    now = listed | _unlisted(context, offer, page, listed, held)
-    state = replace(context.state, unit="none", newest_at=now_us(), checked_at=now_us())
-    _keep_history(context, now)
+    now = listed | _unlisted(session, page, listed, held)
+    state = replace(session.state, unit="none", newest_at=now_us(), checked_at=now_us())
+    _keep_history(session, now)
     changed = {key: row for key, row in now.items() if held.get(key) != row}
-    context.commit(
-        _table(context.declared.connector_schema, changed.values()),
-        state if changed or context.state.newest_at is None else context.state,
+    session.commit(
+        _table(session.declared.connector_schema, changed.values()),
+        state if changed or session.state.newest_at is None else session.state,
         page.rejected,
     )
 
 
-def _unlisted(context: StreamContext, offer: Offer, page: Page, listed: Rows, held: Rows) -> Rows:
+def _unlisted(session: Session, page: Page, listed: Rows, held: Rows) -> Rows:
     """Rows that the list lacks and that are known of: asked for by name, or else not active.
 
     Where a row of the list was unreadable, it may be any of them: then nothing is concluded.
@@ -59,23 +58,23 @@ def _unlisted(context: StreamContext, offer: Offer, page: Page, listed: Rows, he
         return {}
     gone = {key: row for key, row in held.items() if key not in listed and row["active"]}
     found: Rows = {key: {**row, "active": False} for key, row in gone.items()}
-    if offer.details:
-        unknown = sorted((_named(context) | gone.keys()) - listed.keys() - (held.keys() - gone))
+    if session.paging.details:
+        unknown = sorted((_named(session) | gone.keys()) - listed.keys() - (held.keys() - gone))
         for key in unknown[:_DETAILS]:
-            detail = context.count(context.connector.snapshot(context.stream.dataset, (key,)))
-            found |= _by_key(detail.table, context.declared.key[-1])
+            detail = session.count(session.connector.snapshot(session.stream.dataset, (key,)))
+            found |= _by_key(detail.table, session.declared.key[-1])
     return found
 
 
-def _named(context: StreamContext) -> set[str]:
+def _named(session: Session) -> set[str]:
     """Currencies that some market is traded in."""
-    if context.stream.dataset != "currencies":
+    if session.stream.dataset != "currencies":
         return set()
-    return {code for m in context.connector.markets() for code in (m.base, m.quote)}
+    return {code for m in session.connector.markets() for code in (m.base, m.quote)}
 
 
-def _held(context: StreamContext, name: str) -> Rows:
-    table = context.writer.tail(1_000_000)
+def _held(session: Session, name: str) -> Rows:
+    table = session.writer.tail(1_000_000)
     return _by_key(table.drop_columns(["ingested_at"]), name)
 
 
@@ -90,13 +89,10 @@ def _table(schema: pa.Schema, rows: Any) -> pa.Table:
 # -- the history ----------------------------------------------------------------------------------
 
 
-def _keep_history(context: StreamContext, now: Rows) -> None:
+def _keep_history(session: Session, now: Rows) -> None:
     """End every state that holds no longer, and begin those that are new."""
-    declared = dataset(context.declared.history or "")
-    name = context.declared.key[-1]
-    id_ = StreamId(context.id.exchange, declared.name, context.id.stream)
-    # The lock of the list's own stream is held: nobody else writes its history.
-    writer = StreamWriter(context.writer.home, context.writer.ledger, id_)
+    name = session.declared.key[-1]
+    writer = session.writer.sibling(session.declared.history or "")
     past = writer.tail(1_000_000).drop_columns(["ingested_at"]).to_pylist()
     valid = {row[name]: row for row in past if row["valid_to"] is None}
     moment = to_datetime(now_us())
@@ -112,4 +108,4 @@ def _keep_history(context: StreamContext, now: Rows) -> None:
         rows.append({**row, "valid_from": begins, "valid_to": None})
     if rows:
         state = StreamState(unit="none", newest_at=now_us())
-        writer.commit([_table(declared.connector_schema, rows)], state)
+        writer.commit([_table(writer.declared.connector_schema, rows)], state)

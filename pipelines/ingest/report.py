@@ -16,6 +16,11 @@ class StreamReport:
     rows_added: int = 0
     rows_replaced: int = 0
     quarantined: int = 0
+    contradicted: int = 0
+    refetched: int = 0
+    """Rows received of a stretch that was asked for again …"""
+    differences: int = 0
+    """… and how many of them differ from what was stored."""
     lost_found: bool = False
     error: str | None = None
     notice: str | None = None
@@ -32,8 +37,8 @@ class StreamReport:
             return f"{self.name}: {self.error}"
         if self.lost_found:
             return (
-                f"{self.name}: rows were lost: the exchange no longer shows what came between the "
-                "last pull and its oldest row. Pull more often; `tidemark status` shows the hole"
+                f"{self.name}: rows were lost: the exchange no longer shows them. Fix: pull more "
+                "often where it shows only its newest rows; `tidemark status` shows the stretch"
             )
         if self.quarantined:
             return (

@@ -15,7 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from connectors.base import Connector, Cursor, Limits, Market, Offer, Stream
+from connectors.base import Connector, Cursor, Limits, Market, Paging
 from connectors.errors import (
     ContractError,
     PartlyReadError,
@@ -24,15 +24,16 @@ from connectors.errors import (
     UnreachableError,
 )
 from connectors.http import key_variables
+from pipelines.exchanges.connect import open_exchange
+from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
 from pipelines.feeds import Feed, Job
-from pipelines.ingest.opening import open_exchange
-from pipelines.ingest.recorder import HomeRecorder, keeps_raw
 from pipelines.ingest.report import Listener, PullReport, StreamReport
-from pipelines.ingest.snapshots import batches
-from pipelines.ingest.streams import LOOKUPS, Task, end_stream, pull_batch, pull_stream
+from pipelines.ingest.session import LOOKUPS, Task
+from pipelines.ingest.snapshot import batches
+from pipelines.ingest.stream import end_stream, pull_batch, pull_stream
 from pipelines.settings import Settings
-from schemas import TidemarkError, dataset
-from warehouse.ledger import Ledger
+from schemas import StreamId, TidemarkError, dataset
+from warehouse.store import Store
 
 WORKERS: Final = 4
 """Streams pulled at once; the rate limits are kept by the client whatever this is."""
@@ -50,9 +51,12 @@ def pull(
     settings: Settings,
     on_progress: Listener | None = None,
     limits: Limits | None = None,
+    again: tuple[int, int] | None = None,
 ) -> PullReport:
     """Pull what is missing of ``jobs`` into the lake. ``limits`` replaces those of the machine.
 
+    ``again``: a stretch of time (microseconds since 1970, the end exclusive) that is asked for
+    whatever is covered; the reports count what was received of it and what differs.
     Raises ``ConfigError`` before any request, and ``StorageError`` where the home cannot be used;
     all else that goes wrong is in the report.
     """
@@ -60,11 +64,12 @@ def pull(
     report = PullReport()
     with ExitStack() as stack:
         stack.enter_context(_rare_collections())
-        plan = _Plan(settings, _opened(jobs, settings, limits, stack), on_progress)
+        exchanges = _opened(jobs, settings, limits, stack)
+        plan = _Plan(settings, exchanges, on_progress, again)
         first: list[Unit] = []
         last: list[Unit] = []
         for job in jobs:
-            (last if plan.offer(job).cursor in _LAST else first).extend(plan.units(job))
+            (last if plan.paging(job).cursor in _LAST else first).extend(plan.units(job))
         workers = ThreadPoolExecutor(WORKERS, "pull")
         try:
             for stage in (first, last):
@@ -110,7 +115,7 @@ def _opened(
     for job in jobs:
         name = (job.exchange, job.feed.account)
         if name not in found:
-            recorder = HomeRecorder(settings.home, job.exchange)
+            recorder = HomeRecorder(settings.home)
             connector = open_exchange(settings, *name, limits, recorder)
             stack.callback(connector.close)
             found[name] = _Exchange(connector, recorder)
@@ -120,15 +125,22 @@ def _opened(
 class _Plan:
     """The plan of one pull, with all that its streams share."""
 
-    def __init__(self, settings: Settings, exchanges: Exchanges, listener: Listener | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        exchanges: Exchanges,
+        listener: Listener | None,
+        again: tuple[int, int] | None,
+    ) -> None:
         self.stop = threading.Event()
         self._settings = settings
         self._exchanges = exchanges
         self._listener = listener
         self._lookups = settings.number("TIDEMARK_LOOKUPS", LOOKUPS)
-        self._ledger = Ledger(settings.home)
+        self._store = Store(settings.home)
+        self._again = again
 
-    def offer(self, job: Job) -> Offer:
+    def paging(self, job: Job) -> Paging:
         return self._exchange(job).connector.offers[job.dataset]
 
     def units(self, job: Job) -> Iterator[Unit]:
@@ -154,15 +166,15 @@ class _Plan:
         return lambda: [report]
 
     def _of_markets(self, job: Job) -> Iterator[Unit]:
-        symbols, refused = _symbols(job, self._exchange(job).connector, self._ledger)
+        symbols, refused = _symbols(job, self._exchange(job).connector, self._store)
         if refused:
             yield lambda: refused
         if job.feed.markets is None and symbols:
-            for symbol, timeframe in _ended(job, self._ledger, symbols):
+            for symbol, timeframe in _ended(job, self._store, symbols):
                 yield _one(end_stream, self._task(job, symbol=symbol, timeframe=timeframe))
-        offer = self.offer(job)
-        if offer.cursor is Cursor.SNAPSHOT:
-            for batch in batches(symbols, offer):
+        paging = self.paging(job)
+        if paging.cursor is Cursor.SNAPSHOT:
+            for batch in batches(symbols, paging):
                 yield partial(pull_batch, [self._task(job, symbol=symbol) for symbol in batch])
             return
         for symbol in symbols:
@@ -172,20 +184,19 @@ class _Plan:
     def _task(self, job: Job, **names: str | None) -> Task:
         """``names``: of the stream."""
         exchange = self._exchange(job)
-        stream = Stream(job.dataset, **names)
+        stream = StreamId(job.exchange, job.dataset, **names)
         if keeps_raw(job.spec):
             exchange.recorder.want(stream)
         return Task(
-            home=self._settings.home,
-            ledger=self._ledger,
+            store=self._store,
             connector=exchange.connector,
-            offer=self.offer(job),
             stream=stream,
             start=job.feed.start,
             lookback=job.spec.lookback,
             listener=self._listener,
             stop=self.stop,
             lookups=self._lookups,
+            again=self._again,
         )
 
     def _exchange(self, job: Job) -> _Exchange:
@@ -196,15 +207,13 @@ def _one(work: Callable[[Task], StreamReport], task: Task) -> Unit:
     return lambda: [work(task)]
 
 
-def _ended(job: Job, ledger: Ledger, symbols: Sequence[str]) -> list[tuple[str, str | None]]:
+def _ended(job: Job, store: Store, symbols: Sequence[str]) -> list[tuple[str, str | None]]:
     """Market and timeframe of the streams of markets that are listed no longer."""
-    known = ledger.streams(job.exchange, job.dataset)
-    return [(s.part, s.timeframe) for s in known if s.part not in symbols]
+    known = store.streams(job.exchange, job.dataset)
+    return [(s.symbol, s.timeframe) for s in known if s.symbol and s.symbol not in symbols]
 
 
-def _symbols(
-    job: Job, connector: Connector, ledger: Ledger
-) -> tuple[list[str], list[StreamReport]]:
+def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], list[StreamReport]]:
     """The markets to pull, and a report for each that cannot be."""
     try:
         listed = {m.symbol: m for m in connector.markets()}
@@ -214,7 +223,8 @@ def _symbols(
             return list(job.feed.markets), []  # no list to be had: each market answers for itself
         symbols: dict[str, None] = {}
         if isinstance(error, PartlyReadError):  # the others, and those of which rows are held
-            held = (stream.part for stream in ledger.streams(job.exchange, job.dataset))
+            known = store.streams(job.exchange, job.dataset)
+            held = (stream.symbol for stream in known if stream.symbol)
             symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
         return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=str(error))]
     wanted = list(listed) if job.feed.markets is None else list(job.feed.markets)

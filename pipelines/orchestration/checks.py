@@ -5,7 +5,7 @@ from typing import Final
 
 import dagster as dg
 
-from pipelines import ingest
+from pipelines.exchanges.rights import key_rights
 from pipelines.feeds import Feed
 from pipelines.orchestration.specs import exchanges_of, table_key
 from pipelines.output.formatting import with_fix
@@ -60,7 +60,7 @@ def _keys_only_read() -> dg.AssetChecksDefinition:
         "key's rights (WEX) reports them with the balances; other exchanges are not checked.",
     )
     def keys_only_read() -> dg.AssetCheckResult:
-        keys = ingest.key_rights(load_settings())
+        keys = key_rights(load_settings())
         excessive = [key for key in keys if key.excess]
         return dg.AssetCheckResult(
             passed=not excessive,

@@ -2,7 +2,6 @@
 
 ``archive``       which responses are recorded, which are asked for, and their pages read again
 ``dedup``         which rows were met before
-``observations``  which of several observations have to be stored
 ``quarantine``    which rows can leave the quarantine
 ``report``        what a replay did
 ``run``           the replay itself

@@ -20,9 +20,11 @@ import connectors
 from connectors.base import Connection, Connector, Cursor, Page
 from connectors.local import LocalNonces, NoLimits
 from pipelines.ingest.report import Listener, StreamProgress
+from pipelines.ingest.session import Task
+from pipelines.ingest.snapshot import changes, rows_of
+from pipelines.ingest.stream import pull_stream
 from pipelines.replay.archive import Archive
 from pipelines.replay.dedup import Dedup
-from pipelines.replay.observations import changes, rows_of
 from pipelines.replay.quarantine import QuarantinedRows
 from pipelines.replay.report import DatasetReplay, ReplayReport
 from schemas import Dataset, StreamId, TidemarkError, dataset
@@ -213,12 +215,8 @@ class _Replay:
         due = [stream for stream in candles if stream.symbol in self.changed]
         if not due:
             return
-        from pipelines.ingest.streams import Task, pull_stream
-
         for stream in due:
-            done = pull_stream(
-                Task(self.home, self.store, self.connector, offer, stream, _NO_START, None, None)
-            )
+            done = pull_stream(Task(self.store, self.connector, stream, _NO_START))
             if done.error:
                 self.report.problems.append(f"{stream}: {done.error}")
 

@@ -4,6 +4,7 @@ A new exchange is taken up by being a folder of connectors/ that the sandbox spe
 """
 
 import dataclasses
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -16,7 +17,9 @@ import connectors
 from connectors import (
     ContractError,
     Cursor,
+    Key,
     RateLimitedError,
+    RecordedResponse,
     RequestError,
     TransientError,
     UnreachableError,
@@ -28,6 +31,11 @@ from sandbox.jsontext import NumberStyle
 from schemas import DATASETS
 from tests.connectors.cases import case
 from tests.connectors.conftest import HEALING, Asked, PageOf, World, asked_datasets, fault_name
+
+
+class Recorded:
+    def __init__(self, responses: list[RecordedResponse]) -> None:
+        self.keep = responses.append
 
 
 def rows(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -163,6 +171,10 @@ def test_a_malformed_row_is_rejected_alone(world: World, asked: Asked, page_of: 
     assert "n/a" in rejected.payload and "n/a" in rejected.reason
     assert page.received == whole.received
     assert set(whole.positions.to_pylist()) - set(page.positions.to_pylist()) == {rejected.position}
+    left = page.positions.to_pylist()
+    if rejected.index is not None:  # where the answer is a list, its place completes the order
+        left.insert(rejected.index, rejected.position)
+        assert left == whole.positions.to_pylist()
     # What is left is what came before, to the last digit.
     assert len(set(rows(whole.table)) - set(rows(page.table))) == 1
 
@@ -179,6 +191,31 @@ def test_repeated_and_shuffled_rows_change_nothing(
     page = page_of(connector, dataset)
     assert rows(page.table) == rows(whole.table)
     assert page.rejected == ()
+
+
+BY_ID = [(name, d) for name, d in HISTORIES if connectors.offers(name)[d].key is Key.INTEGER]
+
+
+@pytest.mark.parametrize("fault", [None, Fault("shuffle", seed=5)], ids=["as sent", "shuffled"])
+@pytest.mark.parametrize("asked", BY_ID, ids="/".join)
+def test_rows_stay_in_the_order_received(
+    world: World, asked: Asked, page_of: PageOf, fault: Fault | None
+) -> None:
+    exchange, dataset = asked
+    recorded: list[RecordedResponse] = []
+    connector = world.open(exchange, recorder=Recorded(recorded))
+    world.server.switch(sorts_by="time", order="oldest")
+    if fault is not None:
+        world.server.faults.add(fault)
+    page = page_of(connector, dataset)
+    name = dataset.removeprefix("account_").removeprefix("public_")[:-1] + "_id"
+    assert page.table[name].to_pylist() == list(map(str, page.positions.to_pylist()))
+    at = [
+        found.start()
+        for row in page.positions.to_pylist()
+        if (found := re.search(rb'(?:id":|[{,]")%d\b' % row, recorded[0].body))
+    ]
+    assert at == sorted(at) and len(at) == page.table.num_rows > 10
 
 
 @pytest.mark.parametrize("style", ["text", "number", "exponent", "exponent-text"])

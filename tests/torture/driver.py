@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from warehouse.ledger import Ledger, StreamId
 
 import warehouse
 from connectors.local import NoLimits
@@ -18,7 +19,6 @@ from pipelines.ingest import loading_meanwhile, publish, pull
 from pipelines.settings import load_settings
 from sandbox import Fault, ManualClock, Served, World, serve
 from tests.feeds import write_feed
-from warehouse.ledger import Ledger, StreamId
 
 EPOCH = "2026-01-10T00:00:00"
 FEEDS = {

@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from warehouse.ledger import Ledger
 
 STEPS: tuple[tuple[Any, tuple[str, ...]], ...] = (

@@ -12,15 +12,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pipelines.ingest.context import StreamContext, to_microseconds
+from pipelines.ingest.streams import Task, pull_stream
+from warehouse.ledger import Ledger, StreamId
 
 from connectors.base import Cursor, Page, Stream, Window
-from pipelines.ingest.context import StreamContext, to_microseconds
 from pipelines.ingest.report import StreamReport
-from pipelines.ingest.streams import Task, pull_stream
 from schemas import TIMEFRAMES, dataset
 from tests.pipelines.ingest.model import STATES, ModelExchange, ModelLaw, is_settled
 from tests.warehouse.tools import lake, moment
-from warehouse.ledger import Ledger, StreamId
 
 STEP = TIMEFRAMES["5m"]
 MIDNIGHT = 1_701_302_400_000_000

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from warehouse.ledger import StreamId
 
 import warehouse
 from pipelines.ingest import publish, reconciliation
@@ -18,7 +19,6 @@ from schemas import dataset
 from tests.pipelines.conftest import EPOCH
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.warehouse.tools import store
-from warehouse.ledger import StreamId
 
 ACCOUNTS = {"bitexbit": "alpha", "wex": "beta"}
 STEPS = (0, 431, 3600, 59, 7777, 20_000, 3)

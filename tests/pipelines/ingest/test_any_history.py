@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from warehouse.ledger import Ledger
 
 import warehouse
 from tests.pipelines.ingest.doomed import Doomed
@@ -21,7 +22,6 @@ from tests.pipelines.ingest.history import (
     state_of,
 )
 from tests.pipelines.ingest.model import ModelLaw, is_settled
-from warehouse.ledger import Ledger
 
 HISTORIES = int(os.environ.get("HISTORIES", "20"))
 """How many are tried: more by hand, ``HISTORIES=1000 .venv/bin/pytest -n 0 …``."""

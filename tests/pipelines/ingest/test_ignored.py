@@ -6,12 +6,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from warehouse.ledger import Ledger, StreamId
 
 from pipelines.cli import main
 from sandbox import Laws, Served
 from tests.pipelines.ingest.conftest import only_pull, settings_for
 from tests.warehouse.tools import lake, moment
-from warehouse.ledger import Ledger, StreamId
 
 MARKET = "markets: [BTC-USD]\nstart: 2016-01-01\n"
 MOST = 30

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pipelines.ingest.streams import Task, pull_stream
+from warehouse.lake import StreamWriter
+from warehouse.ledger import Ledger, StreamState
 
 from connectors.base import Cursor, Page, Stream, Window
 from pipelines.ingest.report import StreamReport
-from pipelines.ingest.streams import Task, pull_stream
 from tests.pipelines.ingest.model import ModelExchange, ModelLaw
 from warehouse.coverage_table import spans
-from warehouse.lake import StreamWriter
-from warehouse.ledger import Ledger, StreamState
 
 EVER = datetime(1980, 1, 1, tzinfo=UTC)
 STREAM = Stream("trades", symbol="BTC-USD")

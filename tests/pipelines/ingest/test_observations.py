@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from sandbox.laws import NumberStyle
 
 from pipelines.cli import main
 from pipelines.ingest import KeyRights, key_rights
 from sandbox import KEYS, Fault, Laws, Served
-from sandbox.laws import NumberStyle
 from sandbox.markets import text
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.truth import files, table

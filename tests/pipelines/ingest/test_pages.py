@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from warehouse.ledger import Ledger, StreamId
 
 from pipelines.ingest import PullReport
 from sandbox import Fault, Served
 from sandbox.faults import Request
 from tests.pipelines.ingest.conftest import only_pull, settings_for
 from tests.warehouse.tools import lake
-from warehouse.ledger import Ledger, StreamId
 
 FEED = "exchange: bitexbit\nstart: 2016-01-01\ndatasets: {account_transactions: {}}"
 CALL = "/private/transfers"

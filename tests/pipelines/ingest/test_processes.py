@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from warehouse.ledger import Ledger
+from warehouse.ledger_file import FILE_NAME
 
 from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import PullReport, publish, pull
@@ -18,8 +20,6 @@ from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.others import PATIENCE, Other, end
 from tests.pipelines.ingest.test_limits import OVERLOAD
 from tests.pipelines.ingest.truth import table, tape_of, trades_of
-from warehouse.ledger import Ledger
-from warehouse.ledger_file import FILE_NAME
 
 SELECT = ("bitexbit/trades", "bitexbit/tickers", "*/account_trades", "wex/trades")
 

@@ -10,58 +10,60 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Offer, Page, Stream
-from pipelines.ingest.context import StreamContext
-from pipelines.ingest.rights import encode, rights_of
-from warehouse.lake import StreamWriter
+from connectors.base import Page, Paging
+from pipelines.exchanges.rights import Snapshot, rights_of
+from pipelines.ingest import checkpoint
+from pipelines.ingest.session import Session
+from schemas import StreamId
+from warehouse.store import StreamReader
 
 
-def batches(symbols: Sequence[str], offer: Offer) -> list[Sequence[str]]:
+def batches(symbols: Sequence[str], paging: Paging) -> list[Sequence[str]]:
     """``symbols`` in groups that one call takes."""
-    size = max(1, offer.batch)
+    size = max(1, paging.batch)
     return [symbols[i : i + size] for i in range(0, len(symbols), size)]
 
 
-def rows_of(stream: Stream, page: Page) -> pa.Table:
+def rows_of(stream: StreamId, page: Page) -> pa.Table:
     """The rows of one stream in an answer that may hold those of several markets."""
     if stream.symbol is None:
         return page.table
     return page.table.filter(pc.equal(page.table.column("symbol"), stream.symbol))
 
 
-def store_snapshot(context: StreamContext, page: Page) -> None:
+def store_snapshot(session: Session, page: Page) -> None:
     """Store what ``page`` says of one market or account, unless the last observation said so."""
-    rows = rows_of(context.stream, page)
-    context.count(replace(page, table=rows, cursor=page.cursor[: rows.num_rows]))
-    state = replace(context.state, unit="none", checked_at=None)
+    rows = rows_of(session.stream, page)
+    session.count(replace(page, table=rows, positions=page.positions[: rows.num_rows]))
+    state = replace(session.state, unit="none", checked_at=None)
     if rows.num_rows:
         newest = pc.max(rows.column("observed_at")).value
         state = replace(state, newest_at=newest)
-        if _repeats(context, rows):
+        if _repeats(session.writer, rows):
             rows = rows.slice(0, 0)
-    elif not page.rejected and context.declared.name != "order_books":  # a book may be empty
-        context.report.notice = f"{context.name}: the exchange showed nothing (disabled there?)"
+    elif not page.rejected and session.declared.name != "order_books":  # a book may be empty
+        session.report.notice = f"{session.stream}: the exchange showed nothing (disabled there?)"
     if page.rights is not None:
-        state = replace(state, law=encode(page.rights))
-        told = rights_of(context.id, state)
-        if told and told.excess:
-            context.report.notice = f"{told.finding}. Mend: {told.mend}"
-    context.commit(rows, state, page.rejected)
+        state = replace(state, checkpoint=checkpoint.dump(Snapshot(page.rights)))
+        rights = rights_of(session.stream, state.checkpoint)
+        if rights and rights.excess:
+            session.report.notice = f"{rights.finding}. Fix: {rights.fix}"
+    session.commit(rows, state, page.rejected)
 
 
-def changes(writer: StreamWriter, rows: pa.Table) -> pa.Table:
+def changes(writer: StreamReader, rows: pa.Table) -> pa.Table:
     """Those of the observations in ``rows`` that have to be stored, oldest first.
 
     An observation that is held is handed out again, to be compared; one that is not, only where it
     differs from the one before it.
     """
-    time = writer.dataset.time_column
+    time = writer.declared.time_column
     seen = _observations(writer, rows)
     if not seen:
         return rows
-    held = _observations(writer, writer.read_range(min(seen), max(seen) + 1))
+    held = _observations(writer, writer.between(min(seen), max(seen) + 1))
     others = sorted(held.keys() - seen.keys())
-    earlier = _observations(writer, _before(writer, min(seen)))
+    earlier = _observations(writer, writer.before(min(seen)))
     last = earlier[max(earlier)] if earlier else None
     keep: set[int] = set()
     for moment in sorted(seen):
@@ -75,24 +77,16 @@ def changes(writer: StreamWriter, rows: pa.Table) -> pa.Table:
     return rows.filter(pc.is_in(moments, value_set=pa.array(sorted(keep), pa.int64())))
 
 
-def _before(writer: StreamWriter, moment: int) -> pa.Table:
-    """The stored rows of the newest file that has any before ``moment``: those."""
-    for record in sorted(writer.ledger.files(writer.stream), key=lambda f: -(f.min_time or 0)):
-        if record.min_time is not None and record.min_time < moment:
-            return writer.read_range(record.min_time, moment)
-    return writer.dataset.file_schema.empty_table()
-
-
-def _repeats(context: StreamContext, rows: pa.Table) -> bool:
+def _repeats(writer: StreamReader, rows: pa.Table) -> bool:
     """Whether the newest stored observation has the same rows."""
-    tail = _observations(context.writer, context.writer.tail(rows.num_rows + 1))
-    (now,) = _observations(context.writer, rows).values()
+    tail = _observations(writer, writer.tail(rows.num_rows + 1))
+    (now,) = _observations(writer, rows).values()
     return bool(tail) and tail[max(tail)] == now
 
 
-def _observations(writer: StreamWriter, rows: pa.Table) -> dict[int, list[dict[str, object]]]:
+def _observations(writer: StreamReader, rows: pa.Table) -> dict[int, list[dict[str, object]]]:
     """What was seen at each moment, without when it was observed and stored; in order."""
-    declared = writer.dataset
+    declared = writer.declared
     names = [
         n for n in declared.file_schema.names if n not in (declared.time_column, "ingested_at")
     ]

@@ -1,0 +1,130 @@
+"""Pull a stream of which the exchange shows only the newest rows.
+
+That nothing was missed since the last pull is proved by overlap: the answer shows rows that are
+held. Without overlap, even in the largest answer, what lies between is lost and recorded so.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from connectors.base import Page, Window
+from connectors.errors import ContractError
+from pipelines.ingest import checkpoint, findings
+from pipelines.ingest.checkpoint import Newest
+from pipelines.ingest.session import Session, time_span
+from pipelines.ingest.windows.evidence import Received, proved, receive
+from pipelines.ingest.windows.state import Restart
+from warehouse.clock import now_us
+from warehouse.coverage_table import missing_intervals
+from warehouse.intervals import Interval, Intervals, Unshown, add
+from warehouse.state import StreamState
+
+USUAL_ROWS: Final = 1000
+
+
+def pull_newest(session: Session) -> None:
+    """One pull of a ``Cursor.NEWEST`` stream. Raises ``TidemarkError``."""
+    known = checkpoint.load(session.state.checkpoint, Newest)
+    state = replace(session.state, unit="id", remark="")
+    most = session.paging.max_rows
+    usual = min(most, max(USUAL_ROWS, session.task.lookback or 0))
+    first = not state.complete or session.task.again is not None
+    page, rows = _ask(session, state.complete, most if first else usual)
+    spans = _proved(session, rows, state.complete)
+    if not first and usual < most and spans and spans[0].lower > state.complete[-1].upper:
+        page, rows = _ask(session, state.complete, most)
+        spans = _proved(session, rows, state.complete)
+    if not len(rows.shown):
+        _without_rows(session, known, state, page)
+        return
+    restart = _restart(known, state, rows)
+    if restart is not None:
+        _restarted(session, restart, state, page)
+        return
+    held = state.complete[-1] if state.complete else None
+    for span in spans:
+        state = replace(state, complete=add(state.complete, span))
+    newest = time_span(session.declared, page.table)
+    state = replace(
+        state,
+        newest_at=max(newest[1] if newest else 0, state.newest_at or 0) or None,
+        checked_at=(page.server_time or now_us()) - session.paging.cache_us,
+        checkpoint=checkpoint.dump(Newest()),
+    )
+    # What else is wanted was not shown and never will be. Next to what was held, that is a new
+    # loss; before a first contact it is none (also after a metastore was lost: the rows held there
+    # are no longer proved to be all).
+    holes = missing_intervals(state)
+    session.report.lost_found = held is not None and any(hole.lower > 0 for hole in holes)
+    lost = [
+        Unshown(hole.lower, hole.upper, session.started, session.started, lost=True)
+        for hole in holes
+    ]
+    unshown = tuple(sorted([*state.unshown, *lost], key=lambda u: u.lower))
+    session.commit(page.table, replace(state, unshown=unshown), page.rejected)
+
+
+def _ask(session: Session, complete: Intervals, limit: int) -> tuple[Page, Received]:
+    window = Window(limit=limit)
+    page = session.fetch(window)
+    return page, receive(page, window, session.paging)
+
+
+def _proved(session: Session, rows: Received, complete: Intervals) -> Intervals:
+    """What the answer proves: its upper end is no cut, because it holds the newest rows."""
+    spans = proved(rows, complete, session.paging, top_is_whole=True)
+    if spans or not len(rows.positions):
+        return spans
+    at = int(rows.positions.argmax())
+    top, time = int(rows.positions[at]), int(rows.times[at])
+    return (Interval(top, top + 1, top, top, time, time),)
+
+
+def _without_rows(session: Session, known: Newest, state: StreamState, page: Page) -> None:
+    """No rows: that is the answer of a market without trades, and of a dead exchange."""
+    if not state.complete and state.newest_at is None:
+        checked = (page.server_time or now_us()) - session.paging.cache_us
+        session.commit(None, replace(state, checked_at=checked), page.rejected)
+        return
+    problems: list[str] = []
+    remarks: list[str] = []
+    findings.empty_head(session, known.empty_since, problems, remarks)
+    since = known.empty_since or session.started
+    found = checkpoint.dump(Newest(restart=known.restart, empty_since=since))
+    state = replace(state, checkpoint=found, remark=" · ".join(remarks))
+    session.commit(None, state, page.rejected)
+    if problems:
+        raise ContractError(problems[0])
+
+
+def _restart(known: Newest, state: StreamState, rows: Received) -> Restart | None:
+    """Whether ids began anew: all of the newest rows are later than those held, their ids lower."""
+    if not len(rows.positions):
+        return None
+    top, newest = int(rows.positions.max()), int(rows.times.max())
+    if known.restart is not None:
+        again = rows.times[rows.positions == known.restart.top]
+        old = len(again) and int(again[0]) == known.restart.top_at
+        return None if old or top > known.restart.top else known.restart
+    if not state.complete or state.newest_at is None:
+        return None
+    held = state.complete[-1]
+    if top < held.upper - 1 and newest > state.newest_at:
+        at = held.last_at or state.newest_at
+        return Restart(held.upper - 1, at, now_us())
+    return None
+
+
+def _restarted(session: Session, restart: Restart, state: StreamState, page: Page) -> None:
+    problems: list[str] = []
+    remarks: list[str] = []
+    findings.restarted(restart, problems, remarks)
+    state = replace(
+        state,
+        complete=(),
+        unshown=(),
+        checkpoint=checkpoint.dump(Newest(restart=restart)),
+        remark=remarks[0],
+    )
+    session.commit(page.table, state, page.rejected)
+    raise ContractError(problems[0])

@@ -1,0 +1,140 @@
+"""One stream in one pull: it asks the connector, counts, and hands on what is to be stored."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.base import Connector, Page, Paging, Window
+from connectors.errors import ContractError
+from pipelines.ingest.committer import Committer
+from pipelines.ingest.report import Listener, StreamProgress, StreamReport
+from schemas import Dataset, RejectedRow, StreamId, TidemarkError, dataset
+from schemas.times import to_datetime, to_microseconds
+from warehouse.clock import now_us
+from warehouse.state import StreamState
+from warehouse.store import Store, StreamWriter
+
+LOOKUPS = 200
+
+
+@dataclass(frozen=True)
+class Task:
+    """One stream to pull, with all it needs.
+
+    ``start``: history is wanted back to here. ``lookback``: rows below the head to read again, if
+    the feed says so. ``lookups``: the most rows that a pull asks for one by one. ``again``: a
+    stretch of time, in microseconds, that is asked for whatever is covered.
+    """
+
+    store: Store
+    connector: Connector
+    stream: StreamId
+    start: datetime
+    lookback: int | None = None
+    listener: Listener | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    lookups: int = LOOKUPS
+    again: tuple[int, int] | None = None
+
+    @property
+    def paging(self) -> Paging:
+        return self.connector.offers[self.stream.dataset]
+
+    def report(self) -> StreamReport:
+        """An empty report of this stream."""
+        return StreamReport(self.stream.exchange, self.stream.dataset, self.stream.label)
+
+
+def time_span(declared: Dataset, table: pa.Table) -> tuple[int, int] | None:
+    """The least and the greatest time of ``table``, in microseconds; ``None`` without rows."""
+    if not table.num_rows or declared.time_column not in table.column_names:
+        return None
+    ends = pc.min_max(table.column(declared.time_column))
+    return ends["min"].value, ends["max"].value
+
+
+class Session:
+    """A task at work. The stream's lock is held; ``state`` is what was known when it began."""
+
+    def __init__(
+        self, task: Task, writer: StreamWriter, committer: Committer, report: StreamReport
+    ) -> None:
+        self.task = task
+        self.stream = task.stream
+        self.connector = task.connector
+        self.paging = task.paging
+        self.declared = dataset(task.stream.dataset)
+        self.writer = writer
+        self.report = report
+        self.started = now_us()
+        self.wanted_from = to_microseconds(task.start)
+        self.state = replace(writer.state(), wanted_from=self.wanted_from, delisted=False)
+        self._committer = committer
+        self._rows = 0
+
+    def fetch(self, window: Window) -> Page:
+        """One page of the stream, counted and reported."""
+        self.keep_going()
+        page = self.count(self.connector.fetch(self.stream, window))
+        readable = page.table.num_rows or any(r.position is not None for r in page.rejected)
+        if page.received and not readable:
+            what = "time" if self.declared.id_column is None else "id"
+            raise ContractError(
+                f"an answer of {page.received} rows, none with a readable {what}: "
+                f"{page.rejected[0].reason}"
+            )
+        return page
+
+    def keep_going(self) -> None:
+        """Raises ``TidemarkError`` where the pull is to end early."""
+        if self.task.stop.is_set():
+            raise TidemarkError("stopped; what was received is stored, the next pull goes on")
+
+    def count(self, page: Page) -> Page:
+        """Note one answer in the report and inform the listener."""
+        self.report.requests += 1
+        self._rows += page.received
+        if self.task.again is not None:
+            self.report.refetched += self._inside(page, *self.task.again)
+        if self.task.listener is not None:
+            span = time_span(self.declared, page.table)
+            self.task.listener(self._progress(to_datetime(span[0]) if span else None, done=False))
+        return page
+
+    def commit(
+        self, rows: pa.Table | None, state: StreamState, rejected: Sequence[RejectedRow] = ()
+    ) -> None:
+        """Store rows and state (in the background, in order)."""
+        self._committer.put(rows, state, rejected)
+
+    def flush(self) -> None:
+        """Wait until all that was committed is stored."""
+        self._committer.flush()
+
+    def finished(self) -> None:
+        """Inform the listener that this stream is done."""
+        if self.task.listener is not None:
+            self.task.listener(self._progress(None, done=True))
+
+    def _inside(self, page: Page, low: int, high: int) -> int:
+        time = self.declared.time_column
+        if time not in page.table.column_names:
+            return 0
+        at = pc.cast(page.table.column(time), pa.int64())
+        inside = pc.and_(pc.greater_equal(at, low), pc.less(at, high))
+        return int(pc.sum(inside).as_py() or 0)
+
+    def _progress(self, oldest: datetime | None, *, done: bool) -> StreamProgress:
+        return StreamProgress(
+            self.stream.exchange,
+            self.stream.dataset,
+            self.stream.label,
+            self._rows,
+            self.report.requests,
+            oldest,
+            done,
+        )

@@ -1,0 +1,100 @@
+"""Pull one stream: open it in the store, choose the way it is paged, report the outcome."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from connectors.base import Cursor, Page
+from connectors.errors import RequestError
+from pipelines.ingest.committer import Committer
+from pipelines.ingest.derived import build_candles
+from pipelines.ingest.lookup import pull_lookups
+from pipelines.ingest.newest import pull_newest
+from pipelines.ingest.reference import pull_reference
+from pipelines.ingest.report import StreamReport
+from pipelines.ingest.session import Session, Task
+from pipelines.ingest.snapshot import store_snapshot
+from pipelines.ingest.walk import pull_walk
+from pipelines.ingest.windows.sync import pull_windows
+from schemas import TidemarkError
+from schemas.times import to_datetime
+
+
+def _pull_snapshot(session: Session) -> None:
+    if session.declared.is_reference:
+        pull_reference(session)
+    else:  # of the whole account; those of markets come in batches
+        store_snapshot(session, session.connector.snapshot(session.stream.dataset, ()))
+
+
+WAYS: dict[Cursor, Callable[[Session], None]] = {
+    Cursor.ID: pull_windows,
+    Cursor.TIME: pull_windows,
+    Cursor.NEWEST: pull_newest,
+    Cursor.PAGES: pull_walk,
+    Cursor.DERIVED: build_candles,
+    Cursor.LOOKUP: pull_lookups,
+    Cursor.SNAPSHOT: _pull_snapshot,
+}
+
+
+def pull_stream(task: Task) -> StreamReport:
+    """Pull what is missing. Never raises ``TidemarkError``: the report holds it."""
+    return _in_session(task, WAYS[task.paging.cursor])
+
+
+def end_stream(task: Task) -> StreamReport:
+    """Report once that the exchange lists the stream's market no longer. Its rows stay."""
+
+    def work(session: Session) -> None:
+        state = session.writer.state()
+        if state.delisted:
+            return
+        session.report.notice = (
+            f"{session.stream}: {session.stream.exchange} lists this market no longer; "
+            "what was collected stays, nothing more is asked for unless it is listed again"
+        )
+        session.commit(None, replace(state, delisted=True))
+
+    return _in_session(task, work)
+
+
+def pull_batch(tasks: Sequence[Task]) -> list[StreamReport]:
+    """One snapshot call for several markets, each stored as its own stream."""
+    first = tasks[0]
+    symbols = [task.stream.symbol or "" for task in tasks]
+    try:
+        page = first.connector.snapshot(first.stream.dataset, symbols)
+    except RequestError as error:
+        if len(tasks) > 1:  # one market is refused: the others must not go without
+            return [report for task in tasks for report in pull_batch([task])]
+        return [replace(first.report(), requests=1, error=str(error))]
+    except TidemarkError as error:
+        return [replace(task.report(), requests=1, error=str(error)) for task in tasks]
+    reports = []
+    for task in tasks:
+        reports.append(_in_session(task, _storing(page)))
+        page = replace(page, rejected=())  # rows without a market are one stream's, not each one's
+    return reports
+
+
+def _storing(page: Page) -> Callable[[Session], None]:
+    return lambda session: store_snapshot(session, page)
+
+
+def _in_session(task: Task, work: Callable[[Session], None]) -> StreamReport:
+    report = task.report()
+    try:
+        with task.store.open_stream(task.stream) as writer:
+            with Committer(writer, report) as committer:
+                session = Session(task, writer, committer, report)
+                try:
+                    work(session)
+                finally:
+                    session.finished()
+            span = writer.span()
+            report.newest = to_datetime(span[1]) if span else None
+            if task.again is not None:
+                report.differences = report.rows_replaced + report.contradicted
+    except TidemarkError as error:
+        report.error = str(error)
+    return report

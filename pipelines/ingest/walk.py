@@ -1,0 +1,106 @@
+"""Pull a history that is asked for by page number, in whatever order the exchange keeps it.
+
+The exchange says how many rows there are in all; the walk is complete when as many distinct ones
+are held. Rows that appear while walking shift the pages, so that a row may come twice or be
+stepped over: then the count does not match and the walk is made again.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.errors import ContractError, RequestError
+from pipelines.ingest import checkpoint, findings
+from pipelines.ingest.checkpoint import Walk
+from pipelines.ingest.session import Session, time_span
+from schemas.declare import UNSETTLED
+from warehouse.intervals import Interval
+from warehouse.state import StreamState
+
+_WALKS: Final = 3
+
+
+def pull_walk(session: Session) -> None:
+    """One pull of a ``Cursor.PAGES`` stream. Raises ``TidemarkError``."""
+    known = checkpoint.load(session.state.checkpoint, Walk)
+    key = session.declared.key[-1]
+    held, waiting = _held(session, key)
+    state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(Walk()))
+    for _ in range(_WALKS):
+        seen: set[str] = set()
+        refused: set[str] = set()
+        total: int | None = None
+        token: str | None = None
+        while True:
+            session.keep_going()
+            try:
+                page = session.count(session.connector.page(session.stream, token))
+            except RequestError:
+                if total is None or len(seen) + len(refused) < total:
+                    raise
+                token = None  # a next page was promised behind the last one
+                break
+            met = len(seen) + len(refused)
+            seen |= set(page.table.column(key).to_pylist())
+            refused |= {row.payload for row in page.rejected}
+            walked = len(seen) + len(refused)
+            span = time_span(session.declared, page.table)
+            newest = max(span[1] if span else 0, state.newest_at or 0) or None
+            state = replace(state, newest_at=newest)
+            session.commit(page.table, state, page.rejected)
+            token = page.next_token
+            total = page.total
+            known_rows = len(held | seen) + len(refused)
+            # a count that a walk from the first page reaches before the last one is no count
+            if token is None or (known_rows == total and walked < total and waiting <= seen):
+                break
+            if walked == met:  # it may promise a next page for ever: the count has to tell
+                token = None
+                if total is None:
+                    raise ContractError(
+                        "a page that was to follow shows nothing new. What came is stored; nothing "
+                        "is claimed as complete. Fix: pull again later"
+                    )
+                break
+        if held and not walked:
+            _without_rows(session, known, state)
+            return
+        if total is None or token is not None or walked >= total:
+            break
+    else:
+        raise ContractError(
+            f"the exchange says it has {total} rows and showed {len(seen)} in {_WALKS} walks over "
+            "its pages. What came is stored; nothing is claimed as complete. Fix: pull again later"
+        )
+    session.flush()
+    rows = session.writer.span()
+    if rows is not None and state.newest_at is not None:
+        lowest = min(rows[0], session.wanted_from)
+        whole = Interval(lowest, state.newest_at + 1, rows[0], state.newest_at, *rows)
+        state = replace(state, complete=(whole,))
+    session.commit(None, replace(state, checked_at=session.started))
+
+
+def _without_rows(session: Session, known: Walk, state: StreamState) -> None:
+    """No rows at all, where rows are held: what was proved stays, nothing is checked."""
+    problems: list[str] = []
+    remarks: list[str] = []
+    findings.empty_head(session, known.empty_since, problems, remarks)
+    since = known.empty_since or session.started
+    found = checkpoint.dump(Walk(empty_since=since))
+    session.commit(None, replace(state, checkpoint=found, remark=" · ".join(remarks)))
+    if problems:
+        raise ContractError(problems[0])
+
+
+def _held(session: Session, key: str) -> tuple[set[str], set[str]]:
+    """Ids of the rows held, and of those whose state may still change."""
+    held: set[str] = set()
+    waiting: set[str] = set()
+    for table in session.writer.scan([key, "status"]):
+        held |= set(table.column(key).to_pylist())
+        still = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
+        waiting |= set(table.filter(still).column(key).to_pylist())
+    return held, waiting

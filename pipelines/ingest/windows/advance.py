@@ -1,0 +1,180 @@
+"""What the answer to a request changes: the only place where an answer becomes progress. Pure."""
+
+from dataclasses import replace
+
+from connectors.base import Unit
+from pipelines.ingest.windows.changes import claimed, gone, noted
+from pipelines.ingest.windows.evidence import Evidence, Received, is_covered, leaves_out_older
+from pipelines.ingest.windows.gaps import after_gap, ignores
+from pipelines.ingest.windows.plan import ask_up, top_value, turn
+from pipelines.ingest.windows.state import (
+    Kind,
+    Progress,
+    Request,
+    Restart,
+    top_row,
+)
+from warehouse.intervals import Intervals
+
+
+def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
+    """The progress after the answer to ``request``."""
+    rows, before = evidence.rows, p.complete
+    known_top, most_rows = p.raw_top, p.most_rows
+    p = claimed(noted(p, request, rows), evidence)
+    match request.kind:
+        case Kind.HEAD:
+            return _after_head(p, rows, before)
+        case Kind.UP | Kind.BEYOND:
+            return _after_up(p, request, rows, before, known_top, most_rows)
+        case Kind.BACK:
+            return _after_back(p, rows)
+        case Kind.SETTLE:
+            return _after_settle(p, request)
+    return after_gap(p, request, evidence, before)
+
+
+def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
+    p = replace(p, head_asked=True)
+    shown = rows.shown
+    if not len(shown):
+        known = bool(before) or p.held
+        return replace(p, head_empty=known, top_settled=True, checked=not known)
+    low, top = int(shown[0]), int(shown[-1])
+    held = top_row(p)
+    lowest_at = int(rows.times.min()) if len(rows.times) else p.started
+    reread = int((shown <= held).sum()) if held is not None else 0
+    p = replace(p, head_low=(low, lowest_at), head_top=top, low_read=low, reread=reread)
+    if held is not None and top < held:
+        return _head_is_not_the_top(p, rows)
+    newest = leaves_out_older(before, rows)
+    if newest:
+        p = replace(p, profile=replace(p.profile, keeps="newest", keeps_at=p.started))
+    if not p.complete:
+        return replace(
+            p,
+            top_settled=True,
+            problems=(
+                *p.problems,
+                f"the newest answer holds {len(rows.positions)} rows of one moment, so that "
+                "nothing of it can be proved. Fix: none is needed where later pulls find more rows",
+            ),
+        )
+    settled = newest or not p.can_lower
+    return _from_top(replace(p, top_settled=settled, checked=settled))
+
+
+def _head_is_not_the_top(p: Progress, rows: Received) -> Progress:
+    """The newest answer ends below the newest row held: it is old, or ids began anew."""
+    held = top_row(p)
+    assert p.top_before is not None and held is not None
+    newest = int(rows.times.max()) if len(rows.times) else 0
+    at = p.top_before.last_at or p.newest_before or p.started
+    if p.counts_ids and newest > max(at, p.newest_before or 0):
+        return replace(
+            p,
+            complete=(),
+            unshown=(),
+            top_settled=True,
+            newest_at=p.newest_before,
+            restart=Restart(held, at, p.started),
+        )
+    keeps = None if p.profile.keeps == "newest" else p.profile.keeps
+    p = replace(p, profile=replace(p.profile, keeps=keeps))
+    if not p.can_lower:
+        return replace(p, top_settled=True, problems=(*p.problems, _stale(p)))
+    start = p.anchor if p.anchor is not None else top_value(p)
+    return replace(p, up_from=start, raw_top=held)
+
+
+def _stale(p: Progress) -> str:
+    return (
+        "the exchange does not show the newest rows that it showed before, so that nothing newer "
+        "can be told. Fix: pull again later; nothing that is stored is lost"
+    )
+
+
+def _from_top(p: Progress) -> Progress:
+    return replace(p, up_from=top_value(p), up_units=())
+
+
+def _after_up(
+    p: Progress,
+    request: Request,
+    rows: Received,
+    before: Intervals,
+    known: int | None,
+    most_rows: int,
+) -> Progress:
+    """``known``, ``most_rows``: the highest row and the largest answer before this one."""
+    shown = rows.shown
+    unit = request.window.unit
+    if not len(shown):
+        return _nothing_above(p, request, rows)
+    if request.kind is Kind.BEYOND and int(shown[-1]) == known and ask_up(p) != request:
+        return p  # the bound turned out to be inclusive: once more without that row
+    top = int(shown[-1])
+    alive = any(is_covered(before, int(s)) for s in (shown[0], *shown[:: max(1, len(shown) // 8)]))
+    p = replace(p, up_beyond=False)
+    if known is not None and top <= known:
+        if request.kind is Kind.UP and len(shown) >= most_rows and not p.beyond_empty:
+            boundary = p.complete[-1].upper - p.margin
+            if p.counts_ids and not p.by_time and (p.up_from or 0) < boundary:
+                return replace(p, up_from=boundary)
+            return replace(p, up_beyond=True)  # an answer of one row may hide the next one
+        if alive:
+            p = _confirmed(p, unit)
+        ignored = rows.outside and request.window.lower is not None
+        return replace(p, top_settled=True, checked=alive, doubtful=ignored)
+    new = int((shown > (known if known is not None else -1)).sum())
+    if alive:
+        p = _confirmed(p, unit)
+        held = top_row(p)
+        if held is not None and p.head_top is not None and p.head_top < held:
+            p = replace(p, profile=replace(p.profile, keeps="oldest", keeps_at=p.started))
+    p = _from_top(p)
+    newest = p.newest_at or 0
+    if newest >= p.started and new < max(2, p.most_rows // 2):
+        return replace(p, top_settled=True, checked=True)  # abreast of a busy market
+    return p
+
+
+def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
+    """An answer to ``Kind.UP`` without any row that counts."""
+    if request.kind is Kind.BEYOND:
+        return replace(p, up_beyond=False, beyond_empty=True)
+    tried = (*p.up_units, request.window.unit) if not p.up_units else p.up_units
+    for unit in p.paging.units:
+        if unit not in tried:
+            return replace(p, up_units=(*tried, unit))
+    if rows.outside:
+        return replace(p, top_settled=True, problems=(*p.problems, ignores(p)))
+    if p.anchor is not None and not p.up_deeper:
+        return replace(p, up_from=p.anchor, up_units=(), up_deeper=True)
+    return replace(p, top_settled=True, problems=(*p.problems, _stale(p)))
+
+
+def _confirmed(p: Progress, unit: Unit | None) -> Progress:
+    if unit is None:
+        return p
+    return replace(p, profile=replace(p.profile, unit=unit, unit_at=p.started))
+
+
+def _after_back(p: Progress, rows: Received) -> Progress:
+    shown = rows.shown
+    if not len(shown) or p.low_read is None or int(shown[0]) >= p.low_read:
+        return replace(p, reread=max(p.reread, p.lookback))
+    below = int((shown < p.low_read).sum())
+    return replace(p, low_read=int(shown[0]), reread=p.reread + below)
+
+
+def _after_settle(p: Progress, request: Request) -> Progress:
+    p = replace(p, settle_requests=p.settle_requests + 1)
+    low, high = request.window.lower or 0, request.window.upper
+    left = [w for w in turn(p) if low <= w and (high is None or w <= high)]
+    before = p.settle_left
+    if left and len(left) == before:  # neither of its ends was shown, nor what lies between
+        p = gone(p, frozenset((left[0], left[-1])))
+        left = left[1:-1]
+    settle_range = (left[0], left[-1]) if left else None
+    return replace(p, settle_range=settle_range, settle_left=len(left))

@@ -1,0 +1,110 @@
+"""What an answer changes in the progress of a pull, whatever it was asked for. Pure."""
+
+from dataclasses import replace
+
+from pipelines.ingest.windows.evidence import Evidence, Received, at_positions
+from pipelines.ingest.windows.state import Progress, Request
+from schemas.times import DAY_US
+from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
+
+
+def noted(p: Progress, request: Request, rows: Received) -> Progress:
+    """What is remembered of any answer, whatever it proves."""
+    count = len(rows.shown)
+    if not count:
+        return p
+    lower, upper = request.window.lower, request.window.upper
+    cursors = rows.times if p.by_time else rows.positions
+    if lower is not None and len(cursors) and int(cursors.min()) == lower:
+        p = replace(p, low_inclusive=True)
+    if upper is not None and len(cursors) and int(cursors.max()) == upper:
+        p = replace(p, high_inclusive=True)
+    p = replace(p, most_rows=max(p.most_rows, count), seen_rejected=p.seen_rejected | rows.rejected)
+    if len(rows.positions):
+        at = int(rows.positions.argmax())
+        top = int(rows.positions[at])
+        newest = max(int(rows.times.max()), p.newest_at or 0)
+        if p.raw_top is None or top > p.raw_top:
+            p = replace(p, raw_top=top, raw_top_at=int(rows.times[at]))
+        if newest != p.newest_at:
+            p = replace(p, newest_at=newest)
+        if count > 1 and p.profile.rows != count:
+            p = replace(p, profile=replace(p.profile, rows=count))
+    if p.changes:
+        came = at_positions(rows)
+        unsettled = (p.unsettled - came) | rows.open
+        p = replace(p, refreshed=p.refreshed | came, unsettled=unsettled)
+    return p
+
+
+def claimed(p: Progress, evidence: Evidence) -> Progress:
+    """``p`` with what is proved; rows that an answer must show and does not are taken out."""
+    spans, rows = evidence.spans, evidence.rows
+    if not spans:
+        return p
+    for span in spans:
+        p = added(p, span)
+    if not p.unsettled or p.paging.dense:
+        return p
+    low, high = min(s.lower for s in spans), max(s.upper for s in spans)
+    shown = {*rows.shown.tolist()}
+    return gone(p, frozenset(u for u in p.unsettled if low < u < high and u not in shown))
+
+
+def added(p: Progress, interval: Interval) -> Progress:
+    """``p`` with ``interval`` proved."""
+    unshown = p.unshown
+    if unshown:
+        cut = (interval,)
+        unshown = tuple(
+            replace(u, lower=left.lower, upper=left.upper)
+            for u in unshown
+            for left in subtract((Interval(u.lower, u.upper),), cut)
+        )
+    return replace(p, complete=add(p.complete, interval), unshown=unshown)
+
+
+def gone(p: Progress, rows: frozenset[int]) -> Progress:
+    """Rows that may still change are shown no more where they must be: nothing is claimed there."""
+    for row in sorted(rows - p.missing):
+        p = replace(p, complete=cut(p.complete, row))
+        p = unshown(p, row, row + 1, may_be_lost=True)
+    return replace(p, missing=p.missing | rows)
+
+
+def cut(complete: Intervals, row: int) -> Intervals:
+    """``complete`` without the one position ``row``."""
+    found: list[Interval] = []
+    for i in complete:
+        if row not in i:
+            found.append(i)
+            continue
+        if i.lower < row:
+            last = None if i.last is None else min(i.last, row - 1)
+            found.append(replace(i, upper=row, last=last))
+        if row + 1 < i.upper:
+            first = None if i.first is None else max(i.first, row + 1)
+            found.append(replace(i, lower=row + 1, first=first))
+    return tuple(found)
+
+
+def unshown(p: Progress, lower: int, upper: int, *, may_be_lost: bool) -> Progress:
+    """Note that ``[lower, upper)`` was asked for and not shown; lost once that is a day old."""
+    earlier = [u for u in p.unshown if u.lower < upper and lower < u.upper]
+    since = min((u.since for u in earlier), default=p.started)
+    times = max((u.times for u in earlier), default=0) + 1
+    was_lost = any(u.lost for u in earlier)
+    lost = was_lost or (may_be_lost and times > 1 and p.started - since >= DAY_US)
+    now = Unshown(lower, upper, since, p.started, times, lost)
+    outer = [
+        replace(u, lower=left.lower, upper=left.upper)
+        for u in p.unshown
+        for left in subtract((Interval(u.lower, u.upper),), (Interval(lower, upper),))
+    ]
+    unshown = tuple(sorted([*outer, now], key=lambda u: u.lower))
+    return replace(
+        p,
+        unshown=unshown,
+        lost_found=p.lost_found or (lost and not was_lost),
+        retried=p.retried + bool(earlier),
+    )

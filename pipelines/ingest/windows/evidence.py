@@ -1,0 +1,400 @@
+"""What one answer proves. Pure.
+
+An answer is a contiguous part of what the exchange lists, so nothing lies between two of its rows.
+It proves the span between its own readable rows inside the window asked for, with two reservations:
+
+- **Its ends.** A server that sorts by time may cut an answer off between rows of one moment,
+  whatever their ids. An end of an answer is sound where it reaches a moment deep into what is
+  proved already; elsewhere the rows of the outermost moment are left out of the proof. So every
+  proved interval remembers rows a moment inside its ends, and requests begin there.
+- **What it must show.** A row that is held and may still change has to be in an answer that spans
+  it; where it is not, the answer proves nothing of its place.
+
+Rows outside the window, and rows whose place cannot be read, prove nothing and extend nothing. The
+number of rows in an answer is no evidence. Where ids have no holes (``Paging.dense``), the proof is
+stricter and simpler: the runs of neighbouring ids. docs/coverage.md explains all of it in prose.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.base import Cursor, Key, Page, Paging, Window
+from pipelines.ingest.windows.state import Attempt, Kind, Progress, Request, Step, top_row
+from schemas.declare import UNSETTLED
+from warehouse.intervals import Gap, Interval, Intervals
+
+Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+UNIT_US = {"ms": 1000, "s": 1_000_000}
+"""Microseconds in a unit of time bounds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Received:
+    """The rows of one answer that count: those inside the window asked for, in order received.
+
+    ``positions``: ids or times, ``times``: microseconds, of the rows that can be stored. ``final``:
+    whether a candle's interval had ended. ``open``: positions of rows that may still change.
+    ``rejected``: positions of malformed rows whose place is readable; ``unreadable``: how many
+    rows have none. ``outside``: whether rows outside the window came along.
+    """
+
+    positions: Numbers
+    times: Numbers
+    rejected: frozenset[int] = frozenset()
+    unreadable: int = 0
+    outside: bool = False
+    final: Flags | None = None
+    open: frozenset[int] = frozenset()
+
+    @property
+    def shown(self) -> Numbers:
+        """Every readable position, sorted, once."""
+        if self.rejected:
+            extra = np.fromiter(self.rejected, np.int64, len(self.rejected))
+            return np.union1d(self.positions, extra)
+        return np.unique(self.positions)
+
+
+def receive(page: Page, window: Window, paging: Paging, floor: int | None = None) -> Received:
+    """The rows of ``page`` that lie inside ``window`` (bounds as sent, inclusive).
+
+    Positions below ``floor`` count as if they had not come: the ids there mean other rows.
+    """
+    positions: Numbers = page.positions.to_numpy(zero_copy_only=False)
+    if paging.key is Key.TIME or "timestamp" not in page.table.column_names:
+        times = positions
+    else:
+        times = pc.cast(page.table.column("timestamp"), pa.int64()).to_numpy()
+    slack = UNIT_US.get(window.unit or "", 0)
+    low = None if window.lower is None else window.lower - slack
+    high = None if window.upper is None else window.upper + slack
+    by_time = paging.cursor is Cursor.TIME
+    if floor is not None and len(positions) and int(positions.min()) < floor:
+        keep = positions >= floor
+        page = replace(page, table=page.table.filter(pa.array(keep)))
+        positions, times = positions[keep], times[keep]
+    inside = _within(times if by_time else positions, low, high)
+    final = opened = None
+    if "is_final" in page.table.column_names:
+        final = page.table.column("is_final").to_numpy()
+    if "status" in page.table.column_names and paging.key is Key.INTEGER:
+        opened = pc.is_in(page.table.column("status"), value_set=pa.array(UNSETTLED)).to_numpy()
+    readable = [r.position for r in page.rejected if r.position is not None]
+    # The time of a malformed row is not known: by time, its id alone cannot place it.
+    rejected = [
+        p
+        for p in readable
+        if (by_time and paging.key is Key.INTEGER)
+        or ((low is None or p >= low) and (high is None or p <= high))
+    ]
+    outside = len(rejected) < len(readable)
+    if inside is not None and not inside.all():
+        outside = True
+        positions, times = positions[inside], times[inside]
+        final = None if final is None else final[inside]
+        opened = None if opened is None else opened[inside]
+    return Received(
+        positions,
+        times,
+        frozenset(rejected),
+        len(page.rejected) - len(readable),
+        outside,
+        final,
+        frozenset() if opened is None else frozenset(positions[opened].tolist()),
+    )
+
+
+def _within(values: Numbers, low: int | None, high: int | None) -> Flags | None:
+    if low is None and high is None:
+        return None
+    inside: Flags = np.ones(len(values), dtype=np.bool_)
+    if low is not None:
+        inside &= values >= low
+    if high is not None:
+        inside &= values <= high
+    return inside
+
+
+def proved(
+    rows: Received,
+    complete: Intervals,
+    paging: Paging,
+    step: int = 1,
+    *,
+    top_is_whole: bool = False,
+    seen_rejected: frozenset[int] = frozenset(),
+    must_show: Iterable[int] = (),
+) -> Intervals:
+    """What ``rows`` prove, given what is ``complete`` already.
+
+    ``step``: from one candle to the next. ``top_is_whole``: the answer is known to hold the newest
+    rows, so that its upper end is no cut. ``seen_rejected``: malformed rows that an earlier answer
+    had shown at the same place; once only, a malformed row's place is not believed at an end.
+    ``must_show``: positions of held rows that may still change.
+    """
+    if not len(rows.positions) and not rows.rejected:
+        return ()
+    if paging.dense:
+        return _runs(rows)
+    if not len(rows.positions):
+        return ()
+    order = np.argsort(rows.positions, kind="stable")
+    ids, at = rows.positions[order], rows.times[order]
+    if paging.key is Key.TIME:
+        low, high = 0, len(ids) - 1
+        if rows.final is not None:
+            finished = np.flatnonzero(rows.final[order])
+            if not len(finished):
+                return ()
+            high = int(finished[-1])
+    else:
+        step = 1
+        first, last = int(ids[0]), int(ids[-1])
+        firm = (_reaches_down(complete, first), top_is_whole or _reaches_up(complete, last))
+        low, high = _sound_ends(rows, ids, at, firm)
+        if low > high:
+            return ()
+    lower, upper = int(ids[low]), int(ids[high]) + step
+    again = [p for p in rows.rejected if p in seen_rejected]
+    if again and low == 0:
+        lower = min(lower, *again)
+    if again and high == len(ids) - 1 and paging.key is not Key.TIME:
+        upper = max(upper, *(p + step for p in again))
+    inner = (low, high) if paging.key is Key.TIME else _a_moment_inside(at, low, high)
+    whole = Interval(lower, upper, *_ends(ids, at, *inner))
+    shown = rows.shown
+    missing = [u for u in must_show if lower <= u < upper and not _holds(shown, u)]
+    return _without(whole, sorted(missing), ids, at) if missing else (whole,)
+
+
+def is_covered(complete: Intervals, position: int) -> bool:
+    """Whether ``position`` lies in one of ``complete``."""
+    return any(position in interval for interval in complete)
+
+
+def _reaches_down(complete: Intervals, lowest: int) -> bool:
+    """Whether an answer down to ``lowest`` shows rows below the last moment of an interval."""
+    for i in complete:
+        if lowest in i:
+            return i.last is not None and lowest <= i.last < i.upper - 1
+    return False
+
+
+def _reaches_up(complete: Intervals, highest: int) -> bool:
+    for i in complete:
+        if highest in i:
+            return i.first is not None and i.lower < i.first <= highest
+    return False
+
+
+def _a_moment_inside(at: Numbers, low: int, high: int) -> tuple[int, int]:
+    """The rows a moment inside the rows ``low`` and ``high``; these where there are none."""
+    rising, falling = np.maximum.accumulate(at), np.minimum.accumulate(at[::-1])[::-1]
+    first = int(np.searchsorted(falling, rising[low], side="right"))
+    last = int(np.searchsorted(rising, falling[high], side="left")) - 1
+    return (first if first <= high else low), (last if last >= low else high)
+
+
+def _ends(ids: Numbers, at: Numbers, low: int, high: int) -> tuple[int, int, int, int]:
+    return int(ids[low]), int(ids[high]), int(at[low]), int(at[high])
+
+
+def _holds(values: Numbers, value: int) -> bool:
+    place = int(np.searchsorted(values, value))
+    return place < len(values) and int(values[place]) == value
+
+
+def _sound_ends(
+    rows: Received, ids: Numbers, at: Numbers, firm: tuple[bool, bool]
+) -> tuple[int, int]:
+    """Between which of the sorted rows nothing can be missing; first > last: of no two.
+
+    Near an end at which an answer sorted by time may be cut off, as many rows may be missing as lie
+    within the greatest step back in time from a row to one with a later id. Rows that came in order
+    of their ids and not of their times show that the server sorts by id, and cuts between ids.
+    """
+    low, high = 0, len(ids) - 1
+    if firm == (True, True) or (not _in_order(rows.times) and _in_order(rows.positions)):
+        return low, high
+    rising, falling = np.maximum.accumulate(at), np.minimum.accumulate(at[::-1])[::-1]
+    back = int((rising - at).max())
+    if not firm[0]:
+        low = int((falling <= at.min() + back).sum())
+    if not firm[1]:
+        high -= int((rising >= at.max() - back).sum())
+    return low, high
+
+
+def _in_order(values: Numbers) -> bool:
+    """Whether values rise all the way, or fall all the way; equal neighbours do either."""
+    steps = values[1:] - values[:-1]
+    return bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _runs(rows: Received) -> Intervals:
+    """The runs of neighbouring ids: where ids have no holes, these and nothing else are whole."""
+    shown = rows.shown
+    starts = np.flatnonzero(np.diff(shown, prepend=shown[0] - 2) != 1)
+    stops = np.append(starts[1:], len(shown)) - 1
+    order = np.argsort(rows.positions, kind="stable")
+    ids, at = rows.positions[order], rows.times[order]
+    found = []
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        lower, upper = int(shown[start]), int(shown[stop]) + 1
+        low = int(np.searchsorted(ids, lower))
+        high = int(np.searchsorted(ids, upper)) - 1
+        ends = _ends(ids, at, low, high) if low <= high else (None, None, None, None)
+        found.append(Interval(lower, upper, *ends))
+    return tuple(found)
+
+
+def _without(whole: Interval, missing: list[int], ids: Numbers, at: Numbers) -> Intervals:
+    """``whole`` in pieces between rows that were not shown where they must be."""
+    pieces = []
+    lower = whole.lower
+    for cut in [*missing, whole.upper]:
+        low = int(np.searchsorted(ids, lower))
+        high = int(np.searchsorted(ids, cut)) - 1
+        if low <= high:
+            pieces.append(Interval(lower, cut, *_ends(ids, at, low, high)))
+        lower = cut + 1
+    return tuple(pieces)
+
+
+# -- the answer to one request -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What came of one request, and what it proves."""
+
+    rows: Received
+    spans: Intervals = ()
+
+
+def assess(page: Page, request: Request, p: Progress) -> Evidence:
+    """What ``page``, the answer to ``request``, proves in the state ``p``."""
+    rows = receive(page, request.window, p.paging, p.floor if p.restart else None)
+    return Evidence(rows, spans_of(rows, request, p))
+
+
+def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
+    """The spans that ``rows`` prove as the answer to ``request``."""
+    shown, t = rows.shown, request.attempt
+    if request.kind is Kind.NARROW and t is not None and not rows.outside:
+        return _narrow_span(p, t, rows)
+    top_is_whole = False
+    if len(shown):
+        top = int(shown[-1])
+        if request.kind is Kind.HEAD:
+            held = top_row(p)
+            newest = leaves_out_older(p.complete, rows)
+            top_is_whole = newest and (held is None or top >= held)
+        elif request.kind is Kind.UP:
+            room = len(shown) < p.most_rows or (p.beyond_empty and not p.counts_ids)
+            same = p.raw_top is not None and top <= p.raw_top
+            top_is_whole = room and same and not rows.outside
+        elif request.kind is Kind.GAP and t is not None and _is_bare(p, t, rows):
+            return ()
+    spans = proved(
+        rows,
+        p.complete,
+        p.paging,
+        p.step,
+        top_is_whole=top_is_whole,
+        seen_rejected=p.seen_rejected,
+        must_show=p.unsettled,
+    )
+    if p.restart and request.kind is Kind.HEAD and len(shown) and int(shown[-1]) <= p.restart.top:
+        return ()
+    if spans or not len(rows.positions) or p.paging.key is Key.TIME:
+        return spans
+    return _lone_row(p, request, rows)
+
+
+def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
+    """Whether the rows at both edges of a gap came, and none between.
+
+    They may be of one moment, at which the answer was cut off: a narrower question tells.
+    """
+    if p.paging.dense or p.paging.key is Key.TIME or t.gap.below is None or t.gap.above is None:
+        return False
+    return not len(inside(t.gap, rows)) and shows_below(t, rows) and shows_above(t, rows)
+
+
+def _lone_row(p: Progress, request: Request, rows: Received) -> Intervals:
+    """A row on its own where nothing else is proved: to go on from. It is held, no more."""
+    at = int(rows.positions.argmax())
+    top, time = int(rows.positions[at]), int(rows.times[at])
+    alone = Interval(top, top + 1, top, top, time, time)
+    if p.counts_ids:
+        return (alone,) if request.kind not in (Kind.GAP, Kind.CONTROL, Kind.SETTLE) else ()
+    lone = len(rows.positions) == 1 and not rows.unreadable
+    wanted = request.kind is Kind.HEAD or p.paging.max_span_us is not None
+    return (alone,) if lone and wanted else ()
+
+
+def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
+    """What an answer to ``Step.NARROW`` proves: all of the window that it was asked for.
+
+    The wider question before showed more rows than this answer holds, so that nothing of it was cut
+    off; and it shows every row again that the wider one had shown there.
+    """
+    shown = rows.shown
+    if t.step is not Step.NARROW or rows.unreadable or len(shown) >= t.rows:
+        return ()
+    must = [row for row in t.seen if t.gap.lower <= row] if t.mirrored else list(t.seen)
+    if not all(_holds(shown, row) for row in must):
+        return ()
+    if any(u not in shown for u in p.unsettled if must[0] <= u <= must[-1]):
+        return ()
+    order = np.argsort(rows.positions, kind="stable")
+    ids, at = rows.positions[order], rows.times[order]
+    assert t.gap.upper is not None
+    lower = t.gap.lower if t.mirrored else t.seen[0]
+    upper = t.seen[-1] + 1 if t.mirrored else t.gap.upper
+    low = int(np.searchsorted(ids, lower))
+    high = int(np.searchsorted(ids, upper)) - 1
+    if low > high:  # malformed rows alone
+        return (Interval(lower, upper),)
+    return (Interval(lower, upper, *_ends(ids, at, *_a_moment_inside(at, low, high))),)
+
+
+def inside(gap: Gap, rows: Received) -> Numbers:
+    """The readable positions of an answer that lie in a gap, sorted."""
+    shown = rows.shown
+    assert gap.upper is not None
+    return shown[(shown >= gap.lower) & (shown < gap.upper)]
+
+
+def shows_below(t: Attempt, rows: Received) -> bool:
+    """Whether an answer shows rows below a gap."""
+    return t.gap.below is not None and bool((rows.shown < t.gap.lower).any())
+
+
+def shows_above(t: Attempt, rows: Received) -> bool:
+    """Whether an answer shows rows above a gap."""
+    upper = t.gap.upper
+    return t.gap.above is not None and upper is not None and bool((rows.shown >= upper).any())
+
+
+def at_positions(rows: Received) -> frozenset[int]:
+    """The positions of the rows that can be stored."""
+    return frozenset(rows.positions.tolist())
+
+
+def leaves_out_older(complete: Intervals, rows: Received) -> bool:
+    """Whether rows known before are older than all of an answer to ``Kind.HEAD``, which so shows
+    that it kept the newest ones."""
+    if not complete or not len(rows.positions):
+        return False
+    low, at = complete[0].first, complete[0].first_at
+    if low is None or at is None:
+        return False
+    return low < int(rows.positions.min()) and at < int(rows.times.min())

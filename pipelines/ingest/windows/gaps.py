@@ -1,0 +1,291 @@
+"""The work on one gap: the ways to ask for it, one after the other, until it is proved. Pure.
+
+First both held rows at its edges and all between (``Step.GAP``). Where the answer shows rows of one
+moment that it may have cut, from one row to the next (``Step.NARROW``). Where an answer holds a
+single row, three questions (``Step.LOW_HALF`` to ``Step.INSIDE``). Where it shows nothing below a
+row, at growing distances below it (``Step.PROBE``), then the row itself again (``Step.CONTROL``)
+and single rows above it (``Step.SINGLE``). What no way shows is noted as not shown.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from connectors.base import Key
+from pipelines.ingest.windows.changes import added, unshown
+from pipelines.ingest.windows.evidence import (
+    Evidence,
+    Received,
+    inside,
+    shows_above,
+    shows_below,
+)
+from pipelines.ingest.windows.plan import BARREN, WIDER_US, ask
+from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row
+from schemas.times import DAY_US
+from warehouse.intervals import Interval, Intervals
+
+PROBE_FACTOR: Final = 4
+"""Each probe below the first row goes so many times further than the one before."""
+
+
+def after_gap(p: Progress, request: Request, evidence: Evidence, before: Intervals) -> Progress:
+    """What becomes of the work on a gap. ``before``: what was proved before this answer."""
+    t, rows = request.attempt, evidence.rows
+    assert t is not None
+    if p.complete != before:
+        p = _learnt(p, request, rows)
+        real = any(i.upper - i.lower > 1 for i in evidence.spans)
+        return replace(p, attempt=None, barren=0 if real else p.barren)
+    p = replace(p, barren=p.barren + 1)
+    if p.barren >= BARREN:
+        return _give_up(p, t, "so many answers proved nothing that this pull asks no further")
+    match t.step:
+        case Step.GAP:
+            return _after_plain(p, t, request, rows)
+        case Step.NARROW:
+            return _after_narrow(p, t, request, rows)
+        case Step.LOW_HALF | Step.HIGH_HALF | Step.INSIDE:
+            return _after_half(p, t, request, rows)
+        case Step.PROBE:
+            if len(rows.shown) and not p.counts_ids:
+                return _give_up(p, t, _one_moment(p))
+            return _next_probe(p, t)
+        case Step.CONTROL:
+            return _after_control(p, t, rows)
+        case Step.SINGLE:
+            return _after_single(p, t, rows)
+
+
+def _learnt(p: Progress, request: Request, rows: Received) -> Progress:
+    """What a fruitful answer shows of the exchange's paging."""
+    profile = p.profile
+    if request.window.unit is not None and not rows.outside:
+        profile = replace(profile, unit=request.window.unit, unit_at=p.started)
+    older = p.head_low is not None and len(rows.positions) > 0
+    if older and p.head_low is not None:
+        low, at = p.head_low
+        if int(rows.positions.min()) < low and int(rows.times.min()) < at:
+            profile = replace(profile, keeps="newest", keeps_at=p.started)
+    return p if profile == p.profile else replace(p, profile=profile)
+
+
+def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
+    """After an answer to ``Step.GAP`` that proved nothing new."""
+    found = tuple(inside(t.gap, rows).tolist())
+    below, above = shows_below(t, rows), shows_above(t, rows)
+    tried = t.units or (request.window.unit,)
+    if not below and not above and not found:
+        for unit in p.paging.units:
+            if unit not in tried:
+                return replace(p, attempt=replace(t, units=(*tried, unit)))
+    if p.paging.dense:
+        return _after_dense(p, t, rows, above)
+    t = replace(t, rows=len(rows.shown), seen=found, shown=t.shown or above)
+    if not t.tight and not found and len(rows.shown) > 1 and below != above:
+        return replace(p, attempt=replace(t, tight=True))
+    if t.tight and below != above and (p.high_inclusive if below else p.low_inclusive) is None:
+        return _exclusive(replace(p, attempt=t), low=not below)
+    if rows.outside and not found:
+        return _stop(_give_up(p, t, ignores(p)))
+    if p.paging.max_span_us is not None and not found:
+        return _after_span(p, t)
+    if found and {*found} <= rows.rejected and not t.again:
+        return replace(p, attempt=replace(t, again=True))
+    if p.paging.key is not Key.TIME:
+        if above and (found or below):
+            seen = found or (t.gap.lower - 1,)
+            return replace(p, attempt=replace(t, step=Step.NARROW, seen=seen))
+        if below and found:
+            return replace(p, attempt=replace(t, step=Step.NARROW, mirrored=True))
+        if t.rows == 1 and t.gap.below is not None and t.gap.above is not None:
+            return replace(p, attempt=replace(t, step=Step.LOW_HALF))
+        if found and not p.counts_ids:
+            return _give_up(p, t, _one_moment(p))
+    if not p.can_upper:
+        if above and t.gap.below is None and not found and not rows.unreadable:
+            return _begun(p, t)
+        return _give_up(p, t, _not_shown(p))
+    return _next_probe(p, replace(t, step=Step.PROBE))
+
+
+def _exclusive(p: Progress, *, low: bool) -> Progress:
+    """``p`` with one bound known to leave out the row that it names."""
+    return replace(p, low_inclusive=False) if low else replace(p, high_inclusive=False)
+
+
+def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progress:
+    """Ids without holes: rows that are not shown are missing, unless numbering begins here."""
+    if above and t.gap.below is None and t.gap.upper == 1 and not rows.outside:
+        return _begun(p, t)
+    if p.by_time and t.wider + 1 < len(WIDER_US) and t.gap.below is not None:
+        return replace(p, attempt=replace(t, wider=t.wider + 1))
+    return _give_up(p, t, _not_shown(p))
+
+
+def _after_span(p: Progress, t: Attempt) -> Progress:
+    """A window of bounded length without rows: complete once it was so on two days."""
+    gap = t.gap
+    assert gap.upper is not None
+    earlier = [u for u in p.unshown if u.lower <= gap.lower and gap.upper <= u.upper]
+    if earlier and p.started - earlier[0].since >= DAY_US and p.most_rows:
+        return replace(added(p, Interval(gap.lower, gap.upper)), attempt=None, barren=0)
+    p = unshown(p, gap.lower, gap.upper, may_be_lost=False)
+    return replace(p, attempt=None, skipped=p.skipped | {(gap.lower, gap.upper)}, barren=0)
+
+
+def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
+    """After an answer that had no room, or lacked a row that it must show: half of the window."""
+    low, high = (t.gap.lower, t.seen[-1]) if t.mirrored else (t.seen[0], (t.gap.upper or 0) - 1)
+    shown = rows.shown
+    must = t.seen[-1] if t.mirrored else t.seen[0]
+    if must not in shown and (p.high_inclusive if t.mirrored else p.low_inclusive) is None:
+        return _exclusive(replace(p, attempt=t), low=not t.mirrored)
+    came = shown[(shown >= low) & (shown <= high)].tolist()
+    seen = tuple(sorted({*t.seen, *came}))
+    rows_now = max(t.rows, len(shown))
+    if len(seen) > 1:
+        half = seen[: len(seen) // 2] if t.mirrored else seen[(len(seen) + 1) // 2 :]
+        return replace(p, attempt=replace(t, seen=half, rows=rows_now))
+    if not t.exclude:  # no room: the row on the other side is left out
+        return replace(p, attempt=replace(t, exclude=True))
+    if ask(p, t) != request:
+        return replace(p, attempt=t)  # a bound turned out to be inclusive: once more without it
+    if not p.counts_ids:
+        return _give_up(p, t, _one_moment(p))
+    if not p.can_upper:
+        return _give_up(p, t, _not_shown(p))
+    return _next_probe(p, replace(t, step=Step.PROBE))
+
+
+def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
+    """Where an answer holds one row: three questions show that two rows are neighbours.
+
+    From the row below to just under the one above: the row below alone. From just over the row
+    below to the one above: that alone. Strictly between: nothing.
+    """
+    gap = t.gap
+    assert gap.below is not None and gap.upper is not None
+    low, high = gap.lower - 1, gap.upper
+    shown = rows.shown.tolist()
+    between = [s for s in shown if low < s < high]
+    if between:
+        return replace(p, attempt=replace(t, step=Step.NARROW, seen=tuple(between), rows=2))
+    if ask(p, t) != request:
+        return replace(p, attempt=t)  # a bound turned out to be inclusive: once more without it
+    wanted = {Step.LOW_HALF: [low], Step.HIGH_HALF: [high], Step.INSIDE: []}[t.step]
+    if not shown and wanted:
+        if t.step is Step.LOW_HALF and p.low_inclusive is None:
+            return replace(p, attempt=t, low_inclusive=False)
+        if t.step is Step.HIGH_HALF and p.high_inclusive is None:
+            return replace(p, attempt=t, high_inclusive=False)
+    if shown != wanted or rows.unreadable or rows.outside:
+        probing = replace(t, step=Step.PROBE)
+        return _next_probe(p, probing) if p.can_upper else _give_up(p, t, _not_shown(p))
+    if t.step is Step.INSIDE:
+        return replace(added(p, Interval(low, high)), attempt=None, barren=0)
+    following = Step.HIGH_HALF if t.step is Step.LOW_HALF else Step.INSIDE
+    return replace(p, attempt=replace(t, step=following))
+
+
+def _next_probe(p: Progress, t: Attempt) -> Progress:
+    """Ask at growing distances below the row above: what is there, if that answer left it out?"""
+    gap = t.gap
+    assert gap.upper is not None
+    base = max(p.most_rows, 16) * (p.step if p.paging.key is Key.TIME else 1)
+    if p.by_time and p.paging.key is not Key.TIME:
+        base = DAY_US
+    top = gap.upper if gap.above is None else first_row(gap.above)
+    if p.by_time and p.counts_ids:
+        top = (gap.above.first_at if gap.above else None) or p.started
+    far = 0 if not t.probes else base * PROBE_FACTOR ** (len(t.probes) - 1)
+    below = top - p.margin - far
+    lowest = gap.lower if not (p.by_time and p.counts_ids) else p.wanted_from
+    if below > lowest or (not t.probes and below >= lowest):
+        return replace(p, attempt=replace(t, step=Step.PROBE, probes=(*t.probes, below)))
+    if gap.below is None and gap.above is not None and t.shown:
+        return replace(p, attempt=replace(t, step=Step.CONTROL))
+    return _give_up(p, t, _not_shown(p))
+
+
+def _after_control(p: Progress, t: Attempt, rows: Received) -> Progress:
+    """The first row is shown again after empty answers below it, and nothing with it."""
+    alone = shows_above(t, rows) and not len(inside(t.gap, rows))
+    if not alone or rows.outside or rows.unreadable:
+        return _give_up(p, t, _not_shown(p))
+    if p.counts_ids:
+        low, high = first_row(t.gap.above), max(p.raw_top or 0, first_row(t.gap.above))
+        places = (low + 1, (low + high) // 2 + 1, high + 1)
+        return replace(p, attempt=replace(t, step=Step.SINGLE, places=places))
+    return _begun(p, t)
+
+
+def _after_single(p: Progress, t: Attempt, rows: Received) -> Progress:
+    """The one newest row below a place above the first row was asked for: there is one.
+
+    An exchange that cuts its answers to the limit before it selects the market shows a row only
+    where the place is, by chance, one of this market.
+    """
+    if not len(rows.shown):
+        return _give_up(p, t, _cuts_first(p))
+    if len(t.places) > 1:
+        return replace(p, attempt=replace(t, places=t.places[1:]))
+    return _begun(p, t)
+
+
+def _begun(p: Progress, t: Attempt) -> Progress:
+    """Nothing lies below the first row: the history begins with it."""
+    assert t.gap.upper is not None
+    p = added(p, Interval(t.gap.lower, t.gap.upper))
+    return replace(p, attempt=None, barren=0, beginning=t.probes)
+
+
+def _give_up(p: Progress, t: Attempt, why: str) -> Progress:
+    """Ask for a gap no more in this pull; what was not shown is noted."""
+    gap = t.gap
+    assert gap.upper is not None
+    p = unshown(p, gap.lower, gap.upper, may_be_lost=True)
+    was_lost = any(u.lost for u in p.unshown if u.lower == gap.lower and u.upper == gap.upper)
+    problems = p.problems if was_lost or why in p.problems else (*p.problems, why)
+    return replace(
+        p,
+        attempt=None,
+        skipped=p.skipped | {(gap.lower, gap.upper)},
+        problems=problems,
+    )
+
+
+def _stop(p: Progress) -> Progress:
+    return replace(p, barren=BARREN)
+
+
+def ignores(p: Progress) -> str:
+    """The message where answers lie outside the window asked for."""
+    names = "since and until" if p.by_time else "the id bounds"
+    return (
+        f"the exchange ignores {names}: it answers with rows outside the window asked for, so that "
+        "what lies inside cannot be fetched. What was received is stored and claimed, nothing "
+        "else. Fix: pull again later; if it stays so, the exchange cannot be read further back"
+    )
+
+
+def _not_shown(p: Progress) -> str:
+    return (
+        "the exchange does not show rows that lie between rows it showed. Nothing is claimed there "
+        "that is not held. Fix: pull again; each pull asks for them, and what is not shown for a "
+        "day is recorded as lost"
+    )
+
+
+def _cuts_first(p: Progress) -> str:
+    return (
+        "the exchange cuts its answers to the limit before it selects this market, so that where "
+        "the history begins cannot be proved. What was received is stored; nothing is claimed "
+        "below it. Fix: none is possible from here; the rows stay"
+    )
+
+
+def _one_moment(p: Progress) -> str:
+    return (
+        "more rows share one moment than an answer of the exchange holds, so that some cannot be "
+        "asked for. Nothing is claimed there. Fix: pull again later; a larger answer shows them"
+    )

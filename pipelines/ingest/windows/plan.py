@@ -1,0 +1,254 @@
+"""Which request comes next. Pure.
+
+``plan`` looks at what is proved, what is wanted and what this pull has done, and gives the next
+request or ``Done``. The order of a pull: the newest rows, what is newer than those held, the
+look-back, the gaps from the newest to the oldest, the rows that may still change.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.base import Bounds, Key, Unit, Window
+from pipelines.ingest.windows.state import (
+    Attempt,
+    Kind,
+    Progress,
+    Request,
+    Step,
+    first_row,
+    last_row,
+)
+from schemas.times import DAY_US
+from warehouse.coverage_table import reaches
+from warehouse.intervals import Gap, Unshown, gaps
+
+SETTLE_REQUESTS: Final = 20
+"""The most requests of one pull for rows that may have changed, beyond the look-back."""
+RETRIES: Final = 20
+"""The most stretches not shown before that one pull asks for again."""
+BARREN: Final = 60
+"""A pull ends after so many answers in a row that prove nothing."""
+WIDER_US: Final = (0, 1_000_000, 3_600_000_000)
+"""How much earlier to begin where a window of time did not show the row at its edge."""
+_LONGEST_REST: Final = 30 * DAY_US
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing more to ask in this pull."""
+
+
+def plan(p: Progress) -> Request | Done:
+    """The next request of the pull."""
+    if not p.head_asked:
+        return Request(Kind.HEAD, Window(None, None, _head_limit(p)))
+    if p.restart and not p.complete:
+        return Done()
+    if not p.top_settled:
+        return ask_up(p)
+    if p.attempt is not None:
+        return ask(p, p.attempt)
+    if _looks_further_back(p):
+        upper = None if p.low_read is None else p.low_read + p.margin
+        return Request(Kind.BACK, Window(None, upper, p.paging.max_rows, p.unit))
+    gap = next_gap(p)
+    if gap is not None and p.barren < BARREN:
+        return ask(p, Attempt(gap))
+    return _settle(p) or Done()
+
+
+def _head_limit(p: Progress) -> int:
+    if p.paging.key is not Key.TIME or p.top_before is None or p.profile.keeps != "newest":
+        return p.paging.max_rows
+    missing = max(0, p.started - p.top_before.upper) // p.step
+    return min(p.paging.max_rows, missing + p.lookback + 2)
+
+
+def value(p: Progress, position: int, at: int | None) -> int:
+    """A row's place as requests name it: its time where rows with ids are asked for by time."""
+    return at if p.by_time and p.counts_ids and at is not None else position
+
+
+def top_value(p: Progress) -> int:
+    """The cursor value from which to ask for what is newer than the newest proved row."""
+    top = p.complete[-1]
+    return value(p, top.upper - 1 if top.last is None else top.last, top.last_at)
+
+
+def ask_up(p: Progress) -> Request:
+    """The request for what is newer than a held row."""
+    unit = p.up_units[-1] if p.up_units else p.unit
+    start = p.up_from if p.up_from is not None else top_value(p)
+    if p.up_beyond and p.raw_top is not None:
+        above = _without_low(p, value(p, p.raw_top, p.raw_top_at))
+        return Request(Kind.BEYOND, Window(above, None, p.paging.max_rows, unit))
+    return Request(Kind.UP, Window(max(0, start - p.margin), None, p.paging.max_rows, unit))
+
+
+def _looks_further_back(p: Progress) -> bool:
+    if p.low_read is None or not p.can_upper or p.top_before is None or not p.complete:
+        return False
+    lowest = p.complete[0].first
+    return p.reread < p.lookback and lowest is not None and p.low_read > lowest
+
+
+def next_gap(p: Progress) -> Gap | None:
+    """The newest stretch that is wanted, not proved, and to be asked for in this pull."""
+    if not p.complete:
+        return None
+    lowest = p.complete[0]
+    low = min(p.floor, lowest.lower)
+    if p.counts_ids and (p.restart is None and reaches(lowest, p.wanted_from)):
+        low = lowest.lower
+    if p.restart:
+        low = max(low, p.floor)
+    for gap in gaps(p.complete, low, p.complete[-1].upper):
+        for piece in _pieces(p, gap):
+            if (piece.lower, piece.upper) in p.skipped or _rests(p, piece):
+                continue
+            return piece
+    return None
+
+
+def _pieces(p: Progress, gap: Gap) -> list[Gap]:
+    """``gap`` in windows that one request may name, the newest first."""
+    span = p.paging.max_span_us
+    assert gap.upper is not None
+    if span is None or not p.by_time or gap.upper - gap.lower <= span - 2 * p.margin:
+        return [gap]
+    found = []
+    upper = gap.upper
+    width = span - 2 * p.margin
+    while upper > gap.lower:
+        lower = max(gap.lower, upper - width)
+        below = gap.below if lower == gap.lower else None
+        found.append(Gap(lower, upper, below, gap.above if upper == gap.upper else None))
+        upper = lower
+    return found
+
+
+def _rests(p: Progress, gap: Gap) -> bool:
+    """Whether this stretch was not shown before and is not to be asked for again yet."""
+    assert gap.upper is not None
+    if gap.upper - gap.lower == 1 and gap.lower in p.unsettled:
+        return True  # asked for with the rows that may still change
+    for u in p.unshown:
+        if u.lower <= gap.lower and gap.upper <= u.upper:
+            return not _is_due(p, u) or p.retried >= RETRIES
+    return False
+
+
+def _is_due(p: Progress, u: Unshown) -> bool:
+    """In the first day with every pull, afterwards at growing intervals, for ever."""
+    if p.forced and p.forced[0] < u.upper and u.lower < p.forced[1]:
+        return True
+    if not u.lost:
+        return p.paging.max_span_us is None or p.started - u.since >= DAY_US
+    rest = min(_LONGEST_REST, max(DAY_US, (u.asked_at - u.since) // 2))
+    return p.started - u.asked_at >= rest
+
+
+def ask(p: Progress, t: Attempt) -> Request:
+    """The request for the step at which the work on a gap stands."""
+    gap, m, limit = t.gap, p.margin, p.paging.max_rows
+    edge_low = gap.lower - (p.step if p.paging.key is Key.TIME else 1)
+    unit = t.units[-1] if t.units else p.unit
+    low = high = None
+    if gap.below is not None:
+        low = value(p, last_row(gap.below), gap.below.last_at)
+    if gap.above is not None:
+        high = value(p, first_row(gap.above), gap.above.first_at)
+    match t.step:
+        case Step.GAP:
+            lower = low - m - WIDER_US[t.wider] if low is not None else _lowest(p, gap)
+            upper = high + m if high is not None else gap.upper
+            if t.tight:
+                lower = _with_low(p, edge_low) if low is not None else lower
+                upper = _with_high(p, gap.upper) if high is not None else upper
+            return Request(Kind.GAP, _window(p, lower, upper, unit, high), t)
+        case Step.NARROW if t.mirrored:
+            lower = _without_low(p, edge_low) if t.exclude else edge_low
+            return Request(Kind.NARROW, Window(lower, _with_high(p, t.seen[-1]), limit, unit), t)
+        case Step.NARROW:
+            upper = _without_high(p, gap.upper) if t.exclude else gap.upper
+            return Request(Kind.NARROW, Window(_with_low(p, t.seen[0]), upper, limit, unit), t)
+        case Step.LOW_HALF:
+            window = Window(_with_low(p, edge_low), _without_high(p, gap.upper), limit, unit)
+            return Request(Kind.NARROW, window, t)
+        case Step.HIGH_HALF:
+            window = Window(_without_low(p, edge_low), _with_high(p, gap.upper), limit, unit)
+            return Request(Kind.NARROW, window, t)
+        case Step.INSIDE:
+            window = Window(_without_low(p, edge_low), _without_high(p, gap.upper), limit, unit)
+            return Request(Kind.NARROW, window, t)
+        case Step.PROBE:
+            lower = low - m if low is not None else _lowest(p, gap)
+            return Request(Kind.PROBE, _window(p, lower, t.probes[-1], unit, None), t)
+        case Step.CONTROL:
+            assert high is not None
+            return Request(Kind.CONTROL, _window(p, _lowest(p, gap), high + m, unit, high), t)
+        case Step.SINGLE:
+            return Request(Kind.CONTROL, Window(None, t.places[0], 1, unit), t)
+
+
+def _with_low(p: Progress, row: int | None) -> int:
+    """A lower bound that shows the row there."""
+    assert row is not None
+    return max(0, row - (p.margin if p.low_inclusive is False else 0))
+
+
+def _with_high(p: Progress, row: int | None) -> int:
+    assert row is not None
+    return row + (p.margin if p.high_inclusive is False else 0)
+
+
+def _without_low(p: Progress, row: int | None) -> int:
+    """A lower bound that shows what follows the row there, and not that row."""
+    assert row is not None
+    return row + (p.margin if p.low_inclusive else 0)
+
+
+def _without_high(p: Progress, row: int | None) -> int:
+    assert row is not None
+    return row - (p.margin if p.high_inclusive else 0)
+
+
+def _lowest(p: Progress, gap: Gap) -> int | None:
+    """The lower bound to send where no held row lies below: times have one, ids may have none."""
+    if p.by_time:
+        return max(0, p.wanted_from if p.counts_ids else gap.lower)
+    return p.floor if p.restart or not p.can_upper else None
+
+
+def _window(
+    p: Progress, lower: int | None, upper: int | None, unit: Unit | None, high: int | None
+) -> Window:
+    """A window of the ends that a request can name."""
+    if lower is not None:
+        lower = max(0, lower)
+    if p.paging.bounds is Bounds.LOWER:
+        if p.paging.dense and not p.by_time and high is not None:
+            lower = max(lower or 0, high - (p.profile.rows or p.paging.max_rows) + 1)
+        return Window(lower or 0, None, p.paging.max_rows, unit)
+    if p.paging.bounds is Bounds.UPPER or (p.paging.bounds is Bounds.EITHER and upper is not None):
+        return Window(None, upper, p.paging.max_rows, unit)
+    return Window(lower, upper, p.paging.max_rows, unit)
+
+
+def turn(p: Progress) -> list[int]:
+    """The rows to be read again next: those whose turn it is, or else all that wait."""
+    resting = {
+        u.lower for u in p.unshown if u.upper - u.lower == 1 and u.lost and not _is_due(p, u)
+    }
+    waiting = sorted(p.unsettled - p.refreshed - p.missing - resting)
+    low, high = p.settle_range or (0, 0)
+    return [w for w in waiting if low <= w <= high] or waiting
+
+
+def _settle(p: Progress) -> Request | None:
+    waiting = turn(p)
+    if not waiting or p.settle_requests >= SETTLE_REQUESTS or p.barren >= BARREN:
+        return None
+    # One beyond either end: whichever end an answer keeps, one of the two is shown.
+    window = _window(p, max(0, waiting[0] - 1), waiting[-1] + 1, p.unit, None)
+    return Request(Kind.SETTLE, window)

@@ -1,0 +1,214 @@
+"""Pull a stream whose history is asked for in windows of ids or of time.
+
+The loop of it: plan a request, fetch the answer, advance, commit; until nothing is left to ask.
+What an answer proves is in ``evidence``, which request comes next in ``plan``; both are pure.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.base import Key
+from connectors.errors import ContractError
+from pipelines.ingest import checkpoint, findings
+from pipelines.ingest.checkpoint import Windows
+from pipelines.ingest.session import Session
+from pipelines.ingest.windows.advance import advance
+from pipelines.ingest.windows.evidence import assess
+from pipelines.ingest.windows.gaps import ignores
+from pipelines.ingest.windows.plan import Done, plan
+from pipelines.ingest.windows.state import Progress
+from schemas import TIMEFRAMES
+from schemas.times import DAY_US
+from warehouse.intervals import Interval, Intervals, subtract, union
+from warehouse.state import StreamState
+
+LOOKBACK_ROWS: Final = 1000
+LOOKBACK_CANDLES: Final = 3
+
+
+def pull_windows(session: Session) -> None:
+    """One pull of a ``Cursor.ID`` or ``Cursor.TIME`` stream.
+
+    Raises ``TidemarkError``; what was received by then is kept.
+    """
+    known = checkpoint.load(session.state.checkpoint, Windows)
+    progress = begin(session, known)
+    kept = session.state.complete if session.task.again else ()
+    while not isinstance(request := plan(progress), Done):
+        page = session.fetch(request.window)
+        progress = advance(progress, request, assess(page, request, progress))
+        if page.received:
+            session.commit(page.table, state_of(session, known, progress, kept), page.rejected)
+    finish(session, known, progress, kept)
+
+
+def begin(session: Session, known: Windows) -> Progress:
+    """What is known when a pull begins."""
+    state, paging, declared = session.state, session.paging, session.declared
+    candles = paging.key is Key.TIME
+    configured = session.task.lookback or 0
+    complete = state.complete
+    again = session.task.again
+    if again is not None:
+        complete = _without_stretch(session, again)
+    progress = Progress(
+        paging=paging,
+        started=session.started,
+        wanted_from=session.wanted_from,
+        step=TIMEFRAMES[session.stream.timeframe] if session.stream.timeframe else 1,
+        lookback=max(configured, LOOKBACK_CANDLES) if candles else configured,
+        held=state.newest_at is not None,
+        top_before=complete[-1] if complete else None,
+        newest_before=state.newest_at,
+        complete=complete,
+        unshown=state.unshown,
+        unsettled=state.unsettled,
+        newest_at=state.newest_at,
+        profile=known.profile,
+        restart=known.restart,
+        beginning=known.beginning,
+        settle_range=known.settle_range,
+        changes="status" in declared.schema.names,
+        forced=_stretch_of_positions(session, again),
+    )
+    if not complete or known.profile.keeps == "newest":
+        return progress
+    usual = min(LOOKBACK_ROWS, known.profile.rows or LOOKBACK_ROWS)
+    rows = max(configured, LOOKBACK_CANDLES if candles else usual)
+    progress = replace(progress, anchor=_row_below_head(session, rows, complete[-1]))
+    if known.profile.keeps != "oldest":
+        return progress
+    top = complete[-1].upper - progress.margin
+    return replace(
+        progress,
+        head_asked=True,
+        up_from=progress.anchor,
+        raw_top=top,
+        raw_top_at=complete[-1].last_at,
+    )
+
+
+def state_of(session: Session, known: Windows, progress: Progress, kept: Intervals) -> StreamState:
+    """The stream's state as far as the pull has come. ``kept``: what was proved before it."""
+    remembered = Windows(
+        profile=progress.profile,
+        settle_range=progress.settle_range,
+        beginning=progress.beginning,
+        restart=progress.restart,
+        empty_since=known.empty_since,
+    )
+    return replace(
+        session.state,
+        complete=union([*progress.complete, *kept]) if kept else progress.complete,
+        unshown=progress.unshown,
+        unit="id" if progress.counts_ids else "time",
+        checkpoint=checkpoint.dump(remembered),
+        newest_at=progress.newest_at,
+        unsettled=progress.unsettled,
+    )
+
+
+def finish(session: Session, known: Windows, progress: Progress, kept: Intervals) -> None:
+    """Record the end of the pull, and raise ``ContractError`` for what could not be fetched."""
+    problems = list(progress.problems)
+    remarks: list[str] = []
+    empty_since = None
+    if progress.head_empty:
+        empty_since = known.empty_since or session.started
+        findings.empty_head(session, known.empty_since, problems, remarks)
+    if progress.restart is not None:
+        findings.restarted(progress.restart, problems, remarks)
+    if progress.doubtful and progress.profile.keeps != "newest":
+        problems.append(ignores(progress))
+    findings.gone(session, progress.missing, problems, remarks)
+    state = state_of(session, replace_empty(known, empty_since), progress, kept)
+    state = replace(
+        state,
+        checked_at=session.started if progress.checked else state.checked_at,
+        remark=" · ".join(remarks),
+    )
+    if state != session.writer.state():
+        session.commit(None, state)
+    session.report.lost_found = progress.lost_found
+    if problems:
+        raise ContractError(" · ".join(dict.fromkeys(problems)))
+
+
+def replace_empty(known: Windows, empty_since: int | None) -> Windows:
+    """``known`` with the time since which the newest answer comes without rows."""
+    return Windows(
+        profile=known.profile,
+        settle_range=known.settle_range,
+        beginning=known.beginning,
+        restart=known.restart,
+        empty_since=empty_since,
+    )
+
+
+def _row_below_head(session: Session, rows: int, top: Interval) -> int | None:
+    """The cursor value of the held row so many rows below the head."""
+    declared = session.declared
+    by_time = session.paging.key is not Key.INTEGER or session.paging.cursor.value == "time"
+    column = declared.time_column if by_time else declared.id_column
+    assert column is not None
+    tail = session.writer.tail(rows, [column])
+    if not tail.num_rows:
+        return top.lower or None
+    lowest: int = pc.min(pc.cast(tail.column(0), pa.int64())).as_py()
+    return lowest
+
+
+# -- asking again ----------------------------------------------------------------------------------
+
+
+def _stretch_of_positions(
+    session: Session, again: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """The positions between which the stretch of time ``again`` lies."""
+    if again is None or session.paging.key is not Key.INTEGER:
+        return again
+    low, high = _neighbours(session, again)
+    return (low[-1] + 1 if low else 0, high[0] if high else 2**62)
+
+
+def _without_stretch(session: Session, again: tuple[int, int]) -> Intervals:
+    """What is proved outside the stretch of time ``again``: inside, all is asked for anew."""
+    below, above = _neighbours(session, again)
+    complete = session.state.complete
+    if not complete:
+        return ()
+    low = below[-1] + 1 if below else complete[0].lower
+    high = above[0] if above else complete[-1].upper
+    if low >= high:
+        return complete
+    found: list[Interval] = []
+    for piece in subtract(complete, [Interval(low, high)]):
+        held = next(i for i in complete if i.lower <= piece.lower < i.upper)
+        if piece.upper == low and below:
+            last = below[0] if below[0] >= piece.lower else below[-1]
+            found.append(Interval(piece.lower, piece.upper, held.first, last, held.first_at))
+        elif piece.lower == high and above:
+            first = above[-1] if above[-1] < piece.upper else above[0]
+            found.append(Interval(piece.lower, piece.upper, first, held.last, None, held.last_at))
+        else:
+            found.append(held)
+    return tuple(found)
+
+
+def _neighbours(session: Session, again: tuple[int, int]) -> tuple[list[int], list[int]]:
+    """Held rows next to a stretch of time, on either side: up to two moments, in order."""
+    low, high = again
+    column = session.declared.id_column if session.paging.key is Key.INTEGER else None
+    time = session.declared.time_column
+
+    def positions(since: int, until: int) -> list[int]:
+        names = [time] if column is None else [column, time]
+        table = session.writer.between(max(0, since), until, names)
+        return sorted({*pc.cast(table.column(0), pa.int64()).to_pylist()})
+
+    below = positions(low - DAY_US, low) or positions(0, low)
+    above = positions(high, high + DAY_US) or positions(high, 2**62)
+    return below[-2:], above[:2]
