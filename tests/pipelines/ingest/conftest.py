@@ -7,7 +7,8 @@ import pytest
 
 from connectors.local import NoLimits
 from pipelines.feeds import load_feeds, select_jobs
-from pipelines.ingest import PullReport, publish, pull
+from pipelines.ingest import PullReport, pull
+from pipelines.publishing import publish
 from pipelines.settings import Settings, load_settings
 from sandbox import Served
 from tests.pipelines.conftest import served

@@ -10,7 +10,7 @@ from sandbox import Served
 
 
 def table(home: Path, query: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in warehouse.sql(query, home).to_pylist()]
+    return [tuple(row.values()) for row in warehouse.sql(query, home=home).to_pylist()]
 
 
 def files(home: Path) -> dict[str, tuple[int, int]]:

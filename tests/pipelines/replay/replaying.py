@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipelines.ingest import publish
+from pipelines.publishing import publish
 from pipelines.replay import ReplayReport, replay, select
 from sandbox import Served
 from tests.pipelines.ingest.conftest import settings_for
