@@ -172,7 +172,7 @@ def test_a_file_that_vanishes_under_a_writer_is_named(stored: Path) -> None:
         writer.between(0, 2**60)
 
 
-def test_a_folder_that_cannot_be_read_is_told_with_the_mend(
+def test_a_folder_that_cannot_be_read_is_reported_with_a_fix(
     stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (path,) = parquet(stored)

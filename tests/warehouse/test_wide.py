@@ -33,4 +33,4 @@ def test_a_row_group_beyond_the_usual_memory_is_loaded(
     monkeypatch.setitem(template.LOADING, "memory_limit", "12MB")
     assert warehouse.publish(home).rows["quarantine"] == len(WIDE)
     found = warehouse.sql("SELECT sum(length(payload)) AS n FROM quarantine")["n"].to_pylist()
-    assert found == [sum(len(refused.payload) for refused in WIDE)]
+    assert found == [sum(len(rejected.payload) for rejected in WIDE)]
