@@ -46,10 +46,10 @@ def test_rows_that_a_crash_left_unrecorded_are_adopted_and_published(healthy: Pa
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("SET upper = 90", "does not end with its last row 59"),
+        ("SET upper = 90", "does not end with a row that is held"),
         ("SET upper = 500, last = 499", "the row 499, which is not held"),
         ("SET lower = 7", "the row 0, which lies outside"),
-        ("SET lower = 2, first = 3", "does not begin with its first row 3"),
+        ("SET lower = 2, first = 3", "another time"),
         ("SET first_at = first_at + 1", "another time"),
         ("SET upper = lower", "ends before it begins"),
     ],

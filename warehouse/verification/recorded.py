@@ -188,6 +188,7 @@ def _problems(
     step = TIMEFRAMES.get(facts.stream.timeframe or "", 1)
     found: list[tuple[str | None, Interval]] = []
     before: Interval | None = None
+    cuts = {end for u in state.unshown for end in (u.lower, u.upper)}
     for run in state.complete:
         name = f"the complete interval {run.lower}..{run.upper - 1}"
         problem = None
@@ -195,18 +196,21 @@ def _problems(
             problem = f"{name} meets the one before"
         elif state.unit == "none":
             problem = f"{name} has no unit"
-        for end, key in (("begin", run.first), ("end", run.last)):
+        for key in (run.first, run.last):
             if key is None or problem:
                 continue
             if key not in run:
-                problem = f"{name} is said to {end} with the row {key}, which lies outside"
+                problem = f"{name} is said to hold the row {key}, which lies outside"
             elif not rows.holds(key) and not _mentions(quarantined, key):
-                problem = f"{name} is said to {end} with the row {key}, which is not held"
-        if problem is None and run.last is not None and run.upper != run.last + step:
-            problem = f"{name} does not end with its last row {run.last}"
+                problem = f"{name} is said to hold the row {key}, which is not held"
+        last = run.upper - step
+        ends = run.last is None or run.upper in cuts or rows.holds(last)
+        if problem is None and not ends and not _mentions(quarantined, last):
+            problem = f"{name} does not end with a row that is held"
         if problem is None and run.first is not None and rows.holds(run.first):
-            if state.unit == "id" and run.lower not in (run.first, min(run.lower, 0)):
-                problem = f"{name} does not begin with its first row {run.first}"
+            begins = run.lower <= 0 or run.lower in cuts or rows.holds(run.lower)
+            if state.unit == "id" and not begins and not _mentions(quarantined, run.lower):
+                problem = f"{name} does not begin with a row that is held"
             elif run.first_at not in (None, rows.time_of(run.first)) and not _mentions(
                 quarantined, run.first
             ):

@@ -80,11 +80,13 @@ def cut(complete: Intervals, row: int) -> Intervals:
             found.append(i)
             continue
         if i.lower < row:
-            last = None if i.last is None else min(i.last, row - 1)
-            found.append(replace(i, upper=row, last=last))
+            kept = i.last is not None and i.last < row
+            ends = (i.last, i.last_at) if kept else (None, None)
+            found.append(replace(i, upper=row, last=ends[0], last_at=ends[1]))
         if row + 1 < i.upper:
-            first = None if i.first is None else max(i.first, row + 1)
-            found.append(replace(i, lower=row + 1, first=first))
+            kept = i.first is not None and i.first > row
+            ends = (i.first, i.first_at) if kept else (None, None)
+            found.append(replace(i, lower=row + 1, first=ends[0], first_at=ends[1]))
     return tuple(found)
 
 

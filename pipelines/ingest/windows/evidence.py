@@ -25,10 +25,13 @@ import pyarrow.compute as pc
 from connectors.base import Cursor, Key, Page, Paging, Window
 from pipelines.ingest.windows.state import Attempt, Kind, Progress, Request, Step, top_row
 from schemas.declare import UNSETTLED
+from schemas.times import SECOND_US
 from warehouse.intervals import Gap, Interval, Intervals
 
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+HOUR_US = 3600 * SECOND_US
 
 UNIT_US = {"ms": 1000, "s": 1_000_000}
 """Microseconds in a unit of time bounds."""
@@ -295,11 +298,11 @@ def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
         if request.kind is Kind.HEAD:
             held = top_row(p)
             newest = leaves_out_older(p.complete, rows)
-            top_is_whole = newest and (held is None or top >= held)
+            top_is_whole = newest and (held is None or top >= held) and _is_old(p, rows)
         elif request.kind is Kind.UP:
             room = len(shown) < p.most_rows or (p.beyond_empty and not p.counts_ids)
             same = p.raw_top is not None and top <= p.raw_top
-            top_is_whole = room and same and not rows.outside
+            top_is_whole = room and same and not rows.outside and _is_old(p, rows)
         elif request.kind is Kind.GAP and t is not None and _is_bare(p, t, rows):
             return ()
     spans = proved(
@@ -318,14 +321,22 @@ def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
     return _lone_row(p, request, rows)
 
 
+def _is_old(p: Progress, rows: Received) -> bool:
+    """Whether no more rows are to be expected at the newest moment, where moments are counted."""
+    return p.counts_ids or p.started - int(rows.times.max()) > HOUR_US
+
+
 def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
-    """Whether the rows at both edges of a gap came, and none between.
+    """Whether the rows at both edges of a gap came, none between, and none a moment beyond.
 
     They may be of one moment, at which the answer was cut off: a narrower question tells.
     """
     if p.paging.dense or p.paging.key is Key.TIME or t.gap.below is None or t.gap.above is None:
         return False
-    return not len(inside(t.gap, rows)) and shows_below(t, rows) and shows_above(t, rows)
+    if len(inside(t.gap, rows)) or not (shows_below(t, rows) and shows_above(t, rows)):
+        return False
+    low, high = int(rows.shown[0]), int(rows.shown[-1])
+    return not (_reaches_down(p.complete, low) and _reaches_up(p.complete, high))
 
 
 def _lone_row(p: Progress, request: Request, rows: Received) -> Intervals:

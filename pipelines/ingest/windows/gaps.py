@@ -19,12 +19,12 @@ from pipelines.ingest.windows.evidence import (
     shows_above,
     shows_below,
 )
-from pipelines.ingest.windows.plan import BARREN, WIDER_US, ask
+from pipelines.ingest.windows.plan import BARREN, SHIFTS_US, ask
 from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals
 
-PROBE_FACTOR: Final = 4
+PROBE_FACTOR: Final = 8
 """Each probe below the first row goes so many times further than the one before."""
 
 
@@ -117,8 +117,8 @@ def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progre
     """Ids without holes: rows that are not shown are missing, unless numbering begins here."""
     if above and t.gap.below is None and t.gap.upper == 1 and not rows.outside:
         return _begun(p, t)
-    if p.by_time and t.wider + 1 < len(WIDER_US) and t.gap.below is not None:
-        return replace(p, attempt=replace(t, wider=t.wider + 1))
+    if p.by_time and t.shift + 1 < len(SHIFTS_US) and t.gap.below is not None:
+        return replace(p, attempt=replace(t, shift=t.shift + 1))
     return _give_up(p, t, _not_shown(p))
 
 

@@ -18,7 +18,7 @@ from pipelines.ingest.windows.state import (
     first_row,
     last_row,
 )
-from schemas.times import DAY_US
+from schemas.times import DAY_US, SECOND_US
 from warehouse.coverage_table import reaches
 from warehouse.intervals import Gap, Unshown, gaps
 
@@ -28,8 +28,11 @@ RETRIES: Final = 20
 """The most stretches not shown before that one pull asks for again."""
 BARREN: Final = 60
 """A pull ends after so many answers in a row that prove nothing."""
-WIDER_US: Final = (0, 1_000_000, 3_600_000_000)
-"""How much earlier to begin where a window of time did not show the row at its edge."""
+SHIFTS_US: Final = (0, 1, 2, 1_001, 1_000_001, -1_000_000, -3_600_000_000)
+"""Where else to begin, where ids without holes are asked for by time and the next one did not come.
+
+Forward, where the rows of one moment fill an answer; the ids tell whether one was passed over. Then
+back, where the row at the edge itself was not shown."""
 _LONGEST_REST: Final = 30 * DAY_US
 
 
@@ -114,11 +117,11 @@ def _pieces(p: Progress, gap: Gap) -> list[Gap]:
     """``gap`` in windows that one request may name, the newest first."""
     span = p.paging.max_span_us
     assert gap.upper is not None
-    if span is None or not p.by_time or gap.upper - gap.lower <= span - 2 * p.margin:
+    if span is None or not p.by_time:
         return [gap]
     found = []
     upper = gap.upper
-    width = span - 2 * p.margin
+    width = span // 2  # with room for held rows on either side
     while upper > gap.lower:
         lower = max(gap.lower, upper - width)
         below = gap.below if lower == gap.lower else None
@@ -160,18 +163,21 @@ def ask(p: Progress, t: Attempt) -> Request:
         high = value(p, first_row(gap.above), gap.above.first_at)
     match t.step:
         case Step.GAP:
-            lower = low - m - WIDER_US[t.wider] if low is not None else _lowest(p, gap)
+            lower = low - m + SHIFTS_US[t.shift] if low is not None else _lowest(p, gap)
             upper = high + m if high is not None else gap.upper
             if t.tight:
                 lower = _with_low(p, edge_low) if low is not None else lower
                 upper = _with_high(p, gap.upper) if high is not None else upper
+            lower, upper = _within_span(p, gap, lower, upper)
             return Request(Kind.GAP, _window(p, lower, upper, unit, high), t)
         case Step.NARROW if t.mirrored:
             lower = _without_low(p, edge_low) if t.exclude else edge_low
-            return Request(Kind.NARROW, Window(lower, _with_high(p, t.seen[-1]), limit, unit), t)
+            window = _window(p, lower, _with_high(p, t.seen[-1]), unit, None)
+            return Request(Kind.NARROW, window, t)
         case Step.NARROW:
             upper = _without_high(p, gap.upper) if t.exclude else gap.upper
-            return Request(Kind.NARROW, Window(_with_low(p, t.seen[0]), upper, limit, unit), t)
+            window = _window(p, _with_low(p, t.seen[0]), upper, unit, None)
+            return Request(Kind.NARROW, window, t)
         case Step.LOW_HALF:
             window = Window(_with_low(p, edge_low), _without_high(p, gap.upper), limit, unit)
             return Request(Kind.NARROW, window, t)
@@ -189,6 +195,18 @@ def ask(p: Progress, t: Attempt) -> Request:
             return Request(Kind.CONTROL, _window(p, _lowest(p, gap), high + m, unit, high), t)
         case Step.SINGLE:
             return Request(Kind.CONTROL, Window(None, t.places[0], 1, unit), t)
+
+
+def _within_span(
+    p: Progress, gap: Gap, lower: int | None, upper: int | None
+) -> tuple[int | None, int | None]:
+    """Bounds no further apart than one request may name; those of the gap lie between."""
+    span = p.paging.max_span_us
+    if span is None or lower is None or upper is None or gap.upper is None:
+        return lower, upper
+    room = span - SECOND_US
+    upper = min(upper, max(gap.upper + p.margin, gap.lower + room))
+    return max(lower, upper - room), upper
 
 
 def _with_low(p: Progress, row: int | None) -> int:

@@ -97,7 +97,7 @@ class Attempt:
     """``Step.NARROW`` leaves out the row on the other side."""
     mirrored: bool = False
     """``Step.NARROW`` works upwards from the row below the gap."""
-    wider: int = 0
+    shift: int = 0
     probes: tuple[int, ...] = ()
     places: tuple[int, ...] = ()
     """Below which ``Step.SINGLE`` asks for one row."""
