@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from warehouse.ledger import Ledger, StreamId
 
 import warehouse
 from connectors.local import NoLimits
@@ -18,7 +17,9 @@ from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import loading_meanwhile, publish, pull
 from pipelines.settings import load_settings
 from sandbox import Fault, ManualClock, Served, World, serve
+from schemas import StreamId
 from tests.feeds import write_feed
+from warehouse.metastore import Metastore
 
 EPOCH = "2026-01-10T00:00:00"
 FEEDS = {
@@ -132,7 +133,7 @@ def broken(home: Path, server: Served) -> list[str]:
         ids.setdefault(symbol, set()).update(keys)
     now = server.world.now()
     for symbol in ("BTC-USD", "ETH-USD"):
-        state = Ledger(home).state(StreamId("bitexbit", "trades", symbol))
+        state = Metastore(home).state(StreamId("bitexbit", "trades", symbol))
         truth = [t.id for t in server.world.tapes[symbol].trades() if t.timestamp <= now]
         held = ids.get(f"symbol={symbol}", set())
         claimed = [i for i in truth if any(i in c for c in state.complete)]
@@ -152,7 +153,7 @@ def compare(folder: Path, server: Served, figures: Figures) -> None:
     for table, columns in COMPARED.items():
         query = f"SELECT {columns} FROM {table}"
         tortured, fresh = (
-            [tuple(r.values()) for r in warehouse.sql(query, folder / home).to_pylist()]
+            [tuple(r.values()) for r in warehouse.sql(query, home=folder / home).to_pylist()]
             for home in ("home", "fresh")
         )
         if len(set(tortured)) != len(tortured):

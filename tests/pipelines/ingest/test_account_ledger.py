@@ -3,19 +3,17 @@ digit, at every step of its clock."""
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from warehouse.ledger import StreamId
 
 import warehouse
-from pipelines.ingest import publish, reconciliation
-from sandbox import Laws, ManualClock, Served, World, serve
+from pipelines.publishing import publish, reconcile
+from sandbox import ManualClock, Served, World, serve
 from sandbox.account import Account
-from schemas import dataset
+from schemas import StreamId, dataset
 from tests.pipelines.conftest import EPOCH
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.warehouse.tools import store
@@ -47,7 +45,7 @@ def observe(server: Served, home: Path) -> Truth:
             row = {"currency": currency, "observed_at": when, "available": free * UNIT}
             # WEX's funds leave out what lies in open orders
             rows.append(row | {"reserved": None if exchange == "wex" else held * UNIT})
-        stream = StreamId(exchange, "balances", "main")
+        stream = StreamId(exchange, "balances", account="main")
         assert store(home, stream, rows).added == len(rows)
     return truth
 
@@ -66,7 +64,7 @@ def under_way(account: Account, when: datetime) -> dict[int, str]:
 def test_the_history_is_the_balance_at_every_step(
     digits: int | None, world: Served, home: Path
 ) -> None:
-    world.laws = replace(Laws(), wex_trade_digits=digits)
+    world.switch(wex_trade_digits=digits)
     settings = settings_for(world, home)
     truth: Truth = {}
     for step in STEPS:
@@ -76,7 +74,7 @@ def test_the_history_is_the_balance_at_every_step(
         truth |= observe(world, home)
     publish(settings)
 
-    found = warehouse.sql("SELECT * FROM reconciliation", home).to_pylist()
+    found = warehouse.sql("SELECT * FROM reconciliation", home=home).to_pylist()
     assert len(found) == len(truth) > 50
     named = 0
     for row in found:
@@ -95,10 +93,10 @@ def test_the_history_is_the_balance_at_every_step(
 
 
 def test_every_event_once_and_in_double_entry(world: Served, home: Path) -> None:
-    world.laws = replace(Laws(), wex_trade_digits=6)
+    world.switch(wex_trade_digits=6)
     run(settings_for(world, home), "*/account_trades", "*/account_transactions")
     now = world.world.now()
-    fills = warehouse.sql("SELECT * FROM account_fills", home).to_pylist()
+    fills = warehouse.sql("SELECT * FROM account_fills", home=home).to_pylist()
     for exchange, name in ACCOUNTS.items():
         told = {r["trade_id"]: r for r in fills if r["exchange"] == exchange}
         expected = world.world.accounts[name].fills(now)
@@ -114,10 +112,10 @@ def test_every_event_once_and_in_double_entry(world: Served, home: Path) -> None
     unbalanced = (
         "SELECT exchange, account, event, currency FROM ledger GROUP BY ALL HAVING sum(amount) <> 0"
     )
-    assert warehouse.sql(unbalanced, home).num_rows == 0
+    assert warehouse.sql(unbalanced, home=home).num_rows == 0
     kinds = {
         (row["kind"], row["book"])
-        for row in warehouse.sql("SELECT DISTINCT kind, book FROM ledger", home).to_pylist()
+        for row in warehouse.sql("SELECT DISTINCT kind, book FROM ledger", home=home).to_pylist()
     }
     others = {"trade": "market", "fee": "fees", "deposit": "external", "withdrawal": "external"}
     assert kinds == {(k, b) for k, other in others.items() for b in ("account", other)}
@@ -130,15 +128,15 @@ def test_a_wrong_trade_is_seen(world: Served, home: Path) -> None:
     observe(world, home)
     publish(settings)
     query = "SELECT * FROM reconciliation WHERE exchange = 'bitexbit' AND NOT explained"
-    assert warehouse.sql(query, home).num_rows == 0
-    stream = StreamId("bitexbit", "account_trades", "main")
+    assert warehouse.sql(query, home=home).num_rows == 0
+    stream = StreamId("bitexbit", "account_trades", account="main")
     names = dataset("account_trades").connector_schema.names
     newest = "SELECT * FROM account_trades ORDER BY timestamp DESC LIMIT 1"
-    (row,) = warehouse.sql(newest, home).to_pylist()
+    (row,) = warehouse.sql(newest, home=home).to_pylist()
     changed = row | {"amount": row["amount"] + Decimal("0.0001"), "cost": None}
     store(home, stream, [{name: changed[name] for name in names}])
     publish(settings)
-    red = warehouse.sql(query, home).to_pylist()
+    red = warehouse.sql(query, home=home).to_pylist()
     assert {r["currency"] for r in red} == set(row["symbol"].split("-"))
 
 
@@ -156,10 +154,10 @@ def test_balances_and_orders_as_pulled(
     settings = settings_for(world, home)
     report = run(settings, feeds_root=root)
     assert report.errors == []
-    found = reconciliation(settings)
+    found = reconcile(settings)
     assert found.compared >= 8
     assert found.unexplained == found.explained == found.waiting == ()
-    rows = warehouse.sql("SELECT * FROM reconciliation", home).to_pylist()
+    rows = warehouse.sql("SELECT * FROM reconciliation", home=home).to_pylist()
     now = world.world.now()
     for row in rows:
         balances = world.world.accounts[ACCOUNTS[row["exchange"]]].balances(now)

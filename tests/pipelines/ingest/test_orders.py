@@ -169,7 +169,7 @@ def test_after_a_lost_ledger_open_orders_are_settled_all_the_same(
 ) -> None:
     root, settings = feeds(WEX), settings_for(exchange, home)
     run(settings, feeds_root=root)
-    for name in home.glob("ledger.sqlite*"):
+    for name in home.glob("metastore.sqlite*"):
         name.unlink()
     exchange.advance(5 * 3600)
     assert run(settings, feeds_root=root).errors == []

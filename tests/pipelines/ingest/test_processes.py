@@ -8,18 +8,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from warehouse.ledger import Ledger
-from warehouse.ledger_file import FILE_NAME
 
 from pipelines.feeds import load_feeds, select_jobs
-from pipelines.ingest import PullReport, publish, pull
+from pipelines.ingest import PullReport, pull
+from pipelines.publishing import publish
 from pipelines.settings import Settings
 from sandbox import Fault, ManualClock, Served, World, serve
 from tests.pipelines.conftest import EPOCH
+from tests.pipelines.exchanges.test_limits import OVERLOAD
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.others import PATIENCE, Other, end
-from tests.pipelines.ingest.test_limits import OVERLOAD
 from tests.pipelines.ingest.truth import table, tape_of, trades_of
+from warehouse.metastore import FILE_NAME, Metastore
 
 SELECT = ("bitexbit/trades", "bitexbit/tickers", "*/account_trades", "wex/trades")
 
@@ -122,7 +122,7 @@ def test_many_open_a_new_ledger_at_once(tmp_path: Path) -> None:
 
         def open_it(home: Path = home, barrier: threading.Barrier = barrier) -> None:
             barrier.wait(60)
-            Ledger(home).close()
+            Metastore(home).close()
 
         with ThreadPoolExecutor(8) as threads:
             for work in [threads.submit(open_it) for _ in range(8)]:

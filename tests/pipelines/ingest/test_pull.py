@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import warehouse
-from pipelines.ingest import publish
-from sandbox import Fault, Laws, Served
+from pipelines.publishing import publish
+from sandbox import Fault, Served
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.truth import files, table, tape_of, trades_of
 
@@ -98,7 +98,7 @@ def test_candles_built_from_trades_are_the_exchanges(exchange: Served, home: Pat
 def test_any_law_gives_the_same_rows(
     laws: dict[str, Any], exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
-    exchange.laws = replace(Laws(), **laws)
+    exchange.switch(**laws)
     spec = (
         "datasets: {trades: {}, candles: {timeframes: [1h]}, tickers: {}, account_trades: {},"
         " account_transactions: {}}"
@@ -125,7 +125,7 @@ def test_wex_trades_that_were_never_shown_are_lost(
 ) -> None:
     root = feeds(f"exchange: wex\nmarkets: [BTC-USD]\nstart: 2016-01-01\n{TRADES}")
     settings = settings_for(exchange, home)
-    exchange.laws = replace(Laws(), wex_trades_max=60)
+    exchange.switch(wex_trades_max=60)
     first = run(settings, feeds_root=root)
     assert first.ok  # what was gone at the first contact is recorded, and is no failure
     exchange.advance(4 * 3600)
@@ -191,7 +191,7 @@ def test_readers_keep_their_version_and_new_ones_see_the_newest(
             exchange.advance(600)
             run(settings, feeds_root=root)
         assert early.execute(count).fetchall() == before
-        newest = warehouse.sql(count, home).to_pylist()
+        newest = warehouse.sql(count, home=home).to_pylist()
     assert next(iter(newest[0].values())) == len(tape_of(exchange, "BTC-USD"))
 
 

@@ -42,7 +42,7 @@ def stored(home: Path) -> list[tuple[int, int, Decimal, Decimal, str]]:
         "SELECT trade_id::BIGINT, epoch_ms(timestamp), price, amount, side FROM trades"
         " ORDER BY trade_id::BIGINT"
     )
-    return [tuple(row.values()) for row in warehouse.sql(query, home).to_pylist()]
+    return [tuple(row.values()) for row in warehouse.sql(query, home=home).to_pylist()]
 
 
 def recorded(rows: list[dict[str, str]], key: str) -> list[tuple[int, int, Decimal, Decimal, str]]:
@@ -71,11 +71,11 @@ def test_xrpeth_and_its_candles(
         for c in candles
     ]
     assert len(exchange_own) == 706
-    built = [tuple(row.values()) for row in warehouse.sql(CANDLES, home).to_pylist()]
+    built = [tuple(row.values()) for row in warehouse.sql(CANDLES, home=home).to_pylist()]
     assert built == exchange_own
     pulled = warehouse.sql(
         "SELECT epoch_ms(timestamp), open, high, low, close, volume FROM candles ORDER BY 1",
-        home,
+        home=home,
     )
     assert [tuple(row.values()) for row in pulled.to_pylist()] == exchange_own
 
