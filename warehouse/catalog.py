@@ -1,6 +1,6 @@
 """What is in the DuckDB file besides rows: views, macros, and comments on everything.
 
-Made anew only when the SQL files or the declarations differ from those it was made of: a digest
+Created again only when the SQL files or the declarations differ from those it was made of: a digest
 of them is kept in the file, as the comment of ``_tidemark.loaded``.
 """
 

@@ -10,16 +10,15 @@ class StorageError(TidemarkError):
 
 
 def from_os_error(error: OSError, doing: str, path: Path) -> StorageError:
-    """``StorageError`` for a failed file operation, with the mend for the usual causes."""
+    """``StorageError`` for a failed file operation, with a fix for the usual causes."""
     import errno
 
-    mend = {
-        errno.ENOSPC: "the disk is full: free some space and pull again",
-        errno.EDQUOT: "the disk quota is used up: free some space and pull again",
-        errno.EROFS: "the file system is read-only: point TIDEMARK_HOME at a writable folder",
-        errno.EACCES: "permission denied: make the folder writable for this user, "
-        "or point TIDEMARK_HOME elsewhere",
-        errno.EPERM: "not permitted: make the folder writable for this user, "
-        "or point TIDEMARK_HOME elsewhere",
+    writable = "Fix: make the folder writable for this user, or point TIDEMARK_HOME elsewhere"
+    what = {
+        errno.ENOSPC: "the disk is full. Fix: free some space and pull again",
+        errno.EDQUOT: "the disk quota is used up. Fix: free some space and pull again",
+        errno.EROFS: "the file system is read-only. Fix: point TIDEMARK_HOME at a writable folder",
+        errno.EACCES: f"permission denied. {writable}",
+        errno.EPERM: f"not permitted. {writable}",
     }.get(error.errno or 0, error.strerror or str(error))
-    return StorageError(f"{doing} {path}: {mend}")
+    return StorageError(f"{doing} {path}: {what}")

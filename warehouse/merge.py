@@ -99,7 +99,7 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     # pages overlap at their edges: rows that only repeat the one just merged change nothing
     if len(repeats) and not (only_repeats and not conflicts.num_rows):
         rest = merge(dataset, result, again)
-        # a row repeated inside one answer is one row: only real differences count
+        # a row repeated inside one response is one row: only real differences count
         return Merged(
             rest.table if rest.table is not None else (result if added or replaced else None),
             added + rest.added,
@@ -158,7 +158,7 @@ def differs(left: pa.Table, right: pa.Table) -> pa.Array:
 
 
 def _steps_back(earlier: pa.Table, later: pa.Table) -> pa.Array:
-    """Where a settled row would become an unsettled one: a stale answer, not a newer state."""
+    """Where a settled row would become an unsettled one: a stale response, not a newer state."""
     if "is_final" in earlier.column_names:
         was, is_now = earlier.column("is_final"), later.column("is_final")
         return pc.and_(was, pc.invert(is_now)).combine_chunks()

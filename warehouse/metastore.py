@@ -1,7 +1,7 @@
 """The metastore: what of every stream is proved, and which files hold it. SQLite in the home.
 
 One transaction records a commit (coverage and files) after its files are safely on disk, so the
-metastore never claims a row that a crash could take away. It is the only place that knows coverage.
+metastore never names a row that a crash could take away. It is the only place that knows coverage.
 """
 
 import re
@@ -76,7 +76,7 @@ CREATE TABLE IF NOT EXISTS emptied (     -- periods whose files are gone
     PRIMARY KEY ({_KEY}, period)
 );
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
--- tells this metastore from one that was lost: their counters mean nothing to each other
+-- distinguishes this metastore from one that was lost: their counters are unrelated
 INSERT OR IGNORE INTO counters VALUES ('identity', abs(random() / 2));
 """
 TABLES: Final = tuple(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
@@ -336,7 +336,7 @@ class Metastore:
         return self._counter("state")
 
     def identity(self) -> int:
-        """Tells this metastore from one that was lost: their counters mean different things."""
+        """Distinguishes this metastore from one that was lost: their counters are unrelated."""
         return self._counter("identity")
 
     def _counter(self, name: str) -> int:

@@ -17,13 +17,13 @@ import duckdb
 
 from schemas import DATASETS, Dataset, StreamId, dataset
 from warehouse import catalog, files
-from warehouse.blank import LOADING, Config, blank, renew
 from warehouse.coverage_table import coverage_rows
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
 from warehouse.paths import period_bounds
+from warehouse.template import LOADING, Config, template_database, update_catalog
 
 LINK: Final = "warehouse.duckdb"
 VERSIONS: Final = "versions"
@@ -97,13 +97,13 @@ def _publish(home: Path, metastore: Metastore, rebuild: bool, loading: Config) -
         if current is not None:
             shutil.copyfile(current, building)
         else:
-            building.write_bytes(blank(folder))
+            building.write_bytes(template_database(folder))
         with duckdb.connect(str(building), config=loading) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
             before = dict.fromkeys(_counted(), 0)
             if current is not None:
-                renew(db)
+                update_catalog(db)
                 before = _row_counts(db)
             _apply(db, home, metastore)
             after = _row_counts(db)
@@ -198,7 +198,7 @@ def _changed(metastore: Metastore, mark: int) -> tuple[list[_Group], int]:
 def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
     """The newest change loaded, and whether anything is.
 
-    After another metastore than this one, all that this one knows is loaded anew.
+    After another metastore than this one, all that this one knows is loaded again.
     """
     row = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchone()
     if row is None:

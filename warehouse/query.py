@@ -100,10 +100,10 @@ def sql(
     check(as_)
     with connect(home) as db:
         try:
-            answer = (
+            result = (
                 db.sql(query, params=params).to_arrow_table() if query.strip() else pa.table({})
             )
-            return hand_over(answer, as_)
+            return hand_over(result, as_)
         except duckdb.Error as error:
             raise StorageError(str(error)) from error
         except AttributeError as error:  # a statement without a result

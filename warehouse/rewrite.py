@@ -21,12 +21,12 @@ from warehouse.state import StreamState
 from warehouse.store import StreamWriter
 
 NEWER_US: Final = 300_000_000
-"""A stored state that was written so much later than a row came (5 min) is of a later answer."""
+"""A stored state that was written so much later than a row came (5 min) is of a later response."""
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """What a rewriting changed. ``newer``: rows left as they were stored, from a later answer."""
+    """What a rewriting changed. ``newer``: rows left as they were stored, from a later response."""
 
     added: int = 0
     replaced: int = 0
@@ -44,7 +44,7 @@ def rewrite(
 
     ``rows`` are rows of lake files (``ingested_at``: when they came). A row that equals the stored
     one changes nothing; nor does one of a dataset whose rows may change where the stored state is
-    of a later answer.
+    of a later response.
     """
     declared = writer.declared
     table = rows.select(declared.file_schema.names).cast(declared.file_schema)

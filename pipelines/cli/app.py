@@ -122,7 +122,7 @@ def _say(message: str, code: int, head: str = "tidemark: ") -> int:
 
 
 def _usage(error: click.ClickException) -> int:
-    context = getattr(error, "ctx", None)
+    context = error.ctx if isinstance(error, click.UsageError) else None
     text = error.format_message()
     if context is not None:
         text = with_fix(text, f"{context.command_path} --help")

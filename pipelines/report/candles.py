@@ -31,7 +31,7 @@ def candle_chart(
     traded = {
         (r["exchange"], r["stream"]): r for r in streams if r["dataset"] == "trades" and r["rows"]
     }
-    ready = {_market(r) for r in queries.rows("candle_markets")}
+    ready = {_market(r) for r in queries.rows("candle_streams")}
     held = sorted(ready | traded.keys())
     if wanted is not None and wanted not in {symbol for _, symbol in held}:
         choices = ", ".join(sorted({symbol for _, symbol in held})) or "none is; tidemark pull"

@@ -100,7 +100,7 @@ def _content(
         "lost": holes(spans, "lost"),
         "data": {
             "candles": candles,
-            "timelines": timelines(streams, spans, now),
+            "timelines": timelines(streams, spans, queries.rows("candle_streams"), now),
             "value": value_chart(queries, unit, length) if length else None,
             "fees": fees_chart(fees, unit),
         },

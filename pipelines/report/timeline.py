@@ -1,6 +1,6 @@
 """The coverage timeline: what of every stream is held, missing and lost, with dates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
@@ -8,7 +8,7 @@ from typing import Any, Final
 from pipelines.output.formatting import interval_text
 from pipelines.report.figures import milliseconds
 from pipelines.report.query import Row
-from schemas import DATASETS
+from schemas import DATASETS, StreamId
 from schemas.timeframes import TIMEFRAMES
 from warehouse.intervals import Interval
 
@@ -23,8 +23,11 @@ HELD, EMPTY, SEEN, GAP, LOST = "held", "empty", "seen", "gap", "lost"
 """Proved and held; proved, and there are no rows; observations; missing; lost."""
 
 
-def timelines(streams: Sequence[Row], spans: Sequence[Row], now: datetime) -> list[dict[str, Any]]:
+def timelines(
+    streams: Sequence[Row], spans: Sequence[Row], candles: Sequence[Row], now: datetime
+) -> list[dict[str, Any]]:
     """What to draw of every exchange, of all streams that have dates."""
+    places = {_id_of(row): (row["symbol"], TIMEFRAMES[row["timeframe"]]) for row in candles}
     known: dict[tuple[str, ...], list[Row]] = {}
     for row in spans:
         known.setdefault(_id(row), []).append(row)
@@ -51,7 +54,7 @@ def timelines(streams: Sequence[Row], spans: Sequence[Row], now: datetime) -> li
                         "rows": r["rows"],
                         "spans": _bars(r, known.get(_id(r), []), begin, now, room),
                     }
-                    for r in sorted(shown, key=_place)
+                    for r in sorted(shown, key=lambda r: _place(r, places))
                 ],
             }
         )
@@ -121,7 +124,15 @@ def _id(row: Row) -> tuple[str, ...]:
     return row["exchange"], row["dataset"], row["stream"]
 
 
-def _place(row: Row) -> tuple[int, str, int]:
+def _id_of(candles: Row) -> tuple[str, ...]:
+    stream = StreamId(
+        candles["exchange"], "candles", candles["symbol"], timeframe=candles["timeframe"]
+    )
+    return stream.exchange, stream.dataset, stream.label
+
+
+def _place(
+    row: Row, places: Mapping[tuple[str, ...], tuple[str, int]]
+) -> tuple[int, tuple[str, int]]:
     """As datasets are declared; candles by market, then by length."""
-    part, _, length = row["stream"].partition(":")
-    return list(DATASETS).index(row["dataset"]), part, TIMEFRAMES.get(length, 0)
+    return list(DATASETS).index(row["dataset"]), places.get(_id(row), (row["stream"], 0))

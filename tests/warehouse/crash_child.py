@@ -39,7 +39,7 @@ from warehouse.state import StreamState
 
 SMALL = 8
 HOUR = 3_600_000_000
-TOLD_BEFORE = ("replace", "record", "copyfile", "symlink_to")
+STEPS_BEFORE = ("replace", "record", "copyfile", "symlink_to")
 
 
 def first(home: Path) -> None:
@@ -87,12 +87,12 @@ def _candles(stream: StreamId, numbers: range, state: int) -> list[Row]:
 class Killer:
     """Counts the steps of a process, and kills it at one of them."""
 
-    def __init__(self, at: int, tell: int) -> None:
-        self.count, self.at, self.tell = 0, at, tell
+    def __init__(self, at: int, pipe: int) -> None:
+        self.count, self.at, self.pipe = 0, at, pipe
 
     def step(self, name: str) -> None:
         if self.count == self.at:
-            os.write(self.tell, name.encode())
+            os.write(self.pipe, name.encode())
             os.kill(os.getpid(), signal.SIGKILL)
         self.count += 1
 
@@ -100,7 +100,7 @@ class Killer:
         real: Callable[..., Any] = getattr(owner, name)
 
         def wrapped(*args: Any, **options: Any) -> Any:
-            if name in TOLD_BEFORE:  # elsewhere it is what the step before left
+            if name in STEPS_BEFORE:  # elsewhere it is what the step before left
                 self.step(f"before-{name}")
             result = real(*args, **options)
             self.step(f"after-{name}")
@@ -156,11 +156,11 @@ def _kill_everywhere(folder: Path, template: Path, work: Callable[[Path], None])
         shutil.copytree(template, home, symlinks=True)
         read, write = os.pipe()
 
-        def doomed(home: Path = home, at: int = number, tell: int = write) -> None:
-            _install(Killer(at, tell))
+        def crashing(home: Path = home, at: int = number, pipe: int = write) -> None:
+            _install(Killer(at, pipe))
             work(home)
 
-        status = _in_process(doomed)
+        status = _in_process(crashing)
         os.close(write)
         step = os.read(read, 100).decode()
         os.close(read)

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from schemas import TABLES
-from warehouse.blank import renew
+from warehouse.template import update_catalog
 
 START = datetime(2026, 1, 10, tzinfo=UTC)
 EXACT = Context(prec=100, rounding=ROUND_HALF_UP)
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 def database() -> duckdb.DuckDBPyConnection:
     db = duckdb.connect()
     db.execute("SET TimeZone = 'UTC'")
-    renew(db)
+    update_catalog(db)
     return db
 
 

@@ -21,16 +21,16 @@ def publish(home: Path) -> warehouse.Published:
 
 
 def commit(home: Path, stream: StreamId, keys: list[tuple[int, int]], bad: int) -> None:
-    """Rows ``(key, state)``; keys beyond 9 lie 40 days later; ``bad`` names a refused row."""
+    """Rows ``(key, state)``; keys beyond 9 lie 40 days later; ``bad`` names a rejected row."""
     rows = [row(stream, k, NOON + k * STEP + (k > 9) * 40 * DAY) for k, _ in keys]
     for one, (_, state) in zip(rows, keys, strict=True):
         name = {"candles": "close", "tickers": "last", "account_transactions": "status"}
         one[name.get(stream.dataset, "price")] = (
             ["pending", "ok"][state] if stream is TRANSFERS else state + 1
         )
-    refused = [RejectedRow("bad", f"{{{bad}}}")] if bad else []
+    rejected = [RejectedRow("bad", f"{{{bad}}}")] if bad else []
     store(home, stream, rows, state=ids((0, 1 + max((k for k, _ in keys), default=0))),
-          rejected=refused)  # fmt: skip
+          rejected=rejected)  # fmt: skip
 
 
 def all_streams(home: Path) -> None:

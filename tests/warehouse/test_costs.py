@@ -42,11 +42,11 @@ pairs = st.sampled_from([12, 18, 26, 38]).flatmap(lambda n: st.tuples(factors(n)
 def test_a_cost_is_exact_or_null(rows: list[Pair]) -> None:
     found = costs(column([p for p, _ in rows]), column([a for _, a in rows]))
     assert found.type == COST
-    for told, (p, a) in zip(found.to_pylist(), rows, strict=True):
+    for reported, (p, a) in zip(found.to_pylist(), rows, strict=True):
         steps = Fraction(p) * Fraction(a) * 10**18
-        assert (told is not None) == (steps.denominator == 1 and abs(steps) < 10**38)
-        assert told is None or Fraction(told) == Fraction(p) * Fraction(a)
-        assert told == cost(p, a)
+        assert (reported is not None) == (steps.denominator == 1 and abs(steps) < 10**38)
+        assert reported is None or Fraction(reported) == Fraction(p) * Fraction(a)
+        assert reported == cost(p, a)
 
 
 def test_a_missing_factor_makes_no_cost() -> None:

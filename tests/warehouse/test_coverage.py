@@ -120,14 +120,14 @@ def test_the_spans_of_a_stream_tell_each_integer_once(
     complete: list[Interval], lost: list[Interval], unit: str, wanted: int | None
 ) -> None:
     state = StreamState(union(complete), _unshown(lost), unit, wanted_from=wanted)
-    told = [(n, name) for name, i in spans(state) for n in range(i.lower, i.upper)]
-    assert len(told) == len({n for n, _ in told}), "nothing twice"
-    by_state = {name: {n for n, s in told if s == name} for name in ("complete", "lost", "gap")}
+    reported = [(n, name) for name, i in spans(state) for n in range(i.lower, i.upper)]
+    assert len(reported) == len({n for n, _ in reported}), "nothing twice"
+    by_state = {name: {n for n, s in reported if s == name} for name in ("complete", "lost", "gap")}
     assert by_state["complete"] == _set(state.complete)
     assert by_state["lost"] == _set(tuple(lost)) - _set(state.complete)
-    if told and unit != "none":
-        numbers = [n for n, _ in told]
-        assert len(numbers) == max(numbers) - min(numbers) + 1, "all between is told"
+    if reported and unit != "none":
+        numbers = [n for n, _ in reported]
+        assert len(numbers) == max(numbers) - min(numbers) + 1, "everything between is reported"
 
 
 def test_what_is_missing_reaches_back_to_what_is_wanted() -> None:

@@ -54,7 +54,7 @@ def test_after_any_kill_of_a_commit_the_same_commits_end_in_the_same_lake(
     for number, home in enumerate(_homes(tmp_path / "commit")):
         left = everything(home)
         assert not before["trades"] - left["trades"], home.name
-        _assert_claims_hold(home, "tid" in str(left["quarantine"]))
+        _assert_coverage_holds(home, "tid" in str(left["quarantine"]))
         crash_child.again(home, -1 if number % 2 else 1)
         assert everything(home) == wanted, home.name
         assert_each_once(home)
@@ -65,8 +65,8 @@ def test_after_any_kill_of_a_commit_the_same_commits_end_in_the_same_lake(
             assert_published(home)
 
 
-def _assert_claims_hold(home: Path, refused: bool) -> None:
-    held = {int(r["trade_id"]) for r in lake(home, "trades")} | ({15} if refused else set())
+def _assert_coverage_holds(home: Path, rejected: bool) -> None:
+    held = {int(r["trade_id"]) for r in lake(home, "trades")} | ({15} if rejected else set())
     for interval in Metastore(home).state(TRADES).complete:
         assert set(range(interval.lower, interval.upper)) <= held, home.name
 

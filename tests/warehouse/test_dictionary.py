@@ -10,7 +10,7 @@ from warehouse.views import views
 def test_the_document_is_up_to_date(repo_root: Path) -> None:
     held = (repo_root / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
     assert held == dictionary() + "\n", (
-        "mend: python -m warehouse.dictionary > docs/data-dictionary.md"
+        "Fix: python -m warehouse.dictionary > docs/data-dictionary.md"
     )
 
 

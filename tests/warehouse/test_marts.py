@@ -192,8 +192,8 @@ def test_candles_compared(db: duckdb.DuckDBPyConnection) -> None:
     found = rows(
         db, "SELECT timestamp, verdict, trades FROM marts.candles_compared ORDER BY timestamp"
     )
-    told = [((r["timestamp"] - at(0)).seconds // 300, r["verdict"], r["trades"]) for r in found]
-    assert told == [
+    reported = [((r["timestamp"] - at(0)).seconds // 300, r["verdict"], r["trades"]) for r in found]
+    assert reported == [
         (0, "unproved", 1),
         (1, "unproved", 1),
         (2, "unproved", 1),  # a trade before the first one proved may be missing
@@ -214,16 +214,16 @@ def test_health(db: duckdb.DuckDBPyConnection) -> None:
         insert(db, "coverage", dataset="trades", stream="BTC-USD", **given)
     given = {"lower": 1, "upper": 2, "unit": "id", "state": "gap"}
     insert(db, "coverage", dataset="account_trades", stream="main", **given)
-    refused = {"row_hash": "h", "reason": "r", "payload": "p", "observed_at": at(1)}
-    insert(db, "quarantine", dataset="trades", **refused)
-    told = rows(db, "SELECT * EXCLUDE (exchange, stored_at) FROM marts.health ORDER BY dataset")
-    assert told[0]["rows"] == 0
-    assert told[0]["newest"] is None
-    assert told[0]["lag_seconds"] is None
-    assert told[0]["gaps"] == 1
-    lag = told[1].pop("lag_seconds")
+    rejected = {"row_hash": "h", "reason": "r", "payload": "p", "observed_at": at(1)}
+    insert(db, "quarantine", dataset="trades", **rejected)
+    reported = rows(db, "SELECT * EXCLUDE (exchange, stored_at) FROM marts.health ORDER BY dataset")
+    assert reported[0]["rows"] == 0
+    assert reported[0]["newest"] is None
+    assert reported[0]["lag_seconds"] is None
+    assert reported[0]["gaps"] == 1
+    lag = reported[1].pop("lag_seconds")
     assert lag > 0
-    assert told[1] == {
+    assert reported[1] == {
         "dataset": "trades",
         "stream": "BTC-USD",
         "rows": 2,

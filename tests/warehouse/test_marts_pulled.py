@@ -110,10 +110,10 @@ def test_health_is_what_the_tables_hold(pulled: Pulled) -> None:
         assert (row["gaps"], row["quarantined"]) == (0, 0), row
         assert row["rows"], row
     (trades,) = pulled.rows("SELECT count(*) AS n FROM trades")
-    (told,) = pulled.rows(
+    (reported,) = pulled.rows(
         "SELECT sum(rows)::BIGINT AS n FROM marts.health WHERE dataset = 'trades'"
     )
-    assert told == trades
+    assert reported == trades
 
 
 def test_balances_and_books(pulled: Pulled) -> None:

@@ -1,4 +1,4 @@
-"""The metastore: what it was told it tells, to any number of programs, also after a bad day."""
+"""The metastore: what is recorded comes back, to any number of programs, also after damage."""
 
 import sqlite3
 import subprocess
@@ -54,7 +54,7 @@ _states = st.builds(
     _maybe,
     _maybe,
     st.frozensets(_numbers, max_size=4),
-    st.sampled_from(["", "the market was listed anew"]),
+    st.sampled_from(["", "the market was listed again"]),
     st.booleans(),
 )
 
@@ -169,7 +169,7 @@ def test_a_metastore_of_a_newer_version_is_left_alone(home: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["garbage", "header kept"])
-def test_a_damaged_metastore_is_told_with_the_mend(home: Path, damage: str) -> None:
+def test_a_damaged_metastore_is_reported_with_a_fix(home: Path, damage: str) -> None:
     store(home, TRADES, [row(TRADES, k) for k in range(50)], state=ids((0, 50)))
     path = home / FILE_NAME
     for name in ("-wal", "-shm"):
@@ -180,7 +180,7 @@ def test_a_damaged_metastore_is_told_with_the_mend(home: Path, damage: str) -> N
         Metastore(home).state(TRADES)
 
 
-def test_a_full_disk_is_told_as_such_and_the_metastore_goes_on_afterwards(home: Path) -> None:
+def test_a_full_disk_is_reported_as_such_and_the_metastore_goes_on_afterwards(home: Path) -> None:
     metastore = Metastore(home)
     metastore.record(TRADES, ids((1, 9)))
     with metastore.reading() as db:
@@ -211,7 +211,7 @@ def test_a_metastore_locked_for_long_is_not_called_damaged(home: Path) -> None:
     assert Metastore(home).state(TRADES) == ids((1, 9))
 
 
-def test_a_home_that_is_a_file_is_told_with_its_name(tmp_path: Path) -> None:
+def test_a_home_that_is_a_file_is_reported_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(StorageError, match="home"):
         Metastore(tmp_path / "home")

@@ -87,7 +87,7 @@ def test_no_method(db: duckdb.DuckDBPyConnection) -> None:
 
 @dataclass(frozen=True)
 class Move:
-    """A fill as it changes two balances, worked out from what the exchange told."""
+    """A fill as it changes two balances, computed from what the exchange reported."""
 
     fill_id: str
     base: Fraction
@@ -181,12 +181,12 @@ def test_profit_is_what_fractions_say(
         found[row["account"]].append(row)
     priced = 0
     for account, moves in accounts.items():
-        told = {(r["fill_id"], r["lot_fill_id"], r["cost"] is None): r for r in found[account]}
+        reported = {(r["fill_id"], r["lot_fill_id"], r["cost"] is None): r for r in found[account]}
         wanted = {(part.fill_id, part.lot, part.cost is None): part for part in model(moves)}
-        assert told.keys() == wanted.keys()
-        assert len(told) == len(found[account])
+        assert reported.keys() == wanted.keys()
+        assert len(reported) == len(found[account])
         for key, part in wanted.items():
-            row = told[key]
+            row = reported[key]
             assert row["amount"] == part.amount
             assert abs(Fraction(row["proceeds"]) - part.proceeds) <= LEAST
             if part.cost is None:

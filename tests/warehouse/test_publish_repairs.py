@@ -1,4 +1,4 @@
-"""Publishing where something is damaged or gone: built anew, or a clear error."""
+"""Publishing where something is damaged or gone: rebuilt, or a clear error."""
 
 import shutil
 from collections.abc import Callable

@@ -1,5 +1,6 @@
-"""Reading: exact values, and messages that say how to mend."""
+"""Reading: exact values, and messages that say how to fix it."""
 
+import pkgutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,10 +53,42 @@ def test_times_are_utc(filled: Path) -> None:
         ("-- only a remark", "returns no rows"),
     ],
 )
-def test_a_query_that_cannot_be_answered_is_told(filled: Path, query: str, part: str) -> None:
+def test_a_query_that_cannot_be_answered_is_reported(filled: Path, query: str, part: str) -> None:
     with pytest.raises(StorageError, match=f"(?i){part}"):
         warehouse.sql(query, home=filled)
     assert len(warehouse.sql("FROM trades", home=filled)) == 3
+
+
+def test_values_are_bound_to_a_query(filled: Path) -> None:
+    query = "SELECT trade_id FROM trades WHERE trade_id IN (?, ?) ORDER BY ALL"
+    assert warehouse.sql(query, ["3", "1' OR true"], filled)["trade_id"].to_pylist() == ["3"]
+    query = "SELECT count(*) AS n FROM trades WHERE symbol = $symbol"
+    assert warehouse.sql(query, {"symbol": "BTC-USD"}, home=filled)["n"].to_pylist() == [3]
+    frame = warehouse.sql(query, {"symbol": "X"}, filled, as_="pandas")
+    assert frame["n"].to_list() == [0]
+    with pytest.raises(StorageError, match="parameter"):
+        warehouse.sql("SELECT ?", home=filled)
+
+
+def test_the_home_is_optional_everywhere_alike(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEMARK_HOME", str(filled))
+    assert warehouse.has_data()
+    assert warehouse.coverage().equals(warehouse.coverage(str(filled)))
+    assert warehouse.status() == warehouse.status(home=filled)
+    assert not warehouse.publish().changed
+    assert warehouse.sql("SELECT 1 AS one")["one"].to_pylist() == [1]
+    assert warehouse.table("trades").num_rows == 3
+    with warehouse.connect() as db:
+        assert db.execute("SELECT count(*) FROM trades").fetchone() == (3,)
+    checks = [warehouse.verify(), warehouse.verify(home=filled), warehouse.rebuild()]
+    assert len({len(found.findings) for found in checks[:2]}) == 1
+
+
+def test_no_public_name_is_that_of_a_module() -> None:
+    modules = {m.name for m in pkgutil.iter_modules(warehouse.__path__)}
+    assert {*warehouse.__all__} & modules == set()
 
 
 def test_an_empty_query_gives_an_empty_table(filled: Path) -> None:
@@ -70,7 +103,7 @@ def test_before_the_first_pull_the_message_says_what_to_run(home: Path) -> None:
     assert warehouse.has_data(home)
 
 
-def test_a_damaged_file_is_told_with_the_mend(filled: Path) -> None:
+def test_a_damaged_file_is_reported_with_a_fix(filled: Path) -> None:
     (filled / LINK).resolve().write_bytes(b"\x5a" * 9000)
     with pytest.raises(StorageError, match="run `tidemark rebuild`"):
         warehouse.sql("SELECT 1", home=filled)

@@ -1,4 +1,4 @@
-"""``warehouse.rebuild``: metastore and DuckDB from the lake, and no claim on what is gone."""
+"""``warehouse.rebuild``: metastore and DuckDB from the lake, and no coverage of what is gone."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from warehouse.metastore import Metastore
 
 
 @pytest.mark.parametrize("how", ["file gone", "row gone"])
-def test_rebuild_claims_no_more_what_is_gone(healthy: Path, how: str) -> None:
+def test_rebuild_invalidates_what_is_gone(healthy: Path, how: str) -> None:
     path = trade_file(healthy, 1)
     if how == "file gone":
         path.unlink()
@@ -31,7 +31,7 @@ def test_rebuild_claims_no_more_what_is_gone(healthy: Path, how: str) -> None:
     assert_clean(healthy)
 
 
-def test_a_pull_after_a_file_was_deleted_claims_no_more_what_is_gone(healthy: Path) -> None:
+def test_a_pull_after_a_file_was_deleted_invalidates_what_is_gone(healthy: Path) -> None:
     trade_file(healthy, 2).unlink()
     store(healthy, TRADES)  # what opening the stream does
     assert Metastore(healthy).state(TRADES).complete == (

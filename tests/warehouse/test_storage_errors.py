@@ -35,8 +35,8 @@ from warehouse.metastore import Metastore
 from warehouse.store import StreamWriter
 
 CAUSES = {
-    errno.ENOSPC: "the disk is full: free some space",
-    errno.EROFS: "read-only: point TIDEMARK_HOME at a writable folder",
+    errno.ENOSPC: r"the disk is full\. Fix: free some space",
+    errno.EROFS: r"read-only\. Fix: point TIDEMARK_HOME at a writable folder",
     errno.EACCES: "make the folder writable",
     errno.EDQUOT: "quota is used up",
     errno.EIO: "Input/output error",
@@ -75,9 +75,9 @@ def test_a_commit_that_fails_says_why_and_harms_nothing(
     with monkeypatch.context() as patch:
         owner = Path if call == "open" else os
         patch.setattr(owner, call, _failing(getattr(owner, call), number))
-        with pytest.raises(StorageError, match=CAUSES[number]) as told:
+        with pytest.raises(StorageError, match=CAUSES[number]) as raised:
             store(stored, TRADES, _new_rows(), state=ids((1, 9)))
-    assert "lake/trades" in str(told.value)
+    assert "lake/trades" in str(raised.value)
     assert lake(stored, "trades") == before
     assert Metastore(stored).state(TRADES) == ids((1, 5))
     assert list(stored.rglob("*.tmp")) == []
@@ -142,7 +142,7 @@ def test_a_publish_that_fails_keeps_the_live_version_and_leaves_no_copy(
             patch.setattr(shutil, "copyfile", half)
         else:
             patch.setattr(os, "replace", _failing(os.replace, errno.ENOSPC))
-        with pytest.raises(StorageError, match="the disk is full: free some space"):
+        with pytest.raises(StorageError, match=r"the disk is full\. Fix: free some space"):
             warehouse.publish(stored)
     assert not list((stored / "versions").glob("*.building*"))
     assert warehouse.sql("SELECT count(*) AS n FROM trades", home=stored)["n"][0].as_py() == 4
@@ -157,9 +157,9 @@ def test_a_lake_file_that_is_damaged_is_named(stored: Path, content: bytes | Non
     else:
         path.write_bytes(content)
     (path.parent / "touched").touch()
-    with pytest.raises(StorageError, match="Fix: restore it from a backup") as told:
+    with pytest.raises(StorageError, match="Fix: restore it from a backup") as raised:
         store(stored, TRADES, _new_rows())
-    assert str(path) in str(told.value)
+    assert str(path) in str(raised.value)
 
 
 def test_a_file_that_vanishes_under_a_writer_is_named(stored: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_file_that_vanishes_under_a_writer_is_named(stored: Path) -> None:
         writer.between(0, 2**60)
 
 
-def test_a_folder_that_cannot_be_read_is_told_with_the_mend(
+def test_a_folder_that_cannot_be_read_is_reported_with_a_fix(
     stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (path,) = parquet(stored)

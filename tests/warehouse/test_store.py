@@ -139,8 +139,8 @@ def test_an_id_that_comes_again_with_another_period_goes_to_quarantine(
     assert sum(d.added for d in done) == 2
     assert sum(d.quarantined for d in done) == 1
     assert_each_once(home)
-    (refused,) = lake(home, "quarantine")
-    assert "already stored with a time in 2024" in refused["reason"]
+    (rejected,) = lake(home, "quarantine")
+    assert "already stored with a time in 2024" in rejected["reason"]
     assert store(home, stream, [moved]).quarantined == 0, "once is enough"
     assert_published(home)
 
@@ -150,8 +150,8 @@ def test_a_trade_that_contradicts_the_stored_one_is_refused_with_exact_figures(h
     done = store(home, TRADES, [row(TRADES, 1, price=101)])
     assert (done.added, done.replaced, done.quarantined) == (0, 0, 1)
     assert [r["price"] for r in lake(home, "trades")] == [100]
-    (refused,) = lake(home, "quarantine")
-    assert refused["dataset"] == "trades" and '"price": "101.000000000000"' in refused["payload"]
+    (rejected,) = lake(home, "quarantine")
+    assert rejected["dataset"] == "trades" and '"price": "101.000000000000"' in rejected["payload"]
 
 
 def test_a_row_refused_again_and_again_is_one_row_of_quarantine(home: Path) -> None:

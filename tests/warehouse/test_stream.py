@@ -125,8 +125,8 @@ def test_a_commit_says_what_contradicts_a_stored_row(home: Path) -> None:
 
 def test_a_sibling_is_written_under_the_same_lock(home: Path) -> None:
     history = dataset("markets_history").file_schema
-    told = {"symbol": "BTC-USD", "native_symbol": "btc", "base": "BTC", "quote": "USD"}
-    one = {**dict.fromkeys(history.names[:-1]), **told, "active": True, "valid_from": NOON}
+    reported = {"symbol": "BTC-USD", "native_symbol": "btc", "base": "BTC", "quote": "USD"}
+    one = {**dict.fromkeys(history.names[:-1]), **reported, "active": True, "valid_from": NOON}
     rows = pa.Table.from_pylist([one], schema=history.remove(len(history) - 1))
     with Store(home).open_stream(MARKETS) as writer:
         writer.sibling("markets_history").commit([rows], StreamState(unit="none"))

@@ -1,4 +1,4 @@
-"""``warehouse.verify`` between lake and DuckDB: what differs is told, what is lost is built."""
+"""``warehouse.verify`` between lake and DuckDB: differences are reported, losses are rebuilt."""
 
 import os
 import shutil

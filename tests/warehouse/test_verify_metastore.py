@@ -77,13 +77,13 @@ def test_an_edited_file_record(healthy: Path) -> None:
     assert "the record says 21" in only_error(warehouse.verify(healthy), "records")
 
 
-def test_an_open_candle_inside_a_claim(healthy: Path) -> None:
+def test_an_open_candle_inside_complete_coverage(healthy: Path) -> None:
     path = parquet_of(healthy, "candles")[0]
     rewrite(path, put("is_final", False))
     assert "1 candle(s) that are not final" in only_error(warehouse.verify(healthy), "claims")
 
 
-def test_what_follows_from_the_rows_is_set_right(healthy: Path) -> None:
+def test_what_follows_from_the_rows_is_corrected(healthy: Path) -> None:
     edit(healthy, "DELETE FROM unsettled WHERE id = 2")
     edit(healthy, "UPDATE streams SET newest_at = newest_at + 5 WHERE dataset = 'account_trades'")
     result = warehouse.verify(healthy)
@@ -97,13 +97,13 @@ def test_an_edge_that_lies_in_quarantine_is_no_fault(healthy: Path) -> None:
     state = Metastore(healthy).state(TRADES)
     (run,) = state.complete
     longer = replace(run, upper=COUNT + 6, last=COUNT + 5)
-    refused = [RejectedRow("price is text", f'{{"id": {COUNT + 5}, "price": "?"}}')]
-    store(healthy, TRADES, state=replace(state, complete=(longer,)), rejected=refused)
+    rejected = [RejectedRow("price is text", f'{{"id": {COUNT + 5}, "price": "?"}}')]
+    store(healthy, TRADES, state=replace(state, complete=(longer,)), rejected=rejected)
     assert warehouse.verify(healthy).of("error") == []
 
 
 @pytest.mark.parametrize("kind", ["missing", "garbage", "empty", "half", "no table"])
-def test_a_lost_metastore_is_begun_anew_and_claims_nothing(healthy: Path, kind: str) -> None:
+def test_a_lost_metastore_is_created_again_without_coverage(healthy: Path, kind: str) -> None:
     rows = {name: len(duck(healthy, name)) for name in ("trades", "candles", "quarantine")}
     path = healthy / "metastore.sqlite"
     with sqlite3.connect(path) as db:

@@ -150,7 +150,7 @@ def test_publish_brings_the_views_and_renews_them_when_they_change(
         catalog.digest.cache_clear()
 
 
-def test_a_file_of_other_columns_is_loaded_anew(home: Path) -> None:
+def test_a_file_of_other_columns_is_loaded_again(home: Path) -> None:
     store(home, TRADES, [row(TRADES, n) for n in range(3)])
     warehouse.publish(home)
     with duckdb.connect(os.path.realpath(home / warehouse.LINK)) as db:

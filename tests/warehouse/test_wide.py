@@ -8,7 +8,7 @@ import pytest
 import warehouse
 from schemas import RejectedRow
 from tests.warehouse.tools import TRADES, row, store
-from warehouse import blank, files
+from warehouse import files, template
 
 WIDE = [RejectedRow("odd", f"{n}:" + f"{n:04}" * 2500) for n in range(1000)]
 """10 MB in all."""
@@ -30,7 +30,7 @@ def test_a_row_group_beyond_the_usual_memory_is_loaded(
 ) -> None:
     monkeypatch.setattr(files, "_GROUP_BYTES", 2**40)
     store(home, TRADES, [row(TRADES, n) for n in range(3)], rejected=WIDE)
-    monkeypatch.setitem(blank.LOADING, "memory_limit", "12MB")
+    monkeypatch.setitem(template.LOADING, "memory_limit", "12MB")
     assert warehouse.publish(home).rows["quarantine"] == len(WIDE)
     found = warehouse.sql("SELECT sum(length(payload)) AS n FROM quarantine")["n"].to_pylist()
-    assert found == [sum(len(refused.payload) for refused in WIDE)]
+    assert found == [sum(len(rejected.payload) for rejected in WIDE)]

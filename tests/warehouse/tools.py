@@ -138,7 +138,7 @@ def _plain(value: object) -> object:
 
 
 def everything(home: Path) -> dict[str, "Counter[tuple[tuple[str, str], ...]]"]:
-    """The lake's rows by dataset; of quarantine without the moment of the refusal."""
+    """The lake's rows by dataset; of quarantine without the moment of the rejection."""
     found = {}
     for name in DATASETS:
         rows = lake(home, name)

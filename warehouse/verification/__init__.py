@@ -53,7 +53,7 @@ def verify(home: Path | str | None = None, on_progress: Progress | None = None) 
 def rebuild(home: Path | str | None = None, on_progress: Progress | None = None) -> Verification:
     """DuckDB from the lake, from nothing; the metastore's records from the files.
 
-    Coverage of rows that are not there is invalidated. A lost metastore is begun anew. Raises
+    Coverage of rows that are not there is invalidated. A lost metastore is created again. Raises
     ``StorageError`` where the home itself cannot be used.
     """
     return _run(home_of(home), on_progress, repair=True)
@@ -87,14 +87,14 @@ def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verificat
 
 
 def _new_metastore(home: Path, damage: str, report: Verification) -> None:
-    # an empty one may be another process's, about to be begun: it is used as it is
+    # an empty one may be another process's, about to be created: it is used as it is
     moved = None if damage == "empty" else heal.set_aside(home)
     where = f" (kept as {moved.name})" if moved else ""
     report.healed(
         "claims",
         FILE_NAME,
-        f"was {damage}{where}: begun anew from the lake. Rows stay; nothing counts as complete or"
-        " lost, and how the exchanges page is unknown, until `tidemark pull` proves it again",
+        f"was {damage}{where}: created again from the lake. Rows stay; nothing counts as complete"
+        " or lost, and how the exchanges page is unknown, until `tidemark pull` proves it again",
     )
 
 
@@ -163,7 +163,7 @@ def _check_published(
     repair: bool,
 ) -> None:
     if repair or not is_sound(home):
-        was = "built anew from the lake" if repair else "was lost or damaged: built from the lake"
+        was = "rebuilt from the lake" if repair else "was lost or damaged: built from the lake"
         _say(report, publish(home, rebuild=True), was)
     elif is_behind(home, metastore):
         done = publish(home)

@@ -1,7 +1,7 @@
 """Compare the published DuckDB file with the lake: columns, counts and checksums by partition.
 
 A checksum is the sum of a 64-bit hash of every row's columns: it depends on no order, and both
-sides are reckoned by the same engine from what each of them holds.
+sides are computed by the same engine from what each of them holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ import duckdb
 
 from schemas import COVERAGE, DATASETS, TABLES, Dataset, Period, StreamId
 from warehouse import paths
-from warehouse.blank import TYPES
 from warehouse.coverage_table import coverage_rows
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
 from warehouse.publishing import LINK, is_outdated
+from warehouse.template import TYPES
 from warehouse.verification.report import Verification
 from warehouse.verification.rows import Facts, hash_of
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from schemas import TIMEFRAMES, Dataset, Period, StreamId, dataset
 from warehouse import files, paths
 from warehouse.errors import StorageError
-from warehouse.ids import integers
+from warehouse.ids import order_columns
 from warehouse.intervals import Interval
 from warehouse.invalidate import invalidate, shrank
 from warehouse.metastore import FileRecord, Metastore
@@ -289,14 +289,17 @@ class _Rows:
                 names.append(self._declared.id_column or self._declared.key[-1])
             table = files.read(self._declared, self._home / record.path, names)
             times = pc.cast(table.column(0), pa.int64()).to_numpy()
-            numbers = integers(table.column(1)) if self._by_id else None
-            keys = times if numbers is None else numbers.to_numpy()
+            keys = times
+            if self._by_id:
+                is_text, numbers, _ = order_columns(table.column(1))
+                is_number = is_text.to_numpy() == 0
+                keys, times = numbers.to_numpy()[is_number], times[is_number]
             self._read = {record.path: (keys, times)}
         return self._read[record.path]
 
 
 def _quarantined(home: Path, stream: StreamId) -> str:
-    """All payloads that were refused in this stream, one after the other."""
+    """All payloads that were rejected in this stream, one after the other."""
     if stream.source:
         return ""
     target = paths.quarantine_of(stream)

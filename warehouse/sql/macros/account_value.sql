@@ -7,7 +7,7 @@
 -- sources: marts.holdings, trades, tickers, candles, account_fills, pro_rata(), time_slot(),
 --          timeframe_us()
 -- parameters:
---   quote := 'USD'       VARCHAR     currency to reckon in
+--   quote := 'USD'       VARCHAR     currency of all values
 --   timeframe := '1d'    VARCHAR     such as '4h', see timeframe_us
 -- columns:
 --   exchange     VARCHAR                     where it is held

@@ -1,5 +1,5 @@
 -- numerator / denominator without a detour through floating point.
--- Rounded half away from zero to 12 decimals. Null for a denominator of 0, and where the answer or
+-- Rounded half away from zero to 12 decimals. Null for a denominator of 0, and where the result or
 -- an intermediate figure does not fit (denominators above 10^19).
 --
 -- sources:

@@ -9,7 +9,7 @@
 --   account           VARCHAR                     label of the account
 --   symbol            VARCHAR                     market, BASE-QUOTE
 --   fill_id           VARCHAR                     the exchange's number of the fill (trade_id); where
---                                                 only a statement tells of it, of the statement's line
+--                                                 only a statement has it, of the statement's line
 --   order_id          VARCHAR                     the account's own order; null where unknown
 --   timestamp         TIMESTAMP WITH TIME ZONE    when (UTC)
 --   base              VARCHAR                     currency that amount is in

@@ -17,8 +17,8 @@
 --   lag_seconds    BIGINT                      from newest (else stored_at) until now
 --   complete       BIGINT                      spans proved complete
 --   gaps           BIGINT                      spans wanted and not yet fetched
---   lost           BIGINT                      spans that can no longer be had
---   quarantined    BIGINT                      refused rows of this exchange and dataset, all streams
+--   lost           BIGINT                      spans that the exchange shows no more
+--   quarantined    BIGINT                      rejected rows of this exchange and dataset, all streams
 WITH held AS (
     SELECT exchange, 'trades' AS dataset, symbol AS stream, timestamp AS moment, ingested_at
     FROM main.trades
@@ -70,7 +70,7 @@ known AS (
     FROM main.coverage
     GROUP BY ALL
 ),
-refused AS (
+rejected AS (
     SELECT exchange, dataset, count(*) AS quarantined FROM main.quarantine GROUP BY ALL
 ),
 joined AS (
@@ -102,4 +102,4 @@ SELECT
     lost,
     coalesce(quarantined, 0) AS quarantined
 FROM joined
-LEFT JOIN refused USING (exchange, dataset)
+LEFT JOIN rejected USING (exchange, dataset)

@@ -1,5 +1,5 @@
 -- What the account owned over time: by its history until it was first observed, as observed since.
--- The history (ledger) is reckoned back from the first observation, so that it is right as far back
+-- The history (ledger) is calculated back from the first observation, so that it is right as far back
 -- as it is whole, wherever it begins. What lies in open orders is owned (balance_readings).
 --
 -- grain: one row per exchange, account, currency and moment at which it changed or was observed

@@ -1,5 +1,5 @@
 -- Every fill of every account once, with the most exact figures there are.
--- Where the exchange's statement (wex_statements) tells of the same fill as account_trades, the
+-- Where the exchange's statement (wex_statements) has the same fill as account_trades, the
 -- figures are the statement's: it has all decimals and the fee, while WEX's TradeHistory may be
 -- rounded to 6 significant digits and names no fee. A fill that only one of the two holds is here
 -- as well. The two share no id. Fills of one market, side, role and own order that lie within a
@@ -13,7 +13,7 @@
 --   account           VARCHAR                     label of the account
 --   symbol            VARCHAR                     market, BASE-QUOTE
 --   trade_id          VARCHAR                     of account_trades; null where only the statement
---                                                 tells of it
+--                                                 has it
 --   transaction_id    VARCHAR                     of the statement's line; null where there is none
 --   timestamp         TIMESTAMP WITH TIME ZONE    when (UTC)
 --   side              VARCHAR                     buy or sell: the account's
@@ -23,12 +23,12 @@
 --   base_amount       DECIMAL(38,12)              in base currency, before the fee
 --   cost              DECIMAL(38,18)              in quote currency, before the fee
 --   fee               DECIMAL(38,12)              positive: paid; negative: a rebate; null where
---                                                 nobody says
+--                                                 neither names one
 --   fee_currency      VARCHAR                     currency of fee
 WITH stated AS (
     SELECT DISTINCT exchange, account FROM main.wex_statements WHERE meaning = 'fill'
 ),
-told AS (
+both_sources AS (
     SELECT
         exchange, account, symbol, side, coalesce(taker_or_maker, '') AS role,
         CASE WHEN taker_or_maker = 'maker' THEN order_id ELSE '' END AS own_order,
@@ -49,7 +49,7 @@ spaced AS (
     SELECT
         *,
         timestamp - lag(timestamp) OVER same > INTERVAL 60 SECONDS AS is_later
-    FROM told
+    FROM both_sources
     WINDOW same AS (
         PARTITION BY exchange, account, symbol, side, role, own_order
         ORDER BY timestamp, trade_id, transaction_id
@@ -76,7 +76,7 @@ placed AS (
 seated AS (
     SELECT
         *,
-        -- two at a seat, alike but for what 6 significant digits can tell
+        -- two at a seat, alike within 6 significant digits
         count(*) OVER pair = 2
         AND max(price) OVER pair - min(price) OVER pair <= min(price) OVER pair * 0.00001
         AND max(amount) OVER pair - min(amount) OVER pair <= min(amount) OVER pair * 0.00001

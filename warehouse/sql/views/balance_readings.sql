@@ -1,7 +1,7 @@
 -- Every observed balance beside the one that the history gives.
 -- A currency that the history knows and the observation leaves out counts as 0 reported. Two things
--- are not told by any history: when exactly a transfer was booked (only its newest state is kept),
--- and how old an answer is (exchanges cache balances; WEX for 60 s). So where the plain reading
+-- are in no history: when exactly a transfer was booked (only its newest state is kept),
+-- and how old a response is (exchanges cache balances; WEX for 60 s). So where the plain reading
 -- does not fit, the observation is read again as up to a minute older or newer, and with some of
 -- the six newest transfers that may have been under way booked later, or earlier. Such a reading is
 -- taken only if it fits to the last digit; of those, the one with the fewest transfers and the

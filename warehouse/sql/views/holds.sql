@@ -18,7 +18,7 @@
 --   source_id         VARCHAR                     transaction_id, trade_id or order_id of the row
 --   held              DECIMAL(38,18)              of this currency in all open orders after this
 --                                                 change
-WITH told AS (
+WITH stated AS (
     SELECT DISTINCT exchange, account, order_id FROM main.wex_statements WHERE meaning = 'hold'
 ),
 own_fills AS (
@@ -39,7 +39,7 @@ orders AS (
         coalesce(f.base_amount, 0) AS known,
         o.amount - coalesce(o.filled, f.base_amount, 0) AS rest
     FROM main.account_orders AS o
-    ANTI JOIN told USING (exchange, account, order_id)
+    ANTI JOIN stated USING (exchange, account, order_id)
     LEFT JOIN (
         SELECT exchange, account, order_id, sum(base_amount) AS base_amount
         FROM own_fills
@@ -48,7 +48,7 @@ orders AS (
     WHERE o.type = 'limit' AND (o.status = 'open' OR o.closed_at IS NOT NULL)
 ),
 counted AS (
-    SELECT exchange, account, order_id FROM told
+    SELECT exchange, account, order_id FROM stated
     UNION ALL
     SELECT exchange, account, order_id FROM orders
 ),
@@ -58,7 +58,7 @@ changes AS (
         if(meaning = 'hold', amount, -amount)::DECIMAL(38, 18) AS amount,
         'account_transactions' AS source_dataset, transaction_id AS source_id
     FROM main.wex_statements
-    SEMI JOIN told USING (exchange, account, order_id)
+    SEMI JOIN stated USING (exchange, account, order_id)
     WHERE meaning IN ('hold', 'release')
     UNION ALL
     SELECT

@@ -1,7 +1,7 @@
 -- Every change of every currency of every account, in double entry.
 -- Each change of the account has its counter-entry in another book, so that the entries of an event
--- add up to 0 in every currency. Each economic event is taken once: a fill that two histories tell
--- of is one event (account_fills), and what is laid aside for an open order changes nothing that
+-- add up to 0 in every currency. Each economic event is taken once: a fill that two histories
+-- hold is one event (account_fills), and what is laid aside for an open order changes nothing that
 -- the account owns (holds). A deposit or credit counts once it is ok; a withdrawal or debit from
 -- when it is asked for, and not at all once it has failed.
 --

@@ -54,7 +54,7 @@ collected AS (
 holes AS (
     SELECT
         exchange, stream AS account, dataset,
-        -- ids that are not claimed from 0 on: history was wanted only from some day
+        -- ids that are not covered from 0 on: history was wanted only from some day
         count(*) FILTER (state <> 'complete' OR (unit = 'id' AND lower = lowest AND lower > 0))
             AS all_holes,
         count(*) FILTER (state <> 'complete' AND lower > lowest) AS later_holes

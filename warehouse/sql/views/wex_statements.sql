@@ -40,7 +40,7 @@ WITH lines AS (
             || ' by price ([0-9]+(?:\.[0-9]{1,12})?) ([A-Z0-9]+)'
             || '(?: total ([0-9]+(?:\.[0-9]{1,12})?) [A-Z0-9]+)?(?: \(-[0-9.]+%\))?$',
             ['amount', 'base', 'percent', 'own', 'order_id', 'price', 'quote', 'total']
-        ) AS told
+        ) AS parsed
     FROM main.account_transactions
     WHERE exchange = 'wex' AND type IN ('credit', 'debit') AND status = 'ok'
         AND description LIKE '%:order:%'
@@ -48,13 +48,13 @@ WITH lines AS (
 read AS (
     SELECT
         *,
-        type = 'credit' AND currency = told.base AS is_maker_buy,
-        type = 'debit' AND currency = told.quote AS is_taker_buy,
-        type = 'credit' AND currency = told.quote AND told.total <> '' AS is_sell,
-        TRY_CAST(told.amount AS DECIMAL(38, 12)) AS base_amount,
-        TRY_CAST(told.price AS DECIMAL(38, 12)) AS price,
-        TRY_CAST(nullif(told.percent, '') AS DECIMAL(9, 6)) AS percent,
-        TRY_CAST(nullif(told.total, '') AS DECIMAL(38, 12)) AS total
+        type = 'credit' AND currency = parsed.base AS is_maker_buy,
+        type = 'debit' AND currency = parsed.quote AS is_taker_buy,
+        type = 'credit' AND currency = parsed.quote AND parsed.total <> '' AS is_sell,
+        TRY_CAST(parsed.amount AS DECIMAL(38, 12)) AS base_amount,
+        TRY_CAST(parsed.price AS DECIMAL(38, 12)) AS price,
+        TRY_CAST(nullif(parsed.percent, '') AS DECIMAL(9, 6)) AS percent,
+        TRY_CAST(nullif(parsed.total, '') AS DECIMAL(38, 12)) AS total
     FROM lines
 ),
 judged AS (
@@ -74,13 +74,13 @@ SELECT
     transaction_id,
     timestamp,
     meaning,
-    CASE meaning WHEN 'hold' THEN held WHEN 'release' THEN released WHEN 'fill' THEN told.order_id
+    CASE meaning WHEN 'hold' THEN held WHEN 'release' THEN released WHEN 'fill' THEN parsed.order_id
     END AS order_id,
     currency,
     amount,
-    CASE meaning WHEN 'fill' THEN told.base || '-' || told.quote END AS symbol,
+    CASE meaning WHEN 'fill' THEN parsed.base || '-' || parsed.quote END AS symbol,
     CASE meaning WHEN 'fill' THEN if(is_sell, 'sell', 'buy') END AS side,
-    CASE meaning WHEN 'fill' THEN if(told.own <> '', 'maker', 'taker') END AS taker_or_maker,
+    CASE meaning WHEN 'fill' THEN if(parsed.own <> '', 'maker', 'taker') END AS taker_or_maker,
     CASE meaning WHEN 'fill' THEN price END AS price,
     CASE meaning WHEN 'fill' THEN base_amount END AS base_amount,
     CASE
@@ -96,5 +96,5 @@ SELECT
         -- the only figure that no line states: the taker's base leg has none
         ELSE trunc(base_amount * percent * 0.01, 8)
     END::DECIMAL(38, 18) AS fee,
-    CASE WHEN meaning = 'fill' THEN if(is_sell, told.quote, told.base) END AS fee_currency
+    CASE WHEN meaning = 'fill' THEN if(is_sell, parsed.quote, parsed.base) END AS fee_currency
 FROM judged

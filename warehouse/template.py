@@ -1,8 +1,8 @@
-"""The DuckDB file before any row is in it: every table, view, macro and comment.
+"""The template database: the DuckDB file before any row is in it, with every table and view.
 
-To make one takes as long as to load 300,000 rows. So a made one is kept in the user's cache
+To make one takes as long as to load 300,000 rows. So it is cached in the user's cache
 (``$XDG_CACHE_HOME/tidemark``, else ``~/.cache/tidemark``), under a digest of all that it was made
-of; where nothing can be kept it is made anew.
+of; where nothing can be cached it is made again.
 """
 
 import hashlib
@@ -36,28 +36,28 @@ TYPES: Final = {
     "int64": "BIGINT",
 }
 """The DuckDB type of a column, by its Arrow type."""
-_SEAL: Final = hashlib.sha256().digest_size
+_DIGEST_BYTES: Final = hashlib.sha256().digest_size
 
 
-def blank(folder: Path) -> bytes:
+def template_database(folder: Path) -> bytes:
     """A DuckDB file with all tables and views and no rows. One is made in ``folder`` if need be."""
     cache = user_folder("XDG_CACHE_HOME", ".cache")
     if cache is None:
         return _make(folder)
     made_of = "\n".join([*_tables(), catalog.digest(), duckdb.__version__]).encode()
-    kept = cache / f"blank-{hashlib.sha256(made_of).hexdigest()[:16]}.duckdb"
+    cached = cache / f"template-{hashlib.sha256(made_of).hexdigest()[:16]}.duckdb"
     with suppress(OSError):
-        content = kept.read_bytes()
-        if _sealed(content[:-_SEAL]) == content:
-            return content[:-_SEAL]
+        content = cached.read_bytes()
+        if _with_digest(content[:-_DIGEST_BYTES]) == content:
+            return content[:-_DIGEST_BYTES]
     content = _make(folder)
     with suppress(OSError):  # a cache that cannot be written
-        _keep(kept, content)
+        _cache(cached, content)
     return content
 
 
-def renew(db: duckdb.DuckDBPyConnection) -> None:
-    """Give ``db`` this program's tables and views; tables that had other columns begin empty."""
+def update_catalog(db: duckdb.DuckDBPyConnection) -> None:
+    """Give ``db`` this program's tables and views; tables that had other columns are emptied."""
     if catalog.is_current(db):
         return
     if catalog.has_other_columns(db):
@@ -86,22 +86,22 @@ def _tables() -> Iterator[str]:
     )
 
 
-def _sealed(content: bytes) -> bytes:
-    """With its digest behind it: a torn file is not taken for a whole one."""
+def _with_digest(content: bytes) -> bytes:
+    """With its digest appended: a torn file is not taken for a whole one."""
     return content + hashlib.sha256(content).digest()
 
 
 def _make(folder: Path) -> bytes:
     with TemporaryDirectory(dir=folder, suffix=".building") as place:
-        path = Path(place) / "blank.duckdb"
+        path = Path(place) / "template.duckdb"
         with duckdb.connect(str(path), config=LOADING) as db:
-            renew(db)
+            update_catalog(db)
         return path.read_bytes()
 
 
-def _keep(kept: Path, content: bytes) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    put(kept, _sealed(content))
-    for other in kept.parent.glob("blank-*.duckdb"):
-        if other != kept:
+def _cache(cached: Path, content: bytes) -> None:
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    put(cached, _with_digest(content))
+    for other in cached.parent.glob("*.duckdb"):
+        if other != cached:
             other.unlink(missing_ok=True)
