@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Key
+from connectors.base import Cursor, Key
 from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Windows
@@ -151,9 +151,8 @@ def replace_empty(known: Windows, empty_since: int | None) -> Windows:
 def _row_below_head(session: Session, rows: int, top: Interval) -> int | None:
     """The cursor value of the held row so many rows below the head."""
     declared = session.declared
-    by_time = session.paging.key is not Key.INTEGER or session.paging.cursor.value == "time"
-    column = declared.time_column if by_time else declared.id_column
-    assert column is not None
+    by_ids = session.paging.key is Key.INTEGER and session.paging.cursor is Cursor.ID
+    column = declared.key[-1] if by_ids else declared.time_column
     tail = session.writer.tail(rows, [column])
     if not tail.num_rows:
         return top.lower or None
@@ -201,7 +200,7 @@ def _without_stretch(session: Session, again: tuple[int, int]) -> Intervals:
 def _neighbours(session: Session, again: tuple[int, int]) -> tuple[list[int], list[int]]:
     """Held rows next to a stretch of time, on either side: up to two moments, in order."""
     low, high = again
-    column = session.declared.id_column if session.paging.key is Key.INTEGER else None
+    column = session.declared.key[-1] if session.paging.key is Key.INTEGER else None
     time = session.declared.time_column
 
     def positions(since: int, until: int) -> list[int]:
