@@ -3,7 +3,8 @@
 ``raw/<exchange>/<dataset>/<stream>/<day>.jsonl.zst`` is plain zstd, one frame per response, one
 line of JSON in each: ``zstd -dc`` and DuckDB's ``read_json`` read it as it is. Before each frame
 stands a skippable one (RFC 8878, 3.1.2) with the response's time, the lengths and a checksum, so
-that responses are found without decompressing, and whatever a crash tore is recognised and skipped.
+that responses are found without decompressing, and whatever a crash tore is recognised and stepped
+over.
 """
 
 import base64

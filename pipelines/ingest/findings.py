@@ -39,8 +39,8 @@ def empty_head(
 def restarted(restart: Restart, problems: list[str], remarks: list[str]) -> None:
     """The exchange numbers the rows of this stream anew."""
     text = (
-        f"ids began anew: the newest rows have ids below {restart.top}, which was the newest at "
-        f"{_at(restart.top_at)} (found {_at(restart.found_at)})"
+        f"ids began anew: the newest rows have ids below {restart.top}, which was the highest "
+        f"before (found {_at(restart.found_at)})"
     )
     remarks.append(text)
     problems.append(

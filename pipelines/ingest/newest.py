@@ -103,15 +103,15 @@ def _restart(known: Newest, state: StreamState, rows: Received) -> Restart | Non
         return None
     top, newest = int(rows.positions.max()), int(rows.times.max())
     if known.restart is not None:
-        again = rows.times[rows.positions == known.restart.top]
-        old = len(again) and int(again[0]) == known.restart.top_at
+        again = rows.times[rows.positions == known.restart.row]
+        old = len(again) and int(again[0]) == known.restart.row_at
         return None if old or top > known.restart.top else known.restart
     if not state.complete or state.newest_at is None:
         return None
     held = state.complete[-1]
     if top < held.upper - 1 and newest > state.newest_at:
-        at = held.last_at or state.newest_at
-        return Restart(held.upper - 1, at, now_us())
+        row = held.upper - 1 if held.last is None else held.last
+        return Restart(held.upper - 1, row, held.last_at or state.newest_at, now_us())
     return None
 
 

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import warehouse
 from connectors.local import NoLimits
 from pipelines.feeds import load_feeds, select_jobs
-from pipelines.ingest import loading_meanwhile, publish, pull
+from pipelines.ingest import pull
+from pipelines.publishing import periodic_publish, publish
 from pipelines.settings import load_settings
 from sandbox import Fault, ManualClock, Served, World, serve
 from schemas import StreamId
@@ -66,7 +67,7 @@ class Figures:
 def one_pull(env: dict[str, str], feeds: Path) -> None:
     """A pull that loads meanwhile, in a process of its own that may be killed at any moment."""
     settings = load_settings(env, None)
-    with loading_meanwhile(lambda: publish(settings), pause=0.3):
+    with periodic_publish(lambda: publish(settings), pause=0.3):
         pull(select_jobs(load_feeds(feeds), []), settings, limits=NoLimits())
     publish(settings)
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from connectors.base import Unit
-from pipelines.ingest.windows.changes import claimed, gone, noted
+from pipelines.ingest.windows.changes import added, claimed, gone, noted
 from pipelines.ingest.windows.evidence import Evidence, Received, is_covered, leaves_out_older
 from pipelines.ingest.windows.gaps import after_gap, ignores
 from pipelines.ingest.windows.plan import ask_up, top_value, turn
@@ -12,9 +12,10 @@ from pipelines.ingest.windows.state import (
     Progress,
     Request,
     Restart,
+    last_row,
     top_row,
 )
-from warehouse.intervals import Intervals
+from warehouse.intervals import Interval, Intervals
 
 
 def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
@@ -29,6 +30,8 @@ def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
             return _after_up(p, request, rows, before, known_top, most_rows)
         case Kind.BACK:
             return _after_back(p, rows)
+        case Kind.NUMBERING:
+            return _old_numbering(p, rows)
         case Kind.SETTLE:
             return _after_settle(p, request)
     return after_gap(p, request, evidence, before)
@@ -45,6 +48,8 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
     lowest_at = int(rows.times.min()) if len(rows.times) else p.started
     reread = int((shown <= held).sum()) if held is not None else 0
     p = replace(p, head_low=(low, lowest_at), head_top=top, low_read=low, reread=reread)
+    if p.restart is not None and top <= p.restart.top:
+        return _old_numbering(p, rows)
     if held is not None and top < held:
         return _head_is_not_the_top(p, rows)
     newest = leaves_out_older(before, rows)
@@ -77,7 +82,7 @@ def _head_is_not_the_top(p: Progress, rows: Received) -> Progress:
             unshown=(),
             top_settled=True,
             newest_at=p.newest_before,
-            restart=Restart(held, at, p.started),
+            restart=Restart(held, last_row(p.top_before), at, p.started),
         )
     keeps = None if p.profile.keeps == "newest" else p.profile.keeps
     p = replace(p, profile=replace(p.profile, keeps=keeps))
@@ -85,6 +90,15 @@ def _head_is_not_the_top(p: Progress, rows: Received) -> Progress:
         return replace(p, top_settled=True, problems=(*p.problems, _stale(p)))
     start = p.anchor if p.anchor is not None else top_value(p)
     return replace(p, up_from=start, raw_top=held)
+
+
+def _old_numbering(p: Progress, rows: Received) -> Progress:
+    """Ids had begun anew; where the row of before is shown again, the old numbering is back."""
+    assert p.restart is not None
+    at = rows.times[rows.positions == p.restart.row]
+    if len(at) and int(at[0]) == p.restart.row_at:
+        return replace(p, restart=None, head_asked=False, numbering_asked=True)
+    return replace(p, numbering_asked=True)
 
 
 def _stale(p: Progress) -> str:
@@ -125,6 +139,9 @@ def _after_up(
         if alive:
             p = _confirmed(p, unit)
         ignored = rows.outside and request.window.lower is not None
+        if p.counts_ids and known == p.raw_top and not is_covered(p.complete, known):
+            # The newest row on its own: what lies below it is a gap like any other.
+            p = added(p, Interval(known, known + 1, known, known, p.raw_top_at, p.raw_top_at))
         return replace(p, top_settled=True, checked=alive, doubtful=ignored)
     new = int((shown > (known if known is not None else -1)).sum())
     if alive:

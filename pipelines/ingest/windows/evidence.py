@@ -283,7 +283,9 @@ class Evidence:
 
 def assess(page: Page, request: Request, p: Progress) -> Evidence:
     """What ``page``, the answer to ``request``, proves in the state ``p``."""
-    rows = receive(page, request.window, p.paging, p.floor if p.restart else None)
+    if request.kind is Kind.NUMBERING:
+        return Evidence(receive(page, request.window, p.paging))
+    rows = receive(page, request.window, p.paging, p.restart.top + 1 if p.restart else None)
     return Evidence(rows, spans_of(rows, request, p))
 
 
@@ -314,8 +316,6 @@ def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
         seen_rejected=p.seen_rejected,
         must_show=p.unsettled,
     )
-    if p.restart and request.kind is Kind.HEAD and len(shown) and int(shown[-1]) <= p.restart.top:
-        return ()
     if spans or not len(rows.positions) or p.paging.key is Key.TIME:
         return spans
     return _lone_row(p, request, rows)

@@ -25,7 +25,9 @@ from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals
 
 PROBE_FACTOR: Final = 8
-"""Each probe below the first row goes so many times further than the one before."""
+"""Each probe below the first row goes so many times further than the one before …"""
+THIN_FACTOR: Final = 2
+"""… where answers hold few rows: of an exchange that cuts before it filters, most show none."""
 
 
 def after_gap(p: Progress, request: Request, evidence: Evidence, before: Intervals) -> Progress:
@@ -191,13 +193,14 @@ def _next_probe(p: Progress, t: Attempt) -> Progress:
     """Ask at growing distances below the row above: what is there, if that answer left it out?"""
     gap = t.gap
     assert gap.upper is not None
-    base = max(p.most_rows, 16) * (p.step if p.paging.key is Key.TIME else 1)
+    base = max(1, p.most_rows) * (p.step if p.paging.key is Key.TIME else 1)
     if p.by_time and p.paging.key is not Key.TIME:
         base = DAY_US
+    factor = THIN_FACTOR if p.most_rows < 16 else PROBE_FACTOR
     top = gap.upper if gap.above is None else first_row(gap.above)
     if p.by_time and p.counts_ids:
         top = (gap.above.first_at if gap.above else None) or p.started
-    far = 0 if not t.probes else base * PROBE_FACTOR ** (len(t.probes) - 1)
+    far = 0 if not t.probes else base * factor ** (len(t.probes) - 1)
     below = top - p.margin - far
     lowest = gap.lower if not (p.by_time and p.counts_ids) else p.wanted_from
     if below > lowest or (not t.probes and below >= lowest):
@@ -214,7 +217,7 @@ def _after_control(p: Progress, t: Attempt, rows: Received) -> Progress:
         return _give_up(p, t, _not_shown(p))
     if p.counts_ids:
         low, high = first_row(t.gap.above), max(p.raw_top or 0, first_row(t.gap.above))
-        places = (low + 1, (low + high) // 2 + 1, high + 1)
+        places = (low + 1, (low + high) // 2 + 1, high + 1, high + 17)
         return replace(p, attempt=replace(t, step=Step.SINGLE, places=places))
     return _begun(p, t)
 

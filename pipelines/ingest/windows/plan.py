@@ -45,6 +45,9 @@ def plan(p: Progress) -> Request | Done:
     """The next request of the pull."""
     if not p.head_asked:
         return Request(Kind.HEAD, Window(None, None, _head_limit(p)))
+    if p.restart and not p.numbering_asked:
+        around = _window(p, p.restart.row - 1, p.restart.row + 1, p.unit, None)
+        return Request(Kind.NUMBERING, around)
     if p.restart and not p.complete:
         return Done()
     if not p.top_settled:

@@ -34,10 +34,15 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The exchange began to count ids anew. ``top``/``top_at``: the newest row before that."""
+    """The exchange began to count ids anew. ``top``: the highest id before that.
+
+    ``row``/``row_at``: a row of before, by which the old numbering is recognised. Times in
+    microseconds.
+    """
 
     top: int
-    top_at: int
+    row: int
+    row_at: int
     found_at: int
 
 
@@ -53,6 +58,7 @@ class Kind(Enum):
     PROBE = "probe"  # at a distance below a held row
     CONTROL = "control"  # a held row again, after answers without rows
     SETTLE = "settle"  # rows that may still change
+    NUMBERING = "numbering"  # the newest row of before ids began anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,7 @@ class Progress:
 
     # What this pull did
     head_asked: bool = False
+    numbering_asked: bool = False
     head_low: tuple[int, int] | None = None
     """Position and time of the lowest row of the answer to ``Kind.HEAD``."""
     head_top: int | None = None

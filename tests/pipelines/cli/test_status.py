@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
+from pipelines.ingest.checkpoint import Windows, dump
+from pipelines.ingest.windows.state import Profile
 from pipelines.status import write_status
 from schemas import StreamId
 from warehouse import StreamStatus
@@ -122,8 +124,8 @@ def test_long_lists_of_holes_are_cut(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_what_was_found_out_about_paging_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    law = '{"keeps": "newest", "page_rows": 500, "upper_shift": 1}'
-    state = StreamState((Interval(0, 94, 17, 93),), checkpoint=law)
+    found = Windows(profile=Profile(keeps="newest", rows=500, unit="s", unit_at=us(2024, 8, 9)))
+    state = StreamState((Interval(0, 94, 17, 93),), checkpoint=dump(found))
     write_status([stream("trades", "BTC-USD", state), stream("trades", "ETH-USD", state)], NOW)
-    found = "bitexbit/trades: answers keep the newest end, up to 500 rows, upper bound exclusive"
-    assert f"paging: {found}" in capsys.readouterr().out
+    line = "bitexbit/trades: answers keep the newest end, 500 rows seen, times in seconds"
+    assert f"paging: {line}" in capsys.readouterr().out

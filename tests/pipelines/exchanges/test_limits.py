@@ -14,7 +14,7 @@ from pipelines.exchanges import limits as module
 from pipelines.exchanges.limits import MARGIN, SharedLimits
 from pipelines.exchanges.state_dir import limits_folder, state_folder
 from sandbox import Limits, ManualClock, World, serve
-from tests.pipelines.ingest.others import started
+from tests.pipelines.ingest.processes import started
 
 EPOCH = "2026-01-10T00:00:00"
 SECOND = 1_000_000_000

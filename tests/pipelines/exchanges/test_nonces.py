@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.exchanges.nonces import HomeNonces
 from pipelines.exchanges.state_dir import place_name
-from tests.pipelines.ingest.others import started
+from tests.pipelines.ingest.processes import started
 from warehouse.errors import StorageError
 
 

@@ -16,7 +16,7 @@ from tests.pipelines.conftest import served
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[Served]:
-    """One for several tests: none moves its clock, each sets the laws and faults that it needs."""
+    """One for several tests: none moves its clock, each sets what it needs."""
     with served() as server:
         yield server
 

@@ -1,14 +1,13 @@
 """Rows that an exchange shows late, below ids that are there already, over real HTTP."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import warehouse
-from sandbox import Laws, Served
+from sandbox import Served
 from tests.pipelines.ingest.conftest import only_pull, run, settings_for
 from tests.warehouse.tools import lake
 
@@ -20,7 +19,7 @@ def shown(server: Served) -> set[str]:
     """The trades that the exchange shows now."""
     world = server.world
     tape = world.tapes["BTC-USD"]
-    return {str(tape.ids[i]) for i in world.visible("BTC-USD", world.now(), server.laws)}
+    return {str(tape.ids[i]) for i in world.visible("BTC-USD", world.now(), server.paging)}
 
 
 def held(home: Path, exchange: str) -> list[str]:
@@ -28,7 +27,7 @@ def held(home: Path, exchange: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "laws",
+    "profile",
     [
         {},
         {"limit_keeps": "oldest", "page_cap": 200, "since_id_inclusive": False},
@@ -36,9 +35,9 @@ def held(home: Path, exchange: str) -> list[str]:
     ids=["newest", "oldest"],
 )
 def test_the_next_pull_finds_them(
-    laws: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str, str], Path]
+    profile: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str, str], Path]
 ) -> None:
-    exchange.laws = replace(Laws(), late_every=3, late_ms=LATE_MS, retention=700, **laws)
+    exchange.switch(late_every=3, late_ms=LATE_MS, retention=700, **profile)
     feeds(f"exchange: wex\n{SPEC}", "wex")
     root = feeds(f"exchange: bitexbit\n{SPEC}", "bitexbit")
     settings = settings_for(exchange, home)
@@ -53,7 +52,7 @@ def test_the_next_pull_finds_them(
         exchange.advance(LATE_MS / 1000)
         late += sum(int(row) < max(map(int, now)) for row in shown(exchange) - now)
     assert late >= 5
-    exchange.laws = replace(exchange.laws, late_every=0)  # all that was held back is there
+    exchange.paging.late_every = 0  # all that was held back is there
     assert run(settings, feeds_root=root).errors == []
     assert shown(exchange) <= set(held(home, "wex"))
     report = warehouse.verify(home)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from sandbox.laws import NumberStyle
 
 from pipelines.cli import main
-from pipelines.ingest import KeyRights, key_rights
-from sandbox import KEYS, Fault, Laws, Served
+from pipelines.exchanges.rights import KeyRights, key_rights
+from sandbox import KEYS, Fault, Served
+from sandbox.jsontext import NumberStyle
 from sandbox.markets import text
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.truth import files, table
+from tests.pipelines.ingest.reference_model import files, table
 
 Feeds = Callable[..., Path]
 BOOKS = "markets: [BTC-USD, LTC-BTC]\nstart: 2016-01-01\ndatasets: {order_books: {}}"
@@ -79,7 +79,7 @@ def test_books_and_balances_are_the_same_however_numbers_are_written(
 ) -> None:
     feeds(f"exchange: wex\n{MONEY}", "wex-money")
     root = feeds(f"exchange: bitexbit\n{MONEY}", "bitexbit-money")
-    exchange.laws = replace(Laws(), numbers=style, wex_numbers=style)
+    exchange.switch(numbers=style, wex_numbers=style)
     assert run(settings_for(exchange, home), feeds_root=root).errors == []
     for name in ("bitexbit", "wex"):
         assert book(home, name, "BTC-USD") == truth(exchange, "BTC-USD")
@@ -123,7 +123,7 @@ def test_balances_are_stored_when_they_changed(exchange: Served, home: Path, fee
     assert table(home, moments) == [("bitexbit", 2), ("wex", 2)]
 
 
-def test_a_key_that_may_do_more_than_read_is_told_with_the_mend(
+def test_a_key_that_may_do_more_than_read_is_reported_with_the_fix(
     exchange: Served,
     home: Path,
     feeds: Feeds,
@@ -131,7 +131,7 @@ def test_a_key_that_may_do_more_than_read_is_told_with_the_mend(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """By the pull, by ``status`` and to Dagster's check, until a pull with a lesser key."""
-    feeds(f"exchange: bitexbit\n{MONEY}", "bitexbit")  # whose keys tell nothing
+    feeds(f"exchange: bitexbit\n{MONEY}", "bitexbit")  # which reports no rights of keys
     root = feeds(f"exchange: wex\n{MONEY}", "wex")
     settings = settings_for(exchange, home)
 
@@ -154,10 +154,10 @@ def test_a_key_that_may_do_more_than_read_is_told_with_the_mend(
     (notice,) = report.notices
     assert "right to trade" in notice and "tick info and nothing else" in notice
     assert "WEX_API_KEY" in notice and "WEX_API_SECRET" in notice and key.secret not in notice
-    (told,) = key_rights(settings)
-    assert told.excess == ("trade",)
-    assert status() == [f"key: {told.finding}", f"next: {told.mend}"]
-    assert notice == f"{told.finding}. Mend: {told.mend}"
+    (reported,) = key_rights(settings)
+    assert reported.excess == ("trade",)
+    assert status() == [f"key: {reported.finding}", f"next: {reported.fix}"]
+    assert notice == f"{reported.finding}. Fix: {reported.fix}"
     assert run(settings, feeds_root=root).notices == []
     assert key_rights(settings) == [KeyRights("wex", "main", ("info",))]
     assert status() == []
@@ -168,7 +168,7 @@ def test_fee_rates_under_either_name(
     fee_keys: Literal["side", "role"], exchange: Served, home: Path, feeds: Feeds
 ) -> None:
     root = feeds(f"exchange: bitexbit\n{FEES}")
-    exchange.laws = replace(Laws(), fee_keys=fee_keys)
+    exchange.switch(fee_keys=fee_keys)
     settings = settings_for(exchange, home)
     assert run(settings, feeds_root=root).errors == []
     rates = "SELECT symbol, buy_fee_rate, sell_fee_rate FROM trading_fees ORDER BY observed_at, 1"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sandbox import Fault, Laws, Served
+from sandbox import Fault, Served
 from sandbox.book import Order
 from sandbox.markets import text
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.truth import files, table
+from tests.pipelines.ingest.reference_model import files, table
 
 Feeds = Callable[..., Path]
 PUBLIC = "exchange: bitexbit\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {public_orders: {}}"
@@ -56,7 +56,7 @@ def check(server: Served, home: Path, dataset: str, orders: list[Order]) -> None
 
 
 @pytest.mark.parametrize(
-    "laws",
+    "profile",
     [
         {},
         {"order": "oldest", "page_cap": 70},
@@ -66,9 +66,9 @@ def check(server: Served, home: Path, dataset: str, orders: list[Order]) -> None
     ids=str,
 )
 def test_public_orders_in_their_newest_state(
-    laws: dict[str, Any], exchange: Served, home: Path, feeds: Feeds
+    profile: dict[str, Any], exchange: Served, home: Path, feeds: Feeds
 ) -> None:
-    exchange.laws = replace(Laws(), **laws)
+    exchange.switch(**profile)
     root, settings = feeds(PUBLIC), settings_for(exchange, home)
     everybody = exchange.world.books["BTC-USD"].orders
     assert run(settings, feeds_root=root).errors == []
@@ -86,7 +86,7 @@ def test_public_orders_in_their_newest_state(
 def test_old_open_orders_are_read_again_by_windows(
     exchange: Served, home: Path, feeds: Feeds
 ) -> None:
-    exchange.laws = replace(Laws(), page_cap=50)
+    exchange.switch(page_cap=50)
     root, settings = feeds(PUBLIC), settings_for(exchange, home)
     run(settings, feeds_root=root)
     still_open = table(home, "SELECT count(*) FROM public_orders WHERE status = 'open'")

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from warehouse.ledger import Ledger, StreamId
 
 from pipelines.ingest import PullReport
 from sandbox import Fault, Served
 from sandbox.faults import Request
+from schemas import StreamId
 from tests.pipelines.ingest.conftest import only_pull, settings_for
 from tests.warehouse.tools import lake
+from warehouse.metastore import Metastore
 
 FEED = "exchange: bitexbit\nstart: 2016-01-01\ndatasets: {account_transactions: {}}"
 CALL = "/private/transfers"
@@ -60,7 +61,7 @@ def pull(standing: Served, home: Path, feeds: Callable[[str], Path]) -> Pull:
 def stored(home: Path) -> tuple[list[str], bool]:
     """Ids held, and whether anything is claimed."""
     rows = sorted(row["transaction_id"] for row in lake(home, "account_transactions"))
-    state = Ledger(home).state(StreamId("bitexbit", "account_transactions", "main"))
+    state = Metastore(home).state(StreamId("bitexbit", "account_transactions", account="main"))
     return rows, state.complete != ()
 
 

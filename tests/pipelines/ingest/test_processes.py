@@ -17,8 +17,8 @@ from sandbox import Fault, ManualClock, Served, World, serve
 from tests.pipelines.conftest import EPOCH
 from tests.pipelines.exchanges.test_limits import OVERLOAD
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.others import PATIENCE, Other, end
-from tests.pipelines.ingest.truth import table, tape_of, trades_of
+from tests.pipelines.ingest.processes import PATIENCE, WorkerProcess, end
+from tests.pipelines.ingest.reference_model import table, tape_of, trades_of
 from warehouse.metastore import FILE_NAME, Metastore
 
 SELECT = ("bitexbit/trades", "bitexbit/tickers", "*/account_trades", "wex/trades")
@@ -32,12 +32,12 @@ def limited() -> Iterator[Served]:
         yield server
 
 
-def started(stack: ExitStack, server: Served, home: Path, *select: str) -> Other:
+def started(stack: ExitStack, server: Served, home: Path, *select: str) -> WorkerProcess:
     """``python -m pipelines pull`` in a process of its own, ended with the stack."""
     env = dict(server.env, TIDEMARK_HOME=str(home))
-    other = Other(["-m", "pipelines", "pull", *select], env)
-    stack.callback(end, other)
-    return other
+    worker = WorkerProcess(["-m", "pipelines", "pull", *select], env)
+    stack.callback(end, worker)
+    return worker
 
 
 def check_everything_once(server: Served, home: Path) -> None:
@@ -60,11 +60,11 @@ def test_pulls_of_several_processes_and_threads_store_everything_once(
 ) -> None:
     settings = settings_for(limited, home)
     with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
-        others = [started(stack, limited, home, *SELECT) for _ in range(3)]
+        workers = [started(stack, limited, home, *SELECT) for _ in range(3)]
         inside = [threads.submit(pull_and_publish, settings) for _ in range(2)]
         reports = [work.result() for work in inside]
-        for other in others:
-            code, out, err = other.finish()
+        for worker in workers:
+            code, out, err = worker.finish()
             assert (code, err.count("locked")) == (0, 0), out + err
     assert [r.errors for r in reports] == [[], []]
     check_everything_once(limited, home)
@@ -107,15 +107,15 @@ def test_a_killed_pull_leaves_nothing_that_holds_up_the_next(exchange: Served, h
     counted: list[object] = []
     with ExitStack() as stack:
         exchange.faults.script = script
-        other = started(stack, exchange, home, *SELECT)
+        worker = started(stack, exchange, home, *SELECT)
         assert arrived.wait(PATIENCE)
-        other.kill()
+        worker.kill()
     exchange.faults.script = None
     assert run(settings, *SELECT).errors == []
     check_everything_once(exchange, home)
 
 
-def test_many_open_a_new_ledger_at_once(tmp_path: Path) -> None:
+def test_many_open_a_new_metastore_at_once(tmp_path: Path) -> None:
     for attempt in range(15):
         home = tmp_path / str(attempt)
         barrier = threading.Barrier(8)

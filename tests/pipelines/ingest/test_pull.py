@@ -14,7 +14,7 @@ import warehouse
 from pipelines.publishing import publish
 from sandbox import Fault, Served
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.truth import files, table, tape_of, trades_of
+from tests.pipelines.ingest.reference_model import files, table, tape_of, trades_of
 
 TRADES = "datasets: {trades: {}}"
 
@@ -78,7 +78,7 @@ def test_candles_built_from_trades_are_the_exchanges(exchange: Served, home: Pat
 
 
 @pytest.mark.parametrize(
-    "laws",
+    "profile",
     [
         {"order": "oldest"},
         {"limit_keeps": "oldest"},
@@ -96,9 +96,9 @@ def test_candles_built_from_trades_are_the_exchanges(exchange: Served, home: Pat
     ids=str,
 )
 def test_any_law_gives_the_same_rows(
-    laws: dict[str, Any], exchange: Served, home: Path, feeds: Callable[..., Path]
+    profile: dict[str, Any], exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
-    exchange.switch(**laws)
+    exchange.switch(**profile)
     spec = (
         "datasets: {trades: {}, candles: {timeframes: [1h]}, tickers: {}, account_trades: {},"
         " account_transactions: {}}"

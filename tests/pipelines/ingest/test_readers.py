@@ -6,8 +6,8 @@ from pathlib import Path
 
 from sandbox import Served
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.others import started
-from tests.pipelines.ingest.truth import tape_of, trades_of
+from tests.pipelines.ingest.processes import started
+from tests.pipelines.ingest.reference_model import tape_of, trades_of
 from tests.pipelines.ingest.worker import READERS
 
 PULLS = 3
@@ -19,16 +19,17 @@ def test_readers_of_every_kind_while_pulls_run(
     root = feeds("exchange: bitexbit\nstart: 2016-01-01\nmarkets: all\ndatasets: {trades: {}}")
     settings = settings_for(exchange, home)
     run(settings, feeds_root=root)
-    with started(*(["read", how, str(home)] for how in READERS), env={}) as others:
-        for other in others:
-            other.go()
+    with started(*(["read", how, str(home)] for how in READERS), env={}) as workers:
+        for worker in workers:
+            worker.go()
         for _ in range(PULLS):
             exchange.advance(300)
             assert run(settings, feeds_root=root).errors == []
-        told = {
-            how: json.loads(other.finish()[1]) for how, other in zip(READERS, others, strict=True)
+        reported = {
+            how: json.loads(worker.finish()[1])
+            for how, worker in zip(READERS, workers, strict=True)
         }
-    for how, seen in told.items():
+    for how, seen in reported.items():
         assert seen["reads"] > 0, how
         assert seen["wrong"] == [], how
         # Polars alone asks for a file's size and opens it afterwards: where a pull has replaced it

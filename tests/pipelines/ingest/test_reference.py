@@ -10,10 +10,12 @@ import pytest
 from pipelines.feeds import load_feeds
 from pipelines.ingest import PullReport
 from sandbox import Fault, Served
+from sandbox.bitexbit.params import native as bitexbit_name
 from sandbox.markets import text
+from sandbox.wex.public import native as wex_name
 from schemas import ConfigError
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.truth import files, table
+from tests.pipelines.ingest.reference_model import files, table
 
 Feeds = Callable[..., Path]
 WHOLE = "markets: all\nstart: 2016-01-01\ndatasets: {{{}}}"
@@ -40,7 +42,7 @@ def test_markets_are_the_exchanges(exchange: Served, home: Path, root: Path) -> 
     listed = sorted(exchange.world.markets, key=lambda m: m.symbol)
     assert markets(home, "bitexbit") == [
         (
-            *(m.symbol, m.bitexbit, m.base, m.quote, m.price_digits, m.amount_digits),
+            *(m.symbol, bitexbit_name(m), m.base, m.quote, m.price_digits, m.amount_digits),
             *(Decimal(text(m.lot)), Decimal(100_000_000), Decimal("0.00001")),
             *(None, None, None, m.enabled),
         )
@@ -48,7 +50,7 @@ def test_markets_are_the_exchanges(exchange: Served, home: Path, root: Path) -> 
     ]
     assert markets(home, "wex") == [
         (
-            *(m.symbol, m.wex, m.base, m.quote, m.price_digits, None, Decimal(text(m.lot))),
+            *(m.symbol, wex_name(m), m.base, m.quote, m.price_digits, None, Decimal(text(m.lot))),
             *(None, None, Decimal(text(m.tick)), Decimal(10_000_000)),
             *(Decimal(m.fee_ppm) / 1_000_000, True),
         )

@@ -9,7 +9,7 @@ from pipelines.publishing import publish
 from pipelines.replay import ReplayReport, replay, select
 from sandbox import Served
 from tests.pipelines.ingest.conftest import settings_for
-from tests.pipelines.ingest.truth import files, table
+from tests.pipelines.ingest.reference_model import files, table
 
 Feeds = Callable[..., Path]
 ALL = (

@@ -10,7 +10,7 @@ import pytest
 from sandbox import Served
 from schemas import StreamId
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.truth import table
+from tests.pipelines.ingest.reference_model import table
 from tests.pipelines.replay.replaying import ALL, Feeds, again, changed, rows, stored
 from warehouse import raw
 from warehouse.metastore import Metastore

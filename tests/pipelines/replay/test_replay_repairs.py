@@ -17,7 +17,7 @@ from pipelines.replay import replay, select
 from sandbox import Fault, Served
 from schemas import StreamId
 from tests.pipelines.ingest.conftest import run, settings_for
-from tests.pipelines.ingest.truth import table, tape_of, trades_of
+from tests.pipelines.ingest.reference_model import table, tape_of, trades_of
 from tests.pipelines.replay.replaying import TRADES, Feeds, again, changed, stored
 from warehouse.metastore import Metastore
 

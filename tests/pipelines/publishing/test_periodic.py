@@ -6,10 +6,11 @@ from pathlib import Path
 
 from connectors.local import NoLimits
 from pipelines.feeds import load_feeds, select_jobs
-from pipelines.ingest import StreamProgress, loading_meanwhile, publish, pull
+from pipelines.ingest import StreamProgress, pull
+from pipelines.publishing import periodic_publish, publish
 from sandbox import Served
 from tests.pipelines.ingest.conftest import settings_for
-from tests.pipelines.ingest.truth import table, tape_of, trades_of
+from tests.pipelines.ingest.reference_model import table, tape_of, trades_of
 from warehouse.errors import StorageError
 
 PATIENCE = 60.0
@@ -35,7 +36,7 @@ def test_rows_are_in_duckdb_while_the_pull_still_runs(
         assert progress.requests < 3 or some.wait(PATIENCE), "nothing was loaded meanwhile"
 
     jobs = select_jobs(load_feeds(root), [])
-    with loading_meanwhile(load, pause=0.0):
+    with periodic_publish(load, pause=0.0):
         assert pull(jobs, settings, on_progress=hold, limits=NoLimits()).ok
     truth = tape_of(exchange)
     assert 0 < next(n for n in shown if n) < len(truth)
@@ -53,12 +54,12 @@ def test_a_load_that_fails_is_tried_again_and_stops_nothing() -> None:
             raise StorageError("no space left")
         twice.set()
 
-    with loading_meanwhile(load, pause=0.0):
+    with periodic_publish(load, pause=0.0):
         assert twice.wait(PATIENCE)
 
 
 def test_a_short_pull_loads_nothing_meanwhile() -> None:
     calls: list[int] = []
-    with loading_meanwhile(lambda: calls.append(1)):
+    with periodic_publish(lambda: calls.append(1)):
         pass
     assert calls == []

@@ -1,4 +1,4 @@
-"""Other processes: start the worker, wait until it stands ready, let it go, end it for sure."""
+"""Worker processes: start one, wait until it is ready, let it run, end it in any case."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ PATIENCE = 300.0
 """Seconds after which a process counts as hanging: far beyond what any of them needs."""
 
 
-class Other:
+class WorkerProcess:
     """A process whose output is read at its end. ``arguments`` are those of ``python``."""
 
     def __init__(self, arguments: list[str], env: Mapping[str, str]) -> None:
@@ -54,19 +54,19 @@ class Other:
 
 
 @contextmanager
-def started(*commands: list[str], env: Mapping[str, str]) -> Iterator[list[Other]]:
+def started(*commands: list[str], env: Mapping[str, str]) -> Iterator[list[WorkerProcess]]:
     """Processes of the worker, all of them ready; none outlives the block."""
     with ExitStack() as stack:
-        others = []
+        workers = []
         for command in commands:
-            other = Other(["-m", "tests.pipelines.ingest.worker", *command], env)
-            stack.callback(end, other)
-            others.append(other)
-        for other in others:
-            other.ready()
-        yield others
+            worker = WorkerProcess(["-m", "tests.pipelines.ingest.worker", *command], env)
+            stack.callback(end, worker)
+            workers.append(worker)
+        for worker in workers:
+            worker.ready()
+        yield workers
 
 
-def end(other: Other) -> None:
-    if other.process.poll() is None:
-        other.kill()
+def end(worker: WorkerProcess) -> None:
+    if worker.process.poll() is None:
+        worker.kill()

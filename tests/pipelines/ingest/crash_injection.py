@@ -1,7 +1,7 @@
 """A pull that dies at one of its steps, inside this process.
 
-From that step on nothing reaches disk or ledger any more: every further step dies too, so that no
-handler that unwinds leaves anything that SIGKILL would not have left.
+From that step on nothing reaches the disk or the metastore: every further step dies too, so that
+no handler that unwinds leaves anything that SIGKILL would not have left.
 """
 
 import os
@@ -13,11 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from warehouse.ledger import Ledger
+
+from warehouse.metastore import Metastore
 
 STEPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (os, ("fsync", "replace", "mkdir")),
-    (Ledger, ("record", "adopt", "note_folders", "_write_files")),
+    (Metastore, ("record", "adopt", "note_folders", "_write_files")),
     (shutil, ("copyfile",)),
     (Path, ("symlink_to", "unlink")),
 )
@@ -27,8 +28,8 @@ class Killed(BaseException):
     """The process is dead."""
 
 
-class Doomed:
-    """``with Doomed(n) as doomed: …`` lives through ``n`` steps; ``taken`` names them."""
+class CrashInjection:
+    """``with CrashInjection(n) as crash: …`` survives ``n`` steps; ``taken`` names them."""
 
     def __init__(self, lives: int) -> None:
         self.lives = lives
@@ -36,7 +37,7 @@ class Doomed:
         self.dead = False
         self._patch = pytest.MonkeyPatch()
 
-    def __enter__(self) -> "Doomed":
+    def __enter__(self) -> "CrashInjection":
         for owner, names in STEPS:
             for name in names:
                 self._patch.setattr(owner, name, self._around(name, getattr(owner, name)))

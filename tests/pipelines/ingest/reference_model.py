@@ -1,0 +1,145 @@
+"""What a home holds and what the exchange has, to be compared.
+
+``false_claims`` is the promise of the project as a function: whatever ``coverage`` calls complete
+is held, row for row and value for value, as the sandbox's own books have it.
+"""
+
+import os
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import warehouse
+from sandbox import PagingProfile, Served
+from sandbox.markets import text
+from schemas import StreamId, timeframe_us
+from schemas.times import to_microseconds
+from tests.warehouse.tools import lake
+from warehouse.metastore import Metastore
+
+ACCOUNTS = {"bitexbit": "alpha", "wex": "beta"}
+"""Whose account the key of account ``main`` opens."""
+
+Values = tuple[object, ...]
+Rows = dict[int, Values]
+"""Rows by id, or by time in microseconds where the stream's coverage counts time."""
+
+
+def table(home: Path, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in warehouse.sql(query, home=home).to_pylist()]
+
+
+def files(home: Path) -> dict[str, tuple[int, int]]:
+    """Every file of the lake with its inode and time: of a file written again they are others."""
+    found = {p: os.stat(p) for p in (home / "lake").rglob("*.parquet")}
+    return {str(p): (stat.st_ino, stat.st_mtime_ns) for p, stat in found.items()}
+
+
+def tape_of(server: Served, symbol: str = "BTC-USD") -> list[tuple[Any, ...]]:
+    now = server.world.now()
+    return [
+        (str(t.id), t.timestamp, t.side, Decimal(t.price), Decimal(t.amount))
+        for t in server.world.tapes[symbol].trades()
+        if t.timestamp <= now
+    ]
+
+
+def trades_of(
+    home: Path, exchange: str = "bitexbit", symbol: str = "BTC-USD"
+) -> list[tuple[Any, ...]]:
+    return table(
+        home,
+        "SELECT trade_id, epoch_ms(timestamp), side, price, amount FROM trades"
+        f" WHERE exchange = '{exchange}' AND symbol = '{symbol}' ORDER BY trade_id::BIGINT",
+    )
+
+
+def rows_of(server: Served, stream: StreamId) -> Rows:
+    """Every row that the exchange has of ``stream``, whatever its switches hide."""
+    world, now = server.world, server.world.now()
+    if stream.dataset == "trades":
+        return {
+            int(trade_id): (side, price, amount)
+            for trade_id, _, side, price, amount in tape_of(server, stream.symbol or "")
+        }
+    if stream.dataset == "candles":
+        length = timeframe_us(stream.timeframe or "") // 1000
+        candles = world.candles(stream.symbol or "", now, length, PagingProfile())
+        return {
+            c.time * 1000: tuple(map(_exact, (c.open, c.high, c.low, c.close, c.volume)))
+            for c in candles
+        }
+    if stream.dataset == "public_orders":
+        orders = world.books[stream.symbol or ""].orders
+        return {o.id: (_exact(o.price),) for o in orders if o.created <= now}
+    account = world.accounts[ACCOUNTS[stream.exchange]]
+    if stream.dataset == "account_trades":
+        return {f.trade_id: (_exact(f.price), _exact(f.amount)) for _, f in account.fills(now)}
+    if stream.dataset == "account_orders":
+        return {o.id: (_exact(o.price),) for o in account.orders if o.created <= now}
+    if stream.exchange == "wex":
+        return {t.id: (t.currency, _exact(t.amount)) for t in account.visible_transactions(now)}
+    return {
+        t.ms * 1000 + 7: (str(t.id), t.currency, _exact(t.amount))  # as the sandbox writes times
+        for t in account.visible_transactions(now)
+        if t.kind in (1, 2)
+    }
+
+
+def held_of(home: Path, stream: StreamId) -> Rows:
+    """The rows of ``stream`` in the lake, in the shape of :func:`rows_of`; each at most once."""
+    found: Rows = {}
+    for row in lake(home, stream.dataset):
+        names = ("exchange", "symbol", "account", "timeframe")
+        named = [(name, getattr(stream, name)) for name in names]
+        if any(value not in (None, row.get(name)) for name, value in named):
+            continue
+        position, values = _as_rows_of(stream, row)
+        assert position not in found, f"{stream}: row {position} is stored twice"
+        found[position] = values
+    return found
+
+
+def _as_rows_of(stream: StreamId, row: dict[str, Any]) -> tuple[int, Values]:
+    if stream.dataset == "trades":
+        return int(row["trade_id"]), (row["side"], row["price"], row["amount"])
+    if stream.dataset == "candles":
+        names = ("open", "high", "low", "close", "volume")
+        return to_microseconds(row["timestamp"]), tuple(row[name] for name in names)
+    if stream.dataset in ("public_orders", "account_orders"):
+        return int(row["order_id"]), (row["price"],)
+    if stream.dataset == "account_trades":
+        return int(row["trade_id"]), (row["price"], row["amount"])
+    if stream.exchange == "wex":
+        return int(row["transaction_id"]), (row["currency"], row["amount"])
+    values = (row["transaction_id"], row["currency"], row["amount"])
+    return to_microseconds(row["timestamp"]), values
+
+
+def false_claims(server: Served, home: Path) -> list[str]:
+    """Every stream of which ``coverage`` calls something complete that is not held."""
+    wrong = []
+    claims = [c for c in warehouse.coverage(home).to_pylist() if c["state"] == "complete"]
+    with closing(Metastore(home)) as metastore:
+        streams = [s for s in metastore.streams() if s.source is None]
+    for stream in streams:
+        name = (stream.exchange, stream.dataset, stream.label)
+        mine = [c for c in claims if (c["exchange"], c["dataset"], c["stream"]) == name]
+        if not mine:
+            continue
+        there, held = rows_of(server, stream), held_of(home, stream)
+        for claim in mine:
+            end = claim["upper"] + (1 if claim["unit"] == "id" else 0)
+            inside = {k: v for k, v in there.items() if claim["lower"] <= k < end}
+            missing = [k for k, v in inside.items() if held.get(k) != v]
+            if missing:
+                wrong.append(
+                    f"{stream}: {claim['lower']}..{end} is called complete, {len(missing)} of "
+                    f"{len(inside)} rows are not held (as they are): {missing[:3]}"
+                )
+    return wrong
+
+
+def _exact(value: int) -> Decimal:
+    return Decimal(text(value))

@@ -1,0 +1,690 @@
+"""What ``coverage`` calls complete is complete: one test for each way in which it once was not.
+
+Over real HTTP, with the exchange misbehaving in mid-history. After every pull, what is claimed is
+compared with the exchange's own books (``false_claims``). The numbers are those of the table of
+faults that the engine was built against.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import pytest
+
+import warehouse
+from pipelines.cli import main
+from pipelines.ingest import PullReport
+from sandbox import Fault, ManualClock, Served, World, serve
+from sandbox.bitexbit import BitexBitSwitches
+from sandbox.faults import Request
+from sandbox.marketdata import MarketTape
+from schemas import StreamId
+from tests.feeds import write_feed
+from tests.pipelines.ingest.conftest import only_pull, settings_for
+from tests.pipelines.ingest.reference_model import false_claims, held_of, rows_of
+from warehouse import clock
+
+HOUR = 3600
+TRADES = StreamId("bitexbit", "trades", "BTC-USD")
+THIN = StreamId("bitexbit", "trades", "LTC-BTC")
+CANDLES = StreamId("bitexbit", "candles", "BTC-USD", timeframe="5m")
+FILLS = StreamId("bitexbit", "account_trades", account="main")
+ORDERS = StreamId("bitexbit", "account_orders", account="main")
+PUBLIC_ORDERS = StreamId("bitexbit", "public_orders", "BTC-USD")
+WEX_TRADES = StreamId("wex", "trades", "BTC-USD")
+WEX_FILLS = StreamId("wex", "account_trades", account="main")
+WEX_LEDGER = StreamId("wex", "account_transactions", account="main")
+WEX_ORDERS = StreamId("wex", "account_orders", account="main")
+CALLS = {
+    "trades": "/public/trades",
+    "candles": "/public/ohlcv",
+    "public_orders": "/public/orders",
+    "account_trades": "/private/trades",
+    "account_orders": "/private/orders",
+}
+WEX_CALLS = {
+    "trades": "/api/3/trades",
+    "account_trades": "TradeHistory",
+    "account_transactions": "TransHistory",
+}
+MOST = 60
+"""Requests of one pull of one stream, whatever the exchange does."""
+KEEPS = pytest.mark.parametrize("keeps", ["newest", "oldest"])
+End = Literal["newest", "oldest"]
+
+
+def name_of(stream: StreamId) -> str:
+    return f"{stream.exchange} {stream.dataset}"
+
+
+def call_of(stream: StreamId) -> str:
+    """What the sandbox calls the requests for a stream."""
+    return (CALLS if stream.exchange == "bitexbit" else WEX_CALLS)[stream.dataset]
+
+
+@dataclass
+class Scene:
+    """An exchange, a home that is pulled from it, and the clock of this machine."""
+
+    server: Served
+    home: Path
+    feeds: Path
+    capsys: pytest.CaptureFixture[str]
+    hours: float = 0.0
+    """By how much the clock of this machine is moved on."""
+    selected: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def collect(self, *streams: StreamId, markets: str | None = None) -> None:
+        """Feeds for ``streams``, of their markets or of ``markets``."""
+        for stream in streams:
+            spec = f"{{timeframes: [{stream.timeframe}]}}" if stream.timeframe else "{}"
+            self.selected.setdefault(stream.exchange, {})[stream.dataset] = spec
+        listed = markets or f"[{', '.join(sorted({s.symbol for s in streams if s.symbol}))}]"
+        for exchange, datasets in self.selected.items():
+            chosen = ", ".join(f"{name}: {spec}" for name, spec in datasets.items())
+            chosen_markets = "" if listed == "[]" else f"markets: {listed}\n"
+            write_feed(
+                self.feeds,
+                f"exchange: {exchange}\n{chosen_markets}start: 2016-01-01\ndatasets: {{{chosen}}}",
+                exchange,
+            )
+
+    def pull(self) -> PullReport:
+        """One pull. Whatever happened: nothing is claimed that is not held, requests are few."""
+        self.server.log.clear()
+        report = only_pull(settings_for(self.server, self.home), feeds_root=self.feeds)
+        assert false_claims(self.server, self.home) == []
+        looked_up = (WEX_ORDERS.exchange, WEX_ORDERS.dataset)  # a request for each row
+        asked = [s.requests for s in report.streams if (s.exchange, s.dataset) != looked_up]
+        assert max(asked, default=0) <= MOST
+        return report
+
+    def later(self, hours: float) -> None:
+        """Let time pass here and at the exchange."""
+        self.hours += hours
+        self.server.advance(hours * HOUR)
+
+    def coverage(self, stream: StreamId) -> list[tuple[str, int, int]]:
+        """State, lower and upper of everything that ``coverage`` says of ``stream``."""
+        rows = warehouse.coverage(self.home).to_pylist()
+        name = (stream.exchange, stream.dataset, stream.label)
+        return [
+            (row["state"], row["lower"], row["upper"])
+            for row in rows
+            if (row["exchange"], row["dataset"], row["stream"]) == name
+        ]
+
+    def states(self, stream: StreamId) -> set[str]:
+        return {state for state, _, _ in self.coverage(stream)}
+
+    def all_held(self, stream: StreamId) -> bool:
+        """Whether the home holds every row of the exchange (of candles: the finished ones)."""
+        there, held = rows_of(self.server, stream), held_of(self.home, stream)
+        if stream.timeframe:
+            del there[max(there)]
+        return all(held.get(position) == values for position, values in there.items())
+
+    def checked_at(self, stream: StreamId) -> int | None:
+        (status,) = [s for s in warehouse.status(self.home) if s.stream == stream]
+        return status.state.checked_at
+
+    def status(self) -> str:
+        """What ``tidemark status`` prints."""
+        self.capsys.readouterr()
+        assert main(["status"]) == 0
+        return self.capsys.readouterr().out
+
+
+@pytest.fixture
+def scene(
+    tmp_path: Path,
+    home: Path,
+    exchange: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Scene:
+    made = Scene(exchange, home, tmp_path / "feeds", capsys)
+    real = clock.time.time_ns
+    moved = SimpleNamespace(time_ns=lambda: real() + int(made.hours * HOUR * 1e9))
+    monkeypatch.setattr(clock, "time", moved)
+    return made
+
+
+@contextmanager
+def answering(server: Served, script: Callable[[Request], Fault | None]) -> Iterator[None]:
+    """``script`` decides what becomes of each request."""
+    server.faults.script = script
+    try:
+        yield
+    finally:
+        server.faults.script = None
+
+
+# -- 1: the limit before the market ----------------------------------------------------------------
+
+
+@KEEPS
+@pytest.mark.parametrize("cap", [1000, 150])
+def test_1_an_answer_cut_before_it_is_filtered(cap: int, keeps: End, scene: Scene) -> None:
+    scene.collect(THIN)
+    scene.server.switch(filters_after_limit=True, limit_keeps=keeps, page_cap=cap)
+    for _ in range(3):
+        report = scene.pull()
+        if not scene.all_held(THIN):
+            assert not report.ok  # said, and nothing is claimed below what is held
+            assert ("complete", 0) not in [c[:2] for c in scene.coverage(THIN)]
+        scene.later(1)
+    scene.server.switch(limit_keeps=keeps)
+    assert scene.pull().errors == []
+    assert scene.all_held(THIN) and scene.states(THIN) == {"complete"}
+
+
+# -- 2: a page cap that falls ----------------------------------------------------------------------
+
+
+def crowded(rows: int, moment: int) -> MarketTape:
+    """A tape with ``moment`` trades in every second, ids and times rising."""
+    tape = MarketTape("BTC-USD")
+    for n in range(rows):
+        tape.add(
+            10_000 + 3 * n, 1_700_000_000_000 + n // moment * 1000, 10**8 + n, 10**6, n % 2 > 0
+        )
+    return tape
+
+
+@KEEPS
+@pytest.mark.parametrize("moment", [1, 7, 25])
+def test_2_a_page_cap_that_falls_between_two_pulls(moment: int, keeps: End, scene: Scene) -> None:
+    tape = crowded(9000, moment)
+    clock = ManualClock(int(tape.times[3000]))
+    with serve(World.replay({"BTC-USD": tape}, clock), limits=False) as server:
+        scene.server = server
+        scene.collect(TRADES)
+        for cap, until in ((1000, 3000), (1000, 5000), (400, 8999), (390, 8999)):
+            server.switch(page_cap=cap, sorts_by="time", limit_keeps=keeps)
+            clock.advance((int(tape.times[until]) - clock()) / 1000)
+            report = scene.pull()
+            if not scene.all_held(TRADES):
+                assert "gap" in scene.states(TRADES)
+                assert not report.ok
+        assert scene.all_held(TRADES) and scene.states(TRADES) == {"complete"}
+
+
+@pytest.mark.parametrize("caps", [(300, 120), (40, 16)])
+def test_2_a_page_cap_of_the_account_that_falls(caps: tuple[int, int], scene: Scene) -> None:
+    scene.collect(WEX_FILLS, WEX_LEDGER)
+    for cap in (*caps, *caps):
+        scene.server.switch(page_cap=cap, sorts_by="time")
+        report = scene.pull()
+        for stream in (WEX_FILLS, WEX_LEDGER):
+            if not scene.all_held(stream):
+                assert "gap" in scene.states(stream)
+                assert not report.ok
+        scene.later(6)
+    scene.server.switch()
+    assert scene.pull().errors == []
+    for stream in (WEX_FILLS, WEX_LEDGER):
+        assert scene.all_held(stream) and scene.states(stream) == {"complete"}
+
+
+# -- 3: a stretch that is not shown for a while ----------------------------------------------------
+
+NOTHING = {"bitexbit": b"[]", "wex": b'{"success":0,"error":"no trades"}'}
+HIDDEN = pytest.mark.parametrize(
+    ("stream", "keeps"),
+    [
+        (TRADES, "newest"),
+        (TRADES, "oldest"),
+        (CANDLES, "newest"),
+        (CANDLES, "oldest"),
+        (WEX_FILLS, "newest"),
+        (WEX_LEDGER, "newest"),
+    ],
+    ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
+)
+
+
+def hidden(stream: StreamId, low: int, high: int) -> Callable[[Request], Fault | None]:
+    """Answers without rows for every window that begins (as the answer goes) in a stretch."""
+    low_name, high_name = {
+        "candles": ("since", "until"),
+        "trades": ("since_id", "until_id"),
+    }.get(stream.dataset, ("from_id", "end_id"))
+    scale = 1000 if stream.timeframe else 1
+
+    def script(request: Request) -> Fault | None:
+        if request.call not in (call_of(stream), f"/api/v2{call_of(stream)}"):
+            return None
+        anchor = request.query.get(high_name) or request.query.get(low_name)
+        if anchor is None or not low <= int(anchor) * scale <= high:
+            return None
+        return Fault("body", body=NOTHING[stream.exchange])
+
+    return script
+
+
+def with_a_hidden_stretch(
+    stream: StreamId, keeps: End, scene: Scene
+) -> Callable[[Request], Fault | None]:
+    """A first pull; then a long time, whose middle the exchange will not show at first."""
+    scene.collect(stream)
+    scene.server.switch(page_cap=40, limit_keeps=keeps)
+    assert scene.pull().errors == []
+    before = max(rows_of(scene.server, stream))
+    scene.later(72)
+    new = sorted(position for position in rows_of(scene.server, stream) if position > before)
+    assert len(new) > 160
+    return hidden(stream, new[len(new) // 4], new[3 * len(new) // 4])
+
+
+@HIDDEN
+def test_3_a_stretch_not_shown_for_ten_minutes_is_asked_for_again(
+    stream: StreamId, keeps: End, scene: Scene
+) -> None:
+    with answering(scene.server, with_a_hidden_stretch(stream, keeps, scene)):
+        for _ in range(3):
+            report = scene.pull()
+            assert not report.ok
+            assert not scene.all_held(stream)
+            if keeps == "newest":  # else what is newer cannot be reached, and nothing is claimed
+                assert scene.states(stream) == {"complete", "gap"}
+                assert "missing:" in scene.status()
+            assert "lost" not in scene.states(stream)
+            scene.later(1 / 6)
+    for _ in range(3):
+        report = scene.pull()
+    assert report.errors == []
+    assert scene.all_held(stream) and scene.states(stream) == {"complete"}
+    assert "not shown by the exchange" not in scene.status()
+
+
+@HIDDEN
+def test_3_what_is_not_shown_for_a_day_is_lost_and_asked_for_for_ever(
+    stream: StreamId, keeps: End, scene: Scene
+) -> None:
+    if keeps == "oldest":
+        pytest.skip("what is newer is not reached: no gap between two rows that were shown")
+    with answering(scene.server, with_a_hidden_stretch(stream, keeps, scene)):
+        found, asked = [], []
+        for _ in range(40):
+            report = scene.pull()
+            found.append((report.ok, "lost" in scene.states(stream)))
+            asked.append(max(s.requests for s in report.streams))
+            scene.later(6)
+    lost = [at for at, (_, is_lost) in enumerate(found) if is_lost]
+    assert 4 <= lost[0] <= 6  # the first pull a day after the first asking
+    assert lost == list(range(lost[0], len(found)))
+    assert not any(ok for ok, _ in found[: lost[0] + 1])  # said until then, and when it is found
+    assert all(ok for ok, _ in found[lost[0] + 1 :])  # said no more
+    assert "lost (the exchange shows it no more):" in scene.status()
+    assert max(asked) <= MOST
+    scene.later(40 * 24)  # beyond the longest time for which it is left alone
+    report = scene.pull()
+    for _ in range(2):
+        scene.pull()
+    assert scene.all_held(stream) and scene.states(stream) == {"complete"}
+
+
+# -- 4 and 5: ids that cannot be read --------------------------------------------------------------
+
+BOTH = pytest.mark.parametrize(
+    ("stream", "keeps"),
+    [
+        (TRADES, "newest"),
+        (TRADES, "oldest"),
+        (FILLS, "newest"),
+        (WEX_FILLS, "newest"),
+        (WEX_LEDGER, "newest"),
+    ],
+    ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
+)
+
+
+@BOTH
+@pytest.mark.parametrize("at", [0, 4, -1], ids=["first", "fifth", "last"])
+def test_4_ignored_bounds_and_a_row_without_id(
+    at: int, stream: StreamId, keeps: End, scene: Scene
+) -> None:
+    scene.collect(stream)
+    bounds = frozenset({"since_id", "until_id", "from_id", "end_id"})
+    scene.server.switch(ignored=bounds, page_cap=100, limit_keeps=keeps)
+    row = slice(at, at + 1 or None)
+    scene.server.faults.add(
+        Fault("malformed", path=call_of(stream), times=None, spoil=("id", "null"), rows=row)
+    )
+    for _ in range(3):
+        report = scene.pull()
+        assert not report.ok and not scene.all_held(stream)
+        assert ("complete", 0) not in [c[:2] for c in scene.coverage(stream)]
+        scene.later(1)
+    scene.server.faults.clear()
+    scene.server.switch(limit_keeps=keeps)
+    scene.pull()
+    assert scene.pull().errors == []
+    assert scene.all_held(stream) and scene.states(stream) == {"complete"}
+
+
+@BOTH
+def test_4_a_cache_that_repeats_the_newest_page(stream: StreamId, keeps: End, scene: Scene) -> None:
+    scene.collect(stream)
+    scene.server.switch(page_cap=100, limit_keeps=keeps)
+    path = call_of(stream)
+    scene.server.faults.add(
+        Fault("stale", path=path, after=1, times=None),
+    )
+    for _ in range(3):
+        report = scene.pull()
+        assert not report.ok and not scene.all_held(stream)
+        assert ("complete", 0) not in [c[:2] for c in scene.coverage(stream)]
+        scene.later(1)
+    scene.server.faults.clear()
+    scene.pull()
+    assert scene.pull().errors == []
+    assert scene.all_held(stream) and scene.states(stream) == {"complete"}
+
+
+@BOTH
+@pytest.mark.parametrize("rows", [slice(1, None), slice(0, -1)], ids=["first", "last"])
+def test_5_answers_in_which_one_row_alone_has_an_id(
+    rows: slice, stream: StreamId, keeps: End, scene: Scene
+) -> None:
+    scene.collect(stream)
+    scene.server.switch(page_cap=100, limit_keeps=keeps)
+    spoilt = Fault(
+        "malformed", path=call_of(stream), after=1, times=None, spoil=("id", '"?"'), rows=rows
+    )
+    scene.server.faults.add(spoilt)
+    for _ in range(3):
+        report = scene.pull()
+        assert not report.ok and not scene.all_held(stream)
+        assert ("complete", 0) not in [c[:2] for c in scene.coverage(stream)]
+        scene.later(1)
+    scene.server.faults.clear()
+    scene.pull()
+    assert scene.pull().errors == []
+    assert scene.all_held(stream) and scene.states(stream) == {"complete"}
+
+
+@pytest.mark.parametrize("rows", [slice(1, None), slice(0, -1)], ids=["first", "last"])
+def test_5_newest_rows_of_which_one_alone_has_an_id(rows: slice, scene: Scene) -> None:
+    scene.collect(WEX_TRADES)
+    assert scene.pull().errors == []
+    for _ in range(2):
+        scene.later(2)
+        scene.server.faults.add(
+            Fault("malformed", path="/api/3/trades", times=2, spoil=("id", '"?"'), rows=rows)
+        )
+        assert not scene.pull().ok
+        scene.server.faults.clear()
+    scene.pull()
+    there, held = rows_of(scene.server, WEX_TRADES), held_of(scene.home, WEX_TRADES)
+    for state, low, high in scene.coverage(WEX_TRADES):
+        missing = [k for k in there if low <= k <= high and k not in held]
+        assert not missing or state != "complete"
+
+
+# -- 6: the unit of candle bounds ------------------------------------------------------------------
+
+
+@KEEPS
+@pytest.mark.parametrize(("first", "second"), [("ms", "s"), ("s", "ms")])
+@pytest.mark.parametrize("order", ["oldest", "newest"])
+def test_6_the_unit_of_candle_bounds_changes(
+    order: End, first: Any, second: Any, keeps: End, scene: Scene
+) -> None:
+    scene.collect(CANDLES)
+    scene.server.switch(page_cap=100, limit_keeps=keeps, time_unit=first, candle_order=order)
+    for _ in range(2):
+        assert scene.pull().errors == []
+        assert scene.all_held(CANDLES) and scene.states(CANDLES) == {"complete"}
+        scene.later(2)
+    for unit in (second, first, second):
+        scene.server.of(BitexBitSwitches).time_unit = unit
+        for hours in (20, 0.5):
+            assert scene.pull().errors == []  # noticed and learnt anew in the same pull
+            assert scene.all_held(CANDLES) and scene.states(CANDLES) == {"complete"}
+            name = {"ms": "milliseconds", "s": "seconds"}[unit]
+            assert f"times in {name}" in scene.status()
+            scene.later(hours)
+
+
+# -- 7: refusals -----------------------------------------------------------------------------------
+
+MAINTENANCE = "The exchange is under maintenance, try again"
+
+
+@pytest.mark.parametrize("times", [1, 2, None])
+def test_7_an_unknown_refusal_says_nothing_about_an_order(times: int | None, scene: Scene) -> None:
+    scene.collect(WEX_FILLS, WEX_ORDERS)
+    scene.server.faults.add(Fault("refusal", path="OrderInfo", text=MAINTENANCE, times=times))
+    report = scene.pull()
+    assert MAINTENANCE in "".join(report.errors) and not report.ok
+    scene.server.faults.clear()
+    assert scene.pull().errors == []
+    now = scene.server.world.now()
+    account = scene.server.world.accounts["beta"]
+    by_fills = {order.id for order, fill in account.fills(now) if fill.maker}
+    wanted = by_fills | {o.id for o in account.orders if o.is_open(now)}
+    assert set(held_of(scene.home, WEX_ORDERS)) == wanted
+
+
+def test_7_the_documented_refusal_says_that_an_order_does_not_exist(scene: Scene) -> None:
+    scene.collect(WEX_FILLS, WEX_ORDERS)
+    unknown = Fault("refusal", path="OrderInfo", text="invalid order", times=1)
+    scene.server.faults.add(unknown)
+    scene.pull()
+    before = len(held_of(scene.home, WEX_ORDERS))
+    scene.later(0.01)
+    assert scene.pull().errors == []
+    assert len(held_of(scene.home, WEX_ORDERS)) == before
+
+
+@pytest.mark.parametrize("stream", [TRADES, WEX_TRADES, WEX_FILLS], ids=name_of)
+def test_7_an_unknown_refusal_of_a_page_is_a_fault_of_the_moment(
+    stream: StreamId, scene: Scene
+) -> None:
+    scene.collect(stream)
+    refusal = Fault("refusal", path=call_of(stream), text=MAINTENANCE, status=400, times=1)
+    scene.server.faults.add(refusal)
+    report = scene.pull()
+    assert not report.ok and MAINTENANCE in "".join(report.errors)
+    assert scene.pull().errors == []
+    assert scene.states(stream) <= {"complete", "lost"}
+
+
+# -- 8: numbers that begin anew, orders that leave the list ----------------------------------------
+
+
+@pytest.mark.parametrize("keeps", ["newest", "oldest"])
+@pytest.mark.parametrize("stream", [TRADES, WEX_TRADES], ids=name_of)
+def test_8_ids_that_begin_anew_are_reported_and_nothing_is_claimed(
+    stream: StreamId, keeps: End, scene: Scene
+) -> None:
+    scene.collect(stream)
+    scene.server.switch(page_cap=100, limit_keeps=keeps)
+    for _ in range(2):
+        assert scene.pull().errors == []
+        scene.later(0.2)
+    before = held_of(scene.home, stream)
+    (old,) = [s for s in warehouse.status(scene.home) if s.stream == stream]
+    scene.server.world.relist("BTC-USD")
+    scene.later(30)
+    assert len(rows_of(scene.server, stream)) > 300
+    for _ in range(3):
+        report = scene.pull()
+        assert not report.ok and "ids began anew" in "".join(report.errors)
+        assert "complete" not in scene.states(stream)
+        assert f"wrong: {stream}: ids began anew" in scene.status()
+        held = held_of(scene.home, stream)
+        assert {k: held[k] for k in before} == before  # the old rows are safe
+        (status,) = [s for s in warehouse.status(scene.home) if s.stream == stream]
+        stored = {k for k in held if k not in before}
+        assert stored or status.newest_at == old.newest_at  # of rows that are stored
+        scene.later(3)
+
+
+def hiding(scene: Scene, stream: StreamId) -> int:
+    """The id of an order that stays open for days."""
+    later = scene.server.world.now() + 4 * 24 * HOUR * 1000
+    world = scene.server.world
+    world_orders = (
+        world.books["BTC-USD"].orders
+        if stream == PUBLIC_ORDERS
+        else world.accounts["alpha" if stream.exchange == "bitexbit" else "beta"].orders
+    )
+    before = world.clock
+    world.clock = ManualClock(later)
+    world.now()
+    world.clock = before
+    now = world.now()
+    return next(o.id for o in world_orders if o.is_open(now) and o.is_open(later))
+
+
+@pytest.mark.parametrize("stream", [ORDERS, PUBLIC_ORDERS], ids=name_of)
+@KEEPS
+def test_8_an_open_order_that_leaves_the_list(keeps: End, stream: StreamId, scene: Scene) -> None:
+    scene.collect(stream)
+    scene.server.switch(limit_keeps=keeps)
+    assert scene.pull().errors == []
+    order = hiding(scene, stream)
+    scene.server.paging.hidden_orders = frozenset({order})
+    for hours in (1, 2, 30, 1):
+        scene.later(hours)
+        report = scene.pull()
+        if hours != 1 or scene.hours < 2:
+            assert str(order) in "".join(report.errors) or scene.hours > 1
+        assert f"wrong: {stream}: " in scene.status() and str(order) in scene.status()
+        assert order in held_of(scene.home, stream)
+        claimed = [c for c in scene.coverage(stream) if c[1] <= order <= c[2]]
+        assert [c[0] for c in claimed] == ["lost" if scene.hours > 25 else "gap"]
+    scene.server.paging.hidden_orders = frozenset()
+    scene.later(24)
+    for _ in range(3):
+        report = scene.pull()
+    assert report.errors == []
+    assert "wrong:" not in scene.status()
+    assert scene.all_held(stream) and scene.states(stream) == {"complete"}
+
+
+def test_8_an_open_order_that_wex_does_not_know_any_more(scene: Scene) -> None:
+    scene.collect(WEX_FILLS, WEX_ORDERS)
+    assert scene.pull().errors == []
+    order = hiding(scene, WEX_ORDERS)
+    scene.server.paging.hidden_orders = frozenset({order})
+    scene.later(0.01)
+    assert scene.pull().errors == []  # OrderInfo says that it is still open
+    unknown = b'{"success":0,"error":"invalid order"}'
+
+    def script(request: Request) -> Fault | None:
+        wanted = request.call == "OrderInfo" and request.query.get("order_id") == str(order)
+        return Fault("body", body=unknown) if wanted else None
+
+    with answering(scene.server, script):
+        scene.later(0.01)
+        report = scene.pull()
+        assert not report.ok and str(order) in "".join(report.errors)
+        for _ in range(2):
+            assert f"wrong: {WEX_ORDERS}: " in scene.status() and str(order) in scene.status()
+            (status,) = table_of_order(scene, order)
+            assert status == "open"
+            scene.later(0.01)
+            scene.pull()
+    scene.later(48)
+    scene.pull()
+    assert scene.pull().errors == []
+    assert "wrong:" not in scene.status()
+
+
+def table_of_order(scene: Scene, order: int) -> list[str]:
+    """The state of one order of WEX as it is stored."""
+    from tests.warehouse.tools import lake
+
+    rows = lake(scene.home, "account_orders")
+    return [row["status"] for row in rows if row["order_id"] == str(order)]
+
+
+# -- 9: delisted, listed again, delisted again -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [CANDLES, TRADES, WEX_TRADES, StreamId("wex", "candles", "BTC-USD", timeframe="5m")],
+    ids=name_of,
+)
+def test_9_every_delisting_is_reported(stream: StreamId, scene: Scene) -> None:
+    if stream.exchange == "wex":
+        scene.collect(WEX_TRADES)
+    scene.collect(stream, markets="all")
+    assert scene.pull().notices == []
+    held = 0
+    for _ in range(3):
+        scene.server.paging.delisted = frozenset({"BTC-USD"})
+        scene.later(0.2)
+        report = scene.pull()
+        assert report.errors == []
+        (notice,) = [n for n in report.notices if str(stream) in n]
+        assert "no longer" in notice
+        again = scene.pull()
+        assert not [n for n in again.notices if "BTC-USD" in n]  # said once
+        scene.server.paging.delisted = frozenset()
+        scene.later(0.2)
+        report = scene.pull()
+        assert report.errors == [] and report.notices == []
+        assert len(held_of(scene.home, stream)) > held
+        held = len(held_of(scene.home, stream))
+        scene.later(0.2)
+        assert scene.pull().errors == []
+
+
+# -- 10: a head without rows -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stream", "keeps"),
+    [
+        *((stream, keeps) for stream in (TRADES, CANDLES, FILLS) for keeps in ("newest", "oldest")),
+        (ORDERS, "newest"),
+        (PUBLIC_ORDERS, "newest"),
+        (WEX_TRADES, "newest"),
+        (WEX_FILLS, "newest"),
+        (WEX_LEDGER, "newest"),
+    ],
+    ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
+)
+def test_10_a_head_without_rows_is_not_checked(stream: StreamId, keeps: End, scene: Scene) -> None:
+    scene.collect(stream)
+    scene.server.switch(limit_keeps=keeps, page_cap=100)
+    for _ in range(2):
+        assert scene.pull().errors == []
+        scene.later(1)
+    checked, before = scene.checked_at(stream), scene.coverage(stream)
+    assert checked is not None
+    scene.server.paging.empty_head = True
+    first = scene.pull()
+    assert first.notices or first.errors
+    assert "without rows" in "".join([*first.notices, *first.errors])
+    for _ in range(2):
+        scene.later(1)
+        report = scene.pull()
+        assert not report.ok and "without rows" in "".join(report.errors)
+        assert scene.checked_at(stream) == checked
+        assert scene.coverage(stream) == before
+        assert f"wrong: {stream}: " in scene.status()
+    scene.server.paging.empty_head = False
+    report = scene.pull()
+    assert report.errors == [] and report.notices == []
+    assert (scene.checked_at(stream) or 0) > checked
+    assert "wrong:" not in scene.status()
+    if stream != WEX_TRADES:
+        assert scene.all_held(stream) and scene.states(stream) == {"complete"}
+
+
+def test_10_a_market_without_trades_is_no_dead_exchange(scene: Scene) -> None:
+    scene.collect(TRADES, WEX_TRADES)
+    scene.server.world.relist("BTC-USD")
+    for _ in range(3):
+        report = scene.pull()
+        assert report.errors == [] and report.notices == []

@@ -1,0 +1,83 @@
+"""A pull without disk: plan, answer, assess, advance, over a model exchange."""
+
+from dataclasses import dataclass, field, replace
+
+from connectors.base import Key
+from pipelines.ingest.windows.advance import advance
+from pipelines.ingest.windows.evidence import assess
+from pipelines.ingest.windows.plan import Done, plan
+from pipelines.ingest.windows.state import Profile, Progress, Restart
+from schemas import TIMEFRAMES, StreamId
+from schemas.times import DAY_US
+from tests.pipelines.ingest.windows.model import EPOCH_US, ModelExchange
+from warehouse.intervals import Intervals, Unshown
+
+ENDLESS = 5000
+"""No pull of a model asks so often."""
+
+
+@dataclass
+class Memory:
+    """What is known between pulls; ``held``: the keys of the rows that came."""
+
+    complete: Intervals = ()
+    unshown: tuple[Unshown, ...] = ()
+    profile: Profile = field(default_factory=Profile)
+    restart: Restart | None = None
+    held: frozenset[int] = frozenset()
+    now: int = EPOCH_US + 400 * DAY_US
+
+
+def pull(
+    exchange: ModelExchange, stream: StreamId, memory: Memory, wanted_from: int = 0
+) -> Progress:
+    """One pull; ``memory`` is what it leaves."""
+    exchange.requests.clear()
+    held, complete = set(memory.held), memory.complete
+    newest = max(map(exchange.time_of, held), default=None)
+    candles = exchange.paging.key is Key.TIME
+    progress = Progress(
+        paging=exchange.paging,
+        started=memory.now,
+        wanted_from=wanted_from,
+        step=TIMEFRAMES[stream.timeframe] if stream.timeframe else 1,
+        lookback=3 if candles else 0,
+        held=bool(held),
+        top_before=complete[-1] if complete else None,
+        newest_before=newest,
+        newest_at=newest,
+        complete=complete,
+        unshown=memory.unshown,
+        profile=memory.profile,
+        restart=memory.restart,
+    )
+    if complete and memory.profile.keeps != "newest":
+        rows = sorted(map(exchange.cursor_of, held))
+        progress = replace(progress, anchor=rows[-min(len(rows), max(3, memory.profile.rows))])
+    if complete and memory.profile.keeps == "oldest":
+        progress = replace(
+            progress,
+            head_asked=True,
+            up_from=progress.anchor,
+            raw_top=complete[-1].upper - progress.margin,
+            raw_top_at=complete[-1].last_at,
+        )
+    while not isinstance(request := plan(progress), Done):
+        page = exchange.fetch(stream, request.window)
+        held |= set(exchange.answered)
+        assert len(exchange.requests) < ENDLESS, "the pull does not end"
+        progress = advance(progress, request, assess(page, request, progress))
+    memory.complete, memory.unshown = progress.complete, progress.unshown
+    memory.profile, memory.restart = progress.profile, progress.restart
+    memory.held = frozenset(held)
+    return progress
+
+
+def false_claims(exchange: ModelExchange, memory: Memory) -> list[int]:
+    """Rows that lie in what is called complete, and did not come."""
+    return [
+        key
+        for key in exchange.keys
+        if key not in memory.held
+        and any(exchange.position_of(key) in interval for interval in memory.complete)
+    ]
