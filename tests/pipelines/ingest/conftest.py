@@ -1,7 +1,10 @@
 """Pulls over real HTTP from the sandbox exchange."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +15,10 @@ from pipelines.publishing import publish
 from pipelines.settings import Settings, load_settings
 from sandbox import Served
 from tests.pipelines.conftest import served
+from warehouse import clock
+
+if TYPE_CHECKING:
+    from tests.pipelines.ingest.scene import Scene
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +45,21 @@ def only_pull(settings: Settings, *patterns: str, feeds_root: Path | None = None
     """Pull without the client's own rate limits."""
     jobs = select_jobs(load_feeds(feeds_root), list(patterns))
     return pull(jobs, settings, limits=NoLimits())
+
+
+@pytest.fixture
+def scene(
+    tmp_path: Path,
+    home: Path,
+    exchange: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> "Scene":
+    """An exchange whose clock, like that of this machine, a test moves on."""
+    from tests.pipelines.ingest.scene import HOUR, Scene
+
+    made = Scene(exchange, home, tmp_path / "feeds", capsys)
+    real = time.time_ns
+    moved = SimpleNamespace(time_ns=lambda: real() + int(made.hours * HOUR * 1e9))
+    monkeypatch.setattr(clock, "time", moved)
+    return made

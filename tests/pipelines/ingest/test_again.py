@@ -1,0 +1,246 @@
+"""``pull --from --to``: a stretch is fetched again, whatever is covered."""
+
+from pathlib import Path
+
+import pytest
+
+import warehouse
+from pipelines.cli import main
+from sandbox import Fault
+from schemas import StreamId
+from schemas.times import to_datetime
+from tests.pipelines.ingest.reference_model import false_claims, held_of, rows_of
+from tests.pipelines.ingest.scene import (
+    CANDLES,
+    FILLS,
+    HOUR,
+    PUBLIC_ORDERS,
+    TRADES,
+    WEX_FILLS,
+    WEX_LEDGER,
+    WEX_TRADES,
+    End,
+    Scene,
+    answering,
+    call_of,
+    hidden,
+    name_of,
+)
+from tests.warehouse.tools import lake
+
+TRANSFERS = StreamId("bitexbit", "account_transactions", account="main")
+HOUR_US = HOUR * 1_000_000
+STREAMS = pytest.mark.parametrize(
+    ("stream", "keeps"),
+    [
+        (TRADES, "newest"),
+        (TRADES, "oldest"),
+        (FILLS, "newest"),
+        (PUBLIC_ORDERS, "newest"),
+        (CANDLES, "newest"),
+        (CANDLES, "oldest"),
+        (WEX_FILLS, "newest"),
+        (WEX_LEDGER, "newest"),
+        (WEX_TRADES, "newest"),
+    ],
+    ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
+)
+
+
+def hours_ago(scene: Scene, since: float, until: float) -> tuple[int, int]:
+    """A stretch of time, counted back from the exchange's clock."""
+    now = scene.server.world.now() * 1000
+    return now - int(since * HOUR_US), now - int(until * HOUR_US)
+
+
+def claims(scene: Scene, stream: StreamId) -> list[tuple[int, int]]:
+    return [c[1:] for c in scene.coverage(stream) if c[0] == "complete"]
+
+
+def includes(after: list[tuple[int, int]], before: list[tuple[int, int]]) -> bool:
+    """Whether all that was complete before is so afterwards."""
+    return all(any(a <= low and high <= b for a, b in after) for low, high in before)
+
+
+def times_of(home: Path, stream: StreamId) -> list[int]:
+    """The times of the rows held, in microseconds."""
+    column = "symbol" if stream.symbol else "account"
+    name = stream.symbol or stream.account
+    return [
+        int(row["timestamp"].timestamp() * 1_000_000)
+        for row in lake(home, stream.dataset)
+        if row["exchange"] == stream.exchange and row[column] == name
+    ]
+
+
+@STREAMS
+def test_rows_that_were_left_out_are_stored(stream: StreamId, keeps: End, scene: Scene) -> None:
+    """An exchange that leaves rows out of the middle of an answer is believed until then."""
+    scene.collect(stream)
+    stretch = hours_ago(scene, 30, 20)
+    milliseconds = (stretch[0] // 1000 + HOUR * 1000, stretch[1] // 1000 - HOUR * 1000)
+    scene.server.switch(hidden_ms=milliseconds, limit_keeps=keeps)
+    assert scene.pull(believe=False).errors == []
+    assert not scene.all_held(stream)
+    scene.server.switch(limit_keeps=keeps)
+    ordinary = scene.pull(believe=False)
+    before, claimed = held_of(scene.home, stream), claims(scene, stream)
+    if stream != WEX_TRADES:
+        assert sum(s.rows_added for s in ordinary.streams) == 0  # they are taken for proved
+    report = scene.pull(stretch)
+    assert report.errors == []
+    assert scene.all_held(stream)
+    held = held_of(scene.home, stream)
+    (outcome,) = report.streams
+    assert outcome.rows_added == len(held) - len(before)
+    assert outcome.differences == 0
+    inside = [t for t in times_of(scene.home, stream) if stretch[0] <= t < stretch[1]]
+    assert outcome.refetched >= len(inside)
+    assert includes(claims(scene, stream), claimed)
+    assert scene.pull().errors == []
+    assert scene.states(stream) <= {"complete", "lost"}
+
+
+@STREAMS
+def test_rows_that_differ_are_counted(stream: StreamId, keeps: End, scene: Scene) -> None:
+    scene.collect(stream)
+    scene.server.switch(limit_keeps=keeps)
+    changes = {"candles": None, "public_orders": ("price", "7.25")}
+    spoil = changes.get(stream.dataset, ("amount", "7.25"))
+    if spoil is None:
+        pytest.skip("rows of candles have no names")
+    wrong = Fault("malformed", path=call_of(stream), spoil=spoil, rows=slice(5, 6))
+    scene.server.faults.add(wrong)
+    scene.pull(believe=False)
+    there = rows_of(scene.server, stream)
+    assert sum(v != there[k] for k, v in held_of(scene.home, stream).items()) == 1
+    claimed = claims(scene, stream)
+    report = scene.pull((0, scene.server.world.now() * 1000 + 1), believe=False)
+    (outcome,) = report.streams
+    assert outcome.differences == 1
+    assert outcome.refetched >= len(held_of(scene.home, stream))
+    assert includes(claims(scene, stream), claimed)
+    report = scene.pull(hours_ago(scene, 60, 50), believe=False)
+    assert report.streams[0].differences == 0  # the row is of another time
+
+
+def test_candles_that_differ_are_counted_and_replaced(scene: Scene) -> None:
+    scene.collect(CANDLES)
+    scene.server.switch(late_every=2, late_ms=10**10)  # candles without half of their trades
+    assert scene.pull(believe=False).errors == []
+    scene.server.switch()
+    there, before = rows_of(scene.server, CANDLES), held_of(scene.home, CANDLES)
+    stretch = hours_ago(scene, 40, 30)
+    wrong = [k for k, v in before.items() if v != there[k] and stretch[0] <= k < stretch[1]]
+    assert len(wrong) > 50
+    report = scene.pull(stretch, believe=False)
+    (outcome,) = report.streams
+    assert outcome.differences >= len(wrong)
+    after = held_of(scene.home, CANDLES)
+    inside = {k: v for k, v in there.items() if stretch[0] <= k < stretch[1]}
+    assert {k: after.get(k) for k in inside} == inside
+    scene.pull((0, scene.server.world.now() * 1000))
+    assert scene.all_held(CANDLES)
+
+
+def test_pages_are_walked_again(scene: Scene) -> None:
+    scene.collect(TRANSFERS)
+    scene.server.switch(transfers_page=20)
+    wrong = Fault("malformed", path="/private/transfers", spoil=("amount", '"7.25"'), rows=slice(1))
+    scene.server.faults.add(wrong)
+    scene.pull(believe=False)
+    claimed = claims(scene, TRANSFERS)
+    report = scene.pull((0, scene.server.world.now() * 1000 + 1))
+    (outcome,) = report.streams
+    assert report.errors == []
+    assert outcome.differences == 1 and outcome.rows_added == 0
+    assert outcome.refetched == len(rows_of(scene.server, TRANSFERS))
+    assert scene.all_held(TRANSFERS)
+    assert includes(claims(scene, TRANSFERS), claimed)
+
+
+@STREAMS
+def test_a_short_stretch_takes_few_requests(stream: StreamId, keeps: End, scene: Scene) -> None:
+    scene.collect(stream)
+    scene.server.switch(limit_keeps=keeps, page_cap=100)
+    assert scene.pull().errors == []
+    claimed = claims(scene, stream)
+    report = scene.pull(hours_ago(scene, 30, 29))
+    assert report.errors == []
+    assert report.streams[0].requests <= 12
+    assert report.streams[0].rows_added == report.streams[0].differences == 0
+    assert includes(claims(scene, stream), claimed)
+
+
+@STREAMS
+@pytest.mark.parametrize("status", [500, 200], ids=["an error", "no rows"])
+def test_coverage_never_shrinks(status: int, stream: StreamId, keeps: End, scene: Scene) -> None:
+    """Not where the exchange fails in the middle, not where it shows the stretch no more."""
+    scene.collect(stream)
+    scene.server.switch(limit_keeps=keeps, page_cap=100)
+    assert scene.pull().errors == []
+    claimed, held = claims(scene, stream), held_of(scene.home, stream)
+    if status == 500:
+        fault = Fault("status", status=400, path=call_of(stream), after=1, times=None)
+        scene.server.faults.add(fault)
+        scene.pull(hours_ago(scene, 50, 10))
+        scene.server.faults.clear()
+    else:
+        low, high = hours_ago(scene, 40, 20)
+        scene.server.paging.hidden_ms = low // 1000, high // 1000
+        scene.pull(hours_ago(scene, 50, 10))
+    assert claims(scene, stream) == claimed
+    assert held_of(scene.home, stream) == held
+    scene.server.switch(limit_keeps=keeps)
+    assert scene.pull().errors == []
+    assert includes(claims(scene, stream), claimed)
+    assert "gap" not in scene.states(stream)
+
+
+@pytest.mark.parametrize("stream", [TRADES, CANDLES, WEX_FILLS], ids=name_of)
+def test_a_lost_stretch_is_tried(stream: StreamId, scene: Scene) -> None:
+    scene.collect(stream)
+    scene.server.switch(page_cap=60)
+    assert scene.pull().errors == []
+    before = max(rows_of(scene.server, stream))
+    scene.later(30)
+    new = sorted(position for position in rows_of(scene.server, stream) if position > before)
+    gone = hidden(stream, new[len(new) // 4], new[3 * len(new) // 4])
+    stretch = hours_ago(scene, 31, 0)
+    with answering(scene.server, gone):
+        for hours in (25, 1):
+            scene.pull()
+            scene.later(hours)
+        scene.pull()
+    assert "lost" in scene.states(stream)
+    scene.pull()
+    assert "lost" in scene.states(stream)  # it is not asked for so soon
+    report = scene.pull(stretch)
+    assert report.errors == []
+    assert scene.all_held(stream) and scene.states(stream) == {"complete"}
+
+
+def test_the_command_says_what_it_brought(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scene.collect(TRADES)
+    for variable, value in scene.server.env.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(scene.feeds))
+    stretch = hours_ago(scene, 30, 20)
+    scene.server.paging.hidden_ms = stretch[0] // 1000, stretch[1] // 1000 - 1
+    assert main(["pull"]) == 0
+    scene.server.paging.hidden_ms = None
+    missing = len(rows_of(scene.server, TRADES)) - len(held_of(scene.home, TRADES))
+    assert missing > 500
+    capsys.readouterr()
+    start, end = (f"{to_datetime(us):%Y-%m-%dT%H:%M:%SZ}" for us in stretch)
+    assert main(["pull", "bitexbit/trades", "--from", start, "--to", end]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "| fetched again | received | stored | differ | not shown |" in lines
+    assert f"| bitexbit/trades BTC-USD | {missing:,} | {missing:,} | 0 | 0 |" in lines
+    assert false_claims(scene.server, scene.home) == []
+    assert scene.all_held(TRADES)
+    assert len(warehouse.sql("FROM trades", home=scene.home)) == len(rows_of(scene.server, TRADES))
