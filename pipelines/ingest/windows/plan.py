@@ -237,7 +237,7 @@ def _without_high(p: Progress, row: int | None) -> int:
 def _lowest(p: Progress, gap: Gap) -> int | None:
     """The lower bound to send where no held row lies below: times have one, ids may have none."""
     if p.by_time:
-        return max(0, p.wanted_from if p.counts_ids else gap.lower)
+        return max(0, (p.wanted_from if p.counts_ids else gap.lower) - p.margin)
     return p.floor if p.restart or not p.can_upper else None
 
 

@@ -22,7 +22,7 @@ class Profile:
     """How the exchange was seen to page this stream, and when that was last confirmed.
 
     ``keeps``: which end of a window survives ``limit``. ``unit``: of time bounds. ``rows``: of the
-    last full answer; it chooses widths, and proves nothing. Times in microseconds.
+    largest answer of the last pull; it chooses widths, and proves nothing. Times in microseconds.
     """
 
     keeps: Keeps | None = None

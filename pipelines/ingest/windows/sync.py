@@ -15,7 +15,7 @@ from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
-from pipelines.ingest.windows.advance import advance
+from pipelines.ingest.windows.advance import advance, lacks_anchor
 from pipelines.ingest.windows.evidence import assess
 from pipelines.ingest.windows.gaps import ignores
 from pipelines.ingest.windows.plan import Done, plan
@@ -40,6 +40,9 @@ def pull_windows(session: Session) -> None:
     while not isinstance(request := plan(progress), Done):
         page = session.fetch(request.window)
         progress = advance(progress, request, assess(page, request, progress))
+        if lacks_anchor(progress):
+            anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
+            progress = replace(progress, anchor=anchor, up_from=anchor)
         if page.received:
             session.commit(page.table, state_of(session, known, progress, kept), page.rejected)
     finish(session, known, progress, kept)
@@ -76,9 +79,8 @@ def begin(session: Session, known: Windows) -> Progress:
     )
     if not complete or known.profile.keeps == "newest":
         return progress
-    usual = min(LOOKBACK_ROWS, known.profile.rows or LOOKBACK_ROWS)
-    rows = max(configured, LOOKBACK_CANDLES if candles else usual)
-    progress = replace(progress, anchor=_row_below_head(session, rows, complete[-1]))
+    anchor = _row_below_head(session, _lookback(session, known), complete[-1])
+    progress = replace(progress, anchor=anchor)
     if known.profile.keeps != "oldest":
         return progress
     top = complete[-1].upper - progress.margin
@@ -89,6 +91,15 @@ def begin(session: Session, known: Windows) -> Progress:
         raw_top=top,
         raw_top_at=complete[-1].last_at,
     )
+
+
+def _lookback(session: Session, known: Windows) -> int:
+    """How many rows below the head are read again where answers do not hold the newest ones."""
+    if session.paging.key is Key.TIME:
+        usual = LOOKBACK_CANDLES
+    else:
+        usual = min(LOOKBACK_ROWS, known.profile.rows or LOOKBACK_ROWS)
+    return max(session.task.lookback or 0, usual)
 
 
 def state_of(session: Session, known: Windows, progress: Progress, kept: Intervals) -> StreamState:

@@ -95,14 +95,13 @@ class Past(ModelExchange):
             end = self.time_of(keys[0 if self.behaviour.keeps == "newest" else -1])
             keys = [k for k in keys if self.time_of(k) != end]
         if keys:
-            self.claimed.append((keys[0], keys[-1]))
-        if shown and not cut and not self.by_time:  # all that the window holds
+            self.claimed.append((self.position_of(keys[0]), self.position_of(keys[-1])))
+        if shown and not cut:  # all that the window holds
             low, high = self.bounds(window)
-            self.claimed.append((low, min(high, shown[-1])))
-        if shown and not cut and self.by_time:
-            low, high = self.bounds(window)
-            inside = [k for k in shown if low <= self.time_of(k) <= high]
-            self.claimed.append((min(inside, default=0), max(inside, default=0)))
+            inside = [k for k in shown if low <= self.cursor_of(k) <= high]
+            if self.by_time and self.paging.key is not Key.TEXT:
+                low, high = (min(inside), max(inside)) if inside else (1, 0)
+            self.claimed.append((low, min(high, self.position_of(shown[-1]))))
         return page
 
     def happen(self, until: int) -> None:
@@ -146,7 +145,7 @@ class Past(ModelExchange):
             self.states[key] = self.states.get(key, 0) + 1
 
     def _appear(self, key: int, number: int) -> None:
-        if any(low <= key <= high for low, high in self.claimed):
+        if any(low <= self.position_of(key) <= high for low, high in self.claimed):
             self.excused.add(key)
         self.keys.append(key)
         self.settles[key] = number % 3 if self.paging.key is not Key.TIME else 0
@@ -190,9 +189,6 @@ def pull(
     exchange.requests.clear()
     complete = store.state(exchange.stream).complete
     exchange.claimed = [(i.lower, i.upper - 1) for i in complete]
-    if exchange.position_of(exchange.first) != exchange.first:  # coverage counts times
-        held = rows_of(home, exchange)
-        exchange.claimed = [(min(held, default=0), max(held, default=0))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "commit", _committing(every))
         return pull_stream(task)
