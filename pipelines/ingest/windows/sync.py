@@ -7,6 +7,7 @@ What an answer proves is in ``evidence``, which request comes next in ``plan``; 
 from dataclasses import replace
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -104,12 +105,12 @@ def _lookback(session: Session, known: Windows) -> int:
 
 def state_of(session: Session, known: Windows, progress: Progress, kept: Intervals) -> StreamState:
     """The stream's state as far as the pull has come. ``kept``: what was proved before it."""
-    remembered = Windows(
+    remembered = msgspec.structs.replace(
+        known,
         profile=progress.profile,
         settle_range=progress.settle_range,
         beginning=progress.beginning,
         restart=progress.restart,
-        empty_since=known.empty_since,
     )
     return replace(
         session.state,
@@ -126,18 +127,17 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
     """Record the end of the pull, and raise ``ContractError`` for what could not be fetched."""
     problems = list(progress.problems)
     remarks: list[str] = []
-    empty_since = None
     if progress.head_empty:
-        empty_since = known.empty_since or session.started
         findings.empty_head(session, known.empty_since, problems, remarks)
+    empty_since = (known.empty_since or session.started) if progress.head_empty else None
     if progress.restart is not None:
         findings.restarted(progress.restart, problems, remarks)
     if progress.doubtful and progress.profile.keeps != "newest":
         problems.append(ignores(progress))
     findings.gone(session, progress.missing, problems, remarks)
-    state = state_of(session, replace_empty(known, empty_since), progress, kept)
+    known = msgspec.structs.replace(known, empty_since=empty_since)
     state = replace(
-        state,
+        state_of(session, known, progress, kept),
         checked_at=session.started if progress.checked else state.checked_at,
         remark=" · ".join(remarks),
     )
@@ -146,17 +146,6 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
     session.report.lost_found = progress.lost_found
     if problems:
         raise ContractError(" · ".join(dict.fromkeys(problems)))
-
-
-def replace_empty(known: Windows, empty_since: int | None) -> Windows:
-    """``known`` with the time since which the newest answer comes without rows."""
-    return Windows(
-        profile=known.profile,
-        settle_range=known.settle_range,
-        beginning=known.beginning,
-        restart=known.restart,
-        empty_since=empty_since,
-    )
 
 
 def _row_below_head(session: Session, rows: int, top: Interval) -> int | None:
