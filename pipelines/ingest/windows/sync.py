@@ -138,7 +138,7 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
     known = msgspec.structs.replace(known, empty_since=empty_since)
     state = replace(
         state_of(session, known, progress, kept),
-        checked_at=session.started if progress.checked else state.checked_at,
+        checked_at=session.started if progress.checked else session.state.checked_at,
         remark=" · ".join(remarks),
     )
     if state != session.writer.state():
