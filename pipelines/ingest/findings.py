@@ -2,17 +2,7 @@
 
 from pipelines.ingest.session import Session
 from pipelines.ingest.windows.state import Restart
-from schemas.times import DAY_US, to_datetime
-from warehouse.clock import now_us
-from warehouse.intervals import Unshown
-
-_LONGEST_REST = 30 * DAY_US
-
-
-def rests(u: Unshown, now: int | None = None) -> bool:
-    """Whether a lost stretch is not to be asked for again yet: growing intervals, for ever."""
-    rest = min(_LONGEST_REST, max(DAY_US, (u.asked_at - u.since) // 2))
-    return (now_us() if now is None else now) - u.asked_at < rest
+from schemas.times import to_datetime
 
 
 def empty_head(

@@ -17,6 +17,7 @@ from connectors.errors import ContractError, RefusedError, UnknownRowError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Lookups
 from pipelines.ingest.session import Session, time_span
+from pipelines.ingest.windows.state import rests
 from schemas.times import DAY_US
 from warehouse.intervals import Unshown
 from warehouse.state import StreamState
@@ -35,7 +36,8 @@ def pull_lookups(session: Session) -> None:
     listed = session.connector.open_rows(session.stream)
     session.report.requests += 1
     now = {row_id: "" if left is None else format(left, "f") for row_id, left in listed.items()}
-    left_the_list = unsettled - now.keys() - _resting(session.state)
+    resting = {u.lower for u in session.state.unshown if u.lost and rests(u, session.started)}
+    left_the_list = unsettled - now.keys() - resting
     news = {row_id for row_id, left in now.items() if not left or known.remains.get(row_id) != left}
     named, change = _named_by_fills(session, known.change)
     settled = {*named, *known.waiting} - news - left_the_list - now.keys() - {*known.unknown}
@@ -138,11 +140,6 @@ def _finish(
     session.commit(None, state)
     if problems:
         raise ContractError(problems[0])
-
-
-def _resting(state: StreamState) -> set[int]:
-    """Rows that are lost: asked for again once a day at most."""
-    return {u.lower for u in state.unshown if u.lost and findings.rests(u)}
 
 
 def _held_open(session: Session) -> set[int]:

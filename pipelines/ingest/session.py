@@ -8,7 +8,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Connector, Page, Paging, Window
+from connectors.base import Connector, Key, Page, Paging, Window
 from connectors.errors import ContractError
 from pipelines.ingest.committer import Committer
 from pipelines.ingest.report import Listener, StreamProgress, StreamReport
@@ -82,7 +82,7 @@ class Session:
         page = self.count(self.connector.fetch(self.stream, window))
         readable = page.table.num_rows or any(r.position is not None for r in page.rejected)
         if page.received and not readable:
-            what = "time" if self.declared.id_column is None else "id"
+            what = "id" if self.paging.key is Key.INTEGER else "time"
             raise ContractError(
                 f"an answer of {page.received} rows, none with a readable {what}: "
                 f"{page.rejected[0].reason}"

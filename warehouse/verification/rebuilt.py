@@ -15,8 +15,8 @@ from schemas.timeframes import SHORTEST
 from warehouse import candles, files
 from warehouse.merge import in_order
 from warehouse.metastore import Metastore
+from warehouse.reader import StreamReader
 from warehouse.state import StreamState
-from warehouse.store import StreamReader
 from warehouse.verification.report import Verification
 from warehouse.verification.rows import Facts
 

@@ -131,6 +131,9 @@ def _after_up(
     alive = any(is_covered(before, int(s)) for s in (shown[0], *shown[:: max(1, len(shown) // 8)]))
     p = replace(p, up_beyond=False)
     if known is not None and top <= known:
+        further = _a_moment_below_top(p, rows)
+        if top < known and alive and further > (p.up_from or 0):
+            return replace(p, up_from=further, up_units=())
         if request.kind is Kind.UP and len(shown) >= most_rows and not p.beyond_empty:
             boundary = p.complete[-1].upper - p.margin
             if p.counts_ids and not p.by_time and (p.up_from or 0) < boundary:
@@ -154,6 +157,20 @@ def _after_up(
     if newest >= p.started and new < max(2, p.most_rows // 2):
         return replace(p, top_settled=True, checked=True)  # abreast of a busy market
     return p
+
+
+def _a_moment_below_top(p: Progress, rows: Received) -> int:
+    """The cursor value of the newest row that is older than the newest moment of an answer."""
+    cursors = rows.times if p.by_time else rows.positions
+    older = cursors[rows.times < rows.times.max()] if len(cursors) else cursors
+    return int(older.max()) if len(older) else 0
+
+
+def lacks_anchor(p: Progress) -> bool:
+    """Whether rows are to be read again upwards, and it is not known from which one."""
+    held = top_row(p)
+    below = p.head_top is not None and held is not None and p.head_top < held
+    return below and not p.top_settled and p.anchor is None
 
 
 def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:

@@ -28,8 +28,8 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
             p = replace(p, raw_top=top, raw_top_at=int(rows.times[at]))
         if newest != p.newest_at:
             p = replace(p, newest_at=newest)
-        if count > 1 and p.profile.rows != count:
-            p = replace(p, profile=replace(p.profile, rows=count))
+        if p.profile.rows != p.most_rows:
+            p = replace(p, profile=replace(p.profile, rows=p.most_rows))
     if p.changes:
         came = at_positions(rows)
         unsettled = (p.unsettled - came) | rows.open

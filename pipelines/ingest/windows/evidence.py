@@ -86,7 +86,7 @@ def receive(page: Page, window: Window, paging: Paging, floor: int | None = None
     final = opened = None
     if "is_final" in page.table.column_names:
         final = page.table.column("is_final").to_numpy()
-    if "status" in page.table.column_names and paging.key is Key.INTEGER:
+    if "status" in page.table.column_names:
         opened = pc.is_in(page.table.column("status"), value_set=pa.array(UNSETTLED)).to_numpy()
     readable = [r.position for r in page.rejected if r.position is not None]
     # The time of a malformed row is not known: by time, its id alone cannot place it.

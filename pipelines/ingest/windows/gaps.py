@@ -49,7 +49,7 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
         case Step.LOW_HALF | Step.HIGH_HALF | Step.INSIDE:
             return _after_half(p, t, request, rows)
         case Step.PROBE:
-            if len(rows.shown) and not p.counts_ids:
+            if len(inside(t.gap, rows)) and not p.counts_ids:
                 return _give_up(p, t, _one_moment(p))
             return _next_probe(p, t)
         case Step.CONTROL:
@@ -197,7 +197,7 @@ def _next_probe(p: Progress, t: Attempt) -> Progress:
     if p.by_time and p.paging.key is not Key.TIME:
         base = DAY_US
     factor = THIN_FACTOR if p.most_rows < 16 else PROBE_FACTOR
-    top = gap.upper if gap.above is None else first_row(gap.above)
+    top = gap.upper
     if p.by_time and p.counts_ids:
         top = (gap.above.first_at if gap.above else None) or p.started
     far = 0 if not t.probes else base * factor ** (len(t.probes) - 1)

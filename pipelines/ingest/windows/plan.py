@@ -17,6 +17,7 @@ from pipelines.ingest.windows.state import (
     Step,
     first_row,
     last_row,
+    rests,
 )
 from schemas.times import DAY_US, SECOND_US
 from warehouse.coverage_table import reaches
@@ -33,7 +34,6 @@ SHIFTS_US: Final = (0, 1, 2, 1_001, 1_000_001, -1_000_000, -3_600_000_000)
 
 Forward, where the rows of one moment fill an answer; the ids tell whether one was passed over. Then
 back, where the row at the edge itself was not shown."""
-_LONGEST_REST: Final = 30 * DAY_US
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,7 @@ def _is_due(p: Progress, u: Unshown) -> bool:
         return True
     if not u.lost:
         return p.paging.max_span_us is None or p.started - u.since >= DAY_US
-    rest = min(_LONGEST_REST, max(DAY_US, (u.asked_at - u.since) // 2))
-    return p.started - u.asked_at >= rest
+    return not rests(u, p.started)
 
 
 def ask(p: Progress, t: Attempt) -> Request:
@@ -237,7 +236,7 @@ def _without_high(p: Progress, row: int | None) -> int:
 def _lowest(p: Progress, gap: Gap) -> int | None:
     """The lower bound to send where no held row lies below: times have one, ids may have none."""
     if p.by_time:
-        return max(0, p.wanted_from if p.counts_ids else gap.lower)
+        return max(0, (p.wanted_from if p.counts_ids else gap.lower) - p.margin)
     return p.floor if p.restart or not p.can_upper else None
 
 

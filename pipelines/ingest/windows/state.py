@@ -10,9 +10,10 @@ from enum import Enum
 from typing import Final, Literal
 
 from connectors.base import Bounds, Cursor, Key, Paging, Unit, Window
+from schemas.times import DAY_US
 from warehouse.intervals import Gap, Interval, Intervals, Unshown
 
-DAY_US: Final = 86_400_000_000
+_LONGEST_REST: Final = 30 * DAY_US
 
 Keeps = Literal["newest", "oldest"]
 
@@ -22,7 +23,7 @@ class Profile:
     """How the exchange was seen to page this stream, and when that was last confirmed.
 
     ``keeps``: which end of a window survives ``limit``. ``unit``: of time bounds. ``rows``: of the
-    last full answer; it chooses widths, and proves nothing. Times in microseconds.
+    largest answer of the last pull; it chooses widths, and proves nothing. Times in microseconds.
     """
 
     keeps: Keeps | None = None
@@ -234,6 +235,11 @@ class Progress:
         if self.profile.unit is not None or not self.paging.units:
             return self.profile.unit
         return self.paging.units[0]
+
+
+def rests(u: Unshown, now: int) -> bool:
+    """Whether a lost stretch is not to be asked for again yet: growing intervals, for ever."""
+    return now - u.asked_at < min(_LONGEST_REST, max(DAY_US, (u.asked_at - u.since) // 2))
 
 
 def top_row(p: Progress) -> int | None:

@@ -7,15 +7,16 @@ What an answer proves is in ``evidence``, which request comes next in ``plan``; 
 from dataclasses import replace
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Key
+from connectors.base import Cursor, Key
 from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
-from pipelines.ingest.windows.advance import advance
+from pipelines.ingest.windows.advance import advance, lacks_anchor
 from pipelines.ingest.windows.evidence import assess
 from pipelines.ingest.windows.gaps import ignores
 from pipelines.ingest.windows.plan import Done, plan
@@ -40,6 +41,9 @@ def pull_windows(session: Session) -> None:
     while not isinstance(request := plan(progress), Done):
         page = session.fetch(request.window)
         progress = advance(progress, request, assess(page, request, progress))
+        if lacks_anchor(progress):
+            anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
+            progress = replace(progress, anchor=anchor, up_from=anchor)
         if page.received:
             session.commit(page.table, state_of(session, known, progress, kept), page.rejected)
     finish(session, known, progress, kept)
@@ -76,9 +80,8 @@ def begin(session: Session, known: Windows) -> Progress:
     )
     if not complete or known.profile.keeps == "newest":
         return progress
-    usual = min(LOOKBACK_ROWS, known.profile.rows or LOOKBACK_ROWS)
-    rows = max(configured, LOOKBACK_CANDLES if candles else usual)
-    progress = replace(progress, anchor=_row_below_head(session, rows, complete[-1]))
+    anchor = _row_below_head(session, _lookback(session, known), complete[-1])
+    progress = replace(progress, anchor=anchor)
     if known.profile.keeps != "oldest":
         return progress
     top = complete[-1].upper - progress.margin
@@ -91,14 +94,23 @@ def begin(session: Session, known: Windows) -> Progress:
     )
 
 
+def _lookback(session: Session, known: Windows) -> int:
+    """How many rows below the head are read again where answers do not hold the newest ones."""
+    if session.paging.key is Key.TIME:
+        usual = LOOKBACK_CANDLES
+    else:
+        usual = min(LOOKBACK_ROWS, known.profile.rows or LOOKBACK_ROWS)
+    return max(session.task.lookback or 0, usual)
+
+
 def state_of(session: Session, known: Windows, progress: Progress, kept: Intervals) -> StreamState:
     """The stream's state as far as the pull has come. ``kept``: what was proved before it."""
-    remembered = Windows(
+    remembered = msgspec.structs.replace(
+        known,
         profile=progress.profile,
         settle_range=progress.settle_range,
         beginning=progress.beginning,
         restart=progress.restart,
-        empty_since=known.empty_since,
     )
     return replace(
         session.state,
@@ -115,19 +127,18 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
     """Record the end of the pull, and raise ``ContractError`` for what could not be fetched."""
     problems = list(progress.problems)
     remarks: list[str] = []
-    empty_since = None
     if progress.head_empty:
-        empty_since = known.empty_since or session.started
         findings.empty_head(session, known.empty_since, problems, remarks)
+    empty_since = (known.empty_since or session.started) if progress.head_empty else None
     if progress.restart is not None:
         findings.restarted(progress.restart, problems, remarks)
     if progress.doubtful and progress.profile.keeps != "newest":
         problems.append(ignores(progress))
     findings.gone(session, progress.missing, problems, remarks)
-    state = state_of(session, replace_empty(known, empty_since), progress, kept)
+    known = msgspec.structs.replace(known, empty_since=empty_since)
     state = replace(
-        state,
-        checked_at=session.started if progress.checked else state.checked_at,
+        state_of(session, known, progress, kept),
+        checked_at=session.started if progress.checked else session.state.checked_at,
         remark=" · ".join(remarks),
     )
     if state != session.writer.state():
@@ -137,23 +148,11 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
         raise ContractError(" · ".join(dict.fromkeys(problems)))
 
 
-def replace_empty(known: Windows, empty_since: int | None) -> Windows:
-    """``known`` with the time since which the newest answer comes without rows."""
-    return Windows(
-        profile=known.profile,
-        settle_range=known.settle_range,
-        beginning=known.beginning,
-        restart=known.restart,
-        empty_since=empty_since,
-    )
-
-
 def _row_below_head(session: Session, rows: int, top: Interval) -> int | None:
     """The cursor value of the held row so many rows below the head."""
     declared = session.declared
-    by_time = session.paging.key is not Key.INTEGER or session.paging.cursor.value == "time"
-    column = declared.time_column if by_time else declared.id_column
-    assert column is not None
+    by_ids = session.paging.key is Key.INTEGER and session.paging.cursor is Cursor.ID
+    column = declared.key[-1] if by_ids else declared.time_column
     tail = session.writer.tail(rows, [column])
     if not tail.num_rows:
         return top.lower or None
@@ -201,7 +200,7 @@ def _without_stretch(session: Session, again: tuple[int, int]) -> Intervals:
 def _neighbours(session: Session, again: tuple[int, int]) -> tuple[list[int], list[int]]:
     """Held rows next to a stretch of time, on either side: up to two moments, in order."""
     low, high = again
-    column = session.declared.id_column if session.paging.key is Key.INTEGER else None
+    column = session.declared.key[-1] if session.paging.key is Key.INTEGER else None
     time = session.declared.time_column
 
     def positions(since: int, until: int) -> list[int]:

@@ -63,7 +63,7 @@ def pulled(pulled_once: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_nothing_kept(home: Path, tidemark: Run) -> None:
     code, out, err = tidemark("replay")
     assert (code, out) == (2, "")
-    assert f"no answers were kept in {home / 'raw'}" in err and "keep_raw: true" in err
+    assert f"no responses were recorded in {home / 'raw'}" in err and "keep_raw: true" in err
 
 
 def test_a_selection_of_which_nothing_is_kept(pulled: Path, tidemark: Run) -> None:
@@ -80,7 +80,7 @@ def test_a_replay_says_what_it_did(pattern: tuple[str, ...], pulled: Path, tidem
     assert code == 0
     assert "| bitexbit/account_trades |" in out
     assert "0 new rows; nothing changed, nothing to publish" in out
-    assert re.search(r"bitexbit/account_trades main: 1,\d+ rows, \d responses, done", err)
+    assert re.search(r"bitexbit/account_trades main: 1,\d+ rows, \d+ responses, done", err)
 
 
 def test_no_feed_need_be_there(
@@ -120,7 +120,7 @@ def test_damage_and_answers_that_cannot_be_read_are_one(pulled: Path, tidemark: 
 def test_a_record_of_something_else_is_reported(pulled: Path, tidemark: Run) -> None:
     raw.RawWriter(pulled.parents[4]).append(FILLS, raw.RawResponse(10**15, {"path": "/"}, b""))
     code, _, err = tidemark("replay")
-    assert code == 1 and "is no answer" in err
+    assert code == 1 and "is no response" in err
 
 
 def test_what_changed_is_reported(

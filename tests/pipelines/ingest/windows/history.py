@@ -1,6 +1,6 @@
 """One stream of a model exchange over time, and what a home may claim of it.
 
-The exchange remembers what its answers have demonstrated, so that a claim of the ledger can be
+The exchange remembers what its answers have demonstrated, so that a claim can be
 refuted: a row that lies inside it and is not held must have appeared where an answer, given before,
 had shown that there was none. Every pull that ends well keeps the promise of the look-back.
 """
@@ -12,26 +12,48 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pipelines.ingest.context import StreamContext, to_microseconds
-from pipelines.ingest.streams import Task, pull_stream
-from warehouse.ledger import Ledger, StreamId
 
-from connectors.base import Cursor, Page, Stream, Window
+from connectors.base import Bounds, Key, Page, Window
 from pipelines.ingest.report import StreamReport
-from schemas import TIMEFRAMES, dataset
-from tests.pipelines.ingest.model import STATES, ModelExchange, ModelLaw, is_settled
+from pipelines.ingest.session import Session, Task
+from pipelines.ingest.stream import pull_stream
+from schemas import TIMEFRAMES, StreamId, dataset
+from schemas.times import to_microseconds
+from tests.pipelines.ingest.windows.model import (
+    PAGINGS,
+    Behaviour,
+    ModelExchange,
+    is_settled,
+)
 from tests.warehouse.tools import lake, moment
+from warehouse.store import Store
 
 STEP = TIMEFRAMES["5m"]
 MIDNIGHT = 1_701_302_400_000_000
 """2023-11-30T00:00Z: candles and ids run into December."""
+KINDS = {
+    "trades": ("trades", "ids"),
+    "trades of dense ids": ("trades", "ids without holes"),
+    "trades forward": ("trades", "forward from an id"),
+    "trades by one bound": ("trades", "one bound, ids without holes"),
+    "trades backward": ("trades", "backward from an id"),
+    "trades by time": ("trades", "forward from a time, ids prove"),
+    "public_orders": ("public_orders", "ids"),
+    "candles": ("candles", "candles"),
+    "account_trades": ("account_trades", "ids"),
+    "account_orders": ("account_orders", "ids"),
+    "account_transactions": ("account_transactions", "ids"),
+    "transfers by time": ("account_transactions", "times, text ids"),
+    "transfers by day": ("account_transactions", "days, text ids"),
+}
+"""Datasets, and the cursors they are asked for by."""
 STREAMS = {
-    "trades": Stream("trades", "BTC-USD"),
-    "public_orders": Stream("public_orders", "BTC-USD"),
-    "candles": Stream("candles", "ETH-USD", timeframe="5m"),
-    "account_trades": Stream("account_trades", account="main"),
-    "account_orders": Stream("account_orders", account="main"),
-    "account_transactions": Stream("account_transactions", account="main"),
+    "trades": StreamId("model", "trades", "BTC-USD"),
+    "public_orders": StreamId("model", "public_orders", "BTC-USD"),
+    "candles": StreamId("model", "candles", "ETH-USD", timeframe="5m"),
+    "account_trades": StreamId("model", "account_trades", account="main"),
+    "account_orders": StreamId("model", "account_orders", account="main"),
+    "account_transactions": StreamId("model", "account_transactions", account="main"),
 }
 Row = dict[str, Any]
 
@@ -40,41 +62,46 @@ Row = dict[str, Any]
 class Event:
     """What happens before the ``when``-th answer of a pull (0: before the pull).
 
-    ``kind``: new rows on top, rows that come late (lower ids), rows that change; ``at``: which.
+    ``kind``: new rows on top, rows that come late (lower ids), rows that change; ``at``: which. Or
+    the exchange pages otherwise from then on.
     """
 
     when: int
     kind: str
-    at: tuple[int, ...]
+    at: tuple[int, ...] = ()
+    behaviour: Behaviour | None = None
 
 
 @dataclass
 class Past(ModelExchange):
     """A model exchange that changes while it is asked, and knows what it has shown."""
 
-    stream: Stream = STREAMS["trades"]
+    stream: StreamId = STREAMS["trades"]
     coming: list[Event] = field(default_factory=list)
     claimed: list[tuple[int, int]] = field(default_factory=list)
-    """What the ledger claimed when the pull began, and what answers showed since; inclusive."""
+    """What was claimed when the pull began, and what answers showed since; inclusive."""
     excused: set[int] = field(default_factory=set)
     """Rows that came late, where it was proved that there were none."""
     amended: set[int] = field(default_factory=set)
     """Rows that changed after they had been settled."""
 
-    def fetch(self, stream: Stream, window: Window) -> Page:
+    def fetch(self, stream: StreamId, window: Window) -> Page:
         self.happen(len(self.requests))
         page = super().fetch(stream, window)
         shown = self.shown(stream)
-        keys = sorted(page.cursor.to_pylist())
-        cut = len(keys) == min(self.law.cap, window.limit)
-        if cut and self.law.sorts_by_time:  # between rows of one moment
-            end = self.time_of(keys[0 if self.law.keeps == "newest" else -1])
+        keys = sorted(self.answered)
+        cut = len(keys) == min(self.behaviour.cap, window.limit)
+        if cut and self.behaviour.sorts_by_time:  # between rows of one moment
+            end = self.time_of(keys[0 if self.behaviour.keeps == "newest" else -1])
             keys = [k for k in keys if self.time_of(k) != end]
         if keys:
-            self.claimed.append((keys[0], keys[-1]))
+            self.claimed.append((self.position_of(keys[0]), self.position_of(keys[-1])))
         if shown and not cut:  # all that the window holds
             low, high = self.bounds(window)
-            self.claimed.append((low, min(high, shown[-1])))
+            inside = [k for k in shown if low <= self.cursor_of(k) <= high]
+            if self.by_time and self.paging.key is not Key.TEXT:
+                low, high = (min(inside), max(inside)) if inside else (1, 0)
+            self.claimed.append((low, min(high, self.position_of(shown[-1]))))
         return page
 
     def happen(self, until: int) -> None:
@@ -82,15 +109,24 @@ class Past(ModelExchange):
         due = [e for e in self.coming if e.when <= until]
         self.coming = [e for e in self.coming if e.when > until]
         for event in due:
-            getattr(self, f"_{event.kind}")(event.at)
+            match event.kind:
+                case "new":
+                    self._new(event.at)
+                case "late":
+                    self._late(event.at)
+                case "change":
+                    self._change(event.at)
+                case "paging" if event.behaviour is not None:
+                    self.behaviour = replace(event.behaviour, cap=self.least_cap(event.behaviour))
 
     def _new(self, at: tuple[int, ...]) -> None:
         for number in at:
             below = max(self.keys, default=self.first - self.unit)
-            self._appear(below + self.unit * (1 + number % 4), number)
+            step = 1 if self.paging.dense else 1 + number % 4
+            self._appear(below + self.unit * step, number)
 
     def _late(self, at: tuple[int, ...]) -> None:
-        if not self.keys:
+        if not self.keys or self.paging.dense:
             return
         for number in at:  # most of them near the head
             below = number % 8 if number < 700 else number
@@ -109,32 +145,36 @@ class Past(ModelExchange):
             self.states[key] = self.states.get(key, 0) + 1
 
     def _appear(self, key: int, number: int) -> None:
-        if any(low <= key <= high for low, high in self.claimed):
+        if any(low <= self.position_of(key) <= high for low, high in self.claimed):
             self.excused.add(key)
         self.keys.append(key)
-        self.settles[key] = number % 3 if self.cursor is Cursor.ID else 0
+        self.settles[key] = number % 3 if self.paging.key is not Key.TIME else 0
         self.clock_us = max(self.clock_us, self.time_of(key) + number % 2 * STEP)
+
+    def least_cap(self, behaviour: Behaviour) -> int:
+        """Answers are larger than a moment where rows are sorted by time or bounds are few."""
+        by_time = behaviour.sorts_by_time or self.by_time or self.paging.bounds is not Bounds.BOTH
+        return behaviour.cap + 3 * self.share if by_time else behaviour.cap
 
     @property
     def first(self) -> int:
         """The key of the first row."""
-        return MIDNIGHT if self.cursor is Cursor.TIME else 100
+        if self.paging.key is Key.TIME:
+            return MIDNIGHT
+        return 1 if self.paging.dense else 100
 
     @property
     def unit(self) -> int:
         """Between a key and the next possible one."""
-        return STEP if self.cursor is Cursor.TIME else 1
+        return STEP if self.paging.key is Key.TIME else 1
 
 
-def exchange_of(name: str, law: ModelLaw, share: int, rows: int) -> Past:
+def exchange_of(name: str, behaviour: Behaviour, share: int, rows: int) -> Past:
     """An exchange with so many rows, of which ``share`` at a time happened together."""
-    cursor = Cursor.TIME if name == "candles" else Cursor.ID
-    if name in STATES or cursor is Cursor.TIME:  # one row an answer is enough for bare ids only
-        law = replace(law, cap=max(2, law.cap))
-    if law.sorts_by_time:  # a page is larger than a moment
-        law = replace(law, cap=law.cap + 3 * share)
-    made = Past(law, [], cursor, clock_us=MIDNIGHT, pace_us=500_000_000, share=share,
-                stream=STREAMS[name])  # fmt: skip
+    dataset_name, cursor = KINDS[name]
+    made = Past(behaviour, [], PAGINGS[cursor], clock_us=MIDNIGHT, pace_us=500_000_000,
+                share=share, stream=STREAMS[dataset_name])  # fmt: skip
+    made.behaviour = replace(behaviour, cap=made.least_cap(behaviour))
     made.coming = [Event(0, "new", tuple(range(rows)))]
     made.happen(0)
     return made
@@ -144,20 +184,13 @@ def pull(
     home: Path, exchange: Past, start: int, lookback: int | None = None, every: int = 1
 ) -> StreamReport:
     """One pull of the stream. ``start``: microseconds; ``every``: pages to a commit."""
-    task = Task(
-        home,
-        Ledger(home),
-        exchange,  # type: ignore[arg-type]
-        exchange.offer,
-        exchange.stream,
-        moment(start),
-        lookback,
-        None,
-    )
+    store = Store(home)
+    task = Task(store, exchange, exchange.stream, moment(start), lookback)  # type: ignore[arg-type]
     exchange.requests.clear()
-    exchange.claimed = [(i.lower, i.upper - 1) for i in task.ledger.state(task.id).complete]
+    complete = store.state(exchange.stream).complete
+    exchange.claimed = [(i.lower, i.upper - 1) for i in complete]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StreamContext, "commit", _committing(every))
+        patch.setattr(Session, "commit", _committing(every))
         return pull_stream(task)
 
 
@@ -165,12 +198,12 @@ def _committing(every: int) -> Any:
     """Commits that wait for their end, so that a history gives the same steps each time."""
     pages = 0
 
-    def commit(context: StreamContext, *work: Any) -> None:
+    def commit(session: Session, *work: Any) -> None:
         nonlocal pages
         pages += 1
-        context._committer.put(work[0], work[1], *work[2:])
+        session._committer.put(work[0], work[1], *work[2:])
         if pages % every == 0:
-            context.flush()
+            session.flush()
 
     return commit
 
@@ -182,7 +215,7 @@ def rows_of(home: Path, exchange: Past) -> dict[int, Row]:
     found: dict[int, Row] = {}
     for row in lake(home, declared.name):
         key = row[declared.key[-1]]
-        number = to_microseconds(key) if isinstance(key, datetime) else int(key)
+        number = to_microseconds(key) if isinstance(key, datetime) else int(key.removeprefix("T-"))
         assert number not in found, f"{declared.name} {number} is held twice"
         found[number] = {name: row[name] for name in names}
     return found
@@ -204,12 +237,14 @@ def check(home: Path, exchange: Past) -> dict[int, Row]:
     held = rows_of(home, exchange)
     for key, row in held.items():
         assert key in exchange.keys and state_of(exchange, key, row) is not None, row
-    stream = StreamId(exchange.name, exchange.stream.dataset, exchange.stream.label)
-    complete = Ledger(home).state(stream).complete
-    exchange.excused -= {k for k in exchange.excused if not any(k in i for i in complete)}
+    stream = exchange.stream
+    complete = Store(home).state(stream).complete
+    exchange.excused -= {
+        k for k in exchange.excused if not any(exchange.position_of(k) in i for i in complete)
+    }
     exchange.excused -= held.keys()
     for interval in complete:
-        inside = {k for k in exchange.shown(exchange.stream) if k in interval}
+        inside = {k for k in exchange.shown(exchange.stream) if exchange.position_of(k) in interval}
         assert inside <= held.keys() | exchange.excused, (
             f"{stream}: claims {interval} without {sorted(inside - held.keys())}"
         )

@@ -209,7 +209,7 @@ def test_nothing_is_claimed_that_was_not_shown(
             exchange.behaviour = data.draw(hostile)
         return fetch(*asked)
 
-    exchange.fetch = changing  # type: ignore[method-assign]
+    exchange.fetch = changing  # type: ignore[assignment,method-assign]
     for batch in ([], *new):
         grow(exchange, batch)
         exchange.foreign -= {*exchange.keys}
