@@ -130,6 +130,8 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
     if progress.head_empty:
         findings.empty_head(session, known.empty_since, problems, remarks)
     empty_since = (known.empty_since or session.started) if progress.head_empty else None
+    if progress.stale:
+        remarks.append("its newest rows are not shown")
     if progress.restart is not None:
         findings.restarted(progress.restart, problems, remarks)
     if progress.doubtful and progress.profile.keeps != "newest":
