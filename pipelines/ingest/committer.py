@@ -122,4 +122,3 @@ class Committer:
         self._report.rows_added += done.added
         self._report.rows_replaced += done.replaced
         self._report.quarantined += done.quarantined
-        self._report.contradicted += done.contradicted

@@ -34,8 +34,8 @@ def restarted(restart: Restart, problems: list[str], remarks: list[str]) -> None
     )
     remarks.append(text)
     problems.append(
-        f"{text}. The rows of before stay; new rows with ids of theirs lie in quarantine, and "
-        "nothing is claimed as complete. Fix: none is possible while both have the same ids"
+        f"{text}. The rows of before stay; a new row whose id one of them has lies in quarantine, "
+        "and nothing is claimed as complete. Fix: none is possible while both have the same ids"
     )
 
 

@@ -16,7 +16,6 @@ class StreamReport:
     rows_added: int = 0
     rows_replaced: int = 0
     quarantined: int = 0
-    contradicted: int = 0
     refetched: int = 0
     """Rows received of a stretch that was asked for again …"""
     differences: int = 0

@@ -57,6 +57,15 @@ def time_span(declared: Dataset, table: pa.Table) -> tuple[int, int] | None:
     return ends["min"].value, ends["max"].value
 
 
+Row = tuple[object, ...]
+
+
+def _by_key(table: pa.Table, key: Sequence[int]) -> dict[Row, Row]:
+    """The rows of ``table`` by their columns ``key``."""
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    return {tuple(row[i] for i in key): row for row in rows}
+
+
 class Session:
     """A task at work. The stream's lock is held; ``state`` is what was known when it began."""
 
@@ -75,6 +84,8 @@ class Session:
         self.state = replace(writer.state(), wanted_from=self.wanted_from, delisted=False)
         self._committer = committer
         self._rows = 0
+        self._refetched: set[Row] = set()
+        self._differing: set[Row] = set()
 
     def fetch(self, window: Window) -> Page:
         """One page of the stream, counted and reported."""
@@ -99,7 +110,7 @@ class Session:
         self.report.requests += 1
         self._rows += page.received
         if self.task.again is not None:
-            self.report.refetched += self._inside(page, *self.task.again)
+            self._compare(page, *self.task.again)
         if self.task.listener is not None:
             span = time_span(self.declared, page.table)
             self.task.listener(self._progress(to_datetime(span[0]) if span else None, done=False))
@@ -120,13 +131,29 @@ class Session:
         if self.task.listener is not None:
             self.task.listener(self._progress(None, done=True))
 
-    def _inside(self, page: Page, low: int, high: int) -> int:
+    def _compare(self, page: Page, low: int, high: int) -> None:
+        """Count the rows of a stretch that is asked for again, and those that are stored otherwise.
+
+        A row counts once, however many answers show it.
+        """
+        names = self.declared.connector_schema.names
         time = self.declared.time_column
-        if time not in page.table.column_names:
-            return 0
+        if time not in names or not page.table.num_rows:
+            return
         at = pc.cast(page.table.column(time), pa.int64())
-        inside = pc.and_(pc.greater_equal(at, low), pc.less(at, high))
-        return int(pc.sum(inside).as_py() or 0)
+        rows = page.table.filter(pc.and_(pc.greater_equal(at, low), pc.less(at, high)))
+        span = time_span(self.declared, rows)
+        if span is None:
+            return
+        names = [name for name in self.declared.file_schema.names if name in names]
+        key = [names.index(name) for name in self.declared.key if name in names]
+        stored = _by_key(self.writer.between(span[0], span[1] + 1, names), key)
+        for row_key, row in _by_key(rows.select(names), key).items():
+            self._refetched.add(row_key)
+            if stored.get(row_key, row) != row:
+                self._differing.add(row_key)
+        self.report.refetched = len(self._refetched)
+        self.report.differences = len(self._differing)
 
     def _progress(self, oldest: datetime | None, *, done: bool) -> StreamProgress:
         return StreamProgress(

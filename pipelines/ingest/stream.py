@@ -85,16 +85,16 @@ def _in_session(task: Task, work: Callable[[Session], None]) -> StreamReport:
     report = task.report()
     try:
         with task.store.open_stream(task.stream) as writer:
-            with Committer(writer, report) as committer:
-                session = Session(task, writer, committer, report)
-                try:
-                    work(session)
-                finally:
-                    session.finished()
-            span = writer.span()
-            report.newest = to_datetime(span[1]) if span else None
-            if task.again is not None:
-                report.differences = report.rows_replaced + report.contradicted
+            try:
+                with Committer(writer, report) as committer:
+                    session = Session(task, writer, committer, report)
+                    try:
+                        work(session)
+                    finally:
+                        session.finished()
+            finally:
+                span = writer.span()
+                report.newest = to_datetime(span[1]) if span else None
     except TidemarkError as error:
         report.error = str(error)
     return report

@@ -10,6 +10,7 @@ from sandbox.windows import Rows
 
 
 def orders(exchange: Exchange, call: Call) -> Answer:
+    exchange.world.now()  # lets happen what has come due
     found = [o for book in exchange.world.books.values() for o in book.orders]
     return order_page(exchange, call, found, private=False)
 

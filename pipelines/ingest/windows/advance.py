@@ -42,7 +42,8 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
     shown = rows.shown
     if not len(shown):
         known = bool(before) or p.held
-        return replace(p, head_empty=known, top_settled=True, checked=not known)
+        rows_above = known and bool(before) and p.can_lower
+        return replace(p, head_empty=known, top_settled=not rows_above, checked=not known)
     low, top = int(shown[0]), int(shown[-1])
     held = top_row(p)
     lowest_at = int(rows.times.min()) if len(rows.times) else p.started
@@ -87,7 +88,7 @@ def _head_is_not_the_top(p: Progress, rows: Received) -> Progress:
     keeps = None if p.profile.keeps == "newest" else p.profile.keeps
     p = replace(p, profile=replace(p.profile, keeps=keeps))
     if not p.can_lower:
-        return replace(p, top_settled=True, problems=(*p.problems, _stale(p)))
+        return _is_stale(p)
     start = p.anchor if p.anchor is not None else top_value(p)
     return replace(p, up_from=start, raw_top=held)
 
@@ -101,11 +102,12 @@ def _old_numbering(p: Progress, rows: Received) -> Progress:
     return replace(p, numbering_asked=True)
 
 
-def _stale(p: Progress) -> str:
-    return (
-        "the exchange does not show the newest rows that it showed before, so that nothing newer "
-        "can be told. Fix: pull again later; nothing that is stored is lost"
+def _is_stale(p: Progress) -> Progress:
+    text = (
+        "the exchange does not show the newest rows that it showed before, so that it is not known "
+        "whether there are newer ones. Fix: pull again later; nothing that is stored is lost"
     )
+    return replace(p, top_settled=True, stale=True, problems=(*p.problems, text))
 
 
 def _from_top(p: Progress) -> Progress:
@@ -145,7 +147,7 @@ def _after_up(
         if p.counts_ids and known == p.raw_top and not is_covered(p.complete, known):
             # The newest row on its own: what lies below it is a gap like any other.
             p = added(p, Interval(known, known + 1, known, known, p.raw_top_at, p.raw_top_at))
-        return replace(p, top_settled=True, checked=alive, doubtful=ignored)
+        return replace(p, top_settled=True, checked=alive and not p.head_empty, doubtful=ignored)
     new = int((shown > (known if known is not None else -1)).sum())
     if alive:
         p = _confirmed(p, unit)
@@ -155,7 +157,7 @@ def _after_up(
     p = _from_top(p)
     newest = p.newest_at or 0
     if newest >= p.started and new < max(2, p.most_rows // 2):
-        return replace(p, top_settled=True, checked=True)  # abreast of a busy market
+        return replace(p, top_settled=True, checked=not p.head_empty)  # abreast of a busy market
     return p
 
 
@@ -181,11 +183,16 @@ def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
     for unit in p.paging.units:
         if unit not in tried:
             return replace(p, up_units=(*tried, unit))
+    if p.head_empty:
+        return replace(p, top_settled=True)
     if rows.outside:
         return replace(p, top_settled=True, problems=(*p.problems, ignores(p)))
+    if p.head_top is None:  # it was not asked, because answers were seen to keep the oldest rows
+        profile = replace(p.profile, keeps=None)
+        return replace(p, head_asked=False, up_from=None, up_units=(), profile=profile)
     if p.anchor is not None and not p.up_deeper:
         return replace(p, up_from=p.anchor, up_units=(), up_deeper=True)
-    return replace(p, top_settled=True, problems=(*p.problems, _stale(p)))
+    return _is_stale(p)
 
 
 def _confirmed(p: Progress, unit: Unit | None) -> Progress:

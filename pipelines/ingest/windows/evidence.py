@@ -285,8 +285,11 @@ def assess(page: Page, request: Request, p: Progress) -> Evidence:
     """What ``page``, the answer to ``request``, proves in the state ``p``."""
     if request.kind is Kind.NUMBERING:
         return Evidence(receive(page, request.window, p.paging))
-    rows = receive(page, request.window, p.paging, p.restart.top + 1 if p.restart else None)
-    return Evidence(rows, spans_of(rows, request, p))
+    counted = receive(page, request.window, p.paging, p.restart.top + 1 if p.restart else None)
+    spans = spans_of(counted, request, p)
+    if request.kind is Kind.HEAD and p.restart is not None:
+        return Evidence(receive(page, request.window, p.paging), spans)
+    return Evidence(counted, spans)
 
 
 def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:

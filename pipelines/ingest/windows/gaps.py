@@ -37,7 +37,7 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
     if p.complete != before:
         p = _learnt(p, request, rows)
         real = any(i.upper - i.lower > 1 for i in evidence.spans)
-        return replace(p, attempt=None, barren=0 if real else p.barren)
+        return replace(p, attempt=None, barren=0 if real else p.barren + 1)
     p = replace(p, barren=p.barren + 1)
     if p.barren >= BARREN:
         return _give_up(p, t, "so many answers proved nothing that this pull asks no further")

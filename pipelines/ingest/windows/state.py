@@ -194,6 +194,8 @@ class Progress:
     """Whether rows of the dataset change under the same id."""
     seen_rejected: frozenset[int] = frozenset()
     head_empty: bool = False
+    stale: bool = False
+    """The newest rows of before are not shown."""
     lost_found: bool = False
     problems: tuple[str, ...] = field(default=())
 

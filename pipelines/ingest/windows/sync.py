@@ -130,6 +130,8 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
     if progress.head_empty:
         findings.empty_head(session, known.empty_since, problems, remarks)
     empty_since = (known.empty_since or session.started) if progress.head_empty else None
+    if progress.stale:
+        remarks.append("its newest rows are not shown")
     if progress.restart is not None:
         findings.restarted(progress.restart, problems, remarks)
     if progress.doubtful and progress.profile.keeps != "newest":
@@ -138,7 +140,7 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
     known = msgspec.structs.replace(known, empty_since=empty_since)
     state = replace(
         state_of(session, known, progress, kept),
-        checked_at=session.started if progress.checked else state.checked_at,
+        checked_at=session.started if progress.checked else session.state.checked_at,
         remark=" · ".join(remarks),
     )
     if state != session.writer.state():

@@ -43,7 +43,7 @@ WEX_CALLS = {
     "account_trades": "TradeHistory",
     "account_transactions": "TransHistory",
 }
-MOST = 60
+MOST = 250
 """Requests of one pull of one stream, whatever the exchange does, beside two for each page."""
 End = Literal["newest", "oldest"]
 
@@ -102,9 +102,11 @@ class Scene:
 
     @property
     def pages(self) -> int:
-        """Of the longest history, with the page cap that is set."""
-        rows = len(rows_of(self.server, TRADES))
-        return rows // (self.server.paging.page_cap or 1000)
+        """Of the longest history, with the page cap that is set; of all where a page is of all."""
+        paging, tapes = self.server.paging, self.server.world.tapes.values()
+        lengths = list(map(len, tapes))
+        rows = sum(lengths) if paging.filters_after_limit else max(lengths)
+        return rows // (paging.page_cap or 1000)
 
     def later(self, hours: float) -> None:
         """Let time pass here and at the exchange."""

@@ -103,15 +103,22 @@ def test_rows_that_were_left_out_are_stored(stream: StreamId, keeps: End, scene:
     assert scene.states(stream) <= {"complete", "lost"}
 
 
-@STREAMS
+@pytest.mark.parametrize(
+    ("stream", "keeps"),
+    [
+        *((stream, "newest") for stream in (TRADES, FILLS, PUBLIC_ORDERS)),
+        (TRADES, "oldest"),
+        *((stream, "newest") for stream in (WEX_FILLS, WEX_LEDGER, WEX_TRADES)),
+    ],
+    ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
+)
 def test_rows_that_differ_are_counted(stream: StreamId, keeps: End, scene: Scene) -> None:
     scene.collect(stream)
     scene.server.switch(limit_keeps=keeps)
-    changes = {"candles": None, "public_orders": ("price", "7.25")}
-    spoil = changes.get(stream.dataset, ("amount", "7.25"))
-    if spoil is None:
-        pytest.skip("rows of candles have no names")
-    fault = Fault("malformed", path=call_of(stream), spoil=spoil, rows=slice(5, 6), times=None)
+    field = "price" if stream == PUBLIC_ORDERS else "amount"
+    fault = Fault(
+        "malformed", path=call_of(stream), spoil=(field, "7.25"), rows=slice(5, 6), times=None
+    )
     scene.server.faults.add(fault)
     scene.pull(believe=False)
     scene.server.faults.clear()
