@@ -2,7 +2,7 @@
 
 It speaks as much of the BitexBit v2 dialect as a pull of trades needs: ``/api/v2/public/pairs`` and
 ``/api/v2/public/trades`` (newest first; ``limit`` keeps the newest of the window). Rows are encoded
-before it listens, so that an answer is one slice of memory. ``/bench/usage`` tells what it cost.
+before it listens, so that an answer is one slice of memory. ``/bench/usage`` reports what it cost.
 
 ``python -m bench.server --rows 200000`` prints its address on a line of its own when it is ready.
 """

@@ -165,5 +165,5 @@ def _check_key(name: str, connection: Connection) -> None:
             )
         if not re.fullmatch(r"[\x21-\x7e]+", part):
             raise ConfigError(
-                f"{variable} holds a space, line end or unusual character. Fix: copy it anew"
+                f"{variable} holds a space, line end or unusual character. Fix: copy it again"
             )

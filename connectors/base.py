@@ -164,7 +164,7 @@ class Nonces(Protocol):
     """
 
     def next(self, at_least: int) -> AbstractContextManager[int]:
-        """A number never handed out before, ``>= at_least`` and above every earlier one."""
+        """A number never returned before, ``>= at_least`` and above every earlier one."""
         ...
 
 

@@ -18,7 +18,7 @@ class _Level(Struct, array_like=True, gc=False):
     price: Any = None
     amount: Any = None
     place: str = ""
-    """Which list, and where in it: tells levels of one answer apart."""
+    """Which list, and where in it: distinguishes the levels of one answer."""
 
 
 _LEVEL: Final = decoder(_Level)

@@ -196,7 +196,7 @@ class Client:
         return self._call(asked.streams[0], asked.streams[0].dataset, request, read)
 
     def _unrecorded(self, call: Call[T], asked: Asked, what: str) -> T:
-        """What one call gives whose answer nobody records."""
+        """The result of one call whose answer is not recorded."""
 
         def read(response: Response) -> T:
             content, about = self._content(response), _about(asked.streams, response)

@@ -1,4 +1,4 @@
-"""What tells one exchange's API from another's, as data and small pure functions.
+"""What differs from one exchange's API to another's, as data and small pure functions.
 
 A folder of ``connectors/`` declares one :class:`Dialect`; :class:`connectors.client.Client` runs
 its endpoints. Every dataset has one :class:`Endpoint`: how it is paged, which request asks for it,

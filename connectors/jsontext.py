@@ -55,7 +55,7 @@ def members(text: str) -> list[Member]:
 
 
 def repeated_key(text: str) -> str | None:
-    """The first key that stands twice in the object ``text``; None where all differ."""
+    """The first key that appears twice in the object ``text``; None where all differ."""
     seen: set[str] = set()
     try:
         for member in members(text):

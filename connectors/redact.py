@@ -1,4 +1,4 @@
-"""Nothing secret in a message, and nothing of a server's that could hurt a terminal."""
+"""Masks secrets in messages, and removes control characters of a server's text."""
 
 import re
 from collections.abc import Iterable

@@ -29,7 +29,7 @@ _COLON: Final = np.uint8(ord(":"))
 
 @dataclass(frozen=True)
 class Column:
-    """One canonical column: where its value stands in a decoded row, and what kind it is of."""
+    """One canonical column: where its value is in a decoded row, and of what kind it is."""
 
     name: str
     get: Callable[[Any], Any]
@@ -41,10 +41,10 @@ class Column:
 class Layout:
     """How the rows of one answer become rows of ``dataset``.
 
-    ``key``: the columns that tell rows of one answer apart, the most telling first. ``position``:
-    the column (ids or times) that pages are made by. ``fields``: JSON keys that stand once in every
-    row, so that a row with one of them twice is noticed. ``constants``: columns that are the same
-    in all rows.
+    ``key``: the columns that distinguish the rows of one answer, the most selective first.
+    ``position``: the column (ids or times) that pages are made by. ``fields``: JSON keys that every
+    row has once, so that a row with one of them twice is noticed. ``constants``: columns that are
+    the same in all rows.
     """
 
     dataset: str
@@ -106,7 +106,7 @@ class Built:
         return replace(self, columns={**self.columns, name: values})
 
     def page(self) -> Page:
-        """The page of the dataset's ``connector_schema``; columns nobody filled are null."""
+        """The page of the dataset's ``connector_schema``; columns that were not filled are null."""
         schema: Final = dataset(self.dataset).connector_schema
         columns = self.columns
         rows = len(self.positions)
@@ -129,7 +129,7 @@ def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = No
     if source.rows is not None:
         rows = source.rows if keep is None else [row for row in source.rows if keep(row)]
         try:
-            # every required key is there (nulls are invalid); no more colons: none stands twice
+            # every required key is there (nulls are invalid); no more colons: none appears twice
             exact = _colons(source.body) == len(layout.fields) * len(source.rows)
             if not exact and any(
                 source.body.count(b'"%b"' % f) != len(source.rows) for f in layout.fields
@@ -149,8 +149,8 @@ def _colons(body: bytes) -> int:
 def _at_once(layout: Layout, rows: Sequence[Any]) -> Built:
     columns = {c.name: c.kind.many(list(map(c.get, rows)), c.required) for c in layout.columns}
     _add_constants(columns, layout, len(rows))
-    telling = columns[layout.key[0]]
-    if pc.count_distinct(telling, mode="all").as_py() != len(telling):
+    first = columns[layout.key[0]]
+    if pc.count_distinct(first, mode="all").as_py() != len(first):
         raise InvalidValue("a row came twice")
     return Built(layout.dataset, columns, columns[layout.position])
 
@@ -190,7 +190,7 @@ def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | No
 def _decoded(source: Source, text: RowText) -> Any:
     twice = repeated_key(text.value)
     if twice is not None:
-        raise InvalidValue(f"the key {twice!r} stands twice in the row")
+        raise InvalidValue(f"the key {twice!r} appears twice in the row")
     try:
         return source.one(text)
     except msgspec.DecodeError as error:

@@ -15,13 +15,13 @@ its own tests. Its rooms are ordered; each imports only rooms above it in this l
     orchestration             Dagster assets, jobs, schedules and checks
     components, definitions   what Dagster loads
     demo                      the definitions fed by the sandbox exchange
-    cli                       the commands, imported by nobody
+    cli                       the commands; no room imports it
 """
 
 import os
 
 # Arrow reads this once, when it is first imported. Its usual allocator asks for huge pages; where
-# those are dear, as on many virtual machines, a pull took half as long again, by chance.
+# those are expensive, as on many virtual machines, some pulls took half as long again.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 # numpy starts threads for linear algebra, of which there is none here: they spin for 0.1 s of every
 # command.

@@ -23,7 +23,7 @@ def write_status(streams: Sequence[StreamStatus], now: datetime) -> None:
     held = [s for s in streams if s.stream.dataset != "quarantine"]
     print_table(_COLUMNS, (row(s, now) for s in held), right=("rows", "missing", "lost"))
     holes = [(s, kind, i) for s in held for kind, i in spans(s.state) if kind != "complete"]
-    for kind, title in (("gap", "missing"), ("lost", "lost (the exchange shows it no more)")):
+    for kind, title in (("gap", "missing"), ("lost", "lost (not shown by the exchange)")):
         found = [(s, i) for s, k, i in holes if k == kind]
         if found:
             say(f"{title}:")

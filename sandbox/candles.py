@@ -1,4 +1,5 @@
-"""Candles folded from the tape. Finished five-minute candles are kept; the rest is folded anew."""
+"""Candles aggregated from the tape. Finished five-minute candles are kept; longer ones are
+aggregated each time."""
 
 from bisect import bisect_left
 from collections.abc import Iterable

@@ -1,9 +1,9 @@
 """How the sandbox pages and what it shows: what the exchanges' documents leave open, as switches.
 
 The defaults are what the documents suggest. Every switch may be turned while a server runs; the
-next request obeys. Switches of one dialect alone stand beside it. Faults of single requests (a
+next request obeys. Switches of one dialect alone are in its folder. Faults of single requests (a
 spoilt row, a refusal, an empty body) are in ``sandbox.faults``; ``World.relist`` lists a market
-anew with ids from 1.
+again with ids from 1.
 
 Which switch plays which behaviour of a real exchange:
 

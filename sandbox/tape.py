@@ -77,7 +77,7 @@ def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None
     tape = MarketTape(market)
     for trade_id, ms, p_int, a_int, buy, p, a in rows:
         if tape.ids and trade_id == tape.ids[-1]:
-            raise SandboxError(f"tape {path}: trade id {trade_id} stands there twice")
+            raise SandboxError(f"tape {path}: trade id {trade_id} appears twice")
         try:
             tape.add(trade_id, ms, p_int, a_int, buy, (p, a))
         except OverflowError:

@@ -91,7 +91,7 @@ class World:
         return now
 
     def relist(self, symbol: str) -> None:
-        """List ``symbol`` anew: its trades are gone, and those from now on have ids from 1."""
+        """List ``symbol`` again: its trades are gone, and those from now on have ids from 1."""
         now = self.now()
         with self._lock:
             if self._engine is not None:

@@ -1,7 +1,7 @@
 """What Tidemark stores: the dataset declarations, and the errors and names every floor shares.
 
 The lowest floor. It imports nothing of the project, so that connectors (which speak HTTP) and the
-warehouse (which stores) can both stand on it without knowing each other.
+warehouse (which stores) can both use it without knowing each other.
 """
 
 from schemas.datasets import COVERAGE, DATASETS, TABLES, Column, Dataset, Period, Table, dataset

@@ -83,8 +83,8 @@ COVERAGE: Final = Table(
         required("unit", "id or time: what lower and upper count.", values=("id", "time")),
         required(
             "state",
-            "complete (proved), gap (wanted, not yet fetched), lost (the exchange shows it no "
-            "more).",
+            "complete (proved), gap (wanted, not yet fetched), lost (asked for over a day and not "
+            "shown, or older than the newest rows that the exchange shows).",
             values=("complete", "gap", "lost"),
         ),
         required(

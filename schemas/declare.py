@@ -91,7 +91,7 @@ class Dataset(Table):
     ``columns``: key first, ``ingested_at`` last. ``partition``: the columns that are hive
     directories, not file columns. ``period``/``time_column``: which file a row belongs to.
     ``order``: the order of rows inside a file. ``replaces``: whether a newer state of a row
-    replaces the stored one (orders, open candles) or the first stored row stands (trades).
+    replaces the stored one (orders, open candles) or the first stored row is kept (trades).
     """
 
     key: tuple[str, ...]

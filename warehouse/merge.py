@@ -114,7 +114,7 @@ def _as_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _told_apart(keys: pa.Array) -> tuple[Indices, Indices, Indices]:
-    """Where each key stands first, where one stands again, and where each of those stood first."""
+    """Where each key comes first, where one comes again, and where each of those came first."""
     if not pa.types.is_integer(keys.type):
         first = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)
         is_first = first == np.arange(len(keys))
@@ -131,7 +131,7 @@ def _told_apart(keys: pa.Array) -> tuple[Indices, Indices, Indices]:
 
 
 def _positions(keys: pa.Array, stored: pa.Array) -> Indices:
-    """Where each of ``keys`` stands among ``stored`` ones; -1 where it does not."""
+    """The index of each of ``keys`` among ``stored`` ones; -1 where there is none."""
     if not len(keys):
         return np.empty(0, dtype=np.int64)
     ends = pc.min_max(keys).as_py()
@@ -183,7 +183,7 @@ def _joined(dataset: Dataset, stored: pa.Table, fresh: pa.Table, *, plain: bool)
 
 
 def _ends(dataset: Dataset, table: pa.Table, *, plain: bool) -> list[list[Any]]:
-    """The values by which the first and the last row of ``table`` stand where they do."""
+    """The values by which the first and the last row of ``table`` are ordered."""
     rows = (table.slice(row, 1) for row in (0, table.num_rows - 1))
     return [[c[0].as_py() for c in order_columns(dataset, row, plain=plain)] for row in rows]
 

@@ -28,7 +28,7 @@ _STREAM: Final = """exchange TEXT NOT NULL, dataset TEXT NOT NULL, symbol TEXT N
     account TEXT NOT NULL, timeframe TEXT NOT NULL, source TEXT NOT NULL"""
 _KEY: Final = "exchange, dataset, symbol, account, timeframe, source"
 SCHEMA: Final = f"""
--- a stream is named by six columns; empty text stands for a field that it does not have
+-- a stream is named by six columns; a field that it does not have is empty text
 CREATE TABLE IF NOT EXISTS streams (
     {_STREAM},
     unit TEXT NOT NULL,          -- id | time | none: what coverage is counted in

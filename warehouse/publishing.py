@@ -64,7 +64,7 @@ def publish(home: Path | str | None = None, *, rebuild: bool = False) -> Publish
         except duckdb.Error as error:
             if rebuild or "No space left" in str(error):
                 raise StorageError(f"cannot publish {home / LINK}: {error}") from error
-            try:  # a damaged version or a lake file that vanished: the lake is the truth
+            try:  # a damaged version or a lake file that vanished: build it from the lake
                 return _with_little_memory(home, metastore, rebuild=True)
             except duckdb.Error as again:
                 raise StorageError(f"cannot publish {home / LINK}: {again}") from again

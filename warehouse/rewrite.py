@@ -1,6 +1,6 @@
 """Put rows in place of stored ones, and take rows out of quarantine: after a parser was fixed.
 
-A pull lets the first state of a row that never changes stand; here the rows that come are right,
+A pull keeps the first state of a row that never changes; here the rows that come are right,
 whatever is stored. Rows that leave a file leave it before they appear in another, so no reader
 meets one twice; what a crash leaves out between the two, the same rewriting puts in again.
 """

@@ -1,4 +1,4 @@
-"""What is known of one stream besides its rows: coverage, and where its pulls stand."""
+"""What is known of one stream besides its rows: coverage, and how far its pulls are."""
 
 from dataclasses import dataclass
 

@@ -190,7 +190,7 @@ class StreamWriter(StreamReader):
             for path, segment in self._assign(period, part):
                 stored = self._stored(path)
                 merged = merge(declared, stored, segment)
-                if declared.name != QUARANTINE:  # there, the first reason stands
+                if declared.name != QUARANTINE:  # there, the first reason is kept
                     conflicts += contradictions(merged.conflicts, _CONTRADICTS)
                 if merged.table is None:
                     if not self._is_recorded(path, period):

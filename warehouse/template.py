@@ -87,7 +87,7 @@ def _tables() -> Iterator[str]:
 
 
 def _with_digest(content: bytes) -> bytes:
-    """With its digest appended: a torn file is not taken for a whole one."""
+    """With its digest appended: a torn file is recognised."""
     return content + hashlib.sha256(content).digest()
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Totals:
-    """Enough of a table to tell that every trade is in it exactly once."""
+    """Enough of a table to check that every trade is in it exactly once."""
 
     rows: int
     id_sum: int

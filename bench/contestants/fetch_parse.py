@@ -1,4 +1,4 @@
-"""The floor below which nobody gets: fetch every page and parse it to exact Arrow, store nothing.
+"""The lower bound: fetch every page and parse it to exact Arrow, store nothing.
 
 Independent of the connectors, so that it stays the same yardstick whatever becomes of them: httpx,
 msgspec structs, ``timestamp[us, UTC]`` and ``decimal128(38, 12)`` columns of the ``trades`` schema,

@@ -1,6 +1,6 @@
 """BitexBit's endpoints in one table: dataset, paging, request, parser.
 
-Source: "API Docs v2" of BitexBit; ``/private/transfers`` stands in a later version of it only.
+Source: "API Docs v2" of BitexBit; ``/private/transfers`` is in a later version of it only.
 """
 
 import re
@@ -111,7 +111,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         lambda body, about: parse.trades(body, *_pair(about)),
     ),
     "candles": Endpoint(
-        # Row dates are milliseconds, the example's candles seconds: nobody knows the bounds' unit.
+        # Row dates are milliseconds, the example's candles seconds: the bounds' unit is unknown.
         Paging(Cursor.TIME, key=Key.TIME, units=("ms", "s")),
         _candles,
         lambda body, about: parse.candles(

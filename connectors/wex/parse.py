@@ -301,7 +301,7 @@ def market_rows(body: bytes, observed_at: int) -> Built:
 def order_books(body: bytes, asked: Mapping[str, str], observed_at: int) -> Page:
     """``/api/3/depth``; ``asked``: canonical symbol by native one.
 
-    A pair that was not asked for, or stands twice, is a ``ContractError``.
+    A pair that was not asked for, or appears twice, is a ``ContractError``.
     """
     pages: dict[str, Page] = {}
     for member in () if is_empty(body) else members_of(body):
@@ -355,7 +355,7 @@ _ORDERS: Final = Layout(
     ),
     key=("order_id",),
     position="order_id",
-    # No call tells a market order from a limit order; both rest with a price.
+    # No call distinguishes a market order from a limit order; both have a price.
     constants={"type": "limit"},
 )
 

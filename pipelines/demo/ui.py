@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def free_port(wanted: int) -> int:
-    """``wanted`` where nobody listens on it, else any free port."""
+    """``wanted`` where it is free, else any free port."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -2,7 +2,7 @@
 
 Calls that failed for good (after their retries), on several streams and with no success in between,
 open it; then calls fail at once with a message that says why and until when. After a cool-down that
-grows, one call is let through for all; its success closes the breaker, its failure opens it anew.
+grows, one call is let through for all; its success closes the breaker, its failure opens it again.
 Every pull begins with such a trial of its own, unless the exchange itself named the time
 (``Retry-After``): that holds for later pulls too.
 

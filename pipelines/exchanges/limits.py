@@ -111,7 +111,7 @@ class SharedLimits:
 
 
 def _boot() -> bytes:
-    """What tells one run of the machine from another, where it can be had."""
+    """What identifies this run of the machine (since boot), where it can be read."""
     try:
         text = Path("/proc/sys/kernel/random/boot_id").read_text()
         return bytes.fromhex(text.strip().replace("-", ""))

@@ -39,7 +39,7 @@ class HomeNonces:
 
     @contextmanager
     def next(self, at_least: int) -> Iterator[int]:
-        """A number never handed out before, ``>= at_least``; held for the whole request."""
+        """A number never returned before, ``>= at_least``; held for the whole request."""
         with self._locked() as files:
             nonce = max(at_least, self._last(files) + 1)
             self._store(files, nonce)

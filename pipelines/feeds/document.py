@@ -1,7 +1,7 @@
 """Reading a YAML file so that every mistake can be shown with its true line.
 
 ``yaml.safe_load`` forgets lines, takes the last of two equal keys, and turns ``on`` into a bool.
-So the node tree is read instead, and every scalar as the text that stands there.
+So the node tree is read instead, and every scalar as the text that is written there.
 """
 
 import difflib
@@ -32,7 +32,7 @@ def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
 
 @dataclass(frozen=True)
 class Value:
-    """One value of the file: where it stands, and how it is read."""
+    """One value of the file: its place, and how it is read."""
 
     path: Path
     node: yaml.Node
@@ -48,7 +48,7 @@ class Value:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing (or ``null``) stands there."""
+        """Whether it is empty (or ``null``)."""
         return self.node.tag == "tag:yaml.org,2002:null"
 
     @property
@@ -81,7 +81,7 @@ class Value:
             key = Value(self.path, key_node)
             word = key.text(f"a key of {name}")
             if word in found:
-                key.fail(f"{word!r} stands twice in {name}")
+                key.fail(f"{word!r} appears twice in {name}")
             if names is not None and word not in names:
                 hint = did_you_mean(word, names) or f"; known are {', '.join(names)}"
                 key.fail(f"unknown key {word!r}{hint}")
@@ -91,7 +91,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Fields:
-    """The keys of one mapping, with where each key and value stands."""
+    """The keys of one mapping, with the place of each key and value."""
 
     owner: Value
     found: Mapping[str, tuple[Value, Value]]
@@ -106,7 +106,7 @@ class Fields:
         return self.found[name][0]
 
     def get(self, name: str) -> Value | None:
-        """The value of ``name``; ``None`` where the key is absent or nothing stands behind it."""
+        """The value of ``name``; ``None`` where the key is absent or has no value."""
         entry = self.found.get(name)
         return None if entry is None or entry[1].is_empty else entry[1]
 

@@ -31,7 +31,7 @@ _ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """How one dataset is collected. ``line``: where it stands in the file."""
+    """How one dataset is collected. ``line``: its line in the file."""
 
     name: str
     schedule: str | None
@@ -149,7 +149,7 @@ def _markets(value: Value) -> tuple[str, ...] | None:
             hint = f"; did you mean {likely!r}?" if _MARKET.fullmatch(likely) else ""
             item.fail(f"market {symbol!r} is not like BASE-QUOTE in upper case{hint}")
         if symbol in found:
-            item.fail(f"market {symbol!r} stands twice")
+            item.fail(f"market {symbol!r} appears twice")
         found.append(symbol)
     return tuple(found)
 
@@ -219,7 +219,7 @@ def _timeframes(value: Value | None) -> tuple[str, ...]:
         if name not in TIMEFRAMES:
             item.fail(f"unknown timeframe {name!r}; known are {', '.join(TIMEFRAMES)}")
         if name in found:
-            item.fail(f"timeframe {name!r} stands twice")
+            item.fail(f"timeframe {name!r} appears twice")
         found.append(name)
     return tuple(found)
 

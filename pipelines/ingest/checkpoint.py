@@ -15,7 +15,7 @@ from pipelines.ingest.windows.state import Profile, Restart
 class Windows(msgspec.Struct, frozen=True, tag="windows"):
     """Of a stream asked for in windows.
 
-    ``settle_range``: between these positions lie the rows whose turn it is to be read again.
+    ``settle_range``: between these positions lie the rows to be read again next.
     ``beginning``: the positions at which the exchange was asked below the first row, and showed
     nothing. ``empty_since``: when the newest answer first came without rows (microseconds).
     """

@@ -54,8 +54,8 @@ def store_snapshot(session: Session, page: Page) -> None:
 def changes(writer: StreamReader, rows: pa.Table) -> pa.Table:
     """Those of the observations in ``rows`` that have to be stored, oldest first.
 
-    An observation that is held is handed out again, to be compared; one that is not, only where it
-    differs from the one before it.
+    An observation that is held is returned again, to be compared; another one only where it differs
+    from the one before it.
     """
     time = writer.declared.time_column
     seen = _observations(writer, rows)

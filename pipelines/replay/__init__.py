@@ -6,7 +6,7 @@
 ``report``        what a replay did
 ``run``           the replay itself
 
-It stands on the store and the connectors; no exchange is asked.
+It uses the store and the connectors; no exchange is asked.
 """
 
 from pipelines.replay.archive import select

@@ -15,7 +15,7 @@ from warehouse.store import StreamWriter
 class QuarantinedRows:
     """Rejected rows as they are met, compared with those in quarantine.
 
-    A row leaves the quarantine when its text stands in a response that is read without rejecting
+    A row leaves the quarantine when its text is in a response that is read without rejecting
     it any more, or when it is just what is stored now (it had contradicted the row stored before).
     """
 

@@ -16,7 +16,7 @@ NOTHING = Markup('<span class="none">–</span>')
 def exact(value: Decimal | None, least: int = 8, places: int = 0) -> Markup:
     """Every digit, at least ``least`` decimals, filled up with faint zeros to ``places``.
 
-    The plain text stands in ``<data value>``, for those who copy it from there.
+    The plain text is in ``<data value>``, for those who copy it from there.
     """
     if value is None:
         return NOTHING

@@ -66,7 +66,7 @@ def warnings(
             Warn(
                 "note",
                 f"{count(sum(s['lost'] for s in lost), 'span')} lost, of {_names(lost)}: "
-                "the exchange shows them no more",
+                "the exchange does not show them",
             )
         )
     return found

@@ -245,7 +245,7 @@ def test_the_documents_funds_and_rights() -> None:
         "BTC": (Decimal("23.998"), None),
         "LTC": (Decimal(0), None),
     }
-    assert len(page.rejected) == 1  # a currency that stands twice, with different amounts
+    assert len(page.rejected) == 1  # a currency that appears twice, with different amounts
     assert page.rights == ("info", "withdraw")
     assert wex.balances(b'{"funds":[]}', AT).rights is None
     with pytest.raises(ContractError):

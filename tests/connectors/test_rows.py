@@ -68,7 +68,7 @@ def test_one_odd_row_changes_nothing_about_the_others(rows: list[tuple[str, str,
         ("null", "the row is not as documented", None),
         ("[1, 2]", "the row is not as documented", None),
         ('"row"', "the row is not as documented", None),
-        (text()[:-1] + ', "price": "1"}', "the key 'price' stands twice in the row", None),
+        (text()[:-1] + ', "price": "1"}', "the key 'price' appears twice in the row", None),
         (text(id="9" * 30), "trade_id is not an id", None),
     ],
 )

@@ -7,7 +7,7 @@
 ``published``  DuckDB against the lake
 ``rebuilt``    candles built again from trades
 
-Nothing in the metastore is believed. Each stream is read under its lock, so that a pull may run at
+Nothing in the metastore is trusted. Each stream is read under its lock, so that a pull may run at
 the same time: it waits for a stream, or the stream is read after it.
 """
 

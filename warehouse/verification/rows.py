@@ -1,7 +1,7 @@
 """Read the files of one stream from end to end: schema, order, keys, values, checksums.
 
 Memory is bounded: one file's keys at a time in Arrow, the rest as aggregates in DuckDB, which
-spills to disk. Nothing in the metastore is believed here.
+spills to disk. Nothing in the metastore is trusted here.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 -- The balances at the end of every day on which the exchange's own figure was that of the history,
 -- to the last digit and without transfers that had to be read otherwise. The last such figure of a
--- day stands beside it: what followed on that day is in the balance and not in the figure.
+-- day is beside it: what followed on that day is in the balance and not in the figure.
 WITH days AS (
     SELECT
         exchange, account, currency,

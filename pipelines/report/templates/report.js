@@ -154,7 +154,7 @@
   const STATES = ["empty", "held", "seen", "gap", "lost"];
   const WORDS = {
     held: "held, proved complete", empty: "proved: no rows", seen: "observed", gap: "missing, not fetched yet",
-    lost: "lost, the exchange shows it no more",
+    lost: "lost, not shown by the exchange",
   };
 
   function drawTimeline(element) {

@@ -94,7 +94,7 @@ def test_every_stream_with_its_holes(capsys: pytest.CaptureFixture[str]) -> None
         "missing:",
         "bitexbit/trades BTC-USD: ids up to 99",
         "bitexbit/trades BTC-USD: ids 180..199",
-        "lost (the exchange shows it no more):",
+        "lost (not shown by the exchange):",
         "bitexbit/trades BTC-USD: ids 150..179",
         "not shown by the exchange so far, asked for again by later pulls:",
         "bitexbit/trades BTC-USD: ids 180..189: asked 3 times since 3 h 0 min ago, last 30 min ago",

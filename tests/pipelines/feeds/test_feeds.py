@@ -116,7 +116,7 @@ OFFERED = "bitexbit offers account_trades, candles, tickers, trades"
         ("BTC-USD,", "BTC_USD,", 5, "market 'BTC_USD' is not like BASE-QUOTE in upper case; "
          "did you mean 'BTC-USD'?"),
         ("BTC-USD,", "bitcoin,", 5, "market 'bitcoin' is not like BASE-QUOTE in upper case"),
-        ("BTC-USD,", "ETH-USD,", 5, "market 'ETH-USD' stands twice"),
+        ("BTC-USD,", "ETH-USD,", 5, "market 'ETH-USD' appears twice"),
         ("[BTC-USD, ETH-USD]", "BTC-USD", 5,
          "markets must be a list, like [BTC-USD, ETH-USD], or the word all"),
         ("[BTC-USD, ETH-USD]", "[]", 5,
@@ -130,7 +130,7 @@ OFFERED = "bitexbit offers account_trades, candles, tickers, trades"
         ("    trades:", "    quarantine:", 8, f"unknown dataset 'quarantine'; {OFFERED}"),
         ("    trades:", "    account_transactions:", 8,
          f"bitexbit does not offer 'account_transactions'; {OFFERED}"),
-        ("    tickers:", "    trades:", 10, "'trades' stands twice in datasets"),
+        ("    tickers:", "    trades:", 10, "'trades' appears twice in datasets"),
         ("schedule:", "schedul:", 8, "unknown key 'schedul'; did you mean 'schedule'?"),
         ('"*/5 * * * *"', '"*/5 * * *"', 8, "schedule '*/5 * * *' is not cron: a cron schedule "
          "has 5 fields (minute hour day month weekday), this one has 4"),
@@ -140,7 +140,7 @@ OFFERED = "bitexbit offers account_trades, candles, tickers, trades"
          "but found '*'"),
         ("[5m, 1h]", "[5m, 60m]", 9,
          "unknown timeframe '60m'; known are 5m, 15m, 30m, 1h, 4h, 1d"),
-        ("[5m, 1h]", "[5m, 5m]", 9, "timeframe '5m' stands twice"),
+        ("[5m, 1h]", "[5m, 5m]", 9, "timeframe '5m' appears twice"),
         ("lookback: 10", "lookback: -1", 9,
          "lookback '-1' is not a whole number from 1 to 1000000"),
         ("    tickers:", "    tickers: {lookback: 5}", 10,

@@ -172,7 +172,7 @@ def test_3_what_is_not_shown_for_a_day_is_lost_and_asked_for_for_ever(
     assert lost == list(range(lost[0], len(found)))
     assert not any(ok for ok, _ in found[: lost[0] + 1])  # said until then, and when it is found
     assert all(ok for ok, _ in found[lost[0] + 1 :])  # said no more
-    assert "lost (the exchange shows it no more):" in scene.status()
+    assert "lost (not shown by the exchange):" in scene.status()
     scene.hours += 40 * 24  # beyond the longest time between two requests for it
     for _ in range(3):
         scene.pull()

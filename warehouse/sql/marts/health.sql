@@ -17,7 +17,7 @@
 --   lag_seconds    BIGINT                      from newest (else stored_at) until now
 --   complete       BIGINT                      spans proved complete
 --   gaps           BIGINT                      spans wanted and not yet fetched
---   lost           BIGINT                      spans that the exchange shows no more
+--   lost           BIGINT                      spans that the exchange does not show
 --   quarantined    BIGINT                      rejected rows of this exchange and dataset, all streams
 WITH held AS (
     SELECT exchange, 'trades' AS dataset, symbol AS stream, timestamp AS moment, ingested_at
