@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipelines.ingest.windows.evidence import Evidence, Received, at_positions
+from pipelines.ingest.windows.evidence import Evidence, Received, at_positions, is_covered
 from pipelines.ingest.windows.state import Progress, Request
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
@@ -47,8 +47,9 @@ def claimed(p: Progress, evidence: Evidence) -> Progress:
     if not p.unsettled or p.paging.dense:
         return p
     low, high = min(s.lower for s in spans), max(s.upper for s in spans)
+    left_out = (u for u in p.unsettled if low < u < high and not is_covered(spans, u))
     shown = {*rows.shown.tolist()}
-    return gone(p, frozenset(u for u in p.unsettled if low < u < high and u not in shown))
+    return gone(p, frozenset(u for u in left_out if u not in shown))
 
 
 def added(p: Progress, interval: Interval) -> Progress:

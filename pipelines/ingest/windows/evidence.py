@@ -171,9 +171,19 @@ def proved(
         upper = max(upper, *(p + step for p in again))
     inner = (low, high) if paging.key is Key.TIME else _a_moment_inside(at, low, high)
     whole = Interval(lower, upper, *_ends(ids, at, *inner))
-    shown = rows.shown
-    missing = [u for u in must_show if lower <= u < upper and not _holds(shown, u)]
-    return _without(whole, sorted(missing), ids, at) if missing else (whole,)
+    missing = _missing(rows, ids, at, must_show, top_is_whole=top_is_whole)
+    return _without(whole, missing, ids, at) if missing else (whole,)
+
+
+def _missing(
+    rows: Received, ids: Numbers, at: Numbers, must_show: Iterable[int], *, top_is_whole: bool
+) -> list[int]:
+    """Which of the rows that may still change are not shown where nothing can be cut off."""
+    low, high = _sound_ends(rows, ids, at, (False, top_is_whole))
+    if low > high:
+        return []
+    shown, first, last = rows.shown, int(ids[low]), int(ids[high])
+    return sorted(u for u in must_show if first <= u <= last and not _holds(shown, u))
 
 
 def is_covered(complete: Intervals, position: int) -> bool:

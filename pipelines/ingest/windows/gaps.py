@@ -19,7 +19,7 @@ from pipelines.ingest.windows.evidence import (
     shows_above,
     shows_below,
 )
-from pipelines.ingest.windows.plan import BARREN, SHIFTS_US, ask
+from pipelines.ingest.windows.plan import BARREN, EARLIER_US, SHIFTS_US, ask
 from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals
@@ -119,7 +119,8 @@ def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progre
     """Ids without holes: rows that are not shown are missing, unless numbering begins here."""
     if above and t.gap.below is None and t.gap.upper == 1 and not rows.outside:
         return _begun(p, t)
-    if p.by_time and t.shift + 1 < len(SHIFTS_US) and t.gap.below is not None:
+    ways = EARLIER_US if t.gap.below is None else SHIFTS_US
+    if p.by_time and t.shift + 1 < len(ways):
         return replace(p, attempt=replace(t, shift=t.shift + 1))
     return _give_up(p, t, _not_shown(p))
 

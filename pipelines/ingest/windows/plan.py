@@ -32,8 +32,10 @@ BARREN: Final = 60
 SHIFTS_US: Final = (0, 1, 2, 1_001, 1_000_001, -1_000_000, -3_600_000_000)
 """Where else to begin, where ids without holes are asked for by time and the next one did not come.
 
-Forward, where the rows of one moment fill an answer; the ids tell whether one was passed over. Then
+Forward, where the rows of one moment fill an answer; the ids show whether one was passed over. Then
 back, where the row at the edge itself was not shown."""
+EARLIER_US: Final = (0, 3_600_000_000, DAY_US, 30 * DAY_US, None)
+"""How long before the time that is wanted to begin, until an earlier row is shown; then all."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,10 @@ def ask(p: Progress, t: Attempt) -> Request:
         high = value(p, first_row(gap.above), gap.above.first_at)
     match t.step:
         case Step.GAP:
-            lower = low - m + SHIFTS_US[t.shift] if low is not None else _lowest(p, gap)
+            if low is None:
+                lower = _lowest(p, gap, t.shift)
+            else:
+                lower = low - m + SHIFTS_US[t.shift]
             upper = high + m if high is not None else gap.upper
             if t.tight:
                 lower = _with_low(p, edge_low) if low is not None else lower
@@ -233,10 +238,13 @@ def _without_high(p: Progress, row: int | None) -> int:
     return row - (p.margin if p.high_inclusive else 0)
 
 
-def _lowest(p: Progress, gap: Gap) -> int | None:
+def _lowest(p: Progress, gap: Gap, shift: int = 0) -> int | None:
     """The lower bound to send where no held row lies below: times have one, ids may have none."""
+    if p.by_time and p.counts_ids:
+        earlier = EARLIER_US[shift]
+        return 0 if earlier is None else max(0, p.wanted_from - p.margin - earlier)
     if p.by_time:
-        return max(0, (p.wanted_from if p.counts_ids else gap.lower) - p.margin)
+        return max(0, gap.lower - p.margin)
     return p.floor if p.restart or not p.can_upper else None
 
 
