@@ -167,10 +167,7 @@ def ask(p: Progress, t: Attempt) -> Request:
         high = value(p, first_row(gap.above), gap.above.first_at)
     match t.step:
         case Step.GAP:
-            if low is None:
-                lower = _lowest(p, gap, t.shift)
-            else:
-                lower = low - m + SHIFTS_US[t.shift]
+            lower = _lowest(p, gap, t.shift) if low is None else low - m + SHIFTS_US[t.shift]
             upper = high + m if high is not None else gap.upper
             if t.tight:
                 lower = _with_low(p, edge_low) if low is not None else lower
