@@ -135,7 +135,7 @@ class Dataset(Table):
 
 # -- columns that several datasets have -----------------------------------------------------------
 
-EXCHANGE: Final = required("exchange", "The exchange the row is from: bitexbit, wex.")
+EXCHANGE: Final = required("exchange", "The exchange that the row is from, as its connector is named.")
 SYMBOL: Final = required("symbol", "Market, BASE-QUOTE in upper case.")
 ACCOUNT: Final = required("account", "Label of the account, main if there is one only.")
 CURRENCY: Final = required("currency", "Currency, in upper case.")
