@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _SUMS = ("requests", "new rows", "replaced", "quarantined")
 _AGAIN = ("received", "new rows", "differ", "not shown")
-"""Rows that the exchange sent of the stretch; rows of the whole stream that were not held; rows that
-differ from the stored ones; stretches of the whole stream that the exchange does not show."""
+"""Rows received of the stretch; new rows of the whole stream; rows that differ from those stored;
+stretches of the whole stream that the exchange does not show."""
 
 
 def pull(

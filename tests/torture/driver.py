@@ -111,7 +111,9 @@ def torture(
             if (figures.kills + figures.finished) % 10 == 0:
                 figures.differences += broken(folder / "home", server)
                 figures.checks += 1
-                report(f"{figures.kills} kills, {figures.finished} finished, faults {figures.faults}")
+                report(
+                    f"{figures.kills} kills, {figures.finished} finished, faults {figures.faults}"
+                )
             if figures.differences:
                 return figures
         server.faults.clear()
