@@ -48,7 +48,7 @@ ui: setup ## open Dagster with the sandbox exchange feeding it (Ctrl-C stops bot
 bench: setup ## measure against dlt, pandas and bare fetching
 	@$(BIN)/python -m bench
 
-torture: setup ## kill pulls at random moments, 300 times, and compare what is left (KILLS, SEED)
+torture: setup ## kill pulls at random moments, 300 times, and compare the rows (KILLS, SEED)
 	@$(BIN)/python -m tests.torture --kills $(or $(KILLS),300) --seed $(or $(SEED),1)
 
 lint: setup ## style and types only

@@ -109,7 +109,7 @@ def default_base_url(name: str) -> str:
 
 
 def read_only_key(name: str) -> ReadOnlyKey | None:
-    """The lesser key that collecting from ``name`` takes; None where keys have no rights."""
+    """The key with just the right that collecting needs; None where keys have no rights."""
     return _dialect(name).key
 
 
@@ -123,8 +123,8 @@ def open_connector(
     """The connector of exchange ``name``; nothing is sent yet. Close it after use.
 
     ``sleep`` waits between tries, ``now`` is this machine's clock in seconds since 1970.
-    Raises ``ConfigError`` for an unknown exchange, a base URL that is none, and a key that cannot
-    be sent.
+    Raises ``ConfigError`` for an unknown exchange, an invalid base URL, and a key that cannot be
+    sent in a header.
     """
     dialect = _dialect(name)
     _check_url(name, connection.base_url)
@@ -153,7 +153,7 @@ def _check_url(name: str, text: str) -> None:
 
 
 def _check_key(name: str, connection: Connection) -> None:
-    """A key travels in a header: one that cannot would be shown in the HTTP library's complaint."""
+    """Keys are sent in headers; the HTTP library's error would show one that is invalid there."""
     if connection.credentials is None:
         return
     variables = key_variables(name, connection.account)

@@ -53,7 +53,7 @@ class Bounds(Enum):
 
 @dataclass(frozen=True)
 class Paging:
-    """How one dataset of an exchange is asked for, as documented. No answer is trusted for it.
+    """How one dataset of an exchange is asked for, as documented. Answers may break it.
 
     What the documentation leaves open (which end ``limit`` keeps, whether bounds are inclusive,
     the order of rows, lower caps) is found out from the answers.
@@ -206,7 +206,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class ReadOnlyKey:
-    """The lesser key that collecting takes, where an exchange's keys have rights.
+    """The key with just the right that collecting needs, where an exchange's keys have rights.
 
     ``right``: the one right that it needs. ``how_to``: how to make one, for a person.
     """

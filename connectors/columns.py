@@ -245,7 +245,7 @@ class Flag:
 
 
 class Cost:
-    """A sum of money that the exchange worked out: exact, or null where it does not fit."""
+    """A sum of money that the exchange calculated: exact, or null where it does not fit."""
 
     type = COST
 
@@ -274,7 +274,7 @@ class Percent(Number):
 
 
 def code_of(value: Any) -> Any:
-    """A currency's code in upper case; what is no text stays, to be refused by its column."""
+    """A currency's code in upper case; anything but text stays, and its column refuses it."""
     return value.upper() if isinstance(value, str) else value
 
 
@@ -302,7 +302,7 @@ class Canonical:
 
 
 class Only:
-    """The one market that was asked for. A row of another one spoils the whole answer."""
+    """The one market that was asked for. A row of another one is a ``ContractError``."""
 
     type = Text.type
 

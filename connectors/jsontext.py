@@ -1,7 +1,7 @@
 """JSON as text: the pieces of an answer exactly as received.
 
-The fast decoder forgets two things that matter now and then: the text of a row (for quarantine),
-and that a key stood twice in one object (the first would be lost in silence). Both are recovered
+The fast decoder drops two things that are needed at times: the text of a row (for quarantine), and
+the first of two equal keys of one object. Both are recovered
 here, from the text, only when they are needed.
 """
 

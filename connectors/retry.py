@@ -1,7 +1,7 @@
-"""Trying again: only after faults that another try may not meet, and never in a hurry.
+"""Retries: only after faults that another try may not meet, with growing waits.
 
 Waits double from a quarter of a second to half a minute, with jitter, so that parallel streams do
-not return all at once. ``Retry-After`` is kept to; one that asks for more than two minutes is left
+not return all at once. ``Retry-After`` is obeyed; one that asks for more than two minutes is left
 to the caller. A host that cannot be reached at all gets three tries, so that a mistyped address is
 reported soon; a refusal without a documented meaning gets two, and later pulls.
 """

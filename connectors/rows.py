@@ -77,7 +77,7 @@ class RowText(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """The rows of one answer, to be had in two ways.
+    """The rows of one answer, decoded at once or one by one.
 
     ``rows``: decoded at once, or None where the answer was too unusual for that. ``texts``: each
     row's own text. ``one``: decodes one of those; raises ``msgspec.DecodeError`` or
@@ -142,7 +142,7 @@ def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = No
 
 
 def _colons(body: bytes) -> int:
-    """How many there are; of something so frequent ``bytes.count`` takes six times as long."""
+    """The number of colons; ``bytes.count`` takes six times as long for a byte this frequent."""
     return int(np.count_nonzero(np.frombuffer(body, np.uint8) == _COLON))
 
 

@@ -19,8 +19,8 @@ from plotly.subplots import make_subplots
 import warehouse
 
 # %% [markdown]
-# ## A home with something in it
-# Your own, or a new one that `tidemark demo` fills from the sandbox exchange in some 15 seconds.
+# ## A home with data
+# Your own, or a new one that `tidemark demo` fills from the sandbox exchange in about a minute.
 
 # %%
 scratch = Path(tempfile.mkdtemp(prefix="first-look-"))
@@ -41,7 +41,7 @@ def show(figure: go.Figure, name: str) -> None:
 
 
 # %% [markdown]
-# ## What is held, and is it whole?
+# ## What is held, and is it complete?
 # Frames are Arrow-backed: decimals stay decimals.
 
 # %%
@@ -69,7 +69,8 @@ busiest = warehouse.sql(
     home=home,
 ).to_pylist()[0]
 candles = warehouse.sql(
-    f"FROM candles('{busiest['symbol']}', '20m', exchange := '{busiest['exchange']}')",
+    "FROM candles($symbol, '20m', exchange := $exchange)",
+    params=busiest,
     home=home,
     as_="pandas",
 )

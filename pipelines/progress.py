@@ -1,7 +1,7 @@
 """The progress of a pull or replay: bars in a terminal, plain lines elsewhere, on stderr.
 
 The engine reports from its worker threads; every report carries the running totals of one stream,
-so that a lost or late report does no harm.
+so a lost or late report does not matter.
 """
 
 import threading

@@ -7,6 +7,7 @@ name                                default                     meaning
 ``<EXCHANGE>_BASE_URL``             the connector's             host root; the API's paths follow
 ``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
 ``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
+``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds (environment only)
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
 ==================================  ==========================  ================================
 

@@ -1,4 +1,4 @@
-"""One account: what it holds, and the history that says why. All amounts are integers of 1e-8."""
+"""One account: what it holds, and its history. All amounts are integers of 1e-8."""
 
 from bisect import bisect_right
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a request is answered from: the world and everything that can be switched."""
+"""The state that requests are answered from: the world and all switches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
-"""What a declaration of a dataset says, and the words that declarations are written in.
+"""The types with which datasets are declared, and the columns that several datasets share.
 
 Connectors build tables of ``connector_schema``, the lake writes files of ``file_schema``, DuckDB
-holds tables of ``schema``; all three are read off the same declaration, and so are the data
+holds tables of ``schema``; all three come from the same declaration, and so are the data
 dictionary, the comments in DuckDB and Dagster, and the checks of values.
 """
 
@@ -135,7 +135,9 @@ class Dataset(Table):
 
 # -- columns that several datasets have -----------------------------------------------------------
 
-EXCHANGE: Final = required("exchange", "The exchange the row is from: bitexbit, wex.")
+EXCHANGE: Final = required(
+    "exchange", "The exchange that the row is from, by its connector's name."
+)
 SYMBOL: Final = required("symbol", "Market, BASE-QUOTE in upper case.")
 ACCOUNT: Final = required("account", "Label of the account, main if there is one only.")
 CURRENCY: Final = required("currency", "Currency, in upper case.")

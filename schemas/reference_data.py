@@ -1,4 +1,4 @@
-"""What an exchange says of itself: its markets and currencies, now and before.
+"""The lists of an exchange: its markets and currencies, now and before.
 
 ``markets`` and ``currencies`` hold the newest state of every row, and keep what is listed no longer
 as not active. ``markets_history`` and ``currencies_history`` hold every state there was, each

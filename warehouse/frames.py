@@ -19,7 +19,7 @@ _CHOICES: Final = ("arrow", "pandas", "polars")
 
 
 def check(as_: str) -> None:
-    """Raises ``ConfigError`` for a library that is none of ours."""
+    """Raises ``ConfigError`` for an unknown library."""
     if as_ not in _CHOICES:
         raise ConfigError(f"as_={as_!r} is not one of {', '.join(_CHOICES)}")
 

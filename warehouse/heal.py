@@ -1,7 +1,7 @@
-"""Repair a home: a lost or damaged metastore, and what broken-off writes left.
+"""Repair a home: a lost or damaged metastore, and leftovers of interrupted writes.
 
-A lost metastore cannot be guessed again: the rows are registered as they lie in the lake, nothing
-is recorded as complete, and the next pulls prove it again.
+The content of a lost metastore cannot be derived: the rows are registered as they are in the
+lake, nothing is recorded as complete, and the next pulls prove it again.
 """
 
 import sqlite3
@@ -17,7 +17,7 @@ from warehouse.publishing import remove_leftovers
 
 
 def metastore_damage(home: Path) -> str | None:
-    """Why the metastore cannot be used: ``missing``, or SQLite's word; ``None`` if it can."""
+    """Why the metastore cannot be used: ``missing``, or SQLite's message; ``None`` if it can."""
     path = home / FILE_NAME
     older = home / OLDER_NAME
     if not path.exists() and not older.exists():
@@ -65,7 +65,7 @@ def set_aside(home: Path) -> Path | None:
 
 
 def clean_up(home: Path) -> list[str]:
-    """Remove what a publish that broke off left behind; the names of what was removed."""
+    """Remove leftovers of interrupted publishes; returns their names."""
     with exclusive(home, "publish"):
         try:
             found = remove_leftovers(home)

@@ -1,4 +1,4 @@
-"""Where things are stored, for those who do not say it."""
+"""Where things are stored, where no home is given."""
 
 import os
 from pathlib import Path

@@ -118,7 +118,7 @@ def _check_columns(declared: Dataset, names: Sequence[str]) -> None:
 
 
 def utc(moment: datetime | date | str) -> datetime:
-    """The time that ``moment`` says, with its zone. Raises ``ConfigError`` for what is no time."""
+    """``moment`` as a time in UTC. Raises ``ConfigError`` for text that is not a time."""
     if isinstance(moment, str):
         try:
             moment = datetime.fromisoformat(moment)

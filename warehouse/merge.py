@@ -69,7 +69,7 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
         return Merged(None, 0, 0, none)
     # Which row goes where is settled on the keys alone: the rows themselves are copied once.
     keys, held_keys = row_keys(dataset, received, stored)
-    fresh, repeats, firsts = _told_apart(keys)
+    fresh, repeats, firsts = _occurrences(keys)
     both = received.take(np.concatenate([repeats, firsts]))
     again, before = both.slice(0, len(repeats)), both.slice(len(repeats))
     only_repeats = not pc.any(differs(again, before)).as_py()
@@ -113,7 +113,7 @@ def _as_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _told_apart(keys: pa.Array) -> tuple[Indices, Indices, Indices]:
+def _occurrences(keys: pa.Array) -> tuple[Indices, Indices, Indices]:
     """Where each key comes first, where one comes again, and where each of those came first."""
     if not pa.types.is_integer(keys.type):
         first = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)

@@ -223,7 +223,7 @@ class Metastore:
             _note(db, folders)
 
     def drop_coverage(self, stream: StreamId) -> None:
-        """Forget all coverage of ``stream``, even where its state cannot be read."""
+        """Delete all coverage of ``stream``, even where its state cannot be read."""
         with self._transaction() as db:
             _count(db, "state")
             for table in ("intervals", "unshown"):
@@ -237,7 +237,7 @@ class Metastore:
     def adopt(
         self, stream: StreamId, files: Sequence[FileRecord], folders: Iterable[tuple[str, int]]
     ) -> None:
-        """Take over what lies on disk: the records of ``stream`` become exactly ``files``."""
+        """Record what is on disk: the records of ``stream`` become exactly ``files``."""
         with self._transaction() as db:
             gone = {f.period for f in self.files(stream)} - {f.period for f in files}
             db.execute(f"DELETE FROM files WHERE {_OF_STREAM}", key(stream))
@@ -505,7 +505,7 @@ def _insert(table: str, columns: int) -> str:
 
 
 def _coverage(state: StreamState) -> tuple[object, ...]:
-    """What readers of ``coverage`` see of a state: a change of anything else is no news to them."""
+    """What readers of ``coverage`` see of a state; no other change concerns them."""
     return state.complete, state.lost, state.unit, state.wanted_from
 
 

@@ -101,8 +101,8 @@ def _copy_state(
     old: sqlite3.Connection, new: sqlite3.Connection, names: tuple[str, ...], stream: StreamId
 ) -> None:
     columns = "unit, law, wanted_from, newest_at, checked_at FROM streams"
-    for unit, law, wanted_from, newest_at, checked_at in _rows_of(old, columns, names):
-        remembered: dict[str, Any] = msgspec.json.decode(law)
+    for unit, text, wanted_from, newest_at, checked_at in _rows_of(old, columns, names):
+        remembered: dict[str, Any] = msgspec.json.decode(text)
         state = StreamState(
             unit=unit,
             wanted_from=wanted_from,

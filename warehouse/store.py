@@ -54,7 +54,7 @@ class Committed:
 
 
 def stream_lock(home: Path, stream: StreamId) -> AbstractContextManager[None]:
-    """The lock of whoever writes ``stream`` and what is written with it (its quarantine)."""
+    """The lock under which ``stream``, and what is written with it (its quarantine), is written."""
     return exclusive(home, *paths.lock_name(stream))
 
 

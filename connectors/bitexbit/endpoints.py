@@ -100,7 +100,7 @@ def _no_such_name(asked: Asked) -> NotFound | None:
 
 
 def _no_such_call(asked: Asked) -> NotFound | None:
-    """A page that is gone is something else."""
+    """Only of the first page: a later page may be gone although the call exists."""
     return NotOfferedError if asked.token is None else None
 
 

@@ -73,7 +73,7 @@ class Transfer(Struct, gc=False):
 
 
 class Market(Struct):
-    """``/public/pairs``; one that says nothing of it is enabled."""
+    """``/public/pairs``; a pair without ``is_enabled`` is enabled."""
 
     symbol: Any = None
     base: Any = None
@@ -132,8 +132,8 @@ class Balance(Struct):
 class Fees(Struct):
     """``/private/trading-fees``: the account's rates, and in ``pair_fee_rates`` those of pairs.
 
-    The example names the rates by side. The text names them by role, and says what is meant by
-    it, of the account and of a pair the other way round (see ``parse_account``).
+    The example names the rates by side, the text by role. The text explains them one way for the
+    account and the other way for a pair (see ``parse_account``).
     """
 
     symbol: Any = None

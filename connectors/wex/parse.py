@@ -1,6 +1,6 @@
 """WEX's answers as canonical columns. Pure functions of the body, or of what a call returned.
 
-Whatever has not the documented shape raises ``ContractError``; a row that cannot be stored is
+Whatever does not have the documented shape raises ``ContractError``; a row that cannot be stored is
 returned as rejected. Rows of most answers are members of an object. Siblings of this dialect write
 numbers as text and ``[]`` for an empty object: both are read.
 """
@@ -124,7 +124,7 @@ def _role(row: models.AccountTrade) -> str:
 
 
 def _own_order(row: models.AccountTrade) -> Any:
-    """The account's own order; a taker's fill names the counterparty's, which is not ours."""
+    """The account's own order; a taker's fill names the counterparty's, which is left out."""
     return row.order_id if _is_own(row) else None
 
 
@@ -265,7 +265,7 @@ def _currency(row: models.Market, end: int) -> str:
 
 
 def _active(row: models.Market) -> bool:
-    """One that says nothing of it is not hidden."""
+    """Whether a pair is active: one without ``hidden`` is."""
     return row.hidden is None or str(row.hidden).lower() in ("0", "false")
 
 

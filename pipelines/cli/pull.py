@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pipelines.publishing import PublishReport
 
 _SUMS = ("requests", "new rows", "replaced", "quarantined")
-_AGAIN = ("received", "stored", "differ", "not shown")
-"""Rows that the exchange sent of the stretch, those that were missing, those that differ from what
-was stored; and the stretches of the whole stream that it does not show."""
+_AGAIN = ("received", "new rows", "differ", "not shown")
+"""Rows received of the stretch; new rows of the whole stream; rows that differ from those stored;
+stretches of the whole stream that the exchange does not show."""
 
 
 def pull(

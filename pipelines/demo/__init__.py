@@ -1,4 +1,4 @@
-"""Trying it out: the real definitions, fed by the sandbox exchange.
+"""The demo: the real definitions, fed by the sandbox exchange.
 
 ``exchange``  a sandbox whose world belongs to one home and continues between runs
 ``run``       ``tidemark demo``: one pull through Dagster

@@ -2,7 +2,7 @@
 
 Each bucket is a file that holds the next free moment. A call takes that moment for itself, under a
 file lock that is held for microseconds, and then waits for it: calls go out evenly spaced, in the
-order in which they asked, and a killed process has wasted one moment and blocks nobody. Moments
+order in which they asked, and a killed process wastes one moment and blocks no other. Moments
 are those of the monotonic clock, which all processes share and which no clock step moves.
 """
 

@@ -1,6 +1,6 @@
 """The nonce sequence of one API key, shared by every process that uses it.
 
-The last number handed out lies in a file of the user's and in one of the home, so that neither two
+The last number returned is in a file of the user's and in one of the home, so that neither two
 homes nor two users overtake one another, and so the sequence also rises when the clock steps back
 or one of the files is lost. Both locks are held until the request is answered: an exchange refuses
 a nonce that another overtook. They are the operating system's: a killed process leaves none.

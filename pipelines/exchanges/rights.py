@@ -1,4 +1,4 @@
-"""What a key may do, where the exchange reports it, and how to make a lesser one."""
+"""The rights of a key, where the exchange reports them, and how to make one with fewer."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class KeyRights:
 
     @property
     def excess(self) -> tuple[str, ...]:
-        """The rights that collecting does not take; none where keys have no rights."""
+        """The rights that collecting does not need; none where keys have no rights."""
         needed = self.needed
         return tuple(right for right in self.rights if needed and right != needed.right)
 
@@ -44,7 +44,7 @@ class KeyRights:
         needed = self.needed.right if self.needed else "nothing"
         return (
             f"{self.exchange}: the key of account '{self.account}' ({self.variables[0]}) has the "
-            f"right to {' and '.join(self.excess)}, and collecting takes {needed} alone"
+            f"right to {' and '.join(self.excess)}, and collecting needs {needed} alone"
         )
 
     @property
@@ -52,8 +52,8 @@ class KeyRights:
         key, secret = self.variables
         how = f" ({self.needed.how_to})" if self.needed else ""
         return (
-            f"make a lesser key{how}, set {key} and {secret} to it, delete the other one there, "
-            f"and run tidemark pull {self.exchange}/balances"
+            f"make a key with fewer rights{how}, set {key} and {secret} to it, delete the other "
+            f"one there, and run tidemark pull {self.exchange}/balances"
         )
 
 

@@ -2,7 +2,7 @@
 
 The limit is the address's and the nonce the key's, so two homes must not count apart. The folder
 is ``$XDG_STATE_HOME/tidemark`` (``~/.local/state/tidemark`` where that is not set); it holds
-numbers only, and whatever is lost of it costs nothing but a refused call. Where it cannot be
+numbers only; losing it costs a refused call at most. Where it cannot be
 written, the home takes its place.
 """
 

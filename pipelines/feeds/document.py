@@ -1,7 +1,7 @@
-"""Reading a YAML file so that every mistake can be shown with its true line.
+"""Read a YAML file so that every mistake can be reported with its line.
 
-``yaml.safe_load`` forgets lines, takes the last of two equal keys, and turns ``on`` into a bool.
-So the node tree is read instead, and every scalar as the text that is written there.
+``yaml.safe_load`` drops line numbers, takes the last of two equal keys, and turns ``on`` into a
+bool. So the node tree is read instead, and every scalar as the text that is written there.
 """
 
 import difflib

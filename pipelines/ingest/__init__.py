@@ -1,4 +1,4 @@
-"""The ingest engine: what is wanted minus what is proved is fetched, stored and claimed.
+"""The ingest engine: what is wanted and not proved is fetched, stored and recorded.
 
 Plain Python; Dagster and the command line are thin layers around :func:`pull`. ``run`` plans a pull
 of several feeds, ``stream`` pulls one stream in a ``session``, in the way in which its dataset is

@@ -98,7 +98,7 @@ class Committer:
     def _gather(self) -> list[_Work | None]:
         """The next piece of work and what follows it within the gathering time.
 
-        To wake for each page would hold up the thread that fetches them.
+        Waking up for each page would delay the thread that fetches them.
         """
         work = [self._queue.get()]
         self._hurry.wait(_GATHER_SECONDS)

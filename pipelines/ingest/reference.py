@@ -1,4 +1,4 @@
-"""Pull what an exchange says of itself (its markets, its currencies), and keep how it changed.
+"""Pull the lists of an exchange (markets, currencies), and keep their history.
 
 The table holds the newest state of every row; what is listed no longer stays in it, not active.
 Its history (``markets_history``) holds every state there was with ``valid_from`` and ``valid_to``,
@@ -90,7 +90,7 @@ def _table(schema: pa.Schema, rows: Any) -> pa.Table:
 
 
 def _keep_history(session: Session, now: Rows) -> None:
-    """End every state that holds no longer, and begin those that are new."""
+    """End every state that is no longer current, and begin the new ones."""
     name = session.declared.key[-1]
     writer = session.writer.sibling(session.declared.history or "")
     past = writer.tail(1_000_000).drop_columns(["ingested_at"]).to_pylist()

@@ -32,7 +32,7 @@ def rows_of(stream: StreamId, page: Page) -> pa.Table:
 
 
 def store_snapshot(session: Session, page: Page) -> None:
-    """Store what ``page`` says of one market or account, unless the last observation said so."""
+    """Store what ``page`` observes of one market or account, unless it repeats the last one."""
     rows = rows_of(session.stream, page)
     session.count(replace(page, table=rows, positions=page.positions[: rows.num_rows]))
     state = replace(session.state, unit="none", checked_at=None)

@@ -1,6 +1,6 @@
 """The assets ``warehouse/<dataset>`` and ``marts/<name>``: one step publishes them all.
 
-And publishing where that step will not run.
+Also publishing where that step does not run.
 """
 
 from collections.abc import Iterator, Sequence

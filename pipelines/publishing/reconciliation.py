@@ -1,4 +1,4 @@
-"""Whether balances agree with the accounts' history: the view ``reconciliation``, judged by now."""
+"""Whether balances agree with the accounts' history: the view ``reconciliation``."""
 
 from dataclasses import dataclass
 from datetime import datetime

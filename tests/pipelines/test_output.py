@@ -51,18 +51,18 @@ def test_plain_progress_speaks_at_the_end_and_now_and_then(
     now = [0.0]
     report = PlainLines(clock=lambda: now[0])
 
-    def tell(rows: int, done: bool = False) -> None:
+    def progress(rows: int, done: bool = False) -> None:
         oldest = datetime(2019, 10, 11, tzinfo=UTC)
         report(StreamProgress("bitexbit", "trades", "BTC-USD", rows, rows, oldest, done))
 
-    tell(1)
+    progress(1)
     now[0] = 9.0
-    tell(2)
+    progress(2)
     now[0] = 10.0
-    tell(3)
+    progress(3)
     now[0] = 11.0
-    tell(4)
-    tell(5, done=True)
+    progress(4)
+    progress(5, done=True)
     assert capsys.readouterr().err.splitlines() == [
         "bitexbit/trades BTC-USD: 3 rows, 3 requests, back to 2019-10-11 00:00",
         "bitexbit/trades BTC-USD: 5 rows, 5 requests, back to 2019-10-11 00:00, done",

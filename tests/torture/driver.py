@@ -73,7 +73,7 @@ def one_pull(env: dict[str, str], feeds: Path) -> None:
 
 
 def torture(
-    folder: Path, kills: int, seed: int, tell: Callable[[str], None] = lambda _: None
+    folder: Path, kills: int, seed: int, report: Callable[[str], None] = lambda _: None
 ) -> Figures:
     """Kill ``kills`` pulls of one home, then let it converge and compare it with a fresh one."""
     rng = random.Random(seed)
@@ -111,7 +111,9 @@ def torture(
             if (figures.kills + figures.finished) % 10 == 0:
                 figures.differences += broken(folder / "home", server)
                 figures.checks += 1
-                tell(f"{figures.kills} kills, {figures.finished} finished, faults {figures.faults}")
+                report(
+                    f"{figures.kills} kills, {figures.finished} finished, faults {figures.faults}"
+                )
             if figures.differences:
                 return figures
         server.faults.clear()

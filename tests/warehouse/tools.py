@@ -157,7 +157,7 @@ def assert_each_once(home: Path) -> None:
 
 
 def assert_recorded(home: Path, *streams: StreamId) -> None:
-    """The ledger's files of ``streams`` (else all) are those on disk, as they are."""
+    """The metastore's files of ``streams`` (else all) are those on disk, as they are."""
     metastore = Metastore(home)
     records = [r for s in (streams or metastore.all_streams()) for r in metastore.files(s)]
     if not streams:

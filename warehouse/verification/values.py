@@ -1,4 +1,4 @@
-"""What the contract says of single rows: SQL conditions that are true of a bad one."""
+"""The contract of single rows, as SQL conditions that are true for a row that breaks it."""
 
 from typing import Final
 

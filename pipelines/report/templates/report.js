@@ -132,12 +132,12 @@
       if (!Object.keys(change).some((name) => name.startsWith("xaxis"))) return;
       const seen = visible(c, ...element.layout.xaxis.range.map(moment));
       if (seen.inside.length) Plotly.relayout(element, { "yaxis.range": seen.range });
-      told(seen.inside);
+      say(seen.inside);
     });
     readout(c, last);
-    told(visible(c, ...range).inside);
+    say(visible(c, ...range).inside);
 
-    function told(inside) {
+    function say(inside) {
       if (!inside.length) return;
       at("shown").textContent =
         `${market.exchange} ${market.symbol}, ${inside.length} of ${c.t.length} candles of ${price.length}, ` +

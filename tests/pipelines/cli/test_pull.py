@@ -208,5 +208,5 @@ def test_a_stretch_is_fetched_again(
     assert asked == [(1_768_003_200_000_000, 1_768_176_000_000_000)]
     lines = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if "|" in line]
     table = [[cell.strip() for cell in line] for line in lines]
-    head = table.index(["fetched again", "received", "stored", "differ", "not shown"])
+    head = table.index(["fetched again", "received", "new rows", "differ", "not shown"])
     assert table[head + 2] == ["bitexbit/trades BTC-USD", "1,000", "4", "2", "0"]

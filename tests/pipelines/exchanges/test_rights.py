@@ -13,7 +13,7 @@ def test_the_rights_that_collecting_does_not_take() -> None:
     assert found is not None and found.excess == ("trade",)
     assert found.finding == (
         "wex: the key of account 'main' (WEX_API_KEY) has the right to trade, "
-        "and collecting takes info alone"
+        "and collecting needs info alone"
     )
     needed = connectors.read_only_key("wex")
     assert needed is not None and needed.right == "info" and needed.how_to in found.fix

@@ -98,11 +98,11 @@ def test_every_event_once_and_in_double_entry(world: Served, home: Path) -> None
     now = world.world.now()
     fills = warehouse.sql("SELECT * FROM account_fills", home=home).to_pylist()
     for exchange, name in ACCOUNTS.items():
-        told = {r["trade_id"]: r for r in fills if r["exchange"] == exchange}
+        reported = {r["trade_id"]: r for r in fills if r["exchange"] == exchange}
         expected = world.world.accounts[name].fills(now)
-        assert len(told) == len(expected) > 500
+        assert len(reported) == len(expected) > 500
         for order, fill in expected:
-            row = told[str(fill.trade_id)]
+            row = reported[str(fill.trade_id)]
             assert row["base_amount"] == fill.amount * UNIT
             assert row["price"] == fill.price * UNIT
             assert row["cost"] == fill.cost * UNIT

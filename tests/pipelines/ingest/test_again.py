@@ -257,7 +257,7 @@ def test_the_command_says_what_it_brought(
     start, end = (f"{to_datetime(us):%Y-%m-%dT%H:%M:%SZ}" for us in stretch)
     assert main(["pull", "bitexbit/trades", "--from", start, "--to", end]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "| fetched again | received | stored | differ | not shown |" in lines
+    assert "| fetched again | received | new rows | differ | not shown |" in lines
     (outcome,) = [line for line in lines if line.startswith("| bitexbit/trades BTC-USD | ")]
     received, stored, differ, not_shown = outcome.split(" | ")[1:]
     assert int(received.replace(",", "")) >= missing

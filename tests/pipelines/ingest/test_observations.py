@@ -130,7 +130,7 @@ def test_a_key_that_may_do_more_than_read_is_reported_with_the_fix(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """By the pull, by ``status`` and to Dagster's check, until a pull with a lesser key."""
+    """By the pull, by ``status`` and to Dagster's check, until a key has fewer."""
     feeds(f"exchange: bitexbit\n{MONEY}", "bitexbit")  # which reports no rights of keys
     root = feeds(f"exchange: wex\n{MONEY}", "wex")
     settings = settings_for(exchange, home)

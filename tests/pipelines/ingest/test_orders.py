@@ -113,7 +113,7 @@ def test_own_orders_of_bitexbit(exchange: Served, home: Path, feeds: Feeds) -> N
 
 
 def wex_row(order: Order, now: int) -> tuple[object, ...]:
-    """What can be known from WEX, which tells no cost, average or time of closing."""
+    """What can be known from WEX, which reports no cost, average or time of closing."""
     found = row(order, now)
     return (found[0], order.created // 1000 * 1000, *found[2:10], None, None, None)
 

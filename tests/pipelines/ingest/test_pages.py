@@ -39,7 +39,7 @@ def page(numbers: range, following: int | None, count: int | None) -> dict[str, 
 
 @pytest.fixture
 def pull(standing: Served, home: Path, feeds: Callable[[str], Path]) -> Pull:
-    """Pull once from a server that answers as told, by page number (``None``: as the sandbox)."""
+    """Pull once from a server that answers as given, by page number (``None``: as the sandbox)."""
     root = feeds(FEED)
 
     def pull(answer: Callable[[int], dict[str, object]]) -> PullReport:

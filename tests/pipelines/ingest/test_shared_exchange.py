@@ -61,8 +61,8 @@ def test_one_call_that_fails_stops_only_its_own_streams(
         exchange.faults.clear()
         exchange.faults.add(Fault("status", status=500, path=broken, times=None))
         report = pull()
-        told = "".join(report.errors)
-        assert "not asked" not in told
+        errors = "".join(report.errors)
+        assert "not asked" not in errors
         good = {s.dataset for s in report.streams if s.error is None}
         assert {"trades", "candles"} <= good, report.errors
 

@@ -1,4 +1,4 @@
-"""Runs in Dagster around a stand-in engine: what they pull, publish, tell, and how they fail."""
+"""Runs in Dagster around a stand-in engine: what they pull, publish, report, and how they fail."""
 
 from collections.abc import Mapping
 from pathlib import Path

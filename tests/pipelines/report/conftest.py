@@ -1,4 +1,4 @@
-"""A small home made by hand, with every kind of thing to tell, and its page."""
+"""A small home made by hand, with every kind of thing to show, and its page."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The page tells what the warehouse holds, to the last digit, and harms nobody."""
+"""The page shows what the warehouse holds, to the last digit, and runs no foreign script."""
 
 import re
 from datetime import UTC, datetime

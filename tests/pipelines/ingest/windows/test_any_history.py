@@ -1,4 +1,4 @@
-"""Any page law, any split, late and changing rows, any crash: the same rows, once each."""
+"""Any paging, any split, late and changing rows, any crash: the same rows, once each."""
 
 import os
 from dataclasses import dataclass
