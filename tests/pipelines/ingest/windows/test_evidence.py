@@ -1,0 +1,103 @@
+"""What one answer proves, in plain examples."""
+
+import numpy as np
+import pytest
+
+from connectors.base import Cursor, Key, Paging
+from pipelines.ingest.windows.evidence import Received, proved
+from warehouse.intervals import Interval, Intervals
+
+IDS = Paging(Cursor.ID)
+DENSE = Paging(Cursor.ID, dense=True)
+CANDLES = Paging(Cursor.TIME, Key.TIME)
+TRANSFERS = Paging(Cursor.TIME, Key.TEXT)
+HELD = (Interval(50, 61, 52, 58, 52, 58),)
+"""Ids 50 to 60 are proved; 52 and 58 lie a moment inside."""
+
+
+def rows(ids: list[int], times: list[int] | None = None, **more: object) -> Received:
+    """Rows in the order received; the time of a row is its id where none is given."""
+    at = ids if times is None else times
+    return Received(np.array(ids, np.int64), np.array(at, np.int64), **more)  # type: ignore[arg-type]
+
+
+def spans(found: Intervals) -> list[tuple[int, int]]:
+    return [(i.lower, i.upper) for i in found]
+
+
+def test_an_answer_proves_what_lies_between_its_rows_but_for_the_outermost_moments() -> None:
+    assert spans(proved(rows([9, 7, 5, 3]), (), IDS)) == [(5, 8)]
+
+
+def test_a_moment_of_several_rows_is_left_out_whole() -> None:
+    found = proved(rows([1, 2, 3, 4, 5], [10, 20, 20, 30, 30]), (), IDS)
+    assert spans(found) == [(2, 4)]
+    assert spans(proved(rows([1, 2, 3], [10, 10, 10]), (), IDS)) == []
+
+
+def test_rows_that_came_by_id_and_not_by_time_were_not_cut_within_a_moment() -> None:
+    assert spans(proved(rows([1, 2, 3, 4], [10, 30, 20, 40]), (), IDS)) == [(1, 5)]
+
+
+def test_a_late_row_widens_what_is_left_out() -> None:
+    """Row 5 happened before row 3: of the rows up to there, some may not be shown."""
+    in_time = rows([1, 5, 2, 3, 4, 8, 9], [10, 12, 20, 21, 30, 40, 50])
+    assert proved(in_time, (), IDS) == ()
+    assert spans(proved(in_time, (), IDS, top_is_whole=True)) == [(8, 10)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ([57, 58, 60, 62, 65, 70], [(57, 66)]),  # deep in what is held: the lower end is sound
+        ([59, 60, 62, 65, 70], [(60, 66)]),  # at its edge only: the lower end is not
+        ([62, 65, 70], [(65, 66)]),  # beside it
+        ([40, 44, 49, 50, 52], [(44, 53)]),  # from below
+    ],
+)
+def test_an_end_is_sound_where_it_reaches_into_what_is_proved(
+    ids: list[int], expected: list[tuple[int, int]]
+) -> None:
+    assert spans(proved(rows(ids), HELD, IDS)) == expected
+
+
+def test_the_newest_rows_are_no_cut() -> None:
+    assert spans(proved(rows([3, 5, 7]), (), IDS, top_is_whole=True)) == [(5, 8)]
+
+
+def test_a_span_remembers_rows_a_moment_inside_its_ends() -> None:
+    (span,) = proved(rows([1, 2, 3, 4, 5, 6], [1, 2, 2, 3, 3, 4]), (), IDS)
+    assert (span.lower, span.upper) == (2, 6)
+    assert (span.first, span.first_at) == (4, 3)
+    assert (span.last, span.last_at) == (3, 2)
+
+
+def test_candles_are_proved_up_to_the_last_final_one() -> None:
+    final = np.array([True, True, False])
+    assert spans(proved(rows([300, 600, 900], final=final), (), CANDLES, 300)) == [(300, 900)]
+    assert proved(rows([900], final=np.array([False])), (), CANDLES, 300) == ()
+
+
+def test_ids_without_holes_are_proved_in_runs() -> None:
+    assert spans(proved(rows([7, 8, 9, 12, 13, 20]), (), DENSE)) == [(7, 10), (12, 14), (20, 21)]
+
+
+def test_moments_of_text_ids_are_whole_or_not_proved() -> None:
+    assert spans(proved(rows([10, 20, 20, 30]), (), TRANSFERS)) == [(20, 21)]
+
+
+def test_a_malformed_row_inside_is_covered_and_at_an_end_is_not_believed_at_once() -> None:
+    seen = rows([3, 5, 7, 9], rejected=frozenset({6, 11}))
+    assert spans(proved(seen, (), IDS, top_is_whole=True)) == [(5, 10)]
+    again = proved(seen, (), IDS, top_is_whole=True, seen_rejected=frozenset({11}))
+    assert spans(again) == [(5, 12)]
+
+
+def test_nothing_is_proved_at_a_row_that_must_be_shown_and_is_not() -> None:
+    found = proved(rows([1, 3, 5, 7, 9]), (), IDS, must_show=[4])
+    assert spans(found) == [(3, 4), (5, 8)]
+
+
+def test_no_row_no_proof() -> None:
+    assert proved(rows([]), HELD, IDS) == ()
+    assert proved(rows([], rejected=frozenset({5})), HELD, IDS) == ()
