@@ -24,7 +24,7 @@ from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, fir
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals
 
-PROBE_FACTOR: Final = 8
+PROBE_FACTOR: Final = 32
 """Each probe below the first row goes so many times further than the one before …"""
 THIN_FACTOR: Final = 2
 """… where answers hold few rows: of an exchange that cuts before it filters, most show none."""
@@ -197,7 +197,7 @@ def _next_probe(p: Progress, t: Attempt) -> Progress:
     base = max(1, p.most_rows) * (p.step if p.paging.key is Key.TIME else 1)
     if p.by_time and p.paging.key is not Key.TIME:
         base = DAY_US
-    factor = THIN_FACTOR if p.most_rows < 16 else PROBE_FACTOR
+    factor = THIN_FACTOR if p.of_market and p.most_rows < 16 else PROBE_FACTOR
     top = gap.upper
     if p.by_time and p.counts_ids:
         top = (gap.above.first_at if gap.above else None) or p.started
@@ -207,6 +207,8 @@ def _next_probe(p: Progress, t: Attempt) -> Progress:
     if below > lowest or (not t.probes and below >= lowest):
         return replace(p, attempt=replace(t, step=Step.PROBE, probes=(*t.probes, below)))
     if gap.below is None and gap.above is not None and t.shown:
+        if p.of_market and p.counts_ids:
+            return replace(p, attempt=replace(t, step=Step.SINGLE, places=_places(p, t)))
         return replace(p, attempt=replace(t, step=Step.CONTROL))
     return _give_up(p, t, _not_shown(p))
 
@@ -216,11 +218,13 @@ def _after_control(p: Progress, t: Attempt, rows: Received) -> Progress:
     alone = shows_above(t, rows) and not len(inside(t.gap, rows))
     if not alone or rows.outside or rows.unreadable:
         return _give_up(p, t, _not_shown(p))
-    if p.counts_ids:
-        low, high = first_row(t.gap.above), max(p.raw_top or 0, first_row(t.gap.above))
-        places = (low + 1, (low + high) // 2 + 1, high + 1, high + 17)
-        return replace(p, attempt=replace(t, step=Step.SINGLE, places=places))
     return _begun(p, t)
+
+
+def _places(p: Progress, t: Attempt) -> tuple[int, ...]:
+    """Places above the first row, below each of which there is a row to show."""
+    low, high = first_row(t.gap.above), max(p.raw_top or 0, first_row(t.gap.above))
+    return low + 1, (low + high) // 2 + 1, high + 17
 
 
 def _after_single(p: Progress, t: Attempt, rows: Received) -> Progress:

@@ -126,6 +126,8 @@ class Progress:
     """Rows below the head to read again where more than the newest answer are wanted."""
     anchor: int | None = None
     """The cursor value of the held row from which rows are read again upwards."""
+    of_market: bool = True
+    """Whether the stream is of one market: an exchange may cut answers before it selects it."""
     held: bool = False
     """Whether rows of the stream are stored (a metastore may have been lost)."""
     top_before: Interval | None = None

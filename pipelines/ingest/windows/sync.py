@@ -64,6 +64,7 @@ def begin(session: Session, known: Windows) -> Progress:
         wanted_from=session.wanted_from,
         step=TIMEFRAMES[session.stream.timeframe] if session.stream.timeframe else 1,
         lookback=max(configured, LOOKBACK_CANDLES) if candles else configured,
+        of_market=session.stream.symbol is not None,
         held=state.newest_at is not None,
         top_before=complete[-1] if complete else None,
         newest_before=state.newest_at,
