@@ -185,7 +185,7 @@ def _read_dotenv(path: Path | None) -> dict[str, str]:
         if binding.error:
             raise ConfigError(
                 f"{path}:{_line(binding.original.string, binding.original.line)}: "
-                "cannot read this line; write NAME=value"
+                "cannot read this line. Fix: write NAME=value"
             )
         if binding.key and binding.value is not None:
             values[binding.key] = binding.value

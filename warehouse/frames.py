@@ -38,7 +38,9 @@ def hand_over(table: pa.Table, as_: As) -> "pa.Table | PandasFrame | PolarsFrame
         try:
             import polars as pl
         except ImportError as error:
-            raise ConfigError('as_="polars" needs Polars: pip install polars') from error
+            raise ConfigError(
+                "as_=\"polars\" needs Polars. Fix: pip install 'tidemark[polars]'"
+            ) from error
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         return frame

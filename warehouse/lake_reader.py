@@ -93,7 +93,7 @@ def table(
         except FileNotFoundError:  # a pull put other files in its place since they were listed
             continue
     else:
-        raise StorageError(f"{place / paths.LAKE / dataset} changes all the time: try again")
+        raise StorageError(f"{place / paths.LAKE / dataset} changes all the time. Fix: try again")
     schema = _schema(declared, columns)
     return hand_over(pa.concat_tables(parts) if parts else schema.empty_table(), as_)
 
@@ -123,7 +123,7 @@ def utc(moment: datetime | date | str) -> datetime:
         try:
             moment = datetime.fromisoformat(moment)
         except ValueError as error:
-            raise ConfigError(f"{moment!r} is no time; write 2026-01-10T12:00:00Z") from error
+            raise ConfigError(f"{moment!r} is no time. Fix: write 2026-01-10T12:00:00Z") from error
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

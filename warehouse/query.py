@@ -107,7 +107,7 @@ def sql(
         except duckdb.Error as error:
             raise StorageError(str(error)) from error
         except AttributeError as error:  # a statement without a result
-            raise StorageError("this statement returns no rows; ask with SELECT") from error
+            raise StorageError("this statement returns no rows. Fix: use SELECT") from error
 
 
 def has_data(home: Path | str | None = None) -> bool:

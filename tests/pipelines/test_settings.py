@@ -52,7 +52,7 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     file.write_text('A=1\n\nB="never closed\nC=s3cr3t\n')
     with pytest.raises(ConfigError) as caught:
         load_settings({}, file)
-    assert str(caught.value) == f"{file}:3: cannot read this line; write NAME=value"
+    assert str(caught.value) == f"{file}:3: cannot read this line. Fix: write NAME=value"
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:

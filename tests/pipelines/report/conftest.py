@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -66,12 +67,19 @@ def balance(currency: str, available: str, reserved: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session", autouse=True)
+@contextmanager
 def keys_with_rights() -> Iterator[None]:
     """The exchange of these homes has keys with rights."""
     key = connectors.ReadOnlyKey("info", "API keys; tick info")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("connectors.read_only_key", lambda exchange: key)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def rights() -> Iterator[None]:
+    """For the time of one test: tests elsewhere in this process have the keys as they are."""
+    with keys_with_rights():
         yield
 
 
@@ -125,4 +133,5 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def page(filled: Path) -> Page:
-    return Page(write(filled).path)
+    with keys_with_rights():
+        return Page(write(filled).path)
