@@ -185,7 +185,7 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
         probing = replace(t, step=Step.PROBE)
         return _next_probe(p, probing) if p.can_upper else _give_up(p, t, _not_shown(p))
     if t.step is Step.INSIDE:
-        return replace(added(p, Interval(low, high)), attempt=None, barren=0)
+        return replace(added(p, Interval(low, high)), attempt=None)
     following = Step.HIGH_HALF if t.step is Step.LOW_HALF else Step.INSIDE
     return replace(p, attempt=replace(t, step=following))
 
