@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from connectors.base import Unit
-from pipelines.ingest.windows.changes import added, claimed, gone, noted
+from pipelines.ingest.windows.changes import added, claimed, counted, gone, noted
 from pipelines.ingest.windows.evidence import Evidence, Received, is_covered, leaves_out_older
-from pipelines.ingest.windows.gaps import after_gap, ignores
-from pipelines.ingest.windows.plan import ask_up, top_value, turn
+from pipelines.ingest.windows.gaps import ENOUGH, after_gap, ignores
+from pipelines.ingest.windows.plan import BARREN, ask_up, top_value, turn
 from pipelines.ingest.windows.state import (
     Kind,
     Progress,
@@ -27,6 +27,9 @@ def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
         case Kind.HEAD:
             return _after_head(p, rows, before)
         case Kind.UP | Kind.BEYOND:
+            p = counted(p, evidence)
+            if p.barren >= BARREN:
+                return replace(p, problems=(*p.problems, ENOUGH))
             return _after_up(p, request, rows, before, known_top, most_rows)
         case Kind.BACK:
             return _after_back(p, rows)

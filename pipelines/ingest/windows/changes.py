@@ -10,6 +10,8 @@ from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
 
 def noted(p: Progress, request: Request, rows: Received) -> Progress:
     """What is remembered of any answer, whatever it proves."""
+    if rows.unreadable and not p.unreadable:
+        p = replace(p, unreadable=True)
     count = len(rows.shown)
     if not count:
         return p
@@ -35,6 +37,13 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         unsettled = (p.unsettled - came) | rows.open
         p = replace(p, refreshed=p.refreshed | came, unsettled=unsettled)
     return p
+
+
+def counted(p: Progress, evidence: Evidence) -> Progress:
+    """How many answers proved no more than single rows: a pull ends with too many."""
+    if not any(i.upper - i.lower > 1 for i in evidence.spans):
+        return replace(p, barren=p.barren + 1)
+    return p if p.unreadable else replace(p, barren=0)
 
 
 def claimed(p: Progress, evidence: Evidence) -> Progress:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from connectors.base import Key
-from pipelines.ingest.windows.changes import added, unshown
+from pipelines.ingest.windows.changes import added, counted, unshown
 from pipelines.ingest.windows.evidence import (
     Evidence,
     Received,
@@ -30,17 +30,22 @@ THIN_FACTOR: Final = 2
 """… where answers hold few rows: of an exchange that cuts before it filters, most show none."""
 
 
+ENOUGH: Final = (
+    "so many answers proved nothing that this pull asks no further. What was received is stored. "
+    "Fix: none is needed; the next pull goes on"
+)
+
+
 def after_gap(p: Progress, request: Request, evidence: Evidence, before: Intervals) -> Progress:
     """What becomes of the work on a gap. ``before``: what was proved before this answer."""
     t, rows = request.attempt, evidence.rows
     assert t is not None
     if p.complete != before:
         p = _learnt(p, request, rows)
-        real = any(i.upper - i.lower > 1 for i in evidence.spans)
-        return replace(p, attempt=None, barren=0 if real else p.barren + 1)
+        return counted(replace(p, attempt=None), evidence)
     p = replace(p, barren=p.barren + 1)
     if p.barren >= BARREN:
-        return _give_up(p, t, "so many answers proved nothing that this pull asks no further")
+        return _give_up(p, t, ENOUGH)
     match t.step:
         case Step.GAP:
             return _after_plain(p, t, request, rows)

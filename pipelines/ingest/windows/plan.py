@@ -52,7 +52,7 @@ def plan(p: Progress) -> Request | Done:
         return Request(Kind.NUMBERING, around)
     if p.restart and not p.complete:
         return Done()
-    if not p.top_settled:
+    if not p.top_settled and p.barren < BARREN:
         return ask_up(p)
     if p.attempt is not None:
         return ask(p, p.attempt)

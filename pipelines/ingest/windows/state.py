@@ -183,7 +183,9 @@ class Progress:
     retried: int = 0
     """Stretches not shown before that this pull asked for again."""
     barren: int = 0
-    """Answers in a row that proved nothing."""
+    """Answers in a row that proved nothing; in all, once rows came that cannot be read."""
+    unreadable: bool = False
+    """Rows without a readable place came in this pull."""
     refreshed: frozenset[int] = frozenset()
     """Rows that may still change and were received in this pull."""
     settle_range: tuple[int, int] | None = None
