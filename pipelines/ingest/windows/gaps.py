@@ -124,6 +124,8 @@ def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progre
     """Ids without holes: rows that are not shown are missing, unless numbering begins here."""
     if above and t.gap.below is None and t.gap.upper == 1 and not rows.outside:
         return _begun(p, t)
+    if not p.by_time and not t.tight and t.gap.above is not None and p.can_upper and p.can_lower:
+        return replace(p, attempt=replace(t, tight=True))
     ways = EARLIER_US if t.gap.below is None else SHIFTS_US
     if p.by_time and t.shift + 1 < len(ways):
         return replace(p, attempt=replace(t, shift=t.shift + 1))

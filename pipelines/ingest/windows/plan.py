@@ -169,7 +169,9 @@ def ask(p: Progress, t: Attempt) -> Request:
         case Step.GAP:
             lower = _lowest(p, gap, t.shift) if low is None else low - m + SHIFTS_US[t.shift]
             upper = high + m if high is not None else gap.upper
-            if t.tight:
+            if t.tight and p.paging.dense:  # ids prove themselves: no held row need be shown
+                lower, upper = gap.lower - 1, _without_high(p, gap.upper)
+            elif t.tight:
                 lower = _with_low(p, edge_low) if low is not None else lower
                 upper = _with_high(p, gap.upper) if high is not None else upper
             lower, upper = _within_span(p, gap, lower, upper)

@@ -24,7 +24,7 @@ from tests.pipelines.ingest.windows.model import (
 )
 from tests.pipelines.ingest.windows.pure import Memory, false_claims, pull
 
-HISTORIES = int(os.environ.get("HISTORIES", "60"))
+HISTORIES = int(os.environ.get("HISTORIES", "30"))
 TRADES = StreamId("model", "trades", "BTC-USD")
 CANDLE = StreamId("model", "candles", "BTC-USD", timeframe="5m")
 TRANSFERS = StreamId("model", "account_transactions", account="main")
