@@ -17,6 +17,7 @@ stricter and simpler: the runs of neighbouring ids. docs/coverage.md explains al
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -55,7 +56,7 @@ class Received:
     final: Flags | None = None
     open: frozenset[int] = frozenset()
 
-    @property
+    @cached_property
     def shown(self) -> Numbers:
         """Every readable position, sorted, once."""
         if self.rejected:
