@@ -52,6 +52,9 @@ def pull_windows(session: Session) -> None:
 def begin(session: Session, known: Windows) -> Progress:
     """What is known when a pull begins."""
     state, paging, declared = session.state, session.paging, session.declared
+    profile = known.profile
+    if session.started - profile.keeps_at > DAY_US:  # not confirmed for a day: found out again
+        profile = replace(profile, keeps=None)
     candles = paging.key is Key.TIME
     configured = session.task.lookback or 0
     complete = state.complete
@@ -72,18 +75,18 @@ def begin(session: Session, known: Windows) -> Progress:
         unshown=state.unshown,
         unsettled=state.unsettled,
         newest_at=state.newest_at,
-        profile=known.profile,
+        profile=profile,
         restart=known.restart,
         beginning=known.beginning,
         settle_range=known.settle_range,
         changes="status" in declared.schema.names,
         forced=_stretch_of_positions(session, again),
     )
-    if not complete or known.profile.keeps == "newest":
+    if not complete or profile.keeps == "newest":
         return progress
     anchor = _row_below_head(session, _lookback(session, known), complete[-1])
     progress = replace(progress, anchor=anchor)
-    if known.profile.keeps != "oldest":
+    if profile.keeps != "oldest":
         return progress
     top = complete[-1].upper - progress.margin
     return replace(
