@@ -114,6 +114,6 @@ class Dialect:
     sign: Callable[[Request, Credentials, int], Request]
     nonces: NonceRule
     refusal: Callable[[Response], type[ExchangeError] | None] = lambda response: None
-    content: Callable[[Response], bytes] = lambda response: response.body
+    content: Callable[[Response], bytes] = lambda response: response.json
     address: Call[str] | None = None
     key: ReadOnlyKey | None = None

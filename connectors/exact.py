@@ -20,7 +20,8 @@ LATEST_US: Final = 4_102_444_800_000_000
 """2100-01-01 (exclusive)."""
 MAX_ID: Final = 2**63 - 1
 
-_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_NUMBER: Final = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ISO: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?"
     r"(Z|[+-][0-9]{2}:?[0-9]{2})?"
@@ -154,4 +155,7 @@ def text(value: Any) -> str:
         raise InvalidValue("is missing")
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise InvalidValue(f"is not text: {shown(value)}")
-    return str(value)
+    found = str(value)
+    if not found.isascii() and _SURROGATE.search(found):
+        raise InvalidValue(f"holds half a surrogate or a byte that is not UTF-8: {shown(found)}")
+    return found
