@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache, lru_cache
 from http.cookiejar import CookieJar
+from io import BytesIO
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -229,15 +230,15 @@ class Http:
         headers = response.headers
         # A nonce looks like a time or an id, and is no secret after its use.
         secrets = [secret for secret in request.secrets if not secret.isdecimal()]
-        body = bytearray()
+        body = BytesIO()  # gives its bytes away without a copy
         parts = decoded(response.iter_raw(), headers.get("content-encoding", ""))
         for part in masked(parts, secrets):
-            body += part
+            body.write(part)
         return Response(
             request=request,
             status=response.status_code,
             content_type=headers.get("content-type", ""),
-            body=bytes(body),
+            body=body.getvalue(),
             server_time=_server_time(headers),
             retry_after=retry_after(headers.get("retry-after"), headers.get("date")),
             location=response.extensions.get("location", ""),

@@ -109,7 +109,7 @@ def decode_object(type_: type[T], text: Text) -> T:
         problem = error
     received = {member.key: member.value for member in members(text)}
     values = {
-        field.name: msgspec.Raw(bytes(part)) if field.type is msgspec.Raw else decode_row(Any, part)
+        field.name: msgspec.Raw(part) if field.type is msgspec.Raw else decode_row(Any, part)
         for field in msgspec.structs.fields(type_)
         if (part := received.get(field.encode_name)) is not None
     }
