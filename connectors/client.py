@@ -36,7 +36,7 @@ from connectors.errors import (
 )
 from connectors.http import Http, Request, Response, key_variables
 from connectors.jsontext import is_json
-from connectors.redact import excerpt
+from connectors.redact import excerpt, printable
 from connectors.retry import Retry
 from connectors.rows import Built, nothing
 from schemas import StreamId, dataset
@@ -323,7 +323,7 @@ class Client:
             came = response.reported()
             if not is_json(response.json):
                 raise TransientError(f"{call}: the answer is no whole JSON: {came}") from None
-            raise ContractError(f"{call}: {error}; came: {came}") from None
+            raise ContractError(f"{call}: {printable(str(error))}; came: {came}") from None
 
     def _now_us(self) -> int:
         return int(self._now() * 1_000_000)

@@ -223,8 +223,10 @@ class Http:
         except (httpx.InvalidURL, ValueError):
             return None
         secure = url.scheme == "https" or (url.scheme == "http" == self.base_url.scheme)
-        within = host == domain or host.endswith(f".{domain}")
-        return url.copy_with(userinfo=b"") if secure and within else None
+        is_name = any(letter.isalpha() for letter in domain)
+        within = host == domain or (is_name and host.endswith(f".{domain}"))
+        has_port = url.port is None or 0 < url.port < 65_536
+        return url.copy_with(userinfo=b"") if secure and within and has_port else None
 
     def _received(self, request: Request, response: httpx.Response) -> Response:
         headers = response.headers

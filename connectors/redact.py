@@ -38,6 +38,11 @@ def _masked(text: str, forms: Iterable[str]) -> str:
     return _LONG_NUMBER.sub(MASK, text) if "nonce" in text.lower() else text
 
 
+def printable(text: str) -> str:
+    """A server's text in one line without control characters, fit for any message or file."""
+    return _UNPRINTABLE.sub(" ", text.encode("utf-8", "backslashreplace").decode()).strip()
+
+
 def masked(parts: Iterable[bytes], secrets: Iterable[str]) -> Iterator[bytes]:
     """A body in ``parts`` with every one of ``secrets`` masked, where a server repeats one."""
     words = sorted({secret.lower().encode() for secret in secrets if secret}, key=len)[::-1]
@@ -72,7 +77,7 @@ def excerpt(body: bytes, secrets: Iterable[str] = ()) -> str:
         text = text[: _LOOKED_AT - max(map(len, forms), default=0)]
     if text.lstrip()[:1] == "<":
         text = _words(text)
-    text = _UNPRINTABLE.sub(" ", text).strip()
+    text = printable(text)
     return text if len(text) <= EXCERPT else text[: EXCERPT - 3] + "..."
 
 

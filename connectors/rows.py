@@ -24,6 +24,7 @@ from connectors.columns import Kind, as_stored
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.jsontext import NotJsonError, Text, decode, repeated_key
+from connectors.redact import printable
 from schemas import RejectedRow, dataset
 
 Constant = str | int
@@ -197,7 +198,7 @@ def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | No
         symbol = _known(layout, "symbol", values)
         rejected.append(
             RejectedRow(
-                reason.encode("utf-8", "backslashreplace").decode()[:_LONGEST_REASON],
+                printable(reason)[:_LONGEST_REASON],
                 bytes(text.payload[:_KEPT] if _is_long(text) else text.payload).decode(
                     "utf-8", "backslashreplace"
                 ),
