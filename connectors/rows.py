@@ -195,7 +195,6 @@ def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | No
     ) -> None:
         # Rows left out and rows that came twice have no place: what is kept is counted.
         index = len(good) + len(rejected) if source.ordered else None
-        symbol = _known(layout, "symbol", values)
         rejected.append(
             RejectedRow(
                 printable(reason)[:_LONGEST_REASON],
@@ -204,7 +203,7 @@ def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | No
                 ),
                 _position(layout, values),
                 index,
-                symbol if isinstance(symbol, str) else None,
+                _symbol(layout, source, text, values),
                 is_stored,
             )
         )
@@ -286,6 +285,19 @@ def _convert(layout: Layout, row: Any, values: dict[str, Any]) -> str:
 
 def _known(layout: Layout, name: str, values: Mapping[str, Any]) -> Any:
     return layout.constants.get(name, values.get(name))
+
+
+def _symbol(layout: Layout, source: Source, text: RowText, values: Mapping[str, Any]) -> str | None:
+    """The market of a row that is rejected, where that much of it can be read."""
+    found = _known(layout, "symbol", values)
+    column = next((c for c in layout.columns if c.name == "symbol"), None)
+    if found is None and column is not None and not _is_long(text):
+        is_keyed = text.key is not None and layout.key[0] == "symbol"
+        try:
+            found = column.kind.one(text.key if is_keyed else column.get(source.one(text)))
+        except (InvalidValue, NotJsonError, ContractError, RecursionError):
+            return None
+    return found if isinstance(found, str) else None
 
 
 def _position(layout: Layout, values: Mapping[str, Any]) -> int | None:

@@ -112,9 +112,9 @@ def test_a_byte_order_mark_is_no_part_of_an_answer(server: Scripted, exchange: s
 @pytest.mark.parametrize("value", ['"\\ud83dX"', '"X\udcff"'])
 def test_half_a_character_in_a_text_that_is_stored_spoils_the_row(field: str, value: str) -> None:
     rest = ',"amount":"1","price":"1","type":"buy","date":1543252041327'
-    body = f'[{{"id":1,"symbol":"BTC_USD"{rest}}},{{"id":2,"symbol":"BTC_USD","{field}":{value}{rest}}}]'
-    if field == "symbol":
-        body = body.replace('"id":2,"symbol":"BTC_USD",', '"id":2,')
+    others = "" if field == "symbol" else ',"symbol":"BTC_USD"'
+    odd = f'{{"id":2,"{field}":{value}{others}{rest}}}'
+    body = f'[{{"id":1,"symbol":"BTC_USD"{rest}}},{odd}]'
     page = parse.account_trades(body.encode("utf-8", "surrogateescape")).page()
     assert page.table["trade_id"].to_pylist() == ["1"]
     assert "half a surrogate or a byte that is not UTF-8" in page.rejected[0].reason
