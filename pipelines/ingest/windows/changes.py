@@ -17,11 +17,15 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         return p
     lower, upper = request.window.lower, request.window.upper
     cursors = rows.times if p.by_time else rows.positions
-    if lower is not None and len(cursors) and int(cursors.min()) == lower:
+    # A copy of so many fields costs: only what differs is replaced.
+    if not p.low_inclusive and lower is not None and lower in cursors:
         p = replace(p, low_inclusive=True)
-    if upper is not None and len(cursors) and int(cursors.max()) == upper:
+    if not p.high_inclusive and upper is not None and upper in cursors:
         p = replace(p, high_inclusive=True)
-    p = replace(p, most_rows=max(p.most_rows, count), seen_rejected=p.seen_rejected | rows.rejected)
+    if count > p.most_rows:
+        p = replace(p, most_rows=count)
+    if rows.rejected:
+        p = replace(p, seen_rejected=p.seen_rejected | rows.rejected)
     if len(rows.positions):
         at = int(rows.positions.argmax())
         top = int(rows.positions[at])
@@ -43,7 +47,7 @@ def counted(p: Progress, evidence: Evidence) -> Progress:
     """How many answers proved no more than single rows: a pull ends with too many."""
     if not any(i.upper - i.lower > 1 for i in evidence.spans):
         return replace(p, barren=p.barren + 1)
-    return p if p.unreadable else replace(p, barren=0)
+    return p if p.unreadable or not p.barren else replace(p, barren=0)
 
 
 def claimed(p: Progress, evidence: Evidence) -> Progress:

@@ -15,7 +15,7 @@ number of rows in an answer is no evidence. Where ids have no holes (``Paging.de
 stricter and simpler: the runs of neighbouring ids. docs/coverage.md explains all of it in prose.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -57,12 +57,24 @@ class Received:
     open: frozenset[int] = frozenset()
 
     @cached_property
+    def in_order(self) -> tuple[Numbers, Numbers]:
+        """``positions`` and ``times``, sorted by position."""
+        steps = self.positions[1:] - self.positions[:-1]
+        if (steps >= 0).all():
+            return self.positions, self.times
+        if (steps < 0).all():
+            return self.positions[::-1], self.times[::-1]
+        order = np.argsort(self.positions, kind="stable")
+        return self.positions[order], self.times[order]
+
+    @cached_property
     def shown(self) -> Numbers:
         """Every readable position, sorted, once."""
+        ids, _ = self.in_order
+        shown = ids[np.append(True, ids[1:] != ids[:-1])] if len(ids) else ids
         if self.rejected:
-            extra = np.fromiter(self.rejected, np.int64, len(self.rejected))
-            return np.union1d(self.positions, extra)
-        return np.unique(self.positions)
+            return np.union1d(shown, np.fromiter(self.rejected, np.int64, len(self.rejected)))
+        return shown
 
 
 def receive(page: Page, window: Window, paging: Paging, floor: int | None = None) -> Received:
@@ -133,7 +145,7 @@ def proved(
     *,
     top_is_whole: bool = False,
     seen_rejected: frozenset[int] = frozenset(),
-    must_show: Iterable[int] = (),
+    must_show: Collection[int] = frozenset(),
 ) -> Intervals:
     """What ``rows`` prove, given what is ``complete`` already.
 
@@ -148,15 +160,14 @@ def proved(
         return _runs(rows)
     if not len(rows.positions):
         return ()
-    order = np.argsort(rows.positions, kind="stable")
-    ids, at = rows.positions[order], rows.times[order]
+    ids, at = rows.in_order
     if paging.key is Key.TIME:
         low, high = 0, len(ids) - 1
         if rows.final is not None:
-            finished = np.flatnonzero(rows.final[order])
+            finished = rows.positions[rows.final]
             if not len(finished):
                 return ()
-            high = int(finished[-1])
+            high = int(np.searchsorted(ids, finished.max(), side="right")) - 1
     else:
         step = 1
         first, last = int(ids[0]), int(ids[-1])
@@ -172,14 +183,13 @@ def proved(
         upper = max(upper, *(p + step for p in again))
     inner = (low, high) if paging.key is Key.TIME else _a_moment_inside(at, low, high)
     whole = Interval(lower, upper, *_ends(ids, at, *inner))
-    missing = _missing(rows, ids, at, must_show, top_is_whole=top_is_whole)
+    missing = _missing(rows, must_show, top_is_whole=top_is_whole) if must_show else ()
     return _without(whole, missing, ids, at) if missing else (whole,)
 
 
-def _missing(
-    rows: Received, ids: Numbers, at: Numbers, must_show: Iterable[int], *, top_is_whole: bool
-) -> list[int]:
+def _missing(rows: Received, must_show: Collection[int], *, top_is_whole: bool) -> Sequence[int]:
     """Which of the rows that may still change are not shown where nothing can be cut off."""
+    ids, at = rows.in_order
     low, high = _sound_ends(rows, ids, at, (False, top_is_whole))
     if low > high:
         return []
@@ -256,8 +266,7 @@ def _runs(rows: Received) -> Intervals:
     shown = rows.shown
     starts = np.flatnonzero(np.diff(shown, prepend=shown[0] - 2) != 1)
     stops = np.append(starts[1:], len(shown)) - 1
-    order = np.argsort(rows.positions, kind="stable")
-    ids, at = rows.positions[order], rows.times[order]
+    ids, at = rows.in_order
     found = []
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         lower, upper = int(shown[start]), int(shown[stop]) + 1
@@ -268,7 +277,7 @@ def _runs(rows: Received) -> Intervals:
     return tuple(found)
 
 
-def _without(whole: Interval, missing: list[int], ids: Numbers, at: Numbers) -> Intervals:
+def _without(whole: Interval, missing: Sequence[int], ids: Numbers, at: Numbers) -> Intervals:
     """``whole`` in pieces between rows that were not shown where they must be."""
     pieces = []
     lower = whole.lower
@@ -379,8 +388,7 @@ def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
         return ()
     if any(u not in shown for u in p.unsettled if must[0] <= u <= must[-1]):
         return ()
-    order = np.argsort(rows.positions, kind="stable")
-    ids, at = rows.positions[order], rows.times[order]
+    ids, at = rows.in_order
     assert t.gap.upper is not None
     lower = t.gap.lower if t.mirrored else t.seen[0]
     upper = t.seen[-1] + 1 if t.mirrored else t.gap.upper

@@ -42,7 +42,7 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
     assert t is not None
     if p.complete != before:
         p = _learnt(p, request, rows)
-        return counted(replace(p, attempt=None), evidence)
+        return counted(p if p.attempt is None else replace(p, attempt=None), evidence)
     p = replace(p, barren=p.barren + 1)
     if p.barren >= BARREN:
         return _give_up(p, t, ENOUGH)
@@ -68,8 +68,8 @@ def _learnt(p: Progress, request: Request, rows: Received) -> Progress:
     profile = p.profile
     if request.window.unit is not None and not rows.outside:
         profile = replace(profile, unit=request.window.unit, unit_at=p.started)
-    older = p.head_low is not None and len(rows.positions) > 0
-    if older and p.head_low is not None:
+    learnt = profile.keeps == "newest" and profile.keeps_at == p.started
+    if not learnt and p.head_low is not None and len(rows.positions):
         low, at = p.head_low
         if int(rows.positions.min()) < low and int(rows.times.min()) < at:
             profile = replace(profile, keeps="newest", keeps_at=p.started)

@@ -11,16 +11,16 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Cursor, Key
+from connectors.base import Cursor, Key, Page
 from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
 from pipelines.ingest.windows.advance import advance, lacks_anchor
-from pipelines.ingest.windows.evidence import assess
+from pipelines.ingest.windows.evidence import assess, is_covered
 from pipelines.ingest.windows.gaps import ignores
 from pipelines.ingest.windows.plan import Done, plan
-from pipelines.ingest.windows.state import Progress
+from pipelines.ingest.windows.state import Kind, Progress, Request
 from schemas import TIMEFRAMES
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, subtract, union
@@ -40,13 +40,21 @@ def pull_windows(session: Session) -> None:
     kept = session.state.complete if session.task.again else ()
     while not isinstance(request := plan(progress), Done):
         page = session.fetch(request.window)
+        news = page.received and not _shows_held_rows_alone(page, request, progress)
         progress = advance(progress, request, assess(page, request, progress))
         if lacks_anchor(progress):
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
             progress = replace(progress, anchor=anchor, up_from=anchor)
-        if page.received:
+        if news:
             session.commit(page.table, state_of(session, known, progress, kept), page.rejected)
     finish(session, known, progress, kept)
+
+
+def _shows_held_rows_alone(page: Page, request: Request, p: Progress) -> bool:
+    """Whether a control question gave what is held: to store it again costs reading files."""
+    if request.kind is not Kind.CONTROL or page.rejected:
+        return False
+    return all(is_covered(p.complete, row) for row in page.positions.to_pylist())
 
 
 def begin(session: Session, known: Windows) -> Progress:
