@@ -1,4 +1,4 @@
-"""The data dictionary, made from the declarations and the heads of the SQL files.
+"""Write the data dictionary from the declarations and the heads of the SQL files.
 
 ``python -m warehouse.dictionary > docs/data-dictionary.md``
 """
