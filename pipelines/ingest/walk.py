@@ -29,8 +29,8 @@ def pull_walk(session: Session) -> None:
     held, waiting = _held(session, key)
     state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(Walk()))
     for _ in range(_WALKS):
-        seen: set[str] = set()
-        refused: set[str] = set()
+        received: set[str] = set()
+        malformed: set[str] = set()
         total: int | None = None
         token: str | None = None
         while True:
@@ -38,25 +38,25 @@ def pull_walk(session: Session) -> None:
             try:
                 page = session.count(session.connector.page(session.stream, token))
             except RequestError:
-                if total is None or len(seen) + len(refused) < total:
+                if total is None or len(received) + len(malformed) < total:
                     raise
                 token = None  # the last page named a next one
                 break
-            met = len(seen) + len(refused)
-            seen |= set(page.table.column(key).to_pylist())
-            refused |= {row.payload for row in page.rejected}
-            walked = len(seen) + len(refused)
+            before = len(received) + len(malformed)
+            received |= set(page.table.column(key).to_pylist())
+            malformed |= {row.payload for row in page.rejected}
+            walked = len(received) + len(malformed)
             span = time_span(session.declared, page.table)
             newest = max(span[1] if span else 0, state.newest_at or 0) or None
             state = replace(state, newest_at=newest)
             session.commit(page.table, state, page.rejected)
             token = page.next_token
             total = page.total
-            known_rows = len(held | seen) + len(refused)
+            known_rows = len(held | received) + len(malformed)
             # A count that the walk reaches before its last page is wrong: read on.
-            if token is None or (known_rows == total and walked < total and waiting <= seen):
+            if token is None or (known_rows == total and walked < total and waiting <= received):
                 break
-            if walked == met:  # it may name next pages for ever: only the count can end the walk
+            if walked == before:  # it may name next pages for ever: only the count can end the walk
                 token = None
                 if total is None:
                     raise ContractError(
@@ -71,7 +71,7 @@ def pull_walk(session: Session) -> None:
             break
     else:
         raise ContractError(
-            f"the exchange counts {total} rows and showed {len(seen)} in {_WALKS} walks over its "
+            f"the exchange counts {total} rows and showed {len(received)} in {_WALKS} walks over its "
             "pages. What was received is stored; nothing is claimed as complete. "
             "Fix: pull again later"
         )
