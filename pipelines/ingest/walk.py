@@ -56,7 +56,7 @@ def pull_walk(session: Session) -> None:
             # A count that the walk reaches before its last page is wrong: read on.
             if token is None or (known_rows == total and walked < total and waiting <= received):
                 break
-            if walked == before:  # it may name next pages for ever: only the count can end the walk
+            if walked == before:  # it may name next pages for ever: the count decides
                 token = None
                 if total is None:
                     raise ContractError(
