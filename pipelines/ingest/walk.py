@@ -71,8 +71,8 @@ def pull_walk(session: Session) -> None:
             break
     else:
         raise ContractError(
-            f"the exchange counts {total} rows and showed {len(received)} in {_WALKS} walks over its "
-            "pages. What was received is stored; nothing is claimed as complete. "
+            f"the exchange counts {total} rows and showed {len(received)} in {_WALKS} walks over "
+            "its pages. What was received is stored; nothing is claimed as complete. "
             "Fix: pull again later"
         )
     session.flush()
