@@ -1,6 +1,6 @@
--- The holdings of each account over time: from its history before the first observation, then as
--- observed. The history (ledger) is calculated back from the first observation, so that it is right
--- as far back as it is complete. Amounts in open orders count (balance_readings).
+-- The holdings of each account over time: from its history, and as observed since the first snapshot.
+-- The history (ledger) is calculated back from the first observation, so that it is right as far
+-- back as it is complete. Amounts in open orders count (balance_readings).
 --
 -- grain: one row per exchange, account, currency and moment at which it changed or was observed
 -- sources: ledger, marts.balance_history, balance_readings
