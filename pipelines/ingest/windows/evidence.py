@@ -314,34 +314,38 @@ def assess(page: Page, request: Request, p: Progress) -> Evidence:
 
 def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
     """The spans that ``rows`` prove as the answer to ``request``."""
-    shown, t = rows.shown, request.attempt
+    t = request.attempt
     if request.kind is Kind.NARROW and t is not None and not rows.outside:
         return _narrow_span(p, t, rows)
-    top_is_whole = False
-    if len(shown):
-        top = int(shown[-1])
-        if request.kind is Kind.HEAD:
-            held = p.pull.top_row
-            newest = leaves_out_older(p.complete, rows)
-            top_is_whole = newest and (held is None or top >= held) and _is_old(p, rows)
-        elif request.kind is Kind.UP:
-            room = len(shown) < p.most_rows or (p.beyond_empty and not p.pull.counts_ids)
-            same = p.raw_top is not None and top == p.raw_top
-            top_is_whole = room and same and not rows.outside and _is_old(p, rows)
-        elif request.kind is Kind.GAP and t is not None and _is_bare(p, t, rows):
-            return ()
+    if request.kind is Kind.GAP and t is not None and _is_bare(p, t, rows):
+        return ()
     spans = proved(
         rows,
         p.complete,
         p.pull.paging,
         p.pull.step,
-        top_is_whole=top_is_whole,
+        top_is_whole=len(rows.shown) > 0 and _shows_newest(rows, request.kind, p),
         seen_rejected=p.seen_rejected,
         must_show=p.unsettled,
     )
     if spans or not len(rows.positions) or p.pull.counts_times:
         return spans
     return _lone_row(p, request, rows)
+
+
+def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
+    """Whether an answer holds the newest rows, so that its upper end is no cut."""
+    top = int(rows.shown[-1])
+    if kind is Kind.HEAD:
+        held = p.pull.top_row
+        newest = leaves_out_older(p.complete, rows) and (held is None or top >= held)
+    elif kind is Kind.UP:
+        # A smaller answer than an earlier one of this pull had room for a newer row.
+        room = len(rows.shown) < p.most_rows or (p.beyond_empty and not p.pull.counts_ids)
+        newest = room and top == p.raw_top and not rows.outside
+    else:
+        return False
+    return newest and _is_old(p, rows)
 
 
 def _is_old(p: Progress, rows: Received) -> bool:
