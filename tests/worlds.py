@@ -1,22 +1,44 @@
 """Sandbox worlds whose history is made once in a process and copied for each test."""
 
+import io
 import pickle
 from functools import cache
+from operator import attrgetter
+from typing import Any
 from unittest.mock import patch
 
 from sandbox import ManualClock, World
+from sandbox.book import Fill
 from sandbox.clock import to_ms
 from sandbox.engine import Engine
+from sandbox.markets import MARKETS, Market
 
 EPOCH = "2026-01-10T00:00:00"
 
 
 @cache
 def _history(seed: int, epoch: int) -> bytes:
-    """An engine that has made everything up to ``epoch``: a copy takes a fifth of the time."""
+    """An engine that has made everything up to ``epoch``: a copy takes a tenth of the time."""
     engine = Engine(seed, epoch)
     engine.extend(epoch)
-    return pickle.dumps(engine)
+    stored = io.BytesIO()
+    _Pickler(stored, pickle.HIGHEST_PROTOCOL).dump(engine)
+    return stored.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, made: Any) -> Any:
+        """Markets are those there are, and not copied; fills are made in the fastest way."""
+        if isinstance(made, Market):
+            return _market, (MARKETS.index(made),)
+        return (Fill, _FIELDS(made)) if isinstance(made, Fill) else NotImplemented
+
+
+def _market(number: int) -> Market:
+    return MARKETS[number]
+
+
+_FIELDS = attrgetter(*Fill.__dataclass_fields__)
 
 
 def world_at(epoch: str = EPOCH, seed: int = 7) -> World:
