@@ -9,17 +9,18 @@ from unittest.mock import patch
 
 from sandbox import ManualClock, World
 from sandbox.book import Fill
-from sandbox.clock import to_ms
-from sandbox.engine import Engine
+from sandbox.clock import DAY, to_ms
+from sandbox.engine import HISTORY, Engine
 from sandbox.markets import MARKETS, Market
 
 EPOCH = "2026-01-10T00:00:00"
 
 
 @cache
-def _history(seed: int, epoch: int) -> bytes:
+def _history(seed: int, epoch: int, days: int) -> bytes:
     """An engine that has made everything up to ``epoch``: a copy takes a tenth of the time."""
-    engine = Engine(seed, epoch)
+    with patch("sandbox.engine.HISTORY", days * DAY):
+        engine = Engine(seed, epoch)
     engine.extend(epoch)
     stored = io.BytesIO()
     _Pickler(stored, pickle.HIGHEST_PROTOCOL).dump(engine)
@@ -41,8 +42,11 @@ def _market(number: int) -> Market:
 _FIELDS = attrgetter(*Fill.__dataclass_fields__)
 
 
-def world_at(epoch: str = EPOCH, seed: int = 7) -> World:
-    """``World(seed, epoch)`` with a clock that stands at ``epoch`` until a test moves it."""
-    copied = pickle.loads(_history(seed, to_ms(epoch)))
+def world_at(epoch: str = EPOCH, seed: int = 7, days: int = HISTORY // DAY) -> World:
+    """``World(seed, epoch)`` with a clock that stands at ``epoch`` until a test moves it.
+
+    ``days``: how long the history before ``epoch`` is.
+    """
+    copied = pickle.loads(_history(seed, to_ms(epoch), days))
     with patch("sandbox.world.Engine", lambda seed, epoch: copied):
         return World(seed, epoch, ManualClock(epoch))

@@ -22,8 +22,9 @@ def exchange() -> Iterator[Served]:
 
 
 @contextmanager
-def served() -> Iterator[Served]:
-    with serve(world_at(), limits=False) as server:
+def served(days: int = 3) -> Iterator[Served]:
+    """``days``: how long the history is; where the number of rows does not matter, one is enough."""
+    with serve(world_at(days=days), limits=False) as server:
         yield server
 
 
