@@ -23,7 +23,7 @@ def exchange() -> Iterator[Served]:
 
 @contextmanager
 def served(days: int = 3) -> Iterator[Served]:
-    """``days``: how long the history is; where the number of rows does not matter, one is enough."""
+    """``days``: how long the history is. One is enough where the number of rows is no matter."""
     with serve(world_at(days=days), limits=False) as server:
         yield server
 

@@ -261,7 +261,6 @@ def test_5_answers_in_which_one_row_alone_has_an_id(
         assert not report.ok and not scene.all_held(stream)
         scene.later(1)
     scene.server.faults.clear()
-    scene.server.switch(limit_keeps=keeps)
     scene.pull()
     assert scene.pull().errors == []
     assert scene.all_held(stream) and scene.states(stream) == {"complete"}
