@@ -251,7 +251,7 @@ def test_5_answers_in_which_one_row_alone_has_an_id(
     rows: slice, stream: StreamId, keeps: End, scene: Scene
 ) -> None:
     scene.collect(stream)
-    scene.server.switch(page_cap=30, limit_keeps=keeps)
+    scene.server.switch(page_cap=80, limit_keeps=keeps)
     spoilt = Fault(
         "malformed", path=call_of(stream), after=1, times=None, spoil=("id", '"?"'), rows=rows
     )
