@@ -1,6 +1,5 @@
 """Any paging, any split, late and changing rows, any crash: the same rows, once each."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import warehouse
+from tests.examples import examples
 from tests.pipelines.ingest.crash_injection import CrashInjection
 from tests.pipelines.ingest.windows.history import (
     KINDS,
@@ -22,8 +22,6 @@ from tests.pipelines.ingest.windows.history import (
 )
 from tests.pipelines.ingest.windows.model import Behaviour, is_settled
 
-HISTORIES = int(os.environ.get("HISTORIES", "20"))
-"""How many are tried: more by hand, ``HISTORIES=1000 .venv/bin/pytest -n 0 …``."""
 QUIET = 3
 """Pulls with no event after which all has to be well."""
 
@@ -76,7 +74,7 @@ exchanges = st.tuples(
 
 
 @settings(
-    max_examples=HISTORIES,
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
