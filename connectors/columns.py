@@ -270,7 +270,7 @@ class Percent(Number):
 
     def one(self, value: Any) -> Any:
         """0.2 as 0.002."""
-        return exact.price(str(exact.number(value).scaleb(-2)), signed=self._signed)
+        return exact.percent(value, signed=self._signed)
 
 
 def code_of(value: Any) -> Any:

@@ -75,6 +75,21 @@ def price(value: Any, *, signed: bool = False) -> Decimal:
         raise InvalidValue(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
 
 
+def difference(value: Any, other: Any) -> Decimal:
+    """``value - other``, both as :func:`price` has them. Raises :class:`InvalidValue`."""
+    return _WIDE.subtract(price(value), price(other))
+
+
+def percent(value: Any, *, signed: bool = False) -> Decimal:
+    """A hundredth of ``value`` as :func:`price` has it. Raises :class:`InvalidValue`."""
+    sign, digits, exponent = number(value).as_tuple()
+    assert isinstance(exponent, int)  # a number has no other
+    try:
+        return price(str(Decimal((sign, digits, exponent - 2))), signed=signed)
+    except DecimalException:
+        raise InvalidValue(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
+
+
 def cost(value: Any) -> Decimal | None:
     """An exact ``decimal128(38, 18)``, or None where it does not fit.
 
@@ -110,7 +125,10 @@ def time_us(value: Any) -> int:
     if found.adjusted() > 30:
         raise InvalidValue(f"is not a date between 1990 and 2100: {shown(value)}")
     for per_unit in _UNITS:
-        us = _WIDE.multiply(found, per_unit)
+        try:
+            us = _WIDE.multiply(found, per_unit)
+        except DecimalException:  # of more than 200 digits
+            break
         if EARLIEST_US <= us < LATEST_US:
             if us != us.to_integral_value():
                 raise InvalidValue(f"is finer than a microsecond: {shown(value)}")

@@ -332,12 +332,12 @@ def _remaining(row: models.Order) -> Any:
 
 def _filled(row: models.Order) -> str | None:
     """The start amount less what is left; null where that contradicts the status."""
-    start = exact.number(row.start_amount)
+    start = exact.price(row.start_amount)
     if str(row.status) == _DONE:
         return format(start, "f")
     if str(row.status) == _CANCELED:
         return "0"
-    filled = start - exact.number(row.amount)
+    filled = exact.difference(row.start_amount, row.amount)
     contradicts = filled < 0 or (str(row.status) == _PARTLY and not 0 < filled < start)
     return None if contradicts else format(filled, "f")
 

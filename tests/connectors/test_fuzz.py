@@ -3,7 +3,6 @@
 ``python -m tests.fuzz`` runs the same for as long as one likes.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def fuzzer() -> Iterator[Fuzzer]:
     found.close()
 
 
-@settings(max_examples=int(os.environ.get("TIDEMARK_FUZZ", "100")), deadline=None)
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**48))
 def test_a_mutated_answer_raises_nothing_but_exchange_errors(fuzzer: Fuzzer, seed: int) -> None:
     fuzzer.one(seed)

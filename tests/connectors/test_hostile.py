@@ -96,6 +96,31 @@ def test_a_point_first_or_last_is_an_exact_number(
         assert page.table["price"].to_pylist()[1] == Decimal(value)
 
 
+HUGE = ["1e999999999", "1e-999999999", "-1e99999", "0." + "1" * 390, "9" * 300, "0." + "0" * 390]
+
+
+@pytest.mark.parametrize("value", [*HUGE, '"1e9999999999999999999"', "NaN", "[[1]]"])
+@pytest.mark.parametrize("field", ["start_amount", "amount", "timestamp_created", "rate"])
+@pytest.mark.parametrize("status", [0, 1, 3])
+def test_a_number_of_any_size_is_one_rows_trouble(value: str, field: str, status: int) -> None:
+    row = {"pair": "btc_usd", "type": "sell", "start_amount": 13.345, "amount": 12.345}
+    row |= {"rate": 485, "timestamp_created": 1342448420, "status": status}
+    other = json.dumps({**row, field: "?"}).replace('"?"', value)
+    began = time.process_time()
+    page = wex.order(b'{"1":%b,"2":%b}' % (json.dumps(row).encode(), other.encode())).page()
+    assert time.process_time() - began < 1
+    assert page.table["order_id"].to_pylist()[0] == "1" and page.received == 2
+    market = '{"pairs":{"btc_usd":{"fee":%s}}}' % value
+    wex.market_rows(market.encode(), 1_543_252_041_000_000).page()
+
+
+def test_a_percentage_is_never_rounded() -> None:
+    fee = "0.2" + "0" * 28 + "1"
+    page = wex.market_rows(b'{"pairs":{"btc_usd":{"fee":%b}}}' % fee.encode(), 10**15).page()
+    assert page.table["fee_rate"].to_pylist() == [None]
+    assert "does not fit" in page.rejected[0].reason
+
+
 def test_a_byte_order_mark_is_no_part_of_an_answer(server: Scripted, exchange: str) -> None:
     mark = b"\xef\xbb\xbf"
     server.answers(

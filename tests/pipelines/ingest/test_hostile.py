@@ -1,5 +1,6 @@
 """Pulls from a hostile exchange: one odd row or stream, and all the others are stored."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,18 @@ def test_one_odd_token_blocks_no_page(
     scene.later(1)
     scene.pull()
     assert scene.all_held(TRADES)  # well formed, the row is stored
+
+
+def test_a_pull_ends_where_the_first_row_of_every_answer_is_odd(scene: Scene) -> None:
+    scene.collect(TRADES)
+    spoilt = Fault("malformed", spoil=("price", '"n/a"'), rows=slice(0, 1), times=None)
+    scene.server.faults.add(replace(spoilt, path="/public/trades"))
+    report = scene.pull()
+    assert "the answers prove nothing" in report.errors[0] and report.streams[0].requests < 60
+    scene.server.faults.clear()
+    scene.later(1)
+    scene.pull()
+    assert scene.all_held(TRADES)
 
 
 def test_what_nothing_foresaw_ends_its_stream_alone(
