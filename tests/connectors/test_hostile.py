@@ -110,7 +110,7 @@ def test_a_number_of_any_size_is_one_rows_trouble(value: str, field: str, status
     page = wex.order(b'{"1":%b,"2":%b}' % (json.dumps(row).encode(), other.encode())).page()
     assert time.process_time() - began < 1
     assert page.table["order_id"].to_pylist()[0] == "1" and page.received == 2
-    market = '{"pairs":{"btc_usd":{"fee":%s}}}' % value
+    market = f'{{"pairs":{{"btc_usd":{{"fee":{value}}}}}}}'
     wex.market_rows(market.encode(), 1_543_252_041_000_000).page()
 
 
