@@ -31,13 +31,13 @@ from connectors.columns import (
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.jsontext import decoder, elements
+from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import Built, Column, Layout, RowText, Source, column, observed, read
 from schemas import timeframe_us
 
-
-def symbol_of(native: str) -> str:
-    """``BTC_USD`` as Tidemark writes it: ``BTC-USD``."""
-    return native.upper().replace("_", "-")
+SPELLING: Final = Spelling(reserved=",/\\")
+"""``BTC_USD``; a comma separates names."""
+_NO_NAMES: Final = Names(SPELLING)
 
 
 def rows_of(body: bytes, model: Any) -> Source:
@@ -77,7 +77,6 @@ _ACCOUNT_TRADES: Final = Layout(
     "account_trades",
     (
         *_FILL,
-        column("symbol", "symbol", Canonical(symbol_of)),
         # A maker's fee may be a rebate.
         column("fee_amount", "fee_amount", _SIGNED, required=False),
         column("fee_rate", "fee_rate", _SIGNED, required=False),
@@ -123,9 +122,15 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
     return read(layout, rows_of(body, models.Trade))
 
 
-def account_trades(body: bytes) -> Built:
+def account_trades(body: bytes, names: Names = _NO_NAMES) -> Built:
     """``/private/trades`` of all markets. No order is named, nor who was the maker."""
-    return read(_ACCOUNT_TRADES, rows_of(body, models.AccountTrade))
+    return read(_of_markets(_ACCOUNT_TRADES, names), rows_of(body, models.AccountTrade))
+
+
+def _of_markets(layout: Layout, names: Names) -> Layout:
+    """``layout`` with the market of each row, looked up in ``names``."""
+    symbol = column("symbol", "symbol", Canonical(names.symbol_of))
+    return replace(layout, columns=(*layout.columns, symbol))
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
@@ -259,16 +264,28 @@ _MARKET_COLUMNS: Final = (
 )
 
 
-def market_rows(body: bytes, observed_at: int, asked: tuple[str, str] | None = None) -> Built:
+def market_rows(
+    body: bytes,
+    observed_at: int,
+    asked: tuple[str, str] | None = None,
+    names: Names = _NO_NAMES,
+) -> Built:
     """``/public/pairs``; ``asked`` (native and canonical name): of the one pair that it is."""
-    kind = Only(*asked) if asked else Canonical(symbol_of)
+    source = rows_of(b"[%b]" % body if asked else body, models.Market)
+    kind = Only(*asked) if asked else Listed(names, _currencies_of(source))
     layout = observed(
         "markets",
         (column("symbol", "symbol", kind), *_MARKET_COLUMNS),
         key="symbol",
         at=observed_at,
     )
-    return read(layout, rows_of(b"[%b]" % body if asked else body, models.Market))
+    return read(layout, source)
+
+
+def _currencies_of(source: Source) -> dict[str, tuple[str, str]]:
+    """Base and quote of every pair listed, as far as they can be read."""
+    rows = [row for row in listed_rows(source) if isinstance(row.symbol, str)]
+    return {row.symbol: (str(row.base or ""), str(row.quote or "")) for row in rows}
 
 
 def currency_rows(body: bytes, observed_at: int, asked: str | None = None) -> Built:
@@ -331,7 +348,6 @@ _ACCOUNT_ORDERS: Final = Layout(
     "account_orders",
     (
         *_ORDER_COLUMNS,
-        column("symbol", "symbol", Canonical(symbol_of)),
         _optional("fee_amount", _SIGNED, "fee_filled"),
     ),
     key=("order_id", "symbol"),
@@ -352,9 +368,9 @@ def public_orders(body: bytes, native: str, symbol: str) -> Built:
     return read(layout, rows_of(body, models.Order))
 
 
-def account_orders(body: bytes) -> Built:
+def account_orders(body: bytes, names: Names = _NO_NAMES) -> Built:
     """``/private/orders`` of all markets."""
-    return read(_ACCOUNT_ORDERS, rows_of(body, models.Order))
+    return read(_of_markets(_ACCOUNT_ORDERS, names), rows_of(body, models.Order))
 
 
 _ALL: Final = "*"
@@ -383,7 +399,7 @@ def balances(body: bytes, observed_at: int) -> Built:
     return read(layout, rows_of(body, models.Balance))
 
 
-def trading_fees(body: bytes, observed_at: int) -> Built:
+def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``/private/trading-fees``: the account's rates as symbol ``*``, and those of single pairs."""
     try:
         top = _TOP.decode(body)
@@ -398,7 +414,7 @@ def trading_fees(body: bytes, observed_at: int) -> Built:
     layout = observed(
         "trading_fees",
         (
-            column("symbol", "symbol", Canonical(symbol_of)),
+            column("symbol", "symbol", Canonical(lambda n: n if n == _ALL else names.symbol_of(n))),
             Column("buy_fee_rate", _buy, _SIGNED),
             Column("sell_fee_rate", _sell, _SIGNED),
         ),
