@@ -4,7 +4,9 @@ Whatever is not an array of rows raises ``ContractError``; a row that cannot be 
 as rejected.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pyarrow.compute as pc
 
+from connectors import exact
 from connectors.base import Page
 from connectors.bitexbit import models
 from connectors.books import book
@@ -181,14 +184,50 @@ def transfers(body: bytes) -> Page:
     except msgspec.DecodeError as error:
         raise ContractError(f"not a page of transfers ({error})") from None
     source = rows_of(bytes(page.results), models.Transfer)
-    built = read(_TRANSFERS, source)
+    rows = None if source.rows is None else list(map(_identifying(), source.rows))
+    again = _identifying()  # row by row, if it comes to that
+    identified = replace(source, rows=rows, one=lambda text: again(source.one(text)))
+    built = read(_TRANSFERS, identified)
     token = urlsplit(page.next).query if isinstance(page.next, str) else ""
     total = page.count if isinstance(page.count, int) else None
     return replace(built.page(), next_token=token or None, total=total)
 
 
+def _identifying() -> Callable[[models.Transfer], models.Transfer]:
+    """Gives the rows of one answer that have no id one of what never changes of a transfer.
+
+    ``txid`` does not identify it: it is shared by the deposits of one transaction, and a withdrawal
+    has none before it is sent. Of transfers that agree in all that is left, each has a number.
+    """
+    alike = Counter[str]()
+
+    def identified(row: models.Transfer) -> models.Transfer:
+        if row.id in (None, ""):
+            try:
+                made = _made_id(row)
+            except InvalidValue:
+                return row  # of which some column says what is wrong
+            alike[made] += 1
+            row.id = made if alike[made] == 1 else f"{made}-{alike[made]}"
+        return row
+
+    return identified
+
+
+def _made_id(row: models.Transfer) -> str:
+    amount = exact.price(row.amount)
+    parts = (exact.time_us(row.date), _transfer_type(row), _transfer_currency(row), amount)
+    return f"transfer-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}"
+
+
 def _transfer_id(row: models.Transfer) -> Any:
-    return row.txid if row.id is None else row.id
+    if row.id in (None, ""):
+        raise InvalidValue("is missing, and cannot be made of date, type, currency and amount")
+    return row.id
+
+
+def _transfer_currency(row: models.Transfer) -> Any:
+    return code_of(_inner(row, "currency", "code"))
 
 
 def _transfer_type(row: models.Transfer) -> Any:
@@ -212,7 +251,7 @@ _TRANSFERS: Final = Layout(
         Column("transaction_id", _transfer_id, _TEXT),
         column("timestamp", "date", _TIME),
         Column("type", _transfer_type, _TEXT),
-        Column("currency", lambda row: code_of(_inner(row, "currency", "code")), _TEXT),
+        Column("currency", _transfer_currency, _TEXT),
         column("amount", "amount", _NUMBER),
         Column("status", lambda row: _inner(row, "status", "key"), Choice(_TRANSFER_STATES)),
         Column("description", _described, _TEXT),
