@@ -132,8 +132,9 @@ class Names:
             return self.known[name]
         native = name if self.spelling.is_usual(name) else self.spelling.native(name)
         symbol = self.spelling.symbol(native)
-        sound = self.spelling.is_usual(native) and name in (native, symbol)
-        return symbol if sound and symbol not in self._natives else None
+        if not self.spelling.is_usual(native) or self.spelling.problem(native):
+            return None
+        return symbol if name in (native, symbol) and symbol not in self._natives else None
 
 
 def _distinguished(symbol: str, native: str, taken: set[str]) -> str:

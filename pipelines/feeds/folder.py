@@ -78,9 +78,9 @@ def _check_no_overlap(feeds: Sequence[Feed]) -> None:
         if alike.account != job.feed.account:
             raise ConfigError(
                 with_fix(
-                    f"{shown(job.feed.path)}:1: account {job.feed.account!r} has the settings of "
-                    f"{alike.account!r} of {shown(alike.path)}, and its folder where case makes no "
-                    "difference",
+                    f"{shown(job.feed.path)}:1: account {job.feed.account!r} differs from "
+                    f"{alike.account!r} of {shown(alike.path)} by case or by '-' and '_' only: "
+                    "settings and folders may not tell them apart",
                     "give one of the two another label",
                 )
             )
