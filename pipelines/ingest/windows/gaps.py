@@ -1,10 +1,10 @@
-"""The work on one gap: the ways to ask for it, one after the other, until it is proved. Pure.
+"""The attempt at one gap: after each answer, the next way to request it. Pure.
 
-First both held rows at its edges and all between (``Step.GAP``). Where the answer shows rows of one
-moment that it may have cut, from one row to the next (``Step.NARROW``). Where an answer holds a
-single row, three questions (``Step.LOW_HALF`` to ``Step.INSIDE``). Where it shows nothing below a
-row, at growing distances below it (``Step.PROBE``), then the row itself again (``Step.CONTROL``)
-and single rows above it (``Step.SINGLE``). What no way shows is noted as not shown.
+First both held rows at its edges and all between (``Step.GAP``). Where the answer may be cut
+between rows of one moment, from one row to the next (``Step.NARROW``). Where an answer holds a
+single row, three requests (``Step.LOW_HALF`` to ``Step.INSIDE``). Where it shows nothing below a
+row, at growing distances below it (``Step.PROBE``), then the row itself again (``Step.CONTROL``) or
+single rows above it (``Step.SINGLE``). A gap that no step closes is noted as not shown.
 """
 
 from dataclasses import replace
@@ -25,24 +25,24 @@ from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals
 
 PROBE_FACTOR: Final = 32
-"""Each probe below the first row goes so many times further than the one before …"""
+"""Each probe below the first row is so many times further away than the one before …"""
 THIN_FACTOR: Final = 2
-"""… where answers hold few rows: of an exchange that cuts before it filters, most show none."""
+"""… where answers hold few rows: if the limit is applied first, most probes show none."""
 
 
 ENOUGH: Final = (
-    "so many answers proved nothing that this pull asks no further. What was received is stored. "
-    "Fix: none is needed; the next pull goes on"
+    "this pull ended early, because too many answers proved nothing. What was received is stored. "
+    "Fix: none is needed; the next pull continues"
 )
 
 
 def after_gap(p: Progress, request: Request, evidence: Evidence, before: Intervals) -> Progress:
-    """What becomes of the work on a gap. ``before``: what was proved before this answer."""
+    """The progress after an answer of an attempt at a gap. ``before``: the coverage until then."""
     t, rows = request.attempt, evidence.rows
     assert t is not None
     if p.complete != before:
         p = _learnt(p, request, rows)
-        return counted(replace(p, attempt=None), evidence)
+        return counted(p if p.attempt is None else replace(p, attempt=None), evidence)
     p = replace(p, barren=p.barren + 1)
     if p.barren >= BARREN:
         return _give_up(p, t, ENOUGH)
@@ -64,12 +64,12 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
 
 
 def _learnt(p: Progress, request: Request, rows: Received) -> Progress:
-    """What a fruitful answer shows of the exchange's paging."""
+    """The paging profile after an answer that proved something."""
     profile = p.profile
     if request.window.unit is not None and not rows.outside:
         profile = replace(profile, unit=request.window.unit, unit_at=p.started)
-    older = p.head_low is not None and len(rows.positions) > 0
-    if older and p.head_low is not None:
+    learnt = profile.keeps == "newest" and profile.keeps_at == p.started
+    if not learnt and p.head_low is not None and len(rows.positions):
         low, at = p.head_low
         if int(rows.positions.min()) < low and int(rows.times.min()) < at:
             profile = replace(profile, keeps="newest", keeps_at=p.started)
@@ -116,12 +116,12 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
 
 
 def _exclusive(p: Progress, *, low: bool) -> Progress:
-    """``p`` with one bound known to leave out the row that it names."""
+    """``p`` with one bound known to be exclusive."""
     return replace(p, low_inclusive=False) if low else replace(p, high_inclusive=False)
 
 
 def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progress:
-    """Ids without holes: rows that are not shown are missing, unless numbering begins here."""
+    """After ``Step.GAP``, ids without holes: an id not shown is missing, except below id 1."""
     if above and t.gap.below is None and t.gap.upper == 1 and not rows.outside:
         return _begun(p, t)
     if not p.by_time and not t.tight and t.gap.above is not None and p.can_upper and p.can_lower:
@@ -133,7 +133,7 @@ def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progre
 
 
 def _after_span(p: Progress, t: Attempt) -> Progress:
-    """A window of bounded length without rows: complete once it was so on two days."""
+    """A window of bounded length came without rows: complete if it did so a day ago as well."""
     gap = t.gap
     assert gap.upper is not None
     earlier = [u for u in p.unshown if u.lower <= gap.lower and gap.upper <= u.upper]
@@ -144,7 +144,7 @@ def _after_span(p: Progress, t: Attempt) -> Progress:
 
 
 def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
-    """After an answer that had no room, or lacked a row that it must show: half of the window."""
+    """After ``Step.NARROW`` without room, or without a row that it must show: half the window."""
     low, high = (t.gap.lower, t.seen[-1]) if t.mirrored else (t.seen[0], (t.gap.upper or 0) - 1)
     shown = rows.shown
     must = t.seen[-1] if t.mirrored else t.seen[0]
@@ -156,7 +156,7 @@ def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> 
     if len(seen) > 1:
         half = seen[: len(seen) // 2] if t.mirrored else seen[(len(seen) + 1) // 2 :]
         return replace(p, attempt=replace(t, seen=half, rows=rows_now))
-    if not t.exclude:  # no room: the row on the other side is left out
+    if not t.exclude:  # no room: the next request leaves out the row on the other side
         return replace(p, attempt=replace(t, exclude=True))
     if ask(p, t) != request:
         return replace(p, attempt=t)  # a bound turned out to be inclusive: once more without it
@@ -168,10 +168,10 @@ def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> 
 
 
 def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
-    """Where an answer holds one row: three questions show that two rows are neighbours.
+    """After one of the three requests that prove two rows to be neighbours, one row per answer.
 
-    From the row below to just under the one above: the row below alone. From just over the row
-    below to the one above: that alone. Strictly between: nothing.
+    From the row below to just under the one above: shows the row below alone. From just over the
+    row below to the row above: shows the row above alone. Strictly between: shows nothing.
     """
     gap = t.gap
     assert gap.below is not None and gap.upper is not None
@@ -198,7 +198,7 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
 
 
 def _next_probe(p: Progress, t: Attempt) -> Progress:
-    """Ask at growing distances below the row above: what is there, if that answer left it out?"""
+    """The next probe: a request at a greater distance below the row above."""
     gap = t.gap
     assert gap.upper is not None
     base = max(1, p.most_rows) * (p.step if p.paging.key is Key.TIME else 1)
@@ -221,7 +221,7 @@ def _next_probe(p: Progress, t: Attempt) -> Progress:
 
 
 def _after_control(p: Progress, t: Attempt, rows: Received) -> Progress:
-    """The first row is shown again after empty answers below it, and nothing with it."""
+    """After ``Step.CONTROL``: the history begins if it shows the first row and nothing below."""
     alone = shows_above(t, rows) and not len(inside(t.gap, rows))
     if not alone or rows.outside or rows.unreadable:
         return _give_up(p, t, _not_shown(p))
@@ -229,16 +229,16 @@ def _after_control(p: Progress, t: Attempt, rows: Received) -> Progress:
 
 
 def _places(p: Progress, t: Attempt) -> tuple[int, ...]:
-    """Places above the first row, below each of which there is a row to show."""
+    """Upper bounds above the first row: an answer below each of them has a row to show."""
     low, high = first_row(t.gap.above), max(p.raw_top or 0, first_row(t.gap.above))
     return low + 1, (low + high) // 2 + 1, high + 17
 
 
 def _after_single(p: Progress, t: Attempt, rows: Received) -> Progress:
-    """The one newest row below a place above the first row was asked for: there is one.
+    """After ``Step.SINGLE``: the one newest row below a bound above the first row is shown.
 
-    An exchange that cuts its answers to the limit before it selects the market shows a row only
-    where the place is, by chance, one of this market.
+    An exchange that applies the limit before it selects the market shows one only where the newest
+    row of all markets there is, by chance, of this market.
     """
     if not len(rows.shown):
         return _give_up(p, t, _cuts_first(p))
@@ -248,14 +248,14 @@ def _after_single(p: Progress, t: Attempt, rows: Received) -> Progress:
 
 
 def _begun(p: Progress, t: Attempt) -> Progress:
-    """Nothing lies below the first row: the history begins with it."""
+    """``p`` with the beginning proved: no row lies below the first one."""
     assert t.gap.upper is not None
     p = added(p, Interval(t.gap.lower, t.gap.upper))
     return replace(p, attempt=None, barren=0, beginning=t.probes)
 
 
 def _give_up(p: Progress, t: Attempt, why: str) -> Progress:
-    """Ask for a gap no more in this pull; what was not shown is noted."""
+    """End the attempt: the gap is noted as not shown, and this pull no longer requests it."""
     gap = t.gap
     assert gap.upper is not None
     p = unshown(p, gap.lower, gap.upper, may_be_lost=True)
@@ -274,33 +274,33 @@ def _stop(p: Progress) -> Progress:
 
 
 def ignores(p: Progress) -> str:
-    """The message where answers lie outside the window asked for."""
+    """The message where answers lie outside the window requested."""
     names = "since and until" if p.by_time else "the id bounds"
     return (
-        f"the exchange ignores {names}: it answers with rows outside the window asked for, so that "
-        "what lies inside cannot be fetched. What was received is stored and claimed, nothing "
-        "else. Fix: pull again later; if it stays so, the exchange cannot be read further back"
+        f"the exchange ignores {names}: it answers with rows outside the window requested, so that "
+        "rows inside cannot be fetched. What was received is stored and claimed, nothing else. "
+        "Fix: pull again later; if it stays so, the exchange cannot be read further back"
     )
 
 
 def _not_shown(p: Progress) -> str:
     return (
-        "the exchange does not show rows that lie between rows it showed. Nothing is claimed there "
-        "that is not held. Fix: pull again; each pull asks for them, and what is not shown for a "
-        "day is recorded as lost"
+        "the exchange does not show rows that lie between rows it showed. Nothing is claimed "
+        "there. Fix: pull again; each pull asks for them, and what is not shown for a day is "
+        "recorded as lost"
     )
 
 
 def _cuts_first(p: Progress) -> str:
     return (
-        "the exchange cuts its answers to the limit before it selects this market, so that where "
-        "the history begins cannot be proved. What was received is stored; nothing is claimed "
-        "below it. Fix: none is possible from here; the rows stay"
+        "the exchange applies the limit before it selects this market, so that the beginning of "
+        "the history cannot be proved. What was received is stored; nothing is claimed below it. "
+        "Fix: none is possible from here; the rows stay"
     )
 
 
 def _one_moment(p: Progress) -> str:
     return (
         "more rows share one moment than an answer of the exchange holds, so that some cannot be "
-        "asked for. Nothing is claimed there. Fix: pull again later; a larger answer shows them"
+        "requested. Nothing is claimed there. Fix: pull again later; a larger answer shows them"
     )

@@ -1,7 +1,7 @@
-"""Pull a stream whose history is asked for in windows of ids or of time.
+"""Pull a stream whose history is requested in windows of ids or of time.
 
-The loop of it: plan a request, fetch the answer, advance, commit; until nothing is left to ask.
-What an answer proves is in ``evidence``, which request comes next in ``plan``; both are pure.
+One loop: ``plan`` the next request, fetch it, ``assess`` what the answer proves, ``advance`` the
+progress, commit; until ``plan`` has no further request. All but fetching and committing is pure.
 """
 
 from dataclasses import replace
@@ -11,16 +11,16 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Cursor, Key
+from connectors.base import Cursor, Key, Page
 from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
 from pipelines.ingest.windows.advance import advance, lacks_anchor
-from pipelines.ingest.windows.evidence import assess
+from pipelines.ingest.windows.evidence import assess, is_covered
 from pipelines.ingest.windows.gaps import ignores
 from pipelines.ingest.windows.plan import Done, plan
-from pipelines.ingest.windows.state import Progress
+from pipelines.ingest.windows.state import Kind, Progress, Request
 from schemas import TIMEFRAMES
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, subtract, union
@@ -40,17 +40,25 @@ def pull_windows(session: Session) -> None:
     kept = session.state.complete if session.task.again else ()
     while not isinstance(request := plan(progress), Done):
         page = session.fetch(request.window)
+        news = page.received and not _shows_held_rows_alone(page, request, progress)
         progress = advance(progress, request, assess(page, request, progress))
         if lacks_anchor(progress):
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
             progress = replace(progress, anchor=anchor, up_from=anchor)
-        if page.received:
+        if news:
             session.commit(page.table, state_of(session, known, progress, kept), page.rejected)
     finish(session, known, progress, kept)
 
 
+def _shows_held_rows_alone(page: Page, request: Request, p: Progress) -> bool:
+    """Whether a control question gave what is held: to store it again costs reading files."""
+    if request.kind is not Kind.CONTROL or page.rejected:
+        return False
+    return all(is_covered(p.complete, row) for row in page.positions.to_pylist())
+
+
 def begin(session: Session, known: Windows) -> Progress:
-    """What is known when a pull begins."""
+    """The progress at the beginning of a pull."""
     state, paging, declared = session.state, session.paging, session.declared
     profile = known.profile
     if session.started - profile.keeps_at > DAY_US:  # not confirmed for a day: found out again
@@ -99,7 +107,7 @@ def begin(session: Session, known: Windows) -> Progress:
 
 
 def _lookback(session: Session, known: Windows) -> int:
-    """How many rows below the head are read again where answers do not hold the newest ones."""
+    """How many rows below the head are read again where answers keep the oldest end."""
     if session.paging.key is Key.TIME:
         usual = LOOKBACK_CANDLES
     else:
@@ -108,7 +116,7 @@ def _lookback(session: Session, known: Windows) -> int:
 
 
 def state_of(session: Session, known: Windows, progress: Progress, kept: Intervals) -> StreamState:
-    """The stream's state as far as the pull has come. ``kept``: what was proved before it."""
+    """The stream's state for a commit. ``kept``: coverage before a pull that requests it again."""
     remembered = msgspec.structs.replace(
         known,
         profile=progress.profile,
@@ -180,7 +188,7 @@ def _stretch_of_positions(
 
 
 def _without_stretch(session: Session, again: tuple[int, int]) -> Intervals:
-    """What is proved outside the stretch of time ``again``: inside, all is asked for anew."""
+    """Coverage without the stretch of time ``again``, which is to be requested anew."""
     below, above = _neighbours(session, again)
     complete = session.state.complete
     if not complete:
@@ -204,7 +212,7 @@ def _without_stretch(session: Session, again: tuple[int, int]) -> Intervals:
 
 
 def _neighbours(session: Session, again: tuple[int, int]) -> tuple[list[int], list[int]]:
-    """Held rows next to a stretch of time, on either side: up to two moments, in order."""
+    """Positions of stored rows next to a stretch of time: up to two on either side, in order."""
     low, high = again
     column = session.declared.key[-1] if session.paging.key is Key.INTEGER else None
     time = session.declared.time_column
