@@ -89,7 +89,7 @@ class Names:
         """The symbol of each of ``markets`` (base and quote by native name), each another one.
 
         A name that is spelled by the rule comes before others that would have the same symbol;
-        those get a part that distinguishes them: ``BTC-USD~3F2A9C01``.
+        those get a third part that distinguishes them: ``BTC-USD-3F2A9C01``.
         """
         found = {native: self.known[native] for native in markets if native in self.known}
         taken = set(self._natives)
@@ -139,7 +139,7 @@ class Names:
 
 def _distinguished(symbol: str, native: str, taken: set[str]) -> str:
     digest = hashlib.sha256(native.encode()).hexdigest().upper()
-    return next(s for n in _DIGITS if (s := f"{symbol}~{digest[:n]}") not in taken)
+    return next(s for n in _DIGITS if (s := f"{symbol}-{digest[:n]}") not in taken)
 
 
 class Listed:

@@ -287,9 +287,10 @@ def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], l
 
 
 def _unknown(symbol: str, listed: dict[str, Market], feed: Feed) -> str:
-    names = [*listed, *(m.native_symbol for m in listed.values())]
-    close = difflib.get_close_matches(symbol, names, 3, 0.5)
-    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    names = [*(m.native_symbol for m in listed.values()), *listed]
+    alike = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(symbol.casefold(), alike, 3, 0.5)
+    hint = f"; did you mean {' or '.join(alike[name] for name in close)}?" if close else ""
     some = ", ".join(sorted(listed)[:12])
     return (
         f"{feed.exchange} does not list the market {symbol} (named in {feed.path}){hint} "

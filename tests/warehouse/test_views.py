@@ -54,6 +54,10 @@ def test_sources_are_all_there_is_to_read() -> None:
             assert not used or name in view.sources, (view.key, name)
 
 
+def test_every_table_says_when_a_row_was_stored() -> None:
+    assert {table.schema.names[-1] for table in TABLES.values()} == {"ingested_at"}
+
+
 def test_every_dataset_that_is_collected_has_its_health() -> None:
     along = {d.history for d in DATASETS.values() if d.history} | {"quarantine"}
     read = set(views()["marts.health"].sources)

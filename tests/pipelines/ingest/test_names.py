@@ -86,6 +86,7 @@ def test_every_market_is_stored_under_its_own_name(
     for dataset in ("tickers", "candles"):
         found = table(home, f"SELECT DISTINCT symbol FROM {dataset} ORDER BY 1")
         assert [symbol for (symbol,) in found] == sorted(known.values())
+    assert table(home, "SELECT count(*) FROM coverage WHERE ingested_at IS NULL") == [(0,)]
     complete = [row for row in table(home, SPANS) if row[1] == "complete"]
     assert {name for name, *_ in complete} == set(expected)
     assert all(upper <= expected[str(name)][0] for name, _, _, upper in complete)
@@ -105,7 +106,7 @@ def test_a_market_keeps_its_symbol_in_a_home_that_knows_it(
                 run(settings_for(server, home), feeds_root=root)
         known = dict(table(home, "SELECT native_symbol, symbol FROM markets"))
         assert known["btc_usd"] == "BTC-USD"
-        assert known.get("BTC_USD", "BTC-USD~").startswith("BTC-USD~")
+        assert known.get("BTC_USD", "BTC-USD-").startswith("BTC-USD-")
     assert dict(table(home, "SELECT native_symbol, active FROM markets")) == {
         "btc_usd": False,
         "BTC_USD": True,
