@@ -16,7 +16,7 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
     if not count:
         return p
     lower, upper = request.window.lower, request.window.upper
-    cursors = rows.times if p.by_time else rows.positions
+    cursors = rows.times if p.pull.by_time else rows.positions
     # A copy of so many fields costs: only what differs is replaced.
     if not p.low_inclusive and lower is not None and lower in cursors:
         p = replace(p, low_inclusive=True)
@@ -36,7 +36,7 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
             p = replace(p, newest_at=newest)
         if p.profile.rows != p.most_rows:
             p = replace(p, profile=replace(p.profile, rows=p.most_rows))
-    if p.changes:
+    if p.pull.changes:
         came = at_positions(rows)
         unsettled = (p.unsettled - came) | rows.open
         p = replace(p, refreshed=p.refreshed | came, unsettled=unsettled)
@@ -57,7 +57,7 @@ def claimed(p: Progress, evidence: Evidence) -> Progress:
         return p
     for span in spans:
         p = added(p, span)
-    if not p.unsettled or p.paging.dense:
+    if not p.unsettled or p.pull.paging.dense:
         return p
     low, high = min(s.lower for s in spans), max(s.upper for s in spans)
     left_out = (u for u in p.unsettled if low < u < high and not is_covered(spans, u))
@@ -107,11 +107,11 @@ def cut(complete: Intervals, row: int) -> Intervals:
 def unshown(p: Progress, lower: int, upper: int, *, may_be_lost: bool) -> Progress:
     """``p`` with ``[lower, upper)`` noted as not shown; lost if it was so a day ago as well."""
     earlier = [u for u in p.unshown if u.lower < upper and lower < u.upper]
-    since = min((u.since for u in earlier), default=p.started)
+    since = min((u.since for u in earlier), default=p.pull.started)
     times = max((u.times for u in earlier), default=0) + 1
     was_lost = any(u.lost for u in earlier)
-    lost = was_lost or (may_be_lost and times > 1 and p.started - since >= DAY_US)
-    now = Unshown(lower, upper, since, p.started, times, lost)
+    lost = was_lost or (may_be_lost and times > 1 and p.pull.started - since >= DAY_US)
+    now = Unshown(lower, upper, since, p.pull.started, times, lost)
     outer = [
         replace(u, lower=left.lower, upper=left.upper)
         for u in p.unshown

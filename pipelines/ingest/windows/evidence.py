@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Cursor, Key, Page, Paging, Window
-from pipelines.ingest.windows.state import Attempt, Kind, Progress, Request, Step, top_row
+from pipelines.ingest.windows.state import Attempt, Kind, Progress, Request, Step
 from schemas.declare import UNSETTLED
 from schemas.times import SECOND_US
 from warehouse.intervals import Gap, Interval, Intervals
@@ -304,49 +304,53 @@ class Evidence:
 def assess(page: Page, request: Request, p: Progress) -> Evidence:
     """What ``page``, the answer to ``request``, proves in the state ``p``."""
     if request.kind is Kind.NUMBERING:
-        return Evidence(receive(page, request.window, p.paging))
-    counted = receive(page, request.window, p.paging, p.restart.top + 1 if p.restart else None)
+        return Evidence(receive(page, request.window, p.pull.paging))
+    counted = receive(page, request.window, p.pull.paging, p.restart.top + 1 if p.restart else None)
     spans = spans_of(counted, request, p)
     if request.kind is Kind.HEAD and p.restart is not None:
-        return Evidence(receive(page, request.window, p.paging), spans)
+        return Evidence(receive(page, request.window, p.pull.paging), spans)
     return Evidence(counted, spans)
 
 
 def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
     """The spans that ``rows`` prove as the answer to ``request``."""
-    shown, t = rows.shown, request.attempt
+    t = request.attempt
     if request.kind is Kind.NARROW and t is not None and not rows.outside:
         return _narrow_span(p, t, rows)
-    top_is_whole = False
-    if len(shown):
-        top = int(shown[-1])
-        if request.kind is Kind.HEAD:
-            held = top_row(p)
-            newest = leaves_out_older(p.complete, rows)
-            top_is_whole = newest and (held is None or top >= held) and _is_old(p, rows)
-        elif request.kind is Kind.UP:
-            room = len(shown) < p.most_rows or (p.beyond_empty and not p.counts_ids)
-            same = p.raw_top is not None and top <= p.raw_top
-            top_is_whole = room and same and not rows.outside and _is_old(p, rows)
-        elif request.kind is Kind.GAP and t is not None and _is_bare(p, t, rows):
-            return ()
+    if request.kind is Kind.GAP and t is not None and _is_bare(p, t, rows):
+        return ()
     spans = proved(
         rows,
         p.complete,
-        p.paging,
-        p.step,
-        top_is_whole=top_is_whole,
+        p.pull.paging,
+        p.pull.step,
+        top_is_whole=len(rows.shown) > 0 and _shows_newest(rows, request.kind, p),
         seen_rejected=p.seen_rejected,
         must_show=p.unsettled,
     )
-    if spans or not len(rows.positions) or p.paging.key is Key.TIME:
+    if spans or not len(rows.positions) or p.pull.counts_times:
         return spans
     return _lone_row(p, request, rows)
 
 
+def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
+    """Whether an answer holds the newest rows, so that its upper end is no cut."""
+    top = int(rows.shown[-1])
+    if kind is Kind.HEAD:
+        held = p.pull.top_row
+        newest = leaves_out_older(p.complete, rows) and (held is None or top >= held)
+    elif kind is Kind.UP:
+        # A smaller answer than an earlier one of this pull had room for a newer row.
+        room = len(rows.shown) < p.most_rows or (p.beyond_empty and not p.pull.counts_ids)
+        newest = room and top == p.raw_top and not rows.outside
+    else:
+        return False
+    return newest and _is_old(p, rows)
+
+
 def _is_old(p: Progress, rows: Received) -> bool:
     """Whether no row can join the newest position later: ids are unique, times need an hour."""
-    return p.counts_ids or p.started - int(rows.times.max()) > HOUR_US
+    return p.pull.counts_ids or p.pull.started - int(rows.times.max()) > HOUR_US
 
 
 def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
@@ -354,7 +358,7 @@ def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
 
     They may be of one moment, at which the answer was cut: a narrower request decides.
     """
-    if p.paging.dense or p.paging.key is Key.TIME or t.gap.below is None or t.gap.above is None:
+    if p.pull.paging.dense or p.pull.counts_times or t.gap.below is None or t.gap.above is None:
         return False
     if len(inside(t.gap, rows)) or not (shows_below(t, rows) and shows_above(t, rows)):
         return False
@@ -367,10 +371,10 @@ def _lone_row(p: Progress, request: Request, rows: Received) -> Intervals:
     at = int(rows.positions.argmax())
     top, time = int(rows.positions[at]), int(rows.times[at])
     alone = Interval(top, top + 1, top, top, time, time)
-    if p.counts_ids:
+    if p.pull.counts_ids:
         return (alone,) if request.kind not in (Kind.GAP, Kind.CONTROL, Kind.SETTLE) else ()
     lone = len(rows.positions) == 1 and not rows.unreadable
-    wanted = request.kind is Kind.HEAD or p.paging.max_span_us is not None
+    wanted = request.kind is Kind.HEAD or p.pull.paging.max_span_us is not None
     return (alone,) if lone and wanted else ()
 
 

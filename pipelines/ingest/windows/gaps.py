@@ -10,7 +10,6 @@ single rows above it (``Step.SINGLE``). A gap that no step closes is noted as no
 from dataclasses import replace
 from typing import Final
 
-from connectors.base import Key
 from pipelines.ingest.windows.changes import added, counted, unshown
 from pipelines.ingest.windows.evidence import (
     Evidence,
@@ -45,7 +44,7 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
         return counted(p if p.attempt is None else replace(p, attempt=None), evidence)
     p = replace(p, barren=p.barren + 1)
     if p.barren >= BARREN:
-        return _give_up(p, t, ENOUGH)
+        return _give_up(p, t, ENOUGH, may_be_lost=False)
     match t.step:
         case Step.GAP:
             return _after_plain(p, t, request, rows)
@@ -54,7 +53,7 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
         case Step.LOW_HALF | Step.HIGH_HALF | Step.INSIDE:
             return _after_half(p, t, request, rows)
         case Step.PROBE:
-            if len(inside(t.gap, rows)) and not p.counts_ids:
+            if len(inside(t.gap, rows)) and not p.pull.counts_ids:
                 return _give_up(p, t, _one_moment(p))
             return _next_probe(p, t)
         case Step.CONTROL:
@@ -67,12 +66,12 @@ def _learnt(p: Progress, request: Request, rows: Received) -> Progress:
     """The paging profile after an answer that proved something."""
     profile = p.profile
     if request.window.unit is not None and not rows.outside:
-        profile = replace(profile, unit=request.window.unit, unit_at=p.started)
-    learnt = profile.keeps == "newest" and profile.keeps_at == p.started
+        profile = replace(profile, unit=request.window.unit, unit_at=p.pull.started)
+    learnt = profile.keeps == "newest" and profile.keeps_at == p.pull.started
     if not learnt and p.head_low is not None and len(rows.positions):
         low, at = p.head_low
         if int(rows.positions.min()) < low and int(rows.times.min()) < at:
-            profile = replace(profile, keeps="newest", keeps_at=p.started)
+            profile = replace(profile, keeps="newest", keeps_at=p.pull.started)
     return p if profile == p.profile else replace(p, profile=profile)
 
 
@@ -82,10 +81,10 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
     below, above = shows_below(t, rows), shows_above(t, rows)
     tried = t.units or (request.window.unit,)
     if not below and not above and not found:
-        for unit in p.paging.units:
+        for unit in p.pull.paging.units:
             if unit not in tried:
                 return replace(p, attempt=replace(t, units=(*tried, unit)))
-    if p.paging.dense:
+    if p.pull.paging.dense:
         return _after_dense(p, t, rows, above)
     t = replace(t, rows=len(rows.shown), seen=found, shown=t.shown or above)
     if not t.tight and not found and len(rows.shown) > 1 and below != above:
@@ -94,11 +93,11 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
         return _exclusive(replace(p, attempt=t), low=not below)
     if rows.outside and not found:
         return _stop(_give_up(p, t, ignores(p)))
-    if p.paging.max_span_us is not None and not found:
+    if p.pull.paging.max_span_us is not None and not found:
         return _after_span(p, t)
     if found and {*found} <= rows.rejected and not t.again:
         return replace(p, attempt=replace(t, again=True))
-    if p.paging.key is not Key.TIME:
+    if not p.pull.counts_times:
         if above and (found or below):
             seen = found or (t.gap.lower - 1,)
             return replace(p, attempt=replace(t, step=Step.NARROW, seen=seen))
@@ -106,9 +105,9 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
             return replace(p, attempt=replace(t, step=Step.NARROW, mirrored=True))
         if t.rows == 1 and t.gap.below is not None and t.gap.above is not None:
             return replace(p, attempt=replace(t, step=Step.LOW_HALF))
-        if found and not p.counts_ids:
+        if found and not p.pull.counts_ids:
             return _give_up(p, t, _one_moment(p))
-    if not p.can_upper:
+    if not p.pull.can_upper:
         if above and t.gap.below is None and not found and not rows.unreadable:
             return _begun(p, t)
         return _give_up(p, t, _not_shown(p))
@@ -124,10 +123,16 @@ def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progre
     """After ``Step.GAP``, ids without holes: an id not shown is missing, except below id 1."""
     if above and t.gap.below is None and t.gap.upper == 1 and not rows.outside:
         return _begun(p, t)
-    if not p.by_time and not t.tight and t.gap.above is not None and p.can_upper and p.can_lower:
+    if (
+        not p.pull.by_time
+        and not t.tight
+        and t.gap.above is not None
+        and p.pull.can_upper
+        and p.pull.can_lower
+    ):
         return replace(p, attempt=replace(t, tight=True))
     ways = EARLIER_US if t.gap.below is None else SHIFTS_US
-    if p.by_time and t.shift + 1 < len(ways):
+    if p.pull.by_time and t.shift + 1 < len(ways):
         return replace(p, attempt=replace(t, shift=t.shift + 1))
     return _give_up(p, t, _not_shown(p))
 
@@ -137,7 +142,7 @@ def _after_span(p: Progress, t: Attempt) -> Progress:
     gap = t.gap
     assert gap.upper is not None
     earlier = [u for u in p.unshown if u.lower <= gap.lower and gap.upper <= u.upper]
-    if earlier and p.started - earlier[0].since >= DAY_US and p.most_rows:
+    if earlier and p.pull.started - earlier[0].since >= DAY_US and p.most_rows:
         return replace(added(p, Interval(gap.lower, gap.upper)), attempt=None, barren=0)
     p = unshown(p, gap.lower, gap.upper, may_be_lost=False)
     return replace(p, attempt=None, skipped=p.skipped | {(gap.lower, gap.upper)}, barren=0)
@@ -160,9 +165,9 @@ def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> 
         return replace(p, attempt=replace(t, exclude=True))
     if ask(p, t) != request:
         return replace(p, attempt=t)  # a bound turned out to be inclusive: once more without it
-    if not p.counts_ids:
+    if not p.pull.counts_ids:
         return _give_up(p, t, _one_moment(p))
-    if not p.can_upper:
+    if not p.pull.can_upper:
         return _give_up(p, t, _not_shown(p))
     return _next_probe(p, replace(t, step=Step.PROBE))
 
@@ -190,7 +195,7 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
             return replace(p, attempt=t, high_inclusive=False)
     if shown != wanted or rows.unreadable or rows.outside:
         probing = replace(t, step=Step.PROBE)
-        return _next_probe(p, probing) if p.can_upper else _give_up(p, t, _not_shown(p))
+        return _next_probe(p, probing) if p.pull.can_upper else _give_up(p, t, _not_shown(p))
     if t.step is Step.INSIDE:
         return replace(added(p, Interval(low, high)), attempt=None)
     following = Step.HIGH_HALF if t.step is Step.LOW_HALF else Step.INSIDE
@@ -201,20 +206,20 @@ def _next_probe(p: Progress, t: Attempt) -> Progress:
     """The next probe: a request at a greater distance below the row above."""
     gap = t.gap
     assert gap.upper is not None
-    base = max(1, p.most_rows) * (p.step if p.paging.key is Key.TIME else 1)
-    if p.by_time and p.paging.key is not Key.TIME:
+    base = max(1, p.most_rows) * (p.pull.step if p.pull.counts_times else 1)
+    if p.pull.by_time and not p.pull.counts_times:
         base = DAY_US
-    factor = THIN_FACTOR if p.of_market and p.most_rows < 16 else PROBE_FACTOR
+    factor = THIN_FACTOR if p.pull.of_market and p.most_rows < 16 else PROBE_FACTOR
     top = gap.upper
-    if p.by_time and p.counts_ids:
-        top = (gap.above.first_at if gap.above else None) or p.started
+    if p.pull.by_time and p.pull.counts_ids:
+        top = (gap.above.first_at if gap.above else None) or p.pull.started
     far = 0 if not t.probes else base * factor ** (len(t.probes) - 1)
-    below = top - p.margin - far
-    lowest = gap.lower if not (p.by_time and p.counts_ids) else p.wanted_from
+    below = top - p.pull.margin - far
+    lowest = gap.lower if not (p.pull.by_time and p.pull.counts_ids) else p.pull.wanted_from
     if below > lowest or (not t.probes and below >= lowest):
         return replace(p, attempt=replace(t, step=Step.PROBE, probes=(*t.probes, below)))
     if gap.below is None and gap.above is not None and t.shown:
-        if p.of_market and p.counts_ids:
+        if p.pull.of_market and p.pull.counts_ids:
             return replace(p, attempt=replace(t, step=Step.SINGLE, places=_places(p, t)))
         return replace(p, attempt=replace(t, step=Step.CONTROL))
     return _give_up(p, t, _not_shown(p))
@@ -254,11 +259,11 @@ def _begun(p: Progress, t: Attempt) -> Progress:
     return replace(p, attempt=None, barren=0, beginning=t.probes)
 
 
-def _give_up(p: Progress, t: Attempt, why: str) -> Progress:
+def _give_up(p: Progress, t: Attempt, why: str, *, may_be_lost: bool = True) -> Progress:
     """End the attempt: the gap is noted as not shown, and this pull no longer requests it."""
     gap = t.gap
     assert gap.upper is not None
-    p = unshown(p, gap.lower, gap.upper, may_be_lost=True)
+    p = unshown(p, gap.lower, gap.upper, may_be_lost=may_be_lost)
     was_lost = any(u.lost for u in p.unshown if u.lower == gap.lower and u.upper == gap.upper)
     problems = p.problems if was_lost or why in p.problems else (*p.problems, why)
     return replace(
@@ -275,7 +280,7 @@ def _stop(p: Progress) -> Progress:
 
 def ignores(p: Progress) -> str:
     """The message where answers lie outside the window requested."""
-    names = "since and until" if p.by_time else "the id bounds"
+    names = "since and until" if p.pull.by_time else "the id bounds"
     return (
         f"the exchange ignores {names}: it answers with rows outside the window requested, so that "
         "rows inside cannot be fetched. What was received is stored and claimed, nothing else. "

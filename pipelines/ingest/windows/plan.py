@@ -8,7 +8,7 @@ look-back, gaps from the newest to the oldest, rows that may still change.
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.base import Bounds, Key, Unit, Window
+from connectors.base import Bounds, Unit, Window
 from pipelines.ingest.windows.state import (
     Attempt,
     Kind,
@@ -58,8 +58,8 @@ def plan(p: Progress) -> Request | Done:
     if p.attempt is not None:
         return ask(p, p.attempt)
     if _looks_further_back(p):
-        upper = None if p.low_read is None else p.low_read + p.margin
-        return Request(Kind.BACK, Window(None, upper, p.paging.max_rows, p.unit))
+        upper = None if p.low_read is None else p.low_read + p.pull.margin
+        return Request(Kind.BACK, Window(None, upper, p.pull.paging.max_rows, p.unit))
     gap = next_gap(p)
     if gap is not None and p.barren < BARREN:
         return ask(p, Attempt(gap))
@@ -67,15 +67,15 @@ def plan(p: Progress) -> Request | Done:
 
 
 def _head_limit(p: Progress) -> int:
-    if p.paging.key is not Key.TIME or p.top_before is None or p.profile.keeps != "newest":
-        return p.paging.max_rows
-    missing = max(0, p.started - p.top_before.upper) // p.step
-    return min(p.paging.max_rows, missing + p.lookback + 2)
+    if not p.pull.counts_times or p.pull.top_before is None or p.profile.keeps != "newest":
+        return p.pull.paging.max_rows
+    missing = max(0, p.pull.started - p.pull.top_before.upper) // p.pull.step
+    return min(p.pull.paging.max_rows, missing + p.pull.lookback + 2)
 
 
 def value(p: Progress, position: int, at: int | None) -> int:
     """A row's cursor value in requests: its time where rows with ids are requested by time."""
-    return at if p.by_time and p.counts_ids and at is not None else position
+    return at if p.pull.by_time and p.pull.counts_ids and at is not None else position
 
 
 def top_value(p: Progress) -> int:
@@ -90,15 +90,17 @@ def ask_up(p: Progress) -> Request:
     start = p.up_from if p.up_from is not None else top_value(p)
     if p.up_beyond and p.raw_top is not None:
         above = _without_low(p, value(p, p.raw_top, p.raw_top_at))
-        return Request(Kind.BEYOND, Window(above, None, p.paging.max_rows, unit))
-    return Request(Kind.UP, Window(max(0, start - p.margin), None, p.paging.max_rows, unit))
+        return Request(Kind.BEYOND, Window(above, None, p.pull.paging.max_rows, unit))
+    return Request(
+        Kind.UP, Window(max(0, start - p.pull.margin), None, p.pull.paging.max_rows, unit)
+    )
 
 
 def _looks_further_back(p: Progress) -> bool:
-    if p.low_read is None or not p.can_upper or p.top_before is None or not p.complete:
+    if p.low_read is None or not p.pull.can_upper or p.pull.top_before is None or not p.complete:
         return False
     lowest = p.complete[0].first
-    return p.reread < p.lookback and lowest is not None and p.low_read > lowest
+    return p.reread < p.pull.lookback and lowest is not None and p.low_read > lowest
 
 
 def next_gap(p: Progress) -> Gap | None:
@@ -107,7 +109,7 @@ def next_gap(p: Progress) -> Gap | None:
         return None
     lowest = p.complete[0]
     low = min(p.floor, lowest.lower)
-    if p.counts_ids and (p.restart is None and reaches(lowest, p.wanted_from)):
+    if p.pull.counts_ids and (p.restart is None and reaches(lowest, p.pull.wanted_from)):
         low = lowest.lower
     if p.restart:
         low = max(low, p.floor)
@@ -121,9 +123,9 @@ def next_gap(p: Progress) -> Gap | None:
 
 def _pieces(p: Progress, gap: Gap) -> list[Gap]:
     """``gap`` in windows no longer than one request may span, the newest first."""
-    span = p.paging.max_span_us
+    span = p.pull.paging.max_span_us
     assert gap.upper is not None
-    if span is None or not p.by_time:
+    if span is None or not p.pull.by_time:
         return [gap]
     found = []
     upper = gap.upper
@@ -149,17 +151,17 @@ def _rests(p: Progress, gap: Gap) -> bool:
 
 def _is_due(p: Progress, u: Unshown) -> bool:
     """Whether to request ``u`` now: on the first day in every pull, then at growing intervals."""
-    if p.forced and p.forced[0] < u.upper and u.lower < p.forced[1]:
+    if p.pull.forced and p.pull.forced[0] < u.upper and u.lower < p.pull.forced[1]:
         return True
     if not u.lost:
-        return p.paging.max_span_us is None or p.started - u.since >= DAY_US
-    return not rests(u, p.started)
+        return p.pull.paging.max_span_us is None or p.pull.started - u.since >= DAY_US
+    return not rests(u, p.pull.started)
 
 
 def ask(p: Progress, t: Attempt) -> Request:
     """The request for the current step of an attempt at a gap."""
-    gap, m, limit = t.gap, p.margin, p.paging.max_rows
-    edge_low = gap.lower - (p.step if p.paging.key is Key.TIME else 1)
+    gap, m, limit = t.gap, p.pull.margin, p.pull.paging.max_rows
+    edge_low = gap.lower - (p.pull.step if p.pull.counts_times else 1)
     unit = t.units[-1] if t.units else p.unit
     low = high = None
     if gap.below is not None:
@@ -170,7 +172,9 @@ def ask(p: Progress, t: Attempt) -> Request:
         case Step.GAP:
             lower = _lowest(p, gap, t.shift) if low is None else low - m + SHIFTS_US[t.shift]
             upper = high + m if high is not None else gap.upper
-            if t.tight and p.paging.dense:  # consecutive ids are proof: no held row need be shown
+            if (
+                t.tight and p.pull.paging.dense
+            ):  # consecutive ids are proof: no held row need be shown
                 lower, upper = gap.lower - 1, _without_high(p, gap.upper)
             elif t.tight:
                 lower = _with_low(p, edge_low) if low is not None else lower
@@ -208,44 +212,44 @@ def _within_span(
     p: Progress, gap: Gap, lower: int | None, upper: int | None
 ) -> tuple[int | None, int | None]:
     """Bounds no further apart than one request may span; the gap lies between them."""
-    span = p.paging.max_span_us
+    span = p.pull.paging.max_span_us
     if span is None or lower is None or upper is None or gap.upper is None:
         return lower, upper
     room = span - SECOND_US
-    upper = min(upper, max(gap.upper + p.margin, gap.lower + room))
+    upper = min(upper, max(gap.upper + p.pull.margin, gap.lower + room))
     return max(lower, upper - room), upper
 
 
 def _with_low(p: Progress, row: int | None) -> int:
     """A lower bound whose answer includes ``row``."""
     assert row is not None
-    return max(0, row - (p.margin if p.low_inclusive is False else 0))
+    return max(0, row - (p.pull.margin if p.low_inclusive is False else 0))
 
 
 def _with_high(p: Progress, row: int | None) -> int:
     assert row is not None
-    return row + (p.margin if p.high_inclusive is False else 0)
+    return row + (p.pull.margin if p.high_inclusive is False else 0)
 
 
 def _without_low(p: Progress, row: int | None) -> int:
     """A lower bound whose answer begins after ``row``."""
     assert row is not None
-    return row + (p.margin if p.low_inclusive else 0)
+    return row + (p.pull.margin if p.low_inclusive else 0)
 
 
 def _without_high(p: Progress, row: int | None) -> int:
     assert row is not None
-    return row - (p.margin if p.high_inclusive else 0)
+    return row - (p.pull.margin if p.high_inclusive else 0)
 
 
 def _lowest(p: Progress, gap: Gap, shift: int = 0) -> int | None:
     """The lower bound where no held row lies below the gap; ids may need none (``None``)."""
-    if p.by_time and p.counts_ids:
+    if p.pull.by_time and p.pull.counts_ids:
         earlier = EARLIER_US[shift]
-        return 0 if earlier is None else max(0, p.wanted_from - p.margin - earlier)
-    if p.by_time:
-        return max(0, gap.lower - p.margin)
-    return p.floor if p.restart or not p.can_upper else None
+        return 0 if earlier is None else max(0, p.pull.wanted_from - p.pull.margin - earlier)
+    if p.pull.by_time:
+        return max(0, gap.lower - p.pull.margin)
+    return p.floor if p.restart or not p.pull.can_upper else None
 
 
 def _window(
@@ -254,13 +258,15 @@ def _window(
     """A window with only those bounds that a request of this exchange can name."""
     if lower is not None:
         lower = max(0, lower)
-    if p.paging.bounds is Bounds.LOWER:
-        if p.paging.dense and not p.by_time and high is not None:
-            lower = max(lower or 0, high - (p.profile.rows or p.paging.max_rows) + 1)
-        return Window(lower or 0, None, p.paging.max_rows, unit)
-    if p.paging.bounds is Bounds.UPPER or (p.paging.bounds is Bounds.EITHER and upper is not None):
-        return Window(None, upper, p.paging.max_rows, unit)
-    return Window(lower, upper, p.paging.max_rows, unit)
+    if p.pull.paging.bounds is Bounds.LOWER:
+        if p.pull.paging.dense and not p.pull.by_time and high is not None:
+            lower = max(lower or 0, high - (p.profile.rows or p.pull.paging.max_rows) + 1)
+        return Window(lower or 0, None, p.pull.paging.max_rows, unit)
+    if p.pull.paging.bounds is Bounds.UPPER or (
+        p.pull.paging.bounds is Bounds.EITHER and upper is not None
+    ):
+        return Window(None, upper, p.pull.paging.max_rows, unit)
+    return Window(lower, upper, p.pull.paging.max_rows, unit)
 
 
 def turn(p: Progress) -> list[int]:

@@ -112,10 +112,9 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """One pull of one stream, between two requests. Positions are ids or microseconds."""
+class Pull:
+    """What does not change during one pull of one stream. Positions are ids or microseconds."""
 
-    # What does not change during a pull
     paging: Paging
     started: int
     """Microseconds since 1970."""
@@ -125,10 +124,10 @@ class Progress:
     """From one candle to the next."""
     lookback: int = 0
     """Rows below the head to read again where more than the newest answer are wanted."""
-    anchor: int | None = None
-    """The cursor value of the held row from which rows are read again upwards."""
     of_market: bool = True
     """Whether the stream is of one market: a server may apply the limit before it selects that."""
+    changes: bool = False
+    """Whether rows of the dataset change under the same id."""
     held: bool = False
     """Whether rows of the stream are stored (a metastore may have been lost)."""
     top_before: Interval | None = None
@@ -137,6 +136,48 @@ class Progress:
     """Time of the newest row when the pull began."""
     forced: tuple[int, int] | None = None
     """Positions between which all is requested again (``pull --from --to``)."""
+
+    @property
+    def by_time(self) -> bool:
+        """Whether requests name times."""
+        return self.paging.cursor is Cursor.TIME
+
+    @property
+    def counts_ids(self) -> bool:
+        """Whether coverage counts ids."""
+        return self.paging.key is Key.INTEGER
+
+    @property
+    def counts_times(self) -> bool:
+        """Whether coverage counts times, and a time names one row (candles)."""
+        return self.paging.key is Key.TIME
+
+    @property
+    def margin(self) -> int:
+        """Distance of a bound from a row that the answer must show: the bound may be exclusive."""
+        return self.step if self.counts_times else 1
+
+    @property
+    def can_lower(self) -> bool:
+        """Whether a request can name a lower bound."""
+        return self.paging.bounds is not Bounds.UPPER
+
+    @property
+    def can_upper(self) -> bool:
+        """Whether a request can name an upper bound."""
+        return self.paging.bounds is not Bounds.LOWER
+
+    @property
+    def top_row(self) -> int | None:
+        """The newest row that was proved when the pull began."""
+        return None if self.top_before is None else self.top_before.upper - self.margin
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A pull between two requests. Positions are ids or microseconds."""
+
+    pull: Pull
 
     # What is known
     complete: Intervals = ()
@@ -149,6 +190,8 @@ class Progress:
     """The positions below the first row at which requests showed nothing."""
 
     # What this pull did
+    anchor: int | None = None
+    """The cursor value of the held row from which rows are read again upwards."""
     head_asked: bool = False
     numbering_asked: bool = False
     head_low: tuple[int, int] | None = None
@@ -195,8 +238,6 @@ class Progress:
     settle_left: int = -1
     missing: frozenset[int] = frozenset()
     """Rows that may still change and that an answer spanning them did not show."""
-    changes: bool = False
-    """Whether rows of the dataset change under the same id."""
     seen_rejected: frozenset[int] = frozenset()
     head_empty: bool = False
     stale: bool = False
@@ -205,55 +246,23 @@ class Progress:
     problems: tuple[str, ...] = field(default=())
 
     @property
-    def by_time(self) -> bool:
-        """Whether requests name times."""
-        return self.paging.cursor is Cursor.TIME
-
-    @property
-    def counts_ids(self) -> bool:
-        """Whether coverage counts ids."""
-        return self.paging.key is Key.INTEGER
-
-    @property
-    def margin(self) -> int:
-        """Distance of a bound from a row that the answer must show: the bound may be exclusive."""
-        return self.step if self.paging.key is Key.TIME else 1
-
-    @property
-    def can_lower(self) -> bool:
-        """Whether a request can name a lower bound."""
-        return self.paging.bounds is not Bounds.UPPER
-
-    @property
-    def can_upper(self) -> bool:
-        """Whether a request can name an upper bound."""
-        return self.paging.bounds is not Bounds.LOWER
-
-    @property
     def floor(self) -> int:
         """The lowest position that is wanted, as far as known."""
-        if not self.counts_ids:
-            return self.wanted_from
+        if not self.pull.counts_ids:
+            return self.pull.wanted_from
         return self.restart.top + 1 if self.restart else 0
 
     @property
     def unit(self) -> Unit | None:
         """The unit of time bounds to try first."""
-        if self.profile.unit is not None or not self.paging.units:
+        if self.profile.unit is not None or not self.pull.paging.units:
             return self.profile.unit
-        return self.paging.units[0]
+        return self.pull.paging.units[0]
 
 
 def rests(u: Unshown, now: int) -> bool:
     """Whether a lost stretch is not due again yet: the intervals grow, and never end."""
     return now - u.asked_at < min(_LONGEST_REST, max(DAY_US, (u.asked_at - u.since) // 2))
-
-
-def top_row(p: Progress) -> int | None:
-    """The newest position that was covered when the pull began."""
-    if p.top_before is None:
-        return None
-    return p.top_before.upper - (p.step if p.paging.key is Key.TIME else 1)
 
 
 def first_row(interval: Interval | None) -> int:

@@ -16,17 +16,18 @@ from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
-from pipelines.ingest.windows.advance import advance, lacks_anchor
+from pipelines.ingest.windows.advance import advance, from_held_row, lacks_anchor
 from pipelines.ingest.windows.evidence import assess, is_covered
 from pipelines.ingest.windows.gaps import ignores
 from pipelines.ingest.windows.plan import Done, plan
-from pipelines.ingest.windows.state import Kind, Progress, Request
+from pipelines.ingest.windows.state import Kind, Progress, Pull, Request
 from schemas import TIMEFRAMES
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, subtract, union
 from warehouse.state import StreamState
 
 LOOKBACK_ROWS: Final = 1000
+LOOKBACK_LEAST: Final = 100
 LOOKBACK_CANDLES: Final = 3
 
 
@@ -51,8 +52,8 @@ def pull_windows(session: Session) -> None:
 
 
 def _shows_held_rows_alone(page: Page, request: Request, p: Progress) -> bool:
-    """Whether a control question gave what is held: to store it again costs reading files."""
-    if request.kind is not Kind.CONTROL or page.rejected:
+    """Whether a control request showed only held rows that never change: no file need be read."""
+    if request.kind is not Kind.CONTROL or page.rejected or p.pull.changes:
         return False
     return all(is_covered(p.complete, row) for row in page.positions.to_pylist())
 
@@ -69,16 +70,21 @@ def begin(session: Session, known: Windows) -> Progress:
     again = session.task.again
     if again is not None:
         complete = _without_stretch(session, again)
-    progress = Progress(
+    pull = Pull(
         paging=paging,
         started=session.started,
         wanted_from=session.wanted_from,
         step=TIMEFRAMES[session.stream.timeframe] if session.stream.timeframe else 1,
         lookback=max(configured, LOOKBACK_CANDLES) if candles else configured,
         of_market=session.stream.symbol is not None,
+        changes="status" in declared.schema.names,
         held=state.newest_at is not None,
         top_before=complete[-1] if complete else None,
         newest_before=state.newest_at,
+        forced=_stretch_of_positions(session, again),
+    )
+    progress = Progress(
+        pull,
         complete=complete,
         unshown=state.unshown,
         unsettled=state.unsettled,
@@ -87,22 +93,11 @@ def begin(session: Session, known: Windows) -> Progress:
         restart=known.restart,
         beginning=known.beginning,
         settle_range=known.settle_range,
-        changes="status" in declared.schema.names,
-        forced=_stretch_of_positions(session, again),
     )
     if not complete or profile.keeps == "newest":
         return progress
-    anchor = _row_below_head(session, _lookback(session, known), complete[-1])
-    progress = replace(progress, anchor=anchor)
-    if profile.keeps != "oldest":
-        return progress
-    top = complete[-1].upper - progress.margin
-    return replace(
-        progress,
-        head_asked=True,
-        up_from=progress.anchor,
-        raw_top=top,
-        raw_top_at=complete[-1].last_at,
+    return from_held_row(
+        progress, _row_below_head(session, _lookback(session, known), complete[-1])
     )
 
 
@@ -111,7 +106,9 @@ def _lookback(session: Session, known: Windows) -> int:
     if session.paging.key is Key.TIME:
         usual = LOOKBACK_CANDLES
     else:
-        usual = min(LOOKBACK_ROWS, known.profile.rows or LOOKBACK_ROWS)
+        # The answers of the last pull may have been small because little was new.
+        rows = known.profile.rows or LOOKBACK_ROWS
+        usual = min(LOOKBACK_ROWS, max(rows, LOOKBACK_LEAST))
     return max(session.task.lookback or 0, usual)
 
 
@@ -128,7 +125,7 @@ def state_of(session: Session, known: Windows, progress: Progress, kept: Interva
         session.state,
         complete=union([*progress.complete, *kept]) if kept else progress.complete,
         unshown=progress.unshown,
-        unit="id" if progress.counts_ids else "time",
+        unit="id" if progress.pull.counts_ids else "time",
         checkpoint=checkpoint.dump(remembered),
         newest_at=progress.newest_at,
         unsettled=progress.unsettled,
