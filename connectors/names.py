@@ -58,16 +58,21 @@ class Spelling:
 
     def problem(self, native: str) -> str | None:
         """Why no market can be asked for by this name; ``None`` where one can."""
-        wrong = [c for c in native if c in self.reserved or c.isspace() or not c.isprintable()]
-        if wrong:
-            return f"holds {wrong[0]!r}, with which it cannot be asked for"
-        if not native.strip("._-"):
-            return "is no name"
-        try:
-            encoded = quote(native.upper(), safe="")
-        except UnicodeEncodeError:
-            return "is no valid text"
-        return f"is longer than {_LONGEST} bytes" if len(encoded) > _LONGEST else None
+        wrong = [c for c in native if c in self.reserved]
+        return (
+            f"holds {wrong[0]!r}, with which it cannot be asked for" if wrong else unsound(native)
+        )
+
+
+def unsound(native: str) -> str | None:
+    """Why this can be the name of no market; ``None`` where it can."""
+    wrong = [c for c in native if c.isspace() or not c.isprintable()]
+    if wrong:
+        return f"holds {wrong[0]!r}"
+    if not native.strip("._-"):
+        return "is no name"
+    encoded = quote(native.upper(), safe="")
+    return f"is longer than {_LONGEST} bytes" if len(encoded) > _LONGEST else None
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,13 @@ class Names:
         return found
 
     def symbol_of(self, native: str) -> str:
-        """The symbol of a market, be it listed or not."""
-        return self.known.get(native) or self.assigned({native: ("", "")})[native]
+        """The symbol of a market, be it listed or not. Raises :class:`InvalidValue`."""
+        if native in self.known:
+            return self.known[native]
+        problem = unsound(native)
+        if problem:
+            raise InvalidValue(f"is not a market: it {problem}: {shown(native)!r}")
+        return self.assigned({native: ("", "")})[native]
 
     def native_of(self, symbol: str) -> str:
         """The exchange's own name of a market; of one that is not known, by the rule.

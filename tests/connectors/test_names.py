@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from connectors import RequestError, StreamId, Window
 from connectors.bitexbit import parse as bitexbit
+from connectors.exact import InvalidValue
 from connectors.names import Names
 from connectors.wex import parse as wex
 from schemas import DATASETS
@@ -170,6 +171,20 @@ def test_a_name_that_cannot_be_asked_for_is_refused_alone(name: str) -> None:
     assert page.table["symbol"].to_pylist() == ["BTC-USD", "ETH-USD"]
     (rejected,) = page.rejected
     assert rejected.reason.startswith("symbol ")
+
+
+@pytest.mark.parametrize("name", ["BTC_USD\n", "BTC_\x00USD", "BTC USD", "\ud83d_USD", "X" * 121])
+def test_a_row_of_a_market_with_no_name_is_refused_alone(name: str) -> None:
+    fill = {"id": 1, "date": 1544617013258, "type": "buy", "price": 1, "amount": 1}
+    names = Names(bitexbit.SPELLING)
+    for symbol in ("BTC_USD", "not-of_this,list/"):
+        assert "\n" not in names.symbol_of(symbol)
+    with pytest.raises(InvalidValue, match="is not a market"):
+        names.symbol_of(name)
+    if name.isascii():
+        body = json.dumps([{**fill, "symbol": name}, {**fill, "id": 2, "symbol": "A_B"}]).encode()
+        page = bitexbit.account_trades(body).page()
+        assert page.table["symbol"].to_pylist() == ["A-B"] and len(page.rejected) == 1
 
 
 def test_names_of_wex(server: Scripted) -> None:

@@ -22,6 +22,8 @@ NAMES = {  # the sandbox's own distinction -> how the exchange spells it
     "BTC-USD2": "BTC_USD-PERP",
     "BTC-USD3": "BTC_USD_PERP",
     "BTC-USD4": "BTC_USD:X",
+    "BTC-USD5": "BTC_U#D?%2F",
+    "BTC-USD6": "币安人生_USDT",
     "1INCH-USD": "1INCH_USD",
 }
 WEX_NAMES = {name: text for name, text in NAMES.items() if "-" not in text}
