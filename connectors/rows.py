@@ -152,7 +152,7 @@ def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = No
     Raises ``ContractError`` where there are more rows than are read.
     """
     if source.rows is not None:
-        _check_number(layout, len(source.rows))
+        check_number(layout, len(source.rows))
         rows = source.rows if keep is None else [row for row in source.rows if keep(row)]
         try:
             # every required key is there (nulls are invalid); no more colons: none appears twice
@@ -167,7 +167,8 @@ def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = No
     return _one_by_one(layout, source, keep)
 
 
-def _check_number(layout: Layout, rows: int) -> None:
+def check_number(layout: Layout, rows: int) -> None:
+    """Raise ``ContractError`` where an answer has more rows than are read."""
     if rows > layout.most_rows:
         raise ContractError(f"{rows:,} rows, of which no more than {layout.most_rows:,} are read")
 
@@ -209,7 +210,7 @@ def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | No
         )
 
     texts = source.texts()
-    _check_number(layout, len(texts))
+    check_number(layout, len(texts))
     if sum(len(t.payload) for t in texts if not _is_long(t)) > _LONGEST_ROWS:
         raise ContractError(f"rows of more than {_LONGEST_ROWS:,} bytes")
     for text in texts:
