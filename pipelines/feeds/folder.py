@@ -1,7 +1,6 @@
 """All feeds of a folder, nothing collected twice, and the jobs that a command line names."""
 
 import fnmatch
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from pipelines.feeds.document import did_you_mean, shown
 from pipelines.feeds.feed import FILE_NAME, Feed, Job, jobs, load_feed
 from pipelines.output.formatting import with_fix
+from pipelines.settings import load_settings
 from schemas import ConfigError, dataset
 
 FEEDS_ROOT: Final = Path(__file__).parents[1] / "defs"
@@ -17,7 +17,8 @@ _VARIABLE: Final = "TIDEMARK_FEEDS"
 
 def feeds_root() -> Path:
     """The folder of the feeds: ``pipelines/defs``, or what ``TIDEMARK_FEEDS`` names instead."""
-    return Path(os.environ.get(_VARIABLE) or FEEDS_ROOT)
+    named = load_settings().variables.get(_VARIABLE)
+    return Path(named).expanduser() if named else FEEDS_ROOT
 
 
 def load_feeds(root: Path | None = None) -> list[Feed]:
@@ -54,8 +55,10 @@ def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
             names = list(dict.fromkeys(job.name for job in every))
             known = [*names, *(feed.name for feed in feeds)]
             raise ConfigError(
-                f"nothing to pull is called {pattern!r}{did_you_mean(pattern, known)}\n"
-                f"There are: {', '.join(names)}"
+                with_fix(
+                    f"nothing to pull is called {pattern!r}{did_you_mean(pattern, known)}",
+                    f"name a feed or one of: {', '.join(names)}",
+                )
             )
         chosen |= matched
     return [job for job in every if job.name in chosen]
