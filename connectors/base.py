@@ -228,6 +228,8 @@ class Connection:
     timeout: float = 30.0
     retries: int = 5
     recorder: Recorder | None = None
+    allow_http: bool = False
+    """Whether the key may be sent to another machine unencrypted."""
     extra: Mapping[str, str] = field(default_factory=dict)
 
 

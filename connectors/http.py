@@ -8,13 +8,12 @@ must be safe to hand a key to.
 """
 
 import re
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -32,9 +31,9 @@ from connectors.errors import (
     UnreachableError,
 )
 from connectors.redact import excerpt, redact
+from connectors.transport import open_client
 
 _LARGEST: Final = 64 * 1024 * 1024
-_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 _AGAIN: Final = {408, 425}
 
 
@@ -105,17 +104,7 @@ class Http:
         self._reads = re.compile("|".join(reads))
         self.connection = connection
         self.base_url = httpx.URL(connection.base_url.rstrip("/"))
-        timeout = connection.timeout
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
-            headers={"User-Agent": "tidemark", "Accept": "application/json"},
-            # Shorter than the usual 5 s of servers, so that they are not the first to hang up.
-            limits=httpx.Limits(keepalive_expiry=4.0),
-            max_redirects=3,
-            # A proxy of the environment is no way to this machine itself.
-            trust_env=self.base_url.host not in _LOOPBACK,
-            verify=_authorities(),
-        )
+        self._client = open_client(self.base_url, connection.timeout)
 
     @property
     def variable(self) -> str:
@@ -256,12 +245,6 @@ def key_variables(exchange: str, account: str) -> tuple[str, str]:
     names = exchange if account == "main" else f"{exchange}_{account}"
     prefix = re.sub(r"[^A-Za-z0-9]", "_", names).upper()
     return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
-
-
-@cache
-def _authorities() -> ssl.SSLContext:
-    """The authorities that servers are checked by: read once, which takes as long as 20 calls."""
-    return httpx.create_ssl_context()
 
 
 @lru_cache(16)  # many answers a second

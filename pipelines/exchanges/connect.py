@@ -36,5 +36,6 @@ def open_exchange(
             account=account,
             credentials=credentials,
             recorder=recorder,
+            allow_http=settings.allows_http,
         ),
     )

@@ -11,6 +11,7 @@ from pipelines.cli import main
 from pipelines.settings import _report_exposed, load_settings
 from sandbox import Served
 from schemas import ConfigError
+from tests.modes import loose
 
 FEED = """\
 exchange: bitexbit
@@ -27,13 +28,6 @@ def usual_umask() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
-
-
-def loose(folder: Path, umask: int = 0o077) -> dict[str, str]:
-    """What is below ``folder``, and itself, with rights that ``umask`` takes."""
-    found = [folder, *(p for p in folder.rglob("*") if not p.is_symlink())]
-    modes = {p: stat.S_IMODE(p.stat().st_mode) for p in found}
-    return {str(p): f"{mode:o}" for p, mode in modes.items() if mode & umask}
 
 
 @pytest.mark.parametrize("umask", ["077", "027"])
