@@ -237,6 +237,11 @@ class Client:
         """Send a signed request; again at once where the exchange refuses its nonce."""
         rule = self._dialect.nonces
         at_least = rule.first(self._now_us())
+        if at_least > rule.largest:  # before it is taken: nothing goes below it ever again
+            raise AuthError(
+                f"{self.name}: this machine's clock says {time.ctime(self._now())}, later than "
+                "any nonce of a key; nothing was sent. Fix: set the clock"
+            )
         for _ in range(rule.tries):
             with self._turn(at_least) as nonce:
                 if nonce > rule.largest:
