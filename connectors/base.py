@@ -175,6 +175,10 @@ class Limits(Protocol):
         """Block until one more call of ``bucket`` is allowed."""
         ...
 
+    def sent(self, bucket: str) -> None:
+        """A call of ``bucket`` left this machine just now: the next one counts from here."""
+        ...
+
 
 class Breaker(Protocol):
     """A circuit breaker: calls off requests to an exchange that is down or has banned us."""

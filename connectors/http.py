@@ -9,7 +9,7 @@ must be safe to hand a key to.
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -35,6 +35,7 @@ from connectors.transport import open_client
 
 _LARGEST: Final = 64 * 1024 * 1024
 _AGAIN: Final = {408, 425}
+_LEFT: Final = ".send_request_body.complete"
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,11 @@ class Http:
         port = f":{url.port}" if url.port else ""
         return f"{url.scheme}://{url.host}{port}"
 
-    def send(self, request: Request) -> Response:
-        """Send ``request`` once. Raises ``TransientError`` where no whole answer came.
+    def send(self, request: Request, sent: Callable[[], None] = lambda: None) -> Response:
+        """Send ``request`` once; ``sent`` is called when it has left, before the answer.
 
-        Raises ``ForbiddenCallError``, and sends nothing, where it is not a reading call.
+        Raises ``TransientError`` where no whole answer came, and ``ForbiddenCallError``, with
+        nothing sent, where it is not a reading call.
         """
         if not self._reads.fullmatch(request.call):
             raise ForbiddenCallError(
@@ -132,7 +134,11 @@ class Http:
             + (b"?" + request.query.encode() if request.query else b"")
         )
         built = self._client.build_request(
-            request.method, url, content=request.content, headers=request.headers
+            request.method,
+            url,
+            content=request.content,
+            headers=request.headers,
+            extensions={"trace": lambda event, _: sent() if event.endswith(_LEFT) else None},
         )
         try:
             return self._answer(request, built)

@@ -104,7 +104,8 @@ def _proxy_problem() -> str:
                 f"Fix: pip install 'httpx[socks]', or unset {name}"
             )
         except (ValueError, httpx.InvalidURL):
-            return f"{name} is not the address of a proxy. Fix: {name}=http://host:port, or unset it"
+            fix = f"{name}=http://host:port, or unset it"
+            return f"{name} is not the address of a proxy. Fix: {fix}"
     return (
         "NO_PROXY cannot be read. Fix: NO_PROXY=localhost,127.0.0.1,example.org "
         "(host names and addresses without brackets)"

@@ -165,7 +165,7 @@ def test_a_clock_past_every_nonce_does_not_use_up_the_key(server: Scripted, tmp_
         now=lambda: moment[0],
     )
     with closing(connector):
-        with pytest.raises(AuthError, match="clock says .* 2106.*Fix: set the clock"):
+        with pytest.raises(AuthError, match=r"clock says .* 2106.*Fix: set the clock"):
             connector.fetch(StreamId("wex", "account_trades", account="main"), Window())
         assert server.requests == []
         moment[0] = CLOCK

@@ -42,7 +42,7 @@ def test_redirects_stay_with_the_host_and_with_https(base: str, target: str, all
 def test_a_public_call_leaves_no_host(server: Scripted, exchange: str, location: str) -> None:
     target = location.format(port=server.base_url.rpartition(":")[2])
     server.answers((302, {"Location": target}, b""), case(exchange).no_trades)
-    with pytest.raises(RequestError, match="a redirect to .*, not followed") as caught:
+    with pytest.raises(RequestError, match=r"a redirect to .*, not followed") as caught:
         server.open(exchange).fetch(StreamId(exchange, "trades", "BTC-USD"), Window())
     assert f"Fix: check {exchange.upper()}_BASE_URL" in str(caught.value)
     assert len(server.requests) == 1

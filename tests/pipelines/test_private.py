@@ -86,8 +86,13 @@ def test_mistaken_umasks(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "umask", "fix"),
-    [(0o644, "", "600"), (0o640, "", "600"), (0o644, "027", "640"), (0o640, "027", None)]
-    + [(0o600, "", None)],
+    [
+        (0o644, "", "600"),
+        (0o640, "", "600"),
+        (0o644, "027", "640"),
+        (0o640, "027", None),
+        (0o600, "", None),
+    ],
 )
 def test_a_dotenv_that_others_can_read_is_reported_once(
     mode: int,
