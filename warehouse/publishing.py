@@ -18,6 +18,7 @@ import duckdb
 from schemas import DATASETS, Dataset, StreamId, dataset
 from warehouse import catalog, files
 from warehouse.coverage_table import coverage_rows
+from warehouse.duckdb_files import literal, readable, writable
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
 from warehouse.locks import exclusive
@@ -98,7 +99,7 @@ def _publish(home: Path, metastore: Metastore, rebuild: bool, loading: Config) -
             shutil.copyfile(current, building)
         else:
             building.write_bytes(template_database(folder))
-        with duckdb.connect(str(building), config=loading) as db:
+        with writable(building) as place, duckdb.connect(str(place), config=loading) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
             before = dict.fromkeys(_counted(), 0)
@@ -154,7 +155,7 @@ def _load(
         for group in groups:
             where, values = _where(declared, group)
             db.execute(f'DELETE FROM "{declared.name}" WHERE {where}', values)
-    paths = [str(home / p) for g in groups for p in g.paths]
+    paths = [str(literal(home) / p) for g in groups for p in g.paths]
     if not paths:
         return
     hive = ", ".join(f"'{name}': VARCHAR" for name in declared.partition)
@@ -208,7 +209,7 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
 
 def is_outdated(current: Path, metastore: Metastore) -> bool:
     """Whether the version ``current`` lacks anything that lake, metastore or program now have."""
-    with duckdb.connect(str(current), read_only=True) as db:
+    with readable(current) as place, duckdb.connect(str(place), read_only=True) as db:
         row = db.execute("SELECT * FROM _tidemark.loaded").fetchone()
         if not catalog.is_current(db):
             return True
@@ -228,7 +229,7 @@ def _counted() -> list[str]:
 
 
 def _counts(path: Path) -> dict[str, int]:
-    with duckdb.connect(str(path), read_only=True) as db:
+    with readable(path) as place, duckdb.connect(str(place), read_only=True) as db:
         return _row_counts(db)
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from schemas import StreamId
 from warehouse.coverage_table import coverage_rows, spans
+from warehouse.duckdb_files import readable
 from warehouse.errors import StorageError
 from warehouse.frames import As, check, hand_over
 from warehouse.home import home_of
@@ -48,7 +49,8 @@ def connect(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
             "is a lake), or point TIDEMARK_HOME at the folder that holds the data"
         )
     try:
-        db = duckdb.connect(str(path.resolve()), read_only=True)
+        with readable(path) as place:
+            db = duckdb.connect(str(place), read_only=True)
         db.execute("SET TimeZone = 'UTC'")
     except duckdb.Error as error:
         raise StorageError(

@@ -13,6 +13,7 @@ import duckdb
 from schemas import COVERAGE, DATASETS, TABLES, Dataset, Period, StreamId
 from warehouse import paths
 from warehouse.coverage_table import coverage_rows
+from warehouse.duckdb_files import readable
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
 from warehouse.publishing import LINK, is_outdated
@@ -33,7 +34,7 @@ def is_sound(home: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with duckdb.connect(str(path.resolve()), read_only=True) as db:
+        with readable(path) as place, duckdb.connect(str(place), read_only=True) as db:
             db.execute("SELECT * FROM _tidemark.loaded").fetchone()
     except duckdb.Error:
         return False
@@ -54,8 +55,9 @@ def compare(
     report: Verification,
 ) -> None:
     """Findings wherever DuckDB and the lake differ. Raises ``duckdb.Error`` for a damaged file."""
-    with exclusive(home, "publish"):  # no other version is published meanwhile
-        path = str((home / LINK).resolve()).replace("'", "''")
+    # no other version is published meanwhile
+    with exclusive(home, "publish"), readable(home / LINK) as place:
+        path = str(place).replace("'", "''")
         db.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
         try:
             sound = _check_columns(db, report)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from schemas import DATASETS, Dataset, StreamId
 from warehouse import files
 from warehouse.costs import cost
+from warehouse.duckdb_files import literal
 from warehouse.merge import order_columns, row_keys
 from warehouse.metastore import FileRecord
 from warehouse.paths import LakePath, period_bounds
@@ -86,7 +87,7 @@ def hash_of(declared: Dataset) -> str:
 
 def parquet(home: Path, paths: Sequence[str]) -> str:
     """SQL: the rows of some lake files, with ``filename``, as the files themselves hold them."""
-    listed = ", ".join("'" + str(home / p).replace("'", "''") + "'" for p in paths)
+    listed = ", ".join("'" + str(literal(home) / p).replace("'", "''") + "'" for p in paths)
     return f"read_parquet([{listed}], hive_partitioning = false, filename = true)"
 
 
@@ -188,7 +189,7 @@ def _read_values(
             _read_values(db, home, facts, [path], seen_at, report)
         return
     for filename, count, checksum, *wrong in rows:
-        path = Path(filename).relative_to(home).as_posix()
+        path = Path(filename).relative_to(literal(home)).as_posix()
         facts.sums[path] = (count, checksum)
         if product and wrong.pop():
             _check_large_costs(db, home, facts, path, report)
@@ -256,7 +257,7 @@ def _across_files(
     ).fetchmany(1000)
     pairs: dict[tuple[str, ...], list[str]] = {}
     for *key, holders in found:
-        where = tuple(sorted(Path(f).relative_to(home).as_posix() for f in holders))
+        where = tuple(sorted(Path(f).relative_to(literal(home)).as_posix() for f in holders))
         pairs.setdefault(where, []).append(" ".join(key))
     for where, keys in pairs.items():
         facts.bad |= set(where)
