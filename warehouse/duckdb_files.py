@@ -1,8 +1,8 @@
 """Homes whose path DuckDB cannot take literally.
 
 DuckDB reads a file name with ``*``, ``?`` or ``[`` as a pattern, which may match another home's
-files as well, ``\\`` as a separator, also where the operating system does not, and puts the ``.wal``
-of a database before a ``?``.
+files as well, ``\\`` as a separator, also where the operating system does not, and puts the
+``.wal`` of a database before a ``?``.
 """
 
 import os

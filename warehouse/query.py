@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Final, Literal, overload
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +18,7 @@ from warehouse.home import home_of
 from warehouse.metastore import FILE_NAME, OLDER_NAME, Metastore
 from warehouse.publishing import LINK
 from warehouse.state import StreamState
+from warehouse.template import Config
 
 if TYPE_CHECKING:
     from warehouse.frames import PandasFrame, PolarsFrame
@@ -40,8 +41,19 @@ class StreamStatus:
     lost: int
 
 
-def connect(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the newest published version, with times in UTC."""
+_CLOSED: Final[Config] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+
+def connect(home: Path | str | None = None, *, external: bool = True) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the newest published version, with times in UTC.
+
+    ``external=False``: it reads and writes nothing else, neither files nor addresses, and loads no
+    extension; no statement can change that.
+    """
     path = home_of(home) / LINK
     if not path.exists():
         raise StorageError(
@@ -50,8 +62,10 @@ def connect(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
         )
     try:
         with readable(path) as place:
-            db = duckdb.connect(str(place), read_only=True)
+            db = duckdb.connect(str(place), read_only=True, config={} if external else _CLOSED)
         db.execute("SET TimeZone = 'UTC'")
+        if not external:
+            db.execute("SET lock_configuration = true")
     except duckdb.Error as error:
         raise StorageError(
             f"cannot open {path}: {error}. The lake is whole. Fix: run `tidemark rebuild`"
@@ -68,6 +82,7 @@ if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, p
         home: Path | str | None = None,
         *,
         as_: Literal["arrow"] = "arrow",
+        external: bool = True,
     ) -> pa.Table: ...
     @overload
     def sql(
@@ -76,6 +91,7 @@ if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, p
         home: Path | str | None = None,
         *,
         as_: Literal["pandas"],
+        external: bool = True,
     ) -> "PandasFrame": ...
     @overload
     def sql(
@@ -84,6 +100,7 @@ if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, p
         home: Path | str | None = None,
         *,
         as_: Literal["polars"],
+        external: bool = True,
     ) -> "PolarsFrame": ...
 
 
@@ -93,14 +110,16 @@ def sql(
     home: Path | str | None = None,
     *,
     as_: As = "arrow",
+    external: bool = True,
 ) -> "pa.Table | PandasFrame | PolarsFrame":
     """The result of ``query``, exact: decimals stay decimals, times are UTC.
 
     ``params``: values for ``?`` (a sequence) or ``$name`` (a mapping) in the query. ``home``: else
-    ``TIDEMARK_HOME``, else ``./data``. Raises ``StorageError``.
+    ``TIDEMARK_HOME``, else ``./data``. ``external=False``: of the warehouse alone, see
+    :func:`connect`. Raises ``StorageError``.
     """
     check(as_)
-    with connect(home) as db:
+    with connect(home, external=external) as db:
         try:
             result = (
                 db.sql(query, params=params).to_arrow_table() if query.strip() else pa.table({})
