@@ -16,8 +16,10 @@ from schemas import DATASETS
 
 Metadata = dict[str, dg.MetadataValue | dg.TableSchema | int | float | str]
 
-_MARKUP: Final = re.compile(r"[!-/:-@\[-`{-~]")
-"""ASCII punctuation, all of which Markdown lets one escape."""
+_MARKUP: Final = re.compile(
+    r"[\\`*_{}\[\]()<>#+=!|~&$@-]|:(?=/)|(?<=www)\.|(?<=\d)[.](?=\s)", re.IGNORECASE
+)
+"""What Markdown takes for more than text, addresses included."""
 
 
 def table_metadata(dataset: str, state: TableState) -> Metadata:
