@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from warehouse.intervals import Interval
 
 
+WHITESPACE: Final = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029"
+"""The control characters at which ``str.split`` and ``str.splitlines`` split."""
 _HIDDEN: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
