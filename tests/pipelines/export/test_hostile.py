@@ -51,15 +51,15 @@ POSTING = re.compile(rf"    [A-Za-z0-9:-]+ +{AMOUNT}(?: (?:@@|=) {AMOUNT})?")
 def hostile(accounts: Accounts) -> None:
     """Every text that an exchange names, as it likes."""
     for number, word in enumerate(WORDS):
-        currency = word or "XXX"
+        currency = word or "QQQ"
         accounts.add(
             "account_transactions",
             line(1, at(1), "deposit", "10", currency, word)
-            | {"transaction_id": f"1{word}{number}"},
+            | {"transaction_id": f"{number}d{word}"},
             line(2, at(2), "withdrawal", "1", currency, word)
-            | {"status": "pending", "transaction_id": f"{number}{word}"},
+            | {"status": "pending", "transaction_id": f"{number}w{word}"},
             line(3, at(3), "deposit", "5", currency)
-            | {"status": "pending", "transaction_id": f"{word}{number}"},
+            | {"status": "pending", "transaction_id": f"{word}p{number}"},
         )
         trade = fill(number, at(4), "buy", "1", "3", order_id=f"9{word}")
         accounts.add("account_trades", trade)
