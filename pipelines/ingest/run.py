@@ -227,6 +227,12 @@ def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], l
             held = (stream.symbol for stream in known if stream.symbol)
             symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
         return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=str(error))]
+    if job.feed.markets is None and not listed:
+        nothing = (
+            f"{job.exchange} lists no market at all, and {job.feed.path} wants all. "
+            f"Fix: pull again later; if this stays, check {job.exchange.upper()}_BASE_URL"
+        )
+        return [], [StreamReport(job.exchange, job.dataset, "", error=nothing)]
     wanted = list(listed) if job.feed.markets is None else list(job.feed.markets)
     refused = [
         StreamReport(job.exchange, job.dataset, s, error=_unknown(s, listed, job.feed), requests=0)

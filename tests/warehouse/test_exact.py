@@ -54,7 +54,7 @@ def _rows(draw: st.DrawFn) -> list[Row]:
 
 
 @settings(deadline=None, max_examples=6)
-@example([row(TRADES, 1, 0, price=Decimal(0), amount=Decimal("-1E-12"))])
+@example([row(TRADES, 1, 0, price=Decimal("0E-12"), amount=Decimal("-1E-12"))])
 @given(_rows())
 def test_decimals_times_and_texts_survive(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row]
