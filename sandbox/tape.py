@@ -40,7 +40,12 @@ HELP: Final = (
     "is enough."
 )
 
-UNITS: Final[dict[str, int | Fraction]] = {"ms": 1, "s": 1000, "µs": Fraction(1, 1000), "ns": Fraction(1, 1_000_000)}
+UNITS: Final[dict[str, int | Fraction]] = {
+    "ms": 1,
+    "s": 1000,
+    "µs": Fraction(1, 1000),
+    "ns": Fraction(1, 1_000_000),
+}
 """Milliseconds in each unit of time."""
 _EARLIEST: Final = 100_000_000_000
 """Milliseconds: 1973. Times between then and now are of one unit only, whatever their number."""

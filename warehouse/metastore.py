@@ -1,7 +1,7 @@
-"""The metastore: what of every stream is proved, and which files hold it. SQLite in the home.
+"""The metastore: coverage and lake files of every stream, in a SQLite file of the home.
 
-One transaction records a commit (coverage and files) after its files are safely on disk, so the
-metastore never names a row that a crash could take away. It is the only place that knows coverage.
+One transaction records a commit (coverage and files) after its files are on disk, so that the
+metastore never names a row that a crash could remove. Coverage is recorded nowhere else.
 """
 
 import re
@@ -128,7 +128,7 @@ class Metastore:
     # -- streams and their states ---------------------------------------------------------------
 
     def streams(self, exchange: str | None = None, dataset: str | None = None) -> list[StreamId]:
-        """The streams with a state (be it one without coverage), in order."""
+        """The streams with a state, with or without coverage, in order."""
         with self.reading() as db:
             rows = db.execute(
                 f"SELECT {_KEY} FROM streams"
@@ -147,13 +147,13 @@ class Metastore:
         return {stream_of(*row) for row in rows}
 
     def is_registered(self, stream: StreamId) -> bool:
-        """Whether ``stream`` has a state (be it one without coverage)."""
+        """Whether ``stream`` has a state, with or without coverage."""
         with self.reading() as db:
             row = db.execute(f"SELECT 1 FROM streams WHERE {_OF_STREAM}", key(stream)).fetchone()
         return row is not None
 
     def state(self, stream: StreamId) -> StreamState:
-        """What is known of ``stream``; an empty state for a new one.
+        """The state of ``stream``; an empty one for a new stream.
 
         Raises ``ValueError`` for an interval that ends before it begins.
         """
@@ -213,7 +213,7 @@ class Metastore:
         with self._transaction() as db:
             try:
                 changed = _coverage(self.state(stream)) != _coverage(state)
-            except ValueError:  # an interval that makes no sense: it is replaced
+            except ValueError:  # an invalid interval is recorded: it is replaced
                 changed = True
             if files or changed:
                 _count(db, "state")
@@ -251,7 +251,7 @@ class Metastore:
             _note(db, folders)
 
     def note_folders(self, folders: Iterable[tuple[str, int]]) -> None:
-        """Remember that these folders hold just what is recorded, as of this mtime."""
+        """Record the mtimes of folders whose files are exactly those recorded."""
         with self._transaction() as db:
             _note(db, folders)
 
@@ -264,7 +264,7 @@ class Metastore:
     def files_overlapping(
         self, stream: StreamId, low: int | None, high: int | None
     ) -> list[FileRecord]:
-        """Files whose key range meets ``low..high`` (both inclusive), and those without one."""
+        """Files whose key range overlaps ``low..high`` (both inclusive), and files without one."""
         meeting = " AND (min_key IS NULL OR (max_key >= ? AND min_key <= ?))"
         return self._files(stream, meeting, low, high)
 
@@ -384,7 +384,7 @@ class Metastore:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for queries of the reader's own; do not write."""
+        """A connection for reading; do not write."""
         try:
             yield self._connect()
         except sqlite3.Error as error:
@@ -452,7 +452,7 @@ def create(db: sqlite3.Connection) -> None:
 def write_state(
     db: sqlite3.Connection, stream: StreamId, state: StreamState, recorded_at: int
 ) -> None:
-    """Put ``state`` in place of what is recorded of ``stream``, inside a transaction."""
+    """Replace the recorded state of ``stream``, inside the caller's transaction."""
     of = key(stream)
     db.execute(
         _insert("streams", 14),
@@ -482,7 +482,7 @@ def write_state(
 
 
 def as_storage_error(path: Path, error: sqlite3.Error) -> StorageError:
-    """``StorageError`` for what SQLite says of ``path``, with a fix."""
+    """``StorageError`` for an SQLite error of ``path``, with a fix."""
     if "disk is full" in str(error):
         return StorageError(f"cannot write {path}: the disk is full. Fix: free some space, retry")
     if "locked" in str(error):
@@ -505,12 +505,12 @@ def _insert(table: str, columns: int) -> str:
 
 
 def _coverage(state: StreamState) -> tuple[object, ...]:
-    """What readers of ``coverage`` see of a state; no other change concerns them."""
+    """The parts of a state that the ``coverage`` table shows."""
     return state.complete, state.lost, state.unit, state.wanted_from
 
 
 def _count(db: sqlite3.Connection, name: str) -> int:
-    """The next number of a counter, for good with the transaction."""
+    """Increment a counter inside the caller's transaction; its new value."""
     row = db.execute(
         "INSERT INTO counters VALUES (?, 1)"
         " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",

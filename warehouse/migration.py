@@ -1,8 +1,8 @@
-"""Make a metastore out of the file of version 2, ``ledger.sqlite``.
+"""Migrate the metastore of version 2, ``ledger.sqlite``.
 
-Files, folders and what is unsettled are carried over. Coverage is carried over only of streams that
-are proved by the same rule as before: those of the newest rows, and candles built from trades. All
-other coverage was recorded on weaker evidence and is dropped; rows stay, and pulls prove it again.
+Files, folders and unsettled rows are carried over. Coverage is carried over only where the rule of
+proof is unchanged: streams of the newest rows, and candles built from trades. All other coverage
+was recorded on weaker evidence and is dropped; rows stay, and pulls prove it again.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""DuckDB: the lake's rows as tables, published whole behind a link.
+"""Publish the lake's rows as tables of a DuckDB file, whole versions behind a symbolic link.
 
-Every publish copies the newest version, applies the lake files that changed since, puts the copy
-on disk and moves the link ``warehouse.duckdb`` to it. A live version is never opened for writing,
-so no reader blocks a load and no load disturbs a reader.
+Every publish copies the newest version, applies the lake files that changed since, flushes the copy
+to disk and points the link ``warehouse.duckdb`` to it. A live version is never opened for writing:
+no reader blocks a load, and no load disturbs a reader.
 """
 
 import os

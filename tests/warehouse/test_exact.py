@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.warehouse.tools import (
     FILLS,
     TRADES,
@@ -53,7 +54,7 @@ def _rows(draw: st.DrawFn) -> list[Row]:
     ]
 
 
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=examples(6))
 @example([row(TRADES, 1, 0, price=Decimal("0E-12"), amount=Decimal("-1E-12"))])
 @given(_rows())
 def test_decimals_times_and_texts_survive(
@@ -67,7 +68,7 @@ def test_decimals_times_and_texts_survive(
     assert_published(home)
 
 
-def test_the_smallest_and_the_greatest_are_told_apart(home: Path) -> None:
+def test_the_smallest_and_the_greatest_are_distinguished(home: Path) -> None:
     tiny, huge = Decimal("1E-12"), Decimal("9" * 26 + "." + "9" * 12)
     rows = [
         row(FILLS, 1, price=tiny, amount=Decimal("1E-6"), fee_amount=-tiny),

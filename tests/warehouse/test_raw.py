@@ -83,7 +83,7 @@ def test_a_write_torn_at_any_byte_costs_that_answer_only(tmp_path: Path) -> None
             assert scan(path).torn == scan(path).damaged == 0
 
 
-def test_damage_in_the_middle_is_stepped_over_and_told(tmp_path: Path) -> None:
+def test_damage_in_the_middle_is_skipped_and_reported(tmp_path: Path) -> None:
     path = written(tmp_path, answer(1), answer(2), answer(3))
     content = bytearray(path.read_bytes())
     second = scan(path).spots[1]

@@ -1,4 +1,4 @@
-"""Prove that lake, metastore and DuckDB agree, from the rows themselves.
+"""Verify from the rows themselves that lake, metastore and DuckDB agree.
 
 ``report``     checks, figures, findings
 ``rows``       every file of a stream, from end to end
@@ -7,8 +7,8 @@
 ``published``  DuckDB against the lake
 ``rebuilt``    candles built again from trades
 
-Nothing in the metastore is trusted. Each stream is read under its lock, so that a pull may run at
-the same time: it waits for a stream, or the stream is read after it.
+Nothing in the metastore is trusted. Each stream is read under its lock, so that pulls may run at
+the same time: one waits for the other.
 """
 
 import tempfile
@@ -43,7 +43,7 @@ _LIMITS: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 
 def verify(home: Path | str | None = None, on_progress: Progress | None = None) -> Verification:
-    """Check everything in ``home``; repair what is safe, and say so.
+    """Check everything in ``home``, repair what is safe, and report both.
 
     Raises ``StorageError`` where the home itself cannot be used.
     """

@@ -13,10 +13,10 @@ import pytest
 from pipelines.exchanges import limits as module
 from pipelines.exchanges.limits import MARGIN, SharedLimits
 from pipelines.exchanges.state_dir import limits_folder, state_folder
-from sandbox import Limits, ManualClock, World, serve
+from sandbox import Limits, serve
 from tests.pipelines.ingest.processes import started
+from tests.worlds import world_at
 
-EPOCH = "2026-01-10T00:00:00"
 SECOND = 1_000_000_000
 OVERLOAD = 20
 """Calls that a busy machine may send late and so too close together."""
@@ -57,7 +57,7 @@ def test_rubbish_in_the_file_holds_nobody_up(tmp_path: Path, state: bytes) -> No
     assert timer.slept == pytest.approx([MARGIN])
 
 
-def test_a_restart_of_the_machine_begins_anew(tmp_path: Path) -> None:
+def test_a_restart_of_the_machine_resets_the_limiter(tmp_path: Path) -> None:
     before = Timer(now=90_000 * SECOND)
     before.limits(tmp_path).wait("bucket", 1)
     after = Timer(now=89_990 * SECOND)
@@ -157,8 +157,7 @@ class Strict(Limits):
 @pytest.fixture
 def strict() -> Iterator[tuple[Strict, dict[str, str]]]:
     limits = Strict()
-    world = World(seed=7, epoch=EPOCH, clock=ManualClock(EPOCH))
-    with serve(world, limits=limits) as server:
+    with serve(world_at(), limits=limits) as server:
         yield limits, server.env
 
 
