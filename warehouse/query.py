@@ -1,9 +1,12 @@
 """Read the warehouse: SQL over the published DuckDB file, coverage and status of streams."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal, overload
 
 import duckdb
@@ -138,17 +141,30 @@ def has_data(home: Path | str | None = None) -> bool:
 
 def coverage(home: Path | str | None = None) -> pa.Table:
     """The ``coverage`` table as the metastore has it now (published or not)."""
-    with closing(Metastore(home_of(home))) as metastore:
+    with _metastore(home_of(home)) as metastore:
         return coverage_rows(metastore)
 
 
 def status(home: Path | str | None = None) -> list[StreamStatus]:
     """Every stream (quarantine streams too) with rows, files, span and holes."""
     result = []
-    with closing(Metastore(home_of(home))) as metastore:
+    with _metastore(home_of(home)) as metastore:
         for stream, rows, files, oldest, newest in metastore.totals():
             state = metastore.state(stream)
             states = [name for name, _ in spans(state)]
             gaps, lost = states.count("gap"), states.count("lost")
             result.append(StreamStatus(stream, state, rows, files, oldest, newest, gaps, lost))
     return result
+
+
+@contextmanager
+def _metastore(home: Path) -> Iterator[Metastore]:
+    """The metastore for reading; of a home that cannot be written, a copy: SQLite needs to lock."""
+    with ExitStack() as stack:
+        if not os.access(home, os.W_OK):
+            copied = Path(stack.enter_context(TemporaryDirectory(prefix="tidemark-")))
+            for name in (FILE_NAME, f"{FILE_NAME}-wal", OLDER_NAME, f"{OLDER_NAME}-wal"):
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(home / name, copied / name)
+            home = copied
+        yield stack.enter_context(closing(Metastore(home)))

@@ -1,5 +1,6 @@
 """``tidemark status``: what is covered, missing or lost, and how fresh it is."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,14 +42,16 @@ def status() -> None:
 
 def _uncollected(home: Path, streams: "Sequence[StreamId]") -> "set[StreamId]":
     """The streams that no feed collects any more; none where the feeds cannot be read."""
-    from pipelines.exchanges.names import remembered_names
+    import warehouse
     from pipelines.feeds import is_collected, load_feeds
-    from warehouse.store import Store
 
     try:
         feeds = load_feeds()
     except ConfigError:
         return set()
-    exchanges = {feed.exchange for feed in feeds if feed.markets is not None}
-    names = {exchange: remembered_names(Store(home), exchange) for exchange in exchanges}
+    names: dict[str, dict[str, str]] = {}
+    with suppress(warehouse.StorageError):  # nothing published so far
+        query = "SELECT exchange, native_symbol, symbol FROM markets ORDER BY active"
+        for row in warehouse.sql(query, home=home).to_pylist():
+            names.setdefault(row["exchange"], {})[row["native_symbol"]] = row["symbol"]
     return {s for s in streams if not is_collected(feeds, s, names.get(s.exchange))}
