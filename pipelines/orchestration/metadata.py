@@ -48,6 +48,7 @@ def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> 
     }
     if any(s.refetched for s in streams):
         found["rows_refetched"] = sum(s.refetched for s in streams)
+        found["rows_refetched_new"] = sum(s.refetched_new for s in streams)
         found["rows_different"] = sum(s.differences for s in streams)
     notices = list(dict.fromkeys(s.notice for s in streams if s.notice))
     if notices:
