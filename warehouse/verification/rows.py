@@ -100,7 +100,7 @@ def _read_keys(home: Path, facts: Facts, path: LakePath, report: Verification) -
             problem = _schema_problem(declared, file.schema_arrow)
             if problem is None:
                 table = file.read(columns=names)
-                record = files.describe(declared, home, path.path, path.period, table)
+                record = files.describe(declared, home, path.path, path.period, table, "")
     except (OSError, ValueError, pa.ArrowException) as error:
         problem = f"cannot be read ({_short(error)})"
     if problem is not None:
