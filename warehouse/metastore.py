@@ -190,7 +190,7 @@ class Metastore:
         unsettled = self._select("unsettled", f"WHERE {_OF_STREAM}", of)
         return StreamState(
             tuple(Interval(*row[_NAMES:]) for row in intervals),
-            tuple(Unshown(*row[_NAMES:-1], lost=bool(row[-1])) for row in unshown),
+            tuple(Unshown(*(*row[_NAMES:-1], bool(row[-1]))) for row in unshown),
             unit,
             checkpoint,
             wanted_from,
@@ -365,6 +365,27 @@ class Metastore:
             rows = db.execute("SELECT exchange, max(max_time) FROM files GROUP BY 1").fetchall()
         return {exchange: newest for exchange, newest in rows if newest is not None}
 
+    # -- damage -----------------------------------------------------------------------------------
+
+    def drop_damaged_rows(self) -> dict[str, int]:
+        """Delete rows that do not have their checksum, and what cannot be used without them.
+
+        Returns how many rows of which tables those were. Coverage becomes less, never more.
+        """
+        with self.reading() as db:
+            if not _dropped(db, sound_rows(db)):
+                return {}
+        with self._transaction() as db:
+            rows = sound_rows(db)
+            dropped = _dropped(db, rows)
+            _replace_rows(db, rows)
+        return dropped
+
+    def replace_rows(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Let the tables hold just ``rows``, of another metastore of the same home."""
+        with self._transaction() as db:
+            _replace_rows(db, rows)
+
     # -- the raw archive --------------------------------------------------------------------------
 
     def archived(self) -> dict[str, tuple[int, str]]:
@@ -516,6 +537,55 @@ def put(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
     if whole:
         marks = ", ".join("?" * len(whole[0]))
         db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", whole)
+
+
+def sound_rows(db: sqlite3.Connection) -> dict[str, list[Row]]:
+    """The rows of every table that can be read and have their checksum.
+
+    Coverage only of streams whose own row is among them: it says what is counted.
+    """
+    db.text_factory = lambda text: text.decode(errors="replace")
+    found = {table: _readable(db, table) for table in TABLES}
+    streams = {row[:_NAMES] for row in found["streams"]}
+    for table in ("intervals", "unshown", "unsettled"):
+        found[table] = [row for row in found[table] if row[:_NAMES] in streams]
+    db.text_factory = str
+    return found
+
+
+def _dropped(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
+    held = {t: db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in TABLES}
+    return {
+        table: held[table] - len(rows[table]) for table in TABLES if held[table] > len(rows[table])
+    }
+
+
+def _replace_rows(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> None:
+    """The tables hold just ``rows`` then, and readers notice that something changed."""
+    for table in TABLES:
+        db.execute(f"DELETE FROM {table}")
+        put(db, table, rows[table])
+    known: dict[str, int] = dict(rows["counters"])
+    if not {"identity", "change", "state"} <= known.keys():
+        # nothing tells which changes DuckDB has: under a new identity it loads all of them
+        changes = [row[-2] for row in rows["files"]] + [row[-1] for row in rows["emptied"]]
+        known["identity"] = secrets.randbits(62)
+        known["change"] = max([known.get("change", 0), *changes])
+    known |= {"version": VERSION, "state": known.get("state", 0) + 1}
+    put(db, "counters", known.items())
+
+
+def _readable(db: sqlite3.Connection, table: str) -> list[Row]:
+    """From both ends, up to where a page is damaged."""
+    found: dict[Row, None] = {}
+    for order in ("ASC", "DESC"):
+        try:
+            for row in db.execute(f"SELECT * FROM {table} ORDER BY rowid {order}"):
+                found[row] = None
+            break
+        except sqlite3.Error:
+            continue
+    return [row[:-1] for row in found if is_sound(row)]
 
 
 def checksum(row: Row) -> int:

@@ -286,10 +286,10 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
 
     After another metastore than this one, all that this one knows is loaded again.
     """
-    row = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchone()
-    if row is None:
+    rows = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchall()
+    if not rows:
         return 0, False
-    return (row[0] if row[1] == identity else 0), True
+    return (rows[0][0] if rows[0][1] == identity else 0), True
 
 
 def is_outdated(current: Path, metastore: Metastore) -> bool:

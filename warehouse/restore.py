@@ -75,11 +75,11 @@ class PublishedRows:
             try:
                 db = duckdb.connect(str(path), read_only=True)
                 db.execute("SET TimeZone = 'UTC'")
-                row = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchone()
+                rows = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchall()
             except duckdb.Error:  # damaged, or of a version that had other tables
                 continue
-            if row is not None and row[1] == identity:
-                yield db, int(row[0])
+            if rows and rows[0][1] == identity:
+                yield db, int(rows[0][0])
 
     def _rows(
         self, db: duckdb.DuckDBPyConnection, stream: StreamId, record: FileRecord
@@ -90,7 +90,7 @@ class PublishedRows:
         where, values = where_of(declared, stream, record.period)
         try:
             query = f'SELECT {columns} FROM "{declared.name}" WHERE {where}'
-            table: pa.Table = db.execute(query, values).to_arrow_table()
+            table: pa.Table = db.sql(query, params=values).to_arrow_table()
             table = table.cast(declared.file_schema)
         except (duckdb.Error, pa.ArrowException, ValueError):
             return None

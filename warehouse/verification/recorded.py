@@ -20,7 +20,7 @@ from warehouse.ids import order_columns
 from warehouse.intervals import Interval
 from warehouse.invalidate import invalidate, shrank
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.recovery import fresh_state, unsettled_rows
+from warehouse.recovery import fresh_state, is_newer, unsettled_rows
 from warehouse.state import StreamState
 from warehouse.verification.report import Verification
 from warehouse.verification.rows import Facts, same_rows
@@ -42,7 +42,7 @@ def check_stream(
     if repair and gone:
         left = [r for r in facts.records.values() if r.path not in {g.path for g in gone}]
         state = invalidate(home, facts.stream, state, gone, left)
-        report.healed("claims", facts.stream, "coverage that its files lack was invalidated")
+        report.healed("coverage", facts.stream, "coverage that its files lack was invalidated")
         metastore.record(facts.stream, state)
         unreadable = [r for p, r in known.items() if p in facts.bad and p not in facts.records]
         metastore.adopt(facts.stream, [*facts.records.values(), *unreadable], [])
@@ -76,9 +76,11 @@ def _readable_state(
         what = "the metastore holds an interval that ends before it begins"
         if repair:
             metastore.drop_coverage(facts.stream)
-            report.healed("claims", facts.stream, f"{what}: the coverage of the stream is dropped")
+            report.healed(
+                "coverage", facts.stream, f"{what}: the coverage of the stream is dropped"
+            )
         else:
-            report.error("claims", facts.stream, what, FIX)
+            report.error("coverage", facts.stream, what, FIX)
         return StreamState(unit="id" if facts.declared.id_column else "time")
     return state
 
@@ -120,7 +122,7 @@ def _adoptable(
                 if now.rows == before.rows:
                     what = "has other keys or times than the record says"
                 report.error("records", path, what, "`tidemark rebuild`")
-        elif now.bytes != before.bytes:
+        elif now.bytes != before.bytes or (before.digest and now.digest != before.digest):
             if repair or _is_ours(home, facts, before):
                 report.healed("records", path, "restated rows adopted that a crash left unrecorded")
                 taken.append(now)
@@ -146,9 +148,8 @@ def _adoptable(
 
 def _is_ours(home: Path, facts: Facts, before: FileRecord) -> bool:
     """Whether the file holds rows newer than its recorded state, as a commit would have left it."""
-    table = files.read(facts.declared, home / before.path, ["ingested_at"])
-    newest = pc.max(table.column(0)).value if table.num_rows else 0
-    return bool(newest > before.mtime_ns // 1000)
+    path = home / before.path
+    return is_newer(files.read(facts.declared, path, ["ingested_at"]), before, path)
 
 
 def _check_state(
@@ -169,15 +170,15 @@ def _check_state(
     quarantined = _quarantined(home, facts.stream)
     rows = _Rows(home, facts, state.unit)
     for problem, run in _problems(facts, state, rows, quarantined):
-        report.count("claims", intervals=1)
+        report.count("coverage", intervals=1)
         if problem is None:
             kept.append(run)
         elif repair:
-            report.healed("claims", facts.stream, f"{problem}: invalidated")
+            report.healed("coverage", facts.stream, f"{problem}: invalidated")
         else:
             kept.append(run)
-            report.error("claims", facts.stream, problem, FIX)
-    report.count("claims", lost=len(state.lost))
+            report.error("coverage", facts.stream, problem, FIX)
+    report.count("coverage", lost=len(state.lost))
     state = replace(state, complete=tuple(kept))
     return _derived(home, metastore, facts, state, report)
 
@@ -241,13 +242,13 @@ def _derived(
     is_known = newest is not None or facts.stream.timeframe is not None  # no whole candle yet
     agrees = is_known and (newest or 0) <= state.newest_at <= highest
     if not agrees and not _quarantined(home, facts.stream):
-        report.healed("claims", facts.stream, "the time of its newest row was corrected")
+        report.healed("coverage", facts.stream, "the time of its newest row was corrected")
         state = replace(state, newest_at=newest)
     if state.unit == "id" and "status" in declared.file_schema.names:
         waiting = unsettled_rows(declared, held, _reader(home, facts))
-        report.count("claims", unsettled=len(waiting))
+        report.count("coverage", unsettled=len(waiting))
         if waiting != state.unsettled:
-            report.healed("claims", facts.stream, "its list of unsettled rows was corrected")
+            report.healed("coverage", facts.stream, "its list of unsettled rows was corrected")
             state = replace(state, unsettled=waiting)
     return state
 
