@@ -42,7 +42,8 @@ def file_rows(dataset: Dataset, received: Sequence[pa.Table], came: int) -> pa.T
     rows = rows.append_column("ingested_at", pa.repeat(at, rows.num_rows))
     if "cost" in dataset.computed:
         rows = rows.append_column("cost", costs(rows.column("price"), rows.column("amount")))
-    return rows.select(schema.names).cast(schema)
+    # whether a value may be missing is for the rules to say
+    return rows.select(schema.names).cast(pa.schema([f.with_nullable(True) for f in schema]))
 
 
 def read(dataset: Dataset, path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -29,6 +29,7 @@ from warehouse.paths import QUARANTINE, quarantine_of
 from warehouse.quarantine import contradictions, quarantine_rows
 from warehouse.reader import StreamReader
 from warehouse.recovery import is_changed, recover
+from warehouse.rules import fitting
 from warehouse.state import StreamState
 
 __all__ = ["Committed", "Store", "StreamReader", "StreamState", "StreamWriter", "stream_lock"]
@@ -111,7 +112,8 @@ class StreamWriter(StreamReader):
         """Store ``rows`` (any columns beyond the file's are dropped) and record ``state``.
 
         ``rejected`` rows go to quarantine; so does a row that contradicts a stored one which never
-        changes. Raises ``StorageError``; what was stored before stays whole.
+        changes, and one that breaks a rule of the dataset. Raises ``StorageError``; what was
+        stored before stays whole.
         """
         return self.put(files.file_rows(self.declared, rows, now_us()), state, rejected)
 
@@ -132,7 +134,10 @@ class StreamWriter(StreamReader):
             recover(self._home, self._metastore, self.stream)
         self._failed = True
         declared = self.declared if replaces is None else replace(self.declared, replaces=replaces)
-        done = self._put(declared, table, state, rejected)
+        if declared.name != QUARANTINE:
+            table, refused = fitting(declared, self.stream, table)
+            rejected = [*rejected, *refused]
+        done = self._put(declared, table.cast(declared.file_schema), state, rejected)
         self._failed = False
         return done
 

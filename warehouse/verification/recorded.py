@@ -5,6 +5,7 @@ is derived from the rows alone. Coverage is never added here.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import TIMEFRAMES, Dataset, Period, StreamId, dataset
+from schemas.times import to_datetime
 from warehouse import files, paths
 from warehouse.errors import StorageError
 from warehouse.ids import order_columns
@@ -300,17 +302,21 @@ class _Rows:
 
 
 def _quarantined(home: Path, stream: StreamId) -> str:
-    """All payloads that were rejected in this stream, one after the other."""
+    """All payloads that were rejected in this stream, with their reasons, one after the other."""
     if stream.source:
         return ""
     target = paths.quarantine_of(stream)
     declared = dataset(target.dataset)
     path = home / paths.lake_path(target, "all", 0)
     try:
-        return "\n".join(files.read(declared, path, ["payload"]).column(0).to_pylist())
+        table = files.read(declared, path, ["payload", "reason"])
     except (FileNotFoundError, StorageError):  # the check of its own stream says so
         return ""
+    return "\n".join([*table.column("payload").to_pylist(), *table.column("reason").to_pylist()])
 
 
 def _mentions(text: str, key: int) -> bool:
-    return any(str(form) in text for form in (key, key // 1000, key // 1_000_000))
+    forms = [str(key), str(key // 1000), str(key // 1_000_000)]
+    with suppress(OverflowError):  # as well-formed rows are quarantined
+        forms.append(to_datetime(key).isoformat())
+    return any(form in text for form in forms)

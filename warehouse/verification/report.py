@@ -9,7 +9,7 @@ CHECKS: Final = {
     "files": "lake files as they were written, of the contracted schema, where they belong",
     "keys": "no key twice in a dataset",
     "rows": "rows sorted and inside their file's period",
-    "values": "values as contracted (no nulls, enumerations, cost, candles)",
+    "values": "values as contracted (no nulls, enumerations, cost)",
     "records": "the metastore's file records equal the files",
     "coverage": "recorded coverage agrees with the rows",
     "duckdb": "DuckDB equals the lake (columns, counts, checksums)",

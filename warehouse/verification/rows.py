@@ -23,7 +23,7 @@ from warehouse.metastore import FileRecord
 from warehouse.paths import LakePath, period_bounds
 from warehouse.verification.contents import Contents
 from warehouse.verification.report import Verification
-from warehouse.verification.values import PRODUCT, conditions
+from warehouse.verification.values import PRODUCT, conditions, irregular
 
 FIX: Final = (
     "restore the file from a backup; or move it out of the lake, then run `tidemark rebuild` "
@@ -205,6 +205,8 @@ def _read_values(
             f"SELECT epoch_us(timestamp) FROM {parquet(home, paths)} WHERE NOT is_final"
         ).fetchall()
         facts.open_candles += [t for (t,) in found]
+        odd = f"SELECT count(*) FROM {parquet(home, paths)} WHERE {irregular(facts.stream)}"
+        report.count("values", irregular=db.execute(odd).fetchall()[0][0])
 
 
 def _example(
