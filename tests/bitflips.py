@@ -126,7 +126,7 @@ def bitflips(
         place = chosen[number % len(chosen)]
         files = _files(home, place)
         path = rng.choices(files, [f.stat().st_size for f in files])[0]
-        at, bit = rng.randrange(path.stat().st_size), rng.randrange(8)
+        at, bit = _position(rng, path), rng.randrange(8)
         flip(path, at, bit)
         name = f"{path.relative_to(home)} byte {at} bit {bit}"
         outcome = _outcome(home, wanted, name, figures)
@@ -151,6 +151,18 @@ def _files(home: Path, place: str) -> list[Path]:
         return [(home / warehouse.LINK).resolve()]
     found = [home / place] if (home / place).is_file() else sorted((home / place).rglob("*"))
     return [p for p in found if p.is_file()]
+
+
+def _position(rng: random.Random, path: Path) -> int:
+    """Any byte; three times of four one that is not 0, of which databases have whole pages."""
+    content = path.read_bytes()
+    at = rng.randrange(len(content))
+    if rng.random() < 0.75:
+        for _ in range(1000):
+            if content[at]:
+                break
+            at = rng.randrange(len(content))
+    return at
 
 
 def _outcome(home: Path, wanted: Wanted, name: str, figures: Figures) -> str:
