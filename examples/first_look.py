@@ -107,7 +107,7 @@ show(candle_chart, "candles")
 # %% [markdown]
 # ## What the accounts were worth
 # Holdings by the history and, since they were first observed, as reported, at the prices of that
-# moment: by the hour where there is no more than a month of it.
+# moment: hourly where there is at most a month of history.
 
 # %%
 days = warehouse.sql("SELECT count(DISTINCT timestamp) FROM marts.equity_daily", home=home)[0][

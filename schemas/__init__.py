@@ -1,7 +1,7 @@
-"""What Tidemark stores: the dataset declarations, and the errors and names every floor shares.
+"""The dataset declarations, and the errors and names that all packages share.
 
-The lowest floor. It imports nothing of the project, so that connectors (which speak HTTP) and the
-warehouse (which stores) can both use it without knowing each other.
+The lowest layer: it imports nothing of the project, so that connectors (HTTP) and the warehouse
+(storage) can both use it without importing each other.
 """
 
 from schemas.datasets import COVERAGE, DATASETS, TABLES, Column, Dataset, Period, Table, dataset

@@ -83,7 +83,7 @@ ACCOUNT_TRANSACTIONS = Dataset(
             "failed, pending, ok or unconfirmed: the newest state.",
             values=("failed", "pending", "ok", "unconfirmed"),
         ),
-        required("description", "The exchange's own words."),
+        required("description", "The exchange's own text."),
         INGESTED_AT,
     ),
     key=("exchange", "account", "transaction_id"),
@@ -119,7 +119,7 @@ ACCOUNT_ORDERS = Dataset(
 BALANCES = Dataset(
     name="balances",
     description="The account's balances as observed, all currencies of an observation together; "
-    "an observation that repeats the last is not stored.",
+    "an observation that repeats the last one is not stored.",
     columns=(
         EXCHANGE,
         ACCOUNT,

@@ -1,4 +1,4 @@
-"""Every dataset there is: declared in the modules beside this one, and found here by name."""
+"""All datasets by name; the modules beside this one declare them."""
 
 from typing import Final
 
@@ -64,8 +64,8 @@ _QUARANTINE = Dataset(
 
 COVERAGE: Final = Table(
     name="coverage",
-    description="What is proved, missing and lost of every stream, as the metastore had it at "
-    "this load.",
+    description="The complete, missing and lost stretches of every stream, as recorded when this "
+    "version was published.",
     columns=(
         EXCHANGE,
         required("dataset", "The dataset of the stream."),
@@ -83,18 +83,18 @@ COVERAGE: Final = Table(
         required("unit", "id or time: what lower and upper count.", values=("id", "time")),
         required(
             "state",
-            "complete (proved), gap (wanted, not yet fetched), lost (asked for over a day and not "
-            "shown, or older than the newest rows that the exchange shows).",
+            "complete (proved), gap (wanted, not yet fetched), lost (requested for over a day and "
+            "not shown, or older than the newest rows that the exchange shows).",
             values=("complete", "gap", "lost"),
         ),
         required(
             "ingested_at",
-            "When the stream's coverage was recorded so (UTC, microseconds).",
+            "When this coverage of the stream was recorded (UTC, microseconds).",
             TIME,
         ),
     ),
 )
-"""The one table of DuckDB that is no dataset: it is published from the metastore."""
+"""The only table of DuckDB that is not a dataset: it is published from the metastore."""
 
 DATASETS: Final[dict[str, Dataset]] = {
     d.name: d

@@ -1,8 +1,8 @@
-"""The types with which datasets are declared, and the columns that several datasets share.
+"""The types that declare datasets, and the columns that several datasets share.
 
 Connectors build tables of ``connector_schema``, the lake writes files of ``file_schema``, DuckDB
-holds tables of ``schema``; all three come from the same declaration, and so are the data
-dictionary, the comments in DuckDB and Dagster, and the checks of values.
+holds tables of ``schema``. All three come from one declaration, as do the data dictionary, the
+comments in DuckDB and Dagster, and the checks of values.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ class Period(Enum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its Arrow type, what it means (with its unit), whether it may be null.
+    """One column: its Arrow type, its meaning with unit, whether it may be null.
 
-    ``values``: all that a column of text may hold; empty where it may hold any text.
+    ``values``: the allowed values of a text column; empty where any text is allowed.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Column:
 
     @property
     def field(self) -> pa.Field:
-        """As Arrow has it. The description stays out: no file of the lake carries it."""
+        """The Arrow field, without the description: lake files do not carry it."""
         return pa.field(self.name, self.type, nullable=self.is_nullable)
 
 
@@ -68,7 +68,7 @@ def nullable(
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the DuckDB file: its columns in order, and what a row is."""
+    """A table of the DuckDB file: its columns in order, and the meaning of a row."""
 
     name: str
     description: str
@@ -103,22 +103,22 @@ class Dataset(Table):
     id_column: str | None = None
     """The key column that is the exchange's id of a row: an integer as a rule, or any text."""
     snapshot: bool = False
-    """Rows are observations: one that repeats the last is not stored again."""
+    """Rows are observations: one that repeats the last one is not stored."""
     stream_columns: tuple[str, ...] = ()
     """File columns that are constant in one stream (``timeframe``): part of the file's name."""
     history: str | None = None
     """The dataset that keeps the earlier states of these rows (``valid_from``, ``valid_to``)."""
     computed: tuple[str, ...] = ()
-    """Columns that no exchange sends: whoever writes the rows computes them from the others."""
+    """Columns that no exchange sends: the store computes them from the others."""
 
     @cached_property
     def file_schema(self) -> pa.Schema:
-        """What a lake file holds: all but the hive partition columns."""
+        """The columns of a lake file: all but the hive partition columns."""
         return pa.schema([f for f in self.schema if f.name not in self.partition])
 
     @cached_property
     def connector_schema(self) -> pa.Schema:
-        """What a connector yields: all that an exchange sends of its rows."""
+        """The columns that a connector yields: those that an exchange sends."""
         known = {"exchange", "account", "ingested_at", *self.computed}
         return pa.schema([f for f in self.schema if f.name not in known])
 
@@ -129,7 +129,7 @@ class Dataset(Table):
 
     @property
     def is_reference(self) -> bool:
-        """Whether the rows are what an exchange says of itself: one stream for all of it."""
+        """Whether the rows are a list of the exchange (markets, currencies): one stream for all."""
         return self.history is not None
 
 
@@ -139,7 +139,7 @@ EXCHANGE: Final = required(
     "exchange", "The exchange that the row is from, by its connector's name."
 )
 SYMBOL: Final = required("symbol", "Market, BASE-QUOTE in upper case.")
-ACCOUNT: Final = required("account", "Label of the account, main if there is one only.")
+ACCOUNT: Final = required("account", "Label of the account, main if there is only one.")
 CURRENCY: Final = required("currency", "Currency, in upper case.")
 TIMESTAMP: Final = required(
     "timestamp", "When it happened (UTC, microseconds), by the exchange's clock.", TIME

@@ -1,7 +1,7 @@
-"""The root of every error that Tidemark raises on purpose.
+"""The root of all errors that Tidemark raises on purpose.
 
 ``TidemarkError``
-    ``ConfigError``              wrong usage or configuration; nothing was asked of an exchange
+    ``ConfigError``              wrong usage or configuration; no request was made
     ``connectors.ExchangeError`` an exchange did not answer as needed
     ``warehouse.StorageError``   something could not be stored or read
 

@@ -1,4 +1,4 @@
-"""The datasets of markets: trades, candles, tickers, order books, everybody's orders."""
+"""The datasets of markets: trades, candles, tickers, order books, public orders."""
 
 from typing import Final
 
@@ -144,14 +144,14 @@ ORDER_COLUMNS: Final = (
     nullable("cost", "Paid or received so far, in quote currency; null where unknown.", COST),
     nullable("average", "Average price of what is filled; null where unknown."),
 )
-"""What every order has."""
+"""Columns of every order, public or own."""
 CLOSED_AT: Final = nullable(
     "closed_at", "When it was filled or canceled (UTC); null while open or unknown.", TIME
 )
 
 PUBLIC_ORDERS = Dataset(
     name="public_orders",
-    description="Everybody's orders, the newest state of each; amounts in base currency.",
+    description="The orders of all accounts, the newest state of each; amounts in base currency.",
     columns=(EXCHANGE, SYMBOL, ORDER_ID, *ORDER_COLUMNS, CLOSED_AT, INGESTED_AT),
     key=("exchange", "symbol", "order_id"),
     partition=("exchange", "symbol"),

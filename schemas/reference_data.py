@@ -1,8 +1,8 @@
 """The lists of an exchange: its markets and currencies, now and before.
 
-``markets`` and ``currencies`` hold the newest state of every row, and keep what is listed no longer
-as not active. ``markets_history`` and ``currencies_history`` hold every state there was, each
-``valid_from`` (first seen so) until ``valid_to`` (first seen otherwise; null: still so).
+``markets`` and ``currencies`` hold the newest state of every row, and keep rows that are no longer
+listed as not active. ``markets_history`` and ``currencies_history`` hold every observed state, from
+``valid_from`` until ``valid_to`` (null: current).
 """
 
 from dataclasses import replace
@@ -24,9 +24,9 @@ from schemas.declare import (
     required,
 )
 
-VALID_FROM: Final = required("valid_from", "When the row was first seen so (UTC).", TIME)
+VALID_FROM: Final = required("valid_from", "When this state was first observed (UTC).", TIME)
 VALID_TO: Final = nullable(
-    "valid_to", "When it was first seen otherwise (UTC); null: still so.", TIME
+    "valid_to", "When another state was first observed (UTC); null: current.", TIME
 )
 
 _MARKET: Final = (
@@ -35,24 +35,24 @@ _MARKET: Final = (
     required("quote", "Currency that prices are in."),
     nullable("price_precision", "Decimals that a price may have.", pa.int32()),
     nullable("amount_precision", "Decimals that an amount may have.", pa.int32()),
-    nullable("min_amount", "Least amount of an order, in base currency."),
-    nullable("max_amount", "Greatest amount of an order, in base currency."),
-    nullable("min_value", "Least value of an order, in quote currency."),
-    nullable("min_price", "Least price of an order, in quote currency."),
-    nullable("max_price", "Greatest price of an order, in quote currency."),
+    nullable("min_amount", "Minimum amount of an order, in base currency."),
+    nullable("max_amount", "Maximum amount of an order, in base currency."),
+    nullable("min_value", "Minimum value of an order, in quote currency."),
+    nullable("min_price", "Minimum price of an order, in quote currency."),
+    nullable("max_price", "Maximum price of an order, in quote currency."),
     FEE_RATE,
     ACTIVE,
 )
 
 _CURRENCY: Final = (
-    required("name", "In words."),
+    required("name", "Full name."),
     required("precision", "Decimals that an amount may have.", pa.int32()),
     ACTIVE,
 )
 
 MARKETS = Dataset(
     name="markets",
-    description="The markets of an exchange as they are now; one that is listed no longer stays, "
+    description="The markets of an exchange as they are now; one that is no longer listed stays, "
     "not active. fee_rate is a fraction (0.002 = 0.2 %).",
     columns=(EXCHANGE, SYMBOL, *_MARKET, INGESTED_AT),
     key=("exchange", "symbol"),
@@ -66,7 +66,7 @@ MARKETS = Dataset(
 
 CURRENCIES = Dataset(
     name="currencies",
-    description="The currencies of an exchange as they are now; one that is listed no longer "
+    description="The currencies of an exchange as they are now; one that is no longer listed "
     "stays, not active.",
     columns=(EXCHANGE, CURRENCY, *_CURRENCY, INGESTED_AT),
     key=("exchange", "currency"),
@@ -85,8 +85,8 @@ def _history(now: Dataset) -> Dataset:
     return replace(
         now,
         name=now.history or "",
-        description=f"Every state that a row of {now.name} was seen in, from valid_from until "
-        "valid_to (null: still so).",
+        description=f"Every observed state of each row of {now.name}, from valid_from until "
+        "valid_to (null: current).",
         columns=(*(now.column(key) for key in now.key), VALID_FROM, VALID_TO, *rest),
         key=(*now.key, "valid_from"),
         time_column="valid_from",

@@ -1,7 +1,7 @@
-"""What names a stream of rows, and a received row that cannot be stored.
+"""The identity of a stream of rows, and a received row that cannot be stored.
 
-Both are plain values that every floor passes on: connectors make rejected rows, the warehouse keeps
-them in quarantine; a stream is what is asked for, stored, locked and covered as one.
+A stream is the unit of requests, files, locks and coverage. Connectors make rejected rows, the
+warehouse keeps them in quarantine. Both are plain values.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class StreamId:
     account: str | None = None
     timeframe: str | None = None
     source: str | None = None
-    """Of a quarantine: the dataset that its rows were meant for."""
+    """In a quarantine stream: the dataset that its rows were meant for."""
 
     def __post_init__(self) -> None:
         if "" in (self.exchange, self.dataset, *self.optional):
@@ -51,7 +51,7 @@ class RejectedRow:
     """A received row that cannot be stored: why, and its text exactly as received.
 
     ``position``: its id or time (as in ``Page.positions``) where that much of it is readable.
-    ``index``: its place among all rows of the answer, counted from 0; ``None`` where the answer has
+    ``index``: its index among all rows of the answer, counted from 0; ``None`` where the answer has
     no order or the row does not come from an answer.
     """
 

@@ -14,7 +14,7 @@ TIMEFRAMES: Final[dict[str, int]] = {
 }
 """Every timeframe of the ``candles`` dataset and its length in microseconds."""
 SHORTEST: Final = min(TIMEFRAMES, key=lambda name: TIMEFRAMES[name])
-"""Divides every other: longer candles are made up of it."""
+"""The shortest timeframe. It divides every other, so longer candles are rolled up from it."""
 
 
 def timeframe_us(timeframe: str) -> int:

@@ -1,4 +1,4 @@
-"""Every snippet of the README that reads data runs as it stands, and finds something."""
+"""Every snippet of the README that reads data runs as it is and returns rows."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The store: an exact, hive-partitioned Parquet lake, a metastore of what is proved, and DuckDB.
+"""The store: a hive-partitioned Parquet lake, a metastore of its coverage, and a DuckDB file.
 
 Knows no exchange and no scheduler. Reading::
 

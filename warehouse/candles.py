@@ -1,4 +1,4 @@
-"""Candles from trades: what they are, and which of them are whole."""
+"""Build candles from trades, and find the intervals whose trades are completely covered."""
 
 from collections.abc import Callable
 
@@ -59,11 +59,11 @@ def _gather(
 def whole(
     trades: StreamState, time_of: Callable[[int], int], step: int, *, with_open: bool
 ) -> list[tuple[int, int]]:
-    """Openings ``[lower, upper)`` of candles all of whose trades (so far) are proved, in order.
+    """Ranges ``[lower, upper)`` of opening times whose trades (so far) are all covered, in order.
 
-    A run of proved trades begins somewhere inside a candle: the first whole one is the next. It
-    ends inside a candle too, which is whole only where the run is still the newest and the open
-    candle is wanted (``with_open``). ``time_of``: the time of the trade with an id
+    Coverage of trades begins somewhere inside a candle: the first whole candle is the next one. It
+    ends inside a candle too, which counts only in the newest interval and if the open candle is
+    wanted (``with_open``). ``time_of``: the time of the trade with an id
     (``StreamReader.time_of``).
     """
     spans: list[tuple[int, int]] = []

@@ -1,7 +1,7 @@
-"""What is in the DuckDB file besides rows: views, macros, and comments on everything.
+"""The views, macros and comments of the DuckDB file.
 
-Created again only when the SQL files or the declarations differ from those it was made of: a digest
-of them is kept in the file, as the comment of ``_tidemark.loaded``.
+They are created again only when the SQL files or the declarations changed: the file keeps a digest
+of both as the comment of ``_tidemark.loaded``.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from warehouse.views import View, views
 
 @cache
 def digest() -> str:
-    """Changes with every view, macro, comment and column."""
+    """A digest of all views, macros, comments and columns of this program."""
     columns = (f"{name}: {table.schema.to_string()}" for name, table in TABLES.items())
     return hashlib.sha256("\n".join([*statements(), *columns]).encode()).hexdigest()
 
@@ -27,7 +27,7 @@ def is_current(db: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _made_of(db: duckdb.DuckDBPyConnection) -> str | None:
-    """The digest of what the file's views were made of; ``None`` where there are none yet."""
+    """The digest with which the file's views were made; ``None`` where there are none yet."""
     row = db.execute(
         "SELECT comment FROM duckdb_tables()"
         " WHERE schema_name = '_tidemark' AND table_name = 'loaded'"
@@ -47,7 +47,7 @@ def has_other_columns(db: duckdb.DuckDBPyConnection) -> bool:
 
 
 def drop_tables(db: duckdb.DuckDBPyConnection) -> None:
-    """Drop every table, and the mark of what is loaded."""
+    """Drop every table, and the record of the changes loaded."""
     _drop_all(db)
     for name in TABLES:
         db.execute(f'DROP TABLE IF EXISTS main."{name}"')
@@ -55,7 +55,7 @@ def drop_tables(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def refresh(db: duckdb.DuckDBPyConnection) -> None:
-    """Create views, macros and comments, in one transaction; those that are no more are dropped."""
+    """Create views, macros and comments in one transaction, and drop those no longer declared."""
     db.execute("BEGIN")
     if _made_of(db) is not None:
         _drop_all(db)
@@ -74,8 +74,8 @@ def statements() -> Iterator[str]:
             yield _column_comment(f'main."{table.name}"', column.name, column.description)
     found = views().values()
     shown = [view for view in found if not view.is_macro]
-    # DuckDB reads a view's sources to the bottom when it is created. Of stand-ins with the columns
-    # that their heads declare, and from the top down, each view is read once: a third of the time
+    # DuckDB binds all sources of a view when the view is created. With placeholders that have the
+    # declared columns, replaced from the top down, each view is bound once: a third of the time
     yield from (_stand_in(view) for view in shown)
     yield from (view.statement() for view in found if view.is_macro)
     yield from (view.statement() for view in reversed(shown))

@@ -1,4 +1,4 @@
-"""The one clock of the warehouse: wall time in whole microseconds since 1970 (UTC)."""
+"""The clock of the warehouse: wall time in whole microseconds since 1970 (UTC)."""
 
 import time
 

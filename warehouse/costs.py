@@ -1,4 +1,4 @@
-"""What a trade costs: ``price × amount``, exact or null. Pure; Arrow in, Arrow out."""
+"""The cost of trades, ``price × amount``, exact or null. Pure; Arrow in, Arrow out."""
 
 from contextlib import suppress
 from decimal import Context, Decimal, Inexact
@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from schemas.declare import COST
 
 _USUAL: Final = pa.decimal128(18, 9)
-"""Of factors like this Arrow multiplies at once, and nearly all are."""
+"""Nearly all prices and amounts fit this type; Arrow multiplies it without a wider cast."""
 _WIDE: Final = (pa.decimal256(38, 12), pa.decimal256(37, 12))
-"""Price and amount whose product has the 76 digits that Arrow can work with."""
+"""Types of price and amount whose product has at most 76 digits, the most of Arrow."""
 _WIDE_COST: Final = pa.decimal256(76, COST.scale)
 _EXACT: Final = Context(prec=76, traps=[Inexact])
 _STEP: Final = Decimal(1).scaleb(-COST.scale)

@@ -1,4 +1,4 @@
-"""The metastore as the ``coverage`` table: complete, gap and lost, per stream."""
+"""The ``coverage`` table out of the metastore: complete, gap and lost intervals per stream."""
 
 import pyarrow as pa
 
@@ -10,7 +10,7 @@ from warehouse.state import StreamState
 
 
 def spans(state: StreamState) -> list[tuple[str, Interval]]:
-    """``(state, interval)`` of one stream, oldest first, half-open; nothing twice."""
+    """``(state, interval)`` of one stream, oldest first; half-open and disjoint."""
     lost = subtract(state.lost, state.complete)
     missing = missing_intervals(state)
     found = [("complete", i) for i in state.complete]
@@ -19,7 +19,7 @@ def spans(state: StreamState) -> list[tuple[str, Interval]]:
 
 
 def missing_intervals(state: StreamState) -> Intervals:
-    """What is wanted and neither proved nor lost."""
+    """Intervals that are wanted and neither complete nor lost."""
     known = union([*state.complete, *state.lost])
     if not known or state.unit == "none":
         return ()
@@ -37,7 +37,7 @@ def missing_intervals(state: StreamState) -> Intervals:
 
 
 def reaches(lowest: Interval, wanted_from: int | None) -> bool:
-    """Whether id coverage that begins with ``lowest`` goes back to the time wanted."""
+    """Whether coverage of ids that begins with ``lowest`` reaches back to ``wanted_from``."""
     if lowest.lower <= 0:
         return True
     return wanted_from is not None and lowest.first_at is not None and lowest.first_at < wanted_from

@@ -1,4 +1,4 @@
-"""The data dictionary, made from the declarations and the heads of the SQL files.
+"""Write the data dictionary from the declarations and the heads of the SQL files.
 
 ``python -m warehouse.dictionary > docs/data-dictionary.md``
 """
@@ -51,7 +51,7 @@ def _lines() -> Iterator[str]:
     for title, folder, words in (
         ("Views", "views", "In `warehouse.duckdb`, made of the tables."),
         ("Marts", "marts", "In `warehouse.duckdb`, schema `marts`: answers to common questions."),
-        ("Macros", "macros", "In `warehouse.duckdb`: questions with arguments."),
+        ("Macros", "macros", "In `warehouse.duckdb`: queries with parameters."),
     ):
         yield f"\n## {title}\n"
         yield words

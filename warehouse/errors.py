@@ -1,4 +1,4 @@
-"""What can go wrong between memory and disk."""
+"""Errors of storage, and their messages for failed file operations."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from schemas import TidemarkError
 
 
 class StorageError(TidemarkError):
-    """Something could not be stored or read. What was stored before is whole."""
+    """Rows or records could not be stored or read. What was stored before is whole."""
 
 
 def from_os_error(error: OSError, doing: str, path: Path) -> StorageError:

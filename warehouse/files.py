@@ -1,8 +1,8 @@
-"""How a lake file is read, replaced and described.
+"""Read, replace and describe lake files.
 
-A file appears under its name only whole and on disk: written under a temporary name that no
-``*.parquet`` pattern matches, flushed, then renamed. Readers never see a torn file. Its pages carry
-checksums, and its record the hash of its content.
+A file is written under a temporary name that no ``*.parquet`` pattern matches, flushed to disk,
+then renamed. Readers never see a torn file. Its pages carry checksums, and its record in the
+metastore the hash of its content.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _GROUP_BYTES: Final = 16 * 1024 * 1024
 
 
 def file_rows(dataset: Dataset, received: Sequence[pa.Table], came: int) -> pa.Table:
-    """Rows of ``dataset.connector_schema`` as they lie in its files; other columns are dropped.
+    """Rows of ``dataset.connector_schema`` as rows of its files; other columns are dropped.
 
     ``came``: when they were received, in microseconds. ``computed`` columns are filled in.
     """

@@ -1,8 +1,8 @@
 """Repair a home: a lost or damaged metastore, and leftovers of interrupted writes.
 
-The content of a lost metastore cannot be derived: the rows are registered as they are in the
-lake, nothing is recorded as complete, and the next pulls prove it again. Of a damaged one every
-row is kept that has its checksum.
+The coverage in a lost metastore cannot be derived from rows. The files of the lake are registered,
+nothing is recorded as complete, and the next pulls prove it again. Of a damaged one, every row that
+has its checksum is kept.
 """
 
 import sqlite3

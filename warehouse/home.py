@@ -1,4 +1,4 @@
-"""Where things are stored, where no home is given."""
+"""The default home, and the user's folders outside any home."""
 
 import os
 from pathlib import Path

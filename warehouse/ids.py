@@ -1,8 +1,8 @@
-"""Ids as numbers: which ids are integers, and the order of a stream that has other ids too.
+"""Ids as numbers: which ids are integers, and the order of ids of which some are not.
 
 An id is an integer where its text is the canonical decimal form of an int64: ``7``, not ``007``.
-Integers come first, in numeric order; all other ids follow in the order of their text. So a file
-has one order, whatever ids arrive later. Pure; Arrow in, Arrow out.
+Integers come first, in numeric order; all other ids follow in the order of their text. The order of
+a file is therefore the same whatever ids arrive later. Pure; Arrow in, Arrow out.
 """
 
 from typing import Final

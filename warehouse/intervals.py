@@ -1,20 +1,20 @@
-"""Interval arithmetic: which part of a stream is proved to be held.
+"""Interval arithmetic on coverage.
 
-All intervals are half-open ranges of integers ``[lower, upper)``: ids, or microseconds since 1970.
-An interval remembers its outermost held rows, because a later page proves that it connects only by
-showing one of them again. Pure functions; no I/O.
+Intervals are half-open ranges of integers ``[lower, upper)``: ids, or microseconds since 1970. An
+interval remembers its outermost rows: a later page proves that it adjoins only by showing one of
+them again. Pure functions; no I/O.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Intervals = tuple["Interval", ...]
-"""Sorted, disjoint, and with room between any two."""
+"""Sorted, disjoint, not touching."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """``[lower, upper)`` is proved; ``first``/``last`` are the outermost row keys held in it.
+    """``[lower, upper)`` is proved. ``first``/``last``: the outermost row keys in it.
 
     ``first_at``/``last_at`` are the times (microseconds) of these rows. All four are ``None`` where
     the interval holds no row.
@@ -37,10 +37,11 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Unshown:
-    """``[lower, upper)`` was asked for and the exchange did not show what it must show there.
+    """``[lower, upper)`` was requested, and the exchange did not show it.
 
-    An observation, not a verdict: ``since`` and ``asked_at`` are the times (microseconds) of the
-    first and the last asking, ``times`` how often. ``lost``: long enough to call it lost.
+    ``since`` and ``asked_at``: the times (microseconds) of the first and the last request.
+    ``times``: the number of pulls that requested it. ``lost``: not shown for long enough to be
+    called lost.
     """
 
     lower: int
@@ -62,7 +63,7 @@ class Gap:
 
 
 def add(intervals: Intervals, new: Interval) -> Intervals:
-    """``intervals`` with ``new`` proved as well; what touches becomes one.
+    """``intervals`` with ``new``; intervals that touch become one.
 
     >>> add((Interval(0, 5), Interval(9, 12)), Interval(5, 9))
     (Interval(lower=0, upper=12, first=None, last=None, first_at=None, last_at=None),)
@@ -76,7 +77,7 @@ def add(intervals: Intervals, new: Interval) -> Intervals:
 
 
 def union(intervals: Iterable[Interval]) -> Intervals:
-    """The same set of integers as ``intervals``, whatever their order and overlap."""
+    """The union of ``intervals`` in any order, overlapping or not."""
     result: Intervals = ()
     for interval in intervals:
         result = add(result, interval)
@@ -84,7 +85,7 @@ def union(intervals: Iterable[Interval]) -> Intervals:
 
 
 def subtract(intervals: Intervals, taken: Sequence[Interval]) -> Intervals:
-    """What of ``intervals`` lies in none of ``taken`` (without row keys: they may be gone)."""
+    """``intervals`` less ``taken``; pieces lose their row keys, which may lie in ``taken``."""
     pieces = [(i.lower, i.upper) for i in intervals]
     for cut in taken:
         pieces = [
@@ -97,7 +98,7 @@ def subtract(intervals: Intervals, taken: Sequence[Interval]) -> Intervals:
 
 
 def gaps(intervals: Intervals, lower: int, upper: int | None = None) -> tuple[Gap, ...]:
-    """What of ``[lower, upper)`` is not in ``intervals``, newest first. ``None`` = no upper end."""
+    """The gaps of ``intervals`` in ``[lower, upper)``, newest first. ``None``: no upper end."""
     found: list[Gap] = []
     position = lower
     below: Interval | None = None

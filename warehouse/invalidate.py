@@ -1,7 +1,7 @@
-"""Invalidate coverage of rows that are no longer there.
+"""Invalidate coverage of stored rows that are gone.
 
-Coverage is only as good as the rows under it: where a lake file vanished or holds fewer rows than
-it did, its stretch is no longer complete, and the next pull fetches and proves it again.
+Where a lake file vanished or holds fewer rows than recorded, its stretch is no longer complete. The
+next pull fetches and proves it again.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,8 +44,7 @@ def invalidate(
 ) -> StreamState:
     """``state`` without coverage of the rows of ``gone``; ``left`` are the files still whole.
 
-    The checkpoint is dropped as well: what was built up to a change of the files has to be built
-    again.
+    The checkpoint is dropped as well: it refers to changes of the files.
     """
     if not gone or not state.complete:
         return state
@@ -87,7 +86,7 @@ def _by_unit(record: FileRecord, unit: str) -> FileRecord:
 def _below(
     run: Interval, low: int, left: Sequence[FileRecord], step: int, time_of: _TimeOf
 ) -> Interval | None:
-    """The part of ``run`` under the row ``low``, up to the highest row surely held there."""
+    """The part of ``run`` below the row ``low``, up to the highest row known to be held there."""
     tops = [f for f in left if f.max_key is not None and max(run.lower, 0) <= f.max_key < low]
     if not tops:
         return None
@@ -104,7 +103,7 @@ def _below(
 def _above(
     run: Interval, high: int, left: Sequence[FileRecord], time_of: _TimeOf
 ) -> Interval | None:
-    """The part of ``run`` over the row ``high``, from the lowest row surely held there."""
+    """The part of ``run`` above the row ``high``, from the lowest row known to be held there."""
     bottoms = [f for f in left if f.min_key is not None and high < f.min_key < run.upper]
     if not bottoms:
         return None

@@ -1,7 +1,7 @@
 """Read a dataset straight from the lake: only the files that can hold what is asked for.
 
-A file's path says whose rows and which day, month or year it holds; nothing else is opened, and
-no DuckDB file is needed. What is committed is seen at once.
+The path of a file names its stream and its day, month or year, so that only matching files are
+opened. No DuckDB file is needed. Committed rows are visible at once.
 """
 
 from collections.abc import Sequence

@@ -15,8 +15,7 @@ from warehouse.errors import from_os_error
 def file_lock(path: Path, timeout: float = -1, poll: float = 0.05) -> FileLock:
     """The operating system's lock on ``path``, between threads as well; not yet taken.
 
-    Where there are no such locks it fails: a file that stands for one would outlive a killed
-    process.
+    Fails on systems without such locks: a lock file in their place would outlive a killed process.
     """
     return FileLock(
         path,

@@ -1,4 +1,4 @@
-"""Put received rows and stored rows together, exactly once each. Pure; Arrow in, Arrow out."""
+"""Merge received rows into stored rows, one row per key. Pure; Arrow in, Arrow out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -30,9 +30,9 @@ class Merged:
 
 
 def row_keys(dataset: Dataset, *tables: pa.Table) -> list[pa.Array]:
-    """Per table one value per row that is equal exactly where the rows are the same row.
+    """Per table one value per row; two values are equal exactly where the keys are.
 
-    All tables are of one stream; the values of all of them are of one type.
+    All tables are of one stream; their values have one type.
     """
     names = [n for n in dataset.key if n not in (*dataset.partition, *dataset.stream_columns)]
     if not names:
@@ -60,14 +60,14 @@ def row_keys(dataset: Dataset, *tables: pa.Table) -> list[pa.Array]:
 def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     """``stored`` with ``received``, in the dataset's order, each key once.
 
-    Both of ``dataset.file_schema``. Of two received states of one row the later one counts where
-    rows may be replaced. A received row that equals the stored one (but for ``ingested_at``)
+    Both of ``dataset.file_schema``. Of two received states of a row the later one counts, if the
+    dataset replaces rows. A received row that equals the stored one (except for ``ingested_at``)
     changes nothing.
     """
     none = dataset.file_schema.empty_table()
     if received.num_rows == 0:
         return Merged(None, 0, 0, none)
-    # Which row goes where is settled on the keys alone: the rows themselves are copied once.
+    # The keys alone decide the order; the rows themselves are copied once.
     keys, held_keys = row_keys(dataset, received, stored)
     fresh, repeats, firsts = _occurrences(keys)
     both = received.take(np.concatenate([repeats, firsts]))
@@ -114,7 +114,7 @@ def _as_one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _occurrences(keys: pa.Array) -> tuple[Indices, Indices, Indices]:
-    """Where each key comes first, where one comes again, and where each of those came first."""
+    """Indices: first row of each key; rows with a repeated key; the first row of each of those."""
     if not pa.types.is_integer(keys.type):
         first = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False)
         is_first = first == np.arange(len(keys))
@@ -158,7 +158,7 @@ def differs(left: pa.Table, right: pa.Table) -> pa.Array:
 
 
 def _steps_back(earlier: pa.Table, later: pa.Table) -> pa.Array:
-    """Where a settled row would become an unsettled one: a stale response, not a newer state."""
+    """Where a final row would become one that may change: a stale response, not a newer state."""
     if "is_final" in earlier.column_names:
         was, is_now = earlier.column("is_final"), later.column("is_final")
         return pc.and_(was, pc.invert(is_now)).combine_chunks()
@@ -189,7 +189,7 @@ def _ends(dataset: Dataset, table: pa.Table, *, plain: bool) -> list[list[Any]]:
 
 
 def _are_integers(dataset: Dataset, keys: pa.Array, *tables: pa.Table) -> bool:
-    """Whether no id of the tables, whose row keys are like ``keys``, is text."""
+    """Whether all ids of the tables with these ``keys`` are integers."""
     name = dataset.id_column
     if name is None or pa.types.is_integer(keys.type):
         return True

@@ -1,10 +1,10 @@
-"""The metastore: what of every stream is proved, and which files hold it. SQLite in the home.
+"""The metastore: coverage and lake files of every stream, in a SQLite file of the home.
 
-One transaction records a commit (coverage and files) after its files are safely on disk, so the
-metastore never names a row that a crash could take away. It is the only place that knows coverage.
+One transaction records a commit (coverage and files) after its files are on disk, so that the
+metastore never names a row that a crash could remove. Coverage is recorded nowhere else.
 
-Every row carries a checksum of its columns, so that a bit that flips on the disk is noticed by
-whoever reads the row. Every file of the lake is recorded with the hash of its content.
+Every row carries a checksum of its columns: whoever reads it notices a flipped bit. Every file of
+the lake is recorded with the hash of its content.
 """
 
 import re
@@ -154,7 +154,7 @@ class Metastore:
     # -- streams and their states ---------------------------------------------------------------
 
     def streams(self, exchange: str | None = None, dataset: str | None = None) -> list[StreamId]:
-        """The streams with a state (be it one without coverage), in order."""
+        """The streams with a state, with or without coverage, in order."""
         rows = self._select(
             "streams",
             "WHERE exchange = coalesce(?, exchange) AND dataset = coalesce(?, dataset)"
@@ -170,13 +170,13 @@ class Metastore:
         return {stream_of(*names) for names in named}
 
     def is_registered(self, stream: StreamId) -> bool:
-        """Whether ``stream`` has a state (be it one without coverage)."""
+        """Whether ``stream`` has a state, with or without coverage."""
         with self.reading() as db:
             row = db.execute(f"SELECT 1 FROM streams WHERE {_OF_STREAM}", key(stream)).fetchone()
         return row is not None
 
     def state(self, stream: StreamId) -> StreamState:
-        """What is known of ``stream``; an empty state for a new one.
+        """The state of ``stream``; an empty one for a new stream.
 
         Raises ``ValueError`` for an interval that ends before it begins.
         """
@@ -217,7 +217,7 @@ class Metastore:
         with self._transaction() as db:
             try:
                 changed = _coverage(self.state(stream)) != _coverage(state)
-            except ValueError:  # an interval that makes no sense: it is replaced
+            except ValueError:  # an invalid interval is recorded: it is replaced
                 changed = True
             if files or changed:
                 _count(db, "state")
@@ -269,7 +269,7 @@ class Metastore:
             _note(db, folders)
 
     def note_folders(self, folders: Iterable[tuple[str, int]]) -> None:
-        """Remember that these folders hold just what is recorded, as of this mtime."""
+        """Record the mtimes of folders whose files are exactly those recorded."""
         with self._transaction() as db:
             _note(db, folders)
 
@@ -287,7 +287,7 @@ class Metastore:
     def files_overlapping(
         self, stream: StreamId, low: int | None, high: int | None
     ) -> list[FileRecord]:
-        """Files whose key range meets ``low..high`` (both inclusive), and those without one."""
+        """Files whose key range overlaps ``low..high`` (both inclusive), and files without one."""
         meeting = " AND (min_key IS NULL OR (max_key >= ? AND min_key <= ?))"
         return self._files(stream, meeting, low, high)
 
@@ -438,7 +438,7 @@ class Metastore:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection for queries of the reader's own; do not write."""
+        """A connection for reading; do not write."""
         try:
             yield self._connect()
         except sqlite3.Error as error:
@@ -601,7 +601,7 @@ def is_sound(row: Row) -> bool:
 def write_state(
     db: sqlite3.Connection, stream: StreamId, state: StreamState, recorded_at: int
 ) -> None:
-    """Put ``state`` in place of what is recorded of ``stream``, inside a transaction."""
+    """Replace the recorded state of ``stream``, inside the caller's transaction."""
     of = key(stream)
     for table in ("intervals", "unshown", "unsettled"):
         db.execute(f"DELETE FROM {table} WHERE {_OF_STREAM}", of)
@@ -613,7 +613,7 @@ def write_state(
 
 
 def as_storage_error(path: Path, error: sqlite3.Error) -> StorageError:
-    """``StorageError`` for what SQLite says of ``path``, with a fix."""
+    """``StorageError`` for an SQLite error of ``path``, with a fix."""
     if "disk is full" in str(error):
         return StorageError(f"cannot write {path}: the disk is full. Fix: free some space, retry")
     if "locked" in str(error):
@@ -626,18 +626,18 @@ def as_storage_error(path: Path, error: sqlite3.Error) -> StorageError:
             "or point TIDEMARK_HOME elsewhere"
         )
     return StorageError(
-        f"cannot use the metastore {path} ({error}). Fix: move it away to start a new one: "
-        "rows stay, and pulls prove them again"
+        f"cannot use the metastore {path} ({error}). Fix: run `tidemark verify`, which keeps what "
+        "is whole of it: rows stay, and pulls prove the rest again"
     )
 
 
 def _coverage(state: StreamState) -> tuple[object, ...]:
-    """What readers of ``coverage`` see of a state; no other change concerns them."""
+    """The parts of a state that the ``coverage`` table shows."""
     return state.complete, state.lost, state.unit, state.wanted_from
 
 
 def _count(db: sqlite3.Connection, name: str) -> int:
-    """The next number of a counter, for good with the transaction."""
+    """Increment a counter inside the caller's transaction; its new value."""
     row = db.execute("SELECT * FROM counters WHERE name = ?", (name,)).fetchone()
     if row is not None and not is_sound(row):
         raise StorageError(f"the metastore's counter {name} is damaged. Fix: `tidemark verify`")

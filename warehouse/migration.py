@@ -1,11 +1,11 @@
-"""Make a metastore of this version out of an older one.
+"""Migrate the metastore of an older version.
 
-Version 3 had no checksums: its rows get them, and its files a hash when they are first verified.
+Version 3 had no checksums: its rows get them, its files their hash when they are first verified.
 
-Version 2 was ``ledger.sqlite``. Files, folders and what is unsettled are carried over. Coverage is
-carried over only of streams that are proved by the same rule as before: those of the newest rows,
-and candles built from trades. All other coverage was recorded on weaker evidence and is dropped;
-rows stay, and pulls prove it again.
+Version 2 was ``ledger.sqlite``. Files, folders and unsettled rows are carried over. Coverage is
+carried over only where the rule of proof is unchanged: streams of the newest rows, and candles
+built from trades. All other coverage was recorded on weaker evidence and is dropped; rows stay, and
+pulls prove it again.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Where the files of a stream lie: hive folders, file names, periods, and the way back.
+"""Paths of lake files: build hive folders and file names of a stream and period, and parse them.
 
 A name is built from the fields of a stream, each quoted on its own, so that no two streams share a
-file, a lock or a folder mark. Nothing but this module builds or parses these names.
+file, a lock or a folder mark. Only this module builds or parses these names.
 """
 
 import os
@@ -18,7 +18,7 @@ from schemas.times import to_datetime, to_microseconds
 
 LAKE: Final = "lake"
 PARTIAL: Final = "partial"
-"""Files being written lie beside the lake: a reader that lists its folders meets none of them."""
+"""Files being written lie beside the lake, so that a reader that lists it finds none of them."""
 QUARANTINE: Final = "quarantine"
 _FORMATS: Final = {Period.DAY: "%Y-%m-%d", Period.MONTH: "%Y-%m", Period.YEAR: "%Y"}
 _TEMPORARY: Final = re.compile(r"\.(.+)\.\d+\.tmp")

@@ -1,12 +1,12 @@
-"""DuckDB: the lake's rows as tables, published whole behind a link.
+"""Publish the lake's rows as tables of a DuckDB file, whole versions behind a symbolic link.
 
-Every publish copies the newest version, applies the lake files that changed since, puts the copy
-on disk and moves the link ``warehouse.duckdb`` to it. A live version is never opened for writing,
-so no reader blocks a load and no load disturbs a reader.
+Every publish copies the newest version, applies the lake files that changed since, flushes the copy
+to disk and points the link ``warehouse.duckdb`` to it. A live version is never opened for writing:
+no reader blocks a load, and no load disturbs a reader.
 
 A table that cannot be loaded keeps the rows that it has, with their coverage; the other tables are
 published, and the next publish tries it again. A lake file that does not hold what was written is
-never loaded: what was published of it is right.
+never loaded.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Rows that cannot be stored exactly, kept as they were received."""
+"""Make ``quarantine`` rows of received rows that cannot be stored exactly."""
 
 import hashlib
 import json

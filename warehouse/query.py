@@ -1,4 +1,4 @@
-"""Read the warehouse: SQL over the published DuckDB file, and what the metastore knows."""
+"""Read the warehouse: SQL over the published DuckDB file, coverage and status of streams."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing

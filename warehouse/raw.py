@@ -1,10 +1,9 @@
 """The raw response archive: responses as received, a file per stream and UTC day, only appended to.
 
 ``raw/<exchange>/<dataset>/<stream>/<day>.jsonl.zst`` is plain zstd, one frame per response, one
-line of JSON in each: ``zstd -dc`` and DuckDB's ``read_json`` read it as it is. Before each frame
-stands a skippable one (RFC 8878, 3.1.2) with the response's time, the lengths and a checksum, so
-that responses are found without decompressing, and whatever a crash tore is recognised and stepped
-over.
+line of JSON in each: ``zstd -dc`` and DuckDB's ``read_json`` read it as it is. Each frame follows a
+skippable one (RFC 8878, 3.1.2) with the response's time, the lengths and a checksum, so that
+responses are found without decompressing, and records torn by a crash are recognised and skipped.
 """
 
 import base64

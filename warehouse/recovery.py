@@ -1,6 +1,6 @@
-"""What a crash left between lake and metastore: adopt whole files, remove temporary ones.
+"""Recover from a crash between lake and metastore: adopt whole files, remove temporary ones.
 
-Looked for when a stream is opened, and only where its folder changed since its last commit.
+Runs when a stream is opened, and only if its folder changed since the stream's last commit.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,8 +1,8 @@
-"""Put rows in place of stored ones, and take rows out of quarantine: after a parser was fixed.
+"""Replace stored rows, and release rows from quarantine, after a parser was fixed.
 
-A pull keeps the first state of a row that never changes; here the rows that come are right,
-whatever is stored. Rows that leave a file leave it before they appear in another, so no reader
-meets one twice; what a crash leaves out between the two, the same rewriting puts in again.
+A pull keeps the first state of a row that never changes; a rewrite takes the given rows instead. A
+row that moves to another file is removed from the first file before it is written to the second, so
+that no reader sees it twice. After a crash between the two, repeating the rewrite restores the row.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from warehouse.state import StreamState
 from warehouse.store import StreamWriter
 
 NEWER_US: Final = 300_000_000
-"""A stored state that was written so much later than a row came (5 min) is of a later response."""
+"""A state stored so much later than a row was received (5 min) is of a later response."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What is known of one stream besides its rows: coverage, and how far its pulls are."""
+"""The state of one stream besides its rows: coverage, checkpoint, and times of its pulls."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,8 @@ class StreamState:
     pulls of the stream remember; opaque here, empty for nothing. ``wanted_from``: history is
     wanted back to here. ``newest_at``: the time of the newest row held. ``checked_at``: when a
     pull last reached the head. ``unsettled``: ids of rows whose state may still change.
-    ``remark``: what is wrong with the stream as a whole. ``delisted``: reported as listed no more.
+    ``remark``: a problem of the whole stream, else empty. ``delisted``: whether a pull reported
+    that the market is no longer listed.
     """
 
     complete: Intervals = ()

@@ -1,9 +1,9 @@
-"""The store of one home: the only way in which pulls read and write rows.
+"""The store of one home, through which pulls read and write rows.
 
-A commit stores rows of one stream, exactly once each, with what they prove. Its order: Parquet
-(temporary name, fsync, rename, folder fsync), then quarantine, then one transaction of the
-metastore. A crash between any two leaves rows that no coverage names; the next pull receives them
-again and finds them there.
+A commit stores rows of one stream, exactly once each, with the coverage that they prove. Its order:
+Parquet (temporary name, fsync, rename, folder fsync), then quarantine, then one transaction of the
+metastore. A crash between two of these leaves rows without coverage; the next pull receives them
+again and finds them stored.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ from warehouse.state import StreamState
 __all__ = ["Committed", "Store", "StreamReader", "StreamState", "StreamWriter", "stream_lock"]
 
 SEGMENT_ROWS: Final = 256 * 1024
-"""A period grows a second file beyond this, so that neither memory nor a rewrite grows with it."""
+"""Rows of a file; a period with more has several files, which bounds memory and rewriting."""
 
 _CONTRADICTS: Final = "contradicts the row already stored"
 
@@ -239,7 +239,7 @@ class StreamWriter(StreamReader):
     def _place_by_time(
         self, period: str, part: pa.Table, segments: Sequence[FileRecord]
     ) -> Iterator[tuple[str, pa.Table]]:
-        """A key that a file holds belongs there, whatever its time; others by their time."""
+        """A key that a file holds is placed there, whatever its time; others by their time."""
         ordered = sorted(
             (replace(s, min_key=s.min_time, max_key=s.max_time) for s in segments),
             key=lambda s: s.min_key or 0,
@@ -409,7 +409,7 @@ def _overlap(declared: Dataset, rows: pa.Table, low: int | None, high: int | Non
 
 
 def _by_period(declared: Dataset, table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """In the order in which they came: the next rows probably go where the last ones went."""
+    """Rows by period, periods in the order received: the next rows probably go to the last one."""
     if table.num_rows == 0:
         return
     time = table.column(declared.time_column)

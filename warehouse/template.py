@@ -1,8 +1,8 @@
-"""The template database: the DuckDB file before any row is in it, with every table and view.
+"""The template database: a DuckDB file with every table and view, and no rows.
 
-To make one takes as long as to load 300,000 rows. So it is cached in the user's cache
-(``$XDG_CACHE_HOME/tidemark``, else ``~/.cache/tidemark``), under a digest of all that it was made
-of; where nothing can be cached it is made again.
+Making one takes as long as loading 300,000 rows. So it is cached in ``$XDG_CACHE_HOME/tidemark``
+(else ``~/.cache/tidemark``) under a digest of its SQL files and declarations; without a cache it is
+made again each time.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ def _tables() -> Iterator[str]:
 
 
 def _with_digest(content: bytes) -> bytes:
-    """With its digest appended: a torn file is recognised."""
+    """``content`` with its digest appended, by which a torn file is recognised."""
     return content + hashlib.sha256(content).digest()
 
 

@@ -16,7 +16,7 @@ one SELECT (or the expression of a scalar macro)::
     --                                  goes on indented deeper
 
 Tables are named ``main.trades``, so that the views also work in an attached file. What is declared
-in ``schemas`` is not repeated: ``{{timeframes}}`` stands for all of them.
+in ``schemas`` is not repeated: ``{{timeframes}}`` is replaced by all of them.
 """
 
 import re

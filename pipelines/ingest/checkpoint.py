@@ -1,7 +1,7 @@
-"""What the pulls of a stream remember besides its coverage: one type per way of pulling.
+"""Checkpoints: what one pull of a stream passes to the next besides coverage.
 
-A tagged union, encoded as JSON in ``StreamState.checkpoint``. Nothing in it is proof: a checkpoint
-that is lost, or that a program cannot read, costs requests and nothing else.
+A tagged union with one type per way of paging, encoded as JSON in ``StreamState.checkpoint``. A
+checkpoint is no proof: one that is lost or unreadable costs further requests, nothing else.
 """
 
 from typing import TypeVar
@@ -13,11 +13,11 @@ from pipelines.ingest.windows.state import Profile, Restart
 
 
 class Windows(msgspec.Struct, frozen=True, tag="windows"):
-    """Of a stream asked for in windows.
+    """Of a stream requested in windows.
 
-    ``settle_range``: between these positions lie the rows to be read again next.
-    ``beginning``: the positions at which the exchange was asked below the first row, and showed
-    nothing. ``empty_since``: when the newest answer first came without rows (microseconds).
+    ``settle_range``: the positions between which rows are to be read again next. ``beginning``: the
+    positions below the first row at which requests showed nothing. ``empty_since``: start of the
+    pull whose newest page was the first without rows (microseconds).
     """
 
     profile: Profile = Profile()
@@ -41,17 +41,17 @@ class Walk(msgspec.Struct, frozen=True, tag="walk"):
 
 
 class Built(msgspec.Struct, frozen=True, tag="built"):
-    """Of candles built from trades: up to which change of the trades they were built."""
+    """Of candles built from trades. ``change``: the last change of the trades that is built in."""
 
     change: int = 0
 
 
 class Lookups(msgspec.Struct, frozen=True, tag="lookups"):
-    """Of rows that are asked for one by one.
+    """Of rows that are requested one by one.
 
-    ``change``: up to which change of the fills' files their orders were read. ``remains``: what
-    was left of each open order. ``waiting``: ids to be looked up. ``unknown``: ids that the
-    exchange does not know.
+    ``change``: the last change of the fills' files whose orders were read. ``remains``: the
+    remaining amount of each open order. ``waiting``: ids to be looked up. ``unknown``: ids that
+    the exchange does not know.
     """
 
     change: int = 0
@@ -66,7 +66,7 @@ T = TypeVar("T", Windows, Newest, Walk, Built, Lookups, Snapshot)
 
 
 def load(text: str, kind: type[T]) -> T:
-    """The checkpoint in ``text``; a fresh one where there is none, or one of another kind."""
+    """The checkpoint in ``text``; an empty one where there is none or one of another kind."""
     try:
         return msgspec.json.decode(text, type=kind) if text else kind()
     except (msgspec.DecodeError, msgspec.ValidationError):
@@ -79,7 +79,7 @@ def dump(checkpoint: Checkpoint) -> str:
 
 
 def paging_profile(text: str) -> str:
-    """What was found out of an exchange's paging, in words; empty where nothing was."""
+    """The paging profile of a stream as text; empty where nothing is known."""
     profile = load(text, Windows).profile
     found = []
     if profile.keeps:

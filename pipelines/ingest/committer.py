@@ -1,8 +1,7 @@
-"""Commits pages on a thread of its own while the next page is fetched.
+"""Commit pages on a separate thread while the next page is fetched.
 
-A slow exchange has every page committed by itself. Where pages come fast, those of a third of a
-second are one commit, because a commit rewrites a file: a crash costs at most that moment, and
-its pages are fetched again.
+Pages that arrive within 0.3 seconds share a commit, because each commit rewrites a file. A crash
+costs at most the pages of one commit, which the next pull fetches again.
 """
 
 import queue
@@ -24,7 +23,7 @@ _PILE: Final = 128
 """Pages that may wait: 128 pages of 1,000 rows are some 10 MB."""
 _GATHER_SECONDS: Final = 0.3
 _RELEASE_SECONDS: Final = 0.5
-"""Freed memory is given back this often: more often costs more than it saves."""
+"""Freed memory is returned to the system this often; more often costs more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class _Work:
     rows: pa.Table | None
     rejected: Sequence[RejectedRow]
     state: StreamState | None
-    """``None``: nothing to record; it only wakes the thread for a flush."""
+    """``None``: nothing to record; the entry only wakes the thread for a flush."""
 
 
 class Committer:
@@ -43,7 +42,7 @@ class Committer:
         self._report = report
         self._queue: queue.Queue[_Work | None] = queue.Queue(_PILE)
         self._hurry = threading.Event()
-        """Somebody waits: what is gathered is to be stored now."""
+        """Set while a caller waits: the thread stores what it has gathered at once."""
         self._error: BaseException | None = None
         self._released = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -62,7 +61,7 @@ class Committer:
     def put(
         self, rows: pa.Table | None, state: StreamState, rejected: Sequence[RejectedRow] = ()
     ) -> None:
-        """Store ``rows`` and record ``state`` (which may claim all rows put so far)."""
+        """Store ``rows`` and record ``state``, whose coverage may include all rows put so far."""
         if self._error is not None:
             raise self._error
         work = _Work(rows, rejected, state)
@@ -96,7 +95,7 @@ class Committer:
                     self._queue.task_done()
 
     def _gather(self) -> list[_Work | None]:
-        """The next piece of work and what follows it within the gathering time.
+        """The next entry and those that follow it within the gathering time.
 
         Waking up for each page would delay the thread that fetches them.
         """

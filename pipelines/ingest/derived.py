@@ -1,8 +1,8 @@
-"""Build candles from the trades held, where the exchange offers none.
+"""Build candles from stored trades, where the exchange offers none.
 
-A candle is built only where trades are proved complete from before its opening to now or to its
-end: none is invented for an empty interval, none is built from half its trades. A pull rebuilds
-the candles whose trades changed since the last one, and those that were open.
+A candle is built only where coverage of the trades is complete from before its opening to its end
+(or to now). An interval without trades has no candle. A pull rebuilds the candles whose trades
+changed since the last pull, and those that were open.
 """
 
 from dataclasses import replace
@@ -27,7 +27,7 @@ def build_candles(session: Session) -> None:
     newest_change = source.change()
     if not newest_change or not trades.complete:
         session.report.notice = (
-            f"{session.stream}: no trades are held to build candles from. Fix: pull trades first"
+            f"{session.stream}: no trades are stored to build candles from. Fix: pull trades first"
         )
         return
     whole = candles.whole(trades, source.time_of, step, with_open=True)
@@ -68,7 +68,7 @@ def build_candles(session: Session) -> None:
 
 
 def _open_candles(session: Session) -> pa.ChunkedArray:
-    """Openings of stored candles that are not final (they lie at the end)."""
+    """Opening times of the stored candles that are not final: they are among the newest."""
     tail = session.writer.tail(3)
     return tail.filter(pc.invert(tail.column("is_final"))).column("timestamp")
 

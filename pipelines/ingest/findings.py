@@ -1,4 +1,6 @@
-"""What a pull reports of a stream as a whole: an error, a notice, the remark of its state."""
+"""Problems of a whole stream that a pull finds: the error or notice of the pull, and the remark
+that ``status`` shows until the problem is gone.
+"""
 
 from pipelines.ingest.session import Session
 from pipelines.ingest.windows.state import Restart
@@ -8,16 +10,16 @@ from schemas.times import to_datetime
 def empty_head(
     session: Session, empty_since: int | None, problems: list[str], remarks: list[str]
 ) -> None:
-    """The newest answer holds no rows, where rows are held: no word that nothing is new.
+    """Report an empty newest page of a stream with stored rows: no proof that nothing is new.
 
-    A notice the first time, an error from the second time on. ``empty_since``: when it came so
-    first, if it did in an earlier pull.
+    A notice the first time, an error from the second time on. ``empty_since``: the start of the
+    earlier pull that met it first (microseconds), ``None`` if there was none.
     """
     since = empty_since or session.started
     text = (
-        f"the exchange answers without rows since {_at(since)}, where it showed rows before, so "
-        "that it cannot be told whether there are newer ones. Fix: pull again later; look at the "
-        "exchange's own page if it stays so"
+        f"the exchange answers without rows since {_at(since)}; before, it showed rows. It is "
+        "unknown whether there are newer ones. Fix: pull again later; if it stays so, look at the "
+        "exchange's own page"
     )
     remarks.append(f"answers without rows since {_at(since)}")
     if empty_since is None:
@@ -27,33 +29,33 @@ def empty_head(
 
 
 def restarted(restart: Restart, problems: list[str], remarks: list[str]) -> None:
-    """The exchange numbers the rows of this stream anew."""
+    """Report that the exchange restarted the ids of this stream."""
     text = (
-        f"ids began anew: the newest rows have ids below {restart.top}, which was the highest "
-        f"before (found {_at(restart.found_at)})"
+        f"ids restarted: the newest rows have ids below {restart.top}, the highest id before "
+        f"(found {_at(restart.found_at)})"
     )
     remarks.append(text)
     problems.append(
-        f"{text}. The rows of before stay; a new row whose id one of them has lies in quarantine, "
-        "and nothing is claimed as complete. Fix: none is possible while both have the same ids"
+        f"{text}. Stored rows stay. A new row with the id of a stored one goes to quarantine, and "
+        "nothing is claimed as complete. Fix: none is possible while old and new rows share ids"
     )
 
 
 def gone(
     session: Session, missing: frozenset[int], problems: list[str], remarks: list[str]
 ) -> None:
-    """Rows that may still change are shown no more."""
+    """Report rows that may still change and that the exchange no longer shows."""
     known = {u.lower for u in session.state.unshown if u.upper - u.lower == 1}
     waiting = sorted(missing | (known & session.state.unsettled))
     if not waiting:
         return
     names = ", ".join(map(str, waiting[:5])) + (", …" if len(waiting) > 5 else "")
-    text = f"{len(waiting)} row(s) that were not final are shown no more ({names})"
+    text = f"{len(waiting)} row(s) that were not final are no longer shown ({names})"
     remarks.append(text)
     if missing - known:
         problems.append(
-            f"{text}: their last known state stays, and their final one is not known. Fix: look "
-            "them up at the exchange; each pull asks for them again"
+            f"{text}: their last known state stays, their final state is unknown. Fix: look them "
+            "up at the exchange; each pull asks for them again"
         )
 
 

@@ -1,9 +1,9 @@
-"""Pull rows of which only the open ones are listed, and any other one is asked for by its id.
+"""Pull rows of which the exchange lists only the open ones; each other row is requested by its id.
 
-That is WEX's orders: ``ActiveOrders`` lists what remains of the open ones, ``OrderInfo`` has all
-of one. Looked up are open orders that are new or changed, orders that were open and are listed no
-longer, and the account's own orders that its fills name. Each look-up is a request: a pull asks
-for a limited number, the next one goes on.
+WEX orders are such rows: ``ActiveOrders`` lists the open ones with their remaining amount,
+``OrderInfo`` returns one order in full. A pull looks up open orders that are new or changed, orders
+that were open and are no longer listed, and own orders that fills name. Each look-up is a request;
+a pull makes a limited number, and the next one continues.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from warehouse.state import StreamState
 FILLS: Final = "account_trades"
 """The dataset whose rows name orders."""
 _REFUSALS: Final = 3
-"""A pull looks up no further after so many refusals whose meaning is not documented."""
+"""A pull ends its look-ups after so many refusals whose meaning is not documented."""
 
 
 def pull_lookups(session: Session) -> None:
@@ -61,7 +61,7 @@ def pull_lookups(session: Session) -> None:
             known = _without(known, row_id, unknown=True)
             state = replace(state, checkpoint=checkpoint.dump(known))
             continue
-        except RefusedError as error:  # a fault of the moment: it stays in the queue
+        except RefusedError as error:  # may be temporary: the order stays in the queue
             session.report.requests += 1
             refused.append(f"{row_id}: {error}")
             if len(refused) >= _REFUSALS:
@@ -73,7 +73,7 @@ def pull_lookups(session: Session) -> None:
     if len(queue) > most:
         session.report.notice = (
             f"{session.stream}: {len(queue) - most} more orders are to be looked up, one call "
-            f"each; a pull looks up {most} (TIDEMARK_LOOKUPS), the next ones go on"
+            f"each; a pull looks up {most} (TIDEMARK_LOOKUPS), later pulls continue"
         )
     if refused:
         raise ContractError(
@@ -90,11 +90,11 @@ def _stored(
     state: StreamState,
     known: Lookups,
 ) -> tuple[StreamState, Lookups]:
-    """State and checkpoint with one row that was looked up. ``left``: what the list says of it."""
+    """State and checkpoint after one look-up. ``left``: its remaining amount in the list."""
     known = _without(known, row_id)
     if left is not None and table.num_rows:
         known = Lookups(known.change, {**known.remains, row_id: left}, known.waiting, known.unknown)
-    # One that came malformed is asked for again.
+    # A malformed row is requested again.
     settled = table.num_rows and table.column("status")[0].as_py() != "open"
     span = time_span(session.declared, table)
     state = replace(
@@ -120,7 +120,7 @@ def _finish(
     gone: frozenset[int],
     refused: list[str],
 ) -> None:
-    """Record the end of the pull; rows that were open and are unknown now are remarked on."""
+    """Record the end of the pull, and report rows that were open and are unknown now."""
     problems: list[str] = []
     remarks: list[str] = []
     findings.gone(session, gone, problems, remarks)
@@ -143,13 +143,13 @@ def _finish(
 
 
 def _held_open(session: Session) -> set[int]:
-    """Orders that are stored as open: all that is known of them where the metastore was lost."""
+    """Orders that are stored as open; needed where the metastore was lost."""
     tables = session.writer.scan(["order_id", "status"])
     return _ids(t.filter(pc.equal(t.column("status"), "open")) for t in tables)
 
 
 def _named_by_fills(session: Session, change: int) -> tuple[set[int], int]:
-    """Own orders that fills name and that are not held, and up to which change that was read."""
+    """Own orders that fills name and that are not stored, and the last change of fills read."""
     source = session.task.store.reader(replace(session.stream, dataset=FILLS))
     newest = source.change()
     if newest <= change:

@@ -1,7 +1,7 @@
 """Pull a stream of which the exchange shows only the newest rows.
 
-That nothing was missed since the last pull is proved by overlap: the answer shows rows that are
-held. Without overlap, even in the largest answer, what lies between is lost and recorded so.
+Overlap proves that no row was missed since the last pull: the answer shows stored rows. Without
+overlap, even in the largest answer, the stretch between is recorded as lost.
 """
 
 from dataclasses import replace
@@ -51,9 +51,9 @@ def pull_newest(session: Session) -> None:
         checked_at=(page.server_time or now_us()) - session.paging.cache_us,
         checkpoint=checkpoint.dump(Newest()),
     )
-    # What else is wanted was not shown and never will be. Next to what was held, that is a new
-    # loss; before a first contact it is none (also after a metastore was lost: the rows held there
-    # are no longer proved to be all).
+    # The exchange will never show what else is wanted. That is a new loss only where coverage
+    # existed before: not at the first contact, and not after the metastore was lost, when stored
+    # rows are not proved to be all.
     holes = missing_intervals(state)
     session.report.lost_found = held is not None and any(hole.lower > 0 for hole in holes)
     lost = [
@@ -71,7 +71,7 @@ def _ask(session: Session, complete: Intervals, limit: int) -> tuple[Page, Recei
 
 
 def _proved(session: Session, rows: Received, complete: Intervals) -> Intervals:
-    """What the answer proves: its upper end is no cut, because it holds the newest rows."""
+    """The spans that the answer proves. It holds the newest rows, so its upper end is not cut."""
     spans = proved(rows, complete, session.paging, top_is_whole=True)
     if spans or not len(rows.positions):
         return spans
@@ -81,7 +81,7 @@ def _proved(session: Session, rows: Received, complete: Intervals) -> Intervals:
 
 
 def _without_rows(session: Session, known: Newest, state: StreamState, page: Page) -> None:
-    """No rows: that is the answer of a market without trades, and of a dead exchange."""
+    """Record an empty answer: the market has no trades yet, or the exchange is dead."""
     if not state.complete and state.newest_at is None:
         checked = (page.server_time or now_us()) - session.paging.cache_us
         session.commit(None, replace(state, checked_at=checked), page.rejected)
@@ -98,7 +98,7 @@ def _without_rows(session: Session, known: Newest, state: StreamState, page: Pag
 
 
 def _restart(known: Newest, state: StreamState, rows: Received) -> Restart | None:
-    """Whether ids began anew: all of the newest rows are later than those held, their ids lower."""
+    """The restart of the ids, if there is one: all rows are newer than those held, at lower ids."""
     if not len(rows.positions):
         return None
     top, newest = int(rows.positions.max()), int(rows.times.max())

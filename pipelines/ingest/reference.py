@@ -1,9 +1,9 @@
 """Pull the lists of an exchange (markets, currencies), and keep their history.
 
-The table holds the newest state of every row; what is listed no longer stays in it, not active.
-Its history (``markets_history``) holds every state there was with ``valid_from`` and ``valid_to``,
-so that it grows only where something changed. The history is committed first: a crash between the
-two is made good by the next pull, which compares with each of them for itself.
+The table holds the newest state of every row; a row that is no longer listed stays, not active. The
+history (``markets_history``) holds every earlier state with ``valid_from`` and ``valid_to``, so it
+grows only with changes. The history is committed first. After a crash between the two commits the
+next pull completes both, because it compares the list with each of them.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from warehouse.clock import now_us
 from warehouse.state import StreamState
 
 _DETAILS: Final = 25
-"""The most single questions that one pull asks."""
+"""The most rows that one pull requests one by one."""
 _STEP: Final = timedelta(microseconds=1)
 
 Rows = dict[str, dict[str, Any]]
@@ -35,8 +35,8 @@ def pull_reference(session: Session) -> None:
     held = _held(session, name)
     if not listed and held:
         raise ContractError(
-            f"the exchange lists nothing at all, where it listed {len(held)}; "
-            "that is not believed: nothing was changed. Fix: pull again later"
+            f"the exchange lists nothing at all; before, it listed {len(held)}. An empty list is "
+            "taken for a fault, and nothing was changed. Fix: pull again later"
         )
     now = listed | _unlisted(session, page, listed, held)
     state = replace(session.state, unit="none", newest_at=now_us(), checked_at=now_us())
@@ -50,9 +50,9 @@ def pull_reference(session: Session) -> None:
 
 
 def _unlisted(session: Session, page: Page, listed: Rows, held: Rows) -> Rows:
-    """Rows that the list lacks and that are known of: asked for by name, or else not active.
+    """Known rows that the list lacks: requested by name where that is possible, else not active.
 
-    Where a row of the list was unreadable, it may be any of them: then nothing is concluded.
+    An unreadable row of the list may be any of them: then none is changed.
     """
     if page.rejected:
         return {}
@@ -67,7 +67,7 @@ def _unlisted(session: Session, page: Page, listed: Rows, held: Rows) -> Rows:
 
 
 def _named(session: Session) -> set[str]:
-    """Currencies that some market is traded in."""
+    """Currencies of the listed markets."""
     if session.stream.dataset != "currencies":
         return set()
     return {code for m in session.connector.markets() for code in (m.base, m.quote)}
@@ -90,7 +90,7 @@ def _table(schema: pa.Schema, rows: Any) -> pa.Table:
 
 
 def _keep_history(session: Session, now: Rows) -> None:
-    """End every state that is no longer current, and begin the new ones."""
+    """Write the end of each state that is no longer current, and the beginning of each new one."""
     name = session.declared.key[-1]
     writer = session.writer.sibling(session.declared.history or "")
     past = writer.tail(1_000_000).drop_columns(["ingested_at"]).to_pylist()

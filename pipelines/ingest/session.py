@@ -1,4 +1,4 @@
-"""One stream in one pull: it asks the connector, counts, and hands on what is to be stored."""
+"""One stream in one pull: fetches pages, counts them, passes rows and state to the committer."""
 
 import threading
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ LOOKUPS = 200
 
 @dataclass(frozen=True)
 class Task:
-    """One stream to pull, with all it needs.
+    """One stream to pull, with its settings.
 
     ``start``: history is wanted back to here. ``lookback``: rows below the head to read again, if
-    the feed says so. ``lookups``: the most rows that a pull asks for one by one. ``again``: a
-    stretch of time, in microseconds, that is asked for whatever is covered.
+    the feed says so. ``lookups``: the most rows that a pull requests one by one. ``again``: a
+    stretch of time, in microseconds, that is requested whatever is covered.
     """
 
     store: Store
@@ -67,7 +67,7 @@ def _by_key(table: pa.Table, key: Sequence[int]) -> dict[Row, Row]:
 
 
 class Session:
-    """A task at work. The stream's lock is held; ``state`` is what was known when it began."""
+    """A running task. It holds the stream's lock; ``state`` is the state at the beginning."""
 
     def __init__(
         self, task: Task, writer: StreamWriter, committer: Committer, report: StreamReport
@@ -95,7 +95,7 @@ class Session:
         if page.received and not readable:
             what = "id" if self.paging.key is Key.INTEGER else "time"
             raise ContractError(
-                f"an answer of {page.received} rows, none with a readable {what}: "
+                f"none of the {page.received} rows of an answer has a readable {what}: "
                 f"{page.rejected[0].reason}"
             )
         return page
@@ -103,7 +103,7 @@ class Session:
     def keep_going(self) -> None:
         """Raises ``TidemarkError`` where the pull is to end early."""
         if self.task.stop.is_set():
-            raise TidemarkError("stopped; what was received is stored, the next pull goes on")
+            raise TidemarkError("stopped; what was received is stored, the next pull continues")
 
     def count(self, page: Page) -> Page:
         """Note one answer in the report and inform the listener."""
@@ -132,7 +132,7 @@ class Session:
             self.task.listener(self._progress(None, done=True))
 
     def _compare(self, page: Page, low: int, high: int) -> None:
-        """Count the rows of a stretch that is asked for again, and those that are stored otherwise.
+        """Count the rows of a stretch requested again, and those that differ from stored ones.
 
         A row counts once, however many answers show it.
         """

@@ -1,7 +1,7 @@
-"""Observe the state now of markets or an account; what repeats the last state is not stored.
+"""Store snapshots of markets and accounts; one that repeats the last is not stored.
 
-An observation is one row (a ticker) or many (a book, the balances of an account): all that was
-seen at one moment. It is stored whole or not at all.
+A snapshot is one row (a ticker) or several (an order book, the balances of an account) observed at
+one moment. It is stored whole or not at all.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from warehouse.store import StreamReader
 
 
 def batches(symbols: Sequence[str], paging: Paging) -> list[Sequence[str]]:
-    """``symbols`` in groups that one call takes."""
+    """``symbols`` in groups, each small enough for one call."""
     size = max(1, paging.batch)
     return [symbols[i : i + size] for i in range(0, len(symbols), size)]
 
@@ -32,7 +32,7 @@ def rows_of(stream: StreamId, page: Page) -> pa.Table:
 
 
 def store_snapshot(session: Session, page: Page) -> None:
-    """Store what ``page`` observes of one market or account, unless it repeats the last one."""
+    """Store the snapshot of one market or account in ``page``, unless it repeats the last one."""
     rows = rows_of(session.stream, page)
     session.count(replace(page, table=rows, positions=page.positions[: rows.num_rows]))
     state = replace(session.state, unit="none", checked_at=None)
@@ -52,18 +52,18 @@ def store_snapshot(session: Session, page: Page) -> None:
 
 
 def changes(writer: StreamReader, rows: pa.Table) -> pa.Table:
-    """Those of the observations in ``rows`` that have to be stored, oldest first.
+    """The snapshots in ``rows`` that have to be stored, oldest first.
 
-    An observation that is held is returned again, to be compared; another one only where it differs
+    A snapshot that is stored already is returned, to be compared; any other only where it differs
     from the one before it.
     """
     time = writer.declared.time_column
-    seen = _observations(writer, rows)
+    seen = _by_moment(writer, rows)
     if not seen:
         return rows
-    held = _observations(writer, writer.between(min(seen), max(seen) + 1))
+    held = _by_moment(writer, writer.between(min(seen), max(seen) + 1))
     others = sorted(held.keys() - seen.keys())
-    earlier = _observations(writer, writer.before(min(seen)))
+    earlier = _by_moment(writer, writer.before(min(seen)))
     last = earlier[max(earlier)] if earlier else None
     keep: set[int] = set()
     for moment in sorted(seen):
@@ -78,14 +78,14 @@ def changes(writer: StreamReader, rows: pa.Table) -> pa.Table:
 
 
 def _repeats(writer: StreamReader, rows: pa.Table) -> bool:
-    """Whether the newest stored observation has the same rows."""
-    tail = _observations(writer, writer.tail(rows.num_rows + 1))
-    (now,) = _observations(writer, rows).values()
+    """Whether the newest stored snapshot has the same rows."""
+    tail = _by_moment(writer, writer.tail(rows.num_rows + 1))
+    (now,) = _by_moment(writer, rows).values()
     return bool(tail) and tail[max(tail)] == now
 
 
-def _observations(writer: StreamReader, rows: pa.Table) -> dict[int, list[dict[str, object]]]:
-    """What was seen at each moment, without when it was observed and stored; in order."""
+def _by_moment(writer: StreamReader, rows: pa.Table) -> dict[int, list[dict[str, object]]]:
+    """The rows of each snapshot by moment, in order, without the times of observing and storing."""
     declared = writer.declared
     names = [
         n for n in declared.file_schema.names if n not in (declared.time_column, "ingested_at")

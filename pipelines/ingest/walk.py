@@ -1,8 +1,8 @@
-"""Pull a history that is asked for by page number, in whatever order the exchange keeps it.
+"""Pull a history page by page, from the first page to the last, in whatever order the rows come.
 
-The exchange says how many rows there are in all; the walk is complete when as many distinct ones
-are held. Rows that appear while walking shift the pages, so that a row may come twice or be
-stepped over: then the count does not match and the walk is made again.
+The exchange gives the total number of rows; the walk is complete when as many distinct rows are
+held. A row that appears during the walk shifts the pages, so that a row may come twice or be
+skipped. Then the count does not match, and the walk is repeated.
 """
 
 from dataclasses import replace
@@ -29,8 +29,8 @@ def pull_walk(session: Session) -> None:
     held, waiting = _held(session, key)
     state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(Walk()))
     for _ in range(_WALKS):
-        seen: set[str] = set()
-        refused: set[str] = set()
+        received: set[str] = set()
+        malformed: set[str] = set()
         total: int | None = None
         token: str | None = None
         while True:
@@ -38,30 +38,30 @@ def pull_walk(session: Session) -> None:
             try:
                 page = session.count(session.connector.page(session.stream, token))
             except RequestError:
-                if total is None or len(seen) + len(refused) < total:
+                if total is None or len(received) + len(malformed) < total:
                     raise
-                token = None  # a next page was promised behind the last one
+                token = None  # the last page named a next one
                 break
-            met = len(seen) + len(refused)
-            seen |= set(page.table.column(key).to_pylist())
-            refused |= {row.payload for row in page.rejected}
-            walked = len(seen) + len(refused)
+            before = len(received) + len(malformed)
+            received |= set(page.table.column(key).to_pylist())
+            malformed |= {row.payload for row in page.rejected}
+            walked = len(received) + len(malformed)
             span = time_span(session.declared, page.table)
             newest = max(span[1] if span else 0, state.newest_at or 0) or None
             state = replace(state, newest_at=newest)
             session.commit(page.table, state, page.rejected)
             token = page.next_token
             total = page.total
-            known_rows = len(held | seen) + len(refused)
-            # a count that a walk from the first page reaches before the last one is no count
-            if token is None or (known_rows == total and walked < total and waiting <= seen):
+            known_rows = len(held | received) + len(malformed)
+            # A count that the walk reaches before its last page is wrong: read on.
+            if token is None or (known_rows == total and walked < total and waiting <= received):
                 break
-            if walked == met:  # it may promise a next page for ever: the count has to tell
+            if walked == before:  # it may name next pages for ever: the count decides
                 token = None
                 if total is None:
                     raise ContractError(
-                        "a page that was to follow shows nothing new. What came is stored; nothing "
-                        "is claimed as complete. Fix: pull again later"
+                        "the exchange named a next page, which holds nothing new. What was "
+                        "received is stored; nothing is claimed as complete. Fix: pull again later"
                     )
                 break
         if held and not walked:
@@ -71,8 +71,9 @@ def pull_walk(session: Session) -> None:
             break
     else:
         raise ContractError(
-            f"the exchange says it has {total} rows and showed {len(seen)} in {_WALKS} walks over "
-            "its pages. What came is stored; nothing is claimed as complete. Fix: pull again later"
+            f"the exchange counts {total} rows and showed {len(received)} in {_WALKS} walks over "
+            "its pages. What was received is stored; nothing is claimed as complete. "
+            "Fix: pull again later"
         )
     session.flush()
     rows = session.writer.span()
@@ -84,7 +85,7 @@ def pull_walk(session: Session) -> None:
 
 
 def _without_rows(session: Session, known: Walk, state: StreamState) -> None:
-    """No rows at all, where rows are held: what was proved stays, nothing is checked."""
+    """Record a walk without rows where rows are held: coverage stays, the stream is not checked."""
     problems: list[str] = []
     remarks: list[str] = []
     findings.empty_head(session, known.empty_since, problems, remarks)
@@ -96,7 +97,7 @@ def _without_rows(session: Session, known: Walk, state: StreamState) -> None:
 
 
 def _held(session: Session, key: str) -> tuple[set[str], set[str]]:
-    """Ids of the rows held, and of those whose state may still change."""
+    """Ids of the stored rows, and of those among them whose state may still change."""
     held: set[str] = set()
     waiting: set[str] = set()
     for table in session.writer.scan([key, "status"]):

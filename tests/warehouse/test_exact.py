@@ -66,7 +66,7 @@ def test_decimals_times_and_texts_survive(
     assert_published(home)
 
 
-def test_the_smallest_and_the_greatest_are_told_apart(home: Path) -> None:
+def test_the_smallest_and_the_greatest_are_distinguished(home: Path) -> None:
     tiny, huge = Decimal("1E-12"), Decimal("9" * 26 + "." + "9" * 12)
     rows = [
         row(FILLS, 1, price=tiny, amount=Decimal("1E-6"), fee_amount=-tiny),

@@ -71,7 +71,7 @@ def test_vwap(pulled: Pulled) -> None:
         assert tuple(row.values()) == (day, len(trades), volume, bought, turnover, vwap)
 
 
-def test_what_sales_brought_is_all_told(pulled: Pulled) -> None:
+def test_proceeds_of_all_sales_are_counted(pulled: Pulled) -> None:
     """Every sale's parts add up to it, by both methods, with its fee."""
     sales = pulled.rows(
         "SELECT exchange, account, symbol, fill_id, -base_change AS amount,"

@@ -95,7 +95,7 @@ def test_identical_rows_change_nothing(stream: StreamId) -> None:
 
 
 @pytest.mark.parametrize("stream", [CANDLES, TRANSFERS], ids=lambda s: s.dataset)
-def test_of_several_states_the_last_received_stands(stream: StreamId) -> None:
+def test_of_several_states_the_last_received_is_stored(stream: StreamId) -> None:
     held = _stamped(stream, [_variant(stream, 1, 0)])
     states = [_variant(stream, 1, s) for s in (1, 2, 0, 1)]
     done = merge(dataset(stream.dataset), held, _stamped(stream, states))

@@ -190,7 +190,7 @@ def test_another_version_is_left_alone_and_named(old: Path) -> None:
 
 def test_a_damaged_old_file_is_set_aside_by_verify(old: Path) -> None:
     (old / OLDER_NAME).write_bytes(b"\x5a" * 9000)
-    with pytest.raises(StorageError, match="Fix: move it away"):
+    with pytest.raises(StorageError, match="Fix: run `tidemark verify`"):
         Metastore(old)
     assert warehouse.verify(old).ok
     assert [*old.glob(f"{OLDER_NAME}.damaged-*")]

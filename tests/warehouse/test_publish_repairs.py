@@ -59,7 +59,7 @@ def _spilled(home: Path) -> None:
 @pytest.mark.parametrize(
     "harm", [_overwrite, _truncate, _empty, _unlink, _vanish, _foreign, _all_gone, _spilled]
 )
-def test_a_damaged_version_is_built_anew(home: Path, harm: Callable[[Path], None]) -> None:
+def test_a_damaged_version_is_rebuilt(home: Path, harm: Callable[[Path], None]) -> None:
     all_streams(home)
     publish(home)
     harm(home)

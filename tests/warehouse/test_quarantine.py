@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import warehouse
-from schemas import RejectedRow
+from schemas import RejectedRow, StreamId
 from tests.warehouse.healthy import errors
 from tests.warehouse.tools import CANDLES, DAY, NOON, TRADES, TRANSFERS, duck, row, store
 from warehouse.quarantine import PAYLOAD_BYTES
@@ -63,8 +63,10 @@ def test_a_row_that_breaks_a_rule_goes_to_quarantine_and_its_neighbours_are_stor
 AMOUNTS = st.decimals(-(10**20), 10**20, places=12)
 TIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))
 NEAR = st.integers(0, DAY).map(lambda us: datetime.fromtimestamp((NOON + us) / 1e6, UTC))
-FIGURES = {n: st.none() | AMOUNTS for n in ("open", "high", "low", "close", "volume")}
-ROWS = {
+FIGURES: dict[str, st.SearchStrategy[Any]] = {
+    n: st.none() | AMOUNTS for n in ("open", "high", "low", "close", "volume")
+}
+ROWS: dict[StreamId, dict[str, st.SearchStrategy[Any]]] = {
     CANDLES: FIGURES
     | {"timestamp": NEAR | TIMES, "timeframe": st.sampled_from(["5m", "5m", "5m", "1h"])},
     TRADES: {
@@ -89,7 +91,7 @@ ROWS = {
 )
 @given(data=st.data())
 def test_whatever_is_stored_verify_agrees_right_afterwards(
-    stream: Any, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    stream: StreamId, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     home = tmp_path_factory.mktemp("home")
     for _ in range(2):

@@ -86,7 +86,7 @@ def test_a_write_torn_at_any_byte_costs_that_answer_only(tmp_path: Path) -> None
             assert scan(path).torn == scan(path).damaged == 0
 
 
-def test_damage_in_the_middle_is_stepped_over_and_told(tmp_path: Path) -> None:
+def test_damage_in_the_middle_is_skipped_and_reported(tmp_path: Path) -> None:
     path = written(tmp_path, answer(1), answer(2), answer(3))
     content = bytearray(path.read_bytes())
     second = scan(path).spots[1]
@@ -188,12 +188,17 @@ def test_verify_finds_a_damaged_response_and_rebuild_goes_on_with_the_others(
     assert warehouse.verify(home).findings == []
 
 
-@pytest.mark.parametrize("how", ["gone", "shorter", "another"])
+def test_a_deleted_file_is_noted_once(home: Path) -> None:
+    archived(home).unlink()
+    result = warehouse.verify(home)
+    assert result.ok and [(f.kind, f.check) for f in result.findings] == [("note", "raw")]
+    assert warehouse.verify(home).findings == []
+
+
+@pytest.mark.parametrize("how", ["shorter", "another"])
 def test_verify_misses_responses_that_it_has_seen(home: Path, how: str) -> None:
     path = archived(home)
-    if how == "gone":
-        path.unlink()
-    elif how == "shorter":
+    if how == "shorter":
         path.write_bytes(path.read_bytes()[: scan(path).spots[1].offset - 28])
     else:
         path.write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Prove that lake, metastore and DuckDB agree, from the rows themselves.
+"""Verify from the rows themselves that lake, metastore and DuckDB agree.
 
 ``report``     checks, figures, findings
 ``contents``   every file against its hash; what is damaged is restored
@@ -10,8 +10,7 @@
 ``archive``    the raw response archive
 
 Nothing in the metastore is trusted but what its checksums prove. Each stream is read under its
-lock, so that a pull may run at the same time: it waits for a stream, or the stream is read after
-it.
+lock, so that pulls may run at the same time: one waits for the other.
 """
 
 import tempfile
@@ -49,7 +48,7 @@ _LIMITS: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 
 def verify(home: Path | str | None = None, on_progress: Progress | None = None) -> Verification:
-    """Check everything in ``home``; repair what is safe, and say so.
+    """Check everything in ``home``, repair what is safe, and report both.
 
     Raises ``StorageError`` where the home itself cannot be used.
     """

@@ -1,4 +1,4 @@
-"""The raw response archive: every recorded response whole, and none gone since the last time."""
+"""The raw response archive: every recorded response is whole, and files only grow."""
 
 import hashlib
 from pathlib import Path
@@ -27,12 +27,8 @@ def check_archive(home: Path, metastore: Metastore, report: Verification, *, rep
                     now[name] = _check_file(home, path, recorded.get(name), report, repair=repair)
                 except OSError as error:
                     raise from_os_error(error, "cannot read", path) from error
-    for name in recorded.keys() - now.keys():
-        if repair:
-            report.healed("raw", name, "is gone: no longer expected")
-        else:
-            report.error("raw", name, "is gone", "restore it, or accept it by `tidemark rebuild`")
-            now[name] = recorded[name]
+    for name in sorted(recorded.keys() - now.keys()):  # deleting old ones is allowed
+        report.note("raw", name, "is gone: its responses can no longer be replayed")
     if now != recorded:
         metastore.record_archived(now)
 

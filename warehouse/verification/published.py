@@ -1,7 +1,7 @@
 """Compare the published DuckDB file with the lake: columns, counts and checksums by partition.
 
-A checksum is the sum of a 64-bit hash of every row's columns: it depends on no order, and both
-sides are computed by the same engine from what each of them holds.
+A checksum is the sum of 64-bit hashes of all rows, independent of their order. DuckDB computes both
+sides, each from its own rows.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
-"""Build candles again from the trades held and compare: wherever both are proved complete.
+"""Build candles again from stored trades and compare, wherever both are proved complete.
 
-A difference is a note, no fault of the store: an exchange's candles may differ from its trades.
+A difference is a note, not an error: an exchange's candles may differ from its trades.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from warehouse.verification.rows import Facts
 
 _FIGURES: Final = ("open", "high", "low", "close", "volume")
 _BASE: Final = TIMEFRAMES[SHORTEST]
-"""Built from trades once; the longer ones are made up of it."""
+"""The timeframe built from trades; longer candles are rolled up from it."""
 Span = tuple[int, int]
 
 
@@ -51,7 +51,7 @@ def compare_candles(
 def _common(
     home: Path, metastore: Metastore, trades: StreamId, candle: StreamId, state: StreamState
 ) -> list[Span]:
-    """Openings where both trades and candles are complete."""
+    """Opening times at which both trades and candles are complete."""
     step = timeframe_us(candle.timeframe or "")
     reader = StreamReader(home, metastore, trades)
     whole = candles.whole(reader.state(), reader.time_of, step, with_open=False)

@@ -1,7 +1,7 @@
 """Compare the metastore with what the files of one stream hold, and repair what is safe.
 
-Safe is: to adopt rows that no record names (a crash between file and metastore), and to set what
-is derived from the rows alone. Coverage is never added here.
+Safe repairs are: to adopt rows without a record (a crash between file and metastore), and to set
+values that follow from the rows alone. Coverage is never added here.
 """
 
 from collections.abc import Callable

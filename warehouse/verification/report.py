@@ -1,4 +1,4 @@
-"""What a verification found: checks with their figures, findings with place and fix."""
+"""The result of a verification: checks with their figures, findings with place and fix."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -22,7 +22,7 @@ CHECKS: Final = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was not as it should be.
+    """One disagreement, repaired disagreement or note.
 
     ``kind``: ``error`` (does not agree), ``healed`` (did not, and now does), ``note`` (worth
     knowing, no fault of the store). ``where``: a file or a stream.

@@ -1,4 +1,4 @@
-"""The contract of single rows, as SQL conditions that are true for a row that breaks it.
+"""The contract of single rows, as SQL conditions that are true for a violating row.
 
 The rules of ``warehouse.rules``, which hold where rows enter, and of what is computed from them.
 """

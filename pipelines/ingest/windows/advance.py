@@ -1,4 +1,7 @@
-"""What the answer to a request changes: the only place where an answer becomes progress. Pure."""
+"""The progress of a pull after each answer: the head, newer rows, look-back, unsettled rows. Pure.
+
+``gaps`` does the same for answers to requests for gaps.
+"""
 
 from dataclasses import replace
 
@@ -13,7 +16,6 @@ from pipelines.ingest.windows.state import (
     Request,
     Restart,
     last_row,
-    top_row,
 )
 from warehouse.intervals import Interval, Intervals
 
@@ -44,12 +46,12 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
     p = replace(p, head_asked=True)
     shown = rows.shown
     if not len(shown):
-        known = bool(before) or p.held
-        rows_above = known and bool(before) and p.can_lower
+        known = bool(before) or p.pull.held
+        rows_above = known and bool(before) and p.pull.can_lower
         return replace(p, head_empty=known, top_settled=not rows_above, checked=not known)
     low, top = int(shown[0]), int(shown[-1])
-    held = top_row(p)
-    lowest_at = int(rows.times.min()) if len(rows.times) else p.started
+    held = p.pull.top_row
+    lowest_at = int(rows.times.min()) if len(rows.times) else p.pull.started
     reread = int((shown <= held).sum()) if held is not None else 0
     p = replace(p, head_low=(low, lowest_at), head_top=top, low_read=low, reread=reread)
     if p.restart is not None and top <= p.restart.top:
@@ -58,46 +60,46 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
         return _head_is_not_the_top(p, rows)
     newest = leaves_out_older(before, rows)
     if newest:
-        p = replace(p, profile=replace(p.profile, keeps="newest", keeps_at=p.started))
+        p = replace(p, profile=replace(p.profile, keeps="newest", keeps_at=p.pull.started))
     if not p.complete:
         return replace(
             p,
             top_settled=True,
             problems=(
                 *p.problems,
-                f"the newest answer holds {len(rows.positions)} rows of one moment, so that "
-                "nothing of it can be proved. Fix: none is needed where later pulls find more rows",
+                f"the newest answer holds {len(rows.positions)} rows of one moment, which proves "
+                "nothing. Fix: none is needed if later pulls find more rows",
             ),
         )
-    settled = newest or not p.can_lower
+    settled = newest or not p.pull.can_lower
     return _from_top(replace(p, top_settled=settled, checked=settled))
 
 
 def _head_is_not_the_top(p: Progress, rows: Received) -> Progress:
-    """The newest answer ends below the newest row held: it is old, or ids began anew."""
-    held = top_row(p)
-    assert p.top_before is not None and held is not None
+    """The newest page ends below the newest row held: it is outdated, or ids restarted."""
+    held = p.pull.top_row
+    assert p.pull.top_before is not None and held is not None
     newest = int(rows.times.max()) if len(rows.times) else 0
-    at = p.top_before.last_at or p.newest_before or p.started
-    if p.counts_ids and newest > max(at, p.newest_before or 0):
+    at = p.pull.top_before.last_at or p.pull.newest_before or p.pull.started
+    if p.pull.counts_ids and newest > max(at, p.pull.newest_before or 0):
         return replace(
             p,
             complete=(),
             unshown=(),
             top_settled=True,
-            newest_at=p.newest_before,
-            restart=Restart(held, last_row(p.top_before), at, p.started),
+            newest_at=p.pull.newest_before,
+            restart=Restart(held, last_row(p.pull.top_before), at, p.pull.started),
         )
     keeps = None if p.profile.keeps == "newest" else p.profile.keeps
     p = replace(p, profile=replace(p.profile, keeps=keeps))
-    if not p.can_lower:
+    if not p.pull.can_lower:
         return _is_stale(p)
     start = p.anchor if p.anchor is not None else top_value(p)
     return replace(p, up_from=start, raw_top=held)
 
 
 def _old_numbering(p: Progress, rows: Received) -> Progress:
-    """Ids had begun anew; where the row of before is shown again, the old numbering is back."""
+    """After a restart of ids: if the older row is shown again, the old numbering is back."""
     assert p.restart is not None
     at = rows.times[rows.positions == p.restart.row]
     if len(at) and int(at[0]) == p.restart.row_at:
@@ -107,8 +109,8 @@ def _old_numbering(p: Progress, rows: Received) -> Progress:
 
 def _is_stale(p: Progress) -> Progress:
     text = (
-        "the exchange does not show the newest rows that it showed before, so that it is not known "
-        "whether there are newer ones. Fix: pull again later; nothing that is stored is lost"
+        "the exchange does not show the newest rows that it showed before. It is unknown whether "
+        "there are newer ones. Fix: pull again later; nothing that is stored is lost"
     )
     return replace(p, top_settled=True, stale=True, problems=(*p.problems, text))
 
@@ -125,13 +127,13 @@ def _after_up(
     known: int | None,
     most_rows: int,
 ) -> Progress:
-    """``known``, ``most_rows``: the highest row and the largest answer before this one."""
+    """``known``/``most_rows``: the highest position and the most rows of the answers before."""
     shown = rows.shown
     unit = request.window.unit
     if not len(shown):
         return _nothing_above(p, request, rows)
     if request.kind is Kind.BEYOND and int(shown[-1]) == known and ask_up(p) != request:
-        return p  # the bound turned out to be inclusive: once more without that row
+        return p  # the bound is inclusive: the next request leaves that row out
     top = int(shown[-1])
     alive = any(is_covered(before, int(s)) for s in (shown[0], *shown[:: max(1, len(shown) // 8)]))
     p = replace(p, up_beyond=False)
@@ -140,57 +142,70 @@ def _after_up(
         if top < known and alive and further > (p.up_from or 0):
             return replace(p, up_from=further, up_units=())
         if request.kind is Kind.UP and len(shown) >= most_rows and not p.beyond_empty:
-            boundary = p.complete[-1].upper - p.margin
-            if p.counts_ids and not p.by_time and (p.up_from or 0) < boundary:
+            boundary = p.complete[-1].upper - p.pull.margin
+            if p.pull.counts_ids and not p.pull.by_time and (p.up_from or 0) < boundary:
                 return replace(p, up_from=boundary)
-            return replace(p, up_beyond=True)  # an answer of one row may hide the next one
+            return replace(p, up_beyond=True)  # the answer may be cut below the next row
         if alive:
             p = _confirmed(p, unit)
         ignored = rows.outside and request.window.lower is not None
-        if p.counts_ids and known == p.raw_top and not is_covered(p.complete, known):
-            # The newest row on its own: what lies below it is a gap like any other.
+        if p.pull.counts_ids and known == p.raw_top and not is_covered(p.complete, known):
+            # Only the newest row is covered: below it lies a gap like any other.
             p = added(p, Interval(known, known + 1, known, known, p.raw_top_at, p.raw_top_at))
         return replace(p, top_settled=True, checked=alive and not p.head_empty, doubtful=ignored)
     new = int((shown > (known if known is not None else -1)).sum())
     if alive:
         p = _confirmed(p, unit)
-        held = top_row(p)
+        held = p.pull.top_row
         if held is not None and p.head_top is not None and p.head_top < held:
-            p = replace(p, profile=replace(p.profile, keeps="oldest", keeps_at=p.started))
+            p = replace(p, profile=replace(p.profile, keeps="oldest", keeps_at=p.pull.started))
     p = _from_top(p)
     newest = p.newest_at or 0
-    if newest >= p.started and new < max(2, p.most_rows // 2):
-        return replace(p, top_settled=True, checked=not p.head_empty)  # abreast of a busy market
+    if newest >= p.pull.started and new < max(2, p.most_rows // 2):
+        return replace(p, top_settled=True, checked=not p.head_empty)  # the next pull goes on
     return p
 
 
 def _a_moment_below_top(p: Progress, rows: Received) -> int:
-    """The cursor value of the newest row that is older than the newest moment of an answer."""
-    cursors = rows.times if p.by_time else rows.positions
+    """The cursor value of the newest row older than the newest moment of an answer; 0: none."""
+    cursors = rows.times if p.pull.by_time else rows.positions
     older = cursors[rows.times < rows.times.max()] if len(cursors) else cursors
     return int(older.max()) if len(older) else 0
 
 
+def from_held_row(p: Progress, anchor: int | None) -> Progress:
+    """``p`` at its beginning, with the held row from which rows are read again upwards.
+
+    Where answers keep the oldest rows of a window, the pull begins there: the newest answer would
+    show the beginning of the history.
+    """
+    p = replace(p, anchor=anchor)
+    if p.profile.keeps != "oldest":
+        return p
+    at = p.complete[-1].last_at
+    return replace(p, head_asked=True, up_from=anchor, raw_top=p.pull.top_row, raw_top_at=at)
+
+
 def lacks_anchor(p: Progress) -> bool:
-    """Whether rows are to be read again upwards, and it is not known from which one."""
-    held = top_row(p)
+    """Whether rows are to be read again upwards from a held row that is yet to be chosen."""
+    held = p.pull.top_row
     below = p.head_top is not None and held is not None and p.head_top < held
     return below and not p.top_settled and p.anchor is None
 
 
 def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
-    """An answer to ``Kind.UP`` without any row that counts."""
+    """After an answer to ``Kind.UP`` or ``Kind.BEYOND`` without a row inside the window."""
     if request.kind is Kind.BEYOND:
         return replace(p, up_beyond=False, beyond_empty=True)
     tried = (*p.up_units, request.window.unit) if not p.up_units else p.up_units
-    for unit in p.paging.units:
+    for unit in p.pull.paging.units:
         if unit not in tried:
             return replace(p, up_units=(*tried, unit))
     if p.head_empty:
         return replace(p, top_settled=True)
     if rows.outside:
         return replace(p, top_settled=True, problems=(*p.problems, ignores(p)))
-    if p.head_top is None:  # it was not asked, because answers were seen to keep the oldest rows
+    if p.head_top is None:  # not requested, because answers keep the oldest rows
         profile = replace(p.profile, keeps=None)
         return replace(p, head_asked=False, up_from=None, up_units=(), profile=profile)
     if p.anchor is not None and not p.up_deeper:
@@ -201,13 +216,13 @@ def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
 def _confirmed(p: Progress, unit: Unit | None) -> Progress:
     if unit is None:
         return p
-    return replace(p, profile=replace(p.profile, unit=unit, unit_at=p.started))
+    return replace(p, profile=replace(p.profile, unit=unit, unit_at=p.pull.started))
 
 
 def _after_back(p: Progress, rows: Received) -> Progress:
     shown = rows.shown
     if not len(shown) or p.low_read is None or int(shown[0]) >= p.low_read:
-        return replace(p, reread=max(p.reread, p.lookback))
+        return replace(p, reread=max(p.reread, p.pull.lookback))
     below = int((shown < p.low_read).sum())
     return replace(p, low_read=int(shown[0]), reread=p.reread + below)
 
@@ -217,7 +232,7 @@ def _after_settle(p: Progress, request: Request) -> Progress:
     low, high = request.window.lower or 0, request.window.upper
     left = [w for w in turn(p) if low <= w and (high is None or w <= high)]
     before = p.settle_left
-    if left and len(left) == before:  # neither of its ends was shown, nor what lies between
+    if left and len(left) == before:  # the answer showed none of the rows
         p = gone(p, frozenset((left[0], left[-1])))
         left = left[1:-1]
     settle_range = (left[0], left[-1]) if left else None

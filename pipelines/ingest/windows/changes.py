@@ -1,4 +1,4 @@
-"""What an answer changes in the progress of a pull, whatever it was asked for. Pure."""
+"""Changes of the progress that ``advance`` and ``gaps`` share: coverage, rows not shown. Pure."""
 
 from dataclasses import replace
 
@@ -9,19 +9,23 @@ from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
 
 
 def noted(p: Progress, request: Request, rows: Received) -> Progress:
-    """What is remembered of any answer, whatever it proves."""
+    """``p`` with the facts of an answer that count whatever it proves."""
     if rows.unreadable and not p.unreadable:
         p = replace(p, unreadable=True)
     count = len(rows.shown)
     if not count:
         return p
     lower, upper = request.window.lower, request.window.upper
-    cursors = rows.times if p.by_time else rows.positions
-    if lower is not None and len(cursors) and int(cursors.min()) == lower:
+    cursors = rows.times if p.pull.by_time else rows.positions
+    # A copy of so many fields costs: only what differs is replaced.
+    if not p.low_inclusive and lower is not None and lower in cursors:
         p = replace(p, low_inclusive=True)
-    if upper is not None and len(cursors) and int(cursors.max()) == upper:
+    if not p.high_inclusive and upper is not None and upper in cursors:
         p = replace(p, high_inclusive=True)
-    p = replace(p, most_rows=max(p.most_rows, count), seen_rejected=p.seen_rejected | rows.rejected)
+    if count > p.most_rows:
+        p = replace(p, most_rows=count)
+    if rows.rejected:
+        p = replace(p, seen_rejected=p.seen_rejected | rows.rejected)
     if len(rows.positions):
         at = int(rows.positions.argmax())
         top = int(rows.positions[at])
@@ -32,7 +36,7 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
             p = replace(p, newest_at=newest)
         if p.profile.rows != p.most_rows:
             p = replace(p, profile=replace(p.profile, rows=p.most_rows))
-    if p.changes:
+    if p.pull.changes:
         came = at_positions(rows)
         unsettled = (p.unsettled - came) | rows.open
         p = replace(p, refreshed=p.refreshed | came, unsettled=unsettled)
@@ -40,20 +44,20 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
 
 
 def counted(p: Progress, evidence: Evidence) -> Progress:
-    """How many answers proved no more than single rows: a pull ends with too many."""
+    """``p`` with ``barren`` counted up if the answer proved no more than single rows."""
     if not any(i.upper - i.lower > 1 for i in evidence.spans):
         return replace(p, barren=p.barren + 1)
-    return p if p.unreadable else replace(p, barren=0)
+    return p if p.unreadable or not p.barren else replace(p, barren=0)
 
 
 def claimed(p: Progress, evidence: Evidence) -> Progress:
-    """``p`` with what is proved; rows that an answer must show and does not are taken out."""
+    """``p`` with the proved spans, less the rows that the answer must show and does not."""
     spans, rows = evidence.spans, evidence.rows
     if not spans:
         return p
     for span in spans:
         p = added(p, span)
-    if not p.unsettled or p.paging.dense:
+    if not p.unsettled or p.pull.paging.dense:
         return p
     low, high = min(s.lower for s in spans), max(s.upper for s in spans)
     left_out = (u for u in p.unsettled if low < u < high and not is_covered(spans, u))
@@ -62,7 +66,7 @@ def claimed(p: Progress, evidence: Evidence) -> Progress:
 
 
 def added(p: Progress, interval: Interval) -> Progress:
-    """``p`` with ``interval`` proved."""
+    """``p`` with ``interval`` covered."""
     unshown = p.unshown
     if unshown:
         cut = (interval,)
@@ -75,7 +79,7 @@ def added(p: Progress, interval: Interval) -> Progress:
 
 
 def gone(p: Progress, rows: frozenset[int]) -> Progress:
-    """Rows that may still change are shown no more where they must be: nothing is claimed there."""
+    """``p`` without coverage of rows that may still change and are no longer shown."""
     for row in sorted(rows - p.missing):
         p = replace(p, complete=cut(p.complete, row))
         p = unshown(p, row, row + 1, may_be_lost=True)
@@ -101,13 +105,13 @@ def cut(complete: Intervals, row: int) -> Intervals:
 
 
 def unshown(p: Progress, lower: int, upper: int, *, may_be_lost: bool) -> Progress:
-    """Note that ``[lower, upper)`` was asked for and not shown; lost once that is a day old."""
+    """``p`` with ``[lower, upper)`` noted as not shown; lost if it was so a day ago as well."""
     earlier = [u for u in p.unshown if u.lower < upper and lower < u.upper]
-    since = min((u.since for u in earlier), default=p.started)
+    since = min((u.since for u in earlier), default=p.pull.started)
     times = max((u.times for u in earlier), default=0) + 1
     was_lost = any(u.lost for u in earlier)
-    lost = was_lost or (may_be_lost and times > 1 and p.started - since >= DAY_US)
-    now = Unshown(lower, upper, since, p.started, times, lost)
+    lost = was_lost or (may_be_lost and times > 1 and p.pull.started - since >= DAY_US)
+    now = Unshown(lower, upper, since, p.pull.started, times, lost)
     outer = [
         replace(u, lower=left.lower, upper=left.upper)
         for u in p.unshown

@@ -1,21 +1,21 @@
 """What one answer proves. Pure.
 
-An answer is a contiguous part of what the exchange lists, so nothing lies between two of its rows.
-It proves the span between its own readable rows inside the window asked for, with two reservations:
+An answer is a contiguous part of what the exchange lists, so no row lies between two of its rows.
+It proves the span between its own readable rows inside the window requested, with two exceptions:
 
-- **Its ends.** A server that sorts by time may cut an answer off between rows of one moment,
-  whatever their ids. An end of an answer is sound where it reaches a moment deep into what is
+- **Its ends.** A server that sorts by time may cut an answer between rows of one moment, whatever
+  their ids. An end counts in full where the answer reaches a moment deep into an interval that is
   proved already; elsewhere the rows of the outermost moment are left out of the proof. So every
-  proved interval remembers rows a moment inside its ends, and requests begin there.
-- **What it must show.** A row that is held and may still change has to be in an answer that spans
-  it; where it is not, the answer proves nothing of its place.
+  interval remembers rows one moment inside its ends, and requests begin there.
+- **Rows that it must show.** A stored row that may still change has to be in an answer that spans
+  its position; where it is not, the answer does not prove that position.
 
-Rows outside the window, and rows whose place cannot be read, prove nothing and extend nothing. The
+Rows outside the window, and rows without a readable position, prove nothing and extend nothing. The
 number of rows in an answer is no evidence. Where ids have no holes (``Paging.dense``), the proof is
-stricter and simpler: the runs of neighbouring ids. docs/coverage.md explains all of it in prose.
+stricter and simpler: the runs of consecutive ids. docs/coverage.md explains the proof in full.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Cursor, Key, Page, Paging, Window
-from pipelines.ingest.windows.state import Attempt, Kind, Progress, Request, Step, top_row
+from pipelines.ingest.windows.state import Attempt, Kind, Progress, Request, Step
 from schemas.declare import UNSETTLED
 from schemas.times import SECOND_US
 from warehouse.intervals import Gap, Interval, Intervals
@@ -40,12 +40,12 @@ UNIT_US = {"ms": 1000, "s": 1_000_000}
 
 @dataclass(frozen=True, eq=False)
 class Received:
-    """The rows of one answer that count: those inside the window asked for, in order received.
+    """The rows of one answer inside the window requested, in order received.
 
     ``positions``: ids or times, ``times``: microseconds, of the rows that can be stored. ``final``:
     whether a candle's interval had ended. ``open``: positions of rows that may still change.
-    ``rejected``: positions of malformed rows whose place is readable; ``unreadable``: how many
-    rows have none. ``outside``: whether rows outside the window came along.
+    ``rejected``: positions of malformed rows, where readable; ``unreadable``: the number of other
+    malformed rows. ``outside``: whether rows outside the window came along.
     """
 
     positions: Numbers
@@ -57,18 +57,30 @@ class Received:
     open: frozenset[int] = frozenset()
 
     @cached_property
+    def in_order(self) -> tuple[Numbers, Numbers]:
+        """``positions`` and ``times``, sorted by position."""
+        steps = self.positions[1:] - self.positions[:-1]
+        if (steps >= 0).all():
+            return self.positions, self.times
+        if (steps < 0).all():
+            return self.positions[::-1], self.times[::-1]
+        order = np.argsort(self.positions, kind="stable")
+        return self.positions[order], self.times[order]
+
+    @cached_property
     def shown(self) -> Numbers:
-        """Every readable position, sorted, once."""
+        """Every readable position once, sorted."""
+        ids, _ = self.in_order
+        shown = ids[np.append(True, ids[1:] != ids[:-1])] if len(ids) else ids
         if self.rejected:
-            extra = np.fromiter(self.rejected, np.int64, len(self.rejected))
-            return np.union1d(self.positions, extra)
-        return np.unique(self.positions)
+            return np.union1d(shown, np.fromiter(self.rejected, np.int64, len(self.rejected)))
+        return shown
 
 
 def receive(page: Page, window: Window, paging: Paging, floor: int | None = None) -> Received:
     """The rows of ``page`` that lie inside ``window`` (bounds as sent, inclusive).
 
-    Positions below ``floor`` count as if they had not come: the ids there mean other rows.
+    Positions below ``floor`` are dropped: after a restart, ids there are of other rows.
     """
     positions: Numbers = page.positions.to_numpy(zero_copy_only=False)
     if paging.key is Key.TIME or "timestamp" not in page.table.column_names:
@@ -90,7 +102,7 @@ def receive(page: Page, window: Window, paging: Paging, floor: int | None = None
     if "status" in page.table.column_names:
         opened = pc.is_in(page.table.column("status"), value_set=pa.array(UNSETTLED)).to_numpy()
     readable = [r.position for r in page.rejected if r.position is not None]
-    # The time of a malformed row is not known: by time, its id alone cannot place it.
+    # The time of a malformed row is unknown: in a window of times, its id cannot place it.
     rejected = [
         p
         for p in readable
@@ -133,13 +145,13 @@ def proved(
     *,
     top_is_whole: bool = False,
     seen_rejected: frozenset[int] = frozenset(),
-    must_show: Iterable[int] = (),
+    must_show: Collection[int] = frozenset(),
 ) -> Intervals:
-    """What ``rows`` prove, given what is ``complete`` already.
+    """The spans that ``rows`` prove, given that ``complete`` is proved already.
 
     ``step``: from one candle to the next. ``top_is_whole``: the answer is known to hold the newest
-    rows, so that its upper end is no cut. ``seen_rejected``: malformed rows that an earlier answer
-    had shown at the same place; once only, a malformed row's place is not believed at an end.
+    rows, so that its upper end is not cut. ``seen_rejected``: positions of malformed rows that an
+    earlier answer had shown; at an end, such a row counts only once a second answer shows it.
     ``must_show``: positions of held rows that may still change.
     """
     if not len(rows.positions) and not rows.rejected:
@@ -148,15 +160,14 @@ def proved(
         return _runs(rows)
     if not len(rows.positions):
         return ()
-    order = np.argsort(rows.positions, kind="stable")
-    ids, at = rows.positions[order], rows.times[order]
+    ids, at = rows.in_order
     if paging.key is Key.TIME:
         low, high = 0, len(ids) - 1
         if rows.final is not None:
-            finished = np.flatnonzero(rows.final[order])
+            finished = rows.positions[rows.final]
             if not len(finished):
                 return ()
-            high = int(finished[-1])
+            high = int(np.searchsorted(ids, finished.max(), side="right")) - 1
     else:
         step = 1
         first, last = int(ids[0]), int(ids[-1])
@@ -172,14 +183,13 @@ def proved(
         upper = max(upper, *(p + step for p in again))
     inner = (low, high) if paging.key is Key.TIME else _a_moment_inside(at, low, high)
     whole = Interval(lower, upper, *_ends(ids, at, *inner))
-    missing = _missing(rows, ids, at, must_show, top_is_whole=top_is_whole)
+    missing = _missing(rows, must_show, top_is_whole=top_is_whole) if must_show else ()
     return _without(whole, missing, ids, at) if missing else (whole,)
 
 
-def _missing(
-    rows: Received, ids: Numbers, at: Numbers, must_show: Iterable[int], *, top_is_whole: bool
-) -> list[int]:
-    """Which of the rows that may still change are not shown where nothing can be cut off."""
+def _missing(rows: Received, must_show: Collection[int], *, top_is_whole: bool) -> Sequence[int]:
+    """The rows that may still change and are not shown where the answer cannot be cut."""
+    ids, at = rows.in_order
     low, high = _sound_ends(rows, ids, at, (False, top_is_whole))
     if low > high:
         return []
@@ -193,7 +203,7 @@ def is_covered(complete: Intervals, position: int) -> bool:
 
 
 def _reaches_down(complete: Intervals, lowest: int) -> bool:
-    """Whether an answer down to ``lowest`` shows rows below the last moment of an interval."""
+    """Whether an answer down to ``lowest`` reaches a moment deep into an interval below."""
     for i in complete:
         if lowest in i:
             return i.last is not None and lowest <= i.last < i.upper - 1
@@ -208,7 +218,7 @@ def _reaches_up(complete: Intervals, highest: int) -> bool:
 
 
 def _a_moment_inside(at: Numbers, low: int, high: int) -> tuple[int, int]:
-    """The rows a moment inside the rows ``low`` and ``high``; these where there are none."""
+    """The indices of the rows one moment inside ``low`` and ``high``; these if there are none."""
     rising, falling = np.maximum.accumulate(at), np.minimum.accumulate(at[::-1])[::-1]
     first = int(np.searchsorted(falling, rising[low], side="right"))
     last = int(np.searchsorted(rising, falling[high], side="left")) - 1
@@ -227,11 +237,11 @@ def _holds(values: Numbers, value: int) -> bool:
 def _sound_ends(
     rows: Received, ids: Numbers, at: Numbers, firm: tuple[bool, bool]
 ) -> tuple[int, int]:
-    """Between which of the sorted rows nothing can be missing; first > last: of no two.
+    """The first and last of the sorted rows between which none can be missing; first > last: none.
 
     Near an end at which an answer sorted by time may be cut off, as many rows may be missing as lie
-    within the greatest step back in time from a row to one with a later id. Rows that came in order
-    of their ids and not of their times show that the server sorts by id, and cuts between ids.
+    within the greatest step back in time from a row to one with a higher id. Rows in the order of
+    their ids but not of their times show that the server sorts by id, and so cuts between ids.
     """
     low, high = 0, len(ids) - 1
     if firm == (True, True) or (not _in_order(rows.times) and _in_order(rows.positions)):
@@ -252,12 +262,11 @@ def _in_order(values: Numbers) -> bool:
 
 
 def _runs(rows: Received) -> Intervals:
-    """The runs of neighbouring ids: where ids have no holes, these and nothing else are whole."""
+    """The runs of consecutive ids: all that an answer proves where ids have no holes."""
     shown = rows.shown
     starts = np.flatnonzero(np.diff(shown, prepend=shown[0] - 2) != 1)
     stops = np.append(starts[1:], len(shown)) - 1
-    order = np.argsort(rows.positions, kind="stable")
-    ids, at = rows.positions[order], rows.times[order]
+    ids, at = rows.in_order
     found = []
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         lower, upper = int(shown[start]), int(shown[stop]) + 1
@@ -268,8 +277,8 @@ def _runs(rows: Received) -> Intervals:
     return tuple(found)
 
 
-def _without(whole: Interval, missing: list[int], ids: Numbers, at: Numbers) -> Intervals:
-    """``whole`` in pieces between rows that were not shown where they must be."""
+def _without(whole: Interval, missing: Sequence[int], ids: Numbers, at: Numbers) -> Intervals:
+    """``whole`` without the positions ``missing``."""
     pieces = []
     lower = whole.lower
     for cut in [*missing, whole.upper]:
@@ -286,7 +295,7 @@ def _without(whole: Interval, missing: list[int], ids: Numbers, at: Numbers) -> 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What came of one request, and what it proves."""
+    """The rows of one answer, and the spans that they prove."""
 
     rows: Received
     spans: Intervals = ()
@@ -295,57 +304,61 @@ class Evidence:
 def assess(page: Page, request: Request, p: Progress) -> Evidence:
     """What ``page``, the answer to ``request``, proves in the state ``p``."""
     if request.kind is Kind.NUMBERING:
-        return Evidence(receive(page, request.window, p.paging))
-    counted = receive(page, request.window, p.paging, p.restart.top + 1 if p.restart else None)
+        return Evidence(receive(page, request.window, p.pull.paging))
+    counted = receive(page, request.window, p.pull.paging, p.restart.top + 1 if p.restart else None)
     spans = spans_of(counted, request, p)
     if request.kind is Kind.HEAD and p.restart is not None:
-        return Evidence(receive(page, request.window, p.paging), spans)
+        return Evidence(receive(page, request.window, p.pull.paging), spans)
     return Evidence(counted, spans)
 
 
 def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
     """The spans that ``rows`` prove as the answer to ``request``."""
-    shown, t = rows.shown, request.attempt
+    t = request.attempt
     if request.kind is Kind.NARROW and t is not None and not rows.outside:
         return _narrow_span(p, t, rows)
-    top_is_whole = False
-    if len(shown):
-        top = int(shown[-1])
-        if request.kind is Kind.HEAD:
-            held = top_row(p)
-            newest = leaves_out_older(p.complete, rows)
-            top_is_whole = newest and (held is None or top >= held) and _is_old(p, rows)
-        elif request.kind is Kind.UP:
-            room = len(shown) < p.most_rows or (p.beyond_empty and not p.counts_ids)
-            same = p.raw_top is not None and top <= p.raw_top
-            top_is_whole = room and same and not rows.outside and _is_old(p, rows)
-        elif request.kind is Kind.GAP and t is not None and _is_bare(p, t, rows):
-            return ()
+    if request.kind is Kind.GAP and t is not None and _is_bare(p, t, rows):
+        return ()
     spans = proved(
         rows,
         p.complete,
-        p.paging,
-        p.step,
-        top_is_whole=top_is_whole,
+        p.pull.paging,
+        p.pull.step,
+        top_is_whole=len(rows.shown) > 0 and _shows_newest(rows, request.kind, p),
         seen_rejected=p.seen_rejected,
         must_show=p.unsettled,
     )
-    if spans or not len(rows.positions) or p.paging.key is Key.TIME:
+    if spans or not len(rows.positions) or p.pull.counts_times:
         return spans
     return _lone_row(p, request, rows)
 
 
+def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
+    """Whether an answer holds the newest rows, so that its upper end is no cut."""
+    top = int(rows.shown[-1])
+    if kind is Kind.HEAD:
+        held = p.pull.top_row
+        newest = leaves_out_older(p.complete, rows) and (held is None or top >= held)
+    elif kind is Kind.UP:
+        # A smaller answer than an earlier one of this pull had room for a newer row.
+        room = len(rows.shown) < p.most_rows or (p.beyond_empty and not p.pull.counts_ids)
+        newest = room and top == p.raw_top and not rows.outside
+    else:
+        return False
+    return newest and _is_old(p, rows)
+
+
 def _is_old(p: Progress, rows: Received) -> bool:
-    """Whether no more rows are to be expected at the newest moment, where moments are counted."""
-    return p.counts_ids or p.started - int(rows.times.max()) > HOUR_US
+    """Whether no row can join the newest position later: ids are unique, times need an hour."""
+    return p.pull.counts_ids or p.pull.started - int(rows.times.max()) > HOUR_US
 
 
 def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
-    """Whether the rows at both edges of a gap came, none between, and none a moment beyond.
+    """Whether an answer shows rows at both edges of a gap, none between, none a moment beyond.
 
-    They may be of one moment, at which the answer was cut off: a narrower question tells.
+    They may be of one moment, at which the answer was cut: a narrower request decides.
     """
-    if p.paging.dense or p.paging.key is Key.TIME or t.gap.below is None or t.gap.above is None:
+    if p.pull.paging.dense or p.pull.counts_times or t.gap.below is None or t.gap.above is None:
         return False
     if len(inside(t.gap, rows)) or not (shows_below(t, rows) and shows_above(t, rows)):
         return False
@@ -354,22 +367,22 @@ def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
 
 
 def _lone_row(p: Progress, request: Request, rows: Received) -> Intervals:
-    """A row on its own where nothing else is proved: to go on from. It is held, no more."""
+    """The newest row alone, where nothing else is proved: the next request starts from it."""
     at = int(rows.positions.argmax())
     top, time = int(rows.positions[at]), int(rows.times[at])
     alone = Interval(top, top + 1, top, top, time, time)
-    if p.counts_ids:
+    if p.pull.counts_ids:
         return (alone,) if request.kind not in (Kind.GAP, Kind.CONTROL, Kind.SETTLE) else ()
     lone = len(rows.positions) == 1 and not rows.unreadable
-    wanted = request.kind is Kind.HEAD or p.paging.max_span_us is not None
+    wanted = request.kind is Kind.HEAD or p.pull.paging.max_span_us is not None
     return (alone,) if lone and wanted else ()
 
 
 def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
-    """What an answer to ``Step.NARROW`` proves: all of the window that it was asked for.
+    """The span that an answer to ``Step.NARROW`` proves: all of its window.
 
-    The wider question before showed more rows than this answer holds, so that nothing of it was cut
-    off; and it shows every row again that the wider one had shown there.
+    The wider request before showed more rows than this answer holds, so that this one was not cut;
+    and it shows again every row that the wider one had shown there.
     """
     shown = rows.shown
     if t.step is not Step.NARROW or rows.unreadable or len(shown) >= t.rows:
@@ -379,8 +392,7 @@ def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
         return ()
     if any(u not in shown for u in p.unsettled if must[0] <= u <= must[-1]):
         return ()
-    order = np.argsort(rows.positions, kind="stable")
-    ids, at = rows.positions[order], rows.times[order]
+    ids, at = rows.in_order
     assert t.gap.upper is not None
     lower = t.gap.lower if t.mirrored else t.seen[0]
     upper = t.seen[-1] + 1 if t.mirrored else t.gap.upper
@@ -415,8 +427,7 @@ def at_positions(rows: Received) -> frozenset[int]:
 
 
 def leaves_out_older(complete: Intervals, rows: Received) -> bool:
-    """Whether rows known before are older than all of an answer to ``Kind.HEAD``, which so shows
-    that it kept the newest ones."""
+    """Whether known rows are older than all of an answer to ``Kind.HEAD``: it kept the newest."""
     if not complete or not len(rows.positions):
         return False
     low, at = complete[0].first, complete[0].first_at

@@ -1,16 +1,15 @@
-"""The work on one gap: the ways to ask for it, one after the other, until it is proved. Pure.
+"""The attempt at one gap: after each answer, the next way to request it. Pure.
 
-First both held rows at its edges and all between (``Step.GAP``). Where the answer shows rows of one
-moment that it may have cut, from one row to the next (``Step.NARROW``). Where an answer holds a
-single row, three questions (``Step.LOW_HALF`` to ``Step.INSIDE``). Where it shows nothing below a
-row, at growing distances below it (``Step.PROBE``), then the row itself again (``Step.CONTROL``)
-and single rows above it (``Step.SINGLE``). What no way shows is noted as not shown.
+First both held rows at its edges and all between (``Step.GAP``). Where the answer may be cut
+between rows of one moment, from one row to the next (``Step.NARROW``). Where an answer holds a
+single row, three requests (``Step.LOW_HALF`` to ``Step.INSIDE``). Where it shows nothing below a
+row, at growing distances below it (``Step.PROBE``), then the row itself again (``Step.CONTROL``) or
+single rows above it (``Step.SINGLE``). A gap that no step closes is noted as not shown.
 """
 
 from dataclasses import replace
 from typing import Final
 
-from connectors.base import Key
 from pipelines.ingest.windows.changes import added, counted, unshown
 from pipelines.ingest.windows.evidence import (
     Evidence,
@@ -25,27 +24,27 @@ from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals
 
 PROBE_FACTOR: Final = 32
-"""Each probe below the first row goes so many times further than the one before …"""
+"""Each probe below the first row is so many times further away than the one before …"""
 THIN_FACTOR: Final = 2
-"""… where answers hold few rows: of an exchange that cuts before it filters, most show none."""
+"""… where answers hold few rows: if the limit is applied first, most probes show none."""
 
 
 ENOUGH: Final = (
-    "so many answers proved nothing that this pull asks no further. What was received is stored. "
-    "Fix: none is needed; the next pull goes on"
+    "this pull ended early, because too many answers proved nothing. What was received is stored. "
+    "Fix: none is needed; the next pull continues"
 )
 
 
 def after_gap(p: Progress, request: Request, evidence: Evidence, before: Intervals) -> Progress:
-    """What becomes of the work on a gap. ``before``: what was proved before this answer."""
+    """The progress after an answer of an attempt at a gap. ``before``: the coverage until then."""
     t, rows = request.attempt, evidence.rows
     assert t is not None
     if p.complete != before:
         p = _learnt(p, request, rows)
-        return counted(replace(p, attempt=None), evidence)
+        return counted(p if p.attempt is None else replace(p, attempt=None), evidence)
     p = replace(p, barren=p.barren + 1)
     if p.barren >= BARREN:
-        return _give_up(p, t, ENOUGH)
+        return _give_up(p, t, ENOUGH, may_be_lost=False)
     match t.step:
         case Step.GAP:
             return _after_plain(p, t, request, rows)
@@ -54,7 +53,7 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
         case Step.LOW_HALF | Step.HIGH_HALF | Step.INSIDE:
             return _after_half(p, t, request, rows)
         case Step.PROBE:
-            if len(inside(t.gap, rows)) and not p.counts_ids:
+            if len(inside(t.gap, rows)) and not p.pull.counts_ids:
                 return _give_up(p, t, _one_moment(p))
             return _next_probe(p, t)
         case Step.CONTROL:
@@ -64,15 +63,15 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
 
 
 def _learnt(p: Progress, request: Request, rows: Received) -> Progress:
-    """What a fruitful answer shows of the exchange's paging."""
+    """The paging profile after an answer that proved something."""
     profile = p.profile
     if request.window.unit is not None and not rows.outside:
-        profile = replace(profile, unit=request.window.unit, unit_at=p.started)
-    older = p.head_low is not None and len(rows.positions) > 0
-    if older and p.head_low is not None:
+        profile = replace(profile, unit=request.window.unit, unit_at=p.pull.started)
+    learnt = profile.keeps == "newest" and profile.keeps_at == p.pull.started
+    if not learnt and p.head_low is not None and len(rows.positions):
         low, at = p.head_low
         if int(rows.positions.min()) < low and int(rows.times.min()) < at:
-            profile = replace(profile, keeps="newest", keeps_at=p.started)
+            profile = replace(profile, keeps="newest", keeps_at=p.pull.started)
     return p if profile == p.profile else replace(p, profile=profile)
 
 
@@ -82,10 +81,10 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
     below, above = shows_below(t, rows), shows_above(t, rows)
     tried = t.units or (request.window.unit,)
     if not below and not above and not found:
-        for unit in p.paging.units:
+        for unit in p.pull.paging.units:
             if unit not in tried:
                 return replace(p, attempt=replace(t, units=(*tried, unit)))
-    if p.paging.dense:
+    if p.pull.paging.dense:
         return _after_dense(p, t, rows, above)
     t = replace(t, rows=len(rows.shown), seen=found, shown=t.shown or above)
     if not t.tight and not found and len(rows.shown) > 1 and below != above:
@@ -94,11 +93,11 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
         return _exclusive(replace(p, attempt=t), low=not below)
     if rows.outside and not found:
         return _stop(_give_up(p, t, ignores(p)))
-    if p.paging.max_span_us is not None and not found:
+    if p.pull.paging.max_span_us is not None and not found:
         return _after_span(p, t)
     if found and {*found} <= rows.rejected and not t.again:
         return replace(p, attempt=replace(t, again=True))
-    if p.paging.key is not Key.TIME:
+    if not p.pull.counts_times:
         if above and (found or below):
             seen = found or (t.gap.lower - 1,)
             return replace(p, attempt=replace(t, step=Step.NARROW, seen=seen))
@@ -106,9 +105,9 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
             return replace(p, attempt=replace(t, step=Step.NARROW, mirrored=True))
         if t.rows == 1 and t.gap.below is not None and t.gap.above is not None:
             return replace(p, attempt=replace(t, step=Step.LOW_HALF))
-        if found and not p.counts_ids:
+        if found and not p.pull.counts_ids:
             return _give_up(p, t, _one_moment(p))
-    if not p.can_upper:
+    if not p.pull.can_upper:
         if above and t.gap.below is None and not found and not rows.unreadable:
             return _begun(p, t)
         return _give_up(p, t, _not_shown(p))
@@ -116,35 +115,41 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
 
 
 def _exclusive(p: Progress, *, low: bool) -> Progress:
-    """``p`` with one bound known to leave out the row that it names."""
+    """``p`` with one bound known to be exclusive."""
     return replace(p, low_inclusive=False) if low else replace(p, high_inclusive=False)
 
 
 def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progress:
-    """Ids without holes: rows that are not shown are missing, unless numbering begins here."""
+    """After ``Step.GAP``, ids without holes: an id not shown is missing, except below id 1."""
     if above and t.gap.below is None and t.gap.upper == 1 and not rows.outside:
         return _begun(p, t)
-    if not p.by_time and not t.tight and t.gap.above is not None and p.can_upper and p.can_lower:
+    if (
+        not p.pull.by_time
+        and not t.tight
+        and t.gap.above is not None
+        and p.pull.can_upper
+        and p.pull.can_lower
+    ):
         return replace(p, attempt=replace(t, tight=True))
     ways = EARLIER_US if t.gap.below is None else SHIFTS_US
-    if p.by_time and t.shift + 1 < len(ways):
+    if p.pull.by_time and t.shift + 1 < len(ways):
         return replace(p, attempt=replace(t, shift=t.shift + 1))
     return _give_up(p, t, _not_shown(p))
 
 
 def _after_span(p: Progress, t: Attempt) -> Progress:
-    """A window of bounded length without rows: complete once it was so on two days."""
+    """A window of bounded length came without rows: complete if it did so a day ago as well."""
     gap = t.gap
     assert gap.upper is not None
     earlier = [u for u in p.unshown if u.lower <= gap.lower and gap.upper <= u.upper]
-    if earlier and p.started - earlier[0].since >= DAY_US and p.most_rows:
+    if earlier and p.pull.started - earlier[0].since >= DAY_US and p.most_rows:
         return replace(added(p, Interval(gap.lower, gap.upper)), attempt=None, barren=0)
     p = unshown(p, gap.lower, gap.upper, may_be_lost=False)
     return replace(p, attempt=None, skipped=p.skipped | {(gap.lower, gap.upper)}, barren=0)
 
 
 def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
-    """After an answer that had no room, or lacked a row that it must show: half of the window."""
+    """After ``Step.NARROW`` without room, or without a row that it must show: half the window."""
     low, high = (t.gap.lower, t.seen[-1]) if t.mirrored else (t.seen[0], (t.gap.upper or 0) - 1)
     shown = rows.shown
     must = t.seen[-1] if t.mirrored else t.seen[0]
@@ -156,22 +161,22 @@ def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> 
     if len(seen) > 1:
         half = seen[: len(seen) // 2] if t.mirrored else seen[(len(seen) + 1) // 2 :]
         return replace(p, attempt=replace(t, seen=half, rows=rows_now))
-    if not t.exclude:  # no room: the row on the other side is left out
+    if not t.exclude:  # no room: the next request leaves out the row on the other side
         return replace(p, attempt=replace(t, exclude=True))
     if ask(p, t) != request:
         return replace(p, attempt=t)  # a bound turned out to be inclusive: once more without it
-    if not p.counts_ids:
+    if not p.pull.counts_ids:
         return _give_up(p, t, _one_moment(p))
-    if not p.can_upper:
+    if not p.pull.can_upper:
         return _give_up(p, t, _not_shown(p))
     return _next_probe(p, replace(t, step=Step.PROBE))
 
 
 def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
-    """Where an answer holds one row: three questions show that two rows are neighbours.
+    """After one of the three requests that prove two rows to be neighbours, one row per answer.
 
-    From the row below to just under the one above: the row below alone. From just over the row
-    below to the one above: that alone. Strictly between: nothing.
+    From the row below to just under the one above: shows the row below alone. From just over the
+    row below to the row above: shows the row above alone. Strictly between: shows nothing.
     """
     gap = t.gap
     assert gap.below is not None and gap.upper is not None
@@ -190,7 +195,7 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
             return replace(p, attempt=t, high_inclusive=False)
     if shown != wanted or rows.unreadable or rows.outside:
         probing = replace(t, step=Step.PROBE)
-        return _next_probe(p, probing) if p.can_upper else _give_up(p, t, _not_shown(p))
+        return _next_probe(p, probing) if p.pull.can_upper else _give_up(p, t, _not_shown(p))
     if t.step is Step.INSIDE:
         return replace(added(p, Interval(low, high)), attempt=None)
     following = Step.HIGH_HALF if t.step is Step.LOW_HALF else Step.INSIDE
@@ -198,30 +203,30 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
 
 
 def _next_probe(p: Progress, t: Attempt) -> Progress:
-    """Ask at growing distances below the row above: what is there, if that answer left it out?"""
+    """The next probe: a request at a greater distance below the row above."""
     gap = t.gap
     assert gap.upper is not None
-    base = max(1, p.most_rows) * (p.step if p.paging.key is Key.TIME else 1)
-    if p.by_time and p.paging.key is not Key.TIME:
+    base = max(1, p.most_rows) * (p.pull.step if p.pull.counts_times else 1)
+    if p.pull.by_time and not p.pull.counts_times:
         base = DAY_US
-    factor = THIN_FACTOR if p.of_market and p.most_rows < 16 else PROBE_FACTOR
+    factor = THIN_FACTOR if p.pull.of_market and p.most_rows < 16 else PROBE_FACTOR
     top = gap.upper
-    if p.by_time and p.counts_ids:
-        top = (gap.above.first_at if gap.above else None) or p.started
+    if p.pull.by_time and p.pull.counts_ids:
+        top = (gap.above.first_at if gap.above else None) or p.pull.started
     far = 0 if not t.probes else base * factor ** (len(t.probes) - 1)
-    below = top - p.margin - far
-    lowest = gap.lower if not (p.by_time and p.counts_ids) else p.wanted_from
+    below = top - p.pull.margin - far
+    lowest = gap.lower if not (p.pull.by_time and p.pull.counts_ids) else p.pull.wanted_from
     if below > lowest or (not t.probes and below >= lowest):
         return replace(p, attempt=replace(t, step=Step.PROBE, probes=(*t.probes, below)))
     if gap.below is None and gap.above is not None and t.shown:
-        if p.of_market and p.counts_ids:
+        if p.pull.of_market and p.pull.counts_ids:
             return replace(p, attempt=replace(t, step=Step.SINGLE, places=_places(p, t)))
         return replace(p, attempt=replace(t, step=Step.CONTROL))
     return _give_up(p, t, _not_shown(p))
 
 
 def _after_control(p: Progress, t: Attempt, rows: Received) -> Progress:
-    """The first row is shown again after empty answers below it, and nothing with it."""
+    """After ``Step.CONTROL``: the history begins if it shows the first row and nothing below."""
     alone = shows_above(t, rows) and not len(inside(t.gap, rows))
     if not alone or rows.outside or rows.unreadable:
         return _give_up(p, t, _not_shown(p))
@@ -229,16 +234,16 @@ def _after_control(p: Progress, t: Attempt, rows: Received) -> Progress:
 
 
 def _places(p: Progress, t: Attempt) -> tuple[int, ...]:
-    """Places above the first row, below each of which there is a row to show."""
+    """Upper bounds above the first row: an answer below each of them has a row to show."""
     low, high = first_row(t.gap.above), max(p.raw_top or 0, first_row(t.gap.above))
     return low + 1, (low + high) // 2 + 1, high + 17
 
 
 def _after_single(p: Progress, t: Attempt, rows: Received) -> Progress:
-    """The one newest row below a place above the first row was asked for: there is one.
+    """After ``Step.SINGLE``: the one newest row below a bound above the first row is shown.
 
-    An exchange that cuts its answers to the limit before it selects the market shows a row only
-    where the place is, by chance, one of this market.
+    An exchange that applies the limit before it selects the market shows one only where the newest
+    row of all markets there is, by chance, of this market.
     """
     if not len(rows.shown):
         return _give_up(p, t, _cuts_first(p))
@@ -248,17 +253,17 @@ def _after_single(p: Progress, t: Attempt, rows: Received) -> Progress:
 
 
 def _begun(p: Progress, t: Attempt) -> Progress:
-    """Nothing lies below the first row: the history begins with it."""
+    """``p`` with the beginning proved: no row lies below the first one."""
     assert t.gap.upper is not None
     p = added(p, Interval(t.gap.lower, t.gap.upper))
     return replace(p, attempt=None, barren=0, beginning=t.probes)
 
 
-def _give_up(p: Progress, t: Attempt, why: str) -> Progress:
-    """Ask for a gap no more in this pull; what was not shown is noted."""
+def _give_up(p: Progress, t: Attempt, why: str, *, may_be_lost: bool = True) -> Progress:
+    """End the attempt: the gap is noted as not shown, and this pull no longer requests it."""
     gap = t.gap
     assert gap.upper is not None
-    p = unshown(p, gap.lower, gap.upper, may_be_lost=True)
+    p = unshown(p, gap.lower, gap.upper, may_be_lost=may_be_lost)
     was_lost = any(u.lost for u in p.unshown if u.lower == gap.lower and u.upper == gap.upper)
     problems = p.problems if was_lost or why in p.problems else (*p.problems, why)
     return replace(
@@ -274,33 +279,33 @@ def _stop(p: Progress) -> Progress:
 
 
 def ignores(p: Progress) -> str:
-    """The message where answers lie outside the window asked for."""
-    names = "since and until" if p.by_time else "the id bounds"
+    """The message where answers lie outside the window requested."""
+    names = "since and until" if p.pull.by_time else "the id bounds"
     return (
-        f"the exchange ignores {names}: it answers with rows outside the window asked for, so that "
-        "what lies inside cannot be fetched. What was received is stored and claimed, nothing "
-        "else. Fix: pull again later; if it stays so, the exchange cannot be read further back"
+        f"the exchange ignores {names}: it answers with rows outside the window requested, so that "
+        "rows inside cannot be fetched. What was received is stored and claimed, nothing else. "
+        "Fix: pull again later; if it stays so, the exchange cannot be read further back"
     )
 
 
 def _not_shown(p: Progress) -> str:
     return (
-        "the exchange does not show rows that lie between rows it showed. Nothing is claimed there "
-        "that is not held. Fix: pull again; each pull asks for them, and what is not shown for a "
-        "day is recorded as lost"
+        "the exchange does not show rows that lie between rows it showed. Nothing is claimed "
+        "there. Fix: pull again; each pull asks for them, and what is not shown for a day is "
+        "recorded as lost"
     )
 
 
 def _cuts_first(p: Progress) -> str:
     return (
-        "the exchange cuts its answers to the limit before it selects this market, so that where "
-        "the history begins cannot be proved. What was received is stored; nothing is claimed "
-        "below it. Fix: none is possible from here; the rows stay"
+        "the exchange applies the limit before it selects this market, so that the beginning of "
+        "the history cannot be proved. What was received is stored; nothing is claimed below it. "
+        "Fix: none is possible from here; the rows stay"
     )
 
 
 def _one_moment(p: Progress) -> str:
     return (
         "more rows share one moment than an answer of the exchange holds, so that some cannot be "
-        "asked for. Nothing is claimed there. Fix: pull again later; a larger answer shows them"
+        "requested. Nothing is claimed there. Fix: pull again later; a larger answer shows them"
     )

@@ -1,14 +1,14 @@
-"""Which request comes next. Pure.
+"""The planner: chooses the next request. Pure.
 
-``plan`` looks at what is proved, what is wanted and what this pull has done, and gives the next
-request or ``Done``. The order of a pull: the newest rows, what is newer than those held, the
-look-back, the gaps from the newest to the oldest, the rows that may still change.
+``plan`` compares coverage with what is wanted and with what this pull has requested, and returns
+the next request or ``Done``. The order of a pull: the newest rows, rows newer than those held, the
+look-back, gaps from the newest to the oldest, rows that may still change.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.base import Bounds, Key, Unit, Window
+from connectors.base import Bounds, Unit, Window
 from pipelines.ingest.windows.state import (
     Attempt,
     Kind,
@@ -24,23 +24,24 @@ from warehouse.coverage_table import reaches
 from warehouse.intervals import Gap, Unshown, gaps
 
 SETTLE_REQUESTS: Final = 20
-"""The most requests of one pull for rows that may have changed, beyond the look-back."""
+"""The most requests of one pull for rows that may still change, beyond the look-back."""
 RETRIES: Final = 20
-"""The most stretches not shown before that one pull asks for again."""
+"""The most stretches not shown by earlier pulls that one pull requests again."""
 BARREN: Final = 60
-"""A pull ends after so many answers in a row that prove nothing."""
+"""A pull ends after so many answers in succession that prove nothing."""
 SHIFTS_US: Final = (0, 1, 2, 1_001, 1_000_001, -1_000_000, -3_600_000_000)
-"""Where else to begin, where ids without holes are asked for by time and the next one did not come.
+"""Shifts of the lower bound, tried in order, where ids without holes are requested by time and the
+next id did not come.
 
-Forward, where the rows of one moment fill an answer; the ids show whether one was passed over. Then
-back, where the row at the edge itself was not shown."""
+First forward: rows of one moment may fill the answer, and the ids show whether any was skipped.
+Then back: the row at the edge may not have been shown."""
 EARLIER_US: Final = (0, 3_600_000_000, DAY_US, 30 * DAY_US, None)
-"""How long before the time that is wanted to begin, until an earlier row is shown; then all."""
+"""Shifts before the wanted beginning, tried until an earlier row is shown; ``None``: all."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """Nothing more to ask in this pull."""
+    """This pull has no further request."""
 
 
 def plan(p: Progress) -> Request | Done:
@@ -57,8 +58,8 @@ def plan(p: Progress) -> Request | Done:
     if p.attempt is not None:
         return ask(p, p.attempt)
     if _looks_further_back(p):
-        upper = None if p.low_read is None else p.low_read + p.margin
-        return Request(Kind.BACK, Window(None, upper, p.paging.max_rows, p.unit))
+        upper = None if p.low_read is None else p.low_read + p.pull.margin
+        return Request(Kind.BACK, Window(None, upper, p.pull.paging.max_rows, p.unit))
     gap = next_gap(p)
     if gap is not None and p.barren < BARREN:
         return ask(p, Attempt(gap))
@@ -66,19 +67,19 @@ def plan(p: Progress) -> Request | Done:
 
 
 def _head_limit(p: Progress) -> int:
-    if p.paging.key is not Key.TIME or p.top_before is None or p.profile.keeps != "newest":
-        return p.paging.max_rows
-    missing = max(0, p.started - p.top_before.upper) // p.step
-    return min(p.paging.max_rows, missing + p.lookback + 2)
+    if not p.pull.counts_times or p.pull.top_before is None or p.profile.keeps != "newest":
+        return p.pull.paging.max_rows
+    missing = max(0, p.pull.started - p.pull.top_before.upper) // p.pull.step
+    return min(p.pull.paging.max_rows, missing + p.pull.lookback + 2)
 
 
 def value(p: Progress, position: int, at: int | None) -> int:
-    """A row's place as requests name it: its time where rows with ids are asked for by time."""
-    return at if p.by_time and p.counts_ids and at is not None else position
+    """A row's cursor value in requests: its time where rows with ids are requested by time."""
+    return at if p.pull.by_time and p.pull.counts_ids and at is not None else position
 
 
 def top_value(p: Progress) -> int:
-    """The cursor value from which to ask for what is newer than the newest proved row."""
+    """The cursor value from which rows newer than the coverage are requested."""
     top = p.complete[-1]
     return value(p, top.upper - 1 if top.last is None else top.last, top.last_at)
 
@@ -89,24 +90,26 @@ def ask_up(p: Progress) -> Request:
     start = p.up_from if p.up_from is not None else top_value(p)
     if p.up_beyond and p.raw_top is not None:
         above = _without_low(p, value(p, p.raw_top, p.raw_top_at))
-        return Request(Kind.BEYOND, Window(above, None, p.paging.max_rows, unit))
-    return Request(Kind.UP, Window(max(0, start - p.margin), None, p.paging.max_rows, unit))
+        return Request(Kind.BEYOND, Window(above, None, p.pull.paging.max_rows, unit))
+    return Request(
+        Kind.UP, Window(max(0, start - p.pull.margin), None, p.pull.paging.max_rows, unit)
+    )
 
 
 def _looks_further_back(p: Progress) -> bool:
-    if p.low_read is None or not p.can_upper or p.top_before is None or not p.complete:
+    if p.low_read is None or not p.pull.can_upper or p.pull.top_before is None or not p.complete:
         return False
     lowest = p.complete[0].first
-    return p.reread < p.lookback and lowest is not None and p.low_read > lowest
+    return p.reread < p.pull.lookback and lowest is not None and p.low_read > lowest
 
 
 def next_gap(p: Progress) -> Gap | None:
-    """The newest stretch that is wanted, not proved, and to be asked for in this pull."""
+    """The newest stretch that is wanted, not covered, and due in this pull."""
     if not p.complete:
         return None
     lowest = p.complete[0]
     low = min(p.floor, lowest.lower)
-    if p.counts_ids and (p.restart is None and reaches(lowest, p.wanted_from)):
+    if p.pull.counts_ids and (p.restart is None and reaches(lowest, p.pull.wanted_from)):
         low = lowest.lower
     if p.restart:
         low = max(low, p.floor)
@@ -119,10 +122,10 @@ def next_gap(p: Progress) -> Gap | None:
 
 
 def _pieces(p: Progress, gap: Gap) -> list[Gap]:
-    """``gap`` in windows that one request may name, the newest first."""
-    span = p.paging.max_span_us
+    """``gap`` in windows no longer than one request may span, the newest first."""
+    span = p.pull.paging.max_span_us
     assert gap.upper is not None
-    if span is None or not p.by_time:
+    if span is None or not p.pull.by_time:
         return [gap]
     found = []
     upper = gap.upper
@@ -136,10 +139,10 @@ def _pieces(p: Progress, gap: Gap) -> list[Gap]:
 
 
 def _rests(p: Progress, gap: Gap) -> bool:
-    """Whether this stretch was not shown before and is not to be asked for again yet."""
+    """Whether this stretch was not shown by an earlier pull and is not due again yet."""
     assert gap.upper is not None
     if gap.upper - gap.lower == 1 and gap.lower in p.unsettled:
-        return True  # asked for with the rows that may still change
+        return True  # requested with the rows that may still change
     for u in p.unshown:
         if u.lower <= gap.lower and gap.upper <= u.upper:
             return not _is_due(p, u) or p.retried >= RETRIES
@@ -147,18 +150,18 @@ def _rests(p: Progress, gap: Gap) -> bool:
 
 
 def _is_due(p: Progress, u: Unshown) -> bool:
-    """In the first day with every pull, afterwards at growing intervals, for ever."""
-    if p.forced and p.forced[0] < u.upper and u.lower < p.forced[1]:
+    """Whether to request ``u`` now: on the first day in every pull, then at growing intervals."""
+    if p.pull.forced and p.pull.forced[0] < u.upper and u.lower < p.pull.forced[1]:
         return True
     if not u.lost:
-        return p.paging.max_span_us is None or p.started - u.since >= DAY_US
-    return not rests(u, p.started)
+        return p.pull.paging.max_span_us is None or p.pull.started - u.since >= DAY_US
+    return not rests(u, p.pull.started)
 
 
 def ask(p: Progress, t: Attempt) -> Request:
-    """The request for the step at which the work on a gap stands."""
-    gap, m, limit = t.gap, p.margin, p.paging.max_rows
-    edge_low = gap.lower - (p.step if p.paging.key is Key.TIME else 1)
+    """The request for the current step of an attempt at a gap."""
+    gap, m, limit = t.gap, p.pull.margin, p.pull.paging.max_rows
+    edge_low = gap.lower - (p.pull.step if p.pull.counts_times else 1)
     unit = t.units[-1] if t.units else p.unit
     low = high = None
     if gap.below is not None:
@@ -169,7 +172,9 @@ def ask(p: Progress, t: Attempt) -> Request:
         case Step.GAP:
             lower = _lowest(p, gap, t.shift) if low is None else low - m + SHIFTS_US[t.shift]
             upper = high + m if high is not None else gap.upper
-            if t.tight and p.paging.dense:  # ids prove themselves: no held row need be shown
+            if (
+                t.tight and p.pull.paging.dense
+            ):  # consecutive ids are proof: no held row need be shown
                 lower, upper = gap.lower - 1, _without_high(p, gap.upper)
             elif t.tight:
                 lower = _with_low(p, edge_low) if low is not None else lower
@@ -206,64 +211,66 @@ def ask(p: Progress, t: Attempt) -> Request:
 def _within_span(
     p: Progress, gap: Gap, lower: int | None, upper: int | None
 ) -> tuple[int | None, int | None]:
-    """Bounds no further apart than one request may name; those of the gap lie between."""
-    span = p.paging.max_span_us
+    """Bounds no further apart than one request may span; the gap lies between them."""
+    span = p.pull.paging.max_span_us
     if span is None or lower is None or upper is None or gap.upper is None:
         return lower, upper
     room = span - SECOND_US
-    upper = min(upper, max(gap.upper + p.margin, gap.lower + room))
+    upper = min(upper, max(gap.upper + p.pull.margin, gap.lower + room))
     return max(lower, upper - room), upper
 
 
 def _with_low(p: Progress, row: int | None) -> int:
-    """A lower bound that shows the row there."""
+    """A lower bound whose answer includes ``row``."""
     assert row is not None
-    return max(0, row - (p.margin if p.low_inclusive is False else 0))
+    return max(0, row - (p.pull.margin if p.low_inclusive is False else 0))
 
 
 def _with_high(p: Progress, row: int | None) -> int:
     assert row is not None
-    return row + (p.margin if p.high_inclusive is False else 0)
+    return row + (p.pull.margin if p.high_inclusive is False else 0)
 
 
 def _without_low(p: Progress, row: int | None) -> int:
-    """A lower bound that shows what follows the row there, and not that row."""
+    """A lower bound whose answer begins after ``row``."""
     assert row is not None
-    return row + (p.margin if p.low_inclusive else 0)
+    return row + (p.pull.margin if p.low_inclusive else 0)
 
 
 def _without_high(p: Progress, row: int | None) -> int:
     assert row is not None
-    return row - (p.margin if p.high_inclusive else 0)
+    return row - (p.pull.margin if p.high_inclusive else 0)
 
 
 def _lowest(p: Progress, gap: Gap, shift: int = 0) -> int | None:
-    """The lower bound to send where no held row lies below: times have one, ids may have none."""
-    if p.by_time and p.counts_ids:
+    """The lower bound where no held row lies below the gap; ids may need none (``None``)."""
+    if p.pull.by_time and p.pull.counts_ids:
         earlier = EARLIER_US[shift]
-        return 0 if earlier is None else max(0, p.wanted_from - p.margin - earlier)
-    if p.by_time:
-        return max(0, gap.lower - p.margin)
-    return p.floor if p.restart or not p.can_upper else None
+        return 0 if earlier is None else max(0, p.pull.wanted_from - p.pull.margin - earlier)
+    if p.pull.by_time:
+        return max(0, gap.lower - p.pull.margin)
+    return p.floor if p.restart or not p.pull.can_upper else None
 
 
 def _window(
     p: Progress, lower: int | None, upper: int | None, unit: Unit | None, high: int | None
 ) -> Window:
-    """A window of the ends that a request can name."""
+    """A window with only those bounds that a request of this exchange can name."""
     if lower is not None:
         lower = max(0, lower)
-    if p.paging.bounds is Bounds.LOWER:
-        if p.paging.dense and not p.by_time and high is not None:
-            lower = max(lower or 0, high - (p.profile.rows or p.paging.max_rows) + 1)
-        return Window(lower or 0, None, p.paging.max_rows, unit)
-    if p.paging.bounds is Bounds.UPPER or (p.paging.bounds is Bounds.EITHER and upper is not None):
-        return Window(None, upper, p.paging.max_rows, unit)
-    return Window(lower, upper, p.paging.max_rows, unit)
+    if p.pull.paging.bounds is Bounds.LOWER:
+        if p.pull.paging.dense and not p.pull.by_time and high is not None:
+            lower = max(lower or 0, high - (p.profile.rows or p.pull.paging.max_rows) + 1)
+        return Window(lower or 0, None, p.pull.paging.max_rows, unit)
+    if p.pull.paging.bounds is Bounds.UPPER or (
+        p.pull.paging.bounds is Bounds.EITHER and upper is not None
+    ):
+        return Window(None, upper, p.pull.paging.max_rows, unit)
+    return Window(lower, upper, p.pull.paging.max_rows, unit)
 
 
 def turn(p: Progress) -> list[int]:
-    """The rows to be read again next: those whose turn it is, or else all that wait."""
+    """Positions of rows to be read again next: those in ``settle_range``, else all that wait."""
     resting = {
         u.lower for u in p.unshown if u.upper - u.lower == 1 and u.lost and not _is_due(p, u)
     }
@@ -276,6 +283,6 @@ def _settle(p: Progress) -> Request | None:
     waiting = turn(p)
     if not waiting or p.settle_requests >= SETTLE_REQUESTS or p.barren >= BARREN:
         return None
-    # One beyond either end: whichever end an answer keeps, one of the two is shown.
+    # One position beyond each end: whichever end the limit keeps, it shows one of the two.
     window = _window(p, max(0, waiting[0] - 1), waiting[-1] + 1, p.unit, None)
     return Request(Kind.SETTLE, window)

@@ -1,8 +1,8 @@
-"""The plain values that one pull of a windowed stream is decided by.
+"""The state of one pull of a windowed stream, as plain values.
 
-``Profile`` is what is believed of an exchange's paging: a hypothesis that only chooses which
-request to try first. ``Progress`` is all that a pull knows: what is proved, what it asked, what it
-saw. Both are values; ``plan.plan`` reads them and ``plan.advance`` makes the next one.
+``Profile`` is the paging profile: hypotheses about an exchange's paging, which decide only which
+request is tried first. ``Progress`` is all that a pull knows: coverage, requests made, rows seen.
+``plan.plan`` reads it, ``advance.advance`` makes the next one.
 """
 
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ Keeps = Literal["newest", "oldest"]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How the exchange was seen to page this stream, and when that was last confirmed.
+    """How the exchange pages this stream, and when that was last confirmed (microseconds).
 
-    ``keeps``: which end of a window survives ``limit``. ``unit``: of time bounds. ``rows``: of the
-    largest answer of the last pull; it chooses widths, and proves nothing. Times in microseconds.
+    ``keeps``: which end of a window ``limit`` keeps. ``unit``: of time bounds. ``rows``: the number
+    in the largest answer of the last pull; it sets the width of windows, and proves nothing.
     """
 
     keeps: Keeps | None = None
@@ -35,9 +35,9 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The exchange began to count ids anew. ``top``: the highest id before that.
+    """The exchange restarted the ids of the stream. ``top``: the highest id before the restart.
 
-    ``row``/``row_at``: a row of before, by which the old numbering is recognised. Times in
+    ``row``/``row_at``: an older row, by which the old numbering is recognised. Times in
     microseconds.
     """
 
@@ -52,19 +52,19 @@ class Kind(Enum):
 
     HEAD = "head"  # the newest rows
     UP = "up"  # what is newer than a held row, that row included
-    BEYOND = "beyond"  # what is newer than the newest row, that row left out
+    BEYOND = "beyond"  # what is newer than the newest row, without that row
     BACK = "back"  # more rows below the head, for a configured look-back
     GAP = "gap"  # what lies between two held rows, both included
     NARROW = "narrow"  # from one row to just below the next one
     PROBE = "probe"  # at a distance below a held row
     CONTROL = "control"  # a held row again, after answers without rows
-    SETTLE = "settle"  # rows that may still change
-    NUMBERING = "numbering"  # the newest row of before ids began anew
+    SETTLE = "settle"  # stored rows that may still change
+    NUMBERING = "numbering"  # the newest row from before ids restarted
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``attempt``: of work on a gap, where that stands."""
+    """One request. ``attempt``: the attempt at a gap that it belongs to, if any."""
 
     kind: Kind
     window: Window
@@ -72,7 +72,7 @@ class Request:
 
 
 class Step(Enum):
-    """Where the work on one gap stands: the ways to ask for it, in this order."""
+    """The steps of an attempt at one gap: ways to request it, in this order."""
 
     GAP = "gap"
     NARROW = "narrow"
@@ -86,9 +86,10 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The work on one gap. ``units``: of time bounds that were tried. ``rows``/``seen``: what the
-    last answer to ``Step.GAP`` showed: how many, and which positions inside. ``shown``: whether
-    it showed the row above. ``probes``: the positions asked below it, the last one now."""
+    """The attempt at one gap. ``units``: of time bounds that were tried. ``rows``/``seen``: of the
+    last answer to ``Step.GAP``, the number of rows and the positions inside the gap. ``shown``:
+    whether it showed the row above. ``probes``: upper bounds requested below it, the next one last.
+    """
 
     gap: Gap
     step: Step = Step.GAP
@@ -97,9 +98,9 @@ class Attempt:
     seen: tuple[int, ...] = ()
     shown: bool = False
     again: bool = False
-    """Malformed rows alone were shown; the same question is asked a second time."""
+    """Only malformed rows were shown; the same request is made a second time."""
     tight: bool = False
-    """Held rows beyond the edges filled the answer; the bounds name the edges themselves."""
+    """Rows beyond the edges filled the answer; the bounds name the edges themselves."""
     exclude: bool = False
     """``Step.NARROW`` leaves out the row on the other side."""
     mirrored: bool = False
@@ -111,10 +112,9 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """One pull of one stream, between two requests. Positions are ids or microseconds."""
+class Pull:
+    """What does not change during one pull of one stream. Positions are ids or microseconds."""
 
-    # What does not change during a pull
     paging: Paging
     started: int
     """Microseconds since 1970."""
@@ -124,10 +124,10 @@ class Progress:
     """From one candle to the next."""
     lookback: int = 0
     """Rows below the head to read again where more than the newest answer are wanted."""
-    anchor: int | None = None
-    """The cursor value of the held row from which rows are read again upwards."""
     of_market: bool = True
-    """Whether the stream is of one market: an exchange may cut answers before it selects it."""
+    """Whether the stream is of one market: a server may apply the limit before it selects that."""
+    changes: bool = False
+    """Whether rows of the dataset change under the same id."""
     held: bool = False
     """Whether rows of the stream are stored (a metastore may have been lost)."""
     top_before: Interval | None = None
@@ -135,7 +135,49 @@ class Progress:
     newest_before: int | None = None
     """Time of the newest row when the pull began."""
     forced: tuple[int, int] | None = None
-    """Positions between which all is asked for, whatever was not shown before."""
+    """Positions between which all is requested again (``pull --from --to``)."""
+
+    @property
+    def by_time(self) -> bool:
+        """Whether requests name times."""
+        return self.paging.cursor is Cursor.TIME
+
+    @property
+    def counts_ids(self) -> bool:
+        """Whether coverage counts ids."""
+        return self.paging.key is Key.INTEGER
+
+    @property
+    def counts_times(self) -> bool:
+        """Whether coverage counts times, and a time names one row (candles)."""
+        return self.paging.key is Key.TIME
+
+    @property
+    def margin(self) -> int:
+        """Distance of a bound from a row that the answer must show: the bound may be exclusive."""
+        return self.step if self.counts_times else 1
+
+    @property
+    def can_lower(self) -> bool:
+        """Whether a request can name a lower bound."""
+        return self.paging.bounds is not Bounds.UPPER
+
+    @property
+    def can_upper(self) -> bool:
+        """Whether a request can name an upper bound."""
+        return self.paging.bounds is not Bounds.LOWER
+
+    @property
+    def top_row(self) -> int | None:
+        """The newest row that was proved when the pull began."""
+        return None if self.top_before is None else self.top_before.upper - self.margin
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A pull between two requests. Positions are ids or microseconds."""
+
+    pull: Pull
 
     # What is known
     complete: Intervals = ()
@@ -145,9 +187,11 @@ class Progress:
     profile: Profile = Profile()
     restart: Restart | None = None
     beginning: tuple[int, ...] = ()
-    """The positions below the first row at which the exchange was asked and showed nothing."""
+    """The positions below the first row at which requests showed nothing."""
 
     # What this pull did
+    anchor: int | None = None
+    """The cursor value of the held row from which rows are read again upwards."""
     head_asked: bool = False
     numbering_asked: bool = False
     head_low: tuple[int, int] | None = None
@@ -169,98 +213,64 @@ class Progress:
     up_from: int | None = None
     up_units: tuple[Unit | None, ...] = ()
     top_settled: bool = False
-    """Nothing newer was shown than what is proved, or this pull goes no further up."""
+    """No row newer than the coverage was shown, or this pull requests no newer ones."""
     checked: bool = False
     """The exchange showed its newest rows."""
     doubtful: bool = False
-    """Nothing newer was shown, but by an answer that had ignored its lower bound."""
+    """No newer row was shown, but the answer had ignored its lower bound."""
     reread: int = 0
     """Rows read again below the head without a hole, down to ``low_read``."""
     low_read: int | None = None
     attempt: Attempt | None = None
     skipped: frozenset[tuple[int, int]] = frozenset()
-    """Gaps that this pull asks for no more."""
+    """Gaps that this pull no longer requests."""
     retried: int = 0
-    """Stretches not shown before that this pull asked for again."""
+    """Stretches not shown by earlier pulls that this pull requested again."""
     barren: int = 0
-    """Answers in a row that proved nothing; in all, once rows came that cannot be read."""
+    """Answers in succession that proved nothing; once ``unreadable``, all of the pull."""
     unreadable: bool = False
     """Rows without a readable place came in this pull."""
     refreshed: frozenset[int] = frozenset()
     """Rows that may still change and were received in this pull."""
     settle_range: tuple[int, int] | None = None
-    """Between these positions lie the rows whose turn it is to be read again; else all."""
+    """The positions between which rows are to be read again next; ``None``: all."""
     settle_requests: int = 0
     settle_left: int = -1
     missing: frozenset[int] = frozenset()
-    """Rows that may still change and that an answer of this pull did not show where it must."""
-    changes: bool = False
-    """Whether rows of the dataset change under the same id."""
+    """Rows that may still change and that an answer spanning them did not show."""
     seen_rejected: frozenset[int] = frozenset()
     head_empty: bool = False
     stale: bool = False
-    """The newest rows of before are not shown."""
+    """The newest rows of earlier pulls are not shown."""
     lost_found: bool = False
     problems: tuple[str, ...] = field(default=())
 
     @property
-    def by_time(self) -> bool:
-        """Whether requests name times."""
-        return self.paging.cursor is Cursor.TIME
-
-    @property
-    def counts_ids(self) -> bool:
-        """Whether coverage counts ids."""
-        return self.paging.key is Key.INTEGER
-
-    @property
-    def margin(self) -> int:
-        """How far beyond a row a bound is sent, so that an exclusive one shows the row too."""
-        return self.step if self.paging.key is Key.TIME else 1
-
-    @property
-    def can_lower(self) -> bool:
-        """Whether a request can name a lower bound."""
-        return self.paging.bounds is not Bounds.UPPER
-
-    @property
-    def can_upper(self) -> bool:
-        """Whether a request can name an upper bound."""
-        return self.paging.bounds is not Bounds.LOWER
-
-    @property
     def floor(self) -> int:
-        """The lowest position that is wanted, as far as it is known."""
-        if not self.counts_ids:
-            return self.wanted_from
+        """The lowest position that is wanted, as far as known."""
+        if not self.pull.counts_ids:
+            return self.pull.wanted_from
         return self.restart.top + 1 if self.restart else 0
 
     @property
     def unit(self) -> Unit | None:
         """The unit of time bounds to try first."""
-        if self.profile.unit is not None or not self.paging.units:
+        if self.profile.unit is not None or not self.pull.paging.units:
             return self.profile.unit
-        return self.paging.units[0]
+        return self.pull.paging.units[0]
 
 
 def rests(u: Unshown, now: int) -> bool:
-    """Whether a lost stretch is not to be asked for again yet: growing intervals, for ever."""
+    """Whether a lost stretch is not due again yet: the intervals grow, and never end."""
     return now - u.asked_at < min(_LONGEST_REST, max(DAY_US, (u.asked_at - u.since) // 2))
 
 
-def top_row(p: Progress) -> int | None:
-    """The newest row that was proved when the pull began."""
-    if p.top_before is None:
-        return None
-    return p.top_before.upper - (p.step if p.paging.key is Key.TIME else 1)
-
-
 def first_row(interval: Interval | None) -> int:
-    """The row from which to ask below an interval: a moment inside it, where it has one."""
+    """The row from which to request downwards: one moment inside the interval, if it has one."""
     assert interval is not None
     return interval.lower if interval.first is None else interval.first
 
 
 def last_row(interval: Interval) -> int:
-    """The row from which to ask above an interval."""
+    """The row from which to request upwards: one moment inside the interval, if it has one."""
     return interval.upper - 1 if interval.last is None else interval.last

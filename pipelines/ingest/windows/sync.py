@@ -1,7 +1,7 @@
-"""Pull a stream whose history is asked for in windows of ids or of time.
+"""Pull a stream whose history is requested in windows of ids or of time.
 
-The loop of it: plan a request, fetch the answer, advance, commit; until nothing is left to ask.
-What an answer proves is in ``evidence``, which request comes next in ``plan``; both are pure.
+One loop: ``plan`` the next request, fetch it, ``assess`` what the answer proves, ``advance`` the
+progress, commit; until ``plan`` has no further request. All but fetching and committing is pure.
 """
 
 from dataclasses import replace
@@ -11,22 +11,23 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Cursor, Key
+from connectors.base import Cursor, Key, Page
 from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
-from pipelines.ingest.windows.advance import advance, lacks_anchor
-from pipelines.ingest.windows.evidence import assess
+from pipelines.ingest.windows.advance import advance, from_held_row, lacks_anchor
+from pipelines.ingest.windows.evidence import assess, is_covered
 from pipelines.ingest.windows.gaps import ignores
 from pipelines.ingest.windows.plan import Done, plan
-from pipelines.ingest.windows.state import Progress
+from pipelines.ingest.windows.state import Kind, Progress, Pull, Request
 from schemas import TIMEFRAMES
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, subtract, union
 from warehouse.state import StreamState
 
 LOOKBACK_ROWS: Final = 1000
+LOOKBACK_LEAST: Final = 100
 LOOKBACK_CANDLES: Final = 3
 
 
@@ -40,17 +41,25 @@ def pull_windows(session: Session) -> None:
     kept = session.state.complete if session.task.again else ()
     while not isinstance(request := plan(progress), Done):
         page = session.fetch(request.window)
+        news = page.received and not _shows_held_rows_alone(page, request, progress)
         progress = advance(progress, request, assess(page, request, progress))
         if lacks_anchor(progress):
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
             progress = replace(progress, anchor=anchor, up_from=anchor)
-        if page.received:
+        if news:
             session.commit(page.table, state_of(session, known, progress, kept), page.rejected)
     finish(session, known, progress, kept)
 
 
+def _shows_held_rows_alone(page: Page, request: Request, p: Progress) -> bool:
+    """Whether a control request showed only held rows that never change: no file need be read."""
+    if request.kind is not Kind.CONTROL or page.rejected or p.pull.changes:
+        return False
+    return all(is_covered(p.complete, row) for row in page.positions.to_pylist())
+
+
 def begin(session: Session, known: Windows) -> Progress:
-    """What is known when a pull begins."""
+    """The progress at the beginning of a pull."""
     state, paging, declared = session.state, session.paging, session.declared
     profile = known.profile
     if session.started - profile.keeps_at > DAY_US:  # not confirmed for a day: found out again
@@ -61,16 +70,21 @@ def begin(session: Session, known: Windows) -> Progress:
     again = session.task.again
     if again is not None:
         complete = _without_stretch(session, again)
-    progress = Progress(
+    pull = Pull(
         paging=paging,
         started=session.started,
         wanted_from=session.wanted_from,
         step=TIMEFRAMES[session.stream.timeframe] if session.stream.timeframe else 1,
         lookback=max(configured, LOOKBACK_CANDLES) if candles else configured,
         of_market=session.stream.symbol is not None,
+        changes="status" in declared.schema.names,
         held=state.newest_at is not None,
         top_before=complete[-1] if complete else None,
         newest_before=state.newest_at,
+        forced=_stretch_of_positions(session, again),
+    )
+    progress = Progress(
+        pull,
         complete=complete,
         unshown=state.unshown,
         unsettled=state.unsettled,
@@ -79,36 +93,27 @@ def begin(session: Session, known: Windows) -> Progress:
         restart=known.restart,
         beginning=known.beginning,
         settle_range=known.settle_range,
-        changes="status" in declared.schema.names,
-        forced=_stretch_of_positions(session, again),
     )
     if not complete or profile.keeps == "newest":
         return progress
-    anchor = _row_below_head(session, _lookback(session, known), complete[-1])
-    progress = replace(progress, anchor=anchor)
-    if profile.keeps != "oldest":
-        return progress
-    top = complete[-1].upper - progress.margin
-    return replace(
-        progress,
-        head_asked=True,
-        up_from=progress.anchor,
-        raw_top=top,
-        raw_top_at=complete[-1].last_at,
+    return from_held_row(
+        progress, _row_below_head(session, _lookback(session, known), complete[-1])
     )
 
 
 def _lookback(session: Session, known: Windows) -> int:
-    """How many rows below the head are read again where answers do not hold the newest ones."""
+    """How many rows below the head are read again where answers keep the oldest end."""
     if session.paging.key is Key.TIME:
         usual = LOOKBACK_CANDLES
     else:
-        usual = min(LOOKBACK_ROWS, known.profile.rows or LOOKBACK_ROWS)
+        # The answers of the last pull may have been small because little was new.
+        rows = known.profile.rows or LOOKBACK_ROWS
+        usual = min(LOOKBACK_ROWS, max(rows, LOOKBACK_LEAST))
     return max(session.task.lookback or 0, usual)
 
 
 def state_of(session: Session, known: Windows, progress: Progress, kept: Intervals) -> StreamState:
-    """The stream's state as far as the pull has come. ``kept``: what was proved before it."""
+    """The stream's state for a commit. ``kept``: coverage before a pull that requests it again."""
     remembered = msgspec.structs.replace(
         known,
         profile=progress.profile,
@@ -120,7 +125,7 @@ def state_of(session: Session, known: Windows, progress: Progress, kept: Interva
         session.state,
         complete=union([*progress.complete, *kept]) if kept else progress.complete,
         unshown=progress.unshown,
-        unit="id" if progress.counts_ids else "time",
+        unit="id" if progress.pull.counts_ids else "time",
         checkpoint=checkpoint.dump(remembered),
         newest_at=progress.newest_at,
         unsettled=progress.unsettled,
@@ -180,7 +185,7 @@ def _stretch_of_positions(
 
 
 def _without_stretch(session: Session, again: tuple[int, int]) -> Intervals:
-    """What is proved outside the stretch of time ``again``: inside, all is asked for anew."""
+    """Coverage without the stretch of time ``again``, which is to be requested anew."""
     below, above = _neighbours(session, again)
     complete = session.state.complete
     if not complete:
@@ -204,7 +209,7 @@ def _without_stretch(session: Session, again: tuple[int, int]) -> Intervals:
 
 
 def _neighbours(session: Session, again: tuple[int, int]) -> tuple[list[int], list[int]]:
-    """Held rows next to a stretch of time, on either side: up to two moments, in order."""
+    """Positions of stored rows next to a stretch of time: up to two on either side, in order."""
     low, high = again
     column = session.declared.key[-1] if session.paging.key is Key.INTEGER else None
     time = session.declared.time_column

@@ -1,4 +1,4 @@
--- Refused rows. Grain: one row per exchange and dataset.
+-- Rejected rows. Grain: one row per exchange and dataset.
 SELECT exchange, dataset, count(*) AS rows
 FROM quarantine
 GROUP BY exchange, dataset

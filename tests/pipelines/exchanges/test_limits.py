@@ -57,7 +57,7 @@ def test_rubbish_in_the_file_holds_nobody_up(tmp_path: Path, state: bytes) -> No
     assert timer.slept == pytest.approx([MARGIN])
 
 
-def test_a_restart_of_the_machine_begins_anew(tmp_path: Path) -> None:
+def test_a_restart_of_the_machine_resets_the_limiter(tmp_path: Path) -> None:
     before = Timer(now=90_000 * SECOND)
     before.limits(tmp_path).wait("bucket", 1)
     after = Timer(now=89_990 * SECOND)

@@ -193,7 +193,7 @@ def test_a_short_stretch_takes_few_requests(stream: StreamId, keeps: End, scene:
 @STREAMS
 @pytest.mark.parametrize("status", [500, 200], ids=["an error", "no rows"])
 def test_coverage_never_shrinks(status: int, stream: StreamId, keeps: End, scene: Scene) -> None:
-    """Not where the exchange fails in the middle, not where it shows the stretch no more."""
+    """Not where the exchange fails in the middle, not where it no longer shows the stretch."""
     scene.collect(stream)
     scene.server.switch(limit_keeps=keeps, page_cap=100)
     assert scene.pull().errors == []

@@ -355,12 +355,12 @@ def test_7_an_unknown_refusal_of_a_page_is_a_fault_of_the_moment(
     assert scene.states(stream) <= {"complete", "lost"}
 
 
-# -- 8: numbers that begin anew, orders that leave the list ----------------------------------------
+# -- 8: ids that restart, orders that leave the list -----------------------------------------------
 
 
 @pytest.mark.parametrize("keeps", ["newest", "oldest"])
 @pytest.mark.parametrize("stream", [TRADES, WEX_TRADES], ids=name_of)
-def test_8_ids_that_begin_anew_are_reported_and_nothing_is_claimed(
+def test_8_restarted_ids_are_reported_and_nothing_is_claimed(
     stream: StreamId, keeps: End, scene: Scene
 ) -> None:
     scene.collect(stream)
@@ -375,9 +375,9 @@ def test_8_ids_that_begin_anew_are_reported_and_nothing_is_claimed(
     assert len(rows_of(scene.server, stream)) > 300
     for _ in range(3):
         report = scene.pull()
-        assert not report.ok and "ids began anew" in "".join(report.errors)
+        assert not report.ok and "ids restarted" in "".join(report.errors)
         assert "complete" not in scene.states(stream)
-        assert f"wrong: {stream}: ids began anew" in scene.status()
+        assert f"wrong: {stream}: ids restarted" in scene.status()
         held = held_of(scene.home, stream)
         assert {k: held[k] for k in before} == before  # the old rows are safe
         (status,) = [s for s in warehouse.status(scene.home) if s.stream == stream]

@@ -1,6 +1,6 @@
--- What the exchanges said that the account holds, and from when until when.
--- A currency that an observation leaves out is 0 then and has no row. Before the first observation,
--- and with what lies in open orders where the exchange does not say: marts.holdings.
+-- The balances that exchanges reported, with the time from which and until which each was valid.
+-- A currency missing from an observation was 0 then and has no row. For the time before the first
+-- observation, and with amounts in open orders that the exchange does not report: marts.holdings.
 --
 -- grain: one row per exchange, account, currency and observation
 -- sources: balances
@@ -8,8 +8,8 @@
 --   exchange      VARCHAR                     where it is held
 --   account       VARCHAR                     label of the account
 --   currency      VARCHAR                     what is held
---   valid_from    TIMESTAMP WITH TIME ZONE    when it was observed so (UTC)
---   valid_to      TIMESTAMP WITH TIME ZONE    the account's next, different observation; null: still so
+--   valid_from    TIMESTAMP WITH TIME ZONE    when it was first observed (UTC)
+--   valid_to      TIMESTAMP WITH TIME ZONE    the account's next, different observation; null: current
 --   available     DECIMAL(38,12)              free to use
 --   reserved      DECIMAL(38,12)              held by open orders; null where the exchange does not
 --                                             say (WEX)

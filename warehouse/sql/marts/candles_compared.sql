@@ -1,4 +1,4 @@
--- The exchanges' own candles beside those that their trades make.
+-- The exchanges' own candles beside those built from their trades.
 -- Only finished candles. An interval is proved where the trades around it are proved complete.
 --
 -- grain: one row per exchange, symbol, timeframe and interval that has a candle, or that should have
@@ -13,7 +13,7 @@
 --                                                  the exchange has none); unfounded (a candle with
 --                                                  a volume and no trades); empty (volume 0 and no
 --                                                  trades, as it should be); unproved (trades are
---                                                  not complete there: says nothing)
+--                                                  not complete there)
 --   open               DECIMAL(38,12)              the exchange's
 --   high               DECIMAL(38,12)              the exchange's
 --   low                DECIMAL(38,12)              the exchange's

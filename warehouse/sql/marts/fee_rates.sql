@@ -1,4 +1,4 @@
--- The account's fee rates, from when until when.
+-- The account's fee rates with the time for which each was valid.
 --
 -- grain: one row per exchange, account, symbol and rate it had
 -- sources: trading_fees
@@ -7,8 +7,8 @@
 --   account          VARCHAR                     label of the account
 --   symbol           VARCHAR                     market, BASE-QUOTE; *: all markets without a rate of
 --                                                their own
---   valid_from       TIMESTAMP WITH TIME ZONE    first observed so (UTC)
---   valid_to         TIMESTAMP WITH TIME ZONE    first observed otherwise; null: still so
+--   valid_from       TIMESTAMP WITH TIME ZONE    first observed (UTC)
+--   valid_to         TIMESTAMP WITH TIME ZONE    another rate first observed; null: current
 --   buy_fee_rate     DECIMAL(38,12)              a fraction: 0.002 = 0.2 %
 --   sell_fee_rate    DECIMAL(38,12)              a fraction: 0.002 = 0.2 %
 WITH observations AS (

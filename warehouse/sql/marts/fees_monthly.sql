@@ -13,7 +13,7 @@
 --   fee                  DECIMAL(38,12)    sum of fees in fee_currency, exact; null where unknown
 --   turnover             DECIMAL(38,18)    sum of price × amount, in quote currency, exact
 --   fee_quote            DECIMAL(38,18)    sum of fees in quote currency (exact to 18 decimals each);
---                                          null where one cannot be said in it
+--                                          null where a fee cannot be converted
 SELECT
     exchange,
     account,

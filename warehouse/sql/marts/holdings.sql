@@ -1,6 +1,6 @@
--- What the account owned over time: by its history until it was first observed, as observed since.
--- The history (ledger) is calculated back from the first observation, so that it is right as far back
--- as it is whole, wherever it begins. What lies in open orders is owned (balance_readings).
+-- The holdings of each account over time: from its history, and as observed since the first snapshot.
+-- The history (ledger) is calculated back from the first observation, so that it is right as far
+-- back as it is complete. Amounts in open orders count (balance_readings).
 --
 -- grain: one row per exchange, account, currency and moment at which it changed or was observed
 -- sources: ledger, marts.balance_history, balance_readings
@@ -9,7 +9,7 @@
 --   account       VARCHAR                     label of the account
 --   currency      VARCHAR                     what is held
 --   valid_from    TIMESTAMP WITH TIME ZONE    from when (UTC)
---   valid_to      TIMESTAMP WITH TIME ZONE    until when; null: still so
+--   valid_to      TIMESTAMP WITH TIME ZONE    until when; null: current
 --   total         DECIMAL(38,18)              free and in open orders, exact
 --   source        VARCHAR                     history or reported
 WITH readings AS MATERIALIZED (

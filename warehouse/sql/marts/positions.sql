@@ -1,8 +1,8 @@
--- What every fill added to what was bought of its market, or took out of it.
--- Fees count: a buy adds what was received and costs what was paid with its fee; a sale brings what
--- was received (a fee in a third currency is not counted). What is sold beyond all that was bought
--- (deposited, or bought before the history begins) takes nothing. After a fill, all_bought - taken_to
--- is left of what was bought.
+-- How every fill changed the position bought in its market.
+-- Fees count: a buy adds the amount received at the cost paid including its fee; a sale brings the
+-- proceeds received (a fee in a third currency is not counted). An amount sold beyond all that was
+-- bought (deposited, or bought before the history begins) takes nothing. After a fill, the position is
+-- all_bought - taken_to.
 --
 -- grain: one row per exchange, account, symbol and fill
 -- sources: marts.fills

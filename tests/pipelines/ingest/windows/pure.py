@@ -1,12 +1,12 @@
 """A pull without disk: plan, answer, assess, advance, over a model exchange."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from connectors.base import Key
-from pipelines.ingest.windows.advance import advance
+from pipelines.ingest.windows.advance import advance, from_held_row
 from pipelines.ingest.windows.evidence import assess
 from pipelines.ingest.windows.plan import Done, plan
-from pipelines.ingest.windows.state import Profile, Progress, Restart
+from pipelines.ingest.windows.state import Profile, Progress, Pull, Restart
 from schemas import TIMEFRAMES, StreamId
 from schemas.times import DAY_US
 from tests.pipelines.ingest.windows.model import EPOCH_US, ModelExchange
@@ -37,14 +37,16 @@ def pull(
     newest = max(map(exchange.time_of, held), default=None)
     candles = exchange.paging.key is Key.TIME
     progress = Progress(
-        paging=exchange.paging,
-        started=memory.now,
-        wanted_from=wanted_from,
-        step=TIMEFRAMES[stream.timeframe] if stream.timeframe else 1,
-        lookback=3 if candles else 0,
-        held=bool(held),
-        top_before=complete[-1] if complete else None,
-        newest_before=newest,
+        Pull(
+            paging=exchange.paging,
+            started=memory.now,
+            wanted_from=wanted_from,
+            step=TIMEFRAMES[stream.timeframe] if stream.timeframe else 1,
+            lookback=3 if candles else 0,
+            held=bool(held),
+            top_before=complete[-1] if complete else None,
+            newest_before=newest,
+        ),
         newest_at=newest,
         complete=complete,
         unshown=memory.unshown,
@@ -53,15 +55,8 @@ def pull(
     )
     if complete and memory.profile.keeps != "newest":
         rows = sorted(map(exchange.cursor_of, held))
-        progress = replace(progress, anchor=rows[-min(len(rows), max(3, memory.profile.rows))])
-    if complete and memory.profile.keeps == "oldest":
-        progress = replace(
-            progress,
-            head_asked=True,
-            up_from=progress.anchor,
-            raw_top=complete[-1].upper - progress.margin,
-            raw_top_at=complete[-1].last_at,
-        )
+        anchor = rows[-min(len(rows), max(3, memory.profile.rows))]
+        progress = from_held_row(progress, anchor)
     while not isinstance(request := plan(progress), Done):
         page = exchange.fetch(stream, request.window)
         held |= set(exchange.answered)

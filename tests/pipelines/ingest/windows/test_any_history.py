@@ -118,7 +118,7 @@ def _pull_all(home: Path, streams: list[Past], plan: Planned) -> None:
             assert not report.lost_found and not report.quarantined
             if any(event.kind == "paging" for event in plan.events):
                 continue  # what it cannot fetch now, a later pull does
-            assert report.error is None, report.error
+            assert report.error is None or _one_moment(exchange, report.error), report.error
             held = rows_of(home, exchange)
             for key in newest[-_promised(exchange, plan) :]:
                 assert key in held, f"the look-back did not find {key}"
@@ -129,6 +129,16 @@ def _pull_all(home: Path, streams: list[Past], plan: Planned) -> None:
     for exchange in streams:
         exchange.happen(10**9)
         check(home, exchange)
+
+
+def _one_moment(exchange: Past, error: str) -> bool:
+    """Whether ``error`` says that all rows of the newest answer share a moment, as they do.
+
+    Rows without integer ids: what the answer may have left out there cannot be asked for.
+    """
+    times = sorted(exchange.time_of(key) for key in exchange.shown(exchange.stream))
+    newest = times[-exchange.behaviour.cap :]
+    return "rows of one moment, which proves nothing" in error and len({*newest}) == 1
 
 
 def _promised(exchange: Past, plan: Planned) -> int:
@@ -148,7 +158,8 @@ def _time(exchange: Past, rows: int) -> int:
 def _compare(home: Path, fresh: Path, exchange: Past, wanted: int) -> None:
     """The home holds what a new one gets in one go, but for what the look-backs do not promise."""
     start = _time(exchange, wanted)
-    assert pull(fresh, exchange, start).error is None
+    error = pull(fresh, exchange, start).error
+    assert error is None or _one_moment(exchange, error), error
     expected, held = rows_of(fresh, exchange), check(home, exchange)
     for key, row in expected.items():
         if exchange.time_of(key) < start or key in exchange.excused:

@@ -274,7 +274,7 @@ def test_a_stretch_without_answers_is_asked_for_again() -> None:
     assert memory.unshown == ()
 
 
-def test_ids_that_begin_anew() -> None:
+def test_ids_that_restart() -> None:
     exchange, memory = ModelExchange(Behaviour(cap=50), [*range(1000, 1400)]), Memory()
     pull(exchange, TRADES, memory)
     old_time = exchange.time_of

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from connectors.base import Cursor, Key, Paging
-from pipelines.ingest.windows.evidence import Received, proved
+from connectors.base import Cursor, Key, Paging, Window
+from pipelines.ingest.windows.evidence import Received, proved, spans_of
+from pipelines.ingest.windows.state import Kind, Progress, Pull, Request
 from warehouse.intervals import Interval, Intervals
 
 IDS = Paging(Cursor.ID)
@@ -101,3 +102,20 @@ def test_nothing_is_proved_at_a_row_that_must_be_shown_and_is_not() -> None:
 def test_no_row_no_proof() -> None:
     assert proved(rows([]), HELD, IDS) == ()
     assert proved(rows([], rejected=frozenset({5})), HELD, IDS) == ()
+
+
+@pytest.mark.parametrize(("top_seen", "expected"), [(33, [(17, 34)]), (100, [(17, 30)])])
+def test_an_answer_below_the_newest_row_seen_was_cut_however_few_rows_it_holds(
+    top_seen: int, expected: list[tuple[int, int]]
+) -> None:
+    """Rows 30 to 33 are of one moment, and row 34 may be too; 100 rows came in an answer before."""
+    held = Interval(10, 21, 12, 18, 12, 18)
+    progress = Progress(
+        Pull(IDS, started=1000, wanted_from=0, top_before=held),
+        complete=(held,),
+        raw_top=top_seen,
+        most_rows=100,
+    )
+    came = rows([17, 18, 20, 25, 29, 30, 33], [17, 18, 20, 25, 29, 30, 30])
+    request = Request(Kind.UP, Window(16, None, 1000))
+    assert spans(spans_of(came, request, progress)) == expected
