@@ -229,6 +229,8 @@ class Connection:
     retries: int = 5
     recorder: Recorder | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Symbols by native name, of lists read earlier: a market keeps its symbol."""
 
 
 class Connector(Protocol):
@@ -243,6 +245,10 @@ class Connector(Protocol):
 
     def markets(self) -> Sequence[Market]:
         """All listed markets; asked once and remembered. One unreadable: PartlyReadError."""
+        ...
+
+    def symbol_of(self, name: str) -> str | None:
+        """The symbol that ``name`` (a symbol, or the exchange's own name) stands for, if any."""
         ...
 
     def fetch(self, stream: StreamId, window: Window) -> Page:

@@ -36,6 +36,7 @@ from connectors.errors import (
 )
 from connectors.http import Http, Request, Response, key_variables
 from connectors.jsontext import is_json
+from connectors.names import Names
 from connectors.redact import excerpt, without
 from connectors.retry import Retry
 from connectors.rows import Built, nothing
@@ -69,6 +70,7 @@ class Client:
         self._now = now
         self._http = Http(dialect.name, connection, dialect.reads)
         self._retry = Retry(connection.retries, sleep)
+        self._names = Names(dialect.spelling, connection.names)
         self._markets: Sequence[Market] | ExchangeError | None = None
         self._markets_lock = threading.Lock()
 
@@ -103,6 +105,10 @@ class Client:
             )
         return readable
 
+    def symbol_of(self, name: str) -> str | None:
+        """The symbol that ``name`` stands for: a symbol, or the exchange's own name."""
+        return self._names.named(name)
+
     def fetch(self, stream: StreamId, window: Window) -> Page:
         """One page of an ``ID``, ``TIME`` or ``NEWEST`` stream."""
         endpoint = self._endpoint(stream.dataset, Cursor.ID, Cursor.TIME, Cursor.NEWEST)
@@ -124,9 +130,13 @@ class Client:
         account = self.connection.account if dataset(dataset_).is_account else None
         streams = [StreamId(self.name, dataset_, s, account) for s in symbols or (None,)]
         try:
-            return self._page(endpoint, Asked(streams))
+            page = self._page(endpoint, Asked(streams))
         except UnknownRowError:
             return nothing(dataset_)
+        if dataset_ == "markets":
+            columns = (page.table.column(name).to_pylist() for name in ("native_symbol", "symbol"))
+            self._names = self._names.knowing(dict(zip(*columns, strict=True)))
+        return page
 
     def open_rows(self, stream: StreamId) -> Mapping[int, Decimal | None]:
         """What remains of each open row of a ``LOOKUP`` stream, by id."""
@@ -181,14 +191,18 @@ class Client:
     def _page(self, endpoint: Endpoint, asked: Asked) -> Page:
         """The page that one recorded call gives."""
         assert endpoint.request is not None
-        request = endpoint.request(asked)
+        request = endpoint.request(replace(asked, names=self._names))
 
         def read(response: Response) -> Page:
-            missing = endpoint.not_found(asked) if response.status == 404 else None
-            if missing is not None and is_json(response.body):
+            refused = response.status in (400, 404) and is_json(response.body)
+            missing = endpoint.not_found(asked, response.status) if refused else None
+            if missing is not None:
+                name = asked.streams[0].dataset
+                offered = ", ".join(n for n in self.offers if n != name)
                 raise missing(
-                    f"{self.name}: this server has no {request.path} (status 404), "
-                    f"so {asked.streams[0].dataset} cannot be collected from it"
+                    f"{self.name}: this server has no {request.path} (status {response.status}), "
+                    f"so {name} cannot be collected from it; it offers: {offered}. "
+                    f"Fix: leave {name} out of the feed"
                 )
             content = self._content(response, asked.streams)
             return self._read(endpoint, asked.streams, response, content)
@@ -310,7 +324,10 @@ class Client:
     def _read(
         self, endpoint: Endpoint, streams: Sequence[StreamId], response: Response, content: bytes
     ) -> Page:
-        parse, about = endpoint.parse, _about(streams, response)
+        symbols = [stream.symbol for stream in streams if stream.symbol]
+        asked = dict(zip(self._dialect.markets_of(response.request), symbols, strict=False))
+        about = replace(_about(streams, response), names=self._names, markets=asked)
+        parse = endpoint.parse
         assert parse is not None
         found = self._parsed(response, lambda: parse(content, about))
         page = found.page() if isinstance(found, Built) else found

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from connectors.base import Credentials, Page, Paging, ReadOnlyKey, Window
 from connectors.errors import ExchangeError, NotOfferedError, UnknownRowError
 from connectors.http import Request, Response
+from connectors.names import Names, Spelling
 from connectors.rows import Built
 from schemas import StreamId
 
@@ -31,6 +32,12 @@ class Asked:
     token: str | None = None
     row_id: int | None = None
     currency: str = ""
+    names: Names = field(default_factory=Names)
+
+    @property
+    def natives(self) -> list[str]:
+        """The markets asked for, by the exchange's own names."""
+        return [self.names.native_of(stream.symbol) for stream in self.streams if stream.symbol]
 
     @property
     def symbol(self) -> str:
@@ -43,11 +50,19 @@ class Answered:
     """What a parser needs to know of an answer besides its body. Times in microseconds.
 
     ``at``: by this machine's clock. ``server_time``: by the exchange's, where it is reported.
+    ``names``: those known. ``markets``: the symbols of the markets asked for, by native name.
     """
 
     streams: Sequence[StreamId]
     at: int
     server_time: int | None
+    names: Names = field(default_factory=Names)
+    markets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def market(self) -> tuple[str, str]:
+        """The one market asked for: native name and symbol."""
+        return next(iter(self.markets.items()))
 
     @property
     def symbol(self) -> str:
@@ -71,14 +86,14 @@ class Endpoint:
     """One dataset. Nothing is asked for where it is built from others (``Cursor.DERIVED``).
 
     ``open_rows``: the list of open rows of a ``LOOKUP`` dataset, what remains of each by id.
-    ``not_found``: what the answer "404" in JSON means, where the documents say it.
+    ``not_found``: what a refusal in JSON with that status (400, 404) means, None for what it says.
     """
 
     paging: Paging
     request: Callable[[Asked], Request] | None = None
     parse: Callable[[bytes, Answered], Built | Page] | None = None
     open_rows: Call[Mapping[int, Decimal | None]] | None = None
-    not_found: Callable[[Asked], NotFound | None] = lambda asked: None
+    not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,7 @@ class Dialect:
     is no other way out. ``refusal``: the error that an answer's text stands for, None where the
     status says it all. ``content``: the part of an answer that parsers read; raises
     ``ContractError``. ``per_second``: calls from one address (public) and of one account (private).
+    ``spelling``: of markets. ``markets_of``: the markets that a request names, as it spells them.
     """
 
     name: str
@@ -113,6 +129,8 @@ class Dialect:
     private_per_second: float
     sign: Callable[[Request, Credentials, int], Request]
     nonces: NonceRule
+    spelling: Spelling
+    markets_of: Callable[[Request], Sequence[str]]
     refusal: Callable[[Response], type[ExchangeError] | None] = lambda response: None
     content: Callable[[Response], bytes] = lambda response: response.body
     address: Call[str] | None = None

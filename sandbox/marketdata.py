@@ -21,9 +21,12 @@ class Trade:
 
 
 class MarketTape:
-    """Columns of trades in the order of their ids. Rows are only ever added, at the end."""
+    """Columns of trades in the order of their ids. Rows are only ever added, at the end.
 
-    def __init__(self, symbol: str) -> None:
+    ``spelled``: the market in every row, where not as BitexBit spells it as a rule.
+    """
+
+    def __init__(self, symbol: str, spelled: str = "") -> None:
         self.symbol = symbol
         self.ids = array("q")
         self.times = array("q")
@@ -32,7 +35,8 @@ class MarketTape:
         self.buys = bytearray()
         self.monotonic = True
         """Whether times never fall along the ids."""
-        self._native = symbol.replace("-", "_")
+        self.spelled = spelled
+        self._native = spelled or symbol.replace("-", "_")
         self._blob = bytearray()
         self._ends = array("q", [0])
 

@@ -26,6 +26,7 @@ class Market:
 
     ``start``: first price in ticks. ``step``: most ticks that one trade moves the price.
     ``bursts``: taker orders in ten minutes, on average. ``fee_ppm``: fee in millionths.
+    ``spelled``: how every dialect spells it, where not as usual.
     """
 
     symbol: str
@@ -37,6 +38,7 @@ class Market:
     bursts: int
     fee_ppm: int = 2_000
     enabled: bool = True
+    spelled: str = ""
 
     @property
     def base(self) -> str:

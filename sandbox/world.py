@@ -64,7 +64,7 @@ class World:
             self.books: Mapping[str, Book] = engine.books
             self.accounts: Mapping[str, Account] = engine.accounts
         else:
-            self.markets = tuple(_replayed(symbol) for symbol in tapes)
+            self.markets = tuple(_replayed(*pair) for pair in tapes.items())
             names = {name for m in self.markets for name in (m.base, m.quote)}
             self.currencies = tuple(Currency(name, name, 8) for name in sorted(names))
             self.tapes = dict(tapes)
@@ -148,9 +148,9 @@ class World:
         return Ticker(updated, last, bid, ask, high, low, sum(amounts), quote, change)
 
 
-def _replayed(symbol: str) -> Market:
+def _replayed(symbol: str, tape: MarketTape) -> Market:
     if symbol.count("-") != 1 or not all(symbol.split("-")) or symbol != symbol.upper():
         raise SandboxError(
             f"market {symbol!r} of a tape. Fix: write it like XRP-ETH, in upper case"
         )
-    return Market(symbol, 8, 8, start=0, step=1, size=1, bursts=0)
+    return Market(symbol, 8, 8, start=0, step=1, size=1, bursts=0, spelled=tape.spelled)

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from tests.pulled import Pulled
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
 # numpy's idle threads would take a tenth of a second of each of the many processes (pipelines).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+settings.register_profile("tidemark", max_examples=examples(100))
+settings.load_profile("tidemark")
 
 REPO = Path(__file__).resolve().parent.parent
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import warehouse
-from sandbox import ManualClock, World, serve
+from sandbox import World, serve
 from sandbox.marketdata import Trade
 from tests.pipelines.ingest.conftest import run, settings_for
+from tests.worlds import world_at
 
 EPOCH = "2026-01-12T00:00:00"
 """The history is of the three days before: the README asks for one of them."""
@@ -30,7 +31,7 @@ class Pulled:
 
 def pull_everything(home: Path) -> Pulled:
     """One pull of all feeds."""
-    world = World(seed=11, epoch=EPOCH, clock=ManualClock(EPOCH))
+    world = world_at(EPOCH, seed=11)
     with serve(world, limits=False) as server:
         assert run(settings_for(server, home)).errors == []
     return Pulled(home, world)

@@ -17,6 +17,10 @@ one SELECT (or the expression of a scalar macro)::
 
 Tables are named ``main.trades``, so that the views also work in an attached file. What is declared
 in ``schemas`` is not repeated: ``{{timeframes}}`` is replaced by all of them.
+
+How an exchange words the statement of an account is known beside its connector:
+``connectors/<exchange>/statements.sql`` becomes the view ``main.<exchange>_statements``, and
+``main.statements`` is all of them. Only these files are read, none of the connectors' code.
 """
 
 import re
@@ -24,18 +28,55 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from schemas import TIMEFRAMES
+from schemas import DATASETS, TIMEFRAMES, Dataset
 from schemas.timeframes import SHORTEST
 from warehouse.errors import StorageError
 
 FOLDER: Final = Path(__file__).parent / "sql"
+
+
+def _statement_files() -> dict[str, Path]:
+    """The SQL that reads the statement of each exchange whose wording is known, by view."""
+    spec = find_spec("connectors")
+    folders = spec.submodule_search_locations or () if spec else ()
+    found = sorted(p for folder in folders for p in Path(folder).glob("*/statements.sql"))
+    return {f"{path.parent.name}_statements": path for path in found}
+
+
+def _held_rows(declared: Dataset) -> str:
+    """A query of the stream (as ``coverage`` names it) and the time of every row held."""
+    moment = declared.time_column
+    if declared.is_reference:
+        stream, moment = "''", "NULL"
+    elif declared.is_account:
+        stream = "account"
+    else:
+        stream = " || ':' || ".join(("symbol", *declared.stream_columns))
+    return (
+        f"SELECT exchange, '{declared.name}' AS dataset, {stream} AS stream, {moment} AS moment,"
+        f" ingested_at FROM main.{declared.name}"
+    )
+
+
+_ALONG: Final = {d.history for d in DATASETS.values()}
+_STREAMED: Final = [
+    d
+    for d in DATASETS.values()
+    if {"symbol", "account", "currency"} & {*d.key} and d.name not in _ALONG
+]
+"""The datasets that are collected: not those which are written along with others."""
 _DECLARED: Final = {
     "timeframes": " ".join(TIMEFRAMES),
     "timeframe_rows": ", ".join(f"('{name}')" for name in TIMEFRAMES),
     "shortest": SHORTEST,
+    "held_tables": ", ".join(d.name for d in _STREAMED),
+    "held_rows": "\n    UNION ALL\n    ".join(map(_held_rows, _STREAMED)),
+    "statement_views": ", ".join(_statement_files()),
+    "statements": "\nUNION ALL BY NAME\n".join(f"FROM main.{name}" for name in _statement_files()),
 }
 """What a file may name in double braces instead of repeating what ``schemas`` declares."""
 _SECTION: Final = re.compile(r"(grain|sources|parameters|columns|returns):\s*(.*)")
@@ -136,11 +177,10 @@ def parse(folder: str, name: str, text: str) -> View:
 @cache
 def views() -> Mapping[str, View]:
     """Every file by its key, in an order in which they can be created."""
-    found = {
-        view.key: view
-        for path in sorted(FOLDER.glob("*/*.sql"))
-        for view in [parse(path.parent.name, path.stem, path.read_text(encoding="utf-8"))]
-    }
+    files = [(path.parent.name, path.stem, path) for path in sorted(FOLDER.glob("*/*.sql"))]
+    files += [("views", name, path) for name, path in _statement_files().items()]
+    parsed = [parse(folder, name, path.read_text(encoding="utf-8")) for folder, name, path in files]
+    found = {view.key: view for view in parsed}
     try:
         order = TopologicalSorter({k: _known(v, found) for k, v in found.items()}).static_order()
         return {key: found[key] for key in order}

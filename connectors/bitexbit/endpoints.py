@@ -7,20 +7,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, unquote
 
 from connectors.base import Cursor, Key, Paging, Window
 from connectors.bitexbit import auth, parse
-from connectors.dialect import Answered, Asked, Dialect, Endpoint, NonceRule, NotFound
+from connectors.dialect import Asked, Dialect, Endpoint, NonceRule, NotFound
 from connectors.errors import NotOfferedError, RequestError, UnknownRowError
 from connectors.http import Request, Response, get
+from connectors.names import IN_PATH
 
 _PUBLIC: Final = "/api/v2/public"
 _PRIVATE: Final = "/api/v2/private"
 
 READS: Final = (
     f"GET {_PUBLIC}/(pairs|currencies|depth|orders|trades|ohlcv|tickers)",
-    f"GET {_PUBLIC}/(pairs|currency)/[A-Za-z0-9_%-]+",
+    f"GET {_PUBLIC}/(pairs|currency)/{IN_PATH}",
     f"GET {_PRIVATE}/(orders|trades|balance|trading-fees|transfers)",
 )
 MAX_ROWS: Final = 1000
@@ -33,18 +34,11 @@ _NONCE_STEP: Final = 5_000
 _NONCE_NAMED: Final = re.compile(rb"(?i)nonce[^0-9]{1,80}([0-9]{1,18})(?![0-9])")
 
 
-def native_of(symbol: str) -> str:
-    """``BTC-USD`` as BitexBit writes it: ``BTC_USD``."""
-    return symbol.upper().replace("-", "_")
-
-
-def _pair(about: Answered) -> tuple[str, str]:
-    """The market asked for: as BitexBit writes it, and as Tidemark does."""
-    return native_of(about.symbol), about.symbol
-
-
-def _pairs(about: Answered) -> dict[str, str]:
-    return {native_of(stream.symbol or ""): stream.symbol or "" for stream in about.streams}
+def _markets_of(request: Request) -> list[str]:
+    query = parse_qs(request.query)
+    if "symbols" in query:
+        return query["symbols"][0].split(",")
+    return query.get("symbol") or [unquote(request.path.rpartition("/")[2])]
 
 
 def _ids(window: Window) -> dict[str, str]:
@@ -68,7 +62,7 @@ def _times(window: Window) -> dict[str, str]:
 
 
 def _of_market(name: str, asked: Asked) -> Request:
-    return get(f"{_PUBLIC}/{name}", {"symbol": native_of(asked.symbol), **_ids(asked.window)})
+    return get(f"{_PUBLIC}/{name}", {"symbol": asked.natives[0], **_ids(asked.window)})
 
 
 def _candles(asked: Asked) -> Request:
@@ -77,13 +71,12 @@ def _candles(asked: Asked) -> Request:
         raise RequestError(
             f"bitexbit has no candles of {timeframe!r}; it has {', '.join(TIMEFRAMES)}"
         )
-    query = {"symbol": native_of(asked.symbol), "timeframe": TIMEFRAMES[timeframe]}
+    query = {"symbol": asked.natives[0], "timeframe": TIMEFRAMES[timeframe]}
     return get(f"{_PUBLIC}/ohlcv", query | _times(asked.window))
 
 
 def _tickers(asked: Asked) -> Request:
-    symbols = ",".join(native_of(stream.symbol or "") for stream in asked.streams)
-    return get(f"{_PUBLIC}/tickers", {"symbols": symbols})
+    return get(f"{_PUBLIC}/tickers", {"symbols": ",".join(asked.natives)})
 
 
 def _one_or_all(one: str, every: str, name: str) -> Request:
@@ -95,20 +88,21 @@ def _private(name: str, query: Mapping[str, str] | None = None) -> Request:
     return get(f"{_PRIVATE}/{name}", query, private=True)
 
 
-def _no_such_name(asked: Asked) -> NotFound | None:
+def _no_such_name(asked: Asked, status: int) -> NotFound | None:
+    """A pair or currency that is gone: 404, or 400 like every other call that names it."""
     return UnknownRowError if asked.symbol else None
 
 
-def _no_such_call(asked: Asked) -> NotFound | None:
+def _no_such_call(asked: Asked, status: int) -> NotFound | None:
     """Only of the first page: a later page may be gone although the call exists."""
-    return NotOfferedError if asked.token is None else None
+    return NotOfferedError if status == 404 and asked.token is None else None
 
 
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "trades": Endpoint(
         Paging(Cursor.ID),
         lambda asked: _of_market("trades", asked),
-        lambda body, about: parse.trades(body, *_pair(about)),
+        lambda body, about: parse.trades(body, *about.market),
     ),
     "candles": Endpoint(
         # Row dates are milliseconds, the example's candles seconds: the bounds' unit is unknown.
@@ -121,25 +115,25 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "tickers": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=5, batch=5),
         _tickers,
-        lambda body, about: parse.tickers(body, _pairs(about), about.at),
+        lambda body, about: parse.tickers(body, about.markets, about.at),
     ),
     "order_books": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=2 * MAX_LEVELS),
         lambda asked: get(
-            f"{_PUBLIC}/depth", {"symbol": native_of(asked.symbol), "limit": str(MAX_LEVELS)}
+            f"{_PUBLIC}/depth", {"symbol": asked.natives[0], "limit": str(MAX_LEVELS)}
         ),
-        lambda body, about: parse.order_books(body, *_pair(about), about.at),
+        lambda body, about: parse.order_books(body, *about.market, about.at),
     ),
     "public_orders": Endpoint(
         Paging(Cursor.ID),
         lambda asked: _of_market("orders", asked),
-        lambda body, about: parse.public_orders(body, *_pair(about)),
+        lambda body, about: parse.public_orders(body, *about.market),
     ),
     "markets": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0, details=True),
-        lambda asked: _one_or_all("pairs", "pairs", native_of(asked.symbol)),
+        lambda asked: _one_or_all("pairs", "pairs", "".join(asked.natives)),
         lambda body, about: parse.market_rows(
-            body, about.at, _pair(about) if about.symbol else None
+            body, about.at, about.market if about.symbol else None, about.names
         ),
         not_found=_no_such_name,
     ),
@@ -152,7 +146,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "account_trades": Endpoint(
         Paging(Cursor.ID),
         lambda asked: _private("trades", _ids(asked.window)),
-        lambda body, about: parse.account_trades(body),
+        lambda body, about: parse.account_trades(body, about.names),
     ),
     "account_transactions": Endpoint(
         Paging(Cursor.PAGES, key=Key.TEXT),
@@ -163,7 +157,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "account_orders": Endpoint(
         Paging(Cursor.ID),
         lambda asked: _private("orders", _ids(asked.window)),
-        lambda body, about: parse.account_orders(body),
+        lambda body, about: parse.account_orders(body, about.names),
     ),
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
@@ -173,7 +167,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "trading_fees": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
         lambda asked: _private("trading-fees"),
-        lambda body, about: parse.trading_fees(body, about.at),
+        lambda body, about: parse.trading_fees(body, about.at, about.names),
     ),
 }
 
@@ -199,6 +193,8 @@ DIALECT: Final = Dialect(
     public_per_second=100.0,
     private_per_second=2.0,
     sign=auth.sign,
+    spelling=parse.SPELLING,
+    markets_of=_markets_of,
     nonces=NonceRule(
         first=lambda now_us: now_us // 1000, after=_nonce_after, tries=2, largest=2**63 - 1
     ),

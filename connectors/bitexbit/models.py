@@ -61,7 +61,7 @@ class AccountTrade(Struct, gc=False):
 
 
 class Transfer(Struct, gc=False):
-    """``/private/transfers``: ``currency`` and ``status`` are objects."""
+    """``/private/transfers``: ``currency`` and ``status`` are objects; the document has no id."""
 
     id: Any = None
     txid: Any = None

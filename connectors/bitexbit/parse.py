@@ -4,7 +4,9 @@ Whatever is not an array of rows raises ``ContractError``; a row that cannot be 
 as rejected.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pyarrow.compute as pc
 
+from connectors import exact
 from connectors.base import Page
 from connectors.bitexbit import models
 from connectors.books import book
@@ -31,13 +34,13 @@ from connectors.columns import (
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.jsontext import decoder, elements
+from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import Built, Column, Layout, RowText, Source, column, observed, read
 from schemas import timeframe_us
 
-
-def symbol_of(native: str) -> str:
-    """``BTC_USD`` as Tidemark writes it: ``BTC-USD``."""
-    return native.upper().replace("_", "-")
+SPELLING: Final = Spelling(reserved=",/\\")
+"""``BTC_USD``; a comma separates names."""
+_NO_NAMES: Final = Names(SPELLING)
 
 
 def rows_of(body: bytes, model: Any) -> Source:
@@ -77,7 +80,6 @@ _ACCOUNT_TRADES: Final = Layout(
     "account_trades",
     (
         *_FILL,
-        column("symbol", "symbol", Canonical(symbol_of)),
         # A maker's fee may be a rebate.
         column("fee_amount", "fee_amount", _SIGNED, required=False),
         column("fee_rate", "fee_rate", _SIGNED, required=False),
@@ -123,9 +125,15 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
     return read(layout, rows_of(body, models.Trade))
 
 
-def account_trades(body: bytes) -> Built:
+def account_trades(body: bytes, names: Names = _NO_NAMES) -> Built:
     """``/private/trades`` of all markets. No order is named, nor who was the maker."""
-    return read(_ACCOUNT_TRADES, rows_of(body, models.AccountTrade))
+    return read(_of_markets(_ACCOUNT_TRADES, names), rows_of(body, models.AccountTrade))
+
+
+def _of_markets(layout: Layout, names: Names) -> Layout:
+    """``layout`` with the market of each row, looked up in ``names``."""
+    symbol = column("symbol", "symbol", Canonical(names.symbol_of))
+    return replace(layout, columns=(*layout.columns, symbol))
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
@@ -176,14 +184,50 @@ def transfers(body: bytes) -> Page:
     except msgspec.DecodeError as error:
         raise ContractError(f"not a page of transfers ({error})") from None
     source = rows_of(bytes(page.results), models.Transfer)
-    built = read(_TRANSFERS, source)
+    rows = None if source.rows is None else list(map(_identifying(), source.rows))
+    again = _identifying()  # row by row, if it comes to that
+    identified = replace(source, rows=rows, one=lambda text: again(source.one(text)))
+    built = read(_TRANSFERS, identified)
     token = urlsplit(page.next).query if isinstance(page.next, str) else ""
     total = page.count if isinstance(page.count, int) else None
     return replace(built.page(), next_token=token or None, total=total)
 
 
+def _identifying() -> Callable[[models.Transfer], models.Transfer]:
+    """Gives the rows of one answer that have no id one of what never changes of a transfer.
+
+    ``txid`` does not identify it: it is shared by the deposits of one transaction, and a withdrawal
+    has none before it is sent. Of transfers that agree in all that is left, each has a number.
+    """
+    alike = Counter[str]()
+
+    def identified(row: models.Transfer) -> models.Transfer:
+        if row.id in (None, ""):
+            try:
+                made = _made_id(row)
+            except InvalidValue:
+                return row  # of which some column says what is wrong
+            alike[made] += 1
+            row.id = made if alike[made] == 1 else f"{made}-{alike[made]}"
+        return row
+
+    return identified
+
+
+def _made_id(row: models.Transfer) -> str:
+    amount = exact.price(row.amount)
+    parts = (exact.time_us(row.date), _transfer_type(row), _transfer_currency(row), amount)
+    return f"transfer-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}"
+
+
 def _transfer_id(row: models.Transfer) -> Any:
-    return row.txid if row.id is None else row.id
+    if row.id in (None, ""):
+        raise InvalidValue("is missing, and cannot be made of date, type, currency and amount")
+    return row.id
+
+
+def _transfer_currency(row: models.Transfer) -> Any:
+    return code_of(_inner(row, "currency", "code"))
 
 
 def _transfer_type(row: models.Transfer) -> Any:
@@ -207,7 +251,7 @@ _TRANSFERS: Final = Layout(
         Column("transaction_id", _transfer_id, _TEXT),
         column("timestamp", "date", _TIME),
         Column("type", _transfer_type, _TEXT),
-        Column("currency", lambda row: code_of(_inner(row, "currency", "code")), _TEXT),
+        Column("currency", _transfer_currency, _TEXT),
         column("amount", "amount", _NUMBER),
         Column("status", lambda row: _inner(row, "status", "key"), Choice(_TRANSFER_STATES)),
         Column("description", _described, _TEXT),
@@ -259,16 +303,28 @@ _MARKET_COLUMNS: Final = (
 )
 
 
-def market_rows(body: bytes, observed_at: int, asked: tuple[str, str] | None = None) -> Built:
+def market_rows(
+    body: bytes,
+    observed_at: int,
+    asked: tuple[str, str] | None = None,
+    names: Names = _NO_NAMES,
+) -> Built:
     """``/public/pairs``; ``asked`` (native and canonical name): of the one pair that it is."""
-    kind = Only(*asked) if asked else Canonical(symbol_of)
+    source = rows_of(b"[%b]" % body if asked else body, models.Market)
+    kind = Only(*asked) if asked else Listed(names, _currencies_of(source))
     layout = observed(
         "markets",
         (column("symbol", "symbol", kind), *_MARKET_COLUMNS),
         key="symbol",
         at=observed_at,
     )
-    return read(layout, rows_of(b"[%b]" % body if asked else body, models.Market))
+    return read(layout, source)
+
+
+def _currencies_of(source: Source) -> dict[str, tuple[str, str]]:
+    """Base and quote of every pair listed, as far as they can be read."""
+    rows = [row for row in listed_rows(source) if isinstance(row.symbol, str)]
+    return {row.symbol: (str(row.base or ""), str(row.quote or "")) for row in rows}
 
 
 def currency_rows(body: bytes, observed_at: int, asked: str | None = None) -> Built:
@@ -331,7 +387,6 @@ _ACCOUNT_ORDERS: Final = Layout(
     "account_orders",
     (
         *_ORDER_COLUMNS,
-        column("symbol", "symbol", Canonical(symbol_of)),
         _optional("fee_amount", _SIGNED, "fee_filled"),
     ),
     key=("order_id", "symbol"),
@@ -352,9 +407,9 @@ def public_orders(body: bytes, native: str, symbol: str) -> Built:
     return read(layout, rows_of(body, models.Order))
 
 
-def account_orders(body: bytes) -> Built:
+def account_orders(body: bytes, names: Names = _NO_NAMES) -> Built:
     """``/private/orders`` of all markets."""
-    return read(_ACCOUNT_ORDERS, rows_of(body, models.Order))
+    return read(_of_markets(_ACCOUNT_ORDERS, names), rows_of(body, models.Order))
 
 
 _ALL: Final = "*"
@@ -383,7 +438,7 @@ def balances(body: bytes, observed_at: int) -> Built:
     return read(layout, rows_of(body, models.Balance))
 
 
-def trading_fees(body: bytes, observed_at: int) -> Built:
+def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``/private/trading-fees``: the account's rates as symbol ``*``, and those of single pairs."""
     try:
         top = _TOP.decode(body)
@@ -398,7 +453,7 @@ def trading_fees(body: bytes, observed_at: int) -> Built:
     layout = observed(
         "trading_fees",
         (
-            column("symbol", "symbol", Canonical(symbol_of)),
+            column("symbol", "symbol", Canonical(lambda n: n if n == _ALL else names.symbol_of(n))),
             Column("buy_fee_rate", _buy, _SIGNED),
             Column("sell_fee_rate", _sell, _SIGNED),
         ),

@@ -7,16 +7,17 @@ hundred calls a minute, so the calls here are few.
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from connectors.base import Cursor, Paging, ReadOnlyKey, Window
-from connectors.dialect import Answered, Asked, Call, Dialect, Endpoint, NonceRule
+from connectors.dialect import Asked, Call, Dialect, Endpoint, NonceRule
 from connectors.http import Request, get
+from connectors.names import IN_PATH
 from connectors.wex import auth, parse, refusals
 
 READS: Final = (
     "GET /api/3/info",
-    "GET /api/3/(trades|ticker|depth)/[a-z0-9_-]+",
+    f"GET /api/3/(trades|ticker|depth)/{IN_PATH}",
     "POST /tapi (getInfo|ActiveOrders|OrderInfo|TradeHistory|TransHistory|CoinDepositAddress)",
 )
 MAX_TRADES: Final = 5000
@@ -27,18 +28,12 @@ CACHE_US: Final = 3_000_000
 """Public answers come from a cache of 2 s, which may be filled a little late."""
 
 
-def native_of(symbol: str) -> str:
-    """``BTC-USD`` as WEX writes it: ``btc_usd``."""
-    return symbol.lower().replace("-", "_")
-
-
-def _pairs(about: Answered) -> dict[str, str]:
-    """The markets asked for: Tidemark's name by WEX's."""
-    return {native_of(stream.symbol or ""): stream.symbol or "" for stream in about.streams}
+def _markets_of(request: Request) -> list[str]:
+    return unquote(request.path.rpartition("/")[2]).split("-")
 
 
 def _of_pairs(name: str, asked: Asked, limit: int | None = None) -> Request:
-    pairs = "-".join(native_of(stream.symbol or "") for stream in asked.streams)
+    pairs = "-".join(quote(native, safe="") for native in asked.natives)
     return get(f"/api/3/{name}/{pairs}", {"limit": str(limit)} if limit else None)
 
 
@@ -61,28 +56,28 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "trades": Endpoint(
         Paging(Cursor.NEWEST, max_rows=MAX_TRADES, cache_us=CACHE_US),
         lambda asked: _of_pairs("trades", asked, min(asked.window.limit, MAX_TRADES)),
-        lambda body, about: parse.trades(body, native_of(about.symbol), about.symbol),
+        lambda body, about: parse.trades(body, *about.market),
     ),
     "candles": Endpoint(Paging(Cursor.DERIVED)),
     "tickers": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=30, batch=30, cache_us=CACHE_US),
         lambda asked: _of_pairs("ticker", asked),
-        lambda body, about: parse.tickers(body, _pairs(about), about.at),
+        lambda body, about: parse.tickers(body, about.markets, about.at),
     ),
     "order_books": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=20 * MAX_LEVELS, batch=10, cache_us=CACHE_US),
         lambda asked: _of_pairs("depth", asked, MAX_LEVELS),
-        lambda body, about: parse.order_books(body, _pairs(about), about.at),
+        lambda body, about: parse.order_books(body, about.markets, about.at),
     ),
     "markets": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0, cache_us=CACHE_US),
         lambda asked: get("/api/3/info"),
-        lambda body, about: parse.market_rows(body, about.at),
+        lambda body, about: parse.market_rows(body, about.at, about.names),
     ),
     "account_trades": Endpoint(
         Paging(Cursor.ID, max_rows=MAX_HISTORY),
         lambda asked: _history("TradeHistory", asked.window),
-        lambda body, about: parse.account_trades(body),
+        lambda body, about: parse.account_trades(body, about.names),
     ),
     "account_transactions": Endpoint(
         Paging(Cursor.ID, max_rows=MAX_HISTORY),
@@ -92,7 +87,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "account_orders": Endpoint(
         Paging(Cursor.LOOKUP, max_rows=1),
         lambda asked: _tapi("OrderInfo", {"order_id": str(asked.row_id)}),
-        lambda body, about: parse.order(body),
+        lambda body, about: parse.order(body, about.names),
         open_rows=Call(
             lambda asked: _tapi("ActiveOrders"),
             lambda body, about: parse.open_orders(body),
@@ -113,6 +108,8 @@ DIALECT: Final = Dialect(
     public_per_second=5.0,
     private_per_second=2.0,
     sign=auth.sign,
+    spelling=parse.SPELLING,
+    markets_of=_markets_of,
     nonces=NonceRule(
         first=lambda now_us: now_us // 1_000_000,
         after=refusals.nonce_after,

@@ -30,13 +30,13 @@ from connectors.columns import (
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.jsontext import Member, decoder, elements, members
+from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import Built, Column, Layout, RowText, Source, column, observed, read
 from connectors.wex import models
 
-
-def symbol_of(native: str) -> str:
-    """``btc_usd`` as Tidemark writes it: ``BTC-USD``."""
-    return native.upper().replace("_", "-")
+SPELLING: Final = Spelling(lower=True, reserved="-/\\")
+"""``btc_usd``; a hyphen separates names."""
+_NO_NAMES: Final = Names(SPELLING)
 
 
 def is_empty(body: bytes) -> bool:
@@ -132,7 +132,6 @@ _ACCOUNT_TRADES: Final = Layout(
     "account_trades",
     (
         column("trade_id", "id", _ID),
-        column("symbol", "pair", Canonical(symbol_of)),
         column("timestamp", "timestamp", _TIME),
         column("side", "type", Choice(_OWN_SIDES)),
         column("price", "rate", _NUMBER),
@@ -239,9 +238,15 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
     return read(layout, keyed(body, models.Ticker, "symbol"))
 
 
-def account_trades(body: bytes) -> Built:
+def account_trades(body: bytes, names: Names = _NO_NAMES) -> Built:
     """What ``TradeHistory`` returns: the account's fills, keyed by id. It names no fee."""
-    return read(_ACCOUNT_TRADES, keyed(body, models.AccountTrade, "id"))
+    return read(_of_markets(_ACCOUNT_TRADES, names), keyed(body, models.AccountTrade, "id"))
+
+
+def _of_markets(layout: Layout, names: Names) -> Layout:
+    """``layout`` with the market of each row, looked up in ``names``."""
+    symbol = column("symbol", "pair", Canonical(names.symbol_of))
+    return replace(layout, columns=(*layout.columns, symbol))
 
 
 def account_transactions(body: bytes) -> Built:
@@ -270,7 +275,6 @@ def _active(row: models.Market) -> bool:
 
 
 _MARKETS: Final = (
-    column("symbol", "symbol", Canonical(symbol_of)),
     column("native_symbol", "symbol", Text()),
     Column("base", lambda row: _currency(row, 0), Text()),
     Column("quote", lambda row: _currency(row, 1), Text()),
@@ -283,19 +287,21 @@ _MARKETS: Final = (
 )
 
 
-def market_rows(body: bytes, observed_at: int) -> Built:
+def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``/api/3/info``: every pair of the list; a disabled one is not in it, a hidden one is."""
     try:
         pairs = bytes(_INFO.decode(body).pairs)
     except msgspec.DecodeError as error:
         raise ContractError(f"not a list of pairs ({error})") from None
+    source = keyed(pairs, models.Market, "symbol")
+    listed = Listed(names, {row.symbol: ("", "") for row in listed_rows(source)})
     layout = observed(
         "markets",
-        _MARKETS,
+        (column("symbol", "symbol", listed), *_MARKETS),
         key="symbol",
         at=observed_at,
     )
-    return read(layout, keyed(pairs, models.Market, "symbol"))
+    return read(layout, source)
 
 
 def order_books(body: bytes, asked: Mapping[str, str], observed_at: int) -> Page:
@@ -344,7 +350,6 @@ _ORDERS: Final = Layout(
     "account_orders",
     (
         column("order_id", "id", Id()),
-        column("symbol", "pair", Canonical(symbol_of)),
         column("timestamp", "timestamp_created", Time()),
         column("side", "type", Choice({"buy": "buy", "sell": "sell"})),
         column("price", "rate", Number()),
@@ -360,9 +365,9 @@ _ORDERS: Final = Layout(
 )
 
 
-def order(body: bytes) -> Built:
+def order(body: bytes, names: Names = _NO_NAMES) -> Built:
     """What ``OrderInfo`` returns: one order, keyed by its id."""
-    return read(_ORDERS, keyed(body, models.Order, "id"))
+    return read(_of_markets(_ORDERS, names), keyed(body, models.Order, "id"))
 
 
 def open_orders(body: bytes) -> Mapping[int, Decimal | None]:

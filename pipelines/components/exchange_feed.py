@@ -34,7 +34,7 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
     exchange: str = Field(description="The connector.", examples=["bitexbit"])
     account: str = Field(default="main", description="The label that the account's rows carry.")
     markets: list[str] | Literal["all"] = Field(
-        default="all", description="BASE-QUOTE in upper case, or the word all."
+        default="all", description="BASE-QUOTE or the exchange's own name each, or the word all."
     )
     start: str = Field(description="History is wanted back to here (UTC).", examples=["2016-01-01"])
     datasets: dict[str, DatasetOptions | None] = Field(

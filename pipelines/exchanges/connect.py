@@ -1,5 +1,7 @@
 """Connect to an exchange for an account: with its key, nonces, limits and circuit breaker."""
 
+from collections.abc import Mapping
+
 import connectors
 from connectors.base import Connection, Connector, Limits, Recorder
 from pipelines.exchanges.breaker import HomeBreaker
@@ -15,10 +17,12 @@ def open_exchange(
     account: str,
     limits: Limits | None = None,
     recorder: Recorder | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Connector:
     """The connector of ``exchange``; close it after use. Raises ``ConfigError``.
 
-    ``limits`` replaces those of the machine; ``recorder`` keeps answers.
+    ``limits`` replaces those of the machine; ``recorder`` keeps answers; ``names``: those that the
+    home remembers.
     """
     home, url = settings.home, settings.base_url(exchange)
     credentials = settings.credentials(exchange, account)
@@ -36,5 +40,6 @@ def open_exchange(
             account=account,
             credentials=credentials,
             recorder=recorder,
+            names=names or {},
         ),
     )

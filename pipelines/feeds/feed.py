@@ -25,8 +25,13 @@ _FILE_KEYS: Final = (
 )
 _FEED_KEYS: Final = ("exchange", "account", "markets", "start", "datasets")
 _SPEC_KEYS: Final = ("schedule", "timeframes", "lookback", "keep_raw")
-_MARKET: Final = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NO_TEXT: Final = re.compile(
+    r"[0-9_-]+|[0-9]+e-?[0-9]+|[0-9]+[dfl]|0[xob][0-9a-f_]+|[0-9]{4}-[0-9]{2}-[0-9]{2}.*"
+    r"|true|false|yes|no|on|off|null|none|nan|nat|na|inf|infinity",
+    re.IGNORECASE,
+)
+"""What readers of hive folders (pandas, Polars, Spark) take for a number, a date or nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Feed:
     exchange: str
     account: str
     markets: tuple[str, ...] | None
-    """``BASE-QUOTE`` each; ``None`` = all that the exchange lists."""
+    """``BASE-QUOTE`` or the exchange's own name each; ``None`` = all that it lists."""
     start: datetime
     """History is wanted back to here (UTC)."""
     datasets: dict[str, DatasetSpec]
@@ -135,6 +140,12 @@ def _account(value: Value) -> str:
     name = value.text("account")
     if not _ACCOUNT.fullmatch(name):
         value.fail(f"account {name!r} is not a label of letters, digits, '-' and '_'")
+    if _NO_TEXT.fullmatch(name):
+        value.fail(
+            f"account {name!r} is no text to programs that read the lake (pandas, Polars, Spark): "
+            "they take it for a number, a date or nothing, and different accounts for one. "
+            f"Fix: write for example account-{name}"
+        )
     return name
 
 
@@ -143,14 +154,14 @@ def _markets(value: Value) -> tuple[str, ...] | None:
         return None
     found: list[str] = []
     for item in value.items("markets", "[BTC-USD, ETH-USD], or the word all"):
-        symbol = item.text("a market")
-        if not _MARKET.fullmatch(symbol):
-            likely = re.sub(r"[_/:. ]", "-", symbol).upper()
-            hint = f"; did you mean {likely!r}?" if _MARKET.fullmatch(likely) else ""
-            item.fail(f"market {symbol!r} is not like BASE-QUOTE in upper case{hint}")
-        if symbol in found:
-            item.fail(f"market {symbol!r} appears twice")
-        found.append(symbol)
+        name = item.text("a market")
+        if name == "all":
+            item.fail("all is no market of a list. Fix: write markets: all")
+        if not name or not name.isprintable():
+            item.fail(f"market {name!r} is no name; write for example BTC-USD")
+        if name in found:
+            item.fail(f"market {name!r} appears twice")
+        found.append(name)
     return tuple(found)
 
 

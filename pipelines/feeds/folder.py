@@ -64,6 +64,7 @@ def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
 def _check_no_overlap(feeds: Sequence[Feed]) -> None:
     """One stream may be collected once only: two owners would overwrite each other's look-back."""
     names: dict[str, Feed] = {}
+    accounts: dict[tuple[str, str], Feed] = {}
     seen: list[Job] = []
     for job in jobs(feeds):
         first = names.setdefault(job.feed.name, job.feed)
@@ -71,6 +72,17 @@ def _check_no_overlap(feeds: Sequence[Feed]) -> None:
             raise ConfigError(
                 f"{shown(job.feed.path)}:1: two feeds are called {job.feed.name!r}; "
                 f"the other is {shown(first.path)}"
+            )
+        label = job.feed.account.upper().replace("-", "_")
+        alike = accounts.setdefault((job.exchange, label), job.feed)
+        if alike.account != job.feed.account:
+            raise ConfigError(
+                with_fix(
+                    f"{shown(job.feed.path)}:1: account {job.feed.account!r} differs from "
+                    f"{alike.account!r} of {shown(alike.path)} by case or by '-' and '_' only: "
+                    "settings and folders may not tell them apart",
+                    "give one of the two another label",
+                )
             )
         for other in seen:
             shared = _shared(job, other)

@@ -8,7 +8,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -25,6 +25,7 @@ from connectors.errors import (
 )
 from connectors.http import key_variables
 from pipelines.exchanges.connect import open_exchange
+from pipelines.exchanges.names import remembered_names
 from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
 from pipelines.feeds import Feed, Job
 from pipelines.ingest.report import Listener, PullReport, StreamReport
@@ -64,8 +65,9 @@ def pull(
     report = PullReport()
     with ExitStack() as stack:
         stack.enter_context(_rare_collections())
-        exchanges = _opened(jobs, settings, limits, stack)
-        plan = _Plan(settings, exchanges, on_progress, again)
+        store = Store(settings.home)
+        exchanges = _opened(jobs, settings, limits, store, stack)
+        plan = _Plan(settings, store, exchanges, on_progress, again)
         first: list[Unit] = []
         last: list[Unit] = []
         for job in jobs:
@@ -108,7 +110,11 @@ Exchanges = dict[tuple[str, str], _Exchange]
 
 
 def _opened(
-    jobs: Sequence[Job], settings: Settings, limits: Limits | None, stack: ExitStack
+    jobs: Sequence[Job],
+    settings: Settings,
+    limits: Limits | None,
+    store: Store,
+    stack: ExitStack,
 ) -> Exchanges:
     """All that ``jobs`` need, open for as long as ``stack`` is."""
     found: Exchanges = {}
@@ -116,7 +122,8 @@ def _opened(
         name = (job.exchange, job.feed.account)
         if name not in found:
             recorder = HomeRecorder(settings.home)
-            connector = open_exchange(settings, *name, limits, recorder)
+            remembered = remembered_names(store, job.exchange)
+            connector = open_exchange(settings, *name, limits, recorder, remembered)
             stack.callback(connector.close)
             found[name] = _Exchange(connector, recorder)
     return found
@@ -128,6 +135,7 @@ class _Plan:
     def __init__(
         self,
         settings: Settings,
+        store: Store,
         exchanges: Exchanges,
         listener: Listener | None,
         again: tuple[int, int] | None,
@@ -137,8 +145,9 @@ class _Plan:
         self._exchanges = exchanges
         self._listener = listener
         self._lookups = settings.number("TIDEMARK_LOOKUPS", LOOKUPS)
-        self._store = Store(settings.home)
+        self._store = store
         self._again = again
+        self._owners: dict[StreamId, Job] = {}
 
     def paging(self, job: Job) -> Paging:
         return self._exchange(job).connector.offers[job.dataset]
@@ -156,7 +165,8 @@ class _Plan:
     def _of_account(self, job: Job) -> Unit:
         exchange, account = job.exchange, job.feed.account
         if self._settings.credentials(exchange, account) is not None:
-            return _one(pull_stream, self._task(job, account=account))
+            work = _naming_markets if "symbol" in dataset(job.dataset).schema.names else pull_stream
+            return _one(work, self._task(job, account=account))
         key, secret = key_variables(exchange, account)
         report = StreamReport(exchange, job.dataset, account)
         report.notice = (
@@ -167,6 +177,8 @@ class _Plan:
 
     def _of_markets(self, job: Job) -> Iterator[Unit]:
         symbols, refused = _symbols(job, self._exchange(job).connector, self._store)
+        symbols, owned = self._own(job, symbols)
+        refused += owned
         if refused:
             yield lambda: refused
         if job.feed.markets is None and symbols:
@@ -180,6 +192,30 @@ class _Plan:
         for symbol in symbols:
             for timeframe in job.spec.timeframes or (None,):
                 yield _one(pull_stream, self._task(job, symbol=symbol, timeframe=timeframe))
+
+    def _own(self, job: Job, symbols: Sequence[str]) -> tuple[list[str], list[StreamReport]]:
+        """The markets that no other feed collects, and a report for each that one does.
+
+        Feeds may spell a market differently: only with the exchange's list this can be known.
+        """
+        mine: list[str] = []
+        reports: list[StreamReport] = []
+        for symbol in dict.fromkeys(symbols):
+            streams = [
+                StreamId(job.exchange, job.dataset, symbol, timeframe=timeframe)
+                for timeframe in job.spec.timeframes or (None,)
+            ]
+            owners = [self._owners.setdefault(stream, job) for stream in streams]
+            other = next((owner for owner in owners if owner.feed is not job.feed), None)
+            if other is None:
+                mine.append(symbol)
+                continue
+            error = (
+                f"{symbol} of {job.feed.path} is collected already by {other.feed.path}. "
+                "Fix: leave it out in one of the two"
+            )
+            reports.append(StreamReport(job.exchange, job.dataset, symbol, error=error, requests=0))
+        return mine, reports
 
     def _task(self, job: Job, **names: str | None) -> Task:
         """``names``: of the stream."""
@@ -207,6 +243,13 @@ def _one(work: Callable[[Task], StreamReport], task: Task) -> Unit:
     return lambda: [work(task)]
 
 
+def _naming_markets(task: Task) -> StreamReport:
+    """Pull a stream whose rows name markets, after the exchange's list was asked for."""
+    with suppress(TidemarkError):  # without a list, names are read by the exchange's rule
+        task.connector.markets()
+    return pull_stream(task)
+
+
 def _ended(job: Job, store: Store, symbols: Sequence[str]) -> list[tuple[str, str | None]]:
     """Market and timeframe of the streams of markets that are listed no longer."""
     known = store.streams(job.exchange, job.dataset)
@@ -220,25 +263,34 @@ def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], l
     except TidemarkError as error:
         reachable = not isinstance(error, UnreachableError)
         if job.feed.markets is not None and reachable and isinstance(error, _NO_LIST):
-            return list(job.feed.markets), []  # no list to be had: each market answers for itself
-        symbols: dict[str, None] = {}
+            # no list to be had: each market whose name can be told answers for itself
+            named = [connector.symbol_of(name) for name in job.feed.markets]
+            symbols = dict.fromkeys(symbol for symbol in named if symbol)
+            lost = [n for n, s in zip(job.feed.markets, named, strict=True) if not s]
+            reports = [StreamReport(job.exchange, job.dataset, n, error=str(error)) for n in lost]
+            return list(symbols), reports
+        symbols = {}
         if isinstance(error, PartlyReadError):  # the others, and those of which rows are held
             known = store.streams(job.exchange, job.dataset)
             held = (stream.symbol for stream in known if stream.symbol)
             symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
         return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=str(error))]
-    wanted = list(listed) if job.feed.markets is None else list(job.feed.markets)
+    if job.feed.markets is None:
+        return list(listed), []
+    wanted = {name: connector.symbol_of(name) for name in job.feed.markets}
     refused = [
-        StreamReport(job.exchange, job.dataset, s, error=_unknown(s, listed, job.feed), requests=0)
-        for s in wanted
-        if s not in listed
+        StreamReport(job.exchange, job.dataset, n, error=_unknown(n, listed, job.feed), requests=0)
+        for n, symbol in wanted.items()
+        if symbol not in listed
     ]
-    return [s for s in wanted if s in listed], refused
+    return [s for s in wanted.values() if s in listed], refused
 
 
 def _unknown(symbol: str, listed: dict[str, Market], feed: Feed) -> str:
-    close = difflib.get_close_matches(symbol, listed, 3, 0.5)
-    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    names = [*(m.native_symbol for m in listed.values()), *listed]
+    alike = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(symbol.casefold(), alike, 3, 0.5)
+    hint = f"; did you mean {' or '.join(alike[name] for name in close)}?" if close else ""
     some = ", ".join(sorted(listed)[:12])
     return (
         f"{feed.exchange} does not list the market {symbol} (named in {feed.path}){hint} "

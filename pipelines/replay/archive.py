@@ -8,11 +8,13 @@ from pathlib import Path
 import connectors
 from connectors.base import Connector, Cursor, Page, RecordedResponse
 from connectors.errors import ContractError, ExchangeError, TransientError
+from pipelines.exchanges.names import remembered_names
 from pipelines.exchanges.recorder import from_raw
 from pipelines.feeds import Feed
 from schemas import ConfigError, StreamId, dataset
 from warehouse import raw
 from warehouse.errors import StorageError
+from warehouse.store import Store
 
 _FIX = (
     "Fix: `keep_raw: true` on a dataset in defs.yaml records the responses of pulls from then on "
@@ -35,13 +37,14 @@ def select(
             f"no responses were recorded in {home / raw.RAW}: nothing to replay\n{_FIX}"
         )
     chosen: set[StreamId] = set()
+    store = Store(home)
     for pattern in patterns or ["*"]:
         owner, slash, name = pattern.strip("/").partition("/")
         asked = [s for s in known if not slash or fnmatch.fnmatchcase(s.dataset, name)]
         found = {s for s in asked if fnmatch.fnmatchcase(s.exchange, owner)}
         if not found:
             mine = [feed for feed in feeds() if fnmatch.fnmatchcase(feed.name, owner)]
-            found = {s for s in asked if any(_is_of(feed, s) for feed in mine)}
+            found = {s for s in asked if any(_is_of(feed, s, store) for feed in mine)}
         if not found:
             names = ", ".join(dict.fromkeys(f"{s.exchange}/{s.dataset}" for s in known))
             raise ConfigError(
@@ -60,12 +63,15 @@ def _is_readable(stream: StreamId) -> bool:
     return offer.cursor is not Cursor.DERIVED
 
 
-def _is_of(feed: Feed, stream: StreamId) -> bool:
+def _is_of(feed: Feed, stream: StreamId, store: Store) -> bool:
     if stream.exchange != feed.exchange or stream.dataset not in feed.datasets:
         return False
     if dataset(stream.dataset).is_account:
         return stream.account == feed.account
-    return feed.markets is None or stream.symbol in feed.markets
+    if feed.markets is None or stream.symbol in feed.markets:
+        return True
+    names = remembered_names(store, feed.exchange)
+    return stream.symbol in {names.get(name) for name in feed.markets}
 
 
 @dataclass

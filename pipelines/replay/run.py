@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import connectors
 from connectors.base import Connection, Connector, Cursor, Page
 from connectors.local import LocalNonces, NoLimits
+from pipelines.exchanges.names import remembered_names
 from pipelines.ingest.report import Listener, StreamProgress
 from pipelines.ingest.session import Task
 from pipelines.ingest.snapshot import changes, rows_of
@@ -51,7 +52,7 @@ def replay(
     for stream in streams:
         groups.setdefault((stream.exchange, stream.dataset), []).append(stream)
     for (exchange, name), mine in groups.items():
-        connector = _offline(exchange)
+        connector = _offline(home, exchange)
         try:
             done = _Replay(home, connector, DatasetReplay(exchange, name), on_progress)
             report.datasets.append(done.run(mine))
@@ -60,9 +61,11 @@ def replay(
     return report
 
 
-def _offline(exchange: str) -> Connector:
+def _offline(home: Path, exchange: str) -> Connector:
     """A connector that only reads what it is given."""
-    connection = Connection(connectors.default_base_url(exchange), LocalNonces(), NoLimits())
+    names = remembered_names(Store(home), exchange)
+    url = connectors.default_base_url(exchange)
+    connection = Connection(url, LocalNonces(), NoLimits(), names=names)
     return connectors.open_connector(exchange, connection)
 
 

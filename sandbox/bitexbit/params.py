@@ -21,7 +21,7 @@ def date(ms: int, style: str) -> int | Raw:
 
 def native(market: Market) -> str:
     """The market as BitexBit spells it: ``BTC_USD``."""
-    return market.symbol.replace("-", "_")
+    return market.spelled or market.symbol.replace("-", "_")
 
 
 def known_market(exchange: Exchange, name: str) -> Market:

@@ -189,8 +189,8 @@ def _natural(call: Call, name: str, default: int) -> int:
 def _transfer(t: Transaction, now: int, switches: BitexBitSwitches) -> dict[str, object]:
     status = _STATUS[t.status(now)]
     at = datetime.fromtimestamp(t.ms // 1_000, UTC).replace(microsecond=t.ms % 1_000 * 1_000 + 7)
-    return {
-        "id": t.id,
+    row: dict[str, object] = {"id": t.id} if switches.transfers_id else {}
+    return row | {
         "txid": hashlib.sha256(f"sandbox transfer {t.id}".encode()).hexdigest(),
         "date": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "amount": number(text(t.amount), switches.numbers),

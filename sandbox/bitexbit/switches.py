@@ -25,6 +25,8 @@ class BitexBitSwitches:
     """``buy_fee_rate``/``sell_fee_rate`` (the example) or ``taker_…``/``maker_…`` (the text)."""
     transfers: bool = True
     """Whether the later document's calls exist: transfers, and the trades of one order."""
+    transfers_id: bool = True
+    """Whether transfers have an id, which the later document does not name."""
     transfers_page: int = 100
     transfers_paging: Literal["page", "offset"] = "page"
     public_per_second: int = 100

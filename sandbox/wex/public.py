@@ -10,7 +10,7 @@ from sandbox.windows import Bounds, Rows
 
 def native(market: Market) -> str:
     """The market as WEX spells it: ``btc_usd``."""
-    return market.symbol.replace("-", "_").lower()
+    return market.spelled or market.symbol.replace("-", "_").lower()
 
 
 def fail(error: str) -> Answer:

@@ -210,11 +210,10 @@ def test_rows_stay_in_the_order_received(
     page = page_of(connector, dataset)
     name = dataset.removeprefix("account_").removeprefix("public_")[:-1] + "_id"
     assert page.table[name].to_pylist() == list(map(str, page.positions.to_pylist()))
-    at = [
-        found.start()
-        for row in page.positions.to_pylist()
-        if (found := re.search(rb'(?:id":|[{,]")%d\b' % row, recorded[0].body))
-    ]
+    place: dict[int, int] = {}
+    for found in re.finditer(rb'(?:id":|[{,]")(\d+)\b', recorded[0].body):
+        place.setdefault(int(found[1]), found.start())
+    at = [place[row] for row in page.positions.to_pylist() if row in place]
     assert at == sorted(at) and len(at) == page.table.num_rows > 10
 
 

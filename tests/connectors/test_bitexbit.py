@@ -151,10 +151,10 @@ def transfer(**changes: object) -> dict[str, object]:
 
 def test_transfers_are_deposits_and_withdrawals_with_their_state(server: Scripted) -> None:
     rows = [
-        transfer(),
+        transfer(id="ab12"),
         transfer(id=7, is_outgoing=False, status={"key": 10}),
         transfer(id=8, txid=None, status={"key": "20"}),
-        transfer(txid=None),
+        transfer(amount=None),
         transfer(id=9, status={"key": 40}),
         transfer(id=10, amount="-1"),
         transfer(id=11, currency=None),
@@ -196,11 +196,54 @@ def test_transfers_are_deposits_and_withdrawals_with_their_state(server: Scripte
     assert last.next_token is None and last.received == 0
 
 
+SEVEN = [  # newest first, of the later document: no id, and txid identifies nothing
+    transfer(txid="ab12", amount="1.5", is_outgoing=False),
+    transfer(txid="ab12", amount="2.5", is_outgoing=False),
+    transfer(txid=None),
+    transfer(txid=None, currency={"code": "LTC"}),
+    transfer(txid="", date="2018-10-02T10:01:28.284111Z"),
+    transfer(txid="", date="2018-10-02T10:01:28.284110Z"),
+    transfer(txid="", date="2018-10-02T10:01:28.284110Z"),
+]
+
+
+def transfer_ids(rows: list[dict[str, object]]) -> list[str]:
+    page = parse.transfers(body({"count": len(rows), "next": None, "results": rows}))
+    found: list[str] = page.table["transaction_id"].to_pylist()
+    assert page.rejected == ()
+    return found
+
+
+def test_transfers_without_an_id_are_each_another_and_stay_the_same() -> None:
+    found = transfer_ids(SEVEN)
+    assert len(set(found)) == 7
+    # The same on any other page, whatever number its text is, and once it is sent and settled.
+    assert [transfer_ids([row])[0] for row in SEVEN[:6]] == found[:6]
+    later = {"txid": "cd34", "status": {"key": 30}, "amount": "1.50000000"}
+    pending = transfer(txid=None, status={"key": 10}, amount="1.5")
+    assert transfer_ids([pending]) == transfer_ids([{**pending, **later}])
+    # Read row by row, where one of the answer cannot be stored.
+    rows = [transfer(amount="x"), *SEVEN]
+    page = parse.transfers(body({"count": 8, "next": None, "results": rows}))
+    assert page.table["transaction_id"].to_pylist() == found
+    assert [r.reason for r in page.rejected] == [
+        "transaction_id is missing, and cannot be made of date, type, currency and amount; "
+        "amount is not a number: x"
+    ]
+
+
 def test_a_server_without_transfers_does_not_offer_them(server: Scripted) -> None:
     stream = StreamId("bitexbit", "account_transactions", account="main")
     server.answers((404, {}, b'{"detail":"Not found."}'))
-    with pytest.raises(NotOfferedError, match="this server has no /api/v2/private/transfers"):
+    with pytest.raises(NotOfferedError) as refused:
         server.open("bitexbit").page(stream, None)
+    assert "this server has no /api/v2/private/transfers" in str(refused.value)
+    offered = str(refused.value).partition("it offers: ")[2]
+    assert offered == (
+        "trades, candles, tickers, order_books, public_orders, markets, currencies, "
+        "account_trades, account_orders, balances, trading_fees. "
+        "Fix: leave account_transactions out of the feed"
+    )
     # A page that is gone is something else.
     server.answers((404, {}, b'{"detail":"Invalid page."}'))
     with pytest.raises(RequestError, match="Invalid page") as caught:

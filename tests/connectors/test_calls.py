@@ -11,6 +11,7 @@ from connectors import (
     NotOfferedError,
     Page,
     RefusedError,
+    RequestError,
     StreamId,
     UnknownRowError,
 )
@@ -41,6 +42,20 @@ def test_an_unknown_name_is_no_row(world: World) -> None:
         connector.snapshot("balances", ("BTC",))
     with pytest.raises(ValueError, match="by name"):
         world.open("wex").snapshot("markets", ("BTC-USD",))
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("dataset", ["markets", "currencies"])
+def test_a_name_that_is_gone_is_no_row(server: Scripted, dataset: str, status: int) -> None:
+    server.answers((status, {}, b'{"detail":"symbol: unknown pair"}'))
+    assert server.open("bitexbit").snapshot(dataset, ("OLD-USD",)).received == 0
+    # Of the whole list it says no such thing, nor does a web page.
+    server.answers((status, {}, b'{"detail":"?"}'))
+    with pytest.raises(RequestError):
+        server.open("bitexbit").snapshot(dataset, ())
+    server.answers((status, {"Content-Type": "text/html"}, b"<html>"))
+    with pytest.raises(RequestError):
+        server.open("bitexbit").snapshot(dataset, ("OLD-USD",))
 
 
 def test_an_unknown_order_and_another_ones(world: World, server: Scripted) -> None:

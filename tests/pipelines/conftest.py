@@ -8,11 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sandbox import ManualClock, Served, World, serve
+from sandbox import Served, serve
 from tests.feeds import write_feed
 from tests.pipelines.engine import FIVE, OFFERS, Engine, declare
-
-EPOCH = "2026-01-10T00:00:00"
+from tests.worlds import world_at
 
 
 @pytest.fixture
@@ -23,9 +22,9 @@ def exchange() -> Iterator[Served]:
 
 
 @contextmanager
-def served() -> Iterator[Served]:
-    world = World(seed=7, epoch=EPOCH, clock=ManualClock(EPOCH))
-    with serve(world, limits=False) as server:
+def served(days: int = 3) -> Iterator[Served]:
+    """``days``: how long the history is. One is enough where the number of rows is no matter."""
+    with serve(world_at(days=days), limits=False) as server:
         yield server
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.warehouse.tools import (
     FILLS,
     TRADES,
@@ -53,7 +54,7 @@ def _rows(draw: st.DrawFn) -> list[Row]:
     ]
 
 
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=examples(6))
 @given(_rows())
 def test_decimals_times_and_texts_survive(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import StreamId, dataset
+from tests.examples import examples
 from tests.warehouse.tools import CANDLES, FILLS, NOON, TRADES, TRANSFERS, Row, row, table
 from warehouse.merge import merge, row_keys
 
@@ -45,7 +46,7 @@ _keys = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 2)), max_size=14)
 
 
 @pytest.mark.parametrize("stream", list(KEPT), ids=lambda s: s.dataset)
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(stored=_keys, received=_keys)
 def test_a_merge_is_an_update_by_key(
     stream: StreamId, stored: list[tuple[int, int]], received: list[tuple[int, int]]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.warehouse.tools import CANDLES, TRADES, ids, row, store
 from warehouse import StorageError
 from warehouse.intervals import Interval, Unshown, union
@@ -59,7 +60,7 @@ _states = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(st.lists(_states, min_size=1, max_size=3))
 def test_a_state_comes_back_as_it_was_recorded(
     tmp_path_factory: pytest.TempPathFactory, states: list[StreamState]

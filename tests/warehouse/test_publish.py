@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import warehouse
 from schemas import DATASETS, StreamId
+from tests.examples import examples
 from tests.warehouse.publishing import MANY, all_streams, commit, publish, versions
 from tests.warehouse.tools import (
     CANDLES,
@@ -37,7 +38,7 @@ _actions = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=2)
+@settings(deadline=None, max_examples=examples(2))
 @given(_actions)
 def test_incremental_is_what_a_rebuild_gives(
     tmp_path_factory: pytest.TempPathFactory,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import warehouse
 from schemas import dataset
+from tests.examples import examples
 from tests.warehouse.tools import (
     DAY,
     FILLS,
@@ -74,7 +75,7 @@ def test_what_is_no_integer(text: str) -> None:
     assert not ids.is_integer(text)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     commits=st.lists(
         st.lists(

@@ -1,13 +1,14 @@
 """SQL files: described truly, created by every publish, commented, usable from elsewhere."""
 
 import os
+import re
 from pathlib import Path
 
 import duckdb
 import pytest
 
 import warehouse
-from schemas import TABLES, TIMEFRAMES
+from schemas import DATASETS, TABLES, TIMEFRAMES
 from schemas.timeframes import SHORTEST
 from tests.warehouse.database import database
 from tests.warehouse.tools import NOON, TRADES, row, store
@@ -51,6 +52,33 @@ def test_sources_are_all_there_is_to_read() -> None:
             reads = f"{spelled}(" if name.endswith("()") else f"{spelled}\n"
             used = reads in view.body.replace(" ", "\n").replace(")", "\n").replace(";", "\n")
             assert not used or name in view.sources, (view.key, name)
+
+
+def test_every_table_says_when_a_row_was_stored() -> None:
+    assert {table.schema.names[-1] for table in TABLES.values()} == {"ingested_at"}
+
+
+def test_every_dataset_that_is_collected_has_its_health() -> None:
+    along = {d.history for d in DATASETS.values() if d.history} | {"quarantine"}
+    read = set(views()["marts.health"].sources)
+    assert read == (set(TABLES) - along) | {"quarantine"}
+
+
+def test_the_wording_of_statements_lies_with_the_exchanges(repo_root: Path) -> None:
+    views_of = {
+        f"{p.parent.name}_statements" for p in repo_root.glob("connectors/*/statements.sql")
+    }
+    assert views_of and views_of <= set(views())
+    statements = views()["statements"]
+    assert set(statements.sources) == views_of
+    for name in views_of:  # any of them says the same of a line
+        assert [(c.name, c.type) for c in views()[name].columns] == [
+            (c.name, c.type) for c in statements.columns
+        ]
+    exchanges = {p.parent.name for p in repo_root.glob("connectors/*/__init__.py")}
+    for file in repo_root.glob("warehouse/sql/**/*.sql"):
+        code = re.sub(r"--.*", "", file.read_text(encoding="utf-8"))
+        assert not re.search("|".join(exchanges), code), file.name
 
 
 def test_what_a_view_reads_in_the_end() -> None:

@@ -108,15 +108,21 @@ def parquet(home: Path) -> list[Path]:
 
 def lake(home: Path, name: str) -> list[Row]:
     """All rows of a dataset read file by file, path columns included, without ``ingested_at``."""
-    rows: list[Row] = []
-    for path in sorted((home / "lake" / name).rglob("*.parquet")):
-        parts = path.relative_to(home / "lake").parts
-        hive = {k: unquote(v) for k, _, v in (part.partition("=") for part in parts[1:-1])}
-        with path.open("rb") as source:
-            rows += [hive | r for r in pq.read_table(source).to_pylist()]
-    for found in rows:
-        del found["ingested_at"]
-    return rows
+    paths = sorted((home / "lake" / name).rglob("*.parquet"))
+    return [row for path in paths for row in rows_of_file(path)]
+
+
+def hive(path: Path) -> dict[str, str]:
+    """The columns that the path of a file of the lake gives: ``exchange=wex`` and the like."""
+    pairs = (part.partition("=") for part in path.parts[path.parts.index("lake") + 2 : -1])
+    return {k: unquote(v) for k, _, v in pairs}
+
+
+def rows_of_file(path: Path) -> list[Row]:
+    """All rows of one file of the lake, path columns included, without ``ingested_at``."""
+    with path.open("rb") as source:
+        rows = pq.read_table(source).drop_columns(["ingested_at"]).to_pylist()
+    return [hive(path) | row for row in rows]
 
 
 def duck(home: Path, name: str) -> list[Row]:

@@ -67,8 +67,8 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
             top_settled=True,
             problems=(
                 *p.problems,
-                f"the newest answer holds {len(rows.positions)} rows of one moment, which proves "
-                "nothing. Fix: none is needed if later pulls find more rows",
+                f"the newest answer holds {len(rows.positions)} rows of one or two moments, "
+                "which proves nothing. Fix: none is needed if later pulls find more rows",
             ),
         )
     settled = newest or not p.pull.can_lower

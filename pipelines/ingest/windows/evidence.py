@@ -34,6 +34,9 @@ Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 HOUR_US = 3600 * SECOND_US
 
+LEAST_CAP = 5
+"""No exchange is known to answer with fewer rows at most."""
+
 UNIT_US = {"ms": 1000, "s": 1_000_000}
 """Microseconds in a unit of time bounds."""
 
@@ -330,7 +333,7 @@ def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
     )
     if spans or not len(rows.positions) or p.pull.counts_times:
         return spans
-    return _lone_row(p, request, rows)
+    return _few_rows(p, request, rows)
 
 
 def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
@@ -366,16 +369,23 @@ def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
     return not (_reaches_down(p.complete, low) and _reaches_up(p.complete, high))
 
 
-def _lone_row(p: Progress, request: Request, rows: Received) -> Intervals:
-    """The newest row alone, where nothing else is proved: the next request starts from it."""
-    at = int(rows.positions.argmax())
-    top, time = int(rows.positions[at]), int(rows.times[at])
-    alone = Interval(top, top + 1, top, top, time, time)
+def _few_rows(p: Progress, request: Request, rows: Received) -> Intervals:
+    """Where nothing else is proved: what the next request starts from.
+
+    Of ids, the newest row alone. Where times are the positions, an answer of a few rows: it shows
+    their moments whole, because no exchange caps its answers so low.
+    """
     if p.pull.counts_ids:
+        newest = int(rows.positions.argmax())
+        top, time = int(rows.positions[newest]), int(rows.times[newest])
+        alone = Interval(top, top + 1, top, top, time, time)
         return (alone,) if request.kind not in (Kind.GAP, Kind.CONTROL, Kind.SETTLE) else ()
-    lone = len(rows.positions) == 1 and not rows.unreadable
     wanted = request.kind is Kind.HEAD or p.pull.paging.max_span_us is not None
-    return (alone,) if lone and wanted else ()
+    if not wanted or rows.unreadable or len(rows.positions) >= LEAST_CAP:
+        return ()
+    ids, at = rows.in_order
+    inner = _a_moment_inside(at, 0, len(at) - 1)
+    return (Interval(int(ids[0]), int(ids[-1]) + 1, *_ends(ids, at, *inner)),)
 
 
 def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:

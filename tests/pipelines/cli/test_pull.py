@@ -63,7 +63,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     ("right", "wrong", "line", "message"),
     [
         ("exchange: bitexbit", "exchange: bitexbt", 3, "'bitexbit'"),
-        ("[BTC-USD]", "[btc_usd]", 4, "'BTC-USD'"),
+        ("[BTC-USD]", "[BTC-USD, BTC-USD]", 4, "'BTC-USD' appears twice"),
         ("2024-08-01", "2024-13-01", 5, "2024-13-01"),
         ("2024-08-01", "2999-01-01", 5, "future"),
         ("trades:", "trade:", 7, "'trades'"),

@@ -130,7 +130,9 @@ def test_what_changed_is_reported(
 
     real = parse.account_trades
     monkeypatch.setattr(
-        parse, "account_trades", lambda body: real(body.replace(b'"type":"buy"', b'"type":"sell"'))
+        parse,
+        "account_trades",
+        lambda body, names: real(body.replace(b'"type":"buy"', b'"type":"sell"'), names),
     )
     code, out, _ = tidemark("replay")
     assert code == 0

@@ -12,14 +12,13 @@ from connectors.base import Connection, Connector
 from connectors.local import NoLimits
 from pipelines.exchanges.connect import open_exchange
 from pipelines.settings import load_settings
-from sandbox import Fault, ManualClock, Served, World, serve
-
-EPOCH = "2026-01-10T00:00:00"
+from sandbox import Fault, Served, World, serve
+from tests.worlds import world_at
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World(seed=7, epoch=EPOCH, clock=ManualClock(EPOCH))
+    return world_at()
 
 
 @pytest.fixture

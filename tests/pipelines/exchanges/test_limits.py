@@ -13,10 +13,10 @@ import pytest
 from pipelines.exchanges import limits as module
 from pipelines.exchanges.limits import MARGIN, SharedLimits
 from pipelines.exchanges.state_dir import limits_folder, state_folder
-from sandbox import Limits, ManualClock, World, serve
+from sandbox import Limits, serve
 from tests.pipelines.ingest.processes import started
+from tests.worlds import world_at
 
-EPOCH = "2026-01-10T00:00:00"
 SECOND = 1_000_000_000
 OVERLOAD = 20
 """Calls that a busy machine may send late and so too close together."""
@@ -157,8 +157,7 @@ class Strict(Limits):
 @pytest.fixture
 def strict() -> Iterator[tuple[Strict, dict[str, str]]]:
     limits = Strict()
-    world = World(seed=7, epoch=EPOCH, clock=ManualClock(EPOCH))
-    with serve(world, limits=limits) as server:
+    with serve(world_at(), limits=limits) as server:
         yield limits, server.env
 
 

@@ -2,11 +2,19 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connectors.base import Cursor, Paging
 from pipelines.feeds import Feed, load_feeds, select_jobs
+from pipelines.feeds.feed import _NO_TEXT
 from schemas import TIMEFRAMES, ConfigError
 
 OFFERS = {
@@ -113,9 +121,13 @@ OFFERED = "bitexbit offers account_trades, candles, tickers, trades"
          "'exchange' is missing; write for example exchange: bitexbit"),
         ("account: main", "account: ../up", 4,
          "account '../up' is not a label of letters, digits, '-' and '_'"),
-        ("BTC-USD,", "BTC_USD,", 5, "market 'BTC_USD' is not like BASE-QUOTE in upper case; "
-         "did you mean 'BTC-USD'?"),
-        ("BTC-USD,", "bitcoin,", 5, "market 'bitcoin' is not like BASE-QUOTE in upper case"),
+        ("account: main", "account: 001", 4, "account '001' is no text to programs that read the "
+         "lake (pandas, Polars, Spark): they take it for a number, a date or nothing, and "
+         "different accounts for one. Fix: write for example account-001"),
+        ("BTC-USD,", "all,", 5, "all is no market of a list. Fix: write markets: all"),
+        ("BTC-USD,", '"",', 5, "market '' is no name; write for example BTC-USD"),
+        ("BTC-USD,", '"BTC\\x00USD",', 5,
+         "market 'BTC\\x00USD' is no name; write for example BTC-USD"),
         ("BTC-USD,", "ETH-USD,", 5, "market 'ETH-USD' appears twice"),
         ("[BTC-USD, ETH-USD]", "BTC-USD", 5,
          "markets must be a list, like [BTC-USD, ETH-USD], or the word all"),
@@ -160,6 +172,61 @@ def test_mistakes(tmp_path: Path, old: str, new: str, line: int, message: str) -
         assert found.endswith('put the schedule in quotes, like schedule: "*/5 * * * *"')
     else:
         assert found == f"pipelines/defs/bitexbit/defs.yaml:{line}: {message}"
+
+
+NAMES = ["BTC_USD", "btc_rur", "BTC_USDT.e", "BTC_USD-PERP", "1INCH_USD", "BTC_USD:X", "BTCUSDT"]
+
+
+def test_a_market_is_named_as_the_exchange_or_as_tidemark_does(tmp_path: Path) -> None:
+    """Which there are is known to the exchange alone."""
+    (feed,) = load_feeds(write(tmp_path, GOOD.replace("[BTC-USD, ETH-USD]", str(NAMES))))
+    assert feed.markets == tuple(NAMES)
+
+
+TAKEN = ["001", "1", "2024-01-01", "1-2", "true", "True", "FALSE", "null", "None", "nan", "NaN"]
+TAKEN += ["inf", "-inf", "Infinity", "1e5", "12E-3", "0x1F", "0b1", "1d", "2f", "7L", "20240101"]
+TAKEN += ["yes", "no", "on", "off", "NA", "NaT", "1_000", "2024-01-01T00"]
+
+
+@pytest.mark.parametrize("label", TAKEN)
+def test_a_label_that_readers_take_for_something_else_is_refused(
+    tmp_path: Path, label: str
+) -> None:
+    found = mistake(write(tmp_path, GOOD.replace("account: main", f"account: '{label}'")))
+    assert f"account '{label}' is no" in found
+
+
+labels = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,9}", fullmatch=True) | st.from_regex(
+    r"[0-9]{1,4}[-_exdfLT]{1,2}[0-9]{0,3}|(?i:true|null|nan|inf|na)[0-9]?", fullmatch=True
+)
+
+
+@settings(deadline=None)
+@given(st.sets(labels, max_size=6))
+def test_readers_get_every_label_as_it_is(found: set[str]) -> None:
+    """pandas (pyarrow) and Polars guess the types of hive folders."""
+    kept = {label for label in found if not _NO_TEXT.fullmatch(label)}
+    with TemporaryDirectory() as folder:
+        for label in {label.casefold(): label for label in kept}.values():  # as any disk has it
+            place = Path(folder, f"account={label}")
+            place.mkdir()
+            pq.write_table(pa.table({"label": [label]}), place / "a.parquet")
+            for rows in (
+                pd.read_parquet(place.parent, filters=[("label", "==", label)]).to_dict("records"),
+                pl.scan_parquet(f"{place}/*.parquet", hive_partitioning=True).collect().to_dicts(),
+            ):
+                assert rows == [{"label": label, "account": label}]
+
+
+@pytest.mark.parametrize("label", ["MAIN", "Main"])
+def test_labels_that_differ_by_case_only(tmp_path: Path, label: str) -> None:
+    write(tmp_path, GOOD)
+    text = GOOD.replace("main", label).split("    trades:")[0] + "    account_trades: {}\n"
+    assert mistake(write(tmp_path, text, "desk")) == (
+        f"pipelines/defs/desk/defs.yaml:1: account {label!r} differs from 'main' of "
+        "pipelines/defs/bitexbit/defs.yaml by case or by '-' and '_' only: settings and folders "
+        "may not tell them apart\nFix: give one of the two another label"
+    )
 
 
 def test_no_datasets(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+import connectors
 from connectors.local import NoLimits
 from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import PullReport, pull
@@ -55,11 +57,13 @@ def scene(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> "Scene":
-    """An exchange whose clock, like that of this machine, a test moves on."""
+    """An exchange whose clock, like that of this machine, a test moves on; retries do not wait."""
     from tests.pipelines.ingest.scene import HOUR, Scene
 
     made = Scene(exchange, home, tmp_path / "feeds", capsys)
     real = time.time_ns
     moved = SimpleNamespace(time_ns=lambda: real() + int(made.hours * HOUR * 1e9))
     monkeypatch.setattr(clock, "time", moved)
+    at_once = partial(connectors.open_connector, sleep=lambda _: None)
+    monkeypatch.setattr(connectors, "open_connector", at_once)
     return made

@@ -94,7 +94,8 @@ class Scene:
         jobs = select_jobs(load_feeds(self.feeds), [])
         settings = settings_for(self.server, self.home)
         report = pull(jobs, settings, limits=NoLimits(), again=again)
-        assert not believe or false_claims(self.server, self.home) == []
+        if believe:
+            assert false_claims(self.server, self.home) == []
         looked_up = (WEX_ORDERS.exchange, WEX_ORDERS.dataset)  # a request for each row
         asked = [s.requests for s in report.streams if (s.exchange, s.dataset) != looked_up]
         assert max(asked, default=0) <= MOST + 2 * self.pages

@@ -11,12 +11,12 @@ import pytest
 
 import warehouse
 from pipelines.publishing import publish, reconcile
-from sandbox import ManualClock, Served, World, serve
+from sandbox import Served, serve
 from sandbox.account import Account
 from schemas import StreamId, dataset
-from tests.pipelines.conftest import EPOCH
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.warehouse.tools import store
+from tests.worlds import world_at
 
 ACCOUNTS = {"bitexbit": "alpha", "wex": "beta"}
 STEPS = (0, 431, 3600, 59, 7777, 20_000, 3)
@@ -28,8 +28,7 @@ Truth = dict[tuple[str, str, datetime], tuple[Decimal, Decimal]]
 
 @pytest.fixture(params=[7, 11])
 def world(request: pytest.FixtureRequest) -> Iterator[Served]:
-    made = World(seed=request.param, epoch=EPOCH, clock=ManualClock(EPOCH))
-    with serve(made, limits=False) as server:
+    with serve(world_at(seed=request.param), limits=False) as server:
         yield server
 
 

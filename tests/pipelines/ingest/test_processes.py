@@ -13,12 +13,12 @@ from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import PullReport, pull
 from pipelines.publishing import publish
 from pipelines.settings import Settings
-from sandbox import Fault, ManualClock, Served, World, serve
-from tests.pipelines.conftest import EPOCH
+from sandbox import Fault, Served, serve
 from tests.pipelines.exchanges.test_limits import OVERLOAD
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.processes import PATIENCE, WorkerProcess, end
 from tests.pipelines.ingest.reference_model import table, tape_of, trades_of
+from tests.worlds import world_at
 from warehouse.metastore import FILE_NAME, Metastore
 
 SELECT = ("bitexbit/trades", "bitexbit/tickers", "*/account_trades", "wex/trades")
@@ -27,8 +27,7 @@ SELECT = ("bitexbit/trades", "bitexbit/tickers", "*/account_trades", "wex/trades
 @pytest.fixture
 def limited() -> Iterator[Served]:
     """A sandbox that keeps to the documented limits."""
-    world = World(seed=7, epoch=EPOCH, clock=ManualClock(EPOCH))
-    with serve(world, limits=True) as server:
+    with serve(world_at(), limits=True) as server:
         yield server
 
 

@@ -5,17 +5,18 @@ compared with the exchange's own books (``false_claims``). The numbers are those
 faults that the engine was built against.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import warehouse
-from sandbox import Fault, ManualClock, World, serve
+from sandbox import Fault, ManualClock, Served, World, serve
 from sandbox.bitexbit import BitexBitSwitches
 from sandbox.faults import Request
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
+from tests.pipelines.conftest import served
 from tests.pipelines.ingest.reference_model import held_of, rows_of
 from tests.pipelines.ingest.scene import (
     CANDLES,
@@ -38,6 +39,13 @@ from tests.pipelines.ingest.scene import (
 from tests.warehouse.tools import lake
 
 KEEPS = pytest.mark.parametrize("keeps", ["newest", "oldest"])
+
+
+@pytest.fixture
+def exchange() -> Iterator[Served]:
+    """A day of history: some ten pages of most streams with the page caps set below."""
+    with served(days=1) as server:
+        yield server
 
 
 # -- 1: the limit before the market ----------------------------------------------------------------
@@ -201,7 +209,7 @@ def test_4_ignored_bounds_and_a_row_without_id(
 ) -> None:
     scene.collect(stream)
     bounds = frozenset({"since_id", "until_id", "from_id", "end_id"})
-    scene.server.switch(ignored=bounds, page_cap=250, limit_keeps=keeps)
+    scene.server.switch(ignored=bounds, page_cap=80, limit_keeps=keeps)
     row = slice(at, at + 1 or None)
     scene.server.faults.add(
         Fault("malformed", path=call_of(stream), times=None, spoil=("id", "null"), rows=row)
@@ -210,7 +218,7 @@ def test_4_ignored_bounds_and_a_row_without_id(
         report = scene.pull()
         assert not report.ok and not scene.all_held(stream)
         assert ("complete", 0) not in [c[:2] for c in scene.coverage(stream)]
-        scene.later(1)
+        scene.later(0.5)  # so that the newest page shows those rows again
     scene.server.faults.clear()
     scene.server.switch(limit_keeps=keeps)
     scene.pull()
@@ -221,7 +229,7 @@ def test_4_ignored_bounds_and_a_row_without_id(
 @BOTH
 def test_4_a_cache_that_repeats_the_newest_page(stream: StreamId, keeps: End, scene: Scene) -> None:
     scene.collect(stream)
-    scene.server.switch(page_cap=250, limit_keeps=keeps)
+    scene.server.switch(page_cap=80, limit_keeps=keeps)
     path = call_of(stream)
     scene.server.faults.add(
         Fault("stale", path=path, after=1, times=None),
@@ -243,7 +251,7 @@ def test_5_answers_in_which_one_row_alone_has_an_id(
     rows: slice, stream: StreamId, keeps: End, scene: Scene
 ) -> None:
     scene.collect(stream)
-    scene.server.switch(page_cap=250, limit_keeps=keeps)
+    scene.server.switch(page_cap=80, limit_keeps=keeps)
     spoilt = Fault(
         "malformed", path=call_of(stream), after=1, times=None, spoil=("id", '"?"'), rows=rows
     )
@@ -364,7 +372,7 @@ def test_8_restarted_ids_are_reported_and_nothing_is_claimed(
     stream: StreamId, keeps: End, scene: Scene
 ) -> None:
     scene.collect(stream)
-    scene.server.switch(page_cap=250, limit_keeps=keeps)
+    scene.server.switch(page_cap=80, limit_keeps=keeps)
     for _ in range(2):
         assert scene.pull().errors == []
         scene.later(0.2)
@@ -504,7 +512,7 @@ def test_9_every_delisting_is_reported(stream: StreamId, scene: Scene) -> None:
 )
 def test_10_a_head_without_rows_is_not_checked(stream: StreamId, keeps: End, scene: Scene) -> None:
     scene.collect(stream)
-    scene.server.switch(limit_keeps=keeps, page_cap=250)
+    scene.server.switch(limit_keeps=keeps, page_cap=80)
     for _ in range(2):
         assert scene.pull().errors == []
         scene.later(1)

@@ -1,9 +1,7 @@
 -- How fresh, how whole and how clean the data is, stream by stream.
 --
 -- grain: one row per exchange, dataset and stream
--- sources: trades, candles, tickers, order_books, public_orders, account_trades,
---          account_transactions, account_orders, balances, trading_fees, markets, currencies,
---          coverage, quarantine
+-- sources: {{held_tables}}, coverage, quarantine
 -- columns:
 --   exchange       VARCHAR                     of which exchange
 --   dataset        VARCHAR                     table
@@ -20,32 +18,7 @@
 --   lost           BIGINT                      spans that the exchange does not show
 --   quarantined    BIGINT                      rejected rows of this exchange and dataset, all streams
 WITH held AS (
-    SELECT exchange, 'trades' AS dataset, symbol AS stream, timestamp AS moment, ingested_at
-    FROM main.trades
-    UNION ALL
-    SELECT exchange, 'candles', symbol || ':' || timeframe, timestamp, ingested_at
-    FROM main.candles
-    UNION ALL
-    SELECT exchange, 'tickers', symbol, observed_at, ingested_at FROM main.tickers
-    UNION ALL
-    SELECT exchange, 'order_books', symbol, observed_at, ingested_at FROM main.order_books
-    UNION ALL
-    SELECT exchange, 'public_orders', symbol, timestamp, ingested_at FROM main.public_orders
-    UNION ALL
-    SELECT exchange, 'account_trades', account, timestamp, ingested_at FROM main.account_trades
-    UNION ALL
-    SELECT exchange, 'account_transactions', account, timestamp, ingested_at
-    FROM main.account_transactions
-    UNION ALL
-    SELECT exchange, 'account_orders', account, timestamp, ingested_at FROM main.account_orders
-    UNION ALL
-    SELECT exchange, 'balances', account, observed_at, ingested_at FROM main.balances
-    UNION ALL
-    SELECT exchange, 'trading_fees', account, observed_at, ingested_at FROM main.trading_fees
-    UNION ALL
-    SELECT exchange, 'markets', '', NULL, ingested_at FROM main.markets
-    UNION ALL
-    SELECT exchange, 'currencies', '', NULL, ingested_at FROM main.currencies
+    {{held_rows}}
 ),
 streams AS (
     SELECT

@@ -1,5 +1,5 @@
 -- Every fill of every account once, with the most exact figures there are.
--- Where the exchange's statement (wex_statements) has the same fill as account_trades, the
+-- Where the account's statement (statements) has the same fill as account_trades, the
 -- figures are the statement's: it has all decimals and the fee, while WEX's TradeHistory may be
 -- rounded to 6 significant digits and names no fee. A fill that only one of the two holds is here
 -- as well. The two share no id. Fills of one market, side, role and own order that lie within a
@@ -7,7 +7,7 @@
 -- history ends earlier), only fills with equal figures are.
 --
 -- grain: one row per exchange, account and fill
--- sources: account_trades, wex_statements, cost()
+-- sources: account_trades, statements, cost()
 -- columns:
 --   exchange          VARCHAR                     where it was traded
 --   account           VARCHAR                     label of the account
@@ -26,7 +26,7 @@
 --                                                 neither names one
 --   fee_currency      VARCHAR                     currency of fee
 WITH stated AS (
-    SELECT DISTINCT exchange, account FROM main.wex_statements WHERE meaning = 'fill'
+    SELECT DISTINCT exchange, account FROM main.statements WHERE meaning = 'fill'
 ),
 both_sources AS (
     SELECT
@@ -42,7 +42,7 @@ both_sources AS (
         CASE WHEN taker_or_maker = 'maker' THEN order_id ELSE '' END,
         timestamp, price, base_amount, NULL, transaction_id,
         TRY_CAST(transaction_id AS HUGEINT)
-    FROM main.wex_statements
+    FROM main.statements
     WHERE meaning = 'fill'
 ),
 spaced AS (
@@ -145,5 +145,5 @@ FROM paired AS p
 LEFT JOIN main.account_trades AS t
     ON p.exchange = t.exchange AND p.account = t.account AND p.symbol = t.symbol
     AND p.trade_id = t.trade_id
-LEFT JOIN main.wex_statements AS s
+LEFT JOIN main.statements AS s
     ON p.exchange = s.exchange AND p.account = s.account AND p.transaction_id = s.transaction_id

@@ -5,7 +5,7 @@
 -- before a fill is not known either.
 --
 -- grain: one row per exchange, account, order and change
--- sources: wex_statements, account_fills, account_orders, cost()
+-- sources: statements, account_fills, account_orders, cost()
 -- columns:
 --   exchange          VARCHAR                     whose order
 --   account           VARCHAR                     label of the account
@@ -19,7 +19,7 @@
 --   held              DECIMAL(38,18)              of this currency in all open orders after this
 --                                                 change
 WITH stated AS (
-    SELECT DISTINCT exchange, account, order_id FROM main.wex_statements WHERE meaning = 'hold'
+    SELECT DISTINCT exchange, account, order_id FROM main.statements WHERE meaning = 'hold'
 ),
 own_fills AS (
     SELECT
@@ -57,7 +57,7 @@ changes AS (
         exchange, account, order_id, timestamp, currency,
         if(meaning = 'hold', amount, -amount)::DECIMAL(38, 18) AS amount,
         'account_transactions' AS source_dataset, transaction_id AS source_id
-    FROM main.wex_statements
+    FROM main.statements
     SEMI JOIN stated USING (exchange, account, order_id)
     WHERE meaning IN ('hold', 'release')
     UNION ALL

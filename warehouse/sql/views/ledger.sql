@@ -6,7 +6,7 @@
 -- when it is asked for, and not at all once it has failed.
 --
 -- grain: one row per exchange, account and entry
--- sources: account_fills, account_transactions, wex_statements
+-- sources: account_fills, account_transactions, statements
 -- columns:
 --   exchange          VARCHAR                     whose account
 --   account           VARCHAR                     label of the account
@@ -61,7 +61,7 @@ changes AS (
         currency, if(type IN ('deposit', 'credit'), amount, -amount)::DECIMAL(38, 18),
         'account_transactions', transaction_id, NULL
     FROM main.account_transactions
-    ANTI JOIN main.wex_statements USING (exchange, account, transaction_id)
+    ANTI JOIN main.statements USING (exchange, account, transaction_id)
     WHERE status = 'ok' OR (type IN ('withdrawal', 'debit') AND status <> 'failed')
 ),
 entries AS (

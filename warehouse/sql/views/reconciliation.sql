@@ -2,7 +2,7 @@
 -- See balance_readings for how an observation is read.
 --
 -- grain: one row per exchange, account, currency and observation
--- sources: balance_readings, account_fills, holds, wex_statements, balances, account_trades,
+-- sources: balance_readings, account_fills, holds, statements, balances, account_trades,
 --          account_transactions, coverage
 -- columns:
 --   exchange       VARCHAR                     whose account
@@ -117,7 +117,7 @@ doubts AS (
                 AND f.timestamp <= r.as_of
         ) AS feeless,
         (
-            SELECT count(*) FROM main.wex_statements AS s
+            SELECT count(*) FROM main.statements AS s
             WHERE s.exchange = r.exchange AND s.account = r.account AND s.currency = r.currency
                 AND s.meaning = 'unread' AND s.timestamp <= r.as_of
         ) AS unread,
@@ -133,7 +133,8 @@ judged AS (
         CASE
             WHEN c.difference = 0 THEN nullif(c.reading, '')
             WHEN d.unread > 0 THEN
-                'lines about orders that cannot be read: ' || d.unread || ' (see wex_statements)'
+                'lines about orders that cannot be read: ' || d.unread
+                || ' (see ' || c.exchange || '_statements)'
             WHEN c.right_at IS NOT NULL THEN
                 'passing: right again at '
                 || strftime(c.right_at AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S')

@@ -1,6 +1,5 @@
 """Any paging, any split, late and changing rows, any crash: the same rows, once each."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import warehouse
+from tests.examples import examples
 from tests.pipelines.ingest.crash_injection import CrashInjection
 from tests.pipelines.ingest.windows.history import (
     KINDS,
@@ -22,8 +22,6 @@ from tests.pipelines.ingest.windows.history import (
 )
 from tests.pipelines.ingest.windows.model import Behaviour, is_settled
 
-HISTORIES = int(os.environ.get("HISTORIES", "20"))
-"""How many are tried: more by hand, ``HISTORIES=1000 .venv/bin/pytest -n 0 …``."""
 QUIET = 3
 """Pulls with no event after which all has to be well."""
 
@@ -76,7 +74,7 @@ exchanges = st.tuples(
 
 
 @settings(
-    max_examples=HISTORIES,
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -118,7 +116,7 @@ def _pull_all(home: Path, streams: list[Past], plan: Planned) -> None:
             assert not report.lost_found and not report.quarantined
             if any(event.kind == "paging" for event in plan.events):
                 continue  # what it cannot fetch now, a later pull does
-            assert report.error is None or _one_moment(exchange, report.error), report.error
+            assert report.error is None or _few_moments(exchange, report.error), report.error
             held = rows_of(home, exchange)
             for key in newest[-_promised(exchange, plan) :]:
                 assert key in held, f"the look-back did not find {key}"
@@ -131,14 +129,14 @@ def _pull_all(home: Path, streams: list[Past], plan: Planned) -> None:
         check(home, exchange)
 
 
-def _one_moment(exchange: Past, error: str) -> bool:
-    """Whether ``error`` says that all rows of the newest answer share a moment, as they do.
+def _few_moments(exchange: Past, error: str) -> bool:
+    """Whether ``error`` says that the newest answer is of one or two moments, as it is.
 
     Rows without integer ids: what the answer may have left out there cannot be asked for.
     """
     times = sorted(exchange.time_of(key) for key in exchange.shown(exchange.stream))
     newest = times[-exchange.behaviour.cap :]
-    return "rows of one moment, which proves nothing" in error and len({*newest}) == 1
+    return "rows of one or two moments" in error and len({*newest}) <= 2
 
 
 def _promised(exchange: Past, plan: Planned) -> int:
@@ -159,7 +157,7 @@ def _compare(home: Path, fresh: Path, exchange: Past, wanted: int) -> None:
     """The home holds what a new one gets in one go, but for what the look-backs do not promise."""
     start = _time(exchange, wanted)
     error = pull(fresh, exchange, start).error
-    assert error is None or _one_moment(exchange, error), error
+    assert error is None or _few_moments(exchange, error), error
     expected, held = rows_of(fresh, exchange), check(home, exchange)
     for key, row in expected.items():
         if exchange.time_of(key) < start or key in exchange.excused:

@@ -3,7 +3,6 @@
 The pulls are pure (no disk), so that many histories can be tried: ``HISTORIES=1000``.
 """
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from connectors.base import Cursor, Key
 from schemas import TIMEFRAMES, StreamId
 from schemas.times import DAY_US
+from tests.examples import examples
 from tests.pipelines.ingest.windows.model import (
     CANDLES,
     EPOCH_US,
@@ -24,7 +24,6 @@ from tests.pipelines.ingest.windows.model import (
 )
 from tests.pipelines.ingest.windows.pure import Memory, false_claims, pull
 
-HISTORIES = int(os.environ.get("HISTORIES", "30"))
 TRADES = StreamId("model", "trades", "BTC-USD")
 CANDLE = StreamId("model", "candles", "BTC-USD", timeframe="5m")
 TRANSFERS = StreamId("model", "account_transactions", account="main")
@@ -52,7 +51,7 @@ hostile = st.builds(
 ids = st.lists(st.integers(1, 5000), max_size=120, unique=True)
 later = st.lists(st.lists(st.integers(1, 120), max_size=40, unique=True), max_size=3)
 relaxed = settings(
-    max_examples=HISTORIES,
+    max_examples=examples(30),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -119,3 +119,20 @@ def test_an_answer_below_the_newest_row_seen_was_cut_however_few_rows_it_holds(
     came = rows([17, 18, 20, 25, 29, 30, 33], [17, 18, 20, 25, 29, 30, 30])
     request = Request(Kind.UP, Window(16, None, 1000))
     assert spans(spans_of(came, request, progress)) == expected
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([50], [(50, 51)]),
+        ([50, 70], [(50, 71)]),  # an account with two deposits
+        ([50, 50], [(50, 51)]),
+        ([50, 50, 50, 50, 70, 70], []),  # as many as a cap may let through
+    ],
+)
+def test_a_few_rows_without_integer_ids_show_their_moments_whole(
+    times: list[int], expected: list[tuple[int, int]]
+) -> None:
+    progress = Progress(Pull(TRANSFERS, started=1000, wanted_from=0))
+    request = Request(Kind.HEAD, Window(None, None, 100))
+    assert spans(spans_of(rows(times), request, progress)) == expected

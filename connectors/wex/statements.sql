@@ -1,4 +1,4 @@
--- What the lines of WEX's TransHistory say of orders. All knowledge of WEX's wording is here.
+-- What the lines of WEX's TransHistory say of orders.
 -- Types 4 and 5 (credit, debit) hold three things besides coupons and bonuses:
 --   hold     In payment for a warrant :order:N:         laid aside for an open order
 --   release  Cancel order :order:N:                     what is left of it comes back

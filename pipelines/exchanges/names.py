@@ -1,0 +1,23 @@
+"""The names of markets that a home remembers: a market keeps the symbol that it once had."""
+
+from schemas import StreamId
+from warehouse.errors import StorageError
+from warehouse.store import Store
+
+
+def remembered_names(store: Store, exchange: str) -> dict[str, str]:
+    """Symbols by the exchange's own names, as the table ``markets`` holds them.
+
+    Empty where it cannot be read: the pull of ``markets`` reports that.
+    """
+    stored = store.reader(StreamId(exchange, "markets")).scan(["native_symbol", "symbol", "active"])
+    try:
+        rows = [row for table in stored for row in table.to_pylist()]
+    except StorageError:
+        return {}
+    # of two symbols of one name, which an older Tidemark may have stored, that of the listed market
+    return {row["native_symbol"]: row["symbol"] for row in sorted(rows, key=_is_active)}
+
+
+def _is_active(row: dict[str, object]) -> bool:
+    return bool(row["active"])

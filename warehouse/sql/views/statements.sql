@@ -1,0 +1,26 @@
+-- What the lines of accounts' statements say of orders, of every exchange whose wording is known.
+-- How an exchange words them is known beside its connector: connectors/<exchange>/statements.sql.
+--
+-- grain: one row per exchange, account and line that names an order
+-- sources: {{statement_views}}
+-- columns:
+--   exchange          VARCHAR                     whose account
+--   account           VARCHAR                     label of the account
+--   transaction_id    VARCHAR                     the line's id
+--   timestamp         TIMESTAMP WITH TIME ZONE    of the line (UTC)
+--   meaning           VARCHAR                     hold, release, fill; unread where the wording is
+--                                                 not known (order_id and what follows amount are
+--                                                 then null)
+--   order_id          VARCHAR                     the order it names: the account's own, but for a
+--                                                 taker's fill
+--   currency          VARCHAR                     the line's currency
+--   amount            DECIMAL(38,12)              the line's amount, positive
+--   symbol            VARCHAR                     of a fill: market, BASE-QUOTE
+--   side              VARCHAR                     of a fill: buy or sell, the account's
+--   taker_or_maker    VARCHAR                     of a fill: role of the account
+--   price             DECIMAL(38,12)              of a fill: in quote currency, as worded
+--   base_amount       DECIMAL(38,12)              of a fill: in base currency, before the fee
+--   cost              DECIMAL(38,18)              of a fill: in quote currency, before the fee
+--   fee               DECIMAL(38,18)              of a fill: taken from what is received
+--   fee_currency      VARCHAR                     of a fill: currency of fee
+{{statements}}
