@@ -86,6 +86,14 @@ def read_untrusted(dataset: Dataset, path: Path) -> pa.Table:
     return table
 
 
+def of_schema(dataset: Dataset, table: pa.Table, path: Path) -> pa.Table:
+    """The rows of the file at ``path`` as the dataset declares them. Raises ``StorageError``."""
+    try:
+        return table.cast(dataset.file_schema)
+    except (ValueError, pa.ArrowException) as error:
+        raise StorageError(f"cannot read {path}: {error}. {FIX}") from error
+
+
 def _has_its_statistics(stated: "pq.RowGroupMetaData", group: pa.Table) -> bool:
     for number, column in enumerate(group.columns):
         told = stated.column(number).statistics

@@ -125,7 +125,7 @@ def _described(
     if known is not None and digest == known.digest:
         return replace(known, mtime_ns=path.stat().st_mtime_ns)
     declared = dataset(stream.dataset)
-    table = files.read_untrusted(declared, path).cast(declared.file_schema)
+    table = files.of_schema(declared, files.read_untrusted(declared, path), path)
     return files.describe(declared, home, item.path, item.period, table, digest)
 
 

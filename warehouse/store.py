@@ -28,7 +28,7 @@ from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import QUARANTINE, quarantine_of
 from warehouse.quarantine import contradictions, quarantine_rows
 from warehouse.reader import StreamReader
-from warehouse.recovery import is_changed, recover
+from warehouse.recovery import is_changed, is_newer, recover
 from warehouse.rules import fitting
 from warehouse.state import StreamState
 
@@ -346,11 +346,18 @@ class StreamWriter(StreamReader):
             return self._last[1]
         known = self._metastore.file(path)
         try:
-            if known is not None:
+            if known is not None and not self._is_of_a_crash(known):
                 files.check(self._home / path, known.digest)
             return files.read(self.declared, self._home / path)
         except FileNotFoundError:
             return self.declared.file_schema.empty_table()
+
+    def _is_of_a_crash(self, known: FileRecord) -> bool:
+        """Whether a commit broke off that wrote the file, within one tick of the folder's time."""
+        path = self._home / known.path
+        if not is_changed(path, known):
+            return False
+        return is_newer(files.read_untrusted(self.declared, path), known, path)
 
     def _described(self, path: str, period: str, table: pa.Table, digest: str) -> FileRecord:
         return files.describe(self.declared, self._home, path, period, table, digest)
