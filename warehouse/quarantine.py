@@ -26,7 +26,7 @@ def quarantine_rows(stream: StreamId, rejected: Sequence[RejectedRow]) -> pa.Tab
     hashes = [row_hash(stream, row.payload) for row in rejected]
     # the same row rejected twice in one commit is one row, with its first reason
     first = {h: row for h, row in reversed(list(zip(hashes, rejected, strict=True)))}
-    bounded = [_bounded(row) for row in first.values()]
+    bounded = [bounded(row) for row in first.values()]
     moment = now_us()
     return pa.table(
         {
@@ -44,7 +44,7 @@ def row_hash(stream: StreamId, payload: str) -> str:
     return hashlib.sha256(f"{stream.label}\0{payload}".encode(errors=_LONE)).hexdigest()
 
 
-def _bounded(row: RejectedRow) -> RejectedRow:
+def bounded(row: RejectedRow) -> RejectedRow:
     """The row as it is kept: valid text, at most ``PAYLOAD_BYTES`` of the payload."""
     content = row.payload.encode(errors=_LONE)
     reason = row.reason.encode(errors=_LONE).decode()

@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import warehouse
+from pipelines.replay.quarantine import QuarantinedRows
 from schemas import RejectedRow, StreamId
 from tests.warehouse.healthy import errors
 from tests.warehouse.tools import CANDLES, DAY, NOON, TRADES, TRANSFERS, duck, row, store
 from warehouse.quarantine import PAYLOAD_BYTES
+from warehouse.store import Store
 
 
 def test_a_payload_is_kept_up_to_64_kib_with_its_length_and_hash(home: Path) -> None:
@@ -32,6 +34,16 @@ def test_a_payload_is_kept_up_to_64_kib_with_its_length_and_hash(home: Path) -> 
     )
     assert (whole["reason"], whole["payload"]) == ("fits", exact)
     assert warehouse.verify(home).ok
+
+
+def test_a_cut_row_leaves_the_quarantine_only_when_it_is_rejected_no_more(home: Path) -> None:
+    long = RejectedRow("odd", '{"id": "' + "x" * (2 * PAYLOAD_BYTES) + '"}')
+    store(home, TRADES, rejected=[long])
+    for rejected, released in (([long], 0), ([], 1)):
+        with Store(home).open_stream(TRADES) as writer:
+            rows = QuarantinedRows(writer)
+            rows.note(long.payload.encode(), rejected)
+            assert rows.release(writer) == released
 
 
 def test_half_a_surrogate_is_kept_as_its_escape(home: Path) -> None:
