@@ -26,14 +26,14 @@ def quarantine_rows(stream: StreamId, rejected: Sequence[RejectedRow]) -> pa.Tab
     hashes = [row_hash(stream, row.payload) for row in rejected]
     # the same row rejected twice in one commit is one row, with its first reason
     first = {h: row for h, row in reversed(list(zip(hashes, rejected, strict=True)))}
-    bounded = [bounded(row) for row in first.values()]
+    kept = [bounded(row) for row in first.values()]
     moment = now_us()
     return pa.table(
         {
             "dataset": [stream.dataset] * len(first),
             "row_hash": list(first),
-            "reason": [row.reason for row in bounded],
-            "payload": [row.payload for row in bounded],
+            "reason": [row.reason for row in kept],
+            "payload": [row.payload for row in kept],
             "observed_at": pa.array([moment] * len(first), pa.int64()),
         }
     ).cast(schema)

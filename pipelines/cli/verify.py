@@ -58,8 +58,9 @@ def rebuild() -> int:
 
     Coverage of rows that are no longer there is dropped, so that the next `tidemark pull` fetches
     them again; damaged files that nothing restores are moved to damaged/. A lost or damaged
-    metastore is replaced by a new one: rows stay, and pulls prove them again. Everything is verified on the way. Exit code 0: everything agrees. 1: something
-    does not; the lines name the file and the fix. 2: wrong usage.
+    metastore is replaced by a new one: rows stay, and pulls prove them again. Everything is
+    verified on the way. Exit code 0: everything agrees. 1: something does not; the lines name the
+    file and the fix. 2: wrong usage.
 
     \b
     Examples:
