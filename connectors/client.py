@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from decimal import Decimal
+from functools import partial
 from typing import Final, TypeVar
 
 from connectors.base import (
@@ -236,7 +237,7 @@ class Client:
                 response = self._signed(request, credentials)
             else:
                 self._limit("public", self._dialect.public_per_second)
-                response = self._http.send(request)
+                response = self._http.send(request, partial(self._sent, "public"))
             return read(replace(response, at=self._now_us()))
 
         return self.connection.breaker.call(
@@ -249,12 +250,17 @@ class Client:
         """Send a signed request; again at once where the exchange refuses its nonce."""
         rule = self._dialect.nonces
         at_least = rule.first(self._now_us())
+        if at_least > rule.largest:  # before it is taken: nothing goes below it ever again
+            raise AuthError(
+                f"{self.name}: this machine's clock says {time.ctime(self._now())}, later than "
+                "any nonce of a key; nothing was sent. Fix: set the clock"
+            )
         for _ in range(rule.tries):
             with self._turn(at_least) as nonce:
                 if nonce > rule.largest:
                     raise self._used_up()
                 signed = self._dialect.sign(request, credentials, nonce)
-                response = self._http.send(signed)
+                response = self._http.send(signed, partial(self._sent, "private"))
             following = rule.after(response, nonce)
             if following is None:
                 return response
@@ -283,13 +289,19 @@ class Client:
             yield nonce
 
     def _limit(self, kind: str, per_second: float) -> None:
-        """Wait for the rate limit: of the host for public calls, besides of the account."""
+        """Wait for the rate limit."""
+        self.connection.limits.wait(self._bucket(kind), per_second)
+
+    def _sent(self, kind: str) -> None:
+        self.connection.limits.sent(self._bucket(kind))
+
+    def _bucket(self, kind: str) -> str:
+        """What is limited together: public calls to a host, private ones of an account there."""
         url = self._http.base_url
         parts = [self.name, kind, url.host, str(url.port or "")]
         if kind == "private":
             parts.append(self.connection.account)
-        bucket = re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
-        self.connection.limits.wait(bucket, per_second)
+        return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
 
     def _content(self, response: Response, record: Sequence[StreamId] = ()) -> bytes:
         """What parsers read of an answer. Raises what a refusal means; it is recorded before."""

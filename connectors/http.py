@@ -9,16 +9,14 @@ be safe to hand a key to.
 """
 
 import re
-import ssl
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, lru_cache
-from http.cookiejar import CookieJar
+from functools import lru_cache
 from io import BytesIO
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 import httpx
@@ -37,9 +35,10 @@ from connectors.errors import (
 from connectors.exact import EARLIEST_US, LATEST_US
 from connectors.jsontext import plain
 from connectors.redact import excerpt, masked, redact
-from connectors.wire import ENCODINGS, LARGEST, Deadline, TooLargeError, decoded
+from connectors.transport import location, may_follow, open_client
+from connectors.wire import LARGEST, Deadline, TooLargeError, decoded
 
-_LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
+_LEFT: Final = ".send_request_body.complete"
 _AGAIN: Final = {408, 425}
 _MOVED: Final = {301, 302, 303, 307, 308}
 _REDIRECTS: Final = 3
@@ -111,13 +110,6 @@ class Response:
         return plain(self.body)
 
 
-class _NoCookies(CookieJar):
-    """Remembers none."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        """Do nothing."""
-
-
 class Http:
     """The client of one exchange. ``exchange`` is its name as in ``BITEXBIT_BASE_URL``.
 
@@ -129,23 +121,7 @@ class Http:
         self._reads = re.compile("|".join(reads))
         self.connection = connection
         self.base_url = httpx.URL(connection.base_url.rstrip("/"))
-        timeout = connection.timeout
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
-            headers={
-                "User-Agent": "tidemark",
-                "Accept": "application/json",
-                "Accept-Encoding": ENCODINGS,
-            },
-            cookies=_NoCookies(),
-            # Shorter than the usual 5 s of servers, so that they are not the first to hang up.
-            limits=httpx.Limits(keepalive_expiry=4.0),
-            # A proxy of the environment is no way to this machine itself.
-            trust_env=self.base_url.host not in _LOOPBACK,
-            verify=_authorities(),
-            # What httpx knows nothing of, it neither follows nor fails to understand.
-            event_hooks={"response": [_set_location_aside]},
-        )
+        self._client = open_client(self.base_url, connection.timeout)
         self._deadline = Deadline()
         self._deadline.hold(self._client)
 
@@ -161,11 +137,12 @@ class Http:
         port = f":{url.port}" if url.port else ""
         return f"{url.scheme}://{url.host}{port}"
 
-    def send(self, request: Request) -> Response:
-        """Send ``request`` once. Raises ``TransientError`` where no whole answer came.
+    def send(self, request: Request, sent: Callable[[], None] = lambda: None) -> Response:
+        """Send ``request`` once; ``sent`` is called when it has left, before the answer.
 
-        Sends nothing and raises ``ForbiddenCallError`` where it is not a reading call, and
-        ``RequestError`` where a name in it cannot be part of a URL.
+        Raises ``TransientError`` where no whole answer came. Sends nothing and raises
+        ``ForbiddenCallError`` where it is not a reading call, and ``RequestError`` where a name in
+        it cannot be part of a URL.
         """
         if not self._reads.fullmatch(request.call):
             raise ForbiddenCallError(
@@ -184,7 +161,11 @@ class Http:
             + (b"?" + request.query.encode() if request.query else b"")
         )
         built = self._client.build_request(
-            request.method, url, content=request.content, headers=request.headers
+            request.method,
+            url,
+            content=request.content,
+            headers=request.headers,
+            extensions={"trace": lambda event, _: sent() if event.endswith(_LEFT) else None},
         )
         try:
             with self._deadline.within(_PATIENCE * self.connection.timeout):
@@ -214,19 +195,14 @@ class Http:
 
     def _target(self, response: httpx.Response) -> httpx.URL | None:
         """Where a redirect leads, if it is one that may be followed: within the host's domain."""
-        location = response.extensions.get("location", "")
-        if response.status_code not in _MOVED or not location:
+        found = location(response)
+        if response.status_code not in _MOVED or not found:
             return None
         try:
-            url = response.request.url.join(location)
-            host, domain = url.host, self.base_url.host.removeprefix("www.")
+            target = response.request.url.join(found)
+            return target if may_follow(self.base_url, target) else None
         except (httpx.InvalidURL, ValueError):
             return None
-        secure = url.scheme == "https" or (url.scheme == "http" == self.base_url.scheme)
-        is_name = any(letter.isalpha() for letter in domain)
-        within = host == domain or (is_name and host.endswith(f".{domain}"))
-        has_port = url.port is None or 0 < url.port < 65_536
-        return url.copy_with(userinfo=b"") if secure and within and has_port else None
 
     def _received(self, request: Request, response: httpx.Response) -> Response:
         headers = response.headers
@@ -243,7 +219,7 @@ class Http:
             body=body.getvalue(),
             server_time=_server_time(headers),
             retry_after=retry_after(headers.get("retry-after"), headers.get("date")),
-            location=response.extensions.get("location", ""),
+            location=location(response),
         )
 
     def _at(self, request: Request) -> str:
@@ -323,16 +299,6 @@ def key_variables(exchange: str, account: str) -> tuple[str, str]:
     names = exchange if account == "main" else f"{exchange}_{account}"
     prefix = re.sub(r"[^A-Za-z0-9]", "_", names).upper()
     return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
-
-
-def _set_location_aside(response: httpx.Response) -> None:
-    response.extensions["location"] = response.headers.pop("location", "")
-
-
-@cache
-def _authorities() -> ssl.SSLContext:
-    """The authorities that servers are checked by: read once, which takes as long as 20 calls."""
-    return httpx.create_ssl_context()
 
 
 @lru_cache(16)  # many answers a second

@@ -276,7 +276,13 @@ def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], l
             symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
         return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=problem(error))]
     if job.feed.markets is None:
-        return list(listed), []
+        if listed:
+            return list(listed), []
+        nothing = (
+            f"{job.exchange} lists no market at all, and {job.feed.path} wants all. "
+            f"Fix: pull again later; if this stays, check {job.exchange.upper()}_BASE_URL"
+        )
+        return [], [StreamReport(job.exchange, job.dataset, "", error=nothing)]
     wanted = {name: connector.symbol_of(name) for name in job.feed.markets}
     refused = [
         StreamReport(job.exchange, job.dataset, n, error=_unknown(n, listed, job.feed), requests=0)

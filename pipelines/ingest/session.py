@@ -89,6 +89,7 @@ class Session:
         self._rows = 0
         self._asked: Counter[Window] = Counter()
         self._refetched: set[Row] = set()
+        self._new: set[Row] = set()
         self._differing: set[Row] = set()
 
     def fetch(self, window: Window) -> Page:
@@ -159,10 +160,13 @@ class Session:
         key = [names.index(name) for name in self.declared.key if name in names]
         stored = _by_key(self.writer.between(span[0], span[1] + 1, names), key)
         for row_key, row in _by_key(rows.select(names), key).items():
+            if row_key not in stored and row_key not in self._refetched:
+                self._new.add(row_key)
             self._refetched.add(row_key)
             if stored.get(row_key, row) != row:
                 self._differing.add(row_key)
         self.report.refetched = len(self._refetched)
+        self.report.refetched_new = len(self._new)
         self.report.differences = len(self._differing)
 
     def _progress(self, oldest: datetime | None, *, done: bool) -> StreamProgress:

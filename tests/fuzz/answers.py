@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,12 @@ def _answer(connector: Connector, ask: Ask, order: int) -> bytes:
     http: Http = connector._http  # type: ignore[attr-defined]
     send = http.send
 
-    def noting(request: Request) -> Response:
-        response = send(request)
+    def noting(request: Request, sent: Callable[[], None]) -> Response:
+        response = send(request, sent)
         received.append(response.body)
         return response
 
-    http.send = noting  # type: ignore[method-assign]
+    http.send = noting  # type: ignore[method-assign, assignment]
     try:
         ask(connector, order)
     finally:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.examples import examples
@@ -55,6 +55,7 @@ def _rows(draw: st.DrawFn) -> list[Row]:
 
 
 @settings(deadline=None, max_examples=examples(6))
+@example([row(TRADES, 1, 0, price=Decimal("0E-12"), amount=Decimal("-1E-12"))])
 @given(_rows())
 def test_decimals_times_and_texts_survive(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row]

@@ -237,3 +237,14 @@ def test_lists_are_of_the_whole_exchange(feeds: Feeds) -> None:
     feeds("exchange: bitexbit\nstart: 2016-01-01\ndatasets: {markets: {}}", "two")
     with pytest.raises(ConfigError, match="markets of all there is on bitexbit is collected"):
         load_feeds(root)
+
+
+def test_all_markets_of_an_exchange_that_lists_none(
+    exchange: Served, home: Path, feeds: Callable[..., Path]
+) -> None:
+    root = feeds("exchange: bitexbit\n" + WHOLE.format("trades: {}, tickers: {}"))
+    exchange.faults.add(Fault("body", body=b"[]", path="/public/pairs", times=None))
+    report: PullReport = run(settings_for(exchange, home), feeds_root=root)
+    assert not report.ok and len(report.errors) == 2
+    assert all("bitexbit lists no market at all" in e and "\nFix: " not in e for e in report.errors)
+    assert all("Fix: pull again later" in e for e in report.errors)
