@@ -1,0 +1,129 @@
+"""How well an account did, with what came in and went out taken out. Pure; exact decimals in, out.
+
+The rate is time-weighted: the product of the intervals' rates. What came in during an interval counts
+as there from its beginning, what went out as there until its end, both at the price at its end.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from itertools import dropwhile
+from typing import Final
+
+from pipelines.report.figures import EXACT, total
+
+_RATES: Final = Context(prec=34)
+ONE: Final = Decimal(1)
+
+
+@dataclass(frozen=True)
+class Point:
+    """What an account was worth at ``time`` (milliseconds since 1970), ``None`` where not known.
+
+    ``flow``: net of what came in and went out since the point before, in the same currency.
+    """
+
+    time: int
+    value: Decimal | None
+    flow: Decimal
+
+
+@dataclass(frozen=True)
+class Step:
+    """The index of an account at ``time``: 1 at its beginning. ``drawdown``: 0 at its highest."""
+
+    time: int
+    index: Decimal
+    drawdown: Decimal
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Of one account, from the first point that is known to the last.
+
+    ``gain`` = ``end`` - ``begin`` - ``flow``, exact. ``rate`` and ``worst`` (the deepest drawdown, 0
+    or negative) are fractions. The deepest drawdown lasts from ``peak`` to ``trough``.
+    """
+
+    steps: Sequence[Step]
+    begin: Decimal
+    end: Decimal
+    flow: Decimal
+    gain: Decimal
+    rate: Decimal
+    worst: Decimal
+    peak: int
+    trough: int
+
+
+def measure(points: Sequence[Point]) -> Performance | None:
+    """``None`` where no value is known."""
+    known = list(dropwhile(lambda point: point.value is None, points))
+    if not known or known[0].value is None:
+        return None
+    begin = end = known[0].value
+    steps = [Step(known[0].time, ONE, Decimal(0))]
+    highest, flow, pending = steps[0], Decimal(0), Decimal(0)
+    worst, peak = steps[0], steps[0]
+    for point in known[1:]:
+        pending = EXACT.add(pending, point.flow)
+        if point.value is None:
+            continue
+        index = _RATES.multiply(steps[-1].index, _growth(end, point.value, pending))
+        flow, pending, end = EXACT.add(flow, pending), Decimal(0), point.value
+        top = max(highest.index, index)
+        step = Step(point.time, index, _RATES.divide(index, top) - 1 if top else Decimal(0))
+        steps.append(step)
+        if index >= highest.index:
+            highest = step
+        if step.drawdown < worst.drawdown:
+            worst, peak = step, highest
+    gain = EXACT.subtract(EXACT.subtract(end, begin), flow)
+    rate = steps[-1].index - 1
+    return Performance(
+        steps, begin, end, flow, gain, rate, worst.drawdown, peak.time, worst.time
+    )
+
+
+def together(accounts: Sequence[Sequence[Point]]) -> list[Point]:
+    """Several accounts as one. What one holds when it begins is an inflow of the whole.
+
+    An account's value is 0 before it begins and stays its last one after it ends. Where the value of
+    one is not known, that of the whole is not.
+    """
+    lines = [{point.time: point for point in line} for line in accounts]
+    now: list[Decimal | None] = [Decimal(0) for _ in lines]
+    begun = [False for _ in lines]
+    found = []
+    for moment in sorted(set().union(*lines)):
+        flows = []
+        for i, line in enumerate(lines):
+            point = line.get(moment)
+            if point is None:
+                continue
+            if begun[i]:
+                flows.append(point.flow)
+            elif point.value is not None:
+                begun[i] = True
+                flows.append(point.value)
+            now[i] = point.value
+        values = [value for value in now if value is not None]
+        whole = total(values) if len(values) == len(now) else None
+        found.append(Point(moment, whole, total(flows)))
+    return found
+
+
+def with_total(lines: Mapping[str, Sequence[Point]]) -> dict[str, Sequence[Point]]:
+    """Every account's points, those of all accounts first where there are several."""
+    if len(lines) < 2:
+        return dict(lines)
+    return {"all accounts": together(list(lines.values())), **lines}
+
+
+def _growth(before: Decimal, after: Decimal, flow: Decimal) -> Decimal:
+    """1 where nothing was invested."""
+    invested = EXACT.add(before, max(flow, Decimal(0)))
+    if invested <= 0:
+        return ONE
+    left = EXACT.subtract(after, min(flow, Decimal(0)))
+    return _RATES.divide(max(left, Decimal(0)), invested)
