@@ -147,6 +147,12 @@ def sum_of(rows: Sequence[Row], converted: str, own: str) -> Sum:
     return Sum(total(values) if values else None, sorted(set(left)))
 
 
+def all_of(rows: Sequence[Row], column: str) -> Decimal | None:
+    """The sum of ``column``; ``None`` where a row has none, or there are no rows."""
+    values = [row[column] for row in rows]
+    return None if not values or None in values else total(values)
+
+
 def fees_chart(fees: Sequence[Row], quote: str) -> dict[str, Any] | None:
     """Fees by month in ``quote``; ``None`` where there are no two months to compare."""
     rows = [r for r in fees if r["quote"] == quote and r["fee_quote"] is not None]

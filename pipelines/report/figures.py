@@ -68,8 +68,8 @@ def percent(rate: Decimal | None, signed: bool = False) -> Markup:
 
 
 def plain(value: Decimal) -> str:
-    """A figure for charts: rounded, without grouping."""
-    return number(rounded(value))
+    """A value for charts: rounded, without grouping."""
+    return number(rounded(value, MONEY))
 
 
 def when(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Markup:

@@ -19,6 +19,7 @@ from pipelines.report.account import (
     RECENT,
     Holdings,
     account_of,
+    all_of,
     fees_chart,
     holdings,
     performances,
@@ -30,7 +31,7 @@ from pipelines.report.account import (
 )
 from pipelines.report.candles import candle_chart
 from pipelines.report.figures import ago, figure, money, percent, total, when
-from pipelines.report.performance import Performance
+from pipelines.report.performance import ALL, Performance
 from pipelines.report.query import Queries, Row, connected
 from pipelines.report.timeline import holes, timelines
 from pipelines.report.warnings import warnings
@@ -131,24 +132,26 @@ def _accounts(
     profit: Sequence[Row],
     trading: Sequence[Row],
 ) -> list[dict[str, Any]]:
-    """The accounts side by side, then all of them together."""
+    """The accounts side by side, then all of them together where there are several."""
     values = {one.name: one.value for one in held}
     traded = {account_of(row): row for row in trading}
-    names = sorted(values.keys() | traded.keys() | measured.keys())  # "all accounts" is measured
-    names.sort(key=lambda name: name not in values and name not in traded)
+    names = sorted(values.keys() | traded.keys())
+    groups = [(name, {name}) for name in names]
+    if len(names) > 1:
+        groups.append((ALL, set(names)))
     found = []
-    for name in names:
-        own = [row for row in profit if account_of(row) == name]
-        row = traded.get(name, {})
-        fees, turnover = row.get("fees"), row.get("turnover")
+    for name, members in groups:
+        own = [row for row in profit if account_of(row) in members]
+        rows = [traded[one] for one in members if one in traded]
+        fees, turnover = all_of(rows, "fees"), all_of(rows, "turnover")
         found.append(
             {
                 "name": name,
-                "value": values.get(name),
+                "value": total([values[one] for one in members if one in values]),
                 "performance": measured.get(name),
                 "realised": sum_of(own, "realised", "fifo"),
                 "unrealised": sum_of(own, "unrealised", "open_amount"),
-                "fills": row.get("fills"),
+                "fills": sum(row["fills"] for row in rows),
                 "fees": fees,
                 "fee_rate": fees / turnover if turnover and fees is not None else None,
             }

@@ -14,6 +14,7 @@ from pipelines.report.figures import EXACT, total
 
 _RATES: Final = Context(prec=34)
 ONE: Final = Decimal(1)
+ALL: Final = "all accounts"
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def with_total(lines: Mapping[str, Sequence[Point]]) -> dict[str, Sequence[Point
     """Every account's points, those of all accounts first where there are several."""
     if len(lines) < 2:
         return dict(lines)
-    return {"all accounts": together(list(lines.values())), **lines}
+    return {ALL: together(list(lines.values())), **lines}
 
 
 def _growth(before: Decimal, after: Decimal, flow: Decimal) -> Decimal:

@@ -28,7 +28,7 @@ _MEANINGS: Final = {
     GAP: "missing, not fetched yet",
     LOST: "lost, not shown by the exchange",
 }
-_TICKS: Final = 4
+_TICKS: Final = 2
 
 
 @dataclass(frozen=True)

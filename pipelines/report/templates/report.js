@@ -157,7 +157,8 @@
     const market = data.markets[price.market];
     const frames = Object.fromEntries(Object.entries(market.frames).map(([name, frame]) => [name, unpack(frame)]));
     const names = Object.keys(frames);
-    const whole = [Math.min(...names.map((n) => frames[n].from)), Math.max(...names.map((n) => frames[n].until))];
+    const newest = Math.max(...names.map((n) => frames[n].until - frames[n].step)) + frames[names[0]].step;
+    const whole = [Math.min(...names.map((n) => frames[n].from)), newest];
     const most = Math.min(data.intervals, Math.max(40, element.clientWidth / 3));
 
     const inside = (frame) => frame.times.map((_, i) => i).filter((i) => frame.times[i] < price.until && frame.times[i] + frame.step > price.from);
@@ -195,7 +196,8 @@
     const highs = shown.map((i) => frame.H[i]);
     const [low, high] = shown.length ? [Math.min(...lows), Math.max(...highs)] : [0, 1];
     const room = (high - low || Math.abs(high) * 0.01 || 1) * 0.06;
-    const drawn = chart(element, { from: price.from, until: price.until, low: low - room, high: high + room, below: 64 });
+    const end = price.span === "zoom" ? price.until : Math.max(price.until, frame.until); // the open candle
+    const drawn = chart(element, { from: price.from, until: end, low: low - room, high: high + room, below: 64 });
     const group = node("svg", { width: drawn.right, height: drawn.bottom }); // cuts what reaches out
     const peak = Math.max(...shown.map((i) => frame.V[i]), 0) || 1;
     for (const i of shown) {

@@ -59,7 +59,7 @@ def test_a_home_without_a_warehouse(home: Path, capsys: pytest.CaptureFixture[st
     assert list(home.iterdir()) == []
 
 
-@pytest.mark.parametrize("package", ["jinja2", "markupsafe", "plotly"])
+@pytest.mark.parametrize("package", ["jinja2", "markupsafe"])
 def test_a_missing_extra_is_named(
     package: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
