@@ -73,8 +73,8 @@ def quote_of(queries: Queries, wanted: str | None) -> str:
 def value_accounts(queries: Queries, quote: str) -> Length | None:
     """Value the accounts in ``quote``: the other queries read these results.
 
-    Returns the length of the intervals, chosen so that a line has at most ``POINTS``; ``None`` where
-    there is no account data.
+    Returns the length of the intervals, chosen so that a line has at most ``POINTS``; ``None``
+    where there is no account data.
     """
     (history,) = queries.rows("account_span")
     span = history["span"]
@@ -141,7 +141,7 @@ def value_chart(
 
 
 def sum_of(rows: Sequence[Row], converted: str, own: str) -> Sum:
-    """The sum of the column ``converted``; ``left``: markets that have ``own`` and no such figure."""
+    """The sum of the column ``converted``; ``left``: the markets that have only ``own``."""
     values = [row[converted] for row in rows if row[converted] is not None]
     left = [row["symbol"] for row in rows if row[converted] is None and row[own] is not None]
     return Sum(total(values) if values else None, sorted(set(left)))

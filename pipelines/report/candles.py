@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from pipelines.output.formatting import number, with_fix
-from pipelines.report.figures import milliseconds
+from pipelines.report.figures import microseconds, milliseconds
 from pipelines.report.query import Queries, Row
 from schemas import ConfigError
 from schemas.timeframes import TIMEFRAMES
@@ -64,6 +64,7 @@ def candle_chart(
     frames: dict[Market, dict[str, Any]] = {market: {} for market in chosen}
     for (market, length), group in groupby(candles, lambda r: (_market(r), r["timeframe"])):
         frames[market][length] = _columns(group, LENGTHS[length])
+    collected = {(*_market(row), row["timeframe"]) for rows in ready.values() for row in rows}
     return {
         "intervals": INTERVALS,
         "left": len(held) - len(chosen),
@@ -72,7 +73,7 @@ def candle_chart(
                 "exchange": market[0],
                 "symbol": market[1],
                 "built": market not in ready,
-                "longer": [n for n in frames[market] if n not in {r["timeframe"] for r in ready.get(market, [])}],
+                "longer": [name for name in frames[market] if (*market, name) not in collected],
                 "frames": {
                     name: frames[market][name] for name in LENGTHS if name in frames[market]
                 },
@@ -92,24 +93,22 @@ def _longer(queries: Queries, market: Market, held: Sequence[Row]) -> Iterator[R
     newest = max(row["newest"] for row in held)
     for row in held:
         length = LENGTHS[row["timeframe"]]
-        if (row["oldest"] - oldest).total_seconds() * 1e6 < length and _fits(oldest, newest, length):
+        if microseconds(row["oldest"] - oldest) < length and _fits(oldest, newest, length):
             return
-    source = min(held, key=lambda r: (r["oldest"], -LENGTHS[r["timeframe"]]))["timeframe"]
     longest = max(LENGTHS[row["timeframe"]] for row in held)
-    given = {"exchange": market[0], "symbol": market[1], "source": source}
+    given = {"exchange": market[0], "symbol": market[1], "newest": newest, "intervals": INTERVALS}
     for name in _until_all(oldest, newest, longest):
-        yield from queries.rows(
-            "candles_rolled_up", timeframe=name, newest=newest, intervals=INTERVALS, **given
-        )
+        parts = [row for row in held if LENGTHS[name] % LENGTHS[row["timeframe"]] == 0]
+        if parts:
+            source = min(parts, key=lambda r: (r["oldest"], -LENGTHS[r["timeframe"]]))["timeframe"]
+            yield from queries.rows("candles_rolled_up", timeframe=name, source=source, **given)
 
 
 def _built(queries: Queries, market: Market, trades: Row) -> Iterator[Row]:
     exchange, symbol = market
     given = {"exchange": exchange, "symbol": symbol, "newest": trades["newest"]}
     for name in _until_all(trades["oldest"], trades["newest"], 0):
-        yield from queries.rows(
-            "candles_of_trades", timeframe=name, intervals=INTERVALS, **given
-        )
+        yield from queries.rows("candles_of_trades", timeframe=name, intervals=INTERVALS, **given)
 
 
 def _until_all(oldest: datetime, newest: datetime, above: int) -> Iterator[str]:
@@ -122,7 +121,7 @@ def _until_all(oldest: datetime, newest: datetime, above: int) -> Iterator[str]:
 
 
 def _fits(oldest: datetime, newest: datetime, length: int) -> bool:
-    return (newest - oldest).total_seconds() * 1e6 / length < INTERVALS - 1
+    return microseconds(newest - oldest) // length < INTERVALS - 1
 
 
 def _columns(rows: Iterable[Row], length: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How the page writes numbers and times: short to read, exact on hover."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from markupsafe import Markup
@@ -63,7 +63,7 @@ def percent(rate: Decimal | None, signed: bool = False) -> Markup:
     scaled = EXACT.multiply(rate, Decimal(100))
     shown = scaled.quantize(Decimal("0.01"), ROUND_HALF_EVEN, EXACT)
     sign = Markup(' class="{}"').format("down" if shown < 0 else "up") if shown and signed else ""
-    text = f"{shown:+,f}" if signed and shown else f"{abs(shown) if not shown else shown:,f}"
+    text = f"{shown:+,f}" if signed and shown else f"{shown or abs(shown):,f}"  # never -0
     return Markup('<data value="{}"{}>{} %</data>').format(f"{rate:.8f}", sign, text)
 
 
@@ -99,6 +99,11 @@ def total(values: list[Decimal]) -> Decimal:
 def milliseconds(value: datetime) -> int:
     """Since 1970, for drawing."""
     return int(value.timestamp() * 1000)
+
+
+def microseconds(span: timedelta) -> int:
+    """The length of a span."""
+    return span // timedelta(microseconds=1)
 
 
 def _iso(value: datetime) -> str:

@@ -1,7 +1,8 @@
-"""How well an account did, with what came in and went out taken out. Pure; exact decimals in, out.
+"""How well an account did, with what came in and went out taken out. Pure; decimals in and out.
 
-The rate is time-weighted: the product of the intervals' rates. What came in during an interval counts
-as there from its beginning, what went out as there until its end, both at the price at its end.
+The rate is time-weighted: the product of the intervals' rates. What came in during an interval
+counts as there from its beginning, what went out as there until its end, both at the price at its
+end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,8 +43,8 @@ class Step:
 class Performance:
     """Of one account, from the first point that is known to the last.
 
-    ``gain`` = ``end`` - ``begin`` - ``flow``, exact. ``rate`` and ``worst`` (the deepest drawdown, 0
-    or negative) are fractions. The deepest drawdown lasts from ``peak`` to ``trough``.
+    ``gain`` = ``end`` - ``begin`` - ``flow``, exact. ``rate`` and ``worst`` (the deepest drawdown,
+    0 or negative) are fractions. The deepest drawdown lasts from ``peak`` to ``trough``.
     """
 
     steps: Sequence[Step]
@@ -81,16 +82,14 @@ def measure(points: Sequence[Point]) -> Performance | None:
             worst, peak = step, highest
     gain = EXACT.subtract(EXACT.subtract(end, begin), flow)
     rate = steps[-1].index - 1
-    return Performance(
-        steps, begin, end, flow, gain, rate, worst.drawdown, peak.time, worst.time
-    )
+    return Performance(steps, begin, end, flow, gain, rate, worst.drawdown, peak.time, worst.time)
 
 
 def together(accounts: Sequence[Sequence[Point]]) -> list[Point]:
     """Several accounts as one. What one holds when it begins is an inflow of the whole.
 
-    An account's value is 0 before it begins and stays its last one after it ends. Where the value of
-    one is not known, that of the whole is not.
+    An account's value is 0 before it begins and stays its last one after it ends. Where the value
+    of one is not known, that of the whole is not.
     """
     lines = [{point.time: point for point in line} for line in accounts]
     now: list[Decimal | None] = [Decimal(0) for _ in lines]

@@ -119,7 +119,7 @@ def holes(spans: Sequence[Row], state: str) -> list[Row]:
 
 
 def _bars(stream: Row, spans: Sequence[Row], axis: Axis, room: int) -> list[Bar]:
-    """What is missing is drawn on top. Of more than ``room`` spans: one bar, and the longest holes."""
+    """What is missing is drawn on top. Of more than ``room``: one bar, and the longest holes."""
     if not spans:
         if stream["oldest"] is None:
             return []

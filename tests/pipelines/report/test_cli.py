@@ -25,7 +25,7 @@ def test_another_market_quote_and_file(
     assert list(tmp_path.iterdir()) == [out]
     page = Page(out)
     assert page.data["candles"]["markets"][0]["symbol"] == HOSTILE
-    assert "Account value in BTC" in " ".join(page.words["value"].split())
+    assert "Account value and performance in BTC" in " ".join(page.words["value"].split())
 
 
 @pytest.mark.parametrize(

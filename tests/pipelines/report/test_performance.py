@@ -1,0 +1,84 @@
+"""What came in and went out is no performance; what prices and trades did is."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.report.performance import ALL, Performance, Point, measure, together, with_total
+
+MONEY = st.decimals(min_value=1, max_value=10**9, places=4)
+
+
+def points(*values: tuple[object, object]) -> list[Point]:
+    """``(value, flow)`` at the times 1, 2, 3 …"""
+    return [
+        Point(i, None if v is None else Decimal(str(v)), Decimal(str(f)))
+        for i, (v, f) in enumerate(values, 1)
+    ]
+
+
+def measured(*values: tuple[object, object]) -> Performance:
+    found = measure(points(*values))
+    assert found is not None
+    return found
+
+
+def test_deposits_and_withdrawals_are_no_performance() -> None:
+    found = measured((100, 100), (150, 50), (30, -120))
+    assert (found.rate, found.gain, found.flow, found.worst) == (0, 0, -70, 0)
+
+
+def test_prices_are() -> None:
+    found = measured((100, 0), (110, 0), (55, 0), (66, 0))
+    assert found.rate == Decimal("-0.34")
+    assert found.gain == -34
+    assert (found.worst, found.peak, found.trough) == (Decimal("-0.5"), 2, 3)
+
+
+def test_a_large_deposit_takes_part_from_its_interval_on() -> None:
+    found = measured((10, 0), (1020, 1000))
+    assert found.gain == 10
+    assert float(found.rate) == pytest.approx(1020 / 1010 - 1)
+
+
+def test_all_is_withdrawn_and_something_new_comes_in() -> None:
+    found = measured((100, 0), (0, -110), (0, 0), (50, 50), (55, 0))
+    assert found.gain == 15
+    assert found.rate == Decimal("1.1") * Decimal("1.1") - 1
+
+
+def test_an_unknown_value_is_bridged_with_its_flows() -> None:
+    found = measured((None, 7), (100, 100), (None, 50), (165, 5))
+    assert [step.time for step in found.steps] == [2, 4]
+    assert (found.flow, found.gain) == (55, 10)
+    assert float(found.rate) == pytest.approx(165 / 155 - 1)
+
+
+def test_nothing_known_is_nothing() -> None:
+    assert measure([]) is None
+    assert measure(points((None, 5))) is None
+
+
+@given(st.lists(st.tuples(MONEY, MONEY, st.booleans()), min_size=1, max_size=20))
+def test_gain_is_exact_and_a_drawdown_is_never_above_0(
+    rows: list[tuple[Decimal, Decimal, bool]],
+) -> None:
+    found = measured(*((value, flow if comes else -flow) for value, flow, comes in rows))
+    assert found.begin + found.flow + found.gain == found.end
+    assert all(-1 <= step.drawdown <= 0 for step in found.steps)
+    assert found.worst == min(step.drawdown for step in found.steps)
+    assert found.peak <= found.trough
+
+
+def test_all_accounts_together() -> None:
+    first = [Point(1, Decimal(10), Decimal(0)), Point(2, None, Decimal(3))]
+    first.append(Point(3, Decimal(12), Decimal(0)))
+    second = [Point(2, Decimal(1), Decimal(9)), Point(3, Decimal(2), Decimal(1))]
+    second.append(Point(4, Decimal(3), Decimal(0)))
+    found = [(p.time, p.value, p.flow) for p in together([first, second])]
+    # the second begins with 1: that is an inflow, whatever flowed into it before
+    assert found == [(1, 10, 10), (2, None, 4), (3, 14, 1), (4, 15, 0)]
+    assert list(with_total({"a": first, "b": second})) == [ALL, "a", "b"]
+    assert list(with_total({"a": first})) == ["a"]
