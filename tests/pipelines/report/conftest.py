@@ -115,8 +115,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store(
         home,
         TRANSFERS,
-        [transfer(1, "USD", "1000"), transfer(2, "BTC", "0.5"), transfer(3, "DOGE", "7")],
-        state=ids((0, 4)),
+        [
+            transfer(1, "USD", "1000"),
+            transfer(2, "BTC", "0.5"),
+            transfer(3, "DOGE", "7"),
+            transfer(4, MARKUP, "1"),
+        ],
+        state=ids((0, 5)),
     )
     rights = StreamState(unit="none", checkpoint=json.dumps({"rights": ["info", "trade"]}))
     store(

@@ -50,7 +50,9 @@ def test_balances(page: Page, filled: Path) -> None:
     assert f"{worth:,.2f} USD" in glance
     assert f"without a price and not counted: {MARKUP}, DOGE" in glance
     assert f"without a price: {MARKUP}, DOGE" in page.words["value"]
-    assert f"no market gives a price in USD: {MARKUP}, DOGE" in " ".join(page.words["value"].split())
+    assert f"no market gives a price in USD: {MARKUP}, DOGE" in " ".join(
+        page.words["value"].split()
+    )
 
 
 def test_fees_and_profit(page: Page, filled: Path) -> None:
@@ -111,12 +113,12 @@ def test_newest_fills_and_transfers(page: Page, filled: Path) -> None:
         for f in ask(filled, "FROM marts.fills ORDER BY timestamp DESC")
     ]
     transfers = [cells for cells in page.tables["recent"] if cells[2] == "deposit"]
-    assert [cells[3] for cells in transfers] == ["7 DOGE", "0.5 BTC", "1000 USD"]
-    assert [cells[4] for cells in transfers] == ["–", *[text(Decimal(v)) for v in _worth(page)]]
-
-
-def _worth(page: Page) -> list[str]:
-    return [str(Decimal("0.5") * Decimal(_last_price(page))), "1000"]
+    assert [cells[3] for cells in transfers] == [f"1 {MARKUP}", "7 DOGE", "0.5 BTC", "1000 USD"]
+    assert [cells[4] for cells in transfers] == [
+        "–",
+        "–",
+        *[text(Decimal(v)) for v in _worth(page)],
+    ]
 
 
 def test_reconciliation(page: Page, filled: Path) -> None:
