@@ -3,18 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import groupby
-from typing import Any, Final
+from itertools import dropwhile, groupby
+from typing import Any, Final, TypeVar
 
 from pipelines.output.formatting import with_fix
 from pipelines.report.figures import plain, total
-from pipelines.report.performance import Performance, Point, measure, with_total
+from pipelines.report.performance import Performance, Point, with_total
 from pipelines.report.query import Queries, Row
 from schemas import ConfigError
 from schemas.timeframes import TIMEFRAMES
 
-POINTS: Final = 400
-"""How many points a line has at most."""
+_T = TypeVar("_T")
+
+POINTS: Final = 1500
+"""How many points an account's value is computed at, at most."""
+DRAWN: Final = 500
+"""How many points of a line are drawn, at most."""
 LISTED: Final = 60
 """How many rows a table has at most."""
 RECENT: Final = 15
@@ -99,14 +103,10 @@ def value_lines(queries: Queries, length: Length) -> dict[str, Sequence[Point]]:
     """What every account was worth over time, and all of them together."""
     lines: dict[str, list[Point]] = {}
     for row in queries.rows("value_over_time", length=length.us, timeframe=length.name):
-        lines.setdefault(account_of(row), []).append(Point(row["time"], row["value"], row["flow"]))
+        lines.setdefault(account_of(row), []).append(
+            Point(row["time"], row["value"], row["flow"], row["whole"])
+        )
     return with_total(lines)
-
-
-def performances(lines: Mapping[str, Sequence[Point]]) -> dict[str, Performance]:
-    """Of every account whose value is known at some time."""
-    found = {name: measure(points) for name, points in lines.items()}
-    return {name: one for name, one in found.items() if one is not None}
 
 
 def value_chart(
@@ -119,20 +119,20 @@ def value_chart(
     """What to draw of the accounts: value, performance, drawdown and realised profit."""
     profit: dict[str, list[Point]] = {}
     for row in queries.rows("profit_over_time", timeframe=length.name):
-        made = Point(row["time"], row["profit"], Decimal(0))
+        made = Point(row["time"], row["profit"])
         profit.setdefault(account_of(row), []).append(made)
     end = max((line[-1].time for line in lines.values() if line), default=0)
     for points in profit.values():
-        points.append(Point(max(end, points[-1].time), points[-1].value, Decimal(0)))
+        points.append(Point(max(end, points[-1].time), points[-1].value))
     return {
         "quote": quote,
         "timeframe": length.name,
         "accounts": [
             {
                 "name": name,
-                "points": _drawn([p for p in lines[name] if p.time >= one.steps[0].time]),
-                "index": [[s.time, f"{s.index - 1:.6f}"] for s in one.steps],
-                "drawdown": [[s.time, f"{s.drawdown:.6f}"] for s in one.steps],
+                "points": _drawn(lines[name]),
+                "index": [[s.time, f"{s.index - 1:.6f}"] for s in _thinned(one.steps)],
+                "drawdown": [[s.time, f"{s.drawdown:.6f}"] for s in _thinned(one.steps)],
             }
             for name, one in measured.items()
         ],
@@ -176,4 +176,11 @@ def account_of(row: Row) -> str:
 
 
 def _drawn(points: Sequence[Point]) -> list[list[Any]]:
-    return [[p.time, None if p.value is None else plain(p.value)] for p in points]
+    known = list(dropwhile(lambda point: not point.whole, points))
+    return [[p.time, plain(p.value) if p.whole else None] for p in _thinned(known)]
+
+
+def _thinned(points: Sequence[_T]) -> Sequence[_T]:
+    """At most ``DRAWN``, the newest one among them."""
+    stride = -(-len(points) // DRAWN)
+    return points[(len(points) - 1) % stride :: stride] if points else points

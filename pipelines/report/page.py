@@ -22,7 +22,6 @@ from pipelines.report.account import (
     all_of,
     fees_chart,
     holdings,
-    performances,
     quote_of,
     sum_of,
     value_accounts,
@@ -31,7 +30,7 @@ from pipelines.report.account import (
 )
 from pipelines.report.candles import candle_chart
 from pipelines.report.figures import ago, figure, money, percent, total, when
-from pipelines.report.performance import ALL, Performance
+from pipelines.report.performance import ALL, Performance, measure
 from pipelines.report.query import Queries, Row, connected
 from pipelines.report.timeline import holes, timelines
 from pipelines.report.warnings import warnings
@@ -81,7 +80,7 @@ def _content(
     (compared,) = queries.rows("comparisons")
     length = value_accounts(queries, unit)
     lines = value_lines(queries, length) if length else {}
-    measured = performances(lines)
+    measured = {name: measure(points) for name, points in lines.items()}
     held = holdings(queries)
     fees = queries.rows("fees")
     profit = queries.rows("profit", timeframe=length.name) if length else []

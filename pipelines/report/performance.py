@@ -8,7 +8,6 @@ end.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from itertools import dropwhile
 from typing import Final
 
 from pipelines.report.figures import EXACT, total
@@ -20,14 +19,16 @@ ALL: Final = "all accounts"
 
 @dataclass(frozen=True)
 class Point:
-    """What an account was worth at ``time`` (milliseconds since 1970), ``None`` where not known.
+    """What an account was worth at ``time`` (milliseconds since 1970).
 
     ``flow``: net of what came in and went out since the point before, in the same currency.
+    ``whole``: false where something held has no price yet; it comes in when it has one.
     """
 
     time: int
-    value: Decimal | None
-    flow: Decimal
+    value: Decimal
+    flow: Decimal = Decimal(0)
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,21 +59,14 @@ class Performance:
     trough: int
 
 
-def measure(points: Sequence[Point]) -> Performance | None:
-    """``None`` where no value is known."""
-    known = list(dropwhile(lambda point: point.value is None, points))
-    if not known or known[0].value is None:
-        return None
-    begin = end = known[0].value
-    steps = [Step(known[0].time, ONE, Decimal(0))]
-    highest, flow, pending = steps[0], Decimal(0), Decimal(0)
-    worst, peak = steps[0], steps[0]
-    for point in known[1:]:
-        pending = EXACT.add(pending, point.flow)
-        if point.value is None:
-            continue
-        index = _RATES.multiply(steps[-1].index, _growth(end, point.value, pending))
-        flow, pending, end = EXACT.add(flow, pending), Decimal(0), point.value
+def measure(points: Sequence[Point]) -> Performance:
+    """Of at least one point, the first one being the beginning."""
+    begin = end = points[0].value
+    highest = worst = peak = Step(points[0].time, ONE, Decimal(0))
+    steps, flow = [highest], Decimal(0)
+    for point in points[1:]:
+        index = _RATES.multiply(steps[-1].index, _growth(end, point.value, point.flow))
+        flow, end = EXACT.add(flow, point.flow), point.value
         top = max(highest.index, index)
         step = Step(point.time, index, _RATES.divide(index, top) - 1 if top else Decimal(0))
         steps.append(step)
@@ -88,28 +82,21 @@ def measure(points: Sequence[Point]) -> Performance | None:
 def together(accounts: Sequence[Sequence[Point]]) -> list[Point]:
     """Several accounts as one. What one holds when it begins is an inflow of the whole.
 
-    An account's value is 0 before it begins and stays its last one after it ends. Where the value
-    of one is not known, that of the whole is not.
+    An account's value is 0 before it begins and stays its last one after it ends.
     """
     lines = [{point.time: point for point in line} for line in accounts]
-    now: list[Decimal | None] = [Decimal(0) for _ in lines]
-    begun = [False for _ in lines]
+    now: list[Point | None] = [None for _ in lines]
     found = []
     for moment in sorted(set().union(*lines)):
         flows = []
         for i, line in enumerate(lines):
             point = line.get(moment)
-            if point is None:
-                continue
-            if begun[i]:
-                flows.append(point.flow)
-            elif point.value is not None:
-                begun[i] = True
-                flows.append(point.value)
-            now[i] = point.value
-        values = [value for value in now if value is not None]
-        whole = total(values) if len(values) == len(now) else None
-        found.append(Point(moment, whole, total(flows)))
+            if point is not None:
+                flows.append(point.value if now[i] is None else point.flow)
+                now[i] = point
+        begun = [point for point in now if point is not None]
+        value, whole = total([point.value for point in begun]), all(point.whole for point in begun)
+        found.append(Point(moment, value, total(flows), whole))
     return found
 
 

@@ -1,6 +1,6 @@
 -- Fills and profit of every market, in its quote currency and in $quote (null: not convertible).
 -- Realised: of sales, first in first out, each at the price at the end of its interval of length
--- $timeframe. Unrealised: of what was bought and not sold, at the market's newest price.
+-- $timeframe (or the next one known). Unrealised: of what was bought and not sold, at the market's newest price.
 -- Grain: one row per exchange, account and symbol.
 WITH made AS (
     SELECT

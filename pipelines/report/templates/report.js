@@ -328,7 +328,8 @@
   const chosen = { account: null, view: "value" };
 
   function drawValue(data) {
-    const { accounts, quote } = data;
+    const { quote } = data;
+    const accounts = data.accounts.filter(({ points }) => points.length);
     const names = accounts.map(({ name }) => name);
     const several = names.length > 1;
     chosen.account ??= names[0];
@@ -375,6 +376,19 @@
     figure.textContent = figure.classList.toggle("whole") ? figure.title : figure.dataset.short;
   });
 
+  // On a phone, where every row is a card, long tables begin short
+
+  const FIRST = 6;
+  for (const table of document.querySelectorAll("table")) {
+    const rows = [...table.querySelectorAll("tbody tr:not(.sum)")];
+    if (rows.length <= FIRST + 2) continue;
+    const later = rows.slice(FIRST);
+    for (const row of later) row.classList.add("later");
+    const button = Object.assign(document.createElement("button"), { className: "more", textContent: `Show all ${rows.length}` });
+    button.onclick = () => { for (const row of later) row.classList.remove("later"); button.remove(); };
+    table.after(button);
+  }
+
   // All of it
 
   async function unpacked(id) {
@@ -387,7 +401,7 @@
     const data = await unpacked("data");
     const drawings = [];
     if (data.candles) drawings.push(() => drawPrices(data.candles));
-    if (data.value?.accounts.length) drawings.push(() => drawValue(data.value));
+    if (at("worth")) drawings.push(() => drawValue(data.value));
     if (at("profit")) {
       drawings.push(() => drawLines("profit", data.value.profit, { write: (text) => `${grouped(text)} ${data.value.quote}`, stepped: true }));
     }

@@ -77,8 +77,8 @@ def test_everything_is_drawn_and_nothing_is_asked(window: Browser, page: Page) -
 @pytest.mark.parametrize("width", [320, 390, 860, 870, 1024, 1250, 1440, 1920])
 def test_nothing_is_clipped_or_outside(width: int, window: Browser, page: Page) -> None:
     window.open(page.path, width, mobile=width < 500)
-    assert window.run("document.documentElement.scrollWidth") == width
     assert window.run(OUTSIDE) == []
+    assert window.run("document.documentElement.scrollWidth") == width
     assert window.run(CLIPPED) == []
     assert window.run(CUT) == []
     assert window.run(OVERLAPPING) == 0
