@@ -49,6 +49,7 @@ from connectors.errors import (
     UnreachableError,
 )
 from connectors.http import key_variables
+from connectors.transport import is_this_machine
 from schemas import ConfigError, RejectedRow, StreamId
 
 __all__ = [
@@ -123,12 +124,12 @@ def open_connector(
     """The connector of exchange ``name``; nothing is sent yet. Close it after use.
 
     ``sleep`` waits between tries, ``now`` is this machine's clock in seconds since 1970.
-    Raises ``ConfigError`` for an unknown exchange, an invalid base URL, and a key that cannot be
-    sent in a header.
+    Raises ``ConfigError`` for an unknown exchange, an invalid base URL, a key that cannot be sent
+    in a header or would be sent unencrypted, and proxies or authorities that cannot be used.
     """
     dialect = _dialect(name)
-    _check_url(name, connection.base_url)
-    _check_key(name, connection)
+    url = _checked_url(name, connection.base_url)
+    _check_key(name, connection, url)
     return Client(dialect, connection, sleep=sleep, now=now)
 
 
@@ -139,7 +140,7 @@ def _dialect(name: str) -> Dialect:
     return found
 
 
-def _check_url(name: str, text: str) -> None:
+def _checked_url(name: str, text: str) -> httpx.URL:
     variable = f"{name.upper()}_BASE_URL"
     fix = f"{variable} must be a host root like {default_base_url(name)}"
     try:
@@ -150,13 +151,21 @@ def _check_url(name: str, text: str) -> None:
         raise ConfigError(f"{fix}, without user name and password")
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise ConfigError(f"{fix}, not {text[:100]!r}")
+    return url
 
 
-def _check_key(name: str, connection: Connection) -> None:
+def _check_key(name: str, connection: Connection, url: httpx.URL) -> None:
     """Keys are sent in headers; the HTTP library's error would show one that is invalid there."""
     if connection.credentials is None:
         return
     variables = key_variables(name, connection.account)
+    if url.scheme == "http" and not (connection.allow_http or is_this_machine(url.host)):
+        raise ConfigError(
+            f"{name.upper()}_BASE_URL is http://{url.host}, and over http anyone on the way reads "
+            f"what the key of account '{connection.account}' ({variables[0]}) asks and changes "
+            "the answers. Fix: use https://, or set TIDEMARK_ALLOW_HTTP=1 for a network that you "
+            "trust"
+        )
     parts = (connection.credentials.key, connection.credentials.secret)
     for variable, part in zip(variables, parts, strict=True):
         if not part:

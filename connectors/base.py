@@ -116,7 +116,7 @@ class Page:
     @property
     def received(self) -> int:
         """Rows in the answer, good or not."""
-        return int(self.table.num_rows) + len(self.rejected)
+        return int(self.table.num_rows) + sum(not row.is_stored for row in self.rejected)
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,10 @@ class Limits(Protocol):
         """Block until one more call of ``bucket`` is allowed."""
         ...
 
+    def sent(self, bucket: str) -> None:
+        """A call of ``bucket`` left this machine just now: the next one counts from here."""
+        ...
+
 
 class Breaker(Protocol):
     """A circuit breaker: calls off requests to an exchange that is down or has banned us."""
@@ -228,6 +232,8 @@ class Connection:
     timeout: float = 30.0
     retries: int = 5
     recorder: Recorder | None = None
+    allow_http: bool = False
+    """Whether the key may be sent to another machine unencrypted."""
     extra: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     """Symbols by native name, of lists read earlier: a market keeps its symbol."""

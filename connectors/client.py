@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from decimal import Decimal
+from functools import partial
 from typing import Final, TypeVar
 
 from connectors.base import (
@@ -37,7 +38,7 @@ from connectors.errors import (
 from connectors.http import Http, Request, Response, key_variables
 from connectors.jsontext import is_json
 from connectors.names import Names
-from connectors.redact import excerpt, without
+from connectors.redact import excerpt, printable
 from connectors.retry import Retry
 from connectors.rows import Built, nothing
 from schemas import StreamId, dataset
@@ -96,11 +97,12 @@ class Client:
         page = self.snapshot("markets", ())
         columns = page.table.select([field.name for field in fields(Market)])
         readable = [Market(**row) for row in columns.to_pylist()]
-        if page.rejected:
+        unread = [row for row in page.rejected if not row.is_stored]
+        if unread:
             raise PartlyReadError(
-                f"{self.name}: {len(page.rejected)} of the {page.received} markets listed "
-                f"cannot be read: {page.rejected[0].reason}; "
-                f"came: {excerpt(page.rejected[0].payload.encode())}",
+                f"{self.name}: {len(unread)} of the {page.received} markets listed "
+                f"cannot be read: {unread[0].reason}; "
+                f"came: {excerpt(unread[0].payload.encode())}",
                 readable,
             )
         return readable
@@ -194,7 +196,7 @@ class Client:
         request = endpoint.request(replace(asked, names=self._names))
 
         def read(response: Response) -> Page:
-            refused = response.status in (400, 404) and is_json(response.body)
+            refused = response.status in (400, 404) and is_json(response.json)
             missing = endpoint.not_found(asked, response.status) if refused else None
             if missing is not None:
                 name = asked.streams[0].dataset
@@ -233,12 +235,9 @@ class Client:
         def attempt() -> T:
             if request.private and credentials is not None:
                 response = self._signed(request, credentials)
-                # A nonce looks like a time or an id, and is no secret after its use.
-                secrets = [s for s in response.request.secrets if not s.isdecimal()]
-                response = replace(response, body=without(response.body, secrets))
             else:
                 self._limit("public", self._dialect.public_per_second)
-                response = self._http.send(request)
+                response = self._http.send(request, partial(self._sent, "public"))
             return read(replace(response, at=self._now_us()))
 
         return self.connection.breaker.call(
@@ -251,12 +250,17 @@ class Client:
         """Send a signed request; again at once where the exchange refuses its nonce."""
         rule = self._dialect.nonces
         at_least = rule.first(self._now_us())
+        if at_least > rule.largest:  # before it is taken: nothing goes below it ever again
+            raise AuthError(
+                f"{self.name}: this machine's clock says {time.ctime(self._now())}, later than "
+                "any nonce of a key; nothing was sent. Fix: set the clock"
+            )
         for _ in range(rule.tries):
             with self._turn(at_least) as nonce:
                 if nonce > rule.largest:
                     raise self._used_up()
                 signed = self._dialect.sign(request, credentials, nonce)
-                response = self._http.send(signed)
+                response = self._http.send(signed, partial(self._sent, "private"))
             following = rule.after(response, nonce)
             if following is None:
                 return response
@@ -285,13 +289,19 @@ class Client:
             yield nonce
 
     def _limit(self, kind: str, per_second: float) -> None:
-        """Wait for the rate limit: of the host for public calls, besides of the account."""
+        """Wait for the rate limit."""
+        self.connection.limits.wait(self._bucket(kind), per_second)
+
+    def _sent(self, kind: str) -> None:
+        self.connection.limits.sent(self._bucket(kind))
+
+    def _bucket(self, kind: str) -> str:
+        """What is limited together: public calls to a host, private ones of an account there."""
         url = self._http.base_url
         parts = [self.name, kind, url.host, str(url.port or "")]
         if kind == "private":
             parts.append(self.connection.account)
-        bucket = re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
-        self.connection.limits.wait(bucket, per_second)
+        return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
 
     def _content(self, response: Response, record: Sequence[StreamId] = ()) -> bytes:
         """What parsers read of an answer. Raises what a refusal means; it is recorded before."""
@@ -340,9 +350,9 @@ class Client:
         except ContractError as error:
             call = f"{self.name}: {response.request.label}"
             came = response.reported()
-            if not is_json(response.body):
+            if not is_json(response.json):
                 raise TransientError(f"{call}: the answer is no whole JSON: {came}") from None
-            raise ContractError(f"{call}: {error}; came: {came}") from None
+            raise ContractError(f"{call}: {printable(str(error))}; came: {came}") from None
 
     def _now_us(self) -> int:
         return int(self._now() * 1_000_000)

@@ -7,7 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
+
+from connectors import pace
+from connectors.pace import SECOND, Pace, Step
 
 T = TypeVar("T")
 
@@ -28,7 +32,7 @@ class LocalNonces:
 
 
 class LocalLimits:
-    """Evenly spaced calls per bucket, in memory."""
+    """Evenly spaced calls per bucket, in memory. ``now``: seconds of a monotonic clock."""
 
     def __init__(
         self,
@@ -38,16 +42,21 @@ class LocalLimits:
         self._sleep = sleep
         self._now = now
         self._lock = threading.Lock()
-        self._free_at: dict[str, float] = {}
+        self._paces: dict[str, Pace] = {}
 
     def wait(self, bucket: str, per_second: float) -> None:
         """Take the next free moment of ``bucket``, and wait for it."""
+        pace.wait(partial(self._update, bucket), round(SECOND / per_second), self._sleep)
+
+    def sent(self, bucket: str) -> None:
+        """Count from now: a call of ``bucket`` left."""
+        self._update(bucket, lambda pace, now: (now, pace.sent(now)))
+
+    def _update(self, bucket: str, step: Step) -> tuple[int, int]:
         with self._lock:
-            now = self._now()
-            turn = max(now, self._free_at.get(bucket, now))
-            self._free_at[bucket] = turn + 1 / per_second
-        if turn > now:
-            self._sleep(turn - now)
+            now = round(self._now() * SECOND)
+            moment, self._paces[bucket] = step(self._paces.get(bucket, Pace()), now)
+        return moment, now
 
 
 class NoLimits:
@@ -55,6 +64,9 @@ class NoLimits:
 
     def wait(self, bucket: str, per_second: float) -> None:
         """Return at once."""
+
+    def sent(self, bucket: str) -> None:
+        """Remember nothing."""
 
 
 class NoBreaker:

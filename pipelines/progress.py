@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from pipelines.output.console import is_terminal, warn
-from pipelines.output.formatting import count
+from pipelines.output.formatting import count, visible
 
 if TYPE_CHECKING:
     from pipelines.ingest import StreamProgress
@@ -33,8 +33,8 @@ def showing(unit: str = "request") -> Iterator[Report]:
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("{task.fields[detail]}", style="dim"),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[detail]}", style="dim", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -43,7 +43,7 @@ def showing(unit: str = "request") -> Iterator[Report]:
 
 def name(report: "StreamProgress") -> str:
     """``bitexbit/trades BTC-USD``."""
-    return f"{report.exchange}/{report.dataset} {report.stream}".rstrip()
+    return visible(f"{report.exchange}/{report.dataset} {report.stream}".rstrip())
 
 
 def detail(report: "StreamProgress", unit: str = "request") -> str:

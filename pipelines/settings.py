@@ -7,8 +7,10 @@ name                                default                     meaning
 ``<EXCHANGE>_BASE_URL``             the connector's             host root; the API's paths follow
 ``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
 ``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
-``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds (environment only)
+``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
+``TIDEMARK_UMASK``                  ``077``                     rights that new files do not give
+``TIDEMARK_ALLOW_HTTP``             –                           ``1``: keys may go over ``http://``
 ==================================  ==========================  ================================
 
 A variable of the environment wins over the same name in ``.env``; an empty value counts as not
@@ -17,20 +19,29 @@ set. Keys and secrets appear in no message and no ``repr``.
 
 import io
 import os
+import re
+import stat
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import connectors
 from connectors.base import Credentials
+from pipelines.output.console import warn
 from pipelines.output.formatting import with_fix
-from schemas import ConfigError
+from schemas import TABLES, ConfigError
+from warehouse import has_data
+from warehouse.paths import LAKE, PARTIAL
 
 DEFAULT_HOME: Final = "./data"
 HOME: Final = "TIDEMARK_HOME"
+UMASK: Final = "TIDEMARK_UMASK"
+ALLOW_HTTP: Final = "TIDEMARK_ALLOW_HTTP"
 
 
 @dataclass(frozen=True)
@@ -94,15 +105,43 @@ class Settings:
             )
         return int(text)
 
-    def prepare_home(self) -> Path:
-        """Create ``home`` and prove that files can be written in it.
+    @property
+    def umask(self) -> int:
+        """The rights that new files and folders do not give. Raises ``ConfigError``."""
+        text = self.variables.get(UMASK, "077")
+        if not re.fullmatch("0{0,2}[0-7]{2}", text):
+            raise ConfigError(
+                with_fix(
+                    f"{UMASK} is {text!r}, not the three octal digits of a umask that leaves this "
+                    "user all rights",
+                    f"{UMASK}=077 (this user only), or {UMASK}=027 (the group may read)",
+                )
+            )
+        return int(text, 8)
 
-        Raises ``ConfigError`` where it cannot be used.
+    @property
+    def allows_http(self) -> bool:
+        """Whether keys may be sent to another machine unencrypted. Raises ``ConfigError``."""
+        text = self.variables.get(ALLOW_HTTP, "0")
+        if text not in ("0", "1"):
+            fix = f"{ALLOW_HTTP}=1, or leave it out"
+            raise ConfigError(with_fix(f"{ALLOW_HTTP} is {text!r}, neither 0 nor 1", fix))
+        return text == "1"
+
+    def prepare_home(self) -> Path:
+        """Create ``home``, prove that files can be written in it, and close it to other users.
+
+        What ``TIDEMARK_UMASK`` takes from new files is taken from the folder itself, where it is
+        new, empty or holds data of Tidemark. Raises ``ConfigError`` where it cannot be used.
         """
+        self._check_path()
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.home) as probe:
                 probe.write(b"?")
+            self._check_lake()
+            if has_data(self.home) or not any(self.home.iterdir()):
+                _restrict(self.home, self.umask)
         except (FileExistsError, NotADirectoryError):
             blocking = next(
                 (p for p in (self.home, *self.home.parents) if p.exists() and not p.is_dir()),
@@ -130,19 +169,85 @@ class Settings:
             ) from None
         return self.home
 
+    def _check_path(self) -> None:
+        """Readers of the lake take a folder ``exchange=x`` above it for a column."""
+        columns = {name for table in TABLES.values() for name in table.schema.names}
+        for part in self.home.parts:
+            if part.partition("=")[0] in columns and "=" in part:
+                raise ConfigError(
+                    with_fix(
+                        f"{HOME} is {self.home}, and readers of Parquet take {part!r} in it for "
+                        "the value of a column",
+                        f"point {HOME} at a folder without '=' in its path",
+                    )
+                )
+
+    def _check_lake(self) -> None:
+        """A file gets its name by a rename, which works within one file system only."""
+        lake, partial = self.home / LAKE, self.home / PARTIAL
+        beside = partial if partial.exists() else self.home
+        if lake.exists() and lake.stat().st_dev != beside.stat().st_dev:
+            raise ConfigError(
+                with_fix(
+                    f"{lake} lies on another file system than {beside}, where files are written "
+                    "before they get their name",
+                    f"point {HOME} at a folder on the other file system, and move everything there",
+                )
+            )
+
 
 def load_settings(
     env: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")
 ) -> Settings:
     """Read ``dotenv`` (where it exists) and ``env`` (default: the process's own), which wins.
 
-    A relative ``TIDEMARK_HOME`` is taken from the working folder. Raises ``ConfigError`` for a
-    ``.env`` that cannot be read.
+    A relative ``TIDEMARK_HOME`` is taken from the working folder. With the process's own
+    environment, ``TIDEMARK_UMASK`` holds for this process and its children from here on, and a
+    ``dotenv`` that other users can read is reported. Raises ``ConfigError`` for a ``.env`` that
+    cannot be read.
     """
     merged = {**_read_dotenv(dotenv), **(os.environ if env is None else env)}
     variables = {name: value.strip() for name, value in merged.items() if value.strip()}
     home = Path(variables.get(HOME, DEFAULT_HOME)).expanduser()
-    return Settings(home.absolute(), variables)
+    settings = Settings(home.absolute(), variables)
+    if env is None:
+        os.umask(settings.umask)
+        if dotenv is not None:
+            _report_exposed(dotenv.absolute(), settings.umask)
+    return settings
+
+
+def _restrict(folder: Path, umask: int) -> None:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & umask:
+        with suppress(OSError):  # of another user, or on a file system without modes
+            folder.chmod(mode & ~umask)
+
+
+@cache
+def _report_exposed(dotenv: Path, umask: int) -> None:
+    """Report, once, a file of keys that more users can read than ``umask`` allows."""
+    try:
+        mode = stat.S_IMODE(dotenv.stat().st_mode)
+    except OSError:
+        return
+    readable = mode & umask & 0o044
+    if readable and _has_modes(dotenv.parent):
+        warn(
+            with_fix(
+                f"warning: {dotenv} can be read by other users (mode {mode:03o})",
+                f"chmod {mode & ~umask:03o} {dotenv}",
+            )
+        )
+
+
+def _has_modes(folder: Path) -> bool:
+    """Whether the file system of ``folder`` keeps the modes of files, as far as can be found."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as probe:
+            return not stat.S_IMODE(os.fstat(probe.fileno()).st_mode) & 0o077
+    except OSError:
+        return True
 
 
 def _checked_url(name: str, value: str, default: str) -> str:

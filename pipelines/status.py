@@ -1,6 +1,6 @@
 """The status of streams as text: what is covered, missing or lost, how fresh, what to do next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from pipelines.exchanges.rights import KeyRights, rights_of
 from pipelines.ingest.checkpoint import paging_profile
 from pipelines.output.console import print_table, say
 from pipelines.output.formatting import age_of, count, interval_text
+from schemas import StreamId
 from schemas.times import to_datetime
 from warehouse.coverage_table import spans
 from warehouse.intervals import Interval, Unshown
@@ -18,10 +19,20 @@ _LISTED = 20
 """How many holes are spelled out."""
 
 
-def write_status(streams: Sequence[StreamStatus], now: datetime) -> None:
-    """Write the table of ``streams``, then every hole, and what to do next."""
-    held = [s for s in streams if s.stream.dataset != "quarantine"]
-    print_table(_COLUMNS, (row(s, now) for s in held), right=("rows", "missing", "lost"))
+def write_status(
+    streams: Sequence[StreamStatus], now: datetime, uncollected: Set[StreamId] = frozenset()
+) -> None:
+    """Write the table of ``streams``, then every hole, and what to do next.
+
+    ``uncollected``: streams that no feed collects any more; nothing is missing of them.
+    """
+    every = [s for s in streams if s.stream.dataset != "quarantine"]
+    table = (row(s, now, s.stream not in uncollected) for s in every)
+    print_table(_COLUMNS, table, right=("rows", "missing", "lost"))
+    held = [s for s in every if s.stream not in uncollected]
+    for stream in every:
+        if stream.state.delisted:
+            say(f"delisted: {stream.stream}: the exchange lists it no longer; its rows stay")
     holes = [(s, kind, i) for s in held for kind, i in spans(s.state) if kind != "complete"]
     for kind, title in (("gap", "missing"), ("lost", "lost (not shown by the exchange)")):
         found = [(s, i) for s, k, i in holes if k == kind]
@@ -81,7 +92,7 @@ def keys(held: Iterable[StreamStatus]) -> list[KeyRights]:
     return [rights for rights in found if rights and rights.excess]
 
 
-def row(status: StreamStatus, now: datetime) -> tuple[str, ...]:
+def row(status: StreamStatus, now: datetime, collected: bool = True) -> tuple[str, ...]:
     """One line of the table."""
     state = status.state
     return (
@@ -92,7 +103,7 @@ def row(status: StreamStatus, now: datetime) -> tuple[str, ...]:
         str(status.gaps) if status.gaps else "–",
         str(status.lost) if status.lost else "–",
         age_of(status.newest_at, now),
-        age_of(state.checked_at, now),
+        age_of(state.checked_at, now) if collected else "no longer collected",
     )
 
 

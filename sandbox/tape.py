@@ -1,20 +1,24 @@
 """Recorded trades as tapes: read from csv or csv.gz, or made up in bulk for measurements.
 
-Columns, by any of the names in :data:`NAMES`: time (milliseconds since 1970), id, price, amount,
-and the taker's side (``buy``/``sell``) or whether the buyer was the maker (``true``/``false``).
+Columns, by any of the names in :data:`NAMES`: time (since 1970, in one of :data:`UNITS`), id,
+price, amount, and the taker's side (``buy``/``sell``) or whether the buyer was the maker
+(``true``/``false``).
 """
 
 import csv
 import gzip
 import io
+import math
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import Final
 
+from sandbox.clock import wall_clock
 from sandbox.errors import SandboxError
 from sandbox.marketdata import MarketTape, exact
 from sandbox.markets import UNIT
@@ -32,8 +36,21 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
 HELP: Final = (
     "csv or csv.gz with a header row; columns: "
     + "; ".join(f"{meaning} ({' or '.join(names)})" for meaning, names in NAMES.items())
-    + ". Times in milliseconds since 1970; of side and buyer_is_maker one is enough."
+    + ". Times in s, ms, µs or ns since 1970, which is recognised; of side and buyer_is_maker one "
+    "is enough."
 )
+
+UNITS: Final[dict[str, int | Fraction]] = {
+    "ms": 1,
+    "s": 1000,
+    "µs": Fraction(1, 1000),
+    "ns": Fraction(1, 1_000_000),
+}
+"""Milliseconds in each unit of time."""
+_EARLIEST: Final = 100_000_000_000
+"""Milliseconds: 1973. Times between then and now are of one unit only, whatever their number."""
+_LATEST: Final = 86_400_000
+"""Milliseconds after now: a recording machine's clock may be ahead."""
 
 _PLAIN: Final = re.compile(r"(0|[1-9]\d*)(\.\d{1,8})?")
 _TRUE: Final = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
@@ -46,7 +63,7 @@ def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None
     ``buyer_is_maker``) to a header name that is not among the known ones. Raises
     ``SandboxError`` with file, line and the fix.
     """
-    rows: list[tuple[int, int, int, int, bool, str, str]] = []
+    rows: list[tuple[int, int | Fraction, int, int, bool, str, str]] = []
     with _open(Path(path)) as file:
         reader = csv.reader(file)
         header = next(reader, None)
@@ -66,7 +83,7 @@ def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None
                 else:
                     assert side is not None
                     buy = {"buy": True, "bid": True, "sell": False, "ask": False}[row[side].lower()]
-                rows.append((int(row[ident]), int(row[time]), exact(p), exact(a), buy, p, a))
+                rows.append((int(row[ident]), _number(row[time]), exact(p), exact(a), buy, p, a))
             except (ValueError, KeyError, IndexError) as error:
                 raise SandboxError(
                     f"tape {path}, line {reader.line_num}: cannot read {','.join(row)[:120]!r} "
@@ -74,12 +91,21 @@ def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None
                 ) from None
     if any(rows[i][0] >= rows[i + 1][0] for i in range(len(rows) - 1)):
         rows.sort(key=lambda row: row[0])
+    if not rows:
+        raise SandboxError(f"tape {path} holds no trades. Fix: name a file with rows")
+    scale = _milliseconds([row[1] for row in rows], header[time].endswith("_ms"))
+    if scale is None:
+        raise SandboxError(
+            f"tape {path}: the times in column {header[time]!r} ({rows[0][1]} to {rows[-1][1]}) "
+            "are not all of one unit (s, ms, µs or ns since 1970), or lie in the future. "
+            "Fix: correct them"
+        )
     tape = MarketTape(market)
-    for trade_id, ms, p_int, a_int, buy, p, a in rows:
+    for trade_id, at_time, p_int, a_int, buy, p, a in rows:
         if tape.ids and trade_id == tape.ids[-1]:
             raise SandboxError(f"tape {path}: trade id {trade_id} appears twice")
         try:
-            tape.add(trade_id, ms, p_int, a_int, buy, (p, a))
+            tape.add(trade_id, math.floor(at_time * scale), p_int, a_int, buy, (p, a))
         except OverflowError:
             raise SandboxError(f"tape {path}: trade {trade_id} is too large a number") from None
     return tape
@@ -99,6 +125,19 @@ def make(rows: int, market: str = "BTC-USD", seed: int = 1, start_ms: int = 1_70
         price = max(UNIT, price + ((bits >> 14 & 255) - 127) * 1_000_000)
         tape.add(trade_id, ms, price, ((bits >> 22) + 1) * 10_000, bool(bits >> 31))
     return tape
+
+
+def _number(text: str) -> int | Fraction:
+    return Fraction(text) if "." in text else int(text)
+
+
+def _milliseconds(times: list[int | Fraction], said: bool) -> int | Fraction | None:
+    """Milliseconds in one unit of ``times``; None where they are of none. ``said``: it is ms."""
+    low, high, latest = min(times), max(times), wall_clock() + _LATEST
+    for scale in UNITS.values():
+        if low * scale >= _EARLIEST and high * scale <= latest:
+            return scale
+    return 1 if said and 0 <= low <= high <= latest else None
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def cost(price: Decimal, amount: Decimal) -> Decimal | None:
     if product.copy_abs() >= _TOO_LARGE:  # abs() would round to 28 digits
         return None
     try:
-        return product.quantize(_STEP, context=_EXACT)
+        exact = product.quantize(_STEP, context=_EXACT)
     except Inexact:
         return None
+    return exact if exact else exact.copy_abs()  # a column has no -0

@@ -18,6 +18,8 @@ def from_os_error(error: OSError, doing: str, path: Path) -> StorageError:
         errno.ENOSPC: "the disk is full. Fix: free some space and pull again",
         errno.EDQUOT: "the disk quota is used up. Fix: free some space and pull again",
         errno.EROFS: "the file system is read-only. Fix: point TIDEMARK_HOME at a writable folder",
+        errno.EXDEV: "a folder of the home is a link to another file system. "
+        "Fix: point TIDEMARK_HOME at a folder there, and move everything to it",
         errno.EACCES: f"permission denied. {writable}",
         errno.EPERM: f"not permitted. {writable}",
     }.get(error.errno or 0, error.strerror or str(error))

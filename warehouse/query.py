@@ -1,22 +1,27 @@
 """Read the warehouse: SQL over the published DuckDB file, coverage and status of streams."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, Literal, overload
 
 import duckdb
 import pyarrow as pa
 
 from schemas import StreamId
 from warehouse.coverage_table import coverage_rows, spans
+from warehouse.duckdb_files import readable
 from warehouse.errors import StorageError
 from warehouse.frames import As, check, hand_over
 from warehouse.home import home_of
 from warehouse.metastore import FILE_NAME, OLDER_NAME, Metastore
 from warehouse.publishing import LINK
 from warehouse.state import StreamState
+from warehouse.template import Config
 
 if TYPE_CHECKING:
     from warehouse.frames import PandasFrame, PolarsFrame
@@ -39,8 +44,19 @@ class StreamStatus:
     lost: int
 
 
-def connect(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the newest published version, with times in UTC."""
+_CLOSED: Final[Config] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+
+def connect(home: Path | str | None = None, *, external: bool = True) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the newest published version, with times in UTC.
+
+    ``external=False``: it reads and writes nothing else, neither files nor addresses, and loads no
+    extension; no statement can change that.
+    """
     path = home_of(home) / LINK
     if not path.exists():
         raise StorageError(
@@ -48,8 +64,11 @@ def connect(home: Path | str | None = None) -> duckdb.DuckDBPyConnection:
             "is a lake), or point TIDEMARK_HOME at the folder that holds the data"
         )
     try:
-        db = duckdb.connect(str(path.resolve()), read_only=True)
+        with readable(path) as place:
+            db = duckdb.connect(str(place), read_only=True, config={} if external else _CLOSED)
         db.execute("SET TimeZone = 'UTC'")
+        if not external:
+            db.execute("SET lock_configuration = true")
     except duckdb.Error as error:
         raise StorageError(
             f"cannot open {path}: {error}. The lake is whole. Fix: run `tidemark rebuild`"
@@ -66,6 +85,7 @@ if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, p
         home: Path | str | None = None,
         *,
         as_: Literal["arrow"] = "arrow",
+        external: bool = True,
     ) -> pa.Table: ...
     @overload
     def sql(
@@ -74,6 +94,7 @@ if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, p
         home: Path | str | None = None,
         *,
         as_: Literal["pandas"],
+        external: bool = True,
     ) -> "PandasFrame": ...
     @overload
     def sql(
@@ -82,6 +103,7 @@ if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, p
         home: Path | str | None = None,
         *,
         as_: Literal["polars"],
+        external: bool = True,
     ) -> "PolarsFrame": ...
 
 
@@ -91,14 +113,16 @@ def sql(
     home: Path | str | None = None,
     *,
     as_: As = "arrow",
+    external: bool = True,
 ) -> "pa.Table | PandasFrame | PolarsFrame":
     """The result of ``query``, exact: decimals stay decimals, times are UTC.
 
     ``params``: values for ``?`` (a sequence) or ``$name`` (a mapping) in the query. ``home``: else
-    ``TIDEMARK_HOME``, else ``./data``. Raises ``StorageError``.
+    ``TIDEMARK_HOME``, else ``./data``. ``external=False``: of the warehouse alone, see
+    :func:`connect`. Raises ``StorageError``.
     """
     check(as_)
-    with connect(home) as db:
+    with connect(home, external=external) as db:
         try:
             result = (
                 db.sql(query, params=params).to_arrow_table() if query.strip() else pa.table({})
@@ -117,17 +141,30 @@ def has_data(home: Path | str | None = None) -> bool:
 
 def coverage(home: Path | str | None = None) -> pa.Table:
     """The ``coverage`` table as the metastore has it now (published or not)."""
-    with closing(Metastore(home_of(home))) as metastore:
+    with _metastore(home_of(home)) as metastore:
         return coverage_rows(metastore)
 
 
 def status(home: Path | str | None = None) -> list[StreamStatus]:
     """Every stream (quarantine streams too) with rows, files, span and holes."""
     result = []
-    with closing(Metastore(home_of(home))) as metastore:
+    with _metastore(home_of(home)) as metastore:
         for stream, rows, files, oldest, newest in metastore.totals():
             state = metastore.state(stream)
             states = [name for name, _ in spans(state)]
             gaps, lost = states.count("gap"), states.count("lost")
             result.append(StreamStatus(stream, state, rows, files, oldest, newest, gaps, lost))
     return result
+
+
+@contextmanager
+def _metastore(home: Path) -> Iterator[Metastore]:
+    """The metastore for reading; of a home that cannot be written, a copy: SQLite needs to lock."""
+    with ExitStack() as stack:
+        if not os.access(home, os.W_OK):
+            copied = Path(stack.enter_context(TemporaryDirectory(prefix="tidemark-")))
+            for name in (FILE_NAME, f"{FILE_NAME}-wal", OLDER_NAME, f"{OLDER_NAME}-wal"):
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(home / name, copied / name)
+            home = copied
+        yield stack.enter_context(closing(Metastore(home)))

@@ -16,6 +16,7 @@ import duckdb
 
 from schemas import DATASETS, TABLES
 from warehouse import catalog
+from warehouse.duckdb_files import writable
 from warehouse.files import put
 from warehouse.home import user_folder
 
@@ -92,9 +93,9 @@ def _with_digest(content: bytes) -> bytes:
 
 
 def _make(folder: Path) -> bytes:
-    with TemporaryDirectory(dir=folder, suffix=".building") as place:
-        path = Path(place) / "template.duckdb"
-        with duckdb.connect(str(path), config=LOADING) as db:
+    with TemporaryDirectory(dir=folder, suffix=".building") as made:
+        path = Path(made) / "template.duckdb"
+        with writable(path) as place, duckdb.connect(str(place), config=LOADING) as db:
             update_catalog(db)
         return path.read_bytes()
 

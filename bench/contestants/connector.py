@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 import connectors
 from bench.contestants.base import Totals
-from bench.contestants.tidemark import NoLimits
 from connectors.base import Connection, Window
+from connectors.local import NoLimits
 from pipelines.exchanges.nonces import HomeNonces
 from schemas import StreamId
 

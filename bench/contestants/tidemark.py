@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.contestants.base import Totals, read_back
+from connectors.local import NoLimits
 from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import pull
 from pipelines.publishing import publish
@@ -23,13 +24,6 @@ attributes:
   datasets:
     trades: {}
 """
-
-
-class NoLimits:
-    """``connectors.base.Limits`` that never waits."""
-
-    def wait(self, bucket: str, per_second: float) -> None:
-        """Allow every call at once."""
 
 
 class Tidemark:

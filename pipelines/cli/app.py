@@ -35,6 +35,7 @@ from pipelines.cli import (
     status,
     verify,
 )
+from pipelines.output.console import use_terminal, warn
 from pipelines.output.exits import INTERRUPTED, PARTLY_FAILED, PIPE_CLOSED, WRONG_USAGE
 from pipelines.output.formatting import with_fix
 from schemas import ConfigError, TidemarkError
@@ -87,6 +88,7 @@ def options(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. ``arguments`` default to the process's own."""
+    use_terminal()
     command = typer.main.get_command(app)
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -96,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as done:  # --help, --version
         return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message(), file=sys.stderr)
+        warn(error.format_message())
         return WRONG_USAGE
     except click.ClickException as error:
         return _usage(error)
@@ -116,8 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, code: int, head: str = "tidemark: ") -> int:
-    sys.stdout.flush()
-    print(scrub(f"{head}{message}", secrets()), file=sys.stderr)
+    warn(scrub(f"{head}{message}", secrets()))
     return code
 
 

@@ -63,12 +63,17 @@ def csv(
     start: Start = None,
     end: End = None,
     out: Out = "-",
+    safe: Annotated[
+        bool, typer.Option("--safe", help="For spreadsheets: no text becomes a formula.")
+    ] = False,
 ) -> None:
     """Write the rows of a table or view as CSV.
 
     Decimals are exact and in plain notation, times are UTC, NULL is nothing at all and the empty
-    text is "". Rows come in the order of exchange, market or account, and time. A file appears
-    only when it is complete. Exit code 0: written. 1: it could not be. 2: wrong usage.
+    text is "". Texts are exact too, so a spreadsheet may take one for a formula: with --safe those
+    that begin with = + - @ get a ' before them. Rows come in the order of exchange, market or
+    account, and time. A file appears only when it is complete. Exit code 0: written. 1: it could
+    not be. 2: wrong usage.
 
     \b
     Examples:
@@ -80,7 +85,7 @@ def csv(
     from pipelines.output.files import text_file
 
     wanted = Selection(table, exchange, symbol, account, *span(start, end, ("--start", "--end")))
-    _write(lambda db, to: write_csv(db, wanted, to), text_file(out), out, "row")
+    _write(lambda db, to: write_csv(db, wanted, to, safe=safe), text_file(out), out, "row")
 
 
 @app.command("parquet", short_help="Rows of a table or view as one Parquet file.")

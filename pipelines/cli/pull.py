@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _SUMS = ("requests", "new rows", "replaced", "quarantined")
 _AGAIN = ("received", "new rows", "differ", "not shown")
-"""Rows received of the stretch; new rows of the whole stream; rows that differ from those stored;
-stretches of the whole stream that the exchange does not show."""
+"""Of the stretch: rows received, rows that were not stored, rows that differ from those stored; of
+the whole stream: stretches that the exchange does not show."""
 
 
 def pull(
@@ -110,7 +110,7 @@ def write_again(pulled: "PullReport", home: Path) -> None:
     for stream in pulled.streams:
         if stream.requests:
             missing = unshown.get(stream.name, 0)
-            counts = (stream.refetched, stream.rows_added, stream.differences, missing)
+            counts = (stream.refetched, stream.refetched_new, stream.differences, missing)
             rows.append((stream.name, *(f"{n:,}" for n in counts)))
     if rows:
         print_table(("fetched again", *_AGAIN), rows, right=_AGAIN)

@@ -40,6 +40,7 @@ def open_exchange(
             account=account,
             credentials=credentials,
             recorder=recorder,
+            allow_http=settings.allows_http,
             names=names or {},
         ),
     )

@@ -1,9 +1,10 @@
 """Rate limits kept by every process of this user on this machine.
 
-Each bucket is a file that holds the next free moment. A call takes that moment for itself, under a
-file lock that is held for microseconds, and then waits for it: calls go out evenly spaced, in the
-order in which they asked, and a killed process wastes one moment and blocks no other. Moments
-are those of the monotonic clock, which all processes share and which no clock step moves.
+Each bucket is a file that holds the next free moment, and the moment at which the last call left. A
+call takes the free moment for itself, under a file lock that is held for microseconds, and then
+waits for it: calls go out evenly spaced, in the order in which they asked, and a killed process
+wastes one moment and blocks no other. A call that leaves late, on a busy machine, moves those after
+it. Moments are those of the monotonic clock, which all processes share and no clock step moves.
 """
 
 import logging
@@ -13,23 +14,25 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
+from connectors import pace
 from connectors.local import LocalLimits
+from connectors.pace import SECOND, Pace, Step
 from warehouse.locks import file_lock
 
 MARGIN: Final = 1.05
 """Calls are spaced this much wider than allowed: what leaves evenly may arrive a little closer."""
-_SECOND: Final = 1_000_000_000
-_FARTHEST: Final = 600 * _SECOND
+_FARTHEST: Final = 600 * SECOND
 """A moment beyond this is no queue of waiting calls but rubbish."""
 _POLL_SECONDS: Final = 0.001
 _STUCK_SECONDS: Final = 10.0
-_STATE: Final = struct.Struct("<16sq")  # the boot that the moment counts from; nanoseconds
+_STATE: Final = struct.Struct("<16sqq")  # the boot that moments count from; nanoseconds
 
 _log = logging.getLogger(__name__)
 _local: Final = LocalLimits()
@@ -59,32 +62,38 @@ class SharedLimits:
 
     def wait(self, bucket: str, per_second: float) -> None:
         """Take the next free moment of ``bucket``, and wait for it."""
-        spacing = math.ceil(_SECOND * MARGIN / per_second)
-        with self._one:
-            pause = self._take(quote(bucket, safe=""), spacing)
-        if pause is None:
+        try:
+            update = partial(self._update, bucket)
+            pace.wait(update, math.ceil(SECOND * MARGIN / per_second), self._sleep)
+        except _NotSharedError:
             _local.wait(bucket, per_second / MARGIN)
-        elif pause > 0:
-            self._sleep(pause / _SECOND)
 
-    def _take(self, name: str, spacing: int) -> int | None:
-        """Nanoseconds until the moment taken; ``None`` where it cannot be shared."""
-        while self._folders:
-            try:
-                return self._take_in(self._folders[0], name, spacing)
-            except (OSError, Timeout) as error:
-                gone = self._folders.pop(0)
-                if not self._folders and not _warned.is_set():
-                    _warned.set()
-                    _log.warning(
-                        "cannot share rate limits in %s (%s): each process keeps to them by "
-                        "itself; run one pull at a time, or make the folder writable",
-                        gone,
-                        error,
-                    )
-        return None
+    def sent(self, bucket: str) -> None:
+        """Count from now: a call of ``bucket`` left."""
+        try:
+            self._update(bucket, lambda pace, now: (now, pace.sent(now)))
+        except _NotSharedError:
+            _local.sent(bucket)
 
-    def _take_in(self, folder: Path, name: str, spacing: int) -> int:
+    def _update(self, bucket: str, step: Step) -> tuple[int, int]:
+        """Replace the pace of ``bucket``; the step's moment, and now. Raises _NotSharedError."""
+        with self._one:
+            while self._folders:
+                try:
+                    return self._update_in(self._folders[0], quote(bucket, safe=""), step)
+                except (OSError, Timeout) as error:
+                    gone = self._folders.pop(0)
+                    if not self._folders and not _warned.is_set():
+                        _warned.set()
+                        _log.warning(
+                            "cannot share rate limits in %s (%s): each process keeps to them by "
+                            "itself; run one pull at a time, or make the folder writable",
+                            gone,
+                            error,
+                        )
+        raise _NotSharedError
+
+    def _update_in(self, folder: Path, name: str, step: Step) -> tuple[int, int]:
         path = folder / name
         lock = self._locks.get(path)
         if lock is None:
@@ -95,19 +104,24 @@ class SharedLimits:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 now = self._now()
-                turn = max(now, self._free_at(os.read(handle, _STATE.size), now))
+                moment, made = step(self._pace(os.read(handle, _STATE.size), now), now)
                 os.lseek(handle, 0, os.SEEK_SET)
-                os.write(handle, _STATE.pack(self._boot, turn + spacing))
+                os.write(handle, _STATE.pack(self._boot, made.free_at, made.sent_at))
             finally:
                 os.close(handle)
-        return turn - now
+        return moment, now
 
-    def _free_at(self, state: bytes, now: int) -> int:
-        """The moment that the file names; ``now`` for one of another boot, or none at all."""
+    def _pace(self, state: bytes, now: int) -> Pace:
+        """The pace that the file holds; a new one for that of another boot, or none at all."""
         if len(state) != _STATE.size:
-            return now
-        boot, turn = _STATE.unpack(state)
-        return int(turn) if boot == self._boot and turn <= now + _FARTHEST else now
+            return Pace()
+        boot, *moments = _STATE.unpack(state)
+        known = boot == self._boot and max(moments) <= now + _FARTHEST
+        return Pace(*moments) if known else Pace()
+
+
+class _NotSharedError(Exception):
+    """No folder can be written."""
 
 
 def _boot() -> bytes:

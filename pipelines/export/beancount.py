@@ -11,7 +11,7 @@ from typing import IO
 import duckdb
 
 from pipelines.export.events import Scope
-from pipelines.export.journal import Journal, Posting, Transaction
+from pipelines.export.journal import Journal, Posting, Transaction, one_line
 from pipelines.output.formatting import number
 
 
@@ -73,5 +73,4 @@ def _plain(value: Decimal) -> str:
 
 
 def _quoted(text: str) -> str:
-    flat = " ".join(text.split())
-    return '"' + flat.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + one_line(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -22,10 +22,10 @@ def write(db: duckdb.DuckDBPyConnection, scope: Scope, out: IO[str]) -> int:
         out.write(f"account {account.name}\n")
     count = 0
     for transaction in journal.transactions():
-        out.write(_entry(transaction))
+        out.write(_entry(journal, transaction))
         count += 1
     for agreed in journal.agreed():
-        zero, balance = (_amount(n, agreed.currency) for n in (Decimal(0), agreed.balance))
+        zero, balance = (_amount(journal, n, agreed.currency) for n in (Decimal(0), agreed.balance))
         out.write(f"\n{agreed.day} * {agreed.payee} | Balance  ; reported: {agreed.reported}\n")
         out.write(f"    {agreed.account}  {zero} = {balance}\n")
     out.write("\n")
@@ -34,26 +34,29 @@ def write(db: duckdb.DuckDBPyConnection, scope: Scope, out: IO[str]) -> int:
     return count
 
 
-def _entry(made: Transaction) -> str:
+def _entry(journal: Journal, made: Transaction) -> str:
     flag = "*" if made.is_final else "!"
     tags = made.tags | ({"order": made.order} if made.order else {})
     lines = [
-        f"\n{made.day} {flag} {made.payee} | {made.text}",
+        # a semicolon begins a comment
+        f"\n{made.day} {flag} {made.payee} | {made.text.replace(';', ',')}",
         # a comma ends the value of a tag
         *(
             f"    ; {name}: {' '.join(text.replace(',', ' ').split())}"
             for name, text in tags.items()
         ),
-        *(_posting(posting) for posting in made.postings),
+        *(_posting(journal, posting) for posting in made.postings),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _posting(posting: Posting) -> str:
-    price = f" @@ {_amount(*posting.price)}" if posting.price else ""
-    return f"    {posting.account:<38}  {_amount(posting.amount, posting.currency):>28}{price}"
+def _posting(journal: Journal, posting: Posting) -> str:
+    price = f" @@ {_amount(journal, *posting.price)}" if posting.price else ""
+    amount = _amount(journal, posting.amount, posting.currency)
+    return f"    {posting.account:<38}  {amount:>28}{price}"
 
 
-def _amount(value: Decimal, currency: str) -> str:
-    name = currency if re.fullmatch("[A-Za-z]+", currency) else f'"{currency}"'
+def _amount(journal: Journal, value: Decimal, currency: str) -> str:
+    symbol = journal.names.symbol(currency)
+    name = symbol if re.fullmatch("[A-Za-z]+", symbol) else f'"{symbol}"'
     return f"{number(value)} {name}"

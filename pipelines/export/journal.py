@@ -17,7 +17,7 @@ import duckdb
 
 from pipelines.export import events
 from pipelines.export.events import Row, Scope
-from pipelines.output.formatting import instant, number
+from pipelines.output.formatting import WHITESPACE, instant, number, visible
 
 _OTHER: Final = {
     "fee": "Expenses:Fees",
@@ -96,6 +96,11 @@ class Names:
         known = self._given.get(("commodity", currency))
         return known or self._new("commodity", currency, _commodity(currency))
 
+    def symbol(self, currency: str) -> str:
+        """A commodity as hledger has it: any text but line ends, quotes and semicolons."""
+        known = self._given.get(("symbol", currency))
+        return known or self._new("symbol", currency, re.sub('[";]', "-", one_line(currency)))
+
     def _new(self, kind: str, name: str, wanted: str) -> str:
         text, number = wanted, 1
         while (kind, text) in self._taken:
@@ -115,7 +120,7 @@ class Journal:
         self._scope = scope
         self.names = Names()
         self._holdings = list(events.rows(db, "holdings", scope))
-        self.left_out = events.left_out(db, scope)
+        self.left_out = [one_line(text) for text in events.left_out(db, scope)]
 
     @property
     def title(self) -> str:
@@ -163,7 +168,7 @@ class Journal:
                 row["balance"],
                 row["currency"],
                 row["exchange"],
-                f"{number(row['reported'])} {row['currency']} at {instant(row['as_of'])}",
+                one_line(f"{number(row['reported'])} {row['currency']} at {instant(row['as_of'])}"),
             )
 
     def _openings(self, start: datetime) -> Iterator[Transaction]:
@@ -190,11 +195,12 @@ class Journal:
         return Transaction(
             day=date.fromisoformat(instant(row["timestamp"])[:10]),
             payee=row["exchange"],
-            text=_text(row),
+            text=one_line(_text(row)),
             postings=tuple(self._postings(row)),
-            tags={name: value for name, value in tags.items() if value},
+            tags={name: one_line(value) for name, value in tags.items() if value},
             is_final=not row["is_under_way"],
-            order=row["order_id"] and f"{row['exchange']}-{row['account']}-{row['order_id']}",
+            order=row["order_id"]
+            and one_line(f"{row['exchange']}-{row['account']}-{row['order_id']}"),
         )
 
     def _postings(self, row: Row) -> Iterator[Posting]:
@@ -225,6 +231,15 @@ class Journal:
     def _whose(self, row: Row) -> str:
         exchange = self.names.part("exchange", row["exchange"])
         return f"{exchange}:{self.names.part('account', row['account'])}"
+
+
+def one_line(text: str) -> str:
+    """``text`` without line ends and control characters, so that it ends where it should.
+
+    Ids, currencies and descriptions are an exchange's words: a second line of one would be a
+    directive of the journal.
+    """
+    return " ".join(visible(text, keep=WHITESPACE).split())
 
 
 def _text(row: Row) -> str:

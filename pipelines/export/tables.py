@@ -131,16 +131,22 @@ class Rows:
         )
 
 
-def write_csv(db: duckdb.DuckDBPyConnection, wanted: Selection, out: IO[str]) -> int:
-    """Write header and rows as CSV; returns how many rows."""
+def write_csv(
+    db: duckdb.DuckDBPyConnection, wanted: Selection, out: IO[str], *, safe: bool = False
+) -> int:
+    """Write header and rows as CSV; returns how many rows.
+
+    ``safe``: for spreadsheets, see :func:`pipelines.output.results.no_formula`.
+    """
     rows = Rows(db, wanted)
     db.execute(sql.text("csv"))
-    return write_lines(rows.columns, rows.batches(line(rows.columns)), out)
+    return write_lines(rows.columns, rows.batches(line(rows.columns, safe=safe)), out)
 
 
-def line(columns: Columns) -> str:
+def line(columns: Columns, *, safe: bool = False) -> str:
     """The SQL of a row's line; needs the macros of ``csv.sql``."""
-    return " || ',' || ".join(f"coalesce({_text(n, t)}, '')" for n, t in columns.items())
+    texts = (_text(name, type_, safe=safe) for name, type_ in columns.items())
+    return " || ',' || ".join(f"coalesce({text}, '')" for text in texts)
 
 
 def write_lines(columns: Columns, lines: pa.RecordBatchReader, out: IO[str]) -> int:
@@ -167,13 +173,16 @@ def write_parquet(db: duckdb.DuckDBPyConnection, wanted: Selection, out: IO[byte
     return count
 
 
-def _text(name: str, type_: str) -> str:
+def _text(name: str, type_: str, *, safe: bool) -> str:
     """The SQL of a value's text; null where the value is."""
     if type_.startswith("DECIMAL"):
         return f'csv_decimal("{name}")'
     if type_ == "TIMESTAMP WITH TIME ZONE":
         return f'csv_time("{name}")'
-    return f'"{name}"::VARCHAR' if type_ in _PLAIN else f'csv_text("{name}"::VARCHAR)'
+    text = f'"{name}"::VARCHAR'
+    if safe and type_ == "VARCHAR":
+        text = f"csv_no_formula({text})"
+    return text if type_ in _PLAIN else f"csv_text({text})"
 
 
 def _find(db: duckdb.DuckDBPyConnection, asked: str) -> tuple[str, Columns]:

@@ -18,7 +18,13 @@ from pipelines.feeds.feed import (
     jobs,
     load_feed,
 )
-from pipelines.feeds.folder import FEEDS_ROOT, feeds_root, load_feeds, select_jobs
+from pipelines.feeds.folder import (
+    FEEDS_ROOT,
+    feeds_root,
+    is_collected,
+    load_feeds,
+    select_jobs,
+)
 
 __all__ = [
     "COMPONENT_TYPE",
@@ -28,6 +34,7 @@ __all__ = [
     "Feed",
     "Job",
     "feeds_root",
+    "is_collected",
     "jobs",
     "load_feed",
     "load_feeds",

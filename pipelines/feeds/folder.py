@@ -1,15 +1,16 @@
 """All feeds of a folder, nothing collected twice, and the jobs that a command line names."""
 
 import fnmatch
-import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from pipelines.feeds.document import did_you_mean, shown
 from pipelines.feeds.feed import FILE_NAME, Feed, Job, jobs, load_feed
 from pipelines.output.formatting import with_fix
-from schemas import ConfigError, dataset
+from pipelines.settings import load_settings
+from schemas import DATASETS, ConfigError, StreamId, dataset
 
 FEEDS_ROOT: Final = Path(__file__).parents[1] / "defs"
 _VARIABLE: Final = "TIDEMARK_FEEDS"
@@ -17,7 +18,8 @@ _VARIABLE: Final = "TIDEMARK_FEEDS"
 
 def feeds_root() -> Path:
     """The folder of the feeds: ``pipelines/defs``, or what ``TIDEMARK_FEEDS`` names instead."""
-    return Path(os.environ.get(_VARIABLE) or FEEDS_ROOT)
+    named = load_settings().variables.get(_VARIABLE)
+    return Path(named).expanduser() if named else FEEDS_ROOT
 
 
 def load_feeds(root: Path | None = None) -> list[Feed]:
@@ -54,11 +56,43 @@ def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
             names = list(dict.fromkeys(job.name for job in every))
             known = [*names, *(feed.name for feed in feeds)]
             raise ConfigError(
-                f"nothing to pull is called {pattern!r}{did_you_mean(pattern, known)}\n"
-                f"There are: {', '.join(names)}"
+                with_fix(
+                    f"nothing to pull is called {pattern!r}{did_you_mean(pattern, known)}",
+                    f"name a feed or one of: {', '.join(names)}",
+                )
             )
         chosen |= matched
     return [job for job in every if job.name in chosen]
+
+
+def is_collected(
+    feeds: Sequence[Feed], stream: StreamId, symbols: Mapping[str, str] | None = None
+) -> bool:
+    """Whether any of ``feeds`` still collects ``stream``, or the list whose history it is.
+
+    ``symbols``: of markets that feeds name as the exchange does.
+    """
+    owners = {d.history: d.name for d in DATASETS.values() if d.history}
+    wanted = owners.get(stream.dataset, stream.dataset)
+    for feed in feeds:
+        spec = feed.datasets.get(wanted)
+        if spec is None or feed.exchange != stream.exchange:
+            continue
+        if stream.account is not None:
+            found = feed.account == stream.account
+        elif stream.symbol is None or feed.markets is None:
+            found = True
+        else:
+            named = {(symbols or {}).get(name, name) for name in feed.markets}
+            found = _bare(stream.symbol) in {_bare(name) for name in named}
+        if found and (stream.timeframe is None or stream.timeframe in spec.timeframes):
+            return True
+    return False
+
+
+def _bare(market: str) -> str:
+    """``btcusd`` of ``BTC-USD`` and ``btc_usd``: of an exchange whose list is not stored."""
+    return re.sub("[^a-z0-9]", "", market.lower())
 
 
 def _check_no_overlap(feeds: Sequence[Feed]) -> None:

@@ -18,8 +18,10 @@ class StreamReport:
     quarantined: int = 0
     refetched: int = 0
     """Rows received of a stretch that was asked for again …"""
+    refetched_new: int = 0
+    """… how many of them were not stored …"""
     differences: int = 0
-    """… and how many of them differ from what was stored."""
+    """… and how many differ from what was stored."""
     lost_found: bool = False
     error: str | None = None
     notice: str | None = None

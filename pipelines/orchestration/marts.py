@@ -14,6 +14,7 @@ import dagster as dg
 
 from pipelines.feeds import Feed
 from pipelines.orchestration.specs import OWNERS, WAREHOUSE, datasets_of, table_key
+from pipelines.output.formatting import visible
 from pipelines.report.query import FOLDER
 from pipelines.settings import load_settings
 from schemas import TidemarkError
@@ -105,7 +106,7 @@ def report_asset(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
         try:
             written = page.write(load_settings().home)
         except TidemarkError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
+            raise dg.Failure(visible(str(error)), allow_retries=False) from None
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(written.path),

@@ -1,17 +1,25 @@
 """The metadata of a materialisation: rows, lag, gaps, files, and the result of every stream."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import dagster as dg
 
 from pipelines.ingest import StreamReport
 from pipelines.orchestration.specs import column_schema
+from pipelines.output.formatting import visible
 from pipelines.publishing import PublishReport, TableState
 from schemas import DATASETS
 
 Metadata = dict[str, dg.MetadataValue | dg.TableSchema | int | float | str]
+
+_MARKUP: Final = re.compile(
+    r"[\\`*_{}\[\]()<>#+=!|~&$@-]|:(?=/)|(?<=www)\.|(?<=\d)[.](?=\s)", re.IGNORECASE
+)
+"""What Markdown takes for more than text, addresses included."""
 
 
 def table_metadata(dataset: str, state: TableState) -> Metadata:
@@ -40,13 +48,20 @@ def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> 
     }
     if any(s.refetched for s in streams):
         found["rows_refetched"] = sum(s.refetched for s in streams)
+        found["rows_refetched_new"] = sum(s.refetched_new for s in streams)
         found["rows_different"] = sum(s.differences for s in streams)
     notices = list(dict.fromkeys(s.notice for s in streams if s.notice))
     if notices:
-        found["notices"] = dg.MetadataValue.md("\n".join(f"- {notice}" for notice in notices))
+        found["notices"] = markdown_list(notices)
     if streams:
         found["streams"] = _stream_table(streams)
     return found
+
+
+def markdown_list(lines: Iterable[str]) -> dg.MetadataValue:
+    """``lines`` as they are: text of an exchange must make no link, picture or heading."""
+    escaped = (_MARKUP.sub(r"\\\g<0>", visible(line, keep="\n")) for line in lines)
+    return dg.MetadataValue.md("\n".join("- " + "  \n  ".join(e.split("\n")) for e in escaped))
 
 
 def publish_metadata(dataset: str, report: PublishReport) -> Metadata:

@@ -12,6 +12,7 @@ from pipelines.feeds import Feed
 from pipelines.orchestration.marts import mart_key, mart_metadata, mart_spec, marts_of
 from pipelines.orchestration.metadata import publish_metadata
 from pipelines.orchestration.specs import dataset_of, datasets_of, table_key, table_spec
+from pipelines.output.formatting import visible
 from pipelines.settings import load_settings
 from schemas import TidemarkError
 
@@ -36,7 +37,7 @@ def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
         try:
             report = publishing.publish(load_settings(), datasets)
         except TidemarkError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
+            raise dg.Failure(visible(str(error)), allow_retries=False) from None
         for dataset in datasets:
             yield dg.MaterializeResult(
                 asset_key=table_key(dataset), metadata=publish_metadata(dataset, report)

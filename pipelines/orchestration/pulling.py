@@ -15,9 +15,10 @@ from pydantic import Field
 from pipelines import ingest, publishing
 from pipelines.feeds import Feed, Job, jobs
 from pipelines.ingest import PullReport, StreamReport
-from pipelines.orchestration.metadata import pull_metadata, table_metadata
+from pipelines.orchestration.metadata import markdown_list, pull_metadata, table_metadata
 from pipelines.orchestration.publishing import left_unpublished, publish_here
 from pipelines.orchestration.specs import dataset_of, lake_key, lake_spec
+from pipelines.output.formatting import visible
 from pipelines.progress import PlainLines
 from pipelines.settings import Settings, load_settings
 from pipelines.spans import stretch
@@ -75,14 +76,14 @@ def lake_assets(feed: Feed, feeds: Sequence[Feed]) -> dg.AssetsDefinition | None
             with publishing.periodic_publish(partial(publishing.publish, settings)):
                 report = ingest.pull(wanted, settings, progress, again=again)
             for notice in report.notices:
-                context.log.warning(notice)
+                context.log.warning(visible(notice))
             yield from _results(feed.exchange, datasets, report, settings)
             failing = not report.ok
             to_publish = left_unpublished(context, datasets, failing)
             if to_publish:
                 publish_here(context, to_publish)
         except TidemarkError as error:
-            raise dg.Failure(str(error), allow_retries=False) from None
+            raise dg.Failure(visible(str(error)), allow_retries=False) from None
         if failing:
             raise _failure(report)
 
@@ -122,11 +123,11 @@ def _results(
 def _failure(report: PullReport) -> dg.Failure:
     faulty: list[StreamReport] = [stream for stream in report.streams if stream.problem]
     return dg.Failure(
-        "\n".join(report.errors),
+        visible("\n".join(report.errors)),
         metadata={
             "streams_failed": len(faulty),
             "rows_added": sum(stream.rows_added for stream in report.streams),
-            "problems": dg.MetadataValue.md("\n".join(f"- {line}" for line in report.errors)),
+            "problems": markdown_list(report.errors),
         },
         allow_retries=False,
     )

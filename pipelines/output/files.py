@@ -1,12 +1,12 @@
 """Files that appear only when complete: written under a temporary name beside, then renamed."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
+from pipelines.output.console import data_out
 from pipelines.output.formatting import with_fix
 from schemas import ConfigError
 from warehouse import StorageError
@@ -19,7 +19,7 @@ STDOUT: Final = "-"
 def text_file(out: str) -> Iterator[IO[str]]:
     """Text into the file ``out``, as :func:`whole_file`, or to standard output for ``-``."""
     if out == STDOUT:
-        yield sys.stdout
+        yield data_out()
         return
     with whole_file(Path(out), "w", encoding="utf-8", newline="") as file:
         yield file

@@ -1,13 +1,34 @@
 """How numbers, times, spans and problems are written for people, everywhere alike."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from schemas.times import to_datetime
 
 if TYPE_CHECKING:
     from warehouse.intervals import Interval
+
+
+WHITESPACE: Final = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029"
+"""The control characters at which ``str.split`` and ``str.splitlines`` split."""
+_HIDDEN: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+"""Control characters, and those that turn the direction of what follows."""
+
+
+def visible(text: str, keep: str = "\n\t") -> str:
+    """``text`` for a terminal: control characters, except ``keep``, as escapes like ``\\x1b``.
+
+    Text of an exchange could else move the cursor, hide lines, or set the terminal's title.
+    """
+    return _HIDDEN.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def with_fix(problem: str, fix: str) -> str:

@@ -6,13 +6,16 @@ import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
-from pipelines.output.console import print_table
+from pipelines.output.console import data_out, print_table
 from pipelines.output.formatting import count, instant, number, with_fix
 from schemas import ConfigError
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the beginning of a formula; the last four are its wide forms."""
 
 
 def write_table(result: pa.Table) -> None:
@@ -23,11 +26,22 @@ def write_table(result: pa.Table) -> None:
         print(f"({count(result.num_rows, 'row')})")
 
 
-def write_csv(result: pa.Table) -> None:
-    """Write ``result`` as CSV: NULL is nothing at all, the empty text is ``""``."""
-    print(",".join(_quoted(name) for name in result.column_names))
+def write_csv(result: pa.Table, *, safe: bool = False) -> None:
+    """Write ``result`` as CSV: NULL is nothing at all, the empty text is ``""``.
+
+    ``safe``: for spreadsheets, see :func:`no_formula`.
+    """
+    out = data_out()
+    plain = no_formula if safe else str
+    print(",".join(_quoted(plain(name)) for name in result.column_names), file=out)
     for row in _rows(result):
-        print(",".join("" if v is None else _quoted(_text(v, "T") or "") for v in row))
+        texts = (plain(v) if isinstance(v, str) else _text(v, "T") for v in row)
+        print(",".join("" if text is None else _quoted(text) for text in texts), file=out)
+
+
+def no_formula(text: str) -> str:
+    """``text`` as no spreadsheet takes it for a formula: with ``'`` before ``= + - @`` and tabs."""
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def write_json(result: pa.Table) -> None:
@@ -41,11 +55,13 @@ def write_json(result: pa.Table) -> None:
                 "give one of them another name in the query (… AS name)",
             )
         )
-    print("[", end="")
+    out = data_out()
+    print("[", end="", file=out)
     for index, row in enumerate(_rows(result)):
         item = {name: _plain(value) for name, value in zip(names, row, strict=True)}
-        print(",\n " if index else "", json.dumps(item, ensure_ascii=False), sep="", end="")
-    print("]")
+        text = json.dumps(item, ensure_ascii=False)
+        print(",\n " if index else "", text, sep="", end="", file=out)
+    print("]", file=out)
 
 
 def _is_number(type_: pa.DataType) -> bool:

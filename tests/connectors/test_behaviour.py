@@ -285,9 +285,14 @@ def test_the_limit_is_asked_before_every_request(
     class Recording:
         def __init__(self) -> None:
             self.calls: list[tuple[str, float]] = []
+            self.left: list[str] = []
 
         def wait(self, bucket: str, per_second: float) -> None:
             self.calls.append((bucket, per_second))
+
+        def sent(self, bucket: str) -> None:
+            assert bucket == self.calls[-1][0]
+            self.left.append(bucket)
 
     limits = Recording()
     connector = world.open(exchange, limits=limits, account="desk")
@@ -298,3 +303,4 @@ def test_the_limit_is_asked_before_every_request(
     assert repeated == (public, fast) and public != private
     assert "127.0.0.1" in public and private.endswith("-desk")
     assert slow == 2 and 2 < fast <= 100
+    assert limits.left == [public, public, private]

@@ -2,16 +2,21 @@
 
 import hashlib
 import hmac
+from contextlib import closing
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
-from connectors import AuthError, Connector, Credentials, StreamId, Window
+import connectors
+from connectors import AuthError, Connection, Connector, Credentials, StreamId, Window
 from connectors.bitexbit import auth as bitexbit
 from connectors.http import Request, get
-from connectors.local import LocalNonces
+from connectors.local import LocalNonces, NoLimits
 from connectors.wex import auth as wex
-from tests.connectors.conftest import PageOf, Response, Scripted, World
+from pipelines.exchanges.nonces import HomeNonces
+from tests.connectors.cases import case
+from tests.connectors.conftest import CLOCK, PageOf, Response, Scripted, World
 
 
 def test_bitexbit_signs_path_nonce_and_body() -> None:
@@ -149,3 +154,21 @@ def test_an_independent_server_accepts_the_signatures(
     world: World, exchange: str, page_of: PageOf
 ) -> None:
     assert page_of(world.open(exchange), "account_trades").table.num_rows > 0
+
+
+def test_a_clock_past_every_nonce_does_not_use_up_the_key(server: Scripted, tmp_path: Path) -> None:
+    nonces = HomeNonces(tmp_path, "wex-key")
+    moment = [4_294_967_295.0]
+    connector = connectors.open_connector(
+        "wex",
+        Connection(server.base_url, nonces, NoLimits(), credentials=Credentials("k-1", "s-1")),
+        now=lambda: moment[0],
+    )
+    with closing(connector):
+        with pytest.raises(AuthError, match=r"clock says .* 2106.*Fix: set the clock"):
+            connector.fetch(StreamId("wex", "account_trades", account="main"), Window())
+        assert server.requests == []
+        moment[0] = CLOCK
+        server.answers(case("wex").no_fills)
+        connector.fetch(StreamId("wex", "account_trades", account="main"), Window())
+    assert f"nonce={int(CLOCK)}" in server.requests[0].body

@@ -9,6 +9,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.demo.exchange import environment
 from pipelines.feeds import load_feeds
+from tests.modes import loose
 from warehouse import LINK
 
 COLLECTED = {feed.exchange: list(feed.datasets) for feed in load_feeds()}
@@ -25,7 +26,9 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variables = dict(os.environ)
+    os.umask(0o022)
     assert main(["demo"]) == 0
+    assert loose(home) == {}
     first = capsys.readouterr()
     assert first.err == ""
     assert "First run: " in first.out
@@ -103,7 +106,9 @@ def test_the_world_is_remembered(home: Path) -> None:
     (home / "sandbox.json").write_text(json.dumps(known), encoding="utf-8")
     from pipelines.demo.exchange import feeding
 
+    os.umask(0o022)
     with feeding() as exchange:
+        assert os.umask(0o077) == 0o077  # so that what Dagster stores is private too
         assert exchange.last_run is not None
         assert exchange.last_run.isoformat() == known["last_run"]
     kept = json.loads((home / "sandbox.json").read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.feeds import feeds_root
 from pipelines.settings import Settings, load_settings
 from schemas import ConfigError
 
@@ -189,3 +190,45 @@ def test_a_home_that_cannot_be_written(
         settings(TIDEMARK_HOME=str(tmp_path)).prepare_home()
     assert words in str(caught.value)
     assert "Fix: " in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["exchange=x", "symbol=", "price=1"])
+def test_a_home_that_readers_take_for_a_column_is_refused(tmp_path: Path, part: str) -> None:
+    home = tmp_path / part / "home"
+    with pytest.raises(ConfigError, match="for the value of a column\nFix: ") as caught:
+        settings(TIDEMARK_HOME=str(home)).prepare_home()
+    assert part in str(caught.value) and not home.exists()
+
+
+def test_other_signs_of_equality_are_fine(tmp_path: Path) -> None:
+    settings(TIDEMARK_HOME=str(tmp_path / "a=b")).prepare_home()
+
+
+def test_a_lake_on_another_file_system_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "lake").symlink_to(elsewhere)
+    assert settings(TIDEMARK_HOME=str(home)).prepare_home() == home
+    real = Path.stat
+
+    def of_two_disks(path: Path, **how: bool) -> os.stat_result:
+        found = list(real(path, **how))
+        found[2] += path.name == "lake"  # st_dev
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "stat", of_two_disks)
+    with pytest.raises(ConfigError, match="another file system") as caught:
+        settings(TIDEMARK_HOME=str(home)).prepare_home()
+    assert "Fix: point TIDEMARK_HOME at a folder on the other" in str(caught.value)
+
+
+def test_the_feeds_may_be_named_in_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (Path.cwd() / ".env").write_text("TIDEMARK_FEEDS=my/feeds\n")
+    monkeypatch.delenv("TIDEMARK_FEEDS", raising=False)
+    assert feeds_root() == Path("my/feeds")
+    monkeypatch.setenv("TIDEMARK_FEEDS", "/others")
+    assert feeds_root() == Path("/others")

@@ -66,7 +66,7 @@ def test_time_out_of_order_is_served_all_the_same(tmp_path: Path) -> None:
 
 
 def test_other_column_names(tmp_path: Path) -> None:
-    text = "n,when,px,vol,m\n1,2,3,4,true\n"
+    text = "n,when,px,vol,m\n1,1700000000002,3,4,true\n"
     names = {"id": "n", "time": "when", "price": "px", "amount": "vol", "buyer_is_maker": "m"}
     recorded = tape.load(write(tmp_path / "t.csv", text), "A-B", names)
     assert recorded.trade(0).side == "sell"
@@ -149,3 +149,49 @@ def test_candles_of_the_tape_equal_the_recorded_ones(shared_data: Path) -> None:
             for r in csv.DictReader(file)
         ]
     assert [(c.time, c.open, c.high, c.low, c.close, c.volume) for c in found] == expected
+
+
+AT_MS = 1_700_000_000_123
+
+
+@pytest.mark.parametrize("name", ["time", "timestamp", "date", "time_ms"])
+@pytest.mark.parametrize(
+    ("unit", "times"),
+    [
+        ("s", ("1700000000", "1700000001")),
+        ("s with a fraction", ("1700000000.123", "1700000001.1239")),
+        ("ms", ("1700000000123", "1700000001123")),
+        ("µs", ("1700000000123456", "1700000001123456")),
+        ("ns", ("1700000000123456789", "1700000001123456789")),
+    ],
+)
+def test_the_unit_of_time_is_recognised(
+    tmp_path: Path, name: str, unit: str, times: tuple[str, str]
+) -> None:
+    rows = "".join(f"{i},{t},1,1,buy\n" for i, t in enumerate(times, 1))
+    loaded = tape.load(write(tmp_path / "t.csv", f"id,{name},price,amount,side\n{rows}"), "X-Y")
+    first = AT_MS if unit != "s" else AT_MS - 123
+    assert [trade.timestamp for trade in loaded.trades()] == [first, first + 1000]
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ((), "holds no trades"),
+        (("1700000000", "1700000001123"), "not all of one unit"),
+        (("5", "6"), "not all of one unit"),
+        (("-1", "-1"), "not all of one unit"),
+        (("99999999999999999999999999", "1"), "not all of one unit"),
+        (("4102444800000", "4102444800001"), "future"),
+        (("1e12", "1"), "cannot read"),
+        (("1/2", "1"), "cannot read"),
+        (("nan.", "1"), "cannot read"),
+    ],
+)
+def test_a_tape_that_would_serve_nothing_is_refused(
+    tmp_path: Path, times: tuple[str, ...], words: str
+) -> None:
+    rows = "".join(f"{i},{t},1,1,buy\n" for i, t in enumerate(times, 1))
+    with pytest.raises(SandboxError, match=words) as caught:
+        tape.load(write(tmp_path / "t.csv", f"id,time,price,amount,side\n{rows}"), "X-Y")
+    assert "Fix: " in str(caught.value)

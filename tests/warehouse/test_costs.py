@@ -53,3 +53,8 @@ def test_a_missing_factor_makes_no_cost() -> None:
     for amount in (Decimal(3), Decimal(10**12), Decimal(10**25)):
         found = costs(column([Decimal(2), None]), column([amount, amount]))
         assert found.to_pylist() == [cost(Decimal(2), amount), None]
+
+
+def test_nothing_costs_nothing_whatever_its_sign() -> None:
+    nothing = cost(Decimal(0), Decimal("-1E-12"))
+    assert nothing is not None and nothing.as_tuple() == Decimal("0E-18").as_tuple()

@@ -244,3 +244,56 @@ def test_account_value_of_a_history_alone(db: duckdb.DuckDBPyConnection) -> None
     ]
     in_litecoin = rows(db, "SELECT value FROM account_value('LTC') WHERE currency = 'BTC'")
     assert [r["value"] for r in in_litecoin] == [None, 990]
+
+
+ZONES = ["UTC", "Asia/Tokyo", "America/New_York", "Pacific/Apia", "Asia/Kolkata"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_moment_without_a_zone_is_utc_in_any_session(
+    empty: duckdb.DuckDBPyConnection, zone: str
+) -> None:
+    midnight = int(datetime(2026, 1, 10, tzinfo=UTC).timestamp()) * 1_000_000
+    noon = midnight + 12 * 3_600_000_000
+    moments = {
+        "'2026-01-10'": midnight,
+        "DATE '2026-01-10'": midnight,
+        "'2026-01-10 12:00'": noon,
+        "'2026-01-10T12:00:00'": noon,
+        "TIMESTAMP '2026-01-10 12:00:00'": noon,
+        "'2026-01-10T12:00:00Z'": noon,
+        "'2026-01-10T14:00+02'": noon,
+        "'2026-01-10 17:30:00.000+05:30'": noon,
+        "'2026-01-10 06:00-06'": noon,
+        "'2026-01-10 13:00 Europe/Berlin'": noon,
+        f"make_timestamptz({noon})": noon,
+        "NULL": None,
+    }
+    empty.execute(f"SET TimeZone = '{zone}'")
+    try:
+        for text, expected in moments.items():
+            assert empty.execute(f"SELECT epoch_us(utc({text}))").fetchone() == (expected,), text
+        slot = empty.execute("SELECT epoch_us(time_slot('2026-01-10 23:59', '1d'))").fetchone()
+        assert slot == (midnight,)
+    finally:
+        empty.execute("SET TimeZone = 'UTC'")
+
+
+@pytest.mark.parametrize("zone", ZONES[1:3])
+def test_bounds_of_macros_are_utc_in_any_session(db: duckdb.DuckDBPyConnection, zone: str) -> None:
+    queries = [
+        "SELECT count(*), min(trade_id) FROM trades_between('BTC-USD', '{day}', '{next}')",
+        "SELECT sum(trades), min(epoch_us(timestamp)) FROM"
+        " candles('BTC-USD', '1h', since := '{day}', until := '{next}')",
+    ]
+    for number in range(12):
+        trade(db, number, START + timedelta(hours=7 * number), "1", "1")
+    day = (START + timedelta(days=1)).date()
+    asked = [q.format(day=day, next=day + timedelta(days=1)) for q in queries]
+    expected = [db.execute(query).fetchall() for query in asked]
+    assert 0 < expected[0][0][0] == expected[1][0][0] < 12
+    db.execute(f"SET TimeZone = '{zone}'")
+    try:
+        assert [db.execute(query).fetchall() for query in asked] == expected
+    finally:
+        db.execute("SET TimeZone = 'UTC'")

@@ -1,8 +1,10 @@
 """Reading: exact values, and messages that say how to fix it."""
 
 import pkgutil
+import sqlite3
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -119,3 +121,24 @@ def test_status_counts_rows_files_and_holes(filled: Path) -> None:
     assert (candles.rows, candles.gaps, candles.lost) == (1, 1, 1)
     assert {s.dataset for s in found} == {"trades", "candles", "quarantine"}
     assert warehouse.coverage(filled).num_rows == 4 + 3
+
+
+def test_a_home_that_cannot_be_written_is_read(
+    healthy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, claims = warehouse.status(healthy), warehouse.coverage(healthy)
+    before = sorted((p.name, p.stat().st_mtime_ns) for p in healthy.iterdir())
+    real = sqlite3.connect
+
+    def refuse(path: Path, **how: Any) -> sqlite3.Connection:
+        # Raised by hand, because the superuser may write everywhere.
+        if Path(path).parent == healthy:
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        opened: sqlite3.Connection = real(path, **how)
+        return opened
+
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != healthy)
+    monkeypatch.setattr("sqlite3.connect", refuse)
+    assert warehouse.status(healthy) == expected
+    assert warehouse.coverage(healthy).drop(["ingested_at"]) == claims.drop(["ingested_at"])
+    assert sorted((p.name, p.stat().st_mtime_ns) for p in healthy.iterdir()) == before

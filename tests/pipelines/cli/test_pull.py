@@ -198,8 +198,8 @@ def test_a_stretch_is_fetched_again(
 
     def pull(jobs: Sequence[Job], *_: object, again: object, **__: object) -> PullReport:
         asked.append(again)
-        found = StreamReport("bitexbit", "trades", "BTC-USD", requests=3, rows_added=4)
-        found.refetched, found.differences = 1_000, 2
+        found = StreamReport("bitexbit", "trades", "BTC-USD", requests=3, rows_added=9)
+        found.refetched, found.refetched_new, found.differences = 1_000, 4, 2
         return PullReport([found])
 
     monkeypatch.setattr("pipelines.ingest.pull", pull)

@@ -144,3 +144,87 @@ def test_without_a_warehouse_it_says_what_to_do(
     err = capsys.readouterr().err
     assert str(home / LINK) in err
     assert "tidemark pull" in err
+
+
+@pytest.mark.usefixtures("warehouse_file")
+@pytest.mark.parametrize(
+    ("query", "fix"),
+    [
+        ("CREATE TABLE mine (i INT)", "Fix: only read"),
+        ("DROP TABLE odd", "Fix: only read"),
+        ("COPY odd TO '{home}/out.csv'", "Fix: --unsafe"),
+        ("COPY (SELECT 1) TO '{home}/out.csv'", "Fix: --unsafe"),
+        ("FROM read_text('{home}/secret')", "Fix: --unsafe"),
+        ("FROM read_csv('{home}/secret')", "Fix: --unsafe"),
+        ("FROM '{home}/secret.csv'", "Fix: "),
+        ("FROM glob('{home}/*')", "Fix: --unsafe"),
+        ("ATTACH '{home}/out.csv' AS x", "Fix: --unsafe"),
+        ("EXPORT DATABASE '{home}/out.csv'", "Fix: --unsafe"),
+        ("INSTALL httpfs", "Fix: --unsafe"),
+        ("LOAD httpfs", "Fix: --unsafe"),
+        ("SET enable_external_access = true", "Fix: --unsafe"),
+        ("FROM tradse", 'Fix: tidemark sql "SHOW TABLES"'),
+        ("SELEC 1", 'Fix: tidemark sql "FROM trades LIMIT 5"'),
+    ],
+)
+def test_a_query_reads_the_warehouse_alone(
+    query: str, fix: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("secret", "secret.csv"):
+        (home / name).write_text("hush\n")
+    assert main(["sql", query.format(home=home)]) == 2
+    captured = capsys.readouterr()
+    assert fix in captured.err
+    assert "hush" not in captured.out + captured.err
+    assert not (home / "out.csv").exists()
+
+
+@pytest.mark.usefixtures("warehouse_file")
+def test_unsafe_queries_use_files(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = home / "out.csv"
+    query = f"COPY (SELECT count(*) AS n FROM odd) TO '{out}'"
+    assert main(["sql", "--unsafe", query]) == 0
+    assert out.read_text() == "n\n3\n"
+    assert main(["sql", "--unsafe", f"FROM '{out}'", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.endswith("n\n3\n")
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\uff1d1"]
+
+
+@pytest.mark.usefixtures("warehouse_file")
+def test_safe_csv_holds_no_formula(capsys: pytest.CaptureFixture[str]) -> None:
+    values = ", ".join(f"('{text}', -1, -0.5)" for text in [*FORMULAS, "a=b"])
+    query = f'SELECT a AS "=n", b, c FROM (VALUES {values}) AS v(a, b, c)'
+    assert main(["sql", query, "--format", "csv", "--safe"]) == 0
+    header, *rows = csv.reader(io.StringIO(capsys.readouterr().out, newline=""))
+    assert header == ["'=n", "b", "c"]
+    assert rows == [[f"'{text}", "-1", "-0.5"] for text in FORMULAS] + [["a=b", "-1", "-0.5"]]
+    assert main(["sql", query, "--format", "csv"]) == 0
+    _, *rows = csv.reader(io.StringIO(capsys.readouterr().out, newline=""))
+    assert [row[0] for row in rows] == [*FORMULAS, "a=b"]
+    assert main(["sql", query, "--safe"]) == 2
+
+
+HOSTILE = "chr(27) || ']0;owned' || chr(7) || chr(155) || '2J' || chr(8238) || chr(13)"
+
+
+@pytest.mark.usefixtures("warehouse_file")
+@pytest.mark.parametrize("format", ["table", "csv", "json"])
+def test_no_control_character_reaches_a_terminal(
+    format: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["sql", f"SELECT {HOSTILE} AS t", "--format", format]) == 0
+    assert main(["sql", f"SELECT error({HOSTILE})"]) == 2
+    captured = capsys.readouterr()
+    assert "owned" in captured.out and "owned" in captured.err
+    assert not set("\x1b\x07\x9b\u202e\r") & set(captured.err)
+    assert not set("\x07\x9b\u202e\r") & set(captured.out)
+    assert "\x1b]" not in captured.out  # a drawn table has colours of its own
+
+
+@pytest.mark.usefixtures("warehouse_file")
+def test_what_is_not_for_a_terminal_is_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sql", f"SELECT {HOSTILE} AS t", "--format", "csv"]) == 0
+    assert "\x1b]0;owned\x07\x9b2J\u202e" in capsys.readouterr().out

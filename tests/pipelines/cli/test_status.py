@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
+from pipelines.feeds import is_collected, load_feeds
 from pipelines.ingest.checkpoint import Windows, dump
 from pipelines.ingest.windows.state import Profile
 from pipelines.status import write_status
 from schemas import StreamId
+from tests.feeds import write_feed
+from tests.warehouse.tools import store
 from warehouse import StreamStatus
 from warehouse.intervals import Interval, Unshown
 from warehouse.state import StreamState
@@ -129,3 +132,65 @@ def test_what_was_found_out_about_paging_is_shown(capsys: pytest.CaptureFixture[
     write_status([stream("trades", "BTC-USD", state), stream("trades", "ETH-USD", state)], NOW)
     line = "bitexbit/trades: answers keep the newest end, 500 rows seen, times in seconds"
     assert f"paging: {line}" in capsys.readouterr().out
+
+
+def test_a_stream_that_no_feed_names_is_no_longer_collected(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    state = StreamState(checked_at=us(2024, 8, 9))
+    kept, dropped = stream("trades", "BTC-USD", state), stream("trades", "ETH-USD", state, gaps=1)
+    write_status([kept, dropped], NOW, {dropped.stream})
+    out = capsys.readouterr().out
+    assert [line.count("no longer collected") for line in out.splitlines()[2:4]] == [0, 1]
+    assert "next: " not in out
+
+
+def test_a_delisted_market_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    write_status([stream("trades", "BTC-USD", StreamState(delisted=True))], NOW)
+    assert (
+        "delisted: bitexbit/trades BTC-USD: the exchange lists it no longer; its rows stay\n"
+        in capsys.readouterr().out
+    )
+
+
+FEEDS = """\
+exchange: bitexbit
+markets: [BTC-USD, eth_usd]
+start: 2016-01-01
+datasets: {trades: {}, candles: {timeframes: [5m]}, account_trades: {}, markets: {}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "collected"),
+    [
+        (StreamId("bitexbit", "trades", "BTC-USD"), True),
+        (StreamId("bitexbit", "trades", "ETH-USD"), True),
+        (StreamId("bitexbit", "trades", "XRP-USD"), False),
+        (StreamId("wex", "trades", "BTC-USD"), False),
+        (StreamId("bitexbit", "candles", "BTC-USD", timeframe="5m"), True),
+        (StreamId("bitexbit", "candles", "BTC-USD", timeframe="1h"), False),
+        (StreamId("bitexbit", "account_trades", account="main"), True),
+        (StreamId("bitexbit", "account_trades", account="desk"), False),
+        (StreamId("bitexbit", "markets"), True),
+        (StreamId("bitexbit", "markets_history"), True),
+        (StreamId("bitexbit", "currencies"), False),
+    ],
+    ids=str,
+)
+def test_what_the_feeds_collect(name: StreamId, collected: bool, tmp_path: Path) -> None:
+    assert is_collected(load_feeds(write_feed(tmp_path, FEEDS)), name) is collected
+
+
+def test_a_market_that_left_the_feeds_is_told_by_the_command(
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("BTC-USD", "XRP-USD"):
+        store(home, StreamId("bitexbit", "trades", name), [])
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(write_feed(tmp_path / "feeds", FEEDS)))
+    assert main(["status"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "no longer" in line]
+    assert len(lines) == 1 and "XRP-USD" in lines[0]

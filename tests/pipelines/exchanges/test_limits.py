@@ -183,3 +183,27 @@ def test_several_processes_together_keep_to_the_limits(
     for allowed, came in limits.came.items():
         assert came[-1] - came[0] > 0.95 * (len(came) - 1) / allowed
     assert {allowed: len(came) >= 9 for allowed, came in limits.came.items()} == {2: 1, 100: 1}
+
+
+def test_a_late_wake_in_one_process_moves_the_call_of_another(tmp_path: Path) -> None:
+    timer = Timer()
+    begun = timer.now
+
+    def went(late: float) -> float:
+        def sleep(seconds: float) -> None:
+            timer.now += round((seconds + late) * SECOND)
+
+        SharedLimits([tmp_path], sleep, lambda: timer.now, b"one").wait("bucket", 2)
+        return (timer.now - begun) / SECOND
+
+    spacing = 0.5 * MARGIN
+    assert [went(0), went(0.4), went(0)] == pytest.approx([0, spacing + 0.4, 2 * spacing + 0.4])
+
+
+def test_a_call_counts_from_when_it_left(tmp_path: Path) -> None:
+    timer = Timer()
+    timer.limits(tmp_path).wait("bucket", 2)
+    timer.now += round(0.4 * SECOND)  # until the connection was there
+    timer.limits(tmp_path).sent("bucket")
+    timer.limits(tmp_path).wait("bucket", 2)
+    assert timer.slept == pytest.approx([0.5 * MARGIN])

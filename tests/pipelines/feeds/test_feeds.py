@@ -330,7 +330,8 @@ def test_a_selection_of_nothing(tmp_path: Path, pattern: str, hint: str) -> None
         select_jobs(feeds, ["wex", pattern])
     assert str(caught.value) == (
         f"nothing to pull is called {pattern!r}{hint}\n"
-        "There are: bitexbit/trades, desk/account_trades, wex/trades, wex/account_trades"
+        "Fix: name a feed or one of: bitexbit/trades, desk/account_trades, wex/trades, "
+        "wex/account_trades"
     )
 
 

@@ -73,6 +73,16 @@ def times_of(home: Path, stream: StreamId) -> list[int]:
     ]
 
 
+def test_new_rows_at_the_head_are_not_those_of_the_stretch(scene: Scene) -> None:
+    scene.collect(TRADES)
+    assert scene.pull().errors == []
+    stretch = hours_ago(scene, 3, 2)
+    scene.later(1)
+    (outcome,) = scene.pull(stretch).streams
+    assert outcome.rows_added > 0 and outcome.refetched > 0
+    assert outcome.refetched_new == outcome.differences == 0
+
+
 @STREAMS
 def test_rows_that_were_left_out_are_stored(stream: StreamId, keeps: End, scene: Scene) -> None:
     """An exchange that leaves rows out of the middle of an answer is believed until then."""
@@ -87,6 +97,7 @@ def test_rows_that_were_left_out_are_stored(stream: StreamId, keeps: End, scene:
     assert not hours
     scene.server.switch(limit_keeps=keeps)
     before, claimed = held_of(scene.home, stream), claims(scene, stream)
+    known = sum(stretch[0] <= t < stretch[1] for t in times_of(scene.home, stream))
     report = scene.pull(stretch)
     assert report.errors == []
     held = held_of(scene.home, stream)
@@ -98,6 +109,7 @@ def test_rows_that_were_left_out_are_stored(stream: StreamId, keeps: End, scene:
         assert len(times_of(scene.home, stream)) - len(before) > 100
     inside = [t for t in times_of(scene.home, stream) if stretch[0] <= t < stretch[1]]
     assert outcome.refetched >= len(inside)
+    assert outcome.refetched_new == len(inside) - known
     assert includes(claims(scene, stream), claimed)
     assert scene.pull().errors == []
     assert scene.states(stream) <= {"complete", "lost"}

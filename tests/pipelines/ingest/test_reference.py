@@ -217,11 +217,11 @@ def test_a_list_that_can_be_read_in_part_ends_no_market(
     without(exchange, "LTC-BTC")
     assert run(settings, feeds_root=root).errors == []
     exchange.world.markets = whole
-    spoilt = Fault("malformed", path="/api/3/info", times=None, spoil=("min_amount", "-1"))
-    exchange.faults.add(spoilt)
+    swap = (b'"eth_btc":{', b'"eth_btc":null,"x_":{')
+    exchange.faults.add(Fault("swap", path="/api/3/info", times=None, swap=swap))
     report = run(settings, feeds_root=root)
     (error,) = report.errors
-    assert "1 of the 4 markets listed cannot be read: min_amount is negative" in error
+    assert "2 of the 5 markets listed cannot be read: the row is not as documented" in error
     assert report.notices == []  # none is said to be listed no longer
     assert '"eth_btc"' in error  # held, so it is pulled all the same
     symbols = "SELECT DISTINCT symbol FROM trades ORDER BY 1"
@@ -237,3 +237,14 @@ def test_lists_are_of_the_whole_exchange(feeds: Feeds) -> None:
     feeds("exchange: bitexbit\nstart: 2016-01-01\ndatasets: {markets: {}}", "two")
     with pytest.raises(ConfigError, match="markets of all there is on bitexbit is collected"):
         load_feeds(root)
+
+
+def test_all_markets_of_an_exchange_that_lists_none(
+    exchange: Served, home: Path, feeds: Callable[..., Path]
+) -> None:
+    root = feeds("exchange: bitexbit\n" + WHOLE.format("trades: {}, tickers: {}"))
+    exchange.faults.add(Fault("body", body=b"[]", path="/public/pairs", times=None))
+    report: PullReport = run(settings_for(exchange, home), feeds_root=root)
+    assert not report.ok and len(report.errors) == 2
+    assert all("bitexbit lists no market at all" in e and "\nFix: " not in e for e in report.errors)
+    assert all("Fix: pull again later" in e for e in report.errors)

@@ -3,7 +3,7 @@
 -- (The table of the same name holds the exchanges' own candles.)
 --
 -- grain: one row per exchange and interval with trades
--- sources: trades, time_slot(), timeframe_us()
+-- sources: trades, time_slot(), timeframe_us(), utc()
 -- parameters:
 --   symbol               VARCHAR                     BASE-QUOTE
 --   timeframe            VARCHAR                     such as '7m': any whole number of s m h d w
@@ -35,8 +35,8 @@ SELECT
 FROM main.trades AS t
 WHERE t.symbol = symbol
     AND (exchange IS NULL OR t.exchange = exchange)
-    AND (since IS NULL OR t.timestamp >= since::TIMESTAMPTZ)
-    AND (since IS NULL OR main.time_slot(t.timestamp, timeframe) >= since::TIMESTAMPTZ)
-    AND (until IS NULL OR main.time_slot(t.timestamp, timeframe) < until::TIMESTAMPTZ)
+    AND (since IS NULL OR t.timestamp >= main.utc(since))
+    AND (since IS NULL OR main.time_slot(t.timestamp, timeframe) >= main.utc(since))
+    AND (until IS NULL OR main.time_slot(t.timestamp, timeframe) < main.utc(until))
 GROUP BY 1, 2, 3, 4
 ORDER BY 1, 4

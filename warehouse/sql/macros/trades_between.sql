@@ -1,7 +1,7 @@
 -- The trades of one market in a span of time: FROM trades_between('BTC-USD', '2026-01-10', '2026-01-11').
 --
 -- grain: one row per exchange and trade
--- sources: trades
+-- sources: trades, utc()
 -- parameters:
 --   symbol               VARCHAR                     BASE-QUOTE
 --   since                TIMESTAMP WITH TIME ZONE    from here, inclusive
@@ -20,7 +20,7 @@
 SELECT t.exchange, t.symbol, t.trade_id, t.timestamp, t.side, t.price, t.amount, t.cost
 FROM main.trades AS t
 WHERE t.symbol = symbol
-    AND t.timestamp >= since::TIMESTAMPTZ
-    AND t.timestamp < until::TIMESTAMPTZ
+    AND t.timestamp >= main.utc(since)
+    AND t.timestamp < main.utc(until)
     AND (exchange IS NULL OR t.exchange = exchange)
 ORDER BY t.timestamp, t.exchange, TRY_CAST(t.trade_id AS BIGINT), t.trade_id
