@@ -101,10 +101,24 @@ def together(accounts: Sequence[Sequence[Point]]) -> list[Point]:
 
 
 def with_total(lines: Mapping[str, Sequence[Point]]) -> dict[str, Sequence[Point]]:
-    """Every account's points, those of all accounts first where there are several."""
-    if len(lines) < 2:
-        return dict(lines)
-    return {ALL: together(list(lines.values())), **lines}
+    """Every account's points, those of all accounts first where there are several.
+
+    A line begins where all that is held has a price (that of all accounts where all of them have
+    begun), so that little of it is an inflow; unless that would leave out more than a tenth of it.
+    """
+    begun = {
+        name: _from(line, next((point.time for point in line if point.whole), 0))
+        for name, line in lines.items()
+    }
+    if len(begun) < 2:
+        return begun
+    latest = max(line[0].time for line in begun.values())
+    return {ALL: _from(together(list(begun.values())), latest), **begun}
+
+
+def _from(points: Sequence[Point], time: int) -> Sequence[Point]:
+    later = [point for point in points if point.time >= time]
+    return later if 10 * len(later) >= 9 * len(points) else points
 
 
 def _growth(before: Decimal, after: Decimal, flow: Decimal) -> Decimal:

@@ -1,4 +1,4 @@
-"""Everything in one currency: prices of the moment, what is open, what came in, what has no price."""
+"""All in one currency: prices of the moment, what is open, what came in, what has no price."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -65,3 +65,17 @@ def test_all_accounts_together() -> None:
     assert found == [(1, 10, 10, True), (2, 5, 4, False), (3, 14, 9, True), (4, 15, 0, True)]
     assert list(with_total({"a": first, "b": second})) == [ALL, "a", "b"]
     assert list(with_total({"a": first})) == ["a"]
+
+
+@pytest.mark.parametrize(("unpriced", "begin"), [(0, 0), (3, 3), (10, 10), (11, 0), (100, 0)])
+def test_a_line_begins_where_all_has_a_price_if_that_is_soon(unpriced: int, begin: int) -> None:
+    line = [Point(i, Decimal(1), whole=i >= unpriced) for i in range(100)]
+    assert with_total({"a": line})["a"][0].time == begin
+
+
+@pytest.mark.parametrize(("late", "begin"), [(10, 10), (11, 0)])
+def test_all_accounts_begin_with_the_last_of_them_if_that_is_soon(late: int, begin: int) -> None:
+    line = [Point(i, Decimal(1)) for i in range(100)]
+    found = with_total({"a": line, "b": line[late:]})
+    assert found[ALL][0].time == begin
+    assert (measure(found[ALL]).flow, measure(found[ALL]).gain) == (0 if begin else 1, 0)
