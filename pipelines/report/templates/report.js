@@ -80,7 +80,7 @@
     const right = Math.max(width - Math.max(...written.map(widthOf), 0) - 10, 10);
     const x = (t) => ((t - from) / (until - from || 1)) * right;
     const y = (value) => base - ((value - low) / (high - low || 1)) * (base - 8);
-    const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
+    const svg = node("svg", { viewBox: `0 0 ${width} ${height}` });
     found.forEach((value, i) => {
       svg.append(node("line", { class: value === 0 ? "zero" : "grid", x1: 0, x2: right, y1: y(value), y2: y(value) }));
       svg.append(node("text", { x: right + 6, y: Math.min(Math.max(y(value) + 4, 10), height - 4) }, written[i]));

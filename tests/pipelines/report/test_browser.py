@@ -1,10 +1,13 @@
 """The page in a real browser: drawn, legible at every width, and nothing is asked of anybody."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import warehouse
+from pipelines.report.page import write
 from tests.pipelines.report.browser import CHROMIUM, Browser, browser
 from tests.pipelines.report.conftest import HOSTILE, MARKUP
 from tests.pipelines.report.reading import Page
@@ -92,6 +95,14 @@ def test_a_phone_shows_every_column(window: Browser, page: Page) -> None:
     label = """getComputedStyle([...document.querySelectorAll("td")].find((cell) =>
       cell.dataset.label === "In open orders"), "::before").content"""
     assert window.run(label) == '"In open orders"'
+
+
+def test_a_page_without_anything_has_nothing_to_complain_of(window: Browser, home: Path) -> None:
+    warehouse.publish(home)
+    window.events.clear()
+    window.open(write(home).path, 390, mobile=True)
+    assert window.run(OUTSIDE) == []
+    assert window.complaints() == []
 
 
 def test_a_tap_shows_all_digits(window: Browser, page: Page) -> None:

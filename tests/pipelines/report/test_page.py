@@ -264,6 +264,10 @@ def test_nothing_comes_from_outside(page: Page) -> None:
     assert "default-src 'none'" in page.source
 
 
+def test_the_page_is_small(page: Page) -> None:
+    assert page.path.stat().st_size < 150_000
+
+
 def test_a_page_without_anything(home: Path) -> None:
     warehouse.publish(home)
     empty = Page(write(home).path)
