@@ -189,8 +189,11 @@
     }));
     at("market").onchange = (event) => again({ market: Number(event.target.value), length: "auto", span: null });
     choice("span", spans, price.span, (span) => again({ span, length: "auto" }));
-    choice("timeframe", ["auto", ...names], price.length, (name) => again(
-      name === "auto" ? { length: name } : { length: name, span: "zoom", from: Math.max(frames[name].from, price.until - frames[name].step * most) }));
+    choice("timeframe", ["auto", ...names], price.length, (name) => {
+      if (name === "auto") return again({ length: name });
+      const until = price.until < whole[1] ? price.until : frames[name].until; // with the open candle
+      again({ length: name, span: "zoom", from: Math.max(frames[name].from, until - frames[name].step * most), until });
+    });
 
     const lows = shown.map((i) => frame.L[i]);
     const highs = shown.map((i) => frame.H[i]);
@@ -248,7 +251,7 @@
     };
     element.ondblclick = () => again({ span: "all", length: "auto" });
     at("shown").textContent = shown.length === 0 ? "No candles in this time." :
-      `${market.exchange} ${market.symbol}: ${shown.length} candles of ${length}` +
+      `${market.exchange} ${market.symbol}: ${shown.length} ${shown.length === 1 ? "candle" : "candles"} of ${length}` +
       `${market.built ? ", built from trades" : market.longer.includes(length) ? ", built from shorter ones" : ""}, ` +
       `${minute(frame.times[shown[0]])} to ${minute(frame.times[shown[shown.length - 1]])} UTC.`;
   }

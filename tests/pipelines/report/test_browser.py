@@ -141,6 +141,14 @@ def test_candles_of_any_span(window: Browser, page: Page) -> None:
     assert "candles of 1h, " in week and week != whole
     press(window, "timeframe", "1d")
     assert "candles of 1d, built from shorter ones" in text(window, "#shown")
+    cut = """(() => {
+      const frame = document.querySelector("#candles > svg > svg");
+      const end = document.querySelector("#candles").getBoundingClientRect().left
+        + frame.width.baseVal.value;
+      return [...frame.querySelectorAll(".candle")].filter((candle) =>
+        candle.getBoundingClientRect().right > end).length;
+    })()"""
+    assert window.run(cut) == 0
     press(window, "span", "1w")
     left, top, wide, high = window.run(
         """(() => { const plot = document.getElementById("candles"); plot.scrollIntoView();
