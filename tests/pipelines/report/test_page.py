@@ -132,7 +132,7 @@ def test_reconciliation(page: Page, filled: Path) -> None:
     assert "differ, 1 of them without an explanation" in page.words["reconciliation"]
 
 
-def columns(frame: dict[str, Any]) -> list[tuple[int, ...]]:
+def columns(frame: dict[str, Any]) -> list[tuple[Any, ...]]:
     """Opening time in milliseconds, then the exact text of prices and volume."""
     times = [frame["first"] + t * frame["step"] for t in frame["t"]]
     return list(zip(times, *(frame[name].split(" ") for name in "ohlcv"), strict=True))

@@ -22,7 +22,8 @@ def measured(*values: tuple[object, object]) -> Performance:
 
 def test_deposits_and_withdrawals_are_no_performance() -> None:
     found = measured((100, 100), (150, 50), (30, -120))
-    assert (found.rate, found.gain, found.flow, found.worst) == (0, 0, -70, 0)
+    assert found.rate == found.gain == found.worst == 0
+    assert found.flow == -70
 
 
 def test_prices_are() -> None:
@@ -60,7 +61,7 @@ def test_all_accounts_together() -> None:
     first.append(Point(3, Decimal(12), Decimal(8)))
     second = [Point(2, Decimal(1), Decimal(9)), Point(3, Decimal(2), Decimal(1))]
     second.append(Point(4, Decimal(3)))
-    found = [(p.time, p.value, p.flow, p.whole) for p in together([first, second])]
+    found = [(p.time, int(p.value), int(p.flow), p.whole) for p in together([first, second])]
     # the second begins with 1: that is an inflow, whatever flowed into it before
     assert found == [(1, 10, 10, True), (2, 5, 4, False), (3, 14, 9, True), (4, 15, 0, True)]
     assert list(with_total({"a": first, "b": second})) == [ALL, "a", "b"]
@@ -78,4 +79,5 @@ def test_all_accounts_begin_with_the_last_of_them_if_that_is_soon(late: int, beg
     line = [Point(i, Decimal(1)) for i in range(100)]
     found = with_total({"a": line, "b": line[late:]})
     assert found[ALL][0].time == begin
-    assert (measure(found[ALL]).flow, measure(found[ALL]).gain) == (0 if begin else 1, 0)
+    assert measure(found[ALL]).flow == (0 if begin else 1)
+    assert measure(found[ALL]).gain == 0
