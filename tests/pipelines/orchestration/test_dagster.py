@@ -140,7 +140,7 @@ def test_an_installed_package_has_the_assets_of_a_clone(
 def test_without_the_extra_there_is_no_report(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "plotly", None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, "jinja2", None)  # as if it were not installed
     definitions = all_definitions()
     names = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
     assert names == EVERYTHING - {"marts/report"}
