@@ -1,0 +1,42 @@
+"""``tidemark backup``: a copy of the home, taken while pulls run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.verify import showing
+from pipelines.output.console import say
+from pipelines.output.formatting import count
+
+
+def backup(
+    folder: Annotated[
+        Path, typer.Argument(help="Where the copy lies: an empty folder, or an earlier backup.")
+    ],
+) -> int:
+    """Copy everything collected to another folder. Pulls go on meanwhile.
+
+    The copy is whole at every moment. Only what changed since the backup before is copied. What the
+    home has no longer is moved to removed/ of the copy, never deleted. DuckDB is left out: after
+    a restore `tidemark verify` builds it from the lake. Feeds, .env and Dagster's own storage are
+    not part of a home: copy them yourself. Exit code 0: done. 1: something cannot be read or
+    written. 2: the folder cannot take a backup of this home.
+
+    \b
+    Examples:
+      tidemark backup /backup/tidemark
+    """
+    import warehouse
+    from pipelines.settings import load_settings
+
+    home = load_settings().home
+    with showing("files") as progress:
+        done = warehouse.backup(home, folder, progress)
+    aside = f"; {count(done.removed, 'file')} that the home has no longer moved to removed/"
+    say(
+        f"{home} copied to {folder}: {count(done.copied, 'file')} of {done.files:,} were new or "
+        f"changed ({count(done.bytes, 'byte')}){aside if done.removed else ''}"
+    )
+    say("keep with it: the feeds, .env, and Dagster's storage")
+    return 0
