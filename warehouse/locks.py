@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from warehouse.errors import from_os_error
 
@@ -30,12 +30,30 @@ def file_lock(path: Path, timeout: float = -1, poll: float = 0.05) -> FileLock:
 @contextmanager
 def exclusive(home: Path, *name: str) -> Iterator[None]:
     """Hold the lock ``name`` of this home; waits for another holder, however long it takes."""
+    with _held(home, name, timeout=-1):
+        yield
+
+
+@contextmanager
+def exclusive_if_free(home: Path, *name: str) -> Iterator[bool]:
+    """Hold the lock ``name`` of this home unless another holds it; whether it is held here."""
+    try:
+        with _held(home, name, timeout=0):
+            yield True
+    except Timeout:
+        yield False
+
+
+@contextmanager
+def _held(home: Path, name: tuple[str, ...], timeout: float) -> Iterator[None]:
     path = home.joinpath("locks", *name)
     path = path.with_name(f"{path.name}.lock")  # names hold dots: with_suffix would cut them
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = file_lock(path)
+        lock = file_lock(path, timeout)
         lock.acquire()
+    except Timeout:
+        raise
     except OSError as error:
         raise from_os_error(error, "cannot lock", path) from error
     try:

@@ -26,10 +26,12 @@ def verify(
 ) -> int:
     """Prove from the rows themselves that lake, metastore and DuckDB agree.
 
-    The metastore is not trusted. What is safe to heal is healed and reported: a lost or damaged
-    metastore or DuckDB file is built again from the lake, files without a record are adopted,
-    leftovers of interrupted writes are removed. Exit code 0: everything agrees (now). 1: something
-    does not; the lines name the file and the fix. 2: wrong usage.
+    Every file is compared with the hash that was recorded when it was written. What is safe to
+    heal is healed and reported: a damaged lake file is restored from the published copy and kept in
+    damaged/, a lost or damaged metastore or DuckDB file is built again from what is whole, files
+    without a record are adopted, leftovers of interrupted writes are removed. Exit code 0:
+    everything agrees, if need be after healing; the last line says so. 1: something is wrong and
+    could not be healed; the lines name the file and the fix. 2: wrong usage.
 
     \b
     Examples:
@@ -54,9 +56,10 @@ def rebuild() -> int:
     """Build DuckDB again from the lake, and bring the metastore in step with the lake's files.
 
     Coverage of rows that are no longer there is dropped, so that the next `tidemark pull` fetches
-    them again. A lost or damaged metastore is replaced by a new one: rows stay, and pulls prove
-    them again. Everything is verified on the way. Exit code 0: everything agrees. 1: something
-    does not; the lines name the file and the fix. 2: wrong usage.
+    them again; damaged files that nothing restores are moved to damaged/. A lost or damaged
+    metastore is replaced by a new one: rows stay, and pulls prove them again. Everything is
+    verified on the way. Exit code 0: everything agrees. 1: something does not; the lines name the
+    file and the fix. 2: wrong usage.
 
     \b
     Examples:
