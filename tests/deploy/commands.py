@@ -63,6 +63,8 @@ def _unwrapped(words: list[str]) -> list[str]:
             return _unwrapped(rest)
         case ["flock", "-n", _, *rest] | ["docker", "compose", "exec", _, *rest]:
             return _unwrapped(rest)
+        case ["docker", "compose", "run", "--rm", _, *rest]:
+            return _unwrapped(rest)
         case [first, *rest] if "=" in first:
             return _unwrapped(rest)
     return words

@@ -1,9 +1,11 @@
 """Dagster's settings: the three files agree, Dagster takes each, and each line is explained."""
 
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import yaml
 from dagster._core.instance.ref import InstanceRef
@@ -12,7 +14,10 @@ from tests.conftest import REPO
 from tests.deploy.commands import DEPLOY, section
 
 FILES = [REPO / "dagster.yaml", DEPLOY / "dagster-sqlite.yaml", DEPLOY / "dagster-postgres.yaml"]
-WHERE = {"storage", "local_artifact_storage", "compute_logs"}
+WHERE = {
+    *("storage", "run_storage", "event_log_storage", "schedule_storage"),
+    *("local_artifact_storage", "compute_logs"),
+}
 EXPLAINED = section("Dagster's settings")
 
 
@@ -30,9 +35,19 @@ def leaves(settings: dict[str, Any]) -> Iterator[str]:
 
 
 def test_they_differ_in_where_things_are_stored_only() -> None:
-    clone, sqlite, postgres = (read(path) for path in FILES)
-    assert {name: clone[name] for name in clone.keys() - WHERE} == sqlite
-    assert {name: postgres[name] for name in postgres.keys() - {"storage"}} == sqlite
+    clone, *others = (read(path) for path in FILES)
+    for other in others:
+        assert {n: v for n, v in other.items() if n not in WHERE} == {
+            n: v for n, v in clone.items() if n not in WHERE
+        }
+
+
+def test_the_files_are_as_they_are_written() -> None:
+    written = runpy.run_path(str(DEPLOY / "dagster_yaml.py"))["texts"]()
+    for path in FILES[1:]:
+        assert path.read_text(encoding="utf-8") == written[path.name], (
+            "Fix: python deploy/dagster_yaml.py"
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -42,10 +57,29 @@ def test_dagster_takes_it(path: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     found = InstanceRef.from_dir(
         str(tmp_path), config_dir=str(path.parent), config_filename=path.name
     )
-    storage = found.storage_data.class_name if found.storage_data else "default"
-    assert storage == (
-        "DagsterPostgresStorage" if "postgres" in path.name else "DagsterSqliteStorage"
-    )
+    assert found.event_storage_data is not None and found.storage_data is not None
+    if "deploy" in path.parts:
+        assert found.event_storage_data.class_name == (
+            "PostgresEventLogStorage"
+            if "postgres" in path.name
+            else "ConsolidatedSqliteEventLogStorage"
+        )
+
+
+def test_on_one_machine_everything_lies_in_dagster_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").symlink_to(FILES[1])
+
+    @dg.asset
+    def one() -> None: ...
+
+    with dg.DagsterInstance.get() as instance:
+        assert dg.materialize([one], instance=instance).success
+        assert instance.get_latest_materialization_event(one.key) is not None
+        assert instance.all_instigator_state() == []
+    assert len(list(tmp_path.glob("*.db"))) == 3, "runs, events of all runs, schedules"
 
 
 @pytest.mark.parametrize("name", sorted({leaf for path in FILES for leaf in leaves(read(path))}))

@@ -177,6 +177,7 @@ def test_move_and_upgrade(machine: Machine) -> None:
     assert f"home: {moved}\n" in machine.run(move)
     assert everything(moved) == before
     machine.run(blocks(BACKUP, "sh")[0].splitlines()[0])
-    (upgrade,) = blocks(UPGRADE, "sh")
+    upgrade, in_containers = blocks(UPGRADE, "sh")
+    assert "docker compose" in in_containers
     assert "verdict: everything agrees" in machine.run(upgrade)
     assert everything(machine.root / "var/backups/tidemark/before-upgrade") == before

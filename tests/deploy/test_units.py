@@ -44,6 +44,9 @@ def test_the_program_takes_what_the_unit_gives_it(unit: Path) -> None:
     path, *arguments = shlex.split(start)
     assert path.startswith(PROGRAM) and (name := path.removeprefix(PROGRAM)) in PROGRAMS
     assert refusal(name, arguments) is None
+    for before in settings.get("Service.ExecStartPre", []):
+        name, *arguments = shlex.split(before.removeprefix(PROGRAM))
+        assert refusal(name, arguments) is None
     for after in settings.get("Service.ExecStartPost", []):
         called = re.findall(rf"{PROGRAM}(\S+) ([^>]*?) >", after)
         assert called and all(refusal(n, shlex.split(rest)) is None for n, rest in called)
