@@ -5,8 +5,9 @@ as of one moment, then the lake, whose files only gain rows from one commit to t
 copied metastore gets its name last. At every moment of a backup, also of one that broke off, the
 copy is what a crash could have left in a home: rows without coverage, never coverage without rows.
 
-DuckDB is not copied: it is built from the lake. Nothing that was copied is deleted: a file that the
-home has no longer is moved to ``removed/`` of the copy.
+DuckDB is not copied: it is built from the lake. Nothing that was copied is deleted. A file that the
+home has given up (its rows moved) is moved to ``removed/`` of the copy. A file that the home has
+lost (its metastore names it) stays where it is in the copy.
 """
 
 import os
@@ -32,6 +33,8 @@ from warehouse.raw import RAW, SUFFIX
 REMOVED: Final = "removed"
 _NEW: Final = f"{FILE_NAME}.new"
 """The metastore of a backup that has not ended."""
+_TORN: Final = f"{FILE_NAME}.tmp"
+"""The same while it is written."""
 _PARTIAL: Final = ".partial"
 _OF_A_HOME_IN_USE: Final = ("locks", "versions")
 
@@ -41,14 +44,18 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Backup:
-    """``files`` of the home, of which ``copied`` were new or changed (``bytes``); ``removed``:
-    files that the home has no longer, moved aside in the copy.
+    """``files`` of the home, of which ``copied`` were new or changed (``bytes``).
+
+    ``removed``: files that the home has given up, moved aside in the copy. ``lost``: files that the
+    home should have and has not, by their path below it; ``kept``: those of them that the copy has.
     """
 
     files: int
     copied: int
     bytes: int
     removed: int
+    lost: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 def backup(
@@ -99,24 +106,27 @@ def _check_place(home: Path, target: Path) -> None:
 def _copy(home: Path, target: Path, on_progress: Progress | None) -> Backup:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = FILE_NAME if (home / FILE_NAME).exists() else OLDER_NAME
+    for torn in target.glob(f"{_TORN}*"):
+        torn.unlink()
     _check_identity(home / name, target)
-    _snapshot(home / name, target / _NEW)
+    _snapshot(home / name, target)
     # the lake is listed after the metastore was copied: it holds all that the metastore names
-    paths = [*_files(home / LAKE), *_files(home / RAW)]
+    paths = [path.relative_to(home) for path in (*_files(home / LAKE), *_files(home / RAW))]
+    lost = (_recorded(target / _NEW) & _recorded(home / name)) - {p.as_posix() for p in paths}
     copied = size = 0
     for number, path in enumerate(paths):
-        relative = path.relative_to(home)
         if on_progress is not None:
-            on_progress(number, len(paths), relative.as_posix())
-        written = _copy_file(home, path, target / relative)
+            on_progress(number, len(paths), path.as_posix())
+        written = _copy_file(home, path, target / path)
         copied += written is not None
         size += written or 0
-    removed = _move_aside(target, {path.relative_to(home) for path in paths})
+    removed = _move_aside(target, {*paths, *map(Path, lost)})
     os.replace(target / _NEW, target / name)
     if name == FILE_NAME:
         (target / OLDER_NAME).unlink(missing_ok=True)
     sync_folder(target)
-    return Backup(len(paths), copied, size, removed)
+    kept = (path for path in sorted(lost) if (target / path).exists())
+    return Backup(len(paths), copied, size, removed, tuple(sorted(lost)), tuple(kept))
 
 
 def _check_identity(source: Path, target: Path) -> None:
@@ -137,16 +147,20 @@ def _identity(path: Path) -> int | None:
     return row[0] if row else None
 
 
+def _recorded(metastore: Path) -> set[str]:
+    """The paths of the lake files that ``metastore`` names."""
+    with closing(sqlite3.connect(metastore, timeout=60)) as db:
+        return {path for (path,) in db.execute("SELECT path FROM files")}
+
+
 def _snapshot(source: Path, target: Path) -> None:
-    """The metastore as of one moment, in one file."""
-    target.unlink(missing_ok=True)
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with (
-        closing(sqlite3.connect(source, timeout=60)) as old,
-        closing(sqlite3.connect(target)) as new,
-    ):
+    """Put the metastore as of one moment into ``target``, in one file, whole."""
+    torn = target / _TORN
+    os.close(os.open(torn, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with closing(sqlite3.connect(source, timeout=60)) as old, closing(sqlite3.connect(torn)) as new:
         old.backup(new)
         new.execute("PRAGMA journal_mode = DELETE")
+    os.replace(torn, target / _NEW)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -158,11 +172,11 @@ def _files(folder: Path) -> Iterator[Path]:
 def _copy_file(home: Path, path: Path, target: Path) -> int | None:
     """Copy a file that changed; its size, or ``None`` where it did not change (or is gone)."""
     # lake files are replaced whole, those of the archive are appended to under this lock
-    stream = path.parent.relative_to(home).parts[1:] if path.name.endswith(SUFFIX) else ()
+    stream = path.parent.parts[1:] if path.name.endswith(SUFFIX) else ()
     lock = exclusive(home, RAW, stream[0], ".".join(stream[1:])) if len(stream) == 3 else None
     with lock or nullcontext():
         try:
-            source = path.open("rb")
+            source = (home / path).open("rb")
         except FileNotFoundError:
             return None
         with source:

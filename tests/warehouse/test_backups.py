@@ -19,6 +19,7 @@ from warehouse.intervals import Interval
 from warehouse.metastore import FILE_NAME, Metastore
 from warehouse.raw import RawResponse, RawWriter, scan
 from warehouse.state import StreamState
+from warehouse.store import Store
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_a_backup_that_breaks_off_leaves_a_whole_copy(
             except StorageError as error:
                 assert "the disk is full" in str(error)
         if later:
-            assert_whole(target)
+            assert warehouse.verify(restored(target)).of("error") == []
         else:
             assert not (target / FILE_NAME).exists(), "no metastore: no backup yet"
     assert step > 0
@@ -156,18 +157,40 @@ def _failing(real: Callable[..., None], step: int) -> Callable[..., None]:
     return replace
 
 
-def test_what_the_home_has_no_longer_is_moved_aside(healthy: Path, target: Path) -> None:
+def test_what_the_home_gave_up_is_moved_aside(healthy: Path, target: Path) -> None:
     warehouse.backup(healthy, target)
-    gone = sorted((healthy / "lake" / "trades").rglob("*.parquet"))[0]
-    relative = gone.relative_to(healthy)
-    kept = (target / relative).read_bytes()
-    gone.unlink()
+    with Store(healthy).open_stream(TRADES) as writer:
+        record = writer.records()[0]
+        writer.shrink(record, writer.read(record).slice(0, 0))
+    kept = (target / record.path).read_bytes()
     done = warehouse.backup(healthy, target)
-    assert (done.copied, done.removed) == (0, 1)
+    assert (done.copied, done.removed, done.lost) == (0, 1, ())
     (moved,) = (target / REMOVED).rglob("*.parquet")
-    assert moved.as_posix().endswith(relative.as_posix()) and moved.read_bytes() == kept
-    assert not (target / relative).exists()
+    assert moved.as_posix().endswith(record.path) and moved.read_bytes() == kept
+    assert not (target / record.path).exists()
     assert warehouse.backup(healthy, target).removed == 0
+
+
+def test_what_the_home_has_lost_stays_in_the_copy(healthy: Path, target: Path) -> None:
+    before = everything(healthy)
+    warehouse.backup(healthy, target)
+    shutil.rmtree(healthy / "lake" / "trades")
+    done = warehouse.backup(healthy, target)
+    assert len(done.lost) > 1 and done.kept == done.lost and done.removed == 0
+    assert everything(assert_whole(target)) == before
+    # of a file that no backup has seen there is no copy
+    shutil.rmtree(target)
+    done = warehouse.backup(healthy, target)
+    assert len(done.lost) > 1 and done.kept == ()
+
+
+def test_a_metastore_torn_by_a_kill_is_written_again(healthy: Path, target: Path) -> None:
+    target.mkdir()
+    (target / f"{FILE_NAME}.tmp").write_bytes(b"torn")
+    (target / f"{FILE_NAME}.tmp-journal").write_bytes(b"torn")
+    warehouse.backup(healthy, target)
+    assert {path.name for path in target.iterdir()} == {FILE_NAME, "lake"}
+    assert_whole(target)
 
 
 def _other_home(healthy: Path, target: Path) -> None:

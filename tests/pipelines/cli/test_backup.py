@@ -17,11 +17,27 @@ def test_says_what_it_copied_and_what_is_not_part_of_it(
     out, err = capsys.readouterr()
     assert out.startswith(f"{home} copied to {target}: 1 file of 1 were new or changed (")
     assert "keep with it: the feeds, .env" in out and err == ""
-    for path in (home / "lake").rglob("*.parquet"):
-        path.unlink()
+
+
+def test_a_home_that_lost_files_ends_with_1(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    target = tmp_path / "backup"
     assert main(["backup", str(target)]) == 0
-    assert "0 files of 0" in (out := capsys.readouterr().out)
-    assert "1 file that the home has no longer moved to removed/" in out
+    (path,) = (home / "lake").rglob("*.parquet")
+    path.unlink()
+    capsys.readouterr()
+    assert main(["backup", str(target)]) == 1
+    out, err = capsys.readouterr()
+    assert "0 files of 0" in out
+    assert err.splitlines() == [
+        f"lost: {path.relative_to(home)} (the backup has it)",
+        f"1 file of the lake of {home} should be there, and is not; the backup has 1 of them",
+        f"Fix: copy what is missing from {target} to {home}, then tidemark verify",
+    ]
+    path.write_bytes((target / path.relative_to(home)).read_bytes())
+    assert main(["verify"]) == 0
 
 
 def test_exit_codes(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
