@@ -70,11 +70,16 @@ def backup(
     home = home_of(home).absolute()
     target = Path(target).expanduser().absolute()
     damage = metastore_damage(home)
-    if damage is not None:
-        fix = (
-            "tidemark verify" if damage != "missing" else "point TIDEMARK_HOME at a home with data"
+    if damage == "missing":
+        raise StorageError(
+            f"nothing was copied: the metastore of {home} is missing. "
+            "Fix: point TIDEMARK_HOME at a home with data; where it was lost, tidemark verify"
         )
-        raise StorageError(f"nothing was copied: the metastore of {home} is {damage}. Fix: {fix}")
+    if damage is not None:
+        raise StorageError(
+            f"nothing was copied: the metastore of {home} cannot be used ({damage}). "
+            "Fix: tidemark verify"
+        )
     _check_place(home, target)
     try:
         with exclusive(home, "backup"):
@@ -142,14 +147,19 @@ def _check_identity(source: Path, target: Path) -> None:
 
 
 def _identity(path: Path) -> int | None:
-    with closing(sqlite3.connect(path, timeout=60)) as db:
+    with closing(_opened(path)) as db:
         row = db.execute("SELECT value FROM counters WHERE name = 'identity'").fetchone()
     return row[0] if row else None
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    """An existing metastore: none is created where another process has just migrated it."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=60)
+
+
 def _recorded(metastore: Path) -> set[str]:
     """The paths of the lake files that ``metastore`` names."""
-    with closing(sqlite3.connect(metastore, timeout=60)) as db:
+    with closing(_opened(metastore)) as db:
         return {path for (path,) in db.execute("SELECT path FROM files")}
 
 
@@ -157,7 +167,7 @@ def _snapshot(source: Path, target: Path) -> None:
     """Put the metastore as of one moment into ``target``, in one file, whole."""
     torn = target / _TORN
     os.close(os.open(torn, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with closing(sqlite3.connect(source, timeout=60)) as old, closing(sqlite3.connect(torn)) as new:
+    with closing(_opened(source)) as old, closing(sqlite3.connect(torn)) as new:
         old.backup(new)
         new.execute("PRAGMA journal_mode = DELETE")
     os.replace(torn, target / _NEW)
