@@ -84,12 +84,12 @@ def test_the_lock_pins_everything_that_is_declared(repo_root: Path) -> None:
 
 def test_every_extra_is_declared(repo_root: Path) -> None:
     _, extras = declared(repo_root)
-    assert set(extras) == {"report", "export", "polars", "bench", "dev"}
+    assert set(extras) == {"report", "export", "server", "polars", "bench", "dev"}
     own = [one for one in chain(*extras.values()) if one.name == "tidemark"]
     assert {extra for one in own for extra in one.extras} <= set(extras)
 
 
-@pytest.mark.parametrize("extra", ["", "report", "export", "polars"])
+@pytest.mark.parametrize("extra", ["", "report", "export", "server", "polars"])
 def test_users_get_no_development_tools_and_no_copyleft_program(
     extra: str, repo_root: Path
 ) -> None:
@@ -131,7 +131,8 @@ def test_ci_runs_the_one_test_command(repo_root: Path) -> None:
         for line in script.read_text(encoding="utf-8").splitlines()
         if line and not line.startswith(("#", "set ", "cd "))
     ]
-    assert commands == ["make test"]
+    # what it needs besides is a program of Debian, where the machine has none
+    assert [line for line in commands if "apt-get install" not in line] == ["make test"]
 
 
 def test_make_explains_itself(repo_root: Path) -> None:

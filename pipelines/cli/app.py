@@ -26,6 +26,7 @@ from dotenv import dotenv_values
 
 from pipelines.cli import (
     address,
+    backup,
     export,
     pull,
     replay,
@@ -61,6 +62,9 @@ app.command("verify", short_help="Prove that lake, metastore and DuckDB agree; h
 app.command("rebuild", short_help="Build DuckDB again from the lake.")(verify.rebuild)
 app.command("replay", short_help="Parse archived responses again, after a parser was fixed.")(
     replay.replay
+)
+app.command("backup", short_help="Copy everything collected to another folder, while pulls run.")(
+    backup.backup
 )
 app.command("address", short_help="Your address for deposits of a currency.")(address.address)
 app.add_typer(export.app, name="export")

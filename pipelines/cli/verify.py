@@ -1,7 +1,7 @@
 """``tidemark verify`` and ``tidemark rebuild``: whether lake, metastore and DuckDB agree."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,6 @@ from pipelines.output.formatting import count
 
 if TYPE_CHECKING:
     from warehouse import Finding, Verification
-    from warehouse.verification import Progress
 
 _LISTED = 20
 """How many findings of a kind are spelled out."""
@@ -124,8 +123,8 @@ def _lines(findings: "list[Finding]") -> list[str]:
 
 
 @contextmanager
-def showing() -> "Iterator[Progress | None]":
-    """Show in a terminal which stream is being read; elsewhere nothing: it takes seconds."""
+def showing(what: str = "streams") -> Iterator[Callable[[int, int, object], None] | None]:
+    """Show in a terminal which of ``what`` is being read; elsewhere nothing: it takes seconds."""
     if not is_terminal():
         yield None
         return
@@ -133,7 +132,7 @@ def showing() -> "Iterator[Progress | None]":
     from rich.progress import Progress as Bar
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("streams", total=None)
-        yield lambda done, total, stream: bar.update(
-            task, completed=done, total=total, description=str(stream)
+        task = bar.add_task(what, total=None)
+        yield lambda done, total, one: bar.update(
+            task, completed=done, total=total, description=str(one)
         )
