@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import click
 import typer
@@ -38,9 +38,8 @@ from pipelines.cli import (
 from pipelines.output.console import use_terminal, warn
 from pipelines.output.exits import INTERRUPTED, PARTLY_FAILED, PIPE_CLOSED, WRONG_USAGE
 from pipelines.output.formatting import with_fix
+from pipelines.settings import SECRET_SUFFIXES
 from schemas import ConfigError, TidemarkError
-
-_SECRET_NAMES: Final = ("_API_KEY", "_API_SECRET")
 
 app = typer.Typer(
     name="tidemark",
@@ -144,7 +143,7 @@ def secrets(environment: Mapping[str, str] | None = None, file: Path | None = No
     """Every API key and secret that the environment or ``.env`` holds, the longest first."""
     values: dict[str, str | None] = {**dotenv_values(file or Path(".env"), interpolate=False)}
     values.update(os.environ if environment is None else environment)
-    found = {v for name, v in values.items() if v and name.endswith(_SECRET_NAMES) and len(v) > 3}
+    found = {v for name, v in values.items() if v and name.endswith(SECRET_SUFFIXES) and len(v) > 3}
     return sorted(found, key=len, reverse=True)
 
 

@@ -13,25 +13,39 @@ from pipelines.settings import load_settings
 from schemas import DATASETS, ConfigError, StreamId, dataset
 
 FEEDS_ROOT: Final = Path(__file__).parents[1] / "defs"
-_VARIABLE: Final = "TIDEMARK_FEEDS"
+"""The feeds that come with Tidemark: those of a clone, and of the demo everywhere."""
+CLONE: Final = FEEDS_ROOT.parents[1] / "pyproject.toml"
+"""Of a clone; an installed package has none beside it."""
+FEEDS: Final = "TIDEMARK_FEEDS"
+OWN_FEEDS: Final = Path("feeds")
 
 
 def feeds_root() -> Path:
-    """The folder of the feeds: ``pipelines/defs``, or what ``TIDEMARK_FEEDS`` names instead."""
-    named = load_settings().variables.get(_VARIABLE)
-    return Path(named).expanduser() if named else FEEDS_ROOT
+    """The folder of the feeds: what ``TIDEMARK_FEEDS`` names; else ``pipelines/defs`` of a clone,
+    and ``./feeds`` where Tidemark was installed with pip.
+    """
+    named = load_settings().variables.get(FEEDS)
+    if named:
+        return Path(named).expanduser()
+    return FEEDS_ROOT if CLONE.is_file() else OWN_FEEDS
 
 
 def load_feeds(root: Path | None = None) -> list[Feed]:
     """Every feed below ``root`` (default :func:`feeds_root`), by name. Any mistake raises."""
     folder = feeds_root() if root is None else root
     if not folder.is_dir():
-        raise ConfigError(f"there is no folder {shown(folder)}; it should hold one folder a feed")
+        raise ConfigError(
+            with_fix(
+                f"there is no folder {shown(folder)}, which should hold one folder a feed",
+                f"tidemark init writes the first feed; {FEEDS} names another folder",
+            )
+        )
     for wrong in sorted([*folder.rglob("defs.yml"), *folder.rglob("def.yaml")]):
         raise ConfigError(f"{shown(wrong)}: this file is not read; rename it to {FILE_NAME}")
-    found = [load_feed(path) for path in sorted(folder.rglob(FILE_NAME))]
+    variables = load_settings().variables
+    found = [load_feed(path, variables) for path in sorted(folder.rglob(FILE_NAME))]
     feeds = [feed for feed in found if feed is not None]
-    _check_no_overlap(feeds)
+    check_no_overlap(feeds)
     return feeds
 
 
@@ -46,7 +60,7 @@ def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
         raise ConfigError(
             with_fix(
                 f"no feed is declared in {shown(feeds_root())}",
-                f"create <feed>/{FILE_NAME} there, as the README shows",
+                "tidemark init writes the first one",
             )
         )
     chosen: set[str] = set()
@@ -95,11 +109,10 @@ def _bare(market: str) -> str:
     return re.sub("[^a-z0-9]", "", market.lower())
 
 
-def _check_no_overlap(feeds: Sequence[Feed]) -> None:
+def check_no_overlap(feeds: Sequence[Feed]) -> None:
     """One stream may be collected once only: two owners would overwrite each other's look-back."""
     names: dict[str, Feed] = {}
     accounts: dict[tuple[str, str], Feed] = {}
-    seen: list[Job] = []
     for job in jobs(feeds):
         first = names.setdefault(job.feed.name, job.feed)
         if first is not job.feed:
@@ -118,15 +131,23 @@ def _check_no_overlap(feeds: Sequence[Feed]) -> None:
                     "give one of the two another label",
                 )
             )
-        for other in seen:
-            shared = _shared(job, other)
-            if shared:
-                raise ConfigError(
-                    f"{shown(job.feed.path)}:{job.spec.line}: {job.spec.name} of {shared} on "
-                    f"{job.exchange} is collected already by {shown(other.feed.path)}:"
-                    f"{other.spec.line}; leave it out in one of the two"
-                )
-        seen.append(job)
+    for job, other in overlaps(feeds):
+        raise ConfigError(
+            f"{shown(job.feed.path)}:{job.spec.line}: {job.spec.name} of {_shared(job, other)} on "
+            f"{job.exchange} is collected already by {shown(other.feed.path)}:"
+            f"{other.spec.line}; leave it out in one of the two"
+        )
+
+
+def overlaps(feeds: Sequence[Feed]) -> list[tuple[Job, Job]]:
+    """Every job that collects what an earlier one of ``feeds`` collects too, with that one."""
+    every = jobs(feeds)
+    return [
+        (job, other)
+        for index, job in enumerate(every)
+        for other in every[:index]
+        if _shared(job, other)
+    ]
 
 
 def _shared(a: Job, b: Job) -> str | None:

@@ -253,7 +253,8 @@ def test_a_file_name_that_is_not_read(tmp_path: Path) -> None:
 
 def test_no_folder(tmp_path: Path) -> None:
     assert mistake(tmp_path / "none") == (
-        "there is no folder none; it should hold one folder a feed"
+        "there is no folder none, which should hold one folder a feed\n"
+        "Fix: tidemark init writes the first feed; TIDEMARK_FEEDS names another folder"
     )
 
 
