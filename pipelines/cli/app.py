@@ -26,7 +26,9 @@ from dotenv import dotenv_values
 
 from pipelines.cli import (
     address,
+    completion,
     export,
+    init,
     pull,
     replay,
     report,
@@ -49,6 +51,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo", short_help="Try it: a full pull from a sandbox exchange.")(sandbox.demo)
+app.command("init", short_help="Write a feed: what to collect, from where.")(init.init)
 app.command("pull", short_help="Fetch what is wanted and not yet held.")(pull.pull)
 app.command("status", short_help="What is covered, missing or lost, and how fresh.")(status.status)
 app.command("sql", short_help="Query the DuckDB warehouse.")(sql.sql)
@@ -62,6 +65,9 @@ app.command("replay", short_help="Parse archived responses again, after a parser
     replay.replay
 )
 app.command("address", short_help="Your address for deposits of a currency.")(address.address)
+app.command("completion", short_help="Complete commands and names in your shell.")(
+    completion.completion
+)
 app.add_typer(export.app, name="export")
 
 
@@ -89,6 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. ``arguments`` default to the process's own."""
     use_terminal()
     command = typer.main.get_command(app)
+    completed = completion.answer(command)
+    if completed is not None:
+        return completed
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         with command.make_context("tidemark", given) as context:

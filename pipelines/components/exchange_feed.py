@@ -1,6 +1,7 @@
 """The component behind every feed's ``defs.yaml``, and the file that scaffolding writes for it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -96,6 +97,8 @@ class FeedScaffolder(dg.Scaffolder[FeedParams]):
             others = load_feeds(FEEDS_ROOT)
             text = new_feed(path, exchange, others, markets, params.start, params.account)
         except ConfigError as error:
+            with suppress(OSError):  # nothing is left behind, unless something was there before
+                request.target_path.rmdir()
             raise click.ClickException(str(error)) from None
         path.write_text(text, encoding="utf-8")
         if feeds_root() != FEEDS_ROOT:

@@ -49,8 +49,9 @@ class Value:
     """Of a mapping."""
 
     def fail(self, message: str) -> NoReturn:
-        """Raise ``ConfigError`` with file and line before ``message``."""
-        raise ConfigError(f"{shown(self.path)}:{self.line}: {message}")
+        """Raise ``ConfigError`` with file and line (0: there is none) before ``message``."""
+        place = f"{shown(self.path)}:{self.line}: " if self.line else ""
+        raise ConfigError(f"{place}{message}")
 
     @property
     def is_empty(self) -> bool:

@@ -3,10 +3,11 @@
 ``tidemark init`` and ``dg scaffold defs`` write it.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import connectors
 from connectors.base import Cursor
@@ -88,14 +89,14 @@ def new_feed(
     ``markets``: ``None`` = all. Datasets that one of ``others`` collects are commented out. Raises
     ``ConfigError`` for values that no feed can have, and where nothing is left to collect.
     """
-    attributes = {
+    attributes: dict[str, Any] = {
         "exchange": exchange,
         "account": account,
         "markets": "all" if markets is None else [name.strip() for name in markets],
         "start": start,
         "datasets": {name: {} for name in _offered(exchange)},
     }
-    feed = feed_of(path, attributes, lambda _: 1)
+    feed = feed_of(path, attributes, lambda _: 0)
     taken = {job.dataset: other.feed.name for job, other in overlaps([*others, feed])}
     if set(feed.datasets) <= set(taken):
         raise ConfigError(
@@ -131,7 +132,7 @@ def _text(feed: Feed, taken: Mapping[str, str]) -> str:
     for name in feed.datasets:
         comments = [_OF_CURSOR.get(offers[name].cursor), _OF_DATASET.get(name)]
         if name in taken:
-            comments.append(f"Collected already by the feed {taken[name]}.")
+            comments = [f"Collected already by the feed {taken[name]}."]
         lines += [f"    # {comment}\n" for comment in comments if comment]
         more = f", timeframes: [{frames}]" if name == "candles" else ""
         mark = "# " if name in taken else ""
@@ -141,6 +142,5 @@ def _text(feed: Feed, taken: Mapping[str, str]) -> str:
 
 def _quoted(market: str) -> str:
     """``market`` as YAML takes it for text."""
-    return (
-        market if re.fullmatch("[A-Za-z][A-Za-z0-9]*[-_/.][A-Za-z0-9]+", market) else repr(market)
-    )
+    is_plain = re.fullmatch("[A-Za-z][A-Za-z0-9]*[-_/.][A-Za-z0-9]+", market)
+    return market if is_plain else json.dumps(market)
