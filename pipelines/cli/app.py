@@ -30,6 +30,7 @@ from pipelines.cli import (
     export,
     init,
     pull,
+    purge,
     replay,
     report,
     sandbox,
@@ -61,6 +62,9 @@ app.command("verify", short_help="Prove that lake, metastore and DuckDB agree; h
     verify.verify
 )
 app.command("rebuild", short_help="Build DuckDB again from the lake.")(verify.rebuild)
+app.command("purge", short_help="Delete what no feed collects any more; shows it first.")(
+    purge.purge
+)
 app.command("replay", short_help="Parse archived responses again, after a parser was fixed.")(
     replay.replay
 )

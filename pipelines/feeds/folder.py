@@ -18,6 +18,7 @@ CLONE: Final = FEEDS_ROOT.parents[1] / "pyproject.toml"
 """Of a clone; an installed package has none beside it."""
 FEEDS: Final = "TIDEMARK_FEEDS"
 OWN_FEEDS: Final = Path("feeds")
+_SYMBOL: Final = re.compile("[A-Z0-9]+-[A-Z0-9]+")
 
 
 def feeds_root() -> Path:
@@ -82,12 +83,13 @@ def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
 def is_collected(
     feeds: Sequence[Feed], stream: StreamId, symbols: Mapping[str, str] | None = None
 ) -> bool:
-    """Whether any of ``feeds`` still collects ``stream``, or the list whose history it is.
+    """Whether any of ``feeds`` still collects ``stream``, the list whose history it is, or the
+    dataset whose quarantine it is.
 
     ``symbols``: of markets that feeds name as the exchange does.
     """
     owners = {d.history: d.name for d in DATASETS.values() if d.history}
-    wanted = owners.get(stream.dataset, stream.dataset)
+    wanted = stream.source or owners.get(stream.dataset, stream.dataset)
     for feed in feeds:
         spec = feed.datasets.get(wanted)
         if spec is None or feed.exchange != stream.exchange:
@@ -102,6 +104,15 @@ def is_collected(
         if found and (stream.timeframe is None or stream.timeframe in spec.timeframes):
             return True
     return False
+
+
+def unknown_markets(feeds: Sequence[Feed], exchange: str, symbols: Mapping[str, str]) -> list[str]:
+    """The markets that feeds name as ``exchange`` does, and that its stored list does not hold.
+
+    ``symbols``: of the stored list, by the exchange's names.
+    """
+    named = {m for feed in feeds if feed.exchange == exchange for m in feed.markets or ()}
+    return sorted(m for m in named - {*symbols, *symbols.values()} if not _SYMBOL.fullmatch(m))
 
 
 def _bare(market: str) -> str:
