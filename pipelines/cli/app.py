@@ -28,6 +28,7 @@ from pipelines.cli import (
     address,
     completion,
     export,
+    health,
     init,
     pull,
     purge,
@@ -55,6 +56,7 @@ app.command("demo", short_help="Try it: a full pull from a sandbox exchange.")(s
 app.command("init", short_help="Write a feed: what to collect, from where.")(init.init)
 app.command("pull", short_help="Fetch what is wanted and not yet held.")(pull.pull)
 app.command("status", short_help="What is covered, missing or lost, and how fresh.")(status.status)
+app.command("health", short_help="One line per problem, and an exit code.")(health.health)
 app.command("sql", short_help="Query the DuckDB warehouse.")(sql.sql)
 app.command("report", short_help="One page of everything, for the browser.")(report.report)
 app.command("sandbox", short_help="Run an exchange on this machine to try with.")(sandbox.sandbox)
