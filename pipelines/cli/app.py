@@ -37,6 +37,7 @@ from pipelines.cli import (
     sandbox,
     sql,
     status,
+    ui,
     verify,
 )
 from pipelines.output.console import use_terminal, warn
@@ -59,6 +60,7 @@ app.command("status", short_help="What is covered, missing or lost, and how fres
 app.command("health", short_help="One line per problem, and an exit code.")(health.health)
 app.command("sql", short_help="Query the DuckDB warehouse.")(sql.sql)
 app.command("report", short_help="One page of everything, for the browser.")(report.report)
+app.command("ui", short_help="Dagster's pages and daemon on your feeds and data.")(ui.ui)
 app.command("sandbox", short_help="Run an exchange on this machine to try with.")(sandbox.sandbox)
 app.command("verify", short_help="Prove that lake, metastore and DuckDB agree; heal what is safe.")(
     verify.verify
