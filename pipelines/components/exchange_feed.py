@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, Literal
 
 import click
 import dagster as dg
-from pydantic import BaseModel, Field
+from dagster_shared.yaml_utils.source_position import SourcePositionTree
+from pydantic import BaseModel, Field, PrivateAttr
 
 import connectors
 from pipelines.feeds import (
-    FEEDS_ROOT,
     FILE_NAME,
     Environment,
     Feed,
@@ -94,16 +94,16 @@ class FeedScaffolder(dg.Scaffolder[FeedParams]):
         markets = None if params.markets == "all" else params.markets.split(",")
         path = request.target_path / FILE_NAME
         try:
-            others = load_feeds(FEEDS_ROOT)
+            others = load_feeds(request.target_path.parent)
             text = new_feed(path, exchange, others, markets, params.start, params.account)
         except ConfigError as error:
             with suppress(OSError):  # nothing is left behind, unless something was there before
                 request.target_path.rmdir()
             raise click.ClickException(str(error)) from None
         path.write_text(text, encoding="utf-8")
-        if feeds_root() != FEEDS_ROOT:
+        if feeds_root().resolve() != request.target_path.parent.resolve():
             click.echo(
-                f"note: TIDEMARK_FEEDS is {feeds_root()}, so this file is not read. "
+                f"note: the feeds are in {feeds_root()}, so this file is not read. "
                 "Fix: move its folder there, or use tidemark init",
                 err=True,
             )
@@ -186,6 +186,16 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
         ),
     ]
 
+    _positions: SourcePositionTree | None = PrivateAttr(default=None)
+    """The lines of the file; none where the component was made in Python."""
+
+    @classmethod
+    def resolve_from_model(cls, context: dg.ResolutionContext, model: BaseModel) -> "ExchangeFeed":
+        """As Dagster does it; the lines are remembered for messages."""
+        found: ExchangeFeed = super().resolve_from_model(context, model)
+        found._positions = context.source_position_tree
+        return found
+
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
         return dg.ComponentTypeSpec(
@@ -213,12 +223,11 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
 
     def feed(self, context: dg.ComponentLoadContext) -> Feed:
         """What the attributes declare. Raises ``ConfigError`` with file and line."""
-        path = Path(context.path)
-        positions = context.resolution_context.source_position_tree
+        path, positions = Path(context.path), self._positions
 
         def line(place: Sequence[str | int]) -> int:
-            if positions is None:
-                return 1
+            if positions is None:  # made in Python
+                return 0
             return positions.lookup_closest_and_path(["attributes", *place], None)[0].start.line
 
         attributes = self.model_dump(exclude_unset=True)
