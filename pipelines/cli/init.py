@@ -1,5 +1,6 @@
 """``tidemark init``: write the first feed, or another one, by three questions or by options."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,8 +63,12 @@ def init(
     is_new_root = root == FEEDS_ROOT
     if is_new_root:
         root = OWN_FEEDS
-    name = name or (exchange if account == "main" else f"{exchange}-{account}")
-    path = root / name.replace(":", "_") / FILE_NAME
+    if name is None:
+        name = (exchange if account == "main" else f"{exchange}-{account}").replace(":", "_")
+    elif not re.fullmatch(r"\w[\w.-]*", name):
+        problem = f"a feed's name is letters, digits, '.', '-' and '_', not {name!r}"
+        raise ConfigError(with_fix(problem, "tidemark init --name my-feed"))
+    path = root / name / FILE_NAME
     if path.exists():
         fix = "edit it, or write another one: tidemark init --name NAME"
         raise ConfigError(with_fix(f"{path} is there already", fix))
