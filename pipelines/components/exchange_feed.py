@@ -30,7 +30,7 @@ _TEMPLATE: Final = {"pattern": r"\{\{"}
 
 def _or_template(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON schema that allows ``{{ env.NAME }}`` as well."""
-    return {"allOf": [{"anyOf": [schema, _TEMPLATE]}]}
+    return {"if": _TEMPLATE, "else": schema}
 
 
 class DatasetOptions(dg.Model, dg.Resolvable):
