@@ -71,7 +71,7 @@ def problems(
         *_stale(settings, feeds, held, names, now, max_age),
         *_holes(held, now),
         *_quarantined(streams),
-        *_ghosts(home, now),
+        *_ghosts(settings, now),
     ]
 
 
@@ -206,10 +206,10 @@ def _quarantined(streams: Sequence[StreamStatus]) -> Iterator[Problem]:
         )
 
 
-def _ghosts(home: Path, now: datetime) -> Iterator[Problem]:
+def _ghosts(settings: Settings, now: datetime) -> Iterator[Problem]:
     """Runs that Dagster takes for running and that have no process, as far as that can be told."""
-    named = os.environ.get("DAGSTER_HOME")
-    folder = Path(named) if named else home / DAGSTER
+    home = settings.home
+    folder = Path(settings.variables.get("DAGSTER_HOME", home / DAGSTER))
     if not (folder / "dagster.yaml").is_file():
         return
     import dagster as dg

@@ -13,13 +13,13 @@ from pipelines.output.formatting import with_fix
 from schemas import ConfigError
 
 _DOTENV: Final = Path(".env")
-_DATA: Final = "2016-01-01"
-_EXAMPLE: Final = f"tidemark init --exchange bitexbit --markets BTC-USD,ETH-USD --start {_DATA}"
+_START: Final = "2016-01-01"
+_EXAMPLE: Final = f"tidemark init --exchange bitexbit --markets BTC-USD,ETH-USD --start {_START}"
 
 
 def init(
     exchange: Annotated[
-        str | None, typer.Option(help="Where to collect from: bitexbit, wex.", show_default=False)
+        str | None, typer.Option(help="Where to collect from: bitexbit, wex, …", show_default=False)
     ] = None,
     markets: Annotated[
         str | None,
@@ -58,7 +58,7 @@ def init(
     known = connectors.names()
     exchange = _answer(exchange, f"Exchange ({', '.join(known)})", "bitexbit", known)
     markets = _answer(markets, "Markets (BTC-USD,ETH-USD or all)", "BTC-USD")
-    start = _answer(start, "History back to (UTC)", _DATA)
+    start = _answer(start, "History back to (UTC)", _START)
     root = feeds_root()
     is_new_root = root == FEEDS_ROOT
     if is_new_root:

@@ -2,9 +2,9 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import Popen
 from typing import Annotated, Final
 
 import typer
@@ -57,7 +57,7 @@ def ui(
         "PYTHONWARNINGS": "ignore",
     }
     # A session of its own: Ctrl-C reaches this process, which ends the tree in order.
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    process = Popen(command, env=environment, start_new_session=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if server.answers(url, process):

@@ -44,5 +44,6 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         about: dict[str, Any] = record.__dict__.get("dagster_meta") or {}
-        if about.get("dagster_event") is None:  # else one of Dagster's own
+        is_own = about.get("dagster_event") is None  # else one of Dagster's
+        if is_own and record.levelno == logging.INFO:  # notices are for pulls, not for a look
             self._show(str(about.get("orig_message") or record.getMessage()))

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from pipelines.components import ExchangeFeed
 from pipelines.feeds import FEEDS_ROOT, load_feeds
+from tests.conftest import REPO
 from tests.feeds import write_feed
 
 pytestmark = [
@@ -135,9 +136,10 @@ def problems(attributes: object) -> list[str]:
     return [e.message for e in Draft202012Validator(SCHEMA).iter_errors(attributes)]
 
 
-@pytest.mark.parametrize(
-    "path", sorted(FEEDS_ROOT.glob("*/defs.yaml")), ids=lambda p: p.parent.name
-)
+SHIPPED = [*FEEDS_ROOT.glob("*/defs.yaml"), *(REPO / "examples").glob("feeds/*/defs.yaml")]
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED), ids=lambda p: p.parent.name)
 def test_dg_check_yaml_takes_the_shipped_feeds(path: Path) -> None:
     document = parse_yaml_with_source_position(path.read_text(), str(path)).value
     assert problems(document["attributes"]) == []

@@ -243,6 +243,14 @@ def test_an_empty_file(tmp_path: Path) -> None:
     )
 
 
+def test_two_feeds_in_one_file(tmp_path: Path) -> None:
+    """Dagster would collect both, the command line one."""
+    assert mistake(write(tmp_path, f"{GOOD}---\n{GOOD}")) == (
+        "pipelines/defs/bitexbit/defs.yaml:13: a feed is the only one of its file. "
+        "Fix: give this one a folder of its own"
+    )
+
+
 def test_a_file_name_that_is_not_read(tmp_path: Path) -> None:
     root = write(tmp_path, GOOD)
     (root / "bitexbit" / "defs.yaml").rename(root / "bitexbit" / "defs.yml")
