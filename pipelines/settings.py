@@ -42,7 +42,10 @@ DEFAULT_HOME: Final = "./data"
 HOME: Final = "TIDEMARK_HOME"
 UMASK: Final = "TIDEMARK_UMASK"
 ALLOW_HTTP: Final = "TIDEMARK_ALLOW_HTTP"
-SECRET_SUFFIXES: Final = ("_API_KEY", "_API_SECRET", "_API_PASSPHRASE")
+SECRET_SUFFIXES: Final = (
+    *("_API_KEY", "_API_SECRET", "_API_PASSPHRASE"),
+    *("_ALERT_WEBHOOK", "_ALERT_SMTP"),
+)
 """How the names of variables end that hold keys and secrets."""
 
 

@@ -20,6 +20,7 @@ from pipelines.feeds import (
     feeds_root,
     load_feeds,
     new_feed,
+    readable_feeds,
 )
 from pipelines.orchestration.code import feed_definitions
 from pipelines.settings import load_settings
@@ -216,7 +217,8 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
         is a ``ConfigError`` with file and line.
         """
         mine = self.feed(context)
-        others = [feed for feed in load_feeds(context.defs_module_path) if feed.name != mine.name]
+        readable, _ = readable_feeds(context.defs_module_path)  # others may have mistakes
+        others = [feed for feed in readable if feed.path != mine.path]
         feeds = sorted([*others, mine], key=lambda feed: feed.path)
         check_no_overlap(feeds)
         return feed_definitions(mine, feeds)

@@ -23,10 +23,12 @@ from pipelines.feeds.feed import (
 )
 from pipelines.feeds.folder import (
     FEEDS_ROOT,
+    BrokenFeed,
     check_no_overlap,
     feeds_root,
     is_collected,
     load_feeds,
+    readable_feeds,
     select_jobs,
 )
 from pipelines.feeds.scaffold import new_feed
@@ -36,6 +38,7 @@ __all__ = [
     "COMPONENT_TYPE",
     "FEEDS_ROOT",
     "FILE_NAME",
+    "BrokenFeed",
     "DatasetSpec",
     "Environment",
     "Feed",
@@ -48,5 +51,6 @@ __all__ = [
     "load_feed",
     "load_feeds",
     "new_feed",
+    "readable_feeds",
     "select_jobs",
 ]

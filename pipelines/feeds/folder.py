@@ -3,6 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,50 @@ def feeds_root() -> Path:
 
 def load_feeds(root: Path | None = None) -> list[Feed]:
     """Every feed below ``root`` (default :func:`feeds_root`), by name. Any mistake raises."""
+    folder = _existing(root)
+    for wrong in _misnamed(folder):
+        raise ConfigError(_not_read(wrong))
+    variables = load_settings().variables
+    found = [load_feed(path, variables) for path in sorted(folder.rglob(FILE_NAME))]
+    feeds = [feed for feed in found if feed is not None]
+    check_no_overlap(feeds)
+    return feeds
+
+
+@dataclass(frozen=True)
+class BrokenFeed:
+    """A file that declares no feed because of a mistake. ``name``: the folder's."""
+
+    name: str
+    path: Path
+    error: ConfigError
+
+
+def readable_feeds(root: Path | None = None) -> tuple[list[Feed], list[BrokenFeed]]:
+    """Every feed below ``root`` without a mistake, and every file with one.
+
+    Of two feeds that collect the same, the later one is broken. Raises ``ConfigError`` without the
+    folder.
+    """
+    folder = _existing(root)
+    feeds: list[Feed] = []
+    broken: list[BrokenFeed] = []
+    misnamed = _misnamed(folder)
+    variables = load_settings().variables
+    for path in sorted([*folder.rglob(FILE_NAME), *misnamed]):
+        try:
+            if path in misnamed:
+                raise ConfigError(_not_read(path))
+            feed = load_feed(path, variables)
+            if feed is not None:
+                check_no_overlap([*feeds, feed])
+                feeds.append(feed)
+        except ConfigError as error:
+            broken.append(BrokenFeed(path.parent.name, path, error))
+    return feeds, broken
+
+
+def _existing(root: Path | None) -> Path:
     folder = feeds_root() if root is None else root
     if not folder.is_dir():
         raise ConfigError(
@@ -41,13 +86,15 @@ def load_feeds(root: Path | None = None) -> list[Feed]:
                 f"tidemark init writes the first feed; {FEEDS} names another folder",
             )
         )
-    for wrong in sorted([*folder.rglob("defs.yml"), *folder.rglob("def.yaml")]):
-        raise ConfigError(f"{shown(wrong)}: this file is not read; rename it to {FILE_NAME}")
-    variables = load_settings().variables
-    found = [load_feed(path, variables) for path in sorted(folder.rglob(FILE_NAME))]
-    feeds = [feed for feed in found if feed is not None]
-    check_no_overlap(feeds)
-    return feeds
+    return folder
+
+
+def _misnamed(folder: Path) -> list[Path]:
+    return sorted([*folder.rglob("defs.yml"), *folder.rglob("def.yaml")])
+
+
+def _not_read(path: Path) -> str:
+    return f"{shown(path)}: this file is not read; rename it to {FILE_NAME}"
 
 
 def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
