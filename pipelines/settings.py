@@ -7,7 +7,7 @@ name                                default                     meaning
 ``<EXCHANGE>_BASE_URL``             the connector's             host root; the API's paths follow
 ``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
 ``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
-``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds
+``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds (``./feeds`` with pip)
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
 ``TIDEMARK_UMASK``                  ``077``                     rights that new files do not give
 ``TIDEMARK_ALLOW_HTTP``             –                           ``1``: keys may go over ``http://``
@@ -42,6 +42,11 @@ DEFAULT_HOME: Final = "./data"
 HOME: Final = "TIDEMARK_HOME"
 UMASK: Final = "TIDEMARK_UMASK"
 ALLOW_HTTP: Final = "TIDEMARK_ALLOW_HTTP"
+SECRET_SUFFIXES: Final = (
+    *("_API_KEY", "_API_SECRET", "_API_PASSPHRASE"),
+    *("_ALERT_WEBHOOK", "_ALERT_SMTP"),
+)
+"""How the names of variables end that hold keys and secrets."""
 
 
 @dataclass(frozen=True)

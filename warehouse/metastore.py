@@ -260,6 +260,17 @@ class Metastore:
             self._write_files(db, stream, files)
             _note(db, folders)
 
+    def forget(self, stream: StreamId) -> None:
+        """Delete all records of ``stream``; a publish removes its rows."""
+        with self._transaction() as db:
+            periods = sorted({f.period for f in self.files(stream)})
+            if periods:
+                change = _count(db, "change")
+                put(db, "emptied", [(*key(stream), period, change) for period in periods])
+            _count(db, "state")
+            for table in ("files", "streams", "intervals", "unshown", "unsettled"):
+                db.execute(f"DELETE FROM {table} WHERE {_OF_STREAM}", key(stream))
+
     def record_files(
         self, stream: StreamId, files: Sequence[FileRecord], folders: Iterable[tuple[str, int]]
     ) -> None:

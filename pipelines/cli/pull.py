@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.completion import jobs_starting
 from pipelines.cli.outcome import finish, say_added
 from pipelines.output.console import print_table
 from pipelines.output.formatting import instant
@@ -27,6 +28,7 @@ def pull(
             metavar="[SELECT]...",
             help="Feeds or datasets: bitexbit, bitexbit/trades, '*/tickers'; all if none is named.",
             show_default=False,
+            autocompletion=jobs_starting,
         ),
     ] = None,
     start: Annotated[

@@ -1,20 +1,20 @@
 """``tidemark demo``: one full pull through Dagster, from the sandbox into the demo's home."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any, Final
 
 import dagster as dg
-from rich.console import Console
 
-from pipelines.demo import summary
+from pipelines.demo import progress, summary
 from pipelines.demo.exchange import feeding
-from pipelines.output.console import is_terminal, say, warn
+from pipelines.output.console import say, warn
 from pipelines.output.exits import PARTLY_FAILED
 from warehouse import LINK
 
 JOB = "everything"
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+CONFIG: Final[dict[str, Any]] = {"loggers": {progress.NAME: {}}}
+"""Without Dagster's own lines on the terminal."""
 
 
 def run() -> int:
@@ -24,8 +24,8 @@ def run() -> int:
         say(f"Sandbox exchange on {exchange.url}, speaking BitexBit and WEX.")
         say(f"Pulling every feed through Dagster into {exchange.home} …")
         started = time.monotonic()
-        with _waiting():
-            problems = materialize()
+        with progress.showing() as show:
+            problems = materialize(show)
         seconds = time.monotonic() - started
         if (exchange.home / LINK).exists():
             summary.show(exchange, before, seconds)
@@ -34,13 +34,17 @@ def run() -> int:
     return PARTLY_FAILED if problems else 0
 
 
-def materialize() -> list[str]:
-    """Run the job of all assets in this process; what failed, as the engine reports it."""
+def materialize(show: Callable[[str], None]) -> list[str]:
+    """Run the job of all assets in this process; what failed, as the engine reports it.
+
+    ``show``: takes each line of what the steps report.
+    """
     from pipelines.definitions import defs
 
-    job = defs().resolve_job_def(JOB)
+    loggers = dg.Definitions(loggers={progress.NAME: progress.logger(show)})
+    job = dg.Definitions.merge(defs(), loggers).resolve_job_def(JOB)
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(run_config=QUIET, instance=instance, raise_on_error=False)
+        result = job.execute_in_process(run_config=CONFIG, instance=instance, raise_on_error=False)
     if any(_is_interrupt(event) for event in result.all_events):
         raise KeyboardInterrupt  # Dagster takes Ctrl-C for a failure of the step
     return [_reason(event) for event in result.all_events if event.is_step_failure]
@@ -58,13 +62,3 @@ def _reason(event: dg.DagsterEvent) -> str:
     if data.user_failure_data is not None and data.user_failure_data.description:
         return data.user_failure_data.description
     return data.error_display_string
-
-
-@contextmanager
-def _waiting() -> Iterator[None]:
-    """Show in a terminal that something is running."""
-    if not is_terminal():
-        yield
-        return
-    with Console(stderr=True).status("pulling"):
-        yield

@@ -4,6 +4,9 @@ Dagster has a check of its own, but importing it takes a second, and it does not
 What passes here passes there (a test holds it).
 """
 
+from datetime import date, timedelta
+from functools import cache
+from itertools import pairwise
 from typing import Final
 
 _MONTHS: Final = [
@@ -18,7 +21,13 @@ _FIELDS: Final[tuple[tuple[str, int, int, dict[str, int]], ...]] = (
     ("month", 1, 12, {name: number for number, name in enumerate(_MONTHS, 1)}),
     ("day of the week", 0, 7, {name: number for number, name in enumerate(_WEEKDAYS)}),
 )
-_ALIASES: Final = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
+_ALIASES: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+}
 
 
 def problem(cron: str) -> str | None:
@@ -45,6 +54,19 @@ def problem(cron: str) -> str | None:
     return None
 
 
+def _values(text: str, low: int, high: int, names: dict[str, int]) -> set[int]:
+    """The numbers that one sound field names."""
+    found: set[int] = set()
+    for piece in text.split(","):
+        span, _, step = piece.partition("/")
+        first, dash, last = span.partition("-")
+        begin = low if span == "*" else _number(first, names)
+        end = high if span == "*" else _number(last, names) if dash else begin
+        assert begin is not None and end is not None
+        found.update(range(begin, end + 1, int(step or 1)))
+    return found
+
+
 def _is_sound(piece: str, low: int, high: int, names: dict[str, int]) -> bool:
     span, slash, step = piece.partition("/")
     if slash and not (step.isdecimal() and 1 <= int(step) <= max(high, 1)):
@@ -64,3 +86,32 @@ def _number(text: str, names: dict[str, int]) -> int | None:
     if text in names:
         return names[text]
     return int(text) if text.isascii() and text.isdecimal() else None
+
+
+@cache
+def longest_pause(cron: str) -> timedelta:
+    """The longest time between two ticks that follow each other.
+
+    >>> longest_pause("*/5 * * * *")
+    datetime.timedelta(seconds=300)
+    >>> longest_pause("0 9-17 * * mon-fri")  # from Friday evening to Monday morning
+    datetime.timedelta(days=2, seconds=57600)
+    """
+    fields = _ALIASES.get(cron, cron).lower().split()
+    minutes, hours, days, months, weekdays = (
+        _values(text, low, high, names)
+        for text, (_, low, high, names) in zip(fields, _FIELDS, strict=True)
+    )
+    weekdays = {day % 7 for day in weekdays}
+    # As in every cron: where both are restricted, either is enough.
+    either = len(days) < 31 and len(weekdays) < 7
+
+    def ticks_on(day: date) -> bool:
+        matches = [day.day in days, day.isoweekday() % 7 in weekdays]
+        return day.month in months and (any(matches) if either else all(matches))
+
+    times = sorted(timedelta(hours=h, minutes=m) for h in hours for m in minutes)
+    days_looked_at = (date(2024, 1, 1) + timedelta(n) for n in range(5 * 366))  # two leap days
+    active = [day for day in days_looked_at if ticks_on(day)]
+    apart = max((b - a for a, b in pairwise(active)), default=timedelta(5 * 366))
+    return max([b - a for a, b in pairwise(times)] + [apart + times[0] - times[-1]])
