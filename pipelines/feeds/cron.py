@@ -4,6 +4,9 @@ Dagster has a check of its own, but importing it takes a second, and it does not
 What passes here passes there (a test holds it).
 """
 
+from datetime import date, timedelta
+from functools import cache
+from itertools import pairwise
 from typing import Final
 
 _MONTHS: Final = [
@@ -18,7 +21,13 @@ _FIELDS: Final[tuple[tuple[str, int, int, dict[str, int]], ...]] = (
     ("month", 1, 12, {name: number for number, name in enumerate(_MONTHS, 1)}),
     ("day of the week", 0, 7, {name: number for number, name in enumerate(_WEEKDAYS)}),
 )
-_ALIASES: Final = ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
+_ALIASES: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+}
 
 
 def problem(cron: str) -> str | None:
@@ -43,6 +52,47 @@ def problem(cron: str) -> str | None:
             if not _is_sound(piece, low, high, names):
                 return f"{name} {piece!r} is not within {low}-{high}"
     return None
+
+
+@cache
+def longest_pause(cron: str) -> timedelta:
+    """The longest time between two ticks that follow each other.
+
+    >>> longest_pause("*/5 * * * *")
+    datetime.timedelta(seconds=300)
+    >>> longest_pause("0 9-17 * * mon-fri")  # from Friday evening to Monday morning
+    datetime.timedelta(days=2, seconds=57600)
+    """
+    fields = _ALIASES.get(cron, cron).lower().split()
+    minutes, hours, days, months, weekdays = map(_values, fields, _FIELDS)
+    weekdays = {day % 7 for day in weekdays}
+    in_month, in_week = (not fields[place].startswith("*") for place in (2, 4))
+
+    def ticks_on(day: date) -> bool:
+        by_month, by_week = day.day in days, day.isoweekday() % 7 in weekdays
+        # cron's rule: where both are restricted, either is enough
+        found = by_month or by_week if in_month and in_week else by_month and by_week
+        return found and day.month in months
+
+    times = sorted(timedelta(hours=h, minutes=m) for h in hours for m in minutes)
+    days_looked_at = (date(2024, 1, 1) + timedelta(n) for n in range(5 * 366))  # two leap days
+    active = [day for day in days_looked_at if ticks_on(day)]
+    apart = max((b - a for a, b in pairwise(active)), default=timedelta(5 * 366))
+    return max([b - a for a, b in pairwise(times)] + [apart + times[0] - times[-1]])
+
+
+def _values(text: str, field: tuple[str, int, int, dict[str, int]]) -> set[int]:
+    """All that one field of a sound expression names."""
+    _, low, high, names = field
+    found: set[int] = set()
+    for piece in text.split(","):
+        span, _, step = piece.partition("/")
+        first, dash, last = span.partition("-")
+        begin = low if span == "*" else _number(first, names)
+        end = high if span == "*" else _number(last, names) if dash else begin
+        assert begin is not None and end is not None
+        found.update(range(begin, end + 1, int(step or 1)))
+    return found
 
 
 def _is_sound(piece: str, low: int, high: int, names: dict[str, int]) -> bool:

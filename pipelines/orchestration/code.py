@@ -7,11 +7,12 @@ from typing import Final
 import dagster as dg
 
 from pipelines.feeds import FEEDS_ROOT, Feed, feeds_root, load_feeds
-from pipelines.orchestration.checks import account_checks
+from pipelines.orchestration.checks import check_definitions, pulled_with
 from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
 from pipelines.orchestration.schedules import jobs_and_schedules
+from pipelines.orchestration.specs import datasets_of
 from pipelines.output.extras import missing
 
 PROJECT: Final = Path(__file__).parents[2] / "pyproject.toml"
@@ -37,12 +38,12 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
             *([warehouse_assets(feeds)] if feeds else []),
             *([report_asset(feeds)] if has_report else []),
         ],
-        asset_checks=account_checks(feeds),
         schedules=[report_schedule()] if has_report else [],
         jobs=[
             dg.define_asset_job(
                 "everything",
-                selection=dg.AssetSelection.all(),
+                selection=dg.AssetSelection.all().without_checks()
+                | pulled_with(datasets_of(feeds)),
                 description="Pull every feed and publish every table, as `tidemark pull` does.",
             )
         ],
@@ -57,4 +58,4 @@ def all_definitions() -> dg.Definitions:
         loaded = dg.load_from_defs_folder(path_within_project=PROJECT.parent / "pipelines")
     else:
         loaded = dg.Definitions.merge(*(feed_definitions(feed, feeds) for feed in feeds))
-    return dg.Definitions.merge(loaded, warehouse_definitions(feeds))
+    return dg.Definitions.merge(loaded, warehouse_definitions(feeds), check_definitions(feeds))
