@@ -7,6 +7,7 @@ from typing import Final
 import dagster as dg
 
 from pipelines.feeds import FEEDS_ROOT, Feed, feeds_root, load_feeds
+from pipelines.orchestration.alerts import alert_sensors
 from pipelines.orchestration.checks import check_definitions, pulled_with
 from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
@@ -58,4 +59,9 @@ def all_definitions() -> dg.Definitions:
         loaded = dg.load_from_defs_folder(path_within_project=PROJECT.parent / "pipelines")
     else:
         loaded = dg.Definitions.merge(*(feed_definitions(feed, feeds) for feed in feeds))
-    return dg.Definitions.merge(loaded, warehouse_definitions(feeds), check_definitions(feeds))
+    return dg.Definitions.merge(
+        loaded,
+        warehouse_definitions(feeds),
+        check_definitions(feeds),
+        dg.Definitions(sensors=alert_sensors()),
+    )

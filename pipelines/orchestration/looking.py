@@ -23,6 +23,7 @@ _SHOWN_CHARACTERS: Final = 300
 _LIMITS: Final = ("SET memory_limit = '512MB'", "SET threads = 2")
 
 Record = Mapping[str, object]
+Metadata = dict[str, dg.MetadataValue | int | str]
 
 
 class CannotRunError(TidemarkError):
@@ -100,7 +101,7 @@ def result(
     passed: str,
     failed: str,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
-    **metadata: object,
+    metadata: Metadata | None = None,
 ) -> dg.AssetCheckResult:
     """Passed where nothing is ``failing``; else its rows as a table.
 
@@ -111,7 +112,7 @@ def result(
         passed=not failing,
         severity=severity,
         description=failed if failing else passed,
-        metadata={**metadata, **({"failing rows": table(failing)} if failing else {})},
+        metadata=(metadata or {}) | ({"failing rows": table(failing)} if failing else {}),
     )
 
 

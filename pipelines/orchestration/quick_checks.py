@@ -69,7 +69,7 @@ def _no_gaps(exchange: str, dataset: str, look: Look) -> dg.AssetCheckResult:
         f"missing between stretches that are held: {count(len(holes), 'gap')}\n"
         f"Fix: tidemark pull {exchange}/{dataset}",
         _WARN,
-        **{"older history still to fetch": unfetched},
+        {"older history still to fetch": unfetched},
     )
 
 
@@ -90,7 +90,7 @@ def _nothing_lost(exchange: str, dataset: str, look: Look) -> dg.AssetCheckResul
         f"nothing that was between held rows was lost in the last {LOSS_SHOWN.days} days",
         f"{len(recent)} lost in the last {LOSS_SHOWN.days} days: the exchange does not show rows "
         "between those that are held\nFix: pull more often where it shows only its newest rows",
-        **{"lost ever": every},
+        metadata={"lost ever": every},
     )
 
 

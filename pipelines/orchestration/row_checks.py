@@ -13,6 +13,7 @@ from pipelines.orchestration.looking import (
     CannotRunError,
     Check,
     Look,
+    Metadata,
     Record,
     result,
     table,
@@ -151,7 +152,7 @@ def _verify(look: Look) -> dg.AssetCheckResult:
         wrong,
         f"everything agrees ({held})" + (f", after healing {len(healed)}" if healed else ""),
         with_fix(f"{count(len(wrong), 'thing')} wrong ({held})", "tidemark verify"),
-        **({"healed": "\n".join(str(f) for f in healed[:SHOWN_ROWS])} if healed else {}),
+        metadata={"healed": "\n".join(str(f) for f in healed[:SHOWN_ROWS])} if healed else None,
     )
 
 
@@ -166,20 +167,21 @@ RECONCILES: Final = dg.AssetCheckSpec(
 
 def _reconciles(look: Look) -> dg.AssetCheckResult:
     found = reconcile(look.settings)
+    metadata: Metadata = {
+        "compared": found.compared,
+        "unexplained": len(found.unexplained),
+        "explained": len(found.explained),
+        "waiting for the next pull of the history": len(found.waiting),
+    }
+    if found.explained:
+        explained = [_difference(row) for row in found.explained[-SHOWN_ROWS:]]
+        metadata["with likely cause"] = table(explained)
     return result(
         [_difference(row) for row in found.unexplained[-SHOWN_ROWS:]],
         f"{found.compared:,} balances compared with the history",
         f"{len(found.unexplained):,} of {found.compared:,} balances differ from the history and "
         "nothing explains it: see `SELECT * FROM reconciliation WHERE NOT explained`",
-        compared=found.compared,
-        unexplained=len(found.unexplained),
-        explained=len(found.explained),
-        **{"waiting for the next pull of the history": len(found.waiting)},
-        **(
-            {"with likely cause": table([_difference(r) for r in found.explained[-SHOWN_ROWS:]])}
-            if found.explained
-            else {}
-        ),
+        metadata=metadata,
     )
 
 

@@ -76,7 +76,9 @@ def evaluate(
 
 
 def rows_of(evaluation: dg.AssetCheckEvaluation) -> list[dict[str, Any]]:
-    return [dict(r.data) for r in evaluation.metadata["failing rows"].value.records]
+    found = evaluation.metadata["failing rows"]
+    assert isinstance(found, dg.TableMetadataValue)
+    return [dict(record.data) for record in found.records]
 
 
 def give(home: Path, amount: str, seen: int, checked_at: int) -> None:
