@@ -8,11 +8,13 @@ one dataset: those run every minute, and the page queries everything. Its schedu
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 import dagster as dg
 
-from pipelines.feeds import Feed
+from pipelines.feeds import Feed, jobs
+from pipelines.orchestration.freshness import freshness_after, freshness_of
 from pipelines.orchestration.specs import OWNERS, WAREHOUSE, datasets_of, table_key
 from pipelines.output.formatting import visible
 from pipelines.report.query import FOLDER
@@ -21,6 +23,7 @@ from schemas import TidemarkError
 from warehouse.views import View, tables_of, views
 
 MARTS: Final = "marts"
+_REPORT_EVERY: Final = timedelta(hours=1)
 
 
 _SOURCE: Final = re.compile(r"\b(?:FROM|JOIN)\s+([\w.]+)(\()?")
@@ -50,6 +53,7 @@ def mart_spec(view: View, feeds: Sequence[Feed]) -> dg.AssetSpec:
         group_name=MARTS,
         kinds={"duckdb", "sql"},
         owners=OWNERS,
+        freshness_policy=freshness_of(job for job in jobs(feeds) if job.dataset in tables_of(view)),
         code_version=hashlib.sha256(view.statement().encode()).hexdigest()[:12],
         metadata=mart_metadata(view),
     )
@@ -97,6 +101,7 @@ def report_asset(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
         group_name=MARTS,
         kinds={"html"},
         owners=OWNERS,
+        freshness_policy=freshness_after(_REPORT_EVERY),
         description="What the home holds, on one page for the browser: prices, coverage, account "
         "value, fees, profit, reconciliation. It loads nothing from anywhere.",
     )

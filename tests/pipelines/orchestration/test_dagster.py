@@ -70,6 +70,8 @@ def test_schedules(engine: Engine) -> None:
     assert isinstance(by_the_hour, dg.ScheduleDefinition)
     assert by_the_hour.cron_schedule == "0 * * * *"
     assert by_the_hour.default_status is dg.DefaultScheduleStatus.STOPPED
+    nightly = schedules.pop("checks")
+    assert nightly.default_status is dg.DefaultScheduleStatus.STOPPED
     assert set(schedules) == names
     for name, schedule in schedules.items():
         assert isinstance(schedule, dg.ScheduleDefinition)
