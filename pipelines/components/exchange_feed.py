@@ -6,7 +6,7 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
-from pipelines.feeds import COMPONENT_TYPE, FILE_NAME, load_feed, load_feeds
+from pipelines.feeds import COMPONENT_TYPE, FILE_NAME, load_feed, readable_feeds
 from pipelines.orchestration.code import feed_definitions
 from schemas import ConfigError
 
@@ -62,4 +62,4 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
         feed = load_feed(file)
         if feed is None:
             raise ConfigError(f"{file}:1: the first document must be of type {COMPONENT_TYPE}")
-        return feed_definitions(feed, load_feeds(context.defs_module_path))
+        return feed_definitions(feed, readable_feeds(context.defs_module_path)[0])

@@ -20,9 +20,11 @@ from pipelines.feeds.feed import (
 )
 from pipelines.feeds.folder import (
     FEEDS_ROOT,
+    BrokenFeed,
     feeds_root,
     is_collected,
     load_feeds,
+    readable_feeds,
     select_jobs,
 )
 
@@ -30,6 +32,7 @@ __all__ = [
     "COMPONENT_TYPE",
     "FEEDS_ROOT",
     "FILE_NAME",
+    "BrokenFeed",
     "DatasetSpec",
     "Feed",
     "Job",
@@ -38,5 +41,6 @@ __all__ = [
     "jobs",
     "load_feed",
     "load_feeds",
+    "readable_feeds",
     "select_jobs",
 ]

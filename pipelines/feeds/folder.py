@@ -3,6 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +25,9 @@ def feeds_root() -> Path:
 
 def load_feeds(root: Path | None = None) -> list[Feed]:
     """Every feed below ``root`` (default :func:`feeds_root`), by name. Any mistake raises."""
-    folder = feeds_root() if root is None else root
-    if not folder.is_dir():
-        raise ConfigError(f"there is no folder {shown(folder)}; it should hold one folder a feed")
+    folder = _existing(root)
     for wrong in sorted([*folder.rglob("defs.yml"), *folder.rglob("def.yaml")]):
-        raise ConfigError(f"{shown(wrong)}: this file is not read; rename it to {FILE_NAME}")
+        raise ConfigError(_misnamed(wrong))
     found = [load_feed(path) for path in sorted(folder.rglob(FILE_NAME))]
     feeds = [feed for feed in found if feed is not None]
     _check_no_overlap(feeds)
@@ -65,6 +64,38 @@ def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
     return [job for job in every if job.name in chosen]
 
 
+@dataclass(frozen=True)
+class BrokenFeed:
+    """A file that declares no feed because of a mistake. ``name``: the folder's."""
+
+    name: str
+    path: Path
+    error: ConfigError
+
+
+def readable_feeds(root: Path | None = None) -> tuple[list[Feed], list[BrokenFeed]]:
+    """Every feed below ``root`` without a mistake, and every file with one.
+
+    Of two feeds that collect the same, the later one is broken. Raises ``ConfigError`` without the
+    folder.
+    """
+    folder = _existing(root)
+    feeds: list[Feed] = []
+    broken: list[BrokenFeed] = []
+    misnamed = [*folder.rglob("defs.yml"), *folder.rglob("def.yaml")]
+    for path in sorted([*folder.rglob(FILE_NAME), *misnamed]):
+        try:
+            if path in misnamed:
+                raise ConfigError(_misnamed(path))
+            feed = load_feed(path)
+            if feed is not None:
+                _check_no_overlap([*feeds, feed])
+                feeds.append(feed)
+        except ConfigError as error:
+            broken.append(BrokenFeed(path.parent.name, path, error))
+    return feeds, broken
+
+
 def is_collected(
     feeds: Sequence[Feed], stream: StreamId, symbols: Mapping[str, str] | None = None
 ) -> bool:
@@ -88,6 +119,17 @@ def is_collected(
         if found and (stream.timeframe is None or stream.timeframe in spec.timeframes):
             return True
     return False
+
+
+def _existing(root: Path | None) -> Path:
+    folder = feeds_root() if root is None else root
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder {shown(folder)}; it should hold one folder a feed")
+    return folder
+
+
+def _misnamed(path: Path) -> str:
+    return f"{shown(path)}: this file is not read; rename it to {FILE_NAME}"
 
 
 def _bare(market: str) -> str:

@@ -12,7 +12,8 @@ from typing import Final
 
 import dagster as dg
 
-from pipelines.feeds import Feed
+from pipelines.feeds import BrokenFeed, Feed
+from pipelines.orchestration.broken_feeds import broken_check
 from pipelines.orchestration.looking import Check, Look
 from pipelines.orchestration.quick_checks import quick_checks
 from pipelines.orchestration.row_checks import RECONCILES, balance_checks, row_checks
@@ -23,13 +24,13 @@ SECONDS: Final = 120
 """Between two evaluations of the quick checks."""
 
 
-def check_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
+def check_definitions(feeds: Sequence[Feed], broken: Sequence[BrokenFeed] = ()) -> dg.Definitions:
     """All checks, the sensor that evaluates the quick ones, and the nightly job of all."""
-    if not feeds:
+    quick = [*quick_checks(feeds), *map(broken_check, broken)]
+    if not quick:
         return dg.Definitions()
-    quick = quick_checks(feeds)
     return dg.Definitions(
-        asset_checks=asset_checks(feeds),
+        asset_checks=asset_checks(feeds, broken),
         sensors=[_sensor(quick, feeds)],
         schedules=[
             dg.ScheduleDefinition(
@@ -48,10 +49,12 @@ def check_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
     )
 
 
-def asset_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
+def asset_checks(
+    feeds: Sequence[Feed], broken: Sequence[BrokenFeed] = ()
+) -> list[dg.AssetChecksDefinition]:
     """One step for each group of checks."""
     groups = {
-        "check_state": quick_checks(feeds),
+        "check_state": [*quick_checks(feeds), *map(broken_check, broken)],
         "check_rows": row_checks(feeds),
         "check_balances": balance_checks(feeds),
     }

@@ -13,7 +13,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def windows() -> dict[str, timedelta | None]:
-    found = {}
+    found: dict[str, timedelta | None] = {}
     for spec in all_definitions().resolve_all_asset_specs():
         policy = spec.freshness_policy
         name = spec.key.to_user_string()
