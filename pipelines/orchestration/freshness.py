@@ -22,14 +22,18 @@ def fail_window(jobs: Iterable[Job]) -> timedelta | None:
     return None if pause is None else _overdue(pause)
 
 
-def freshness_of(jobs: Iterable[Job]) -> dg.FreshnessPolicy | None:
+def freshness_of(
+    jobs: Iterable[Job], at_least: timedelta = timedelta()
+) -> dg.FreshnessPolicy | None:
     """The policy of an asset that any of ``jobs`` materializes; ``None`` without a schedule.
+
+    ``at_least``: it is not materialized more often than that.
 
     A time window and no cron deadline: the policy by cron would turn red whenever a run takes
     longer than one interval.
     """
     pause = _pause(jobs)
-    return None if pause is None else freshness_after(pause)
+    return None if pause is None else freshness_after(max(pause, at_least))
 
 
 def freshness_after(pause: timedelta) -> dg.FreshnessPolicy:
