@@ -40,7 +40,7 @@ from pipelines.output.exits import INTERRUPTED, PARTLY_FAILED, PIPE_CLOSED, WRON
 from pipelines.output.formatting import with_fix
 from schemas import ConfigError, TidemarkError
 
-_SECRET_NAMES: Final = ("_API_KEY", "_API_SECRET")
+_SECRET_NAMES: Final = ("_API_KEY", "_API_SECRET", "_ALERT_WEBHOOK", "_ALERT_SMTP")
 
 app = typer.Typer(
     name="tidemark",
@@ -141,7 +141,7 @@ def _defect() -> int:
 
 
 def secrets(environment: Mapping[str, str] | None = None, file: Path | None = None) -> list[str]:
-    """Every API key and secret that the environment or ``.env`` holds, the longest first."""
+    """Every API key, secret and address of alerts that the environment or ``.env`` holds, the longest first."""
     values: dict[str, str | None] = {**dotenv_values(file or Path(".env"), interpolate=False)}
     values.update(os.environ if environment is None else environment)
     found = {v for name, v in values.items() if v and name.endswith(_SECRET_NAMES) and len(v) > 3}

@@ -52,6 +52,8 @@ class Message(msgspec.Struct):
 
     runs: list[str] = []
     failing: list[str] = []
+    checks: int = 0
+    """How many checks ``failing`` names: those with the same text are one entry."""
     overdue: list[str] = []
     well: list[str] = []
 
@@ -62,11 +64,11 @@ class Message(msgspec.Struct):
     def subject(self) -> str:
         """``Tidemark on myhost: 1 run failed, 2 checks fail``."""
         counts = (
-            (self.runs, "run failed", "runs failed"),
-            (self.failing, "check fails", "checks fail"),
-            (self.overdue, "asset overdue", "assets overdue"),
+            (len(self.runs), "run failed", "runs failed"),
+            (self.checks, "check fails", "checks fail"),
+            (len(self.overdue), "asset overdue", "assets overdue"),
         )
-        parts = [f"{len(f)} {one if len(f) == 1 else many}" for f, one, many in counts if f]
+        parts = [f"{n} {one if n == 1 else many}" for n, one, many in counts if n]
         return f"Tidemark on {socket.gethostname()}: {', '.join(parts) or 'well again'}"
 
     @property
@@ -186,10 +188,14 @@ def _checks(
     found = last_evaluations(instance, keys)
     failing = {key.to_user_string(): e for key, e in found.items() if not e.passed}
     passing = {key.to_user_string() for key, e in found.items() if e.passed}
+    alike: dict[str, list[str]] = {}
     for name, evaluation in failing.items():
         if name not in reported.failing:
-            level = "" if evaluation.severity is dg.AssetCheckSeverity.ERROR else " (warning)"
-            message.failing.append(f"{name}{level}: {_short(evaluation.description or '')}")
+            level = "" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warning: "
+            text = f"{level}{_short(evaluation.description or '')}"
+            alike.setdefault(text, []).append(name)
+    message.failing += [f"{', '.join(_some(names))}: {text}" for text, names in alike.items()]
+    message.checks += sum(map(len, alike.values()))
     message.well += [name for name in reported.failing if name in passing]
     # one that is evaluated just now, or was skipped, has no result: it stays as it was reported
     unknown = {key.to_user_string() for key in keys} - passing - set(failing)
