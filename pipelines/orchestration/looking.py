@@ -1,6 +1,7 @@
 """What a check looks at, and how its result is made."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,7 +15,7 @@ import warehouse
 from pipelines.feeds import Feed, is_collected
 from pipelines.output.formatting import visible
 from pipelines.settings import Settings, load_settings
-from schemas import DATASETS, TidemarkError
+from schemas import DATASETS, StreamId, TidemarkError
 from warehouse import StreamStatus
 
 SHOWN_ROWS: Final = 50
@@ -43,6 +44,21 @@ class Look:
         home = self.settings.home
         return warehouse.status(home) if warehouse.has_data(home) else []
 
+    @cached_property
+    def _symbols(self) -> dict[str, dict[str, str]]:
+        """By exchange, the symbols of the markets as it names them; none before a publish."""
+        found: dict[str, dict[str, str]] = {}
+        with suppress(warehouse.StorageError):
+            for row in self.rows(
+                "SELECT exchange, native_symbol, symbol FROM markets ORDER BY active"
+            ):
+                found.setdefault(row["exchange"], {})[row["native_symbol"]] = row["symbol"]
+        return found
+
+    def collected(self, stream: StreamId, feeds: Sequence[Feed]) -> bool:
+        """Whether any of ``feeds`` collects it, whichever way that one spells the market."""
+        return is_collected(feeds, stream, self._symbols.get(stream.exchange))
+
     def streams(self, exchange: str, dataset: str) -> list[StreamStatus]:
         """Those that a feed still collects. Raises ``CannotRunError`` where there is none."""
         found = [
@@ -50,7 +66,7 @@ class Look:
             for status in self._streams
             if (status.stream.exchange, status.stream.dataset) == (exchange, dataset)
             and not status.state.delisted
-            and is_collected(self.feeds, status.stream)
+            and self.collected(status.stream, self.feeds)
         ]
         if not found:
             raise CannotRunError(f"nothing of {exchange}/{dataset} is collected yet")

@@ -22,7 +22,7 @@ from warehouse.lineage import column_lineage
 from warehouse.views import View
 
 VIEW_SECONDS: Final = 3.0
-SECONDS: Final = 8.0
+SECONDS: Final = 15.0
 _ROWS: Final = 5
 _LIMITS: Final = ("SET memory_limit = '512MB'", "SET threads = 2")
 

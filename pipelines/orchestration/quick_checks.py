@@ -14,7 +14,7 @@ import pyarrow as pa
 import connectors
 from connectors.base import Cursor
 from pipelines.exchanges.rights import key_rights
-from pipelines.feeds import Feed, Job, is_collected, jobs
+from pipelines.feeds import Feed, Job, jobs
 from pipelines.orchestration.freshness import fail_window
 from pipelines.orchestration.looking import SHOWN_ROWS, Check, Look, Record, result
 from pipelines.orchestration.specs import datasets_of, exchanges_of, lake_key, table_key
@@ -134,7 +134,7 @@ def _pulled_in_time(exchange: str, dataset: str, look: Look) -> dg.AssetCheckRes
             continue
         for status in streams:
             at = status.state.checked_at
-            if at is None or not is_collected([job.feed], status.stream):
+            if at is None or not look.collected(status.stream, [job.feed]):
                 continue
             if look.now - to_datetime(at) > window:
                 name = status.stream.label

@@ -17,7 +17,7 @@ from pipelines.orchestration.checks import asset_checks, check_definitions, last
 from pipelines.orchestration.code import all_definitions
 from pipelines.orchestration.looking import Look
 from pipelines.orchestration.quick_checks import quick_checks
-from schemas import RejectedRow, StreamId
+from schemas import DATASETS, RejectedRow, StreamId
 from tests.warehouse.tools import DAY, NOON, Row, ids, moment, parquet, row, store
 from warehouse.intervals import Interval, Unshown
 from warehouse.state import StreamState
@@ -365,3 +365,19 @@ def test_runs_that_pull_evaluate_no_check_but_of_balances(
     every = found.pop("checks")
     assert set().union(*found.values()) == {"reconciles"}
     assert {"verify", "unique_keys", "no_gaps", "reconciles"} <= every
+
+
+def test_a_market_may_be_named_as_the_exchange_does(
+    instance: dg.DagsterInstance, home: Path, tmp_path: Path
+) -> None:
+    markets = StreamId("bitexbit", "markets")
+    bitcoin = {"symbol": "BTC-USD", "native_symbol": "XBT_USD", "base": "BTC", "quote": "USD"}
+    known = dict.fromkeys(DATASETS["markets"].file_schema.names[:-1]) | bitcoin | {"active": True}
+    store(home, markets, [known], state=StreamState(unit="none"))
+    store(home, TRADES, [row(TRADES, 10)], state=ids((10, 20)))
+    warehouse.publish(home)
+    feeds_of(tmp_path, "trades: {}")
+    file = tmp_path / "feeds" / "one" / "defs.yaml"
+    file.write_text(file.read_text().replace("BTC-USD", "XBT_USD"))
+    look = Look(load_feeds(tmp_path / "feeds"))
+    assert [status.stream for status in look.streams("bitexbit", "trades")] == [TRADES]
