@@ -68,7 +68,10 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
             problems=(
                 *p.problems,
                 f"the newest answer holds {len(rows.positions)} rows of one or two moments, "
-                "which proves nothing. Fix: none is needed if later pulls find more rows",
+                "which proves nothing. Fix: none is needed if later pulls find more rows"
+                if len(rows.positions)
+                else "every row of the newest answer is malformed, which proves nothing. "
+                "Fix: see the table quarantine for what came",
             ),
         )
     settled = newest or not p.pull.can_lower

@@ -6,12 +6,13 @@ The pulls are pure (no disk), so that many histories can be tried: ``HISTORIES=1
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Cursor, Key
-from schemas import TIMEFRAMES, StreamId
+from connectors.base import Cursor, Key, Page
+from schemas import TIMEFRAMES, RejectedRow, StreamId
 from schemas.times import DAY_US
 from tests.examples import examples
 from tests.pipelines.ingest.windows.model import (
@@ -224,6 +225,41 @@ def test_nothing_is_claimed_that_was_not_shown(
         pull(exchange, stream_of(exchange), memory, wanted)
         assert not false_claims(exchange, memory)
         memory.now += 600_000_000
+
+
+@relaxed
+@given(
+    behaviour=behaviours,
+    numbers=st.lists(st.integers(1, 300), min_size=1, max_size=60, unique=True).map(sorted),
+    candles=st.booleans(),
+    malformed=st.lists(st.integers(-5, 5), max_size=12),
+)
+@example(behaviour=Behaviour(cap=1000), numbers=[*range(1, 30)], candles=False, malformed=[-1])
+def test_malformed_rows_anywhere_end_every_pull_well(
+    behaviour: Behaviour, numbers: list[int], candles: bool, malformed: list[int]
+) -> None:
+    """Also the newest, the oldest, and all of them: what can be read is stored and proved."""
+    keys = [FIRST + n * STEP for n in numbers] if candles else numbers
+    exchange = ModelExchange(behaviour, keys, CANDLES if candles else IDS)
+    bad = {keys[n % len(keys)] for n in malformed}
+    well_formed = exchange.page
+
+    def page(stream: StreamId, rows: list[int]) -> Page:
+        made = well_formed(stream, rows)
+        kept = pa.array([n for n, row in enumerate(rows) if row not in bad], pa.int64())
+        rejected = tuple(RejectedRow("odd", "{}", r, n) for n, r in enumerate(rows) if r in bad)
+        return replace(
+            made,
+            table=made.table.take(kept),
+            positions=made.positions.take(kept),
+            rejected=rejected,
+        )
+
+    exchange.page = page  # type: ignore[assignment,method-assign]
+    memory = Memory()
+    for _ in range(2):
+        pull(exchange, stream_of(exchange), memory, FIRST - 50 * STEP if candles else 0)
+        assert not false_claims(exchange, memory)
 
 
 @relaxed
