@@ -11,6 +11,10 @@ name                                default                     meaning
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
 ``TIDEMARK_UMASK``                  ``077``                     rights that new files do not give
 ``TIDEMARK_ALLOW_HTTP``             –                           ``1``: keys may go over ``http://``
+``TIDEMARK_ALERT_WEBHOOK``          –                           alerts go to this address (secret)
+``TIDEMARK_ALERT_EMAIL``            –                           alerts go to these mailboxes
+``TIDEMARK_ALERT_SMTP``             ``smtp://localhost``        by ``smtp(s)://user:password@host``
+``TIDEMARK_UI_URL``                 –                           Dagster's page, linked in alerts
 ==================================  ==========================  ================================
 
 A variable of the environment wins over the same name in ``.env``; an empty value counts as not
@@ -47,6 +51,10 @@ SECRET_SUFFIXES: Final = (
     *("_ALERT_WEBHOOK", "_ALERT_SMTP"),
 )
 """How the names of variables end that hold keys and secrets."""
+ALERT_WEBHOOK: Final = "TIDEMARK_ALERT_WEBHOOK"
+ALERT_EMAIL: Final = "TIDEMARK_ALERT_EMAIL"
+ALERT_SMTP: Final = "TIDEMARK_ALERT_SMTP"
+UI_URL: Final = "TIDEMARK_UI_URL"
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def _defect() -> int:
 
 
 def secrets(environment: Mapping[str, str] | None = None, file: Path | None = None) -> list[str]:
-    """Every API key and secret that the environment or ``.env`` holds, the longest first."""
+    """Every key, secret and address of alerts in environment and ``.env``, the longest first."""
     values: dict[str, str | None] = {**dotenv_values(file or Path(".env"), interpolate=False)}
     values.update(os.environ if environment is None else environment)
     found = {v for name, v in values.items() if v and name.endswith(SECRET_SUFFIXES) and len(v) > 3}

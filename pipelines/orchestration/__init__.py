@@ -5,7 +5,13 @@
 ``publishing``  the assets warehouse/<dataset> and marts/<name>: one step, a run publishes once
 ``marts``       what the asset graph shows of the views, and the asset marts/report
 ``schedules``   a job for every dataset, and a schedule for each that declares one
-``checks``      asset checks of balances and keys
+``measuring``   rows, previews and column lineage of the views
+``accounts``    one account's unusable key costs that account only
+``broken_feeds``  what stands for a feed whose file has a mistake
+``freshness``   how old an asset may get
+``looking``, ``quick_checks``, ``row_checks``  what checks look at
+``checks``      all asset checks, their sensor and their nightly job
+``delivery``, ``alerts``  messages to a webhook or mailbox, and the sensors that send them
 ``metadata``    the metadata of every materialisation
 ``code``        everything together: what ``pipelines.definitions`` loads
 

@@ -53,6 +53,10 @@ def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> 
     notices = list(dict.fromkeys(s.notice for s in streams if s.notice))
     if notices:
         found["notices"] = markdown_list(notices)
+    problems = list(dict.fromkeys(s.problem for s in streams if s.problem))
+    if problems:
+        found["streams_failed"] = sum(bool(s.error) for s in streams)
+        found["problems"] = markdown_list(problems)
     if streams:
         found["streams"] = _stream_table(streams)
     return found

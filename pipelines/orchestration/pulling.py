@@ -15,6 +15,7 @@ from pydantic import Field
 from pipelines import ingest, publishing
 from pipelines.feeds import Feed, Job, jobs
 from pipelines.ingest import PullReport, StreamReport
+from pipelines.orchestration.accounts import pull_usable
 from pipelines.orchestration.metadata import markdown_list, pull_metadata, table_metadata
 from pipelines.orchestration.publishing import left_unpublished, publish_here
 from pipelines.orchestration.specs import dataset_of, lake_key, lake_spec
@@ -74,7 +75,8 @@ def lake_assets(feed: Feed, feeds: Sequence[Feed]) -> dg.AssetsDefinition | None
             again = stretch(config.start, config.end, ("from", "to"))
             progress = PlainLines(write=context.log.info, seconds=_LOG_SECONDS)
             with publishing.periodic_publish(partial(publishing.publish, settings)):
-                report = ingest.pull(wanted, settings, progress, again=again)
+                fetch = partial(ingest.pull, settings=settings, on_progress=progress, again=again)
+                report = pull_usable(fetch, settings, wanted)
             for notice in report.notices:
                 context.log.warning(visible(notice))
             yield from _results(feed.exchange, datasets, report, settings)
@@ -105,10 +107,14 @@ def _jobs_of(
 def _results(
     exchange: str, datasets: Sequence[str], report: PullReport, settings: Settings
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """A result for every dataset of which all streams went well."""
+    """A result for every dataset of which anything could be pulled.
+
+    The problem of one account or market does not make the others look stale: its streams are named
+    in the metadata, and the step fails after all.
+    """
     for dataset in datasets:
         streams = [s for s in report.streams if (s.exchange, s.dataset) == (exchange, dataset)]
-        if any(stream.problem for stream in streams):
+        if streams and all(stream.error for stream in streams):
             continue
         path = settings.home / "lake" / dataset / f"exchange={exchange}"
         yield dg.MaterializeResult(

@@ -7,6 +7,7 @@ from typing import Final
 import dagster as dg
 
 from pipelines.feeds import Feed, Job, jobs
+from pipelines.orchestration.checks import pulled_with
 from pipelines.orchestration.marts import mart_key, marts_of
 from pipelines.orchestration.pulling import FEED_TAG, python_name
 from pipelines.orchestration.specs import lake_key, table_key
@@ -43,11 +44,12 @@ def jobs_and_schedules(feed: Feed, feeds: Sequence[Feed]) -> dg.Definitions:
 
 
 def _assets(job: Job) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(
+    assets = dg.AssetSelection.assets(
         lake_key(job.exchange, job.dataset),
         table_key(job.dataset),
         *(mart_key(mart.name) for mart in marts_of([job.dataset])),
-    )
+    ).without_checks()
+    return assets | pulled_with([job.dataset])
 
 
 def _description(job: Job) -> str:

@@ -48,7 +48,7 @@ class Engine:
         self,
         jobs: Sequence[Job],
         settings: Settings,
-        on_progress: object,
+        on_progress: object = None,
         again: tuple[int, int] | None = None,
     ) -> PullReport:
         if self.refuses:
