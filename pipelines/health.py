@@ -207,7 +207,7 @@ def _quarantined(streams: Sequence[StreamStatus]) -> Iterator[Problem]:
 
 
 def _ghosts(settings: Settings, now: datetime) -> Iterator[Problem]:
-    """Runs that Dagster takes for running and that have no process, as far as that can be told."""
+    """Runs that Dagster takes for running and that have no process, as far as that is known."""
     home = settings.home
     folder = Path(settings.variables.get("DAGSTER_HOME", home / DAGSTER))
     if not (folder / "dagster.yaml").is_file():

@@ -86,7 +86,7 @@ def duck_rows(home: Path) -> Rows:
 
 
 def responses(home: Path) -> list[RawResponse]:
-    """The archive as its reader gives it. Raises ``ValueError`` where it is told of damage."""
+    """The archive as its reader gives it. Raises ``ValueError`` where it reports damage."""
     found = []
     for stream in raw.streams(home):
         for path in raw.days(home, stream):
@@ -208,7 +208,7 @@ def _is_harmless(home: Path, wanted: Wanted, name: str, figures: Figures) -> boo
             and duck_rows(home) == wanted.duck
             and responses(home) == wanted.responses
         )
-    except Exception:  # a reader of any kind is told
+    except Exception:  # whatever a reader raises is its report
         return False
 
 

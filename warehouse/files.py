@@ -96,13 +96,13 @@ def of_schema(dataset: Dataset, table: pa.Table, path: Path) -> pa.Table:
 
 def _has_its_statistics(stated: "pq.RowGroupMetaData", group: pa.Table) -> bool:
     for number, column in enumerate(group.columns):
-        told = stated.column(number).statistics
-        if told is None:
+        bounds = stated.column(number).statistics
+        if bounds is None:
             continue
-        if told.has_null_count and told.null_count != column.null_count:
+        if bounds.has_null_count and bounds.null_count != column.null_count:
             return False
         ends = pc.min_max(column).as_py()
-        if told.has_min_max and (told.min, told.max) != (ends["min"], ends["max"]):
+        if bounds.has_min_max and (bounds.min, bounds.max) != (ends["min"], ends["max"]):
             return False
     return True
 
@@ -117,7 +117,7 @@ def check(path: Path, digest: str) -> None:
     """Raise ``StorageError`` where the file does not have the recorded ``digest`` (if any).
 
     Damage must not be copied: whoever puts a file's rows elsewhere asks first. A file that is gone
-    passes: who reads it next is told.
+    passes: who reads it next is bounds.
     """
     try:
         if digest and digest_of(path) != digest:

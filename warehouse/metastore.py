@@ -531,7 +531,7 @@ def create(db: sqlite3.Connection) -> None:
 def version_of(db: sqlite3.Connection) -> int:
     """The version of a metastore; 0 for an empty file.
 
-    The file's header has no checksum: a bit of it that flipped is told by the counter.
+    The file's header has no checksum: a bit of it that flipped shows in the counter.
     """
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master").fetchall()}

@@ -42,7 +42,7 @@ def ui(
     from pipelines.feeds import load_feeds, select_jobs
     from pipelines.settings import load_settings
 
-    select_jobs(load_feeds(), [])  # a mistake is told here, not in a page
+    select_jobs(load_feeds(), [])  # a mistake is reported here, not in a page
     settings = load_settings()
     home = settings.prepare_home()
     folder = settings.variables.get("DAGSTER_HOME") or str(dagster_home(home))

@@ -72,7 +72,7 @@ class DatasetOptions(dg.Model, dg.Resolvable):
 
 
 class FeedParams(BaseModel):
-    """What ``dg scaffold defs`` can be told of a new feed."""
+    """What ``dg scaffold defs`` takes of a new feed."""
 
     exchange: str | None = Field(
         default=None, description="The connector; else the feed's own name where it is one."

@@ -263,7 +263,7 @@ def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], l
     except Exception as error:
         reachable = not isinstance(error, UnreachableError)
         if job.feed.markets is not None and reachable and isinstance(error, _NO_LIST):
-            # no list to be had: each market whose name can be told answers for itself
+            # no list to be had: each market whose name is known answers for itself
             named = [connector.symbol_of(name) for name in job.feed.markets]
             symbols = dict.fromkeys(symbol for symbol in named if symbol)
             lost = [n for n, s in zip(job.feed.markets, named, strict=True) if not s]

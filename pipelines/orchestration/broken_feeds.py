@@ -55,7 +55,7 @@ def _asset(feed: BrokenFeed) -> dg.AssetsDefinition:
 def _fails(feed: BrokenFeed, look: Look) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=False,
-        description=with_fix(_text(feed), "mend the file, then reload the code location"),
+        description=with_fix(_text(feed), "correct the file, then reload the code location"),
     )
 
 

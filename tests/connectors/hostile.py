@@ -1,4 +1,4 @@
-"""A server that plays bytes: whatever it is told to, at its own pace, until the client goes."""
+"""A server that plays bytes: whatever a test gives it, at its own pace, until the client goes."""
 
 import socket
 import threading

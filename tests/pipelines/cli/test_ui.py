@@ -1,4 +1,4 @@
-"""``tidemark ui``: which Dagster it starts, and that a mistake in the feeds is told before."""
+"""``tidemark ui``: which Dagster it starts, and that a mistake in the feeds is reported before."""
 
 from pathlib import Path
 from typing import Any

@@ -155,9 +155,9 @@ def test_nothing_is_missed_while_the_server_refuses(
     hook.status = status
     with pytest.raises(Exception) as caught:
         watch.tick()
-    told = "".join(traceback.format_exception(caught.value))
-    assert f"the webhook at 127.0.0.1 answers with status {status}" in told
-    assert SECRET not in told
+    text = "".join(traceback.format_exception(caught.value))
+    assert f"the webhook at 127.0.0.1 answers with status {status}" in text
+    assert SECRET not in text
     hook.status = 200
     watch.tick()
     assert "the disk is full" in hook.bodies[-1]["text"]
@@ -194,8 +194,8 @@ def test_a_refused_login_shows_no_password(
     assert SECRET not in repr(channel)
     with pytest.raises(DeliveryError, match="answers with code 535") as caught:
         channel.send("subject", "text")
-    told = "".join(traceback.format_exception(caught.value))
-    assert SECRET not in told and mailbox.logins[0] not in told
+    text = "".join(traceback.format_exception(caught.value))
+    assert SECRET not in text and mailbox.logins[0] not in text
 
 
 def test_a_password_is_not_sent_unencrypted(
