@@ -284,5 +284,8 @@ def _settle(p: Progress) -> Request | None:
     if not waiting or p.settle_requests >= SETTLE_REQUESTS or p.barren >= BARREN:
         return None
     # One position beyond each end: whichever end the limit keeps, it shows one of the two.
-    window = _window(p, max(0, waiting[0] - 1), waiting[-1] + 1, p.unit, None)
+    span = p.pull.paging.max_span_us
+    room = 2**62 if span is None else waiting[0] + span - 2 * SECOND_US
+    last = max(w for w in waiting if w <= room)
+    window = _window(p, max(0, waiting[0] - 1), last + 1, p.unit, None)
     return Request(Kind.SETTLE, window)
