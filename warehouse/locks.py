@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from warehouse.errors import from_os_error
+from warehouse.errors import InUseError, from_os_error
 
 
 def file_lock(path: Path, timeout: float = -1, poll: float = 0.05) -> FileLock:
@@ -28,14 +28,19 @@ def file_lock(path: Path, timeout: float = -1, poll: float = 0.05) -> FileLock:
 
 
 @contextmanager
-def exclusive(home: Path, *name: str) -> Iterator[None]:
-    """Hold the lock ``name`` of this home; waits for another holder, however long it takes."""
+def exclusive(home: Path, *name: str, wait: bool = True) -> Iterator[None]:
+    """Hold the lock ``name`` of this home; waits for another holder, however long it takes.
+
+    Without ``wait`` another holder raises ``InUseError`` at once.
+    """
     path = home.joinpath("locks", *name)
     path = path.with_name(f"{path.name}.lock")  # names hold dots: with_suffix would cut them
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = file_lock(path)
+        lock = file_lock(path, -1 if wait else 0)
         lock.acquire()
+    except Timeout:
+        raise InUseError(f"another process holds {path}") from None
     except OSError as error:
         raise from_os_error(error, "cannot lock", path) from error
     try:

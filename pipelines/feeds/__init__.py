@@ -4,7 +4,7 @@ The command line and Dagster read the same files through this package. A mistake
 ``ConfigError`` that begins with file and line.
 
 ``document``  YAML, every value with its line
-``cron``      whether a schedule is a cron expression
+``cron``      what is wrong with a cron expression, and when it was last due
 ``feed``      what a feed is, and every rule of its file
 ``folder``    all files of a folder, nothing collected twice; the jobs that a command line names
 """
@@ -23,6 +23,7 @@ from pipelines.feeds.folder import (
     feeds_root,
     is_collected,
     load_feeds,
+    of_markets,
     select_jobs,
 )
 
@@ -38,5 +39,6 @@ __all__ = [
     "jobs",
     "load_feed",
     "load_feeds",
+    "of_markets",
     "select_jobs",
 ]

@@ -23,6 +23,8 @@ class StreamReport:
     differences: int = 0
     """… and how many differ from what was stored."""
     lost_found: bool = False
+    unfinished: bool = False
+    """The time was over, or another pull holds the stream: the next pull continues."""
     error: str | None = None
     notice: str | None = None
     newest: datetime | None = None
