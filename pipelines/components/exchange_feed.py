@@ -16,7 +16,7 @@ class DatasetOptions(dg.Model, dg.Resolvable):
 
     schedule: str | None = Field(
         default=None,
-        description="Cron expression in UTC, in quotes; the schedule is off until switched on.",
+        description="Cron expression in UTC, in quotes; pulled then once `collect` is switched on.",
         examples=["*/5 * * * *"],
     )
     timeframes: list[str] | None = Field(
@@ -48,7 +48,7 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
             description="Collects one exchange's datasets into the lake.",
             owners=["team:tidemark"],
             tags=["parquet", "crypto"],
-            produces=["asset", "job", "schedule"],
+            produces=["asset"],
         )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:

@@ -17,8 +17,8 @@ class Budget:
 
     ``seconds``: of the whole pull. ``stream_seconds``: of each stream, so that none keeps the
     others waiting. ``whole_walks``: a history of numbered pages is read to its end all the same,
-    since it cannot be continued in the middle. No pull with a budget waits for a stream that another
-    pull holds.
+    since it cannot be continued in the middle. No pull with a budget waits for a stream that
+    another pull holds.
     """
 
     seconds: float

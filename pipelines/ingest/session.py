@@ -112,7 +112,9 @@ class Session:
         if self.task.stop.is_set():
             raise TidemarkError("stopped; what was received is stored, the next pull continues")
         if self._ends_at is not None and time.monotonic() > self._ends_at:
-            raise OutOfTimeError("out of time; what was received is stored, the next pull continues")
+            raise OutOfTimeError(
+                "out of time; what was received is stored, the next pull continues"
+            )
 
     def count(self, page: Page) -> Page:
         """Note one answer in the report and inform the listener."""

@@ -1,0 +1,122 @@
+"""The job ``maintenance``: what keeps Dagster's storage from growing without end.
+
+Deletes runs with their events and logs after the times set, superseded versions of the warehouse,
+and the locks of ended runs. Ticks are deleted by Dagster itself (``retention`` in dagster.yaml).
+"""
+
+import shutil
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+
+from pipelines.orchestration.ghosts import end_ghosts, remove_locks
+from pipelines.settings import Settings, load_settings
+from warehouse.publishing import remove_superseded
+
+MAINTENANCE: Final = "maintenance"
+KEEP_RUNS_HOURS: Final = 24
+KEEP_FAILED_DAYS: Final = 30
+_KEEP_LOCKS: Final = timedelta(days=1)
+_BATCH: Final = 200
+
+
+@dg.op(description="Delete old runs, superseded versions of the warehouse, locks of ended runs.")
+def clean_up(context: dg.OpExecutionContext) -> None:
+    """Delete what the settings ``TIDEMARK_KEEP_RUNS_HOURS`` and ``…_FAILED_DAYS`` say."""
+    settings = load_settings()
+    home = settings.prepare_home()
+    ghosts = end_ghosts(context.instance, home)
+    runs = delete_old_runs(context.instance, settings, datetime.now(UTC))
+    versions = remove_superseded(home)
+    locks = remove_locks(home, _KEEP_LOCKS)
+    context.log.info(
+        f"{len(ghosts)} runs without a process recorded as failed; deleted: {runs} runs, "
+        f"{len(versions)} superseded versions of the warehouse, {locks} lock files"
+    )
+
+
+@dg.job(name=MAINTENANCE, description="Delete old runs with their events and logs, and leftovers.")
+def maintenance_job() -> None:
+    """The job of the schedule."""
+    clean_up()
+
+
+def maintenance_schedule() -> dg.ScheduleDefinition:
+    """Hourly, and on from the start: it calls no exchange."""
+    return dg.ScheduleDefinition(
+        name=MAINTENANCE,
+        job=maintenance_job,
+        cron_schedule="37 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Delete old runs with their events and logs, and leftovers.",
+    )
+
+
+def delete_old_runs(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> int:
+    """Delete the runs that ended before the times set; how many.
+
+    Runs that hold the newest materialisation of an asset stay.
+    """
+    hours = settings.number("TIDEMARK_KEEP_RUNS_HOURS", KEEP_RUNS_HOURS)
+    days = settings.number("TIDEMARK_KEEP_FAILED_DAYS", KEEP_FAILED_DAYS)
+    newest = _runs_of_newest(instance)
+    deleted = 0
+    for statuses, age in (
+        ([dg.DagsterRunStatus.SUCCESS], timedelta(hours=hours)),
+        ([dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED], timedelta(days=days)),
+    ):
+        for run_id in list(_ended(instance, statuses, now - age)):
+            if run_id not in newest:
+                _delete(instance, run_id)
+                deleted += 1
+    return deleted
+
+
+def _ended(
+    instance: dg.DagsterInstance, statuses: list[dg.DagsterRunStatus], before: datetime
+) -> Iterable[str]:
+    """The runs created before, the oldest first."""
+    cursor: str | None = None
+    while True:
+        records = instance.get_run_records(
+            dg.RunsFilter(statuses=statuses, created_before=before),
+            limit=_BATCH,
+            ascending=True,
+            cursor=cursor,
+        )
+        if not records:
+            return
+        for record in records:
+            cursor = record.dagster_run.run_id
+            yield cursor
+
+
+def _runs_of_newest(instance: dg.DagsterInstance) -> set[str]:
+    found: set[str] = set()
+    for record in instance.get_asset_records(list(instance.all_asset_keys())):
+        event = record.asset_entry.last_materialization_record
+        if event is not None:
+            found.add(event.event_log_entry.run_id)
+    return found
+
+
+def _delete(instance: dg.DagsterInstance, run_id: str) -> None:
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
+    instance.delete_run(run_id)
+    _delete_files(instance, run_id)
+
+
+def _delete_files(instance: dg.DagsterInstance, run_id: str) -> None:
+    """What SQLite storage keeps of a run in files of its own, which Dagster leaves empty behind."""
+    storage = instance.event_log_storage
+    path_of = getattr(storage, "path_for_shard", None)
+    if path_of is not None:
+        shard = Path(path_of(run_id))
+        for path in shard.parent.glob(f"{shard.name}*"):
+            path.unlink(missing_ok=True)
+    root = Path(instance.storage_directory())
+    shutil.rmtree(root / run_id, ignore_errors=True)
