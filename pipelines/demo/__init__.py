@@ -1,6 +1,7 @@
 """The demo: the real definitions, fed by the sandbox exchange.
 
 ``exchange``  a sandbox whose world belongs to one home and continues between runs
+``instance``  the Dagster instance of the demo, apart from that of real data
 ``run``       ``tidemark demo``: one pull through Dagster
 ``summary``   what the demo shows of it
 ``ui``        ``make ui``: Dagster's own page with the sandbox feeding it

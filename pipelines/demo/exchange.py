@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import warehouse
+from pipelines.demo.instance import dagster_home
 from pipelines.output.formatting import with_fix
 from pipelines.settings import HOME, load_settings
 from sandbox import World, serve
@@ -49,6 +50,7 @@ def feeding() -> Iterator[Feeding]:
             HOME: str(home),
             **served.env,
             "DAGSTER_DISABLE_TELEMETRY": "1",
+            "DAGSTER_HOME": str(dagster_home(home)),
             # Two calls a second are allowed with a key: the demo should be quick.
             "TIDEMARK_LOOKUPS": "8",
         }

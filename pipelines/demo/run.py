@@ -1,6 +1,7 @@
 """``tidemark demo``: one full pull through Dagster, from the sandbox into the demo's home."""
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,8 +10,10 @@ from rich.console import Console
 
 from pipelines.demo import summary
 from pipelines.demo.exchange import feeding
+from pipelines.orchestration.ghosts import alive
 from pipelines.output.console import is_terminal, say, warn
 from pipelines.output.exits import PARTLY_FAILED
+from pipelines.settings import load_settings
 from warehouse import LINK
 
 JOB = "everything"
@@ -35,12 +38,18 @@ def run() -> int:
 
 
 def materialize() -> list[str]:
-    """Run the job of all assets in this process; what failed, as the engine reports it."""
+    """Run the job of all assets in this process; what failed, as the engine reports it.
+
+    The run is recorded in the demo's Dagster instance: ``make ui`` shows it.
+    """
     from pipelines.definitions import defs
 
     job = defs().resolve_job_def(JOB)
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(run_config=QUIET, instance=instance, raise_on_error=False)
+    run_id = str(uuid.uuid4())
+    with dg.DagsterInstance.get() as instance, alive(load_settings().home, run_id):
+        result = job.execute_in_process(
+            run_config=QUIET, instance=instance, raise_on_error=False, run_id=run_id
+        )
     if any(_is_interrupt(event) for event in result.all_events):
         raise KeyboardInterrupt  # Dagster takes Ctrl-C for a failure of the step
     return [_reason(event) for event in result.all_events if event.is_step_failure]

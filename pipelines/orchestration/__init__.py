@@ -8,6 +8,7 @@
 ``side_by_side``  the exchanges of one run pulled at once
 ``schedules``   the job and schedule ``collect``: one run a tick for everything that is due
 ``ghosts``      runs whose process was killed are found and recorded as failed
+``dev_servers``  a second development server on the same storage is refused
 ``maintenance``  old runs, events, logs and versions of the warehouse are deleted
 ``checks``      asset checks of balances and keys
 ``metadata``    the metadata of every materialisation

@@ -8,6 +8,7 @@ import dagster as dg
 
 from pipelines.feeds import FEEDS_ROOT, Feed, feeds_root, load_feeds
 from pipelines.orchestration.checks import account_checks
+from pipelines.orchestration.dev_servers import refuse_second
 from pipelines.orchestration.ghosts import executor
 from pipelines.orchestration.maintenance import maintenance_job, maintenance_schedule
 from pipelines.orchestration.marts import report_asset, report_schedule
@@ -19,6 +20,15 @@ from pipelines.settings import load_settings
 
 PROJECT: Final = Path(__file__).parents[2] / "pyproject.toml"
 """Of a clone, where Dagster reads the feeds as components; an installed package has none."""
+
+_console: Final = dg.LoggerDefinition(
+    dg.colored_console_logger.logger_fn,
+    config_schema={
+        "log_level": dg.Field(str, default_value="WARNING"),
+        "name": dg.Field(str, default_value="dagster"),
+    },
+    description="What runs write to the terminal: warnings. The run's page in Dagster has it all.",
+)
 
 _EXECUTORS: Final = {
     "in_process": dg.in_process_executor,
@@ -60,12 +70,17 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
             *([collect_job(feeds)] if feeds else []),
             maintenance_job,
         ],
+        loggers={"console": _console},
         executor=executor(_EXECUTORS[load_settings().executor]),
     )
 
 
 def all_definitions() -> dg.Definitions:
-    """Every feed and the warehouse. Raises ``ConfigError`` with file and line for a mistake."""
+    """Every feed and the warehouse. Raises ``ConfigError`` with file and line for a mistake.
+
+    Also where another development server works on the same storage of Dagster.
+    """
+    refuse_second()
     feeds = load_feeds()  # before Dagster reads the files: mistakes get file and line
     if feeds_root() == FEEDS_ROOT and PROJECT.is_file():
         loaded = dg.load_from_defs_folder(path_within_project=PROJECT.parent / "pipelines")

@@ -1,4 +1,8 @@
-"""The metadata of a materialisation: rows, lag, gaps, files, and the result of every stream."""
+"""The metadata of a materialisation: rows, lag, gaps, files, and the streams that changed.
+
+Dagster stores it three times a run, every minute: what never changes (the columns) is in the
+asset's definition alone.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,12 +13,13 @@ from typing import Final
 import dagster as dg
 
 from pipelines.ingest import StreamReport
-from pipelines.orchestration.specs import column_schema
 from pipelines.output.formatting import visible
 from pipelines.publishing import PublishReport, TableState
-from schemas import DATASETS
 
-Metadata = dict[str, dg.MetadataValue | dg.TableSchema | int | float | str]
+Metadata = dict[str, dg.MetadataValue | int | float | str]
+
+_SHOWN: Final = 20
+"""Streams in the table of a materialisation: those with the most news."""
 
 _MARKUP: Final = re.compile(
     r"[\\`*_{}\[\]()<>#+=!|~&$@-]|:(?=/)|(?<=www)\.|(?<=\d)[.](?=\s)", re.IGNORECASE
@@ -22,11 +27,10 @@ _MARKUP: Final = re.compile(
 """What Markdown takes for more than text, addresses included."""
 
 
-def table_metadata(dataset: str, state: TableState) -> Metadata:
+def table_metadata(state: TableState) -> Metadata:
     """What holds of a dataset as it is stored now."""
     found: Metadata = {
         "dagster/row_count": state.rows,
-        "dagster/column_schema": column_schema(DATASETS[dataset]),
         "files": state.files,
         "gaps": state.gaps,
         "lost": state.lost,
@@ -37,7 +41,7 @@ def table_metadata(dataset: str, state: TableState) -> Metadata:
     return found
 
 
-def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> Metadata:
+def pull_metadata(streams: Sequence[StreamReport], path: Path) -> Metadata:
     """What one pull did to a dataset; ``path``: where its files are."""
     found: Metadata = {
         "rows_added": sum(s.rows_added for s in streams),
@@ -53,8 +57,10 @@ def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> 
     notices = list(dict.fromkeys(s.notice for s in streams if s.notice))
     if notices:
         found["notices"] = markdown_list(notices)
-    if streams:
-        found["streams"] = _stream_table(streams)
+    changed = [s for s in streams if s.rows_added or s.rows_replaced or s.quarantined]
+    if changed:
+        changed.sort(key=lambda s: s.rows_added + s.rows_replaced + s.quarantined, reverse=True)
+        found["streams"] = _stream_table(changed[:_SHOWN])
     return found
 
 
@@ -70,9 +76,8 @@ def publish_metadata(dataset: str, report: PublishReport) -> Metadata:
     return {
         "rows_added": state.rows_added,
         "published": dg.MetadataValue.bool(report.published),
-        "dagster/table_name": f"warehouse.main.{dataset}",
         "path": dg.MetadataValue.path(report.path),
-        **table_metadata(dataset, state),
+        **table_metadata(state),
     }
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 
 from pipelines import publishing
 from pipelines.feeds import Feed
-from pipelines.orchestration.marts import mart_key, mart_metadata, mart_spec, marts_of
+from pipelines.orchestration.marts import mart_key, mart_spec, marts_of
 from pipelines.orchestration.metadata import publish_metadata
 from pipelines.orchestration.specs import dataset_of, datasets_of, table_key, table_spec
 from pipelines.output.formatting import visible
@@ -44,9 +44,7 @@ def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
             )
         for mart in marts:
             if mart_key(mart.name) in selected:
-                yield dg.MaterializeResult(
-                    asset_key=mart_key(mart.name), metadata=mart_metadata(mart)
-                )
+                yield dg.MaterializeResult(asset_key=mart_key(mart.name))
 
     return publish
 
@@ -59,9 +57,7 @@ def publish_here(context: dg.AssetExecutionContext, datasets: Sequence[str]) -> 
             dg.AssetMaterialization(table_key(dataset), metadata=publish_metadata(dataset, report))
         )
     for mart in marts_of(datasets):
-        context.log_event(
-            dg.AssetMaterialization(mart_key(mart.name), metadata=mart_metadata(mart))
-        )
+        context.log_event(dg.AssetMaterialization(mart_key(mart.name)))
 
 
 def left_unpublished(

@@ -241,9 +241,9 @@ def _results(
         yield dg.MaterializeResult(
             asset_key=lake_key(exchange, dataset),
             metadata={
-                **pull_metadata(dataset, streams, path),
+                **pull_metadata(streams, path),
                 UNFINISHED: sum(stream.unfinished for stream in streams),
-                **table_metadata(dataset, publishing.table_state(settings, exchange, dataset)),
+                **table_metadata(publishing.table_state(settings, exchange, dataset)),
             },
         )
 
