@@ -14,21 +14,12 @@ from pipelines.orchestration.maintenance import maintenance_job, maintenance_sch
 from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
-from pipelines.orchestration.schedules import collect_job, collect_schedule
+from pipelines.orchestration.schedules import QUIET, collect_job, collect_schedule
 from pipelines.output.extras import missing
 from pipelines.settings import load_settings
 
 PROJECT: Final = Path(__file__).parents[2] / "pyproject.toml"
 """Of a clone, where Dagster reads the feeds as components; an installed package has none."""
-
-_console: Final = dg.LoggerDefinition(
-    dg.colored_console_logger.logger_fn,
-    config_schema={
-        "log_level": dg.Field(str, default_value="WARNING"),
-        "name": dg.Field(str, default_value="dagster"),
-    },
-    description="What runs write to the terminal: warnings. The run's page in Dagster has it all.",
-)
 
 _EXECUTORS: Final = {
     "in_process": dg.in_process_executor,
@@ -66,11 +57,11 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
                 "everything",
                 selection=dg.AssetSelection.all(),
                 description="Pull every feed, publish every table, write the report.",
+                config=QUIET,
             ),
             *([collect_job(feeds)] if feeds else []),
             maintenance_job,
         ],
-        loggers={"console": _console},
         executor=executor(_EXECUTORS[load_settings().executor]),
     )
 

@@ -13,14 +13,18 @@ from typing import Final
 import dagster as dg
 
 from pipelines.orchestration.ghosts import end_ghosts, remove_locks
+from pipelines.orchestration.schedules import QUIET
 from pipelines.settings import Settings, load_settings
 from warehouse.publishing import remove_superseded
 
 MAINTENANCE: Final = "maintenance"
-KEEP_RUNS_HOURS: Final = 24
+KEEP_RUNS_HOURS: Final = 6
 KEEP_FAILED_DAYS: Final = 30
+KEEP_FAILED: Final = 500
+"""So many failed runs at most: an exchange that is down for a day fails every minute."""
 _KEEP_LOCKS: Final = timedelta(days=1)
 _BATCH: Final = 200
+_FAILED: Final = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 @dg.op(description="Delete old runs, superseded versions of the warehouse, locks of ended runs.")
@@ -38,7 +42,11 @@ def clean_up(context: dg.OpExecutionContext) -> None:
     )
 
 
-@dg.job(name=MAINTENANCE, description="Delete old runs with their events and logs, and leftovers.")
+@dg.job(
+    name=MAINTENANCE,
+    config=QUIET,
+    description="Delete old runs with their events and logs, and leftovers.",
+)
 def maintenance_job() -> None:
     """The job of the schedule."""
     clean_up()
@@ -64,16 +72,15 @@ def delete_old_runs(instance: dg.DagsterInstance, settings: Settings, now: datet
     hours = settings.number("TIDEMARK_KEEP_RUNS_HOURS", KEEP_RUNS_HOURS)
     days = settings.number("TIDEMARK_KEEP_FAILED_DAYS", KEEP_FAILED_DAYS)
     newest = _runs_of_newest(instance)
-    deleted = 0
-    for statuses, age in (
-        ([dg.DagsterRunStatus.SUCCESS], timedelta(hours=hours)),
-        ([dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED], timedelta(days=days)),
-    ):
-        for run_id in list(_ended(instance, statuses, now - age)):
-            if run_id not in newest:
-                _delete(instance, run_id)
-                deleted += 1
-    return deleted
+    old = [
+        *_ended(instance, [dg.DagsterRunStatus.SUCCESS], now - timedelta(hours=hours)),
+        *_ended(instance, _FAILED, now - timedelta(days=days)),
+        *list(_ended(instance, _FAILED, now))[:-KEEP_FAILED],
+    ]
+    found = [run_id for run_id in dict.fromkeys(old) if run_id not in newest]
+    for run_id in found:
+        _delete(instance, run_id)
+    return len(found)
 
 
 def _ended(
@@ -107,16 +114,4 @@ def _runs_of_newest(instance: dg.DagsterInstance) -> set[str]:
 def _delete(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     instance.delete_run(run_id)
-    _delete_files(instance, run_id)
-
-
-def _delete_files(instance: dg.DagsterInstance, run_id: str) -> None:
-    """What SQLite storage keeps of a run in files of its own, which Dagster leaves empty behind."""
-    storage = instance.event_log_storage
-    path_of = getattr(storage, "path_for_shard", None)
-    if path_of is not None:
-        shard = Path(path_of(run_id))
-        for path in shard.parent.glob(f"{shard.name}*"):
-            path.unlink(missing_ok=True)
-    root = Path(instance.storage_directory())
-    shutil.rmtree(root / run_id, ignore_errors=True)
+    shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)

@@ -7,6 +7,7 @@ pulls, so that no long run delays what is due every minute.
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from pipelines.feeds.cron import last_due
 from pipelines.orchestration.ghosts import end_ghosts
 from pipelines.orchestration.marts import mart_key, marts_of
 from pipelines.orchestration.pulling import UNFINISHED, owned_datasets, step_name
-from pipelines.orchestration.specs import datasets_of, lake_key, table_key
+from pipelines.orchestration.specs import lake_key, table_key
 from pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ BACKFILL: Final = "back-fill"
 TICK_SECONDS: Final = 40
 BACKFILL_SECONDS: Final = 600
 
+QUIET: Final = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+"""Run configuration: warnings alone go to the terminal and the captured logs. The events have all."""
+
+_MARTS_PAUSE: Final = timedelta(hours=1)
+"""Views never lag behind their tables: recording them every minute would only fill the storage."""
+
 _CURSOR: Final = "tidemark/collect"
 _UNFINISHED: Final = (
     dg.DagsterRunStatus.QUEUED,
@@ -44,9 +51,12 @@ _UNFINISHED: Final = (
 
 def collect_job(feeds: Sequence[Feed]) -> "UnresolvedAssetJobDefinition":
     """Every dataset, its table, the views on it: what schedules and back-fills choose from."""
+    every = jobs(feeds)
+    marts = [mart.name for mart in marts_of(job.dataset for job in every)]
     return dg.define_asset_job(
         COLLECT,
-        selection=_assets(jobs(feeds)),
+        selection=dg.AssetSelection.assets(*_keys(every, marts)),
+        config=QUIET,
         description="Pull every feed and publish every table, as `tidemark pull` does. Scheduled "
         "runs select what is due. In the launchpad: a market, a stretch of time, a time limit.",
     )
@@ -78,12 +88,22 @@ def collect_schedule(feeds: Sequence[Feed]) -> dg.ScheduleDefinition | None:
         home = settings.prepare_home()
         for run_id in end_ghosts(context.instance, home):
             context.log.warning(f"run {run_id} has no process any more; it is recorded as failed")
-        due, waiting = _due(context.instance, scheduled, context.scheduled_execution_time)
+        at = context.scheduled_execution_time.astimezone(UTC)
+        storage = context.instance.daemon_cursor_storage
+        state = _State.load(storage.get_cursor_values({_CURSOR}).get(_CURSOR))
+        busy = _selected(context.instance, DUE)
+        due, waiting = _due(scheduled, state, at, busy)
+        requests: list[dg.RunRequest] = []
+        if due:
+            marts = state.marts_due(due, at)
+            requests.append(_request(due, marts, feeds, settings, DUE, at))
+            state.marts.update(dict.fromkeys(marts, at.isoformat()))
         back = _to_backfill(context.instance, jobs(feeds))
-        requests = [
-            *([_request(due, feeds, settings, DUE)] if due else []),
-            *([_request(back, feeds, settings, BACKFILL)] if back else []),
-        ]
+        if back:
+            requests.append(_request(back, [], feeds, settings, BACKFILL, at))
+        state.through = at.isoformat()
+        state.waiting = [job.name for job in waiting]
+        storage.set_cursor_values({_CURSOR: json.dumps(asdict(state))})
         if requests:
             return requests
         names = ", ".join(job.name for job in waiting)
@@ -92,31 +112,46 @@ def collect_schedule(feeds: Sequence[Feed]) -> dg.ScheduleDefinition | None:
     return tick
 
 
+@dataclass
+class _State:
+    """What one tick leaves for the next, in Dagster's storage."""
+
+    through: str | None = None
+    """The last tick that was evaluated."""
+    waiting: list[str] = field(default_factory=list)
+    """Jobs that were due then and still ran."""
+    marts: dict[str, str] = field(default_factory=dict)
+    """When each view was last recorded."""
+
+    @classmethod
+    def load(cls, text: str | None) -> "_State":
+        return cls(**json.loads(text)) if text else cls()
+
+    def marts_due(self, due: Sequence[Job], at: datetime) -> list[str]:
+        """The views on what is pulled that were not recorded of late."""
+        earliest = (at - _MARTS_PAUSE).isoformat()
+        names = [mart.name for mart in marts_of([job.dataset for job in due])]
+        return [name for name in names if self.marts.get(name, "") <= earliest]
+
+
 def _due(
-    instance: dg.DagsterInstance, scheduled: Sequence[Job], at: datetime
+    scheduled: Sequence[Job], state: _State, at: datetime, busy: set[dg.AssetKey]
 ) -> tuple[list[Job], list[Job]]:
     """The jobs to pull at the tick ``at``, and those that an earlier run still pulls.
 
     A job is due if its cron was due since the last tick that was evaluated: a machine that was off
     at midnight pulls afterwards what is pulled daily. One that still runs is due at the next tick.
     """
-    at = at.astimezone(UTC)
-    text = instance.daemon_cursor_storage.get_cursor_values({_CURSOR}).get(_CURSOR)
-    known = json.loads(text) if text else {}
-    since = datetime.fromisoformat(known["through"]) if known else at
-    if since >= at:
-        since = at - timedelta(minutes=1)
-    late = set(known.get("waiting", ()))
+    since = at - timedelta(minutes=1)
+    if state.through is not None:
+        since = min(since, datetime.fromisoformat(state.through))
     due: list[Job] = []
     waiting: list[Job] = []
-    busy = _selected(instance, DUE)
     for job in scheduled:
         last = last_due(job.spec.schedule or "", at)
-        if job.name in late or (last is not None and last > since):
+        if job.name in state.waiting or (last is not None and last > since):
             pulled = lake_key(job.exchange, job.dataset) in busy
             (waiting if pulled else due).append(job)
-    state = {"through": at.isoformat(), "waiting": [job.name for job in waiting]}
-    instance.daemon_cursor_storage.set_cursor_values({_CURSOR: json.dumps(state)})
     return due, waiting
 
 
@@ -147,7 +182,12 @@ def _selected(instance: dg.DagsterInstance, kind: str) -> set[dg.AssetKey]:
 
 
 def _request(
-    due: Sequence[Job], feeds: Sequence[Feed], settings: Settings, kind: str
+    due: Sequence[Job],
+    marts: Sequence[str],
+    feeds: Sequence[Feed],
+    settings: Settings,
+    kind: str,
+    at: datetime,
 ) -> dg.RunRequest:
     """A run for ``due``, with the time that it may take."""
     config: dict[str, object] = (
@@ -169,23 +209,17 @@ def _request(
             some = {"select": [job.name for job in mine]} if len(every) > len(mine) else {}
             steps[step_name(feed)] = {"config": {**config, **some}}
     return dg.RunRequest(
-        asset_selection=_keys(due),
-        run_config={"ops": steps},
+        run_key=f"{kind} {at:%Y-%m-%dT%H:%MZ}",
+        asset_selection=_keys(due, marts),
+        run_config={"ops": steps, **QUIET},
         tags={RUN_TAG: kind},
     )
 
 
-def _assets(chosen: Iterable[Job]) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*_keys(chosen))
-
-
-def _keys(chosen: Iterable[Job]) -> list[dg.AssetKey]:
-    """The datasets of these jobs, their tables, and the views on those."""
-    chosen = list(chosen)
-    datasets = [name for name in datasets_of([job.feed for job in chosen])]
-    pulled = [name for name in datasets if any(job.dataset == name for job in chosen)]
+def _keys(chosen: Sequence[Job], marts: Iterable[str]) -> list[dg.AssetKey]:
+    """The datasets of these jobs, their tables, and these views."""
     return [
         *dict.fromkeys(lake_key(job.exchange, job.dataset) for job in chosen),
-        *(table_key(name) for name in pulled),
-        *(mart_key(mart.name) for mart in marts_of(pulled)),
+        *dict.fromkeys(table_key(job.dataset) for job in chosen),
+        *(mart_key(name) for name in marts),
     ]
