@@ -92,19 +92,21 @@ class _Holding(dg.Executor):
             yield from self._inner.execute(plan_context, execution_plan)
 
 
-def end_ghosts(instance: dg.DagsterInstance, home: Path) -> list[str]:
+def end_ghosts(
+    instance: dg.DagsterInstance, home: Path, now: datetime | None = None
+) -> list[str]:
     """Record every run without a process as failed; the ids of those runs."""
+    now = now or datetime.now(UTC)
     found: list[str] = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=list(_OPEN))):
-        if _is_ghost(record, home):
+        if _is_ghost(record, home, now):
             instance.report_run_failed(record.dagster_run, MESSAGE)
             found.append(record.dagster_run.run_id)
     return found
 
 
-def _is_ghost(record: dg.RunRecord, home: Path) -> bool:
+def _is_ghost(record: dg.RunRecord, home: Path, now: datetime) -> bool:
     run = record.dagster_run
-    now = datetime.now(UTC)
     path = lock_path(home, run.run_id)
     try:
         touched = datetime.fromtimestamp(path.stat().st_mtime, UTC)

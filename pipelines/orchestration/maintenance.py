@@ -5,8 +5,7 @@ and the locks of ended runs. Ticks are deleted by Dagster itself (``retention`` 
 """
 
 import shutil
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +17,13 @@ from pipelines.settings import Settings, load_settings
 from warehouse.publishing import remove_superseded
 
 MAINTENANCE: Final = "maintenance"
-KEEP_RUNS_HOURS: Final = 6
+KEEP_RUNS_HOURS: Final = 3
 KEEP_FAILED_DAYS: Final = 30
 KEEP_FAILED: Final = 500
 """So many failed runs at most: an exchange that is down for a day fails every minute."""
 _KEEP_LOCKS: Final = timedelta(days=1)
 _BATCH: Final = 200
+_SUCCESS: Final = [dg.DagsterRunStatus.SUCCESS]
 _FAILED: Final = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -67,16 +67,21 @@ def maintenance_schedule() -> dg.ScheduleDefinition:
 def delete_old_runs(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> int:
     """Delete the runs that ended before the times set; how many.
 
-    Runs that hold the newest materialisation of an asset stay.
+    Runs that hold the newest materialisation of an asset stay. The first successful run of a day
+    stays as long as failed runs, for the plots of the assets.
     """
     hours = settings.number("TIDEMARK_KEEP_RUNS_HOURS", KEEP_RUNS_HOURS)
     days = settings.number("TIDEMARK_KEEP_FAILED_DAYS", KEEP_FAILED_DAYS)
     newest = _runs_of_newest(instance)
-    old = [
-        *_ended(instance, [dg.DagsterRunStatus.SUCCESS], now - timedelta(hours=hours)),
-        *_ended(instance, _FAILED, now - timedelta(days=days)),
-        *list(_ended(instance, _FAILED, now))[:-KEEP_FAILED],
-    ]
+    late = now - timedelta(days=days)
+    failed = _ended(instance, _FAILED, now)
+    first_of_day: dict[date, str] = {}
+    old: list[str] = []
+    for run_id, created in _ended(instance, _SUCCESS, now - timedelta(hours=hours)):
+        if created < late or first_of_day.setdefault(created.date(), run_id) != run_id:
+            old.append(run_id)
+    old += [run_id for run_id, created in failed if created < late]
+    old += [run_id for run_id, _ in failed[:-KEEP_FAILED]]
     found = [run_id for run_id in dict.fromkeys(old) if run_id not in newest]
     for run_id in found:
         _delete(instance, run_id)
@@ -85,8 +90,9 @@ def delete_old_runs(instance: dg.DagsterInstance, settings: Settings, now: datet
 
 def _ended(
     instance: dg.DagsterInstance, statuses: list[dg.DagsterRunStatus], before: datetime
-) -> Iterable[str]:
-    """The runs created before, the oldest first."""
+) -> list[tuple[str, datetime]]:
+    """The runs created before, with the time (UTC), the oldest first."""
+    found: list[tuple[str, datetime]] = []
     cursor: str | None = None
     while True:
         records = instance.get_run_records(
@@ -96,10 +102,9 @@ def _ended(
             cursor=cursor,
         )
         if not records:
-            return
-        for record in records:
-            cursor = record.dagster_run.run_id
-            yield cursor
+            return found
+        found += [(r.dagster_run.run_id, r.create_timestamp.astimezone(UTC)) for r in records]
+        cursor = found[-1][0]
 
 
 def _runs_of_newest(instance: dg.DagsterInstance) -> set[str]:

@@ -13,7 +13,7 @@ from typing import Final
 import dagster as dg
 
 from pipelines.ingest import StreamReport
-from pipelines.output.formatting import visible
+from pipelines.output.formatting import instant, visible
 from pipelines.publishing import PublishReport, TableState
 
 Metadata = dict[str, dg.MetadataValue | int | float | str]
@@ -86,19 +86,11 @@ def _seconds_since(moment: datetime) -> float:
 
 
 def _stream_table(streams: Sequence[StreamReport]) -> dg.MetadataValue:
-    records = [
-        dg.TableRecord(
-            {
-                "stream": stream.stream,
-                "rows_added": stream.rows_added,
-                "rows_replaced": stream.rows_replaced,
-                "requests": stream.requests,
-                "newest": stream.newest.isoformat() if stream.newest else "",
-            }
-        )
-        for stream in streams
-    ]
-    names = ("stream", "rows_added", "rows_replaced", "requests", "newest")
-    types = ("string", "int", "int", "int", "string")
-    columns = [dg.TableColumn(n, t) for n, t in zip(names, types, strict=True)]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+    """In Markdown: Dagster's own tables repeat their schema with every materialisation."""
+    lines = ["| stream | new rows | replaced | requests | newest |", "|---|--:|--:|--:|---|"]
+    for stream in streams:
+        name = _MARKUP.sub(r"\\\g<0>", visible(stream.stream, keep=""))
+        newest = instant(stream.newest) if stream.newest else ""
+        counts = (stream.rows_added, stream.rows_replaced, stream.requests)
+        lines.append(f"| {name} | {' | '.join(f'{n:,}' for n in counts)} | {newest} |")
+    return dg.MetadataValue.md("\n".join(lines))

@@ -34,7 +34,7 @@ TICK_SECONDS: Final = 40
 BACKFILL_SECONDS: Final = 600
 
 QUIET: Final = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
-"""Run configuration: warnings alone go to the terminal and the captured logs. The events have all."""
+"""Run configuration: only warnings go to the terminal and captured logs. Events have all."""
 
 _MARTS_PAUSE: Final = timedelta(hours=1)
 """Views never lag behind their tables: recording them every minute would only fill the storage."""
