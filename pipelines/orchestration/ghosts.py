@@ -92,9 +92,7 @@ class _Holding(dg.Executor):
             yield from self._inner.execute(plan_context, execution_plan)
 
 
-def end_ghosts(
-    instance: dg.DagsterInstance, home: Path, now: datetime | None = None
-) -> list[str]:
+def end_ghosts(instance: dg.DagsterInstance, home: Path, now: datetime | None = None) -> list[str]:
     """Record every run without a process as failed; the ids of those runs."""
     now = now or datetime.now(UTC)
     found: list[str] = []
