@@ -14,7 +14,7 @@ name                                default                     meaning
 ``TIDEMARK_EXECUTOR``               ``in_process``              of Dagster's runs; ``multiprocess``
 ``TIDEMARK_TICK_SECONDS``           ``40``                      time of a scheduled run
 ``TIDEMARK_BACKFILL_SECONDS``       ``600``                     time of a piece of a back-fill
-``TIDEMARK_KEEP_RUNS_HOURS``        ``3``                       successful runs in Dagster
+``TIDEMARK_KEEP_RUNS_HOURS``        ``2``                       successful runs in Dagster
 ``TIDEMARK_KEEP_FAILED_DAYS``       ``30``                      other runs in Dagster
 ==================================  ==========================  ================================
 

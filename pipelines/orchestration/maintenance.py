@@ -17,7 +17,7 @@ from pipelines.settings import Settings, load_settings
 from warehouse.publishing import remove_superseded
 
 MAINTENANCE: Final = "maintenance"
-KEEP_RUNS_HOURS: Final = 3
+KEEP_RUNS_HOURS: Final = 2
 KEEP_FAILED_DAYS: Final = 30
 KEEP_FAILED: Final = 500
 """So many failed runs at most: an exchange that is down for a day fails every minute."""

@@ -66,8 +66,8 @@ def test_old_runs_are_deleted_with_events_and_logs(stored: dg.DagsterInstance, h
     logs = Path(stored.storage_directory()) / good
     assert logs.is_dir() and stored.all_logs(good)
     settings = load_settings()
-    assert delete_old_runs(stored, settings, NOW + timedelta(hours=2)) == 0
-    assert delete_old_runs(stored, settings, NOW + timedelta(hours=4)) == 1
+    assert delete_old_runs(stored, settings, NOW + timedelta(hours=1)) == 0
+    assert delete_old_runs(stored, settings, NOW + timedelta(hours=3)) == 1
     assert left(stored) == {first, bad}  # one of each day, for the plots
     assert not logs.exists() and not stored.all_logs(good)
     assert delete_old_runs(stored, settings, NOW + timedelta(days=31)) == 2
