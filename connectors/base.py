@@ -116,7 +116,7 @@ class Page:
     @property
     def received(self) -> int:
         """Rows in the answer, good or not."""
-        return int(self.table.num_rows) + len(self.rejected)
+        return int(self.table.num_rows) + sum(not row.is_stored for row in self.rejected)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
 from connectors.base import Page
 from connectors.columns import Number, Text
 from connectors.errors import ContractError
-from connectors.jsontext import decoder, elements
+from connectors.jsontext import NotJsonError, decode_row, elements
 from connectors.rows import Built, Column, Layout, RowText, Source, nothing, read
 
 
@@ -21,7 +20,8 @@ class _Level(Struct, array_like=True, gc=False):
     """Which list, and where in it: distinguishes the levels of one answer."""
 
 
-_LEVEL: Final = decoder(_Level)
+_MOST_LEVELS: Final = 40_000
+"""Documented are up to 5,000 of either side."""
 
 
 def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
@@ -35,17 +35,17 @@ def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
             for side, body in (("ask", asks), ("bid", bids))
             for number, text in enumerate(elements(body))
         ]
-    except msgspec.DecodeError as error:
+    except NotJsonError as error:
         raise ContractError(f"the levels of {symbol} are not a list ({error})") from None
 
     def one(text: RowText) -> _Level:
-        level: _Level = _LEVEL.decode(text.value)
+        level: _Level = decode_row(_Level, text.value)
         level.place = text.key or ""
         return level
 
     try:
         rows: list[_Level] | None = [one(text) for text in texts]
-    except msgspec.DecodeError:
+    except NotJsonError:
         rows = None
     layout = Layout(
         "order_books",
@@ -58,6 +58,7 @@ def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
         key=("place",),
         position="observed_at",
         constants={"symbol": symbol, "observed_at": observed_at},
+        most_rows=_MOST_LEVELS,
     )
     return _numbered(read(layout, Source(asks + bids, rows, lambda: texts, one)))
 

@@ -38,7 +38,7 @@ from connectors.errors import (
 from connectors.http import Http, Request, Response, key_variables
 from connectors.jsontext import is_json
 from connectors.names import Names
-from connectors.redact import excerpt, without
+from connectors.redact import excerpt, printable
 from connectors.retry import Retry
 from connectors.rows import Built, nothing
 from schemas import StreamId, dataset
@@ -97,11 +97,12 @@ class Client:
         page = self.snapshot("markets", ())
         columns = page.table.select([field.name for field in fields(Market)])
         readable = [Market(**row) for row in columns.to_pylist()]
-        if page.rejected:
+        unread = [row for row in page.rejected if not row.is_stored]
+        if unread:
             raise PartlyReadError(
-                f"{self.name}: {len(page.rejected)} of the {page.received} markets listed "
-                f"cannot be read: {page.rejected[0].reason}; "
-                f"came: {excerpt(page.rejected[0].payload.encode())}",
+                f"{self.name}: {len(unread)} of the {page.received} markets listed "
+                f"cannot be read: {unread[0].reason}; "
+                f"came: {excerpt(unread[0].payload.encode())}",
                 readable,
             )
         return readable
@@ -195,7 +196,7 @@ class Client:
         request = endpoint.request(replace(asked, names=self._names))
 
         def read(response: Response) -> Page:
-            refused = response.status in (400, 404) and is_json(response.body)
+            refused = response.status in (400, 404) and is_json(response.json)
             missing = endpoint.not_found(asked, response.status) if refused else None
             if missing is not None:
                 name = asked.streams[0].dataset
@@ -234,9 +235,6 @@ class Client:
         def attempt() -> T:
             if request.private and credentials is not None:
                 response = self._signed(request, credentials)
-                # A nonce looks like a time or an id, and is no secret after its use.
-                secrets = [s for s in response.request.secrets if not s.isdecimal()]
-                response = replace(response, body=without(response.body, secrets))
             else:
                 self._limit("public", self._dialect.public_per_second)
                 response = self._http.send(request, partial(self._sent, "public"))
@@ -352,9 +350,9 @@ class Client:
         except ContractError as error:
             call = f"{self.name}: {response.request.label}"
             came = response.reported()
-            if not is_json(response.body):
+            if not is_json(response.json):
                 raise TransientError(f"{call}: the answer is no whole JSON: {came}") from None
-            raise ContractError(f"{call}: {error}; came: {came}") from None
+            raise ContractError(f"{call}: {printable(str(error))}; came: {came}") from None
 
     def _now_us(self) -> int:
         return int(self._now() * 1_000_000)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from connectors import exact
 from connectors.errors import ContractError
-from connectors.exact import InvalidValue, text
+from connectors.exact import InvalidValue, shown, text
 from schemas.datasets import COST, PRICE, TEXT, TIME
 
 _LONGEST: Final = 26
@@ -239,7 +239,7 @@ class Flag:
         word = str(value).lower()
         if word not in ("true", "false", "0", "1"):
             raise InvalidValue(
-                f"is not true or false: {value!r}" if value is not None else "is missing"
+                f"is not true or false: {shown(value)}" if value is not None else "is missing"
             )
         return word in ("true", "1")
 
@@ -270,7 +270,7 @@ class Percent(Number):
 
     def one(self, value: Any) -> Any:
         """0.2 as 0.002."""
-        return exact.price(str(exact.number(value).scaleb(-2)), signed=self._signed)
+        return exact.percent(value, signed=self._signed)
 
 
 def code_of(value: Any) -> Any:
@@ -297,8 +297,10 @@ class Canonical:
     def one(self, value: Any) -> str:
         """``btc_usd`` as ``BTC-USD``."""
         if not isinstance(value, str) or value.strip("_-") != value or not value:
-            raise InvalidValue(f"is not a market: {value!r}" if value is not None else "is missing")
-        return self._symbol_of(value)
+            raise InvalidValue(
+                f"is not a market: {shown(repr(value))}" if value is not None else "is missing"
+            )
+        return self._symbol_of(text(value))
 
 
 class Only:

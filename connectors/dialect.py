@@ -132,6 +132,6 @@ class Dialect:
     spelling: Spelling
     markets_of: Callable[[Request], Sequence[str]]
     refusal: Callable[[Response], type[ExchangeError] | None] = lambda response: None
-    content: Callable[[Response], bytes] = lambda response: response.body
+    content: Callable[[Response], bytes] = lambda response: response.json
     address: Call[str] | None = None
     key: ReadOnlyKey | None = None

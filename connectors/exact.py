@@ -20,7 +20,8 @@ LATEST_US: Final = 4_102_444_800_000_000
 """2100-01-01 (exclusive)."""
 MAX_ID: Final = 2**63 - 1
 
-_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_NUMBER: Final = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ISO: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?"
     r"(Z|[+-][0-9]{2}:?[0-9]{2})?"
@@ -74,6 +75,21 @@ def price(value: Any, *, signed: bool = False) -> Decimal:
         raise InvalidValue(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
 
 
+def difference(value: Any, other: Any) -> Decimal:
+    """``value - other``, both as :func:`price` has them. Raises :class:`InvalidValue`."""
+    return _WIDE.subtract(price(value), price(other))
+
+
+def percent(value: Any, *, signed: bool = False) -> Decimal:
+    """A hundredth of ``value`` as :func:`price` has it. Raises :class:`InvalidValue`."""
+    sign, digits, exponent = number(value).as_tuple()
+    assert isinstance(exponent, int)  # a number has no other
+    try:
+        return price(str(Decimal((sign, digits, exponent - 2))), signed=signed)
+    except DecimalException:
+        raise InvalidValue(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
+
+
 def cost(value: Any) -> Decimal | None:
     """An exact ``decimal128(38, 18)``, or None where it does not fit.
 
@@ -109,7 +125,10 @@ def time_us(value: Any) -> int:
     if found.adjusted() > 30:
         raise InvalidValue(f"is not a date between 1990 and 2100: {shown(value)}")
     for per_unit in _UNITS:
-        us = _WIDE.multiply(found, per_unit)
+        try:
+            us = _WIDE.multiply(found, per_unit)
+        except DecimalException:  # of more than 200 digits
+            break
         if EARLIEST_US <= us < LATEST_US:
             if us != us.to_integral_value():
                 raise InvalidValue(f"is finer than a microsecond: {shown(value)}")
@@ -154,4 +173,7 @@ def text(value: Any) -> str:
         raise InvalidValue("is missing")
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise InvalidValue(f"is not text: {shown(value)}")
-    return str(value)
+    found = str(value)
+    if not found.isascii() and _SURROGATE.search(found):
+        raise InvalidValue(f"holds half a surrogate or a byte that is not UTF-8: {shown(found)}")
+    return found

@@ -1,19 +1,21 @@
 """One long-lived HTTP client per exchange: what goes over the wire, and what a fault is called.
 
-Keep-alive and gzip, safe for threads, one deadline per answer. A status or a broken connection
-becomes one of ``connectors.errors``; messages name the call, what came and the fix, redacted.
-Redirects are followed for public calls only: a signed request goes to the configured host or
-nowhere. A call that is not on the exchange's list of reading calls is never sent: a collector
-must be safe to hand a key to.
+Keep-alive and gzip, safe for threads, one deadline per call and one size for any answer. A status
+or a broken connection becomes one of ``connectors.errors``; messages name the call, what came and
+the fix, redacted. Redirects are followed for public calls only, and stay in the domain of the host
+and with https: a signed request goes to the configured host or nowhere. Cookies are neither kept
+nor sent. A call that is not on the exchange's list of reading calls is never sent: a collector must
+be safe to hand a key to.
 """
 
 import re
-import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from io import BytesIO
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -30,12 +32,21 @@ from connectors.errors import (
     TransientError,
     UnreachableError,
 )
-from connectors.redact import excerpt, redact
-from connectors.transport import open_client
+from connectors.exact import EARLIEST_US, LATEST_US
+from connectors.jsontext import plain
+from connectors.redact import excerpt, masked, redact
+from connectors.transport import location, may_follow, open_client
+from connectors.wire import LARGEST, Deadline, TooLargeError, decoded
 
-_LARGEST: Final = 64 * 1024 * 1024
-_AGAIN: Final = {408, 425}
 _LEFT: Final = ".send_request_body.complete"
+_AGAIN: Final = {408, 425}
+_MOVED: Final = {301, 302, 303, 307, 308}
+_REDIRECTS: Final = 3
+_PATIENCE: Final = 4
+"""A whole call may take so many times the timeout of a single step."""
+_SENDABLE: Final = re.compile(r"(/(?!(\.|%2[eE]){1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+")
+_SENDABLE_QUERY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
+_LONGEST_QUERY: Final = 8000
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,12 @@ class Response:
 
     def reported(self) -> str:
         """The answer, short and redacted, for a message."""
-        return excerpt(self.body, self.request.secrets)
+        return excerpt(self.json, self.request.secrets)
+
+    @property
+    def json(self) -> bytes:
+        """The body without a byte order mark."""
+        return plain(self.body)
 
 
 class Http:
@@ -106,6 +122,8 @@ class Http:
         self.connection = connection
         self.base_url = httpx.URL(connection.base_url.rstrip("/"))
         self._client = open_client(self.base_url, connection.timeout)
+        self._deadline = Deadline()
+        self._deadline.hold(self._client)
 
     @property
     def variable(self) -> str:
@@ -122,12 +140,21 @@ class Http:
     def send(self, request: Request, sent: Callable[[], None] = lambda: None) -> Response:
         """Send ``request`` once; ``sent`` is called when it has left, before the answer.
 
-        Raises ``TransientError`` where no whole answer came, and ``ForbiddenCallError``, with
-        nothing sent, where it is not a reading call.
+        Raises ``TransientError`` where no whole answer came. Sends nothing and raises
+        ``ForbiddenCallError`` where it is not a reading call, and ``RequestError`` where a name in
+        it cannot be part of a URL.
         """
         if not self._reads.fullmatch(request.call):
             raise ForbiddenCallError(
                 f"{self.exchange}: {request.call} is no reading call; not sent"
+            )
+        if (
+            not _SENDABLE.fullmatch(request.path)
+            or not _SENDABLE_QUERY.fullmatch(request.query)
+            or len(request.path + request.query) > _LONGEST_QUERY
+        ):
+            raise RequestError(
+                f"{self.exchange}: not sent, since it is no path of a URL: {request.label[:200]!r}"
             )
         url = self.base_url.copy_with(
             raw_path=(self.base_url.path.rstrip("/") + request.path).encode()
@@ -141,43 +168,64 @@ class Http:
             extensions={"trace": lambda event, _: sent() if event.endswith(_LEFT) else None},
         )
         try:
-            return self._answer(request, built)
-        except httpx.HTTPError as error:
+            with self._deadline.within(_PATIENCE * self.connection.timeout):
+                return self._answer(request, built)
+        except TooLargeError:
+            size = LARGEST // 1024 // 1024
+            problem: ExchangeError = ContractError(
+                f"{self._at(request)}: the answer is larger than {size} MiB"
+            )
+        # ValueError: a host or header that no standard allows
+        except (httpx.HTTPError, httpx.InvalidURL, zlib.error, ValueError) as error:
             problem = self._fault(request, error)
         # Outside the except block: the library's error holds the request with all its headers.
         raise problem
 
     def _answer(self, request: Request, built: httpx.Request) -> Response:
-        timeout = self.connection.timeout
-        deadline = time.monotonic() + 4 * timeout
-        response = self._client.send(built, stream=True, follow_redirects=not request.private)
+        for redirects in range(_REDIRECTS + 1):
+            response = self._client.send(built, stream=True)
+            try:
+                target = None if request.private else self._target(response)
+                if target is None or redirects == _REDIRECTS:
+                    return self._received(request, response)
+            finally:
+                response.close()
+            built = self._client.build_request("GET", target)
+        raise AssertionError("unreachable")
+
+    def _target(self, response: httpx.Response) -> httpx.URL | None:
+        """Where a redirect leads, if it is one that may be followed: within the host's domain."""
+        found = location(response)
+        if response.status_code not in _MOVED or not found:
+            return None
         try:
-            parts: list[bytes] = []
-            size = 0
-            for part in response.iter_bytes():
-                parts.append(part)
-                size += len(part)
-                if size > _LARGEST:
-                    raise ContractError(f"{self._at(request)}: the answer is larger than 64 MiB")
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("the answer trickled in too slowly")
-        finally:
-            response.close()
+            target = response.request.url.join(found)
+            return target if may_follow(self.base_url, target) else None
+        except (httpx.InvalidURL, ValueError):
+            return None
+
+    def _received(self, request: Request, response: httpx.Response) -> Response:
         headers = response.headers
+        # A nonce looks like a time or an id, and is no secret after its use.
+        secrets = [secret for secret in request.secrets if not secret.isdecimal()]
+        body = BytesIO()  # gives its bytes away without a copy
+        parts = decoded(response.iter_raw(), headers.get("content-encoding", ""))
+        for part in masked(parts, secrets):
+            body.write(part)
         return Response(
             request=request,
             status=response.status_code,
             content_type=headers.get("content-type", ""),
-            body=b"".join(parts),
+            body=body.getvalue(),
             server_time=_server_time(headers),
             retry_after=retry_after(headers.get("retry-after"), headers.get("date")),
-            location=headers.get("location", ""),
+            location=location(response),
         )
 
     def _at(self, request: Request) -> str:
         return f"{self.exchange}: {request.label}"
 
-    def _fault(self, request: Request, error: httpx.HTTPError) -> ExchangeError:
+    def _fault(self, request: Request, error: Exception) -> ExchangeError:
         reason = redact(str(error) or type(error).__name__, request.secrets)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             return UnreachableError(
@@ -187,7 +235,7 @@ class Http:
         if isinstance(error, httpx.TimeoutException):
             wait = f"{self.connection.timeout:g} s"
             return TransientError(f"{self._at(request)}: no whole answer within {wait} ({reason})")
-        if isinstance(error, httpx.TooManyRedirects | httpx.UnsupportedProtocol):
+        if isinstance(error, httpx.UnsupportedProtocol):
             return RequestError(f"{self._at(request)}: {reason}. Fix: check {self.variable}.")
         return TransientError(f"{self._at(request)}: the answer broke off ({reason})")
 
@@ -278,7 +326,7 @@ def retry_after(text: str | None, date: str | None) -> float | None:
 
 def _server_time(headers: Mapping[str, str]) -> int | None:
     moment = http_date(headers.get("date"))
-    if moment is None:
+    if moment is None or not EARLIEST_US <= moment.timestamp() * 1_000_000 < LATEST_US:
         return None
     age = headers.get("age", "")
     # A cache's answer is as old as it says: its content knows nothing of the time since.
@@ -293,5 +341,5 @@ def _is_page(response: Response) -> bool:
 def _host(location: str) -> str:
     try:
         return httpx.URL(location).host
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, ValueError):
         return ""

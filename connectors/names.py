@@ -8,18 +8,19 @@ case or by a separator only; a market keeps the symbol that it once had.
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
 import pyarrow as pa
 
 from connectors.columns import Text
 from connectors.errors import RequestError
 from connectors.exact import InvalidValue, shown, text
-from connectors.rows import Source
+from connectors.jsontext import NotJsonError
+from connectors.rows import MOST_ROWS, Source
 
 IN_PATH: Final = r"(?!\.+(?:$|/))(?:[A-Za-z0-9_.~-]|%(?!2F|5C|[01]|7F)[0-9A-F]{2})+"
 """Pattern of a name as one segment of a path: percent-encoded, never a way to another path."""
@@ -174,16 +175,19 @@ class Listed:
         problem = self._problem(native)
         if problem:
             raise InvalidValue(f"{problem}: {shown(native)!r}")
+        if native not in self._symbols:  # a number
+            raise InvalidValue(f"is not a market: {shown(native)!r}")
         return self._symbols[native]
 
 
 def listed_rows(source: Source) -> Iterator[Any]:
-    """The decoded rows of a list; those that cannot be decoded are left out."""
+    """The decoded rows of a list; those that cannot be decoded are left out.
+
+    Of a list that is too long for :func:`connectors.rows.read`, no more than the beginning.
+    """
     if source.rows is not None:
-        yield from source.rows
+        yield from source.rows[:MOST_ROWS]
         return
-    for row in source.texts():
-        try:
+    for row in source.texts()[:MOST_ROWS]:
+        with suppress(InvalidValue, NotJsonError):
             yield source.one(row)
-        except (InvalidValue, msgspec.DecodeError):
-            continue

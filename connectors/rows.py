@@ -2,28 +2,41 @@
 
 A :class:`Layout` says how one exchange's rows become one dataset. :func:`read` first builds whole
 columns; the moment anything is unusual, it starts over with each row's own text, keeps the good
-rows and returns the others as :class:`~connectors.base.RejectedRow`, with the reason and the text
+rows and returns the others as :class:`~schemas.RejectedRow`, with the reason and the text
 exactly as received.
+
+What an answer may cost is bounded: by the number of rows, and by their bytes. Rows beyond are
+refused with the answer; a single row that is too long is rejected alone.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.base import Page
 from connectors.columns import Kind, as_stored
+from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import repeated_key
+from connectors.jsontext import NotJsonError, Text, decode, repeated_key
+from connectors.redact import printable
 from schemas import RejectedRow, dataset
 
 Constant = str | int
 
+MOST_ROWS: Final = 5_000
+"""Rows of one answer that are read unless a layout says otherwise: documented are up to 1,000."""
+_LONGEST_ROW: Final = 1024 * 1024
+_LONGEST_ROWS: Final = 8 * 1024 * 1024
+"""Bytes of all rows together that are read one by one."""
+_KEPT: Final = 64 * 1024
+"""Bytes that are kept of a row that is too long."""
+_LONGEST_REASON: Final = 500
 _COLON: Final = np.uint8(ord(":"))
 
 
@@ -44,7 +57,7 @@ class Layout:
     ``key``: the columns that distinguish the rows of one answer, the most selective first.
     ``position``: the column (ids or times) that pages are made by. ``fields``: JSON keys that every
     row has once, so that a row with one of them twice is noticed. ``constants``: columns that are
-    the same in all rows.
+    the same in all rows. ``most_rows``: the most that are read of one answer.
     """
 
     dataset: str
@@ -53,6 +66,7 @@ class Layout:
     position: str
     fields: tuple[bytes, ...] = ()
     constants: Mapping[str, Constant] = field(default_factory=dict)
+    most_rows: int = MOST_ROWS
 
 
 def column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
@@ -70,8 +84,8 @@ def observed(
 class RowText(NamedTuple):
     """One row as received. ``payload``: for quarantine; ``value``: the part to decode."""
 
-    payload: str
-    value: str
+    payload: Text
+    value: Text
     key: str | None = None
 
 
@@ -80,7 +94,7 @@ class Source:
     """The rows of one answer, decoded at once or one by one.
 
     ``rows``: decoded at once, or None where the answer was too unusual for that. ``texts``: each
-    row's own text. ``one``: decodes one of those; raises ``msgspec.DecodeError`` or
+    row's own text. ``one``: decodes one of those; raises ``NotJsonError`` or
     :class:`InvalidValue`. ``body``: the whole answer, for the count of keys. ``ordered``: whether
     the rows are one list, so that each has a place.
     """
@@ -118,6 +132,14 @@ class Built:
         return Page(table, self.positions, self.rejected)
 
 
+def decoded(type_: Any, body: Text) -> Any:
+    """All rows of ``body`` at once, or None where they have to be looked at one by one."""
+    try:
+        return decode(type_, body)
+    except NotJsonError:
+        return None
+
+
 def nothing(dataset_: str) -> Page:
     """A page without rows."""
     schema = dataset(dataset_).connector_schema
@@ -125,8 +147,12 @@ def nothing(dataset_: str) -> Page:
 
 
 def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = None) -> Built:
-    """The canonical columns of ``source``. ``keep``: which rows are wanted at all."""
+    """The canonical columns of ``source``. ``keep``: which rows are wanted at all.
+
+    Raises ``ContractError`` where there are more rows than are read.
+    """
     if source.rows is not None:
+        check_number(layout, len(source.rows))
         rows = source.rows if keep is None else [row for row in source.rows if keep(row)]
         try:
             # every required key is there (nulls are invalid); no more colons: none appears twice
@@ -136,9 +162,15 @@ def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = No
             ):
                 raise InvalidValue("a key too many or too few")
             return _at_once(layout, rows)
-        except InvalidValue:
+        except (InvalidValue, RecursionError):
             pass
     return _one_by_one(layout, source, keep)
+
+
+def check_number(layout: Layout, rows: int) -> None:
+    """Raise ``ContractError`` where an answer has more rows than are read."""
+    if rows > layout.most_rows:
+        raise ContractError(f"{rows:,} rows, of which no more than {layout.most_rows:,} are read")
 
 
 def _colons(body: bytes) -> int:
@@ -159,21 +191,40 @@ def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | No
     good: dict[tuple[Any, ...], dict[str, Any]] = {}
     rejected: list[RejectedRow] = []
 
-    def reject(reason: str, text: RowText, values: Mapping[str, Any]) -> None:
+    def reject(
+        reason: str, text: RowText, values: Mapping[str, Any], *, is_stored: bool = False
+    ) -> None:
         # Rows left out and rows that came twice have no place: what is kept is counted.
         index = len(good) + len(rejected) if source.ordered else None
-        rejected.append(RejectedRow(reason, text.payload, _position(layout, values), index))
+        rejected.append(
+            RejectedRow(
+                printable(reason)[:_LONGEST_REASON],
+                bytes(text.payload[:_KEPT] if _is_long(text) else text.payload).decode(
+                    "utf-8", "backslashreplace"
+                ),
+                _position(layout, values),
+                index,
+                _symbol(layout, source, text, values),
+                is_stored,
+            )
+        )
 
-    for text in source.texts():
+    texts = source.texts()
+    check_number(layout, len(texts))
+    if sum(len(t.payload) for t in texts if not _is_long(t)) > _LONGEST_ROWS:
+        raise ContractError(f"rows of more than {_LONGEST_ROWS:,} bytes")
+    for text in texts:
         values: dict[str, Any] = {}
         try:
             row = _decoded(source, text)
             if keep is not None and not keep(row):
                 continue
-            _convert(layout, row, values)
+            left_out = _convert(layout, row, values)
         except InvalidValue as error:
             reject(str(error), text, values)
             continue
+        if left_out:
+            reject(left_out, text, values, is_stored=True)
         key = tuple(values[name] for name in layout.key)
         before = good.setdefault(key, values)
         if before != values:
@@ -187,32 +238,71 @@ def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | No
     return Built(layout.dataset, columns, columns[layout.position], tuple(rejected))
 
 
+def _is_long(text: RowText) -> bool:
+    return len(text.payload) > _LONGEST_ROW
+
+
 def _decoded(source: Source, text: RowText) -> Any:
+    if _is_long(text):
+        digest = hashlib.sha256(text.payload).hexdigest()
+        raise InvalidValue(
+            f"the row is {len(text.payload):,} bytes long (SHA-256 {digest}), too long to be read; "
+            f"its first {_KEPT:,} bytes are kept"
+        )
     twice = repeated_key(text.value)
     if twice is not None:
         raise InvalidValue(f"the key {twice!r} appears twice in the row")
     try:
         return source.one(text)
-    except msgspec.DecodeError as error:
+    except NotJsonError as error:
         raise InvalidValue(f"the row is not as documented: {error}") from None
 
 
-def _convert(layout: Layout, row: Any, values: dict[str, Any]) -> None:
-    """Fill ``values``. Raises one :class:`InvalidValue` for all columns that are invalid."""
+def _convert(layout: Layout, row: Any, values: dict[str, Any]) -> str:
+    """Fill ``values``. Raises one :class:`InvalidValue` for all columns that are invalid.
+
+    A row of a list of markets or currencies does not go without being listed for a value that may
+    be null: it is null then, and the problem is returned.
+    """
+    in_list = dataset(layout.dataset).is_reference
     problems: list[str] = []
+    left_out: list[str] = []
     for column in layout.columns:
         try:
             value = column.get(row)
             optional = value is None and not column.required
             values[column.name] = None if optional else column.kind.one(value)
-        except InvalidValue as error:
-            problems.append(f"{column.name} {error}")
+        except (InvalidValue, RecursionError) as error:
+            problem = error if isinstance(error, InvalidValue) else "is nested too deeply"
+            if in_list and not column.required:
+                values[column.name] = None
+                left_out.append(f"{column.name} {problem}")
+            else:
+                problems.append(f"{column.name} {problem}")
     if problems:
-        raise InvalidValue("; ".join(problems))
+        raise InvalidValue("; ".join(problems + left_out))
+    return "; ".join(left_out)
+
+
+def _known(layout: Layout, name: str, values: Mapping[str, Any]) -> Any:
+    return layout.constants.get(name, values.get(name))
+
+
+def _symbol(layout: Layout, source: Source, text: RowText, values: Mapping[str, Any]) -> str | None:
+    """The market of a row that is rejected, where that much of it can be read."""
+    found = _known(layout, "symbol", values)
+    column = next((c for c in layout.columns if c.name == "symbol"), None)
+    if found is None and column is not None and not _is_long(text):
+        is_keyed = text.key is not None and layout.key[0] == "symbol"
+        try:
+            found = column.kind.one(text.key if is_keyed else column.get(source.one(text)))
+        except (InvalidValue, NotJsonError, ContractError, RecursionError):
+            return None
+    return found if isinstance(found, str) else None
 
 
 def _position(layout: Layout, values: Mapping[str, Any]) -> int | None:
-    found = layout.constants.get(layout.position, values.get(layout.position))
+    found = _known(layout, layout.position, values)
     return found if isinstance(found, int) else None
 
 

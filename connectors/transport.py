@@ -7,16 +7,16 @@ What the environment says of proxies and authorities is read here; what cannot b
 import ipaddress
 import os
 import ssl
-from functools import cache, partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final
+from functools import cache
+from http.cookiejar import CookieJar
+from typing import Any, Final
 from urllib.request import getproxies
 
 import httpx
 
+from connectors.wire import ENCODINGS
 from schemas import ConfigError
 
-_REDIRECTS: Final = 3
 _WEB: Final = frozenset({"http", "https"})
 
 
@@ -25,15 +25,19 @@ def open_client(base_url: httpx.URL, timeout: float) -> httpx.Client:
     try:
         return httpx.Client(
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
-            headers={"User-Agent": "tidemark", "Accept": "application/json"},
+            headers={
+                "User-Agent": "tidemark",
+                "Accept": "application/json",
+                "Accept-Encoding": ENCODINGS,
+            },
             # Shorter than the usual 5 s of servers, so that they are not the first to hang up.
             limits=httpx.Limits(keepalive_expiry=4.0),
-            max_redirects=_REDIRECTS,
             # A proxy of the environment is no way to this machine itself.
             trust_env=not is_this_machine(base_url.host),
             verify=_authorities(),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            event_hooks={"request": [partial(_stay, base_url)]},
+            cookies=_NoCookies(),
+            # What httpx knows nothing of, it neither follows nor fails to understand.
+            event_hooks={"response": [_set_location_aside]},
         )
     except (ValueError, ImportError, httpx.InvalidURL):
         problem = _proxy_problem()
@@ -58,7 +62,13 @@ def may_follow(base_url: httpx.URL, target: httpx.URL) -> bool:
     host, other = (url.raw_host.decode("ascii").lower() for url in (base_url, target))
     domain = host.removeprefix("www.")
     same = other in (host, domain) or (other.endswith(f".{domain}") and not _is_address(domain))
-    return same and target.scheme in ({"https"} if base_url.scheme == "https" else _WEB)
+    has_port = target.port is None or 0 < target.port < 65_536
+    return (
+        same
+        and has_port
+        and not target.userinfo
+        and target.scheme in ({"https"} if base_url.scheme == "https" else _WEB)
+    )
 
 
 def _is_address(host: str) -> bool:
@@ -69,12 +79,21 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _stay(base_url: httpx.URL, request: httpx.Request) -> None:
-    """Called before every request, redirected ones too."""
-    if not may_follow(base_url, request.url):
-        port = f":{request.url.port}" if request.url.port else ""
-        where = f"{request.url.scheme}://{request.url.raw_host.decode('ascii')}{port}"
-        raise httpx.UnsupportedProtocol(f"a redirect to {where}, not followed", request=request)
+class _NoCookies(CookieJar):
+    """Remembers none, and reads none."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Do nothing."""
+
+
+def _set_location_aside(response: httpx.Response) -> None:
+    response.extensions["location"] = response.headers.pop("location", "")
+
+
+def location(response: httpx.Response) -> str:
+    """Where a redirect leads, as the server sent it; empty where it is none."""
+    found: str = response.extensions["location"]
+    return found
 
 
 @cache

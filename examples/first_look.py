@@ -2,7 +2,8 @@
 
 A notebook in plain text: VS Code and Jupyter (with jupytext) open it cell by cell, and
 ``.venv/bin/python examples/first_look.py`` runs it whole. Without ``TIDEMARK_HOME`` it begins with
-nothing: the sandbox exchange fills a new home first.
+nothing: the sandbox exchange fills a new home first. It draws with plotly, which ``make setup``
+installs.
 """
 
 # %%

@@ -11,6 +11,7 @@ its own tests. Its rooms are ordered; each imports only rooms above it in this l
     replay                    archived responses parsed again
     publishing                lake to DuckDB, reconciliation of balances
     progress, status          how far a pull is, what is held: as text
+    health                    what needs somebody now
     report, export            the HTML page, files for other programs
     orchestration             Dagster assets, jobs, schedules and checks
     components, definitions   what Dagster loads

@@ -7,7 +7,7 @@ name                                default                     meaning
 ``<EXCHANGE>_BASE_URL``             the connector's             host root; the API's paths follow
 ``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
 ``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
-``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds
+``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds (``./feeds`` with pip)
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
 ``TIDEMARK_UMASK``                  ``077``                     rights that new files do not give
 ``TIDEMARK_ALLOW_HTTP``             –                           ``1``: keys may go over ``http://``
@@ -16,6 +16,10 @@ name                                default                     meaning
 ``TIDEMARK_BACKFILL_SECONDS``       ``600``                     time of a piece of a back-fill
 ``TIDEMARK_KEEP_RUNS_HOURS``        ``2``                       successful runs in Dagster
 ``TIDEMARK_KEEP_FAILED_DAYS``       ``30``                      other runs in Dagster
+``TIDEMARK_ALERT_WEBHOOK``          –                           alerts go to this address (secret)
+``TIDEMARK_ALERT_EMAIL``            –                           alerts go to these mailboxes
+``TIDEMARK_ALERT_SMTP``             ``smtp://localhost``        by ``smtp(s)://user:password@host``
+``TIDEMARK_UI_URL``                 –                           Dagster's page, linked in alerts
 ==================================  ==========================  ================================
 
 A variable of the environment wins over the same name in ``.env``; an empty value counts as not
@@ -50,6 +54,15 @@ ALLOW_HTTP: Final = "TIDEMARK_ALLOW_HTTP"
 EXECUTOR: Final = "TIDEMARK_EXECUTOR"
 IN_PROCESS: Final = "in_process"
 EXECUTORS: Final = (IN_PROCESS, "multiprocess")
+SECRET_SUFFIXES: Final = (
+    *("_API_KEY", "_API_SECRET", "_API_PASSPHRASE"),
+    *("_ALERT_WEBHOOK", "_ALERT_SMTP"),
+)
+"""How the names of variables end that hold keys and secrets."""
+ALERT_WEBHOOK: Final = "TIDEMARK_ALERT_WEBHOOK"
+ALERT_EMAIL: Final = "TIDEMARK_ALERT_EMAIL"
+ALERT_SMTP: Final = "TIDEMARK_ALERT_SMTP"
+UI_URL: Final = "TIDEMARK_UI_URL"
 
 
 @dataclass(frozen=True)

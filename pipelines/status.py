@@ -1,14 +1,22 @@
 """The status of streams as text: what is covered, missing or lost, how fresh, what to do next."""
 
-from collections.abc import Iterable, Sequence, Set
+import json
+from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
 
+import warehouse
 from pipelines.exchanges.rights import KeyRights, rights_of
+from pipelines.feeds import Feed, is_collected
+from pipelines.feeds.document import did_you_mean
 from pipelines.ingest.checkpoint import paging_profile
 from pipelines.output.console import print_table, say
-from pipelines.output.formatting import age_of, count, interval_text
-from schemas import StreamId
+from pipelines.output.formatting import age_of, count, instant, interval_text, with_fix
+from schemas import ConfigError, StreamId
 from schemas.times import to_datetime
 from warehouse.coverage_table import spans
 from warehouse.intervals import Interval, Unshown
@@ -62,6 +70,90 @@ def write_status(
         say(f"key: {key.finding}")
     for step in next_steps(held, bool(quarantined)):
         say(f"next: {step}")
+
+
+def symbols_of(home: Path) -> dict[str, dict[str, str]]:
+    """The symbol of every market by exchange and the exchange's own name, as last published."""
+    names: dict[str, dict[str, str]] = {}
+    with suppress(warehouse.StorageError):  # nothing published so far
+        query = "SELECT exchange, native_symbol, symbol FROM markets ORDER BY active"
+        for row in warehouse.sql(query, home=home).to_pylist():
+            names.setdefault(row["exchange"], {})[row["native_symbol"]] = row["symbol"]
+    return names
+
+
+def uncollected(
+    streams: Iterable[StreamId], feeds: Sequence[Feed], names: Mapping[str, Mapping[str, str]]
+) -> set[StreamId]:
+    """The streams that none of ``feeds`` collects any more. ``names``: see :func:`symbols_of`."""
+    return {s for s in streams if not is_collected(feeds, s, names.get(s.exchange))}
+
+
+def select(streams: Sequence[StreamStatus], patterns: Sequence[str]) -> list[StreamStatus]:
+    """The streams that any of ``patterns`` names, all where there is none.
+
+    A pattern is ``exchange``, ``exchange/dataset`` or ``exchange/dataset/stream``, with the
+    wildcards of a shell. Raises ``ConfigError`` for one that names nothing.
+    """
+    found: dict[StreamId, StreamStatus] = {}
+    for pattern in patterns or ["*"]:
+        matched = [s for s in streams if _matches(s.stream, pattern)]
+        if not matched:
+            known = list(dict.fromkeys(f"{s.stream.exchange}/{s.stream.dataset}" for s in streams))
+            exchanges = [s.stream.exchange for s in streams]
+            hint = did_you_mean(pattern, [*known, *exchanges])
+            fix = f"name one of: {', '.join(known)}"
+            raise ConfigError(with_fix(f"nothing stored is called {pattern!r}{hint}", fix))
+        found |= {s.stream: s for s in matched}
+    return [s for s in streams if s.stream in found]
+
+
+def _matches(stream: StreamId, pattern: str) -> bool:
+    exchange, _, rest = pattern.strip("/").partition("/")
+    dataset, _, label = rest.partition("/")
+    owner = stream.source or stream.dataset
+    return (
+        fnmatchcase(stream.exchange, exchange)
+        and (not dataset or fnmatchcase(stream.dataset, dataset) or fnmatchcase(owner, dataset))
+        and (not label or fnmatchcase(stream.label, label))
+    )
+
+
+def as_json(streams: Sequence[StreamStatus], home: Path, gone: Set[StreamId] = frozenset()) -> str:
+    """One JSON object with every stream. Times are ISO 8601 in UTC, bounds as in ``coverage``."""
+    return json.dumps(
+        {"home": str(home), "streams": [_plain(s, s.stream not in gone) for s in streams]}, indent=2
+    )
+
+
+def _plain(status: StreamStatus, collected: bool) -> dict[str, Any]:
+    stream, state = status.stream, status.state
+    return {
+        "exchange": stream.exchange,
+        "dataset": stream.dataset,
+        "stream": stream.label,
+        "of_dataset": stream.source,
+        "symbol": stream.symbol,
+        "account": stream.account,
+        "timeframe": stream.timeframe,
+        "rows": status.rows,
+        "files": status.files,
+        "oldest_at": _iso(status.oldest_at),
+        "newest_at": _iso(status.newest_at),
+        "checked_at": _iso(state.checked_at),
+        "unit": state.unit,
+        "coverage": [
+            {"state": kind, "lower": interval.lower, "upper": interval.upper - (state.unit == "id")}
+            for kind, interval in spans(state)
+        ],
+        "collected": collected,
+        "delisted": state.delisted,
+        "remark": state.remark or None,
+    }
+
+
+def _iso(microseconds: int | None) -> str | None:
+    return None if microseconds is None else instant(to_datetime(microseconds), "T")
 
 
 def unshown_text(stretch: Unshown, unit: str, now: datetime) -> str:

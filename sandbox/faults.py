@@ -27,6 +27,7 @@ Kind = Literal[
     "duplicate",  # some rows twice
     "shuffle",  # rows in a random order
     "malformed",  # one row spoilt, or those that ``rows`` names
+    "swap",  # the first of the bytes ``swap[0]`` by ``swap[1]``: no JSON need come of it
 ]
 ROW_KINDS = ("duplicate", "shuffle", "malformed")
 PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Sorry</h1></body></html>"
@@ -54,6 +55,7 @@ class Fault:
     spoil: tuple[str, str] | None = None
     rows: slice | None = None
     text: str = ""
+    swap: tuple[bytes, bytes] = (b"", b"")
 
 
 @dataclass(frozen=True)

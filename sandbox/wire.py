@@ -148,6 +148,8 @@ class Wire:
         self._last[stream] = status, list(headers), answer
         if fault is not None and kind in ROW_KINDS:
             answer = spoil_rows(answer, fault)
+        if fault is not None and kind == "swap":
+            answer = answer.replace(*fault.swap, 1)
         if kind == "cut":
             answer = answer[: len(answer) // 2]
         return status, headers, answer

@@ -52,10 +52,13 @@ class RejectedRow:
 
     ``position``: its id or time (as in ``Page.positions``) where that much of it is readable.
     ``index``: its index among all rows of the answer, counted from 0; ``None`` where the answer has
-    no order or the row does not come from an answer.
+    no order or the row does not come from an answer. ``symbol``: its market, where that much is
+    readable. ``is_stored``: the row is stored, without the values that ``reason`` names.
     """
 
     reason: str
     payload: str
     position: int | None = None
     index: int | None = None
+    symbol: str | None = None
+    is_stored: bool = False

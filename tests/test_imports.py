@@ -37,6 +37,7 @@ ROOMS = (
     {"replay"},
     {"publishing"},
     {"progress", "status"},
+    {"health"},
     {"report", "export"},
     {"orchestration"},
     {"components", "definitions"},

@@ -8,6 +8,7 @@ Knows no exchange and no scheduler. Reading::
     warehouse.table("trades", symbol="BTC-USD", start="2026-01-10")    # straight from the lake
 """
 
+from warehouse.backups import Backup, backup
 from warehouse.errors import StorageError
 from warehouse.lake_reader import table
 from warehouse.publishing import LINK, Published, publish
@@ -16,11 +17,13 @@ from warehouse.verification import Finding, Verification, rebuild, verify
 
 __all__ = [
     "LINK",
+    "Backup",
     "Finding",
     "Published",
     "StorageError",
     "StreamStatus",
     "Verification",
+    "backup",
     "connect",
     "coverage",
     "has_data",

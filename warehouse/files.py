@@ -1,9 +1,11 @@
 """Read, replace and describe lake files.
 
 A file is written under a temporary name that no ``*.parquet`` pattern matches, flushed to disk,
-then renamed. Readers never see a torn file.
+then renamed. Readers never see a torn file. Its pages carry checksums, and its record in the
+metastore the hash of its content.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,6 +23,7 @@ from warehouse.ids import integers
 from warehouse.metastore import FileRecord
 from warehouse.paths import temporary_path
 
+FIX: Final = "Fix: run `tidemark verify`: it restores the file if a published copy holds its rows"
 _GROUP_ROWS: Final = 128 * 1024
 _GROUP_BYTES: Final = 16 * 1024 * 1024
 
@@ -39,7 +42,8 @@ def file_rows(dataset: Dataset, received: Sequence[pa.Table], came: int) -> pa.T
     rows = rows.append_column("ingested_at", pa.repeat(at, rows.num_rows))
     if "cost" in dataset.computed:
         rows = rows.append_column("cost", costs(rows.column("price"), rows.column("amount")))
-    return rows.select(schema.names).cast(schema)
+    # whether a value may be missing is for the rules to say
+    return rows.select(schema.names).cast(pa.schema([f.with_nullable(True) for f in schema]))
 
 
 def read(dataset: Dataset, path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -47,21 +51,87 @@ def read(dataset: Dataset, path: Path, columns: list[str] | None = None) -> pa.T
     try:
         # opened by handle: by path pyarrow would add the hive directories as columns
         with pa.OSFile(str(path)) as source:
-            table = pq.read_table(source, columns=columns)
+            table = pq.read_table(source, columns=columns, page_checksum_verification=True)
         return table.cast(dataset.file_schema) if columns is None else table
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: other columns
-        raise StorageError(
-            f"cannot read {path}: {error}. Fix: restore it from a backup, or move it away and pull "
-            "again"
-        ) from error
+        raise StorageError(f"cannot read {path}: {error}. {FIX}") from error
 
 
-def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> None:
+def read_untrusted(dataset: Dataset, path: Path) -> pa.Table:
+    """A whole lake file of which no hash is known: it must agree with itself.
+
+    Its pages have their checksums, and its statistics, which readers believe, are those of its
+    rows. Of the schema that it has. Raises ``StorageError`` for one that does not, ``OSError``.
+    """
+    try:
+        with (
+            pa.OSFile(str(path)) as source,
+            pq.ParquetFile(source, page_checksum_verification=True) as file,
+        ):
+            groups = [file.read_row_group(n) for n in range(file.num_row_groups)]
+            table = pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
+            stated = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+            sound = file.metadata.num_rows == table.num_rows and all(
+                states.num_rows == group.num_rows and _has_its_statistics(states, group)
+                for states, group in zip(stated, groups, strict=True)
+            )
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever a parser raises for bytes that are no Parquet file
+        raise StorageError(f"cannot read {path}: {error}. {FIX}") from error
+    if not sound:
+        raise StorageError(f"{path} is damaged: its statistics differ from its rows. {FIX}")
+    return table
+
+
+def of_schema(dataset: Dataset, table: pa.Table, path: Path) -> pa.Table:
+    """The rows of the file at ``path`` as the dataset declares them. Raises ``StorageError``."""
+    try:
+        return table.cast(dataset.file_schema)
+    except (ValueError, pa.ArrowException) as error:
+        raise StorageError(f"cannot read {path}: {error}. {FIX}") from error
+
+
+def _has_its_statistics(stated: "pq.RowGroupMetaData", group: pa.Table) -> bool:
+    for number, column in enumerate(group.columns):
+        bounds = stated.column(number).statistics
+        if bounds is None:
+            continue
+        if bounds.has_null_count and bounds.null_count != column.null_count:
+            return False
+        ends = pc.min_max(column).as_py()
+        if bounds.has_min_max and (bounds.min, bounds.max) != (ends["min"], ends["max"]):
+            return False
+    return True
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of the content of a file, in hexadecimal. Raises ``OSError``."""
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def check(path: Path, digest: str) -> None:
+    """Raise ``StorageError`` where the file does not have the recorded ``digest`` (if any).
+
+    Damage must not be copied: whoever puts a file's rows elsewhere asks first. A file that is gone
+    passes: who reads it next is bounds.
+    """
+    try:
+        if digest and digest_of(path) != digest:
+            raise StorageError(f"{path} is damaged: it does not hold what was written. {FIX}")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise from_os_error(error, "cannot read", path) from error
+
+
+def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> str:
     """Put ``table`` under ``home / relative``, whole, on disk, in place of what was there.
 
-    The rename itself is on disk after :func:`sync_folder`.
+    Returns the digest of the file. The rename itself is on disk after :func:`sync_folder`.
     """
     path, temporary = home / relative, home / temporary_path(relative)
     times = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
@@ -69,20 +139,24 @@ def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> None:
     encoding = dict.fromkeys(times, "DELTA_BINARY_PACKED") | dict.fromkeys(ids, "DELTA_BYTE_ARRAY")
     # a product of two columns hardly repeats: a dictionary would only make it larger
     plain = {*encoding, "cost"}
+    content = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        content,
+        compression="zstd",
+        compression_level=1,
+        column_encoding=encoding,
+        use_dictionary=[n for n in table.column_names if n not in plain],
+        write_statistics=True,
+        write_page_checksum=True,
+        row_group_size=_group_rows(table),
+    )
+    data = content.getvalue()
     try:
         make_folder(path.parent)
         temporary.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as sink:
-            pq.write_table(
-                table,
-                sink,
-                compression="zstd",
-                compression_level=1,
-                column_encoding=encoding,
-                use_dictionary=[n for n in table.column_names if n not in plain],
-                write_statistics=True,
-                row_group_size=_group_rows(table),
-            )
+            sink.write(data)
             sink.flush()
             os.fsync(sink.fileno())
         os.replace(temporary, path)
@@ -94,6 +168,7 @@ def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+    return hashlib.sha256(data).hexdigest()
 
 
 def _group_rows(table: pa.Table) -> int:
@@ -143,8 +218,10 @@ def sync_folder(folder: Path) -> int:
         raise from_os_error(error, "cannot write", folder) from error
 
 
-def describe(dataset: Dataset, home: Path, path: str, period: str, table: pa.Table) -> FileRecord:
-    """The metastore's record of a file that holds ``table``."""
+def describe(
+    dataset: Dataset, home: Path, path: str, period: str, table: pa.Table, digest: str
+) -> FileRecord:
+    """The metastore's record of a file that holds ``table`` and has this ``digest``."""
     keys = key_numbers(dataset, table)
     key = pc.min_max(keys).as_py() if keys is not None else {"min": None, "max": None}
     time = pc.min_max(pc.cast(table.column(dataset.time_column), pa.int64())).as_py()
@@ -159,6 +236,7 @@ def describe(dataset: Dataset, home: Path, path: str, period: str, table: pa.Tab
         key["max"],
         time["min"],
         time["max"],
+        digest=digest,
     )
 
 

@@ -1,18 +1,26 @@
 """Repair a home: a lost or damaged metastore, and leftovers of interrupted writes.
 
 The coverage in a lost metastore cannot be derived from rows. The files of the lake are registered,
-nothing is recorded as complete, and the next pulls prove it again.
+nothing is recorded as complete, and the next pulls prove it again. Of a damaged one, every row that
+has its checksum is kept.
 """
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from warehouse.errors import StorageError, from_os_error
 from warehouse.locks import exclusive
-from warehouse.metastore import FILE_NAME, OLDER_NAME, TABLES
+from warehouse.metastore import (
+    FILE_NAME,
+    OLDER_NAME,
+    TABLES,
+    VERSION,
+    Metastore,
+    sound_rows,
+    version_of,
+)
 from warehouse.publishing import remove_leftovers
 
 
@@ -23,25 +31,41 @@ def metastore_damage(home: Path) -> str | None:
     if not path.exists() and not older.exists():
         return "missing"
     if not path.exists():
-        return _damage(older, ())
-    return _damage(path, TABLES)
+        return _damage(older)
+    return _damage(path)
 
 
-def _damage(path: Path, tables: Sequence[str]) -> str | None:
+def _damage(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(path, timeout=60)) as db:
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            version = version_of(db)
+            if version == 0:
                 return "empty"
-            verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-            for table in tables:
-                db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+            verdict = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
+            if version == VERSION:
+                for table in TABLES:
+                    db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
-        if "no such" in str(error) or "malformed" in str(error):
-            return str(error)
-        raise StorageError(f"cannot open the metastore {path}: {error}") from error
+        if any(what in str(error) for what in ("locked", "unable to open", "readonly", "disk I/O")):
+            raise StorageError(f"cannot open the metastore {path}: {error}") from error
+        return str(error)
     except sqlite3.DatabaseError as error:
         return str(error)
-    return None if verdict == "ok" else verdict
+    return None if verdict == "ok" else " ".join(verdict.split())
+
+
+def salvage(home: Path, damaged: Path) -> int:
+    """Copy what is whole in a ``damaged`` metastore into the new one; how many rows that were."""
+    try:
+        with closing(sqlite3.connect(damaged, timeout=60)) as db:
+            if version_of(db) != VERSION:
+                return 0  # of a version without checksums: nothing proves a row
+            rows = sound_rows(db)
+    except sqlite3.Error:
+        return 0
+    with closing(Metastore(home)) as metastore:
+        metastore.replace_rows(rows)
+    return sum(map(len, rows.values()))
 
 
 def set_aside(home: Path) -> Path | None:

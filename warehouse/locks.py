@@ -4,7 +4,7 @@ Operating-system file locks, so a killed process leaves none behind.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -33,17 +33,41 @@ def exclusive(home: Path, *name: str, wait: bool = True) -> Iterator[None]:
 
     Without ``wait`` another holder raises ``InUseError`` at once.
     """
-    path = home.joinpath("locks", *name)
-    path = path.with_name(f"{path.name}.lock")  # names hold dots: with_suffix would cut them
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_held(home, name, timeout=-1 if wait else 0))
+        except Timeout:
+            raise InUseError(f"another process holds {_path(home, name)}") from None
+        yield
+
+
+@contextmanager
+def exclusive_if_free(home: Path, *name: str) -> Iterator[bool]:
+    """Hold the lock ``name`` of this home unless another holds it; whether it is held here."""
+    try:
+        with _held(home, name, timeout=0):
+            yield True
+    except Timeout:
+        yield False
+
+
+@contextmanager
+def _held(home: Path, name: tuple[str, ...], timeout: float) -> Iterator[None]:
+    path = _path(home, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = file_lock(path, -1 if wait else 0)
+        lock = file_lock(path, timeout)
         lock.acquire()
     except Timeout:
-        raise InUseError(f"another process holds {path}") from None
+        raise
     except OSError as error:
         raise from_os_error(error, "cannot lock", path) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def _path(home: Path, name: tuple[str, ...]) -> Path:
+    path = home.joinpath("locks", *name)
+    return path.with_name(f"{path.name}.lock")  # names hold dots: with_suffix would cut them

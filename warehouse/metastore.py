@@ -2,16 +2,21 @@
 
 One transaction records a commit (coverage and files) after its files are on disk, so that the
 metastore never names a row that a crash could remove. Coverage is recorded nowhere else.
+
+Every row carries a checksum of its columns: whoever reads it notices a flipped bit. Every file of
+the lake is recorded with the hash of its content.
 """
 
 import re
+import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from schemas import StreamId
 from warehouse.clock import now_us
@@ -23,7 +28,7 @@ from warehouse.state import StreamState
 FILE_NAME: Final = "metastore.sqlite"
 OLDER_NAME: Final = "ledger.sqlite"
 """What the file was called up to version 2."""
-VERSION: Final = 3
+VERSION: Final = 4
 _STREAM: Final = """exchange TEXT NOT NULL, dataset TEXT NOT NULL, symbol TEXT NOT NULL,
     account TEXT NOT NULL, timeframe TEXT NOT NULL, source TEXT NOT NULL"""
 _KEY: Final = "exchange, dataset, symbol, account, timeframe, source"
@@ -39,12 +44,14 @@ CREATE TABLE IF NOT EXISTS streams (
     remark TEXT NOT NULL,        -- what is wrong with the stream as a whole
     delisted INTEGER NOT NULL,   -- 1: reported as listed no longer
     recorded_at INTEGER NOT NULL,    -- microseconds: when its coverage last changed
+    checksum INTEGER NOT NULL,   -- CRC-32 of the other columns; so in every table
     PRIMARY KEY ({_KEY})
 );
 CREATE TABLE IF NOT EXISTS intervals (   -- proved complete
     {_STREAM},
     lower INTEGER NOT NULL, upper INTEGER NOT NULL,    -- half-open
     first INTEGER, last INTEGER, first_at INTEGER, last_at INTEGER,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY ({_KEY}, lower)
 );
 CREATE TABLE IF NOT EXISTS unshown (     -- asked for, and not shown by the exchange
@@ -52,6 +59,7 @@ CREATE TABLE IF NOT EXISTS unshown (     -- asked for, and not shown by the exch
     lower INTEGER NOT NULL, upper INTEGER NOT NULL,    -- half-open
     since INTEGER NOT NULL, asked_at INTEGER NOT NULL, times INTEGER NOT NULL,
     lost INTEGER NOT NULL,       -- 1: long enough to call it lost
+    checksum INTEGER NOT NULL,
     PRIMARY KEY ({_KEY}, lower)
 );
 CREATE TABLE IF NOT EXISTS files (
@@ -60,30 +68,43 @@ CREATE TABLE IF NOT EXISTS files (
     rows INTEGER NOT NULL, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     min_key INTEGER, max_key INTEGER,    -- ids or times; null where an id is no integer
     min_time INTEGER, max_time INTEGER,
-    change INTEGER NOT NULL      -- the commit that last wrote it
+    change INTEGER NOT NULL,     -- the commit that last wrote it
+    digest TEXT NOT NULL,        -- SHA-256 of its bytes; empty: not recorded yet
+    checksum INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS files_by_stream ON files ({_KEY}, period);
 CREATE INDEX IF NOT EXISTS files_by_change ON files (change);
 CREATE TABLE IF NOT EXISTS unsettled (   -- rows whose state may still change
-    {_STREAM}, id INTEGER NOT NULL,
+    {_STREAM}, id INTEGER NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY ({_KEY}, id)
 );
 CREATE TABLE IF NOT EXISTS folders (     -- mtime differs: written without a commit
-    path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL
+    path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS archived (    -- files of the raw archive, as last verified
+    path TEXT PRIMARY KEY,       -- relative to the home
+    bytes INTEGER NOT NULL,      -- so many from the beginning: they are only appended to
+    digest TEXT NOT NULL,        -- SHA-256 of these
+    checksum INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS emptied (     -- periods whose files are gone
-    {_STREAM}, period TEXT NOT NULL, change INTEGER NOT NULL,
+    {_STREAM}, period TEXT NOT NULL, change INTEGER NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY ({_KEY}, period)
 );
-CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
--- distinguishes this metastore from one that was lost: their counters are unrelated
-INSERT OR IGNORE INTO counters VALUES ('identity', abs(random() / 2));
+CREATE TABLE IF NOT EXISTS counters (
+    name TEXT PRIMARY KEY, value INTEGER NOT NULL, checksum INTEGER NOT NULL
+);
 """
 TABLES: Final = tuple(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
 _OF_STREAM: Final = " AND ".join(f"{name} = ?" for name in _KEY.split(", "))
-_FILE_COLUMNS: Final = (
-    "path, period, rows, bytes, mtime_ns, min_key, max_key, min_time, max_time, change"
-)
+_NAMES: Final = 6
+"""Columns that name a stream."""
+_TIMES: Final = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+"""The years 1 to 9999, in microseconds: what is outside is no time."""
+
+Row = tuple[Any, ...]
+"""A row of a table; without its checksum where nothing else is said."""
+Values = Sequence[object] | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +112,7 @@ class FileRecord:
     """One lake file as the metastore knows it. Times in microseconds.
 
     ``min_key``/``max_key``: its ids, or the times that are its keys; ``None`` where an id is no
-    canonical integer.
+    canonical integer. ``digest``: SHA-256 of its bytes, in hexadecimal; empty: not recorded yet.
     """
 
     path: str
@@ -104,6 +125,7 @@ class FileRecord:
     min_time: int | None
     max_time: int | None
     change: int = 0
+    digest: str = ""
 
 
 class Metastore:
@@ -116,8 +138,12 @@ class Metastore:
         self.home = home
         self._local = threading.local()
         with self._transaction() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION):
+            version = version_of(db)
+            if version == 3:
+                from warehouse.migration import add_checksums  # needed once in the life of a home
+
+                add_checksums(db)
+            elif version not in (0, VERSION):
                 raise StorageError(
                     f"{home / FILE_NAME} has version {version}, this Tidemark knows {VERSION}. "
                     "Fix: update Tidemark, or point TIDEMARK_HOME elsewhere"
@@ -129,22 +155,19 @@ class Metastore:
 
     def streams(self, exchange: str | None = None, dataset: str | None = None) -> list[StreamId]:
         """The streams with a state, with or without coverage, in order."""
-        with self.reading() as db:
-            rows = db.execute(
-                f"SELECT {_KEY} FROM streams"
-                " WHERE exchange = coalesce(?, exchange) AND dataset = coalesce(?, dataset)"
-                f" ORDER BY {_KEY}",
-                (exchange, dataset),
-            ).fetchall()
-        return [stream_of(*row) for row in rows]
+        rows = self._select(
+            "streams",
+            "WHERE exchange = coalesce(?, exchange) AND dataset = coalesce(?, dataset)"
+            f" ORDER BY {_KEY}",
+            (exchange, dataset),
+        )
+        return [stream_of(*row[:_NAMES]) for row in rows]
 
     def all_streams(self) -> set[StreamId]:
         """The streams with a state or a file."""
-        with self.reading() as db:
-            rows = db.execute(
-                f"SELECT {_KEY} FROM streams UNION SELECT {_KEY} FROM files"
-            ).fetchall()
-        return {stream_of(*row) for row in rows}
+        named = [row[:_NAMES] for row in self._select("streams")]
+        named += [row[1 : 1 + _NAMES] for row in self._select("files")]
+        return {stream_of(*names) for names in named}
 
     def is_registered(self, stream: StreamId) -> bool:
         """Whether ``stream`` has a state, with or without coverage."""
@@ -158,49 +181,30 @@ class Metastore:
         Raises ``ValueError`` for an interval that ends before it begins.
         """
         of = key(stream)
-        with self.reading() as db:
-            row = db.execute(
-                "SELECT unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted"
-                f" FROM streams WHERE {_OF_STREAM}",
-                of,
-            ).fetchone()
-            unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted = row or (
-                StreamState().unit, "", None, None, None, "", 0
-            )  # fmt: skip
-            intervals = db.execute(
-                "SELECT lower, upper, first, last, first_at, last_at"
-                f" FROM intervals WHERE {_OF_STREAM} ORDER BY lower",
-                of,
-            ).fetchall()
-            unshown = db.execute(
-                "SELECT lower, upper, since, asked_at, times, lost"
-                f" FROM unshown WHERE {_OF_STREAM} ORDER BY lower",
-                of,
-            ).fetchall()
-            unsettled = db.execute(f"SELECT id FROM unsettled WHERE {_OF_STREAM}", of).fetchall()
+        row, *_ = self._select("streams", f"WHERE {_OF_STREAM}", of) or [
+            (*of, StreamState().unit, "", None, None, None, "", 0, 0)
+        ]
+        unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted, _ = row[_NAMES:]
+        intervals = self._select("intervals", f"WHERE {_OF_STREAM} ORDER BY lower", of)
+        unshown = self._select("unshown", f"WHERE {_OF_STREAM} ORDER BY lower", of)
+        unsettled = self._select("unsettled", f"WHERE {_OF_STREAM}", of)
         return StreamState(
-            tuple(Interval(*interval) for interval in intervals),
-            tuple(
-                Unshown(lower, upper, since, asked_at, times, bool(lost))
-                for lower, upper, since, asked_at, times, lost in unshown
-            ),
+            tuple(Interval(*row[_NAMES:]) for row in intervals),
+            tuple(Unshown(*(*row[_NAMES:-1], bool(row[-1]))) for row in unshown),
             unit,
             checkpoint,
             wanted_from,
             newest_at,
             checked_at,
-            frozenset(row_id for (row_id,) in unsettled),
+            frozenset(row[-1] for row in unsettled),
             remark,
             bool(delisted),
         )
 
     def recorded_at(self, stream: StreamId) -> int:
         """When the coverage of ``stream`` last changed (microseconds); 0 for a new stream."""
-        with self.reading() as db:
-            row = db.execute(
-                f"SELECT recorded_at FROM streams WHERE {_OF_STREAM}", key(stream)
-            ).fetchone()
-        return row[0] if row else 0
+        rows = self._select("streams", f"WHERE {_OF_STREAM}", key(stream))
+        return int(rows[0][-1]) if rows else 0
 
     def record(
         self,
@@ -222,15 +226,24 @@ class Metastore:
             self._write_files(db, stream, files)
             _note(db, folders)
 
+    def record_digests(self, stream: StreamId, digests: Mapping[str, str]) -> None:
+        """Note the content of files that were recorded without it, and are as recorded."""
+        with self._transaction() as db:
+            known = [f for f in self.files(stream) if f.path in digests and not f.digest]
+            put(
+                db,
+                "files",
+                [file_row(stream, replace(f, digest=digests[f.path])) for f in known],
+            )
+
     def drop_coverage(self, stream: StreamId) -> None:
         """Delete all coverage of ``stream``, even where its state cannot be read."""
         with self._transaction() as db:
             _count(db, "state")
             for table in ("intervals", "unshown"):
                 db.execute(f"DELETE FROM {table} WHERE {_OF_STREAM}", key(stream))
-            db.execute(
-                f"UPDATE streams SET recorded_at = ? WHERE {_OF_STREAM}", (now_us(), *key(stream))
-            )
+            rows = self._select("streams", f"WHERE {_OF_STREAM}", key(stream))
+            put(db, "streams", [(*row[:-1], now_us()) for row in rows])
 
     # -- files ----------------------------------------------------------------------------------
 
@@ -243,10 +256,26 @@ class Metastore:
             db.execute(f"DELETE FROM files WHERE {_OF_STREAM}", key(stream))
             if gone:
                 change = _count(db, "change")
-                db.executemany(
-                    _insert("emptied", 8),
-                    [(*key(stream), period, change) for period in sorted(gone)],
-                )
+                put(db, "emptied", [(*key(stream), period, change) for period in sorted(gone)])
+            self._write_files(db, stream, files)
+            _note(db, folders)
+
+    def forget(self, stream: StreamId) -> None:
+        """Delete all records of ``stream``; a publish removes its rows."""
+        with self._transaction() as db:
+            periods = sorted({f.period for f in self.files(stream)})
+            if periods:
+                change = _count(db, "change")
+                put(db, "emptied", [(*key(stream), period, change) for period in periods])
+            _count(db, "state")
+            for table in ("files", "streams", "intervals", "unshown", "unsettled"):
+                db.execute(f"DELETE FROM {table} WHERE {_OF_STREAM}", key(stream))
+
+    def record_files(
+        self, stream: StreamId, files: Sequence[FileRecord], folders: Iterable[tuple[str, int]]
+    ) -> None:
+        """Record files that were written again; what is known of the stream stays."""
+        with self._transaction() as db:
             self._write_files(db, stream, files)
             _note(db, folders)
 
@@ -261,6 +290,11 @@ class Metastore:
             return self._files(stream)
         return self._files(stream, " AND period = ?", period)
 
+    def file(self, path: str) -> FileRecord | None:
+        """The record of the file at ``path``, relative to the home."""
+        rows = self._select("files", "WHERE path = ?", (path,))
+        return _file(rows[0]) if rows else None
+
     def files_overlapping(
         self, stream: StreamId, low: int | None, high: int | None
     ) -> list[FileRecord]:
@@ -270,15 +304,15 @@ class Metastore:
 
     def folder_mtime(self, path: str) -> int | None:
         """The folder's mtime_ns at the last commit that wrote into it."""
-        with self.reading() as db:
-            row = db.execute("SELECT mtime_ns FROM folders WHERE path = ?", (path,)).fetchone()
-        return row[0] if row else None
+        rows = self._select("folders", "WHERE path = ?", (path,))
+        return int(rows[0][1]) if rows else None
 
     def change_of(self, stream: StreamId) -> int:
         """The number of the newest change of the stream's files; 0 if there is none."""
         with self.reading() as db:
             row = db.execute(
-                f"SELECT max(change) FROM (SELECT change FROM files WHERE {_OF_STREAM}"
+                "SELECT CAST(max(change) AS INTEGER) FROM"
+                f" (SELECT change FROM files WHERE {_OF_STREAM}"
                 f" UNION ALL SELECT change FROM emptied WHERE {_OF_STREAM} UNION ALL SELECT 0)",
                 (*key(stream), *key(stream)),
             ).fetchone()
@@ -288,48 +322,92 @@ class Metastore:
         """The number of the newest change of any file."""
         with self.reading() as db:
             row = db.execute(
-                "SELECT max(change) FROM (SELECT change FROM files"
+                "SELECT CAST(max(change) AS INTEGER) FROM (SELECT change FROM files"
                 " UNION ALL SELECT change FROM emptied UNION ALL SELECT 0)"
             ).fetchone()
         return int(row[0])
 
-    def changed_files(self, mark: int) -> list[tuple[StreamId, str, str | None]]:
-        """Stream, period and path of all files in groups that changed after ``mark``, in order.
+    def changed_files(self, mark: int) -> dict[tuple[StreamId, str], list[FileRecord]]:
+        """The files of all groups that changed after ``mark``, in order.
 
         A group is a stream and a period; all quarantine streams of an exchange change together,
-        because they share one table. A path of ``None``: the group has no file any more.
+        because they share one table. No file: the group has none any more.
         """
-        with self.reading() as db:
-            rows = db.execute(
-                f"WITH news AS ("
-                f" SELECT {_KEY}, period FROM files WHERE change > ?"
-                f" UNION SELECT {_KEY}, period FROM emptied WHERE change > ?"
-                f"), touched AS ("
-                f" SELECT * FROM news"
-                f" UNION SELECT {_KEY}, period FROM files"
-                f"  WHERE dataset = 'quarantine' AND exchange IN"
-                f"   (SELECT exchange FROM news WHERE dataset = 'quarantine')"
-                f") SELECT {_KEY}, period, path FROM touched"
-                f" LEFT JOIN files USING ({_KEY}, period)"
-                f" ORDER BY dataset, {_KEY}, period, path",
-                (mark, mark),
-            ).fetchall()
-        return [(stream_of(*of), period, path) for *of, period, path in rows]
+        changed = "WHERE change > ?"
+        news = [row[1 : 2 + _NAMES] for row in self._select("files", changed, (mark,))]
+        news += [row[: 1 + _NAMES] for row in self._select("emptied", changed, (mark,))]
+        groups: dict[tuple[StreamId, str], list[FileRecord]] = {
+            (stream_of(*of), period): [] for *of, period in news
+        }
+        shared = {s.exchange for s, _ in groups if s.dataset == "quarantine"}
+        held = self._select(
+            "files",
+            f"WHERE ({_KEY}, period) IN (SELECT {_KEY}, period FROM files {changed}"
+            f" UNION SELECT {_KEY}, period FROM emptied {changed})"
+            f" OR (dataset = 'quarantine' AND exchange IN ({', '.join('?' * len(shared))}))",
+            (mark, mark, *sorted(shared)),
+        )
+        for row in held:
+            group = stream_of(*row[1 : 1 + _NAMES]), str(row[1 + _NAMES])
+            groups.setdefault(group, []).append(_file(row))
+        for files in groups.values():
+            files.sort(key=lambda f: f.path)
+        return dict(sorted(groups.items(), key=lambda g: (g[0][0].dataset, key(g[0][0]), g[0][1])))
 
     def totals(self) -> list[tuple[StreamId, int, int, int | None, int | None]]:
         """Per stream with a state: rows, files, oldest and newest time; in order."""
+        streams = self.streams()
         with self.reading() as db:
-            rows = db.execute(
-                f"SELECT {_KEY}, coalesce(sum(rows), 0), count(path), min(min_time), max(max_time)"
-                f" FROM streams LEFT JOIN files USING ({_KEY}) GROUP BY {_KEY} ORDER BY {_KEY}"
-            ).fetchall()
-        return [(stream_of(*row[:6]), *row[6:]) for row in rows]
+            found = {
+                stream_of(*row[:_NAMES]): row[_NAMES:]
+                for row in db.execute(
+                    f"SELECT {_KEY}, CAST(sum(rows) AS INTEGER), count(path),"
+                    " min(CASE WHEN min_time BETWEEN ? AND ? THEN min_time END),"
+                    " max(CASE WHEN max_time BETWEEN ? AND ? THEN max_time END)"
+                    f" FROM files WHERE exchange <> '' AND dataset <> '' GROUP BY {_KEY}",
+                    (*_TIMES, *_TIMES),
+                ).fetchall()
+            }
+        return [(stream, *found.get(stream, (0, 0, None, None))) for stream in streams]
 
     def newest_times(self) -> dict[str, int]:
         """The newest time of a row per exchange (microseconds)."""
         with self.reading() as db:
             rows = db.execute("SELECT exchange, max(max_time) FROM files GROUP BY 1").fetchall()
         return {exchange: newest for exchange, newest in rows if newest is not None}
+
+    # -- damage -----------------------------------------------------------------------------------
+
+    def drop_damaged_rows(self) -> dict[str, int]:
+        """Delete rows that do not have their checksum, and what cannot be used without them.
+
+        Returns how many rows of which tables those were. Coverage becomes less, never more.
+        """
+        with self.reading() as db:
+            if not _dropped(db, sound_rows(db)):
+                return {}
+        with self._transaction() as db:
+            rows = sound_rows(db)
+            dropped = _dropped(db, rows)
+            _replace_rows(db, rows)
+        return dropped
+
+    def replace_rows(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Let the tables hold just ``rows``, of another metastore of the same home."""
+        with self._transaction() as db:
+            _replace_rows(db, rows)
+
+    # -- the raw archive --------------------------------------------------------------------------
+
+    def archived(self) -> dict[str, tuple[int, str]]:
+        """Length and digest of the files of the raw archive by path, as last verified."""
+        return {path: (size, digest) for path, size, digest in self._select("archived")}
+
+    def record_archived(self, files: Mapping[str, tuple[int, str]]) -> None:
+        """Record the files of the raw archive: these, and no others."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM archived")
+            put(db, "archived", [(path, *what) for path, what in files.items()])
 
     def state_mark(self) -> int:
         """Changes with every recorded commit of coverage."""
@@ -340,45 +418,32 @@ class Metastore:
         return self._counter("identity")
 
     def _counter(self, name: str) -> int:
-        with self.reading() as db:
-            row = db.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
-        return row[0] if row else 0
+        rows = self._select("counters", "WHERE name = ?", (name,))
+        return int(rows[0][1]) if rows else 0
 
     def _files(
         self, stream: StreamId, more: str = "", *values: int | str | None
     ) -> list[FileRecord]:
-        with self.reading() as db:
-            rows = db.execute(
-                f"SELECT {_FILE_COLUMNS} FROM files WHERE {_OF_STREAM}{more} ORDER BY period, path",
-                (*key(stream), *values),
-            ).fetchall()
-        return [FileRecord(*row) for row in rows]
+        where = f"WHERE {_OF_STREAM}{more} ORDER BY period, path"
+        return [_file(row) for row in self._select("files", where, (*key(stream), *values))]
 
     def _write_files(
         self, db: sqlite3.Connection, stream: StreamId, files: Sequence[FileRecord]
     ) -> None:
-        if not files:
-            return
-        change = _count(db, "change")
-        db.executemany(
-            _insert("files", 16),
-            [
-                (
-                    f.path,
-                    *key(stream),
-                    f.period,
-                    f.rows,
-                    f.bytes,
-                    f.mtime_ns,
-                    f.min_key,
-                    f.max_key,
-                    f.min_time,
-                    f.max_time,
-                    change,
-                )
-                for f in files
-            ],
-        )
+        if files:
+            change = _count(db, "change")
+            put(db, "files", [file_row(stream, replace(f, change=change)) for f in files])
+
+    def _select(self, table: str, more: str = "", values: Values = ()) -> list[Row]:
+        """Rows of a table. Raises ``StorageError`` for one that does not have its checksum."""
+        with self.reading() as db:
+            rows = db.execute(f"SELECT * FROM {table} {more}", values).fetchall()
+        if not all(map(is_sound, rows)):
+            raise StorageError(
+                f"a row of {table} in {self.home / FILE_NAME} is damaged. Fix: run `tidemark "
+                "verify`, which drops it: rows stay, and pulls prove again what it said"
+            )
+        return [row[:-1] for row in rows]
 
     # -- the file -------------------------------------------------------------------------------
 
@@ -442,11 +507,106 @@ def stream_of(exchange: str, dataset: str, *optional: str) -> StreamId:
     return StreamId(exchange, dataset, symbol, account, timeframe, source)
 
 
+def file_row(stream: StreamId, file: FileRecord) -> Row:
+    """The row of ``files`` that records ``file``."""
+    path, *rest = astuple(file)
+    return path, *key(stream), *rest
+
+
+def _file(row: Row) -> FileRecord:
+    return FileRecord(row[0], *row[1 + _NAMES :])
+
+
 def create(db: sqlite3.Connection) -> None:
     """Create all tables, inside the caller's transaction."""
     for statement in SCHEMA.split(";\n"):
         db.execute(statement)
+    counted = {name for (name,) in db.execute("SELECT name FROM counters").fetchall()}
+    # the identity distinguishes this metastore from one that was lost: counters are unrelated
+    first = {"identity": secrets.randbits(62), "version": VERSION}
+    put(db, "counters", [(name, first[name]) for name in first.keys() - counted])
     db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """The version of a metastore; 0 for an empty file.
+
+    The file's header has no checksum: a bit of it that flipped shows in the counter.
+    """
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master").fetchall()}
+    if version not in (3, VERSION) and "counters" in tables:
+        row = db.execute("SELECT * FROM counters WHERE name = 'version'").fetchone()
+        if row and is_sound(row) and (row[1] ^ version).bit_count() == 1:
+            return int(row[1])
+    return version
+
+
+def put(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
+    """Insert ``rows``, each with its checksum, in place of rows with the same key."""
+    whole = [(*row, checksum(row)) for row in rows]
+    if whole:
+        marks = ", ".join("?" * len(whole[0]))
+        db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", whole)
+
+
+def sound_rows(db: sqlite3.Connection) -> dict[str, list[Row]]:
+    """The rows of every table that can be read and have their checksum.
+
+    Coverage only of streams whose own row is among them: it says what is counted.
+    """
+    db.text_factory = lambda text: text.decode(errors="replace")
+    found = {table: _readable(db, table) for table in TABLES}
+    streams = {row[:_NAMES] for row in found["streams"]}
+    for table in ("intervals", "unshown", "unsettled"):
+        found[table] = [row for row in found[table] if row[:_NAMES] in streams]
+    db.text_factory = str
+    return found
+
+
+def _dropped(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
+    held = {t: db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in TABLES}
+    return {
+        table: held[table] - len(rows[table]) for table in TABLES if held[table] > len(rows[table])
+    }
+
+
+def _replace_rows(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> None:
+    """The tables hold just ``rows`` then, and readers notice that something changed."""
+    for table in TABLES:
+        db.execute(f"DELETE FROM {table}")
+        put(db, table, rows[table])
+    known: dict[str, int] = dict(rows["counters"])
+    if not {"identity", "change", "state"} <= known.keys():
+        # nothing tells which changes DuckDB has: under a new identity it loads all of them
+        changes = [row[-2] for row in rows["files"]] + [row[-1] for row in rows["emptied"]]
+        known["identity"] = secrets.randbits(62)
+        known["change"] = max([known.get("change", 0), *changes])
+    known |= {"version": VERSION, "state": known.get("state", 0) + 1}
+    put(db, "counters", known.items())
+
+
+def _readable(db: sqlite3.Connection, table: str) -> list[Row]:
+    """From both ends, up to where a page is damaged."""
+    found: dict[Row, None] = {}
+    for order in ("ASC", "DESC"):
+        try:
+            for row in db.execute(f"SELECT * FROM {table} ORDER BY rowid {order}"):
+                found[row] = None
+            break
+        except sqlite3.Error:
+            continue
+    return [row[:-1] for row in found if is_sound(row)]
+
+
+def checksum(row: Row) -> int:
+    """CRC-32 of the columns of a row."""
+    return zlib.crc32(repr(tuple(row)).encode())
+
+
+def is_sound(row: Row) -> bool:
+    """Whether a row, of which the checksum is the last column, has that checksum."""
+    return bool(checksum(row[:-1]) == row[-1])
 
 
 def write_state(
@@ -454,31 +614,13 @@ def write_state(
 ) -> None:
     """Replace the recorded state of ``stream``, inside the caller's transaction."""
     of = key(stream)
-    db.execute(
-        _insert("streams", 14),
-        (
-            *of,
-            state.unit,
-            state.checkpoint,
-            state.wanted_from,
-            state.newest_at,
-            state.checked_at,
-            state.remark,
-            int(state.delisted),
-            recorded_at,
-        ),
-    )
     for table in ("intervals", "unshown", "unsettled"):
         db.execute(f"DELETE FROM {table} WHERE {_OF_STREAM}", of)
-    db.executemany(
-        _insert("intervals", 12),
-        [(*of, i.lower, i.upper, i.first, i.last, i.first_at, i.last_at) for i in state.complete],
-    )
-    db.executemany(
-        _insert("unshown", 12),
-        [(*of, u.lower, u.upper, u.since, u.asked_at, u.times, int(u.lost)) for u in state.unshown],
-    )
-    db.executemany(_insert("unsettled", 7), [(*of, row_id) for row_id in sorted(state.unsettled)])
+    known = (state.unit, state.checkpoint, state.wanted_from, state.newest_at, state.checked_at)
+    put(db, "streams", [(*of, *known, state.remark, int(state.delisted), recorded_at)])
+    put(db, "intervals", [(*of, *astuple(run)) for run in state.complete])
+    put(db, "unshown", [(*of, *astuple(u)[:-1], int(u.lost)) for u in state.unshown])
+    put(db, "unsettled", [(*of, row_id) for row_id in sorted(state.unsettled)])
 
 
 def as_storage_error(path: Path, error: sqlite3.Error) -> StorageError:
@@ -495,13 +637,9 @@ def as_storage_error(path: Path, error: sqlite3.Error) -> StorageError:
             "or point TIDEMARK_HOME elsewhere"
         )
     return StorageError(
-        f"cannot use the metastore {path} ({error}). Fix: move it away to start a new one: "
-        "rows stay, and pulls prove them again"
+        f"cannot use the metastore {path} ({error}). Fix: run `tidemark verify`, which keeps what "
+        "is whole of it: rows stay, and pulls prove the rest again"
     )
-
-
-def _insert(table: str, columns: int) -> str:
-    return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * columns)})"
 
 
 def _coverage(state: StreamState) -> tuple[object, ...]:
@@ -511,16 +649,16 @@ def _coverage(state: StreamState) -> tuple[object, ...]:
 
 def _count(db: sqlite3.Connection, name: str) -> int:
     """Increment a counter inside the caller's transaction; its new value."""
-    row = db.execute(
-        "INSERT INTO counters VALUES (?, 1)"
-        " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-        (name,),
-    ).fetchone()
-    return int(row[0])
+    row = db.execute("SELECT * FROM counters WHERE name = ?", (name,)).fetchone()
+    if row is not None and not is_sound(row):
+        raise StorageError(f"the metastore's counter {name} is damaged. Fix: `tidemark verify`")
+    number = 1 + (row[1] if row else 0)
+    put(db, "counters", [(name, number)])
+    return int(number)
 
 
 def _note(db: sqlite3.Connection, folders: Iterable[tuple[str, int]]) -> None:
-    db.executemany("INSERT OR REPLACE INTO folders VALUES (?, ?)", list(folders))
+    put(db, "folders", folders)
 
 
 def _prepare(home: Path) -> None:

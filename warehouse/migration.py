@@ -1,8 +1,11 @@
-"""Migrate the metastore of version 2, ``ledger.sqlite``.
+"""Migrate the metastore of an older version.
 
-Files, folders and unsettled rows are carried over. Coverage is carried over only where the rule of
-proof is unchanged: streams of the newest rows, and candles built from trades. All other coverage
-was recorded on weaker evidence and is dropped; rows stay, and pulls prove it again.
+Version 3 had no checksums: its rows get them, its files their hash when they are first verified.
+
+Version 2 was ``ledger.sqlite``. Files, folders and unsettled rows are carried over. Coverage is
+carried over only where the rule of proof is unchanged: streams of the newest rows, and candles
+built from trades. All other coverage was recorded on weaker evidence and is dropped; rows stay, and
+pulls prove it again.
 """
 
 import os
@@ -19,7 +22,16 @@ from warehouse.clock import now_us
 from warehouse.errors import StorageError, from_os_error
 from warehouse.files import sync_folder
 from warehouse.intervals import Interval, Unshown
-from warehouse.metastore import FILE_NAME, OLDER_NAME, as_storage_error, create, key, write_state
+from warehouse.metastore import (
+    FILE_NAME,
+    OLDER_NAME,
+    Row,
+    as_storage_error,
+    create,
+    key,
+    put,
+    write_state,
+)
 from warehouse.paths import QUARANTINE, folder_mark, stream_folder
 from warehouse.state import StreamState
 
@@ -56,6 +68,17 @@ def migrate(home: Path) -> None:
         raise from_os_error(error, "cannot migrate", older) from error
 
 
+def add_checksums(db: sqlite3.Connection) -> None:
+    """Make version 4 out of version 3, inside the caller's transaction."""
+    tables: dict[str, list[Row]] = {}
+    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        tables[table] = db.execute(f"SELECT * FROM {table}").fetchall()
+        db.execute(f"DROP TABLE {table}")
+    create(db)
+    for table, rows in tables.items():
+        put(db, table, [(*row, "") for row in rows] if table == "files" else rows)
+
+
 def _open(older: Path) -> sqlite3.Connection:
     db = sqlite3.connect(older, timeout=60)
     version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -82,19 +105,19 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         _copy_state(old, new, names, stream)
         mtime = mtimes.get(f"{stream_folder(stream)} {names[2]}")
         if mtime is not None:
-            new.execute("INSERT INTO folders VALUES (?, ?)", (folder_mark(stream), mtime))
+            put(new, "folders", [(folder_mark(stream), mtime)])
         for path, *record in _rows_of(
             old,
             "path, period, rows, bytes, mtime_ns, min_key, max_key,"
             " min_time, max_time, change FROM files",
             names,
         ):
-            new.execute(_insert("files", 16), (path, *key(stream), *record))
-        for rest in _rows_of(old, "period, change FROM emptied", names):
-            new.execute(_insert("emptied", 8), (*key(stream), *rest))
-    new.execute("DELETE FROM counters")
-    new.executemany("INSERT INTO counters VALUES (?, ?)", old.execute("SELECT * FROM counters"))
-    new.execute("UPDATE counters SET value = value + 1 WHERE name = 'state'")
+            put(new, "files", [(path, *key(stream), *record, "")])
+        emptied = _rows_of(old, "period, change FROM emptied", names)
+        put(new, "emptied", [(*key(stream), *rest) for rest in emptied])
+    counters = dict(old.execute("SELECT * FROM counters").fetchall())
+    counters["state"] = counters.get("state", 0) + 1
+    put(new, "counters", counters.items())
 
 
 def _copy_state(
@@ -153,7 +176,3 @@ def _stream_of_label(exchange: str, name: str, label: str) -> StreamId | None:
         return StreamId(exchange, name, account=label, source=source)
     symbol = label if "symbol" in declared.partition else None
     return StreamId(exchange, name, symbol, timeframe=timeframe, source=source)
-
-
-def _insert(table: str, columns: int) -> str:
-    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"

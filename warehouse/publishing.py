@@ -3,10 +3,15 @@
 Every publish copies the newest version, applies the lake files that changed since, flushes the copy
 to disk and points the link ``warehouse.duckdb`` to it. A live version is never opened for writing:
 no reader blocks a load, and no load disturbs a reader.
+
+A table that cannot be loaded keeps the rows that it has, with their coverage; the other tables are
+published, and the next publish tries it again. A lake file that does not hold what was written is
+never loaded.
 """
 
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -15,20 +20,33 @@ from typing import Final
 
 import duckdb
 
-from schemas import DATASETS, Dataset, StreamId, dataset
+from schemas import DATASETS, Dataset, StreamId
 from warehouse import catalog, files
 from warehouse.coverage_table import coverage_rows
 from warehouse.duckdb_files import literal, readable, writable
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
-from warehouse.locks import exclusive
-from warehouse.metastore import Metastore
-from warehouse.paths import period_bounds
-from warehouse.template import LOADING, Config, template_database, update_catalog
+from warehouse.locks import exclusive, exclusive_if_free
+from warehouse.metastore import FileRecord, Metastore
+from warehouse.paths import lock_name, period_bounds
+from warehouse.recovery import recover
+from warehouse.template import LOADING, template_database, update_catalog
 
 LINK: Final = "warehouse.duckdb"
 VERSIONS: Final = "versions"
 _KEEP: Final = 3
+_TRIES: Final = 40
+_PAUSE_SECONDS: Final = 0.05
+_REBUILD: Final = (
+    "Fix: `tidemark rebuild` drops the coverage of its rows, `tidemark pull` fetches them"
+)
+_OF_THE_COPY: Final = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.SerializationException,
+)
+"""What DuckDB raises for a file of its own that is damaged, or a disk that is full."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +63,13 @@ class Published:
 class _Group:
     """The files of one stream and period: loaded, and replaced, together."""
 
-    dataset: Dataset
     stream: StreamId
     period: str
-    paths: tuple[str, ...]
+    files: tuple[FileRecord, ...]
+
+
+class _Busy(Exception):
+    """A pull is writing the files just now; it publishes them when it is done."""
 
 
 def publish(home: Path | str | None = None, *, rebuild: bool = False) -> Published:
@@ -56,31 +77,25 @@ def publish(home: Path | str | None = None, *, rebuild: bool = False) -> Publish
 
     ``home``: else ``TIDEMARK_HOME``, else ``./data``. ``rebuild`` starts from nothing. A damaged
     version is rebuilt without being asked.
-    Raises ``StorageError``; the version that was live stays live.
+    Raises ``StorageError``: where nothing could be published, the version that was live stays
+    live; where tables could not be loaded, it names them, and the others are published.
     """
     home = home_of(home)
     with closing(Metastore(home)) as metastore, exclusive(home, "publish"):
         try:
-            return _with_little_memory(home, metastore, rebuild)
+            return _publish(home, metastore, rebuild)
         except duckdb.Error as error:
             if rebuild or "No space left" in str(error):
                 raise StorageError(f"cannot publish {home / LINK}: {error}") from error
-            try:  # a damaged version or a lake file that vanished: build it from the lake
-                return _with_little_memory(home, metastore, rebuild=True)
+            try:  # a damaged version: build it from the lake
+                return _publish(home, metastore, rebuild=True)
             except duckdb.Error as again:
                 raise StorageError(f"cannot publish {home / LINK}: {again}") from again
         except OSError as error:
             raise from_os_error(error, "cannot publish", home / LINK) from error
 
 
-def _with_little_memory(home: Path, metastore: Metastore, rebuild: bool) -> Published:
-    try:
-        return _publish(home, metastore, rebuild, LOADING)
-    except duckdb.OutOfMemoryException:  # rows wider than usual: what DuckDB takes by itself
-        return _publish(home, metastore, rebuild, {**LOADING, "memory_limit": "80%"})
-
-
-def _publish(home: Path, metastore: Metastore, rebuild: bool, loading: Config) -> Published:
+def _publish(home: Path, metastore: Metastore, rebuild: bool) -> Published:
     link = home / LINK
     folder = home / VERSIONS
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,19 +114,22 @@ def _publish(home: Path, metastore: Metastore, rebuild: bool, loading: Config) -
             shutil.copyfile(current, building)
         else:
             building.write_bytes(template_database(folder))
-        with writable(building) as place, duckdb.connect(str(place), config=loading) as db:
+        with writable(building) as place, duckdb.connect(str(place), config=LOADING) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
             before = dict.fromkeys(_counted(), 0)
             if current is not None:
                 update_catalog(db)
                 before = _row_counts(db)
-            _apply(db, home, metastore)
+            changed, failed = _apply(db, home, metastore)
             after = _row_counts(db)
             db.execute("CHECKPOINT")
-        _fsync(building)
-        os.replace(building, target)
-        _point(link, target)
+        if not changed and current is not None:
+            _remove(folder, f"{building.name}*")  # it has nothing that the live version lacks
+        else:
+            _fsync(building)
+            os.replace(building, target)
+            _point(link, target)
     except BaseException:
         with suppress(OSError):
             _remove(folder, f"{building.name}*")
@@ -119,81 +137,149 @@ def _publish(home: Path, metastore: Metastore, rebuild: bool, loading: Config) -
     for old in sorted(folder.glob("warehouse-*.duckdb"))[:-_KEEP]:
         with suppress(OSError):
             old.unlink()
-    return Published(link, True, before, after)
+    if failed:
+        names = "; ".join(f"{name} ({problem})" for name, problem in failed.items())
+        raise StorageError(f"cannot publish {names}. All other tables are published")
+    return Published(link, changed or current is None, before, after)
 
 
-def _apply(db: duckdb.DuckDBPyConnection, home: Path, metastore: Metastore) -> None:
-    """One transaction: changed groups, coverage, and the mark up to which changes are in."""
+def _apply(
+    db: duckdb.DuckDBPyConnection, home: Path, metastore: Metastore
+) -> tuple[bool, dict[str, str]]:
+    """Load what changed, table by table: whether anything did, and why tables were not loaded.
+
+    Coverage and the mark up to which changes are in come last; the coverage of a table that was not
+    loaded stays with its rows as they are.
+    """
     identity = metastore.identity()
     mark, loaded = _mark(db, identity)
     # coverage first: rows committed while this runs may be in, but coverage never precedes rows
     state_mark, coverage = metastore.state_mark(), coverage_rows(metastore)
     groups, newest = _changed(metastore, mark)
-    db.execute("BEGIN")
-    for declared in DATASETS.values():
-        mine = [g for g in groups if g.dataset is declared]
-        if mine:
-            _load(db, home, declared, mine, replace=bool(loaded))
+    left: list[str] = []
+    failed: dict[str, str] = {}
+    tables = sorted({g.stream.dataset for g in groups}, key=list(DATASETS).index)
+    for name in tables:
+        mine = [g for g in groups if g.stream.dataset == name]
+        try:
+            _load(db, home, metastore, DATASETS[name], mine, replace=bool(loaded))
+        except _Busy:
+            left.append(name)
+        except _OF_THE_COPY:
+            raise
+        except (duckdb.Error, StorageError) as error:
+            left.append(name)
+            failed[name] = " ".join(str(error).split())
+    if left:
+        newest = mark  # the next publish loads them
     db.register("coverage_now", coverage)
-    db.execute("DELETE FROM coverage")
-    db.execute("INSERT INTO coverage SELECT * FROM coverage_now")
-    db.unregister("coverage_now")
+    db.execute("BEGIN")
+    db.execute("DELETE FROM coverage WHERE NOT list_contains(?, dataset)", [left])
+    db.execute(
+        "INSERT INTO coverage SELECT * FROM coverage_now WHERE NOT list_contains(?, dataset)",
+        [left],
+    )
     db.execute("DELETE FROM _tidemark.loaded")
     db.execute("INSERT INTO _tidemark.loaded VALUES (?, ?, ?)", [newest, state_mark, identity])
     db.execute("COMMIT")
+    db.unregister("coverage_now")
+    return len(left) < max(1, len(tables)), failed
 
 
 def _load(
     db: duckdb.DuckDBPyConnection,
     home: Path,
+    metastore: Metastore,
     declared: Dataset,
     groups: Sequence[_Group],
     *,
     replace: bool,
 ) -> None:
-    if replace:
-        for group in groups:
-            where, values = _where(declared, group)
-            db.execute(f'DELETE FROM "{declared.name}" WHERE {where}', values)
-    paths = [str(literal(home) / p) for g in groups for p in g.paths]
-    if not paths:
-        return
+    """Put the files of ``groups`` in place of the rows that the table has of them."""
+    paths = [str(literal(home) / f.path) for g in groups for f in _sound_files(home, metastore, g)]
     hive = ", ".join(f"'{name}': VARCHAR" for name in declared.partition)
     columns = ", ".join(f'"{name}"' for name in declared.schema.names)
-    db.execute(
-        f'INSERT INTO "{declared.name}" SELECT {columns} FROM'
-        f" read_parquet(?, hive_partitioning = true, hive_types = {{{hive}}})",
-        [paths],
-    )
+    for memory in (LOADING["memory_limit"], "80%"):  # wide rows: what DuckDB takes by itself
+        db.execute(f"SET memory_limit = '{memory}'")
+        db.execute("BEGIN")
+        try:
+            for group in groups if replace else ():
+                where, values = where_of(declared, group.stream, group.period)
+                db.execute(f'DELETE FROM "{declared.name}" WHERE {where}', values)
+            if paths:
+                db.execute(
+                    f'INSERT INTO "{declared.name}" SELECT {columns} FROM'
+                    f" read_parquet(?, hive_partitioning = true, hive_types = {{{hive}}})",
+                    [paths],
+                )
+            db.execute("COMMIT")
+            return
+        except duckdb.Error as error:
+            with suppress(duckdb.Error):
+                db.execute("ROLLBACK")
+            if memory == "80%" or not isinstance(error, duckdb.OutOfMemoryException):
+                raise
 
 
-def _where(declared: Dataset, group: _Group) -> tuple[str, list[object]]:
-    """The rows that the files of ``group`` hold, and no others."""
+def _sound_files(home: Path, metastore: Metastore, group: _Group) -> Sequence[FileRecord]:
+    """The files of ``group`` as the metastore has them now, each of them as it was written.
+
+    Raises ``StorageError`` for a file that is damaged or gone, ``_Busy`` where a pull is writing.
+    """
+    found: Sequence[FileRecord] = group.files
+    for _ in range(_TRIES):
+        if all(_is_as_recorded(home, file) for file in found):
+            return found
+        with exclusive_if_free(home, *lock_name(group.stream)) as held:
+            if held:  # nobody writes: what a crash left is recorded, anything else is damage
+                found = metastore.files(group.stream, group.period)
+                for file in found:
+                    if not (home / file.path).exists():
+                        raise StorageError(f"{home / file.path} is gone. {_REBUILD}")
+                recover(home, metastore, group.stream)
+                found = metastore.files(group.stream, group.period)
+                for file in found:
+                    files.check(home / file.path, file.digest)
+                return found
+        time.sleep(_PAUSE_SECONDS)
+        found = metastore.files(group.stream, group.period)
+    raise _Busy
+
+
+def _is_as_recorded(home: Path, file: FileRecord) -> bool:
+    try:
+        files.check(home / file.path, file.digest)
+    except StorageError:
+        return False
+    return (home / file.path).exists()
+
+
+def where_of(declared: Dataset, stream: StreamId, period: str) -> tuple[str, list[object]]:
+    """SQL and its values: the rows of one stream and period, and no others.
+
+    Of quarantine: the rows of all streams of the exchange and dataset.
+    """
     if declared.name == "quarantine":
-        return "exchange = ? AND dataset = ?", [group.stream.exchange, group.stream.source]
-    terms: list[str] = []
-    values: list[object] = []
-    for column in ("exchange", "symbol", "account", "timeframe"):
-        value = getattr(group.stream, column)
-        if value is not None:
-            terms.append(f"{column} = ?")
-            values.append(value)
-    low, high = period_bounds(declared, group.period)
+        return "exchange = ? AND dataset = ?", [stream.exchange, stream.source]
+    named = {
+        "exchange": stream.exchange,
+        "symbol": stream.symbol,
+        "account": stream.account,
+        "timeframe": stream.timeframe,
+    }
+    given = {column: value for column, value in named.items() if value is not None}
+    low, high = period_bounds(declared, period)
+    terms = [f"{column} = ?" for column in given]
     terms.append(f"{declared.time_column} >= make_timestamptz(?)")
     terms.append(f"{declared.time_column} < make_timestamptz(?)")
-    return " AND ".join(terms), [*values, low, high]
+    return " AND ".join(terms), [*given.values(), low, high]
 
 
 def _changed(metastore: Metastore, mark: int) -> tuple[list[_Group], int]:
     """Groups with a file written after ``mark``, and the newest change there is."""
     newest = metastore.newest_change()
-    groups: dict[tuple[StreamId, str], list[str]] = {}
-    for stream, period, path in metastore.changed_files(mark):
-        groups.setdefault((stream, period), []).extend([path] if path else [])
-    return [
-        _Group(dataset(stream.dataset), stream, period, tuple(found))
-        for (stream, period), found in groups.items()
-    ], newest
+    changed = metastore.changed_files(mark)
+    return [_Group(*group, tuple(found)) for group, found in changed.items()], newest
 
 
 def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
@@ -201,10 +287,10 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
 
     After another metastore than this one, all that this one knows is loaded again.
     """
-    row = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchone()
-    if row is None:
+    rows = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchall()
+    if not rows:
         return 0, False
-    return (row[0] if row[1] == identity else 0), True
+    return (rows[0][0] if rows[0][1] == identity else 0), True
 
 
 def is_outdated(current: Path, metastore: Metastore) -> bool:

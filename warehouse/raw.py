@@ -13,6 +13,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -23,7 +24,7 @@ import pyarrow as pa
 from schemas import StreamId
 from schemas.times import to_datetime
 from warehouse.errors import StorageError, from_os_error
-from warehouse.files import make_folder, sync_folder
+from warehouse.files import beside, make_folder, sync_folder
 from warehouse.locks import exclusive
 from warehouse.paths import parse_stream_name, stream_name
 
@@ -52,13 +53,15 @@ class Spot(NamedTuple):
 class Scan:
     """What a file holds. ``whole``: its length up to the end of the last whole response.
 
-    ``torn``: bytes after that (a write that broke off); ``damaged``: bytes between responses.
+    ``torn``: bytes after that (a write that broke off); ``damaged``: bytes between responses;
+    ``is_last_damaged``: the bytes at the end are as many as a response has, so no write broke off.
     """
 
     spots: tuple[Spot, ...]
     whole: int
     torn: int
     damaged: int
+    is_last_damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,7 @@ class RawWriter:
         """Put one response on disk. Raises ``StorageError``; the file then is as it was before."""
         path = folder(self._home, stream) / f"{_day(response.at)}{SUFFIX}"
         record = encode(response)
-        name = f"{stream.dataset}.{stream_name(stream)}"
-        with self._one_at_a_time, exclusive(self._home, RAW, stream.exchange, name):
+        with self._one_at_a_time, lock(self._home, stream):
             try:
                 self._append(path, record)
             except OSError as error:
@@ -146,7 +148,30 @@ def scan(path: Path) -> Scan:
                 spots.append(spot)
                 whole = spot.offset + spot.stored
                 at = content.find(_MARK, whole)
-    return Scan(tuple(spots), whole, size - whole, damaged)
+            is_last_damaged = _is_as_long_as_it_says(content, whole)
+    return Scan(tuple(spots), whole, size - whole, damaged, is_last_damaged)
+
+
+def put_whole(path: Path, content: bytes, found: Scan) -> bytes:
+    """Leave only the whole responses of a file that holds ``content``; what it then holds."""
+    start = len(_MARK) + _SIZE
+    kept = b"".join(content[s.offset - start : s.offset + s.stored] for s in found.spots)
+    temporary = beside(path)
+    try:
+        with temporary.open("wb") as sink:
+            sink.write(kept)
+            sink.flush()
+            os.fsync(sink.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise from_os_error(error, "cannot write", path) from error
+    return kept
+
+
+def lock(home: Path, stream: StreamId) -> AbstractContextManager[None]:
+    """The lock under which the responses of a stream are written."""
+    return exclusive(home, RAW, stream.exchange, f"{stream.dataset}.{stream_name(stream)}")
 
 
 def load(path: Path, spot: Spot) -> RawResponse:
@@ -197,6 +222,15 @@ def _spot(content: mmap.mmap, start: int) -> Spot | None:
     if end > len(content) or zlib.crc32(content[begin:end], zlib.crc32(numbers)) != checksum:
         return None
     return Spot(at, begin, stored, plain)
+
+
+def _is_as_long_as_it_says(content: mmap.mmap, start: int) -> bool:
+    """Whether what begins at ``start`` ends where its own numbers say, at the end of the file."""
+    begin = start + len(_MARK)
+    if begin + _SIZE > len(content):
+        return False
+    _, stored, _ = _NUMBERS.unpack(content[begin : begin + _NUMBERS.size])
+    return bool(begin + _SIZE + stored == len(content))
 
 
 def _day(at: int) -> str:

@@ -4,6 +4,7 @@ Runs when a stream is opened, and only if its folder changed since the stream's 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -60,6 +61,24 @@ def unsettled_rows(declared: Dataset, records: Sequence[FileRecord], read: _Read
     return frozenset(found)
 
 
+def same_span(declared: Dataset, table: pa.Table, record: FileRecord) -> bool:
+    """Whether ``table`` has as many rows as ``record`` says, with the same ends."""
+    keys = files.key_numbers(declared, table)
+    key = pc.min_max(keys).as_py() if keys is not None else {"min": None, "max": None}
+    time = pc.min_max(pc.cast(table.column(declared.time_column), pa.int64())).as_py()
+    span = (table.num_rows, key["min"], key["max"], time["min"], time["max"])
+    return span == (
+        record.rows, record.min_key, record.max_key, record.min_time, record.max_time
+    )  # fmt: skip
+
+
+def is_newer(table: pa.Table, before: FileRecord, path: Path) -> bool:
+    """Whether a file holds rows newer than its record, as a commit that broke off leaves it."""
+    mtime = path.stat().st_mtime_ns
+    newest = pc.max(table.column("ingested_at")).value if table.num_rows else 0
+    return bool(before.mtime_ns != mtime and before.mtime_ns // 1000 < newest)
+
+
 def is_changed(path: Path, record: FileRecord) -> bool:
     """Whether the file is another than the one recorded."""
     stat = path.stat()
@@ -87,8 +106,7 @@ def _recover(home: Path, metastore: Metastore, stream: StreamId, folder: Path) -
             continue
         record = recorded.get(item.path)
         if record is None or is_changed(home / item.path, record):
-            table = files.read(dataset(stream.dataset), home / item.path)
-            record = files.describe(dataset(stream.dataset), home, item.path, item.period, table)
+            record = _described(home, stream, item, record)
         found.append(record)
     folders = [(mark, folder.stat().st_mtime_ns)]
     _take_back(home, metastore, stream, recorded.values(), found)
@@ -96,6 +114,19 @@ def _recover(home: Path, metastore: Metastore, stream: StreamId, folder: Path) -
         metastore.adopt(stream, found, folders)
     else:
         metastore.note_folders(folders)
+
+
+def _described(
+    home: Path, stream: StreamId, item: paths.LakePath, known: FileRecord | None
+) -> FileRecord:
+    """The record of a file that is not as recorded: a crash came before, or it was copied."""
+    path = home / item.path
+    digest = files.digest_of(path)
+    if known is not None and digest == known.digest:
+        return replace(known, mtime_ns=path.stat().st_mtime_ns)
+    declared = dataset(stream.dataset)
+    table = files.of_schema(declared, files.read_untrusted(declared, path), path)
+    return files.describe(declared, home, item.path, item.period, table, digest)
 
 
 def _remove_partial(home: Path, stream: StreamId) -> None:

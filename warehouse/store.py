@@ -28,7 +28,8 @@ from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import QUARANTINE, quarantine_of
 from warehouse.quarantine import contradictions, quarantine_rows
 from warehouse.reader import StreamReader
-from warehouse.recovery import is_changed, recover
+from warehouse.recovery import is_changed, is_newer, recover
+from warehouse.rules import fitting
 from warehouse.state import StreamState
 
 __all__ = ["Committed", "Store", "StreamReader", "StreamState", "StreamWriter", "stream_lock"]
@@ -112,7 +113,8 @@ class StreamWriter(StreamReader):
         """Store ``rows`` (any columns beyond the file's are dropped) and record ``state``.
 
         ``rejected`` rows go to quarantine; so does a row that contradicts a stored one which never
-        changes. Raises ``StorageError``; what was stored before stays whole.
+        changes, and one that breaks a rule of the dataset. Raises ``StorageError``; what was
+        stored before stays whole.
         """
         return self.put(files.file_rows(self.declared, rows, now_us()), state, rejected)
 
@@ -133,7 +135,10 @@ class StreamWriter(StreamReader):
             recover(self._home, self._metastore, self.stream)
         self._failed = True
         declared = self.declared if replaces is None else replace(self.declared, replaces=replaces)
-        done = self._put(declared, table, state, rejected)
+        if declared.name != QUARANTINE:
+            table, refused = fitting(declared, self.stream, table)
+            rejected = [*rejected, *refused]
+        done = self._put(declared, table.cast(declared.file_schema), state, rejected)
         self._failed = False
         return done
 
@@ -143,13 +148,21 @@ class StreamWriter(StreamReader):
             return []
         return self._metastore.files_overlapping(self.stream, *_key_range(self.declared, table))
 
+    def read(self, record: FileRecord, columns: list[str] | None = None) -> pa.Table:
+        """The rows of one file. Raises ``StorageError``, also for whole rows of a damaged file.
+
+        Whole rows are about to be written again.
+        """
+        if columns is None:
+            files.check(self._home / record.path, record.digest)
+        return super().read(record, columns)
+
     def shrink(self, record: FileRecord, left: pa.Table) -> None:
         """Let a file hold ``left`` only; without rows it is removed."""
         path = self._home / record.path
         self._last = None
         if left.num_rows:
-            self._write(record.path, left)
-            described = self._described(record.path, record.period, left)
+            described = self._write(record.path, record.period, left)
             folders = self._sync([described])
             self._metastore.record(self.stream, self.state(), [described], folders)
             return
@@ -195,12 +208,12 @@ class StreamWriter(StreamReader):
                     conflicts += contradictions(merged.conflicts, _CONTRADICTS)
                 if merged.table is None:
                     if not self._is_recorded(path, period):
-                        records.append(self._described(path, period, stored))
+                        digest = files.digest_of(self._home / path)
+                        records.append(self._described(path, period, stored, digest))
                     continue
                 added += merged.added
                 replaced += merged.replaced
-                self._write(path, merged.table)
-                records.append(self._described(path, period, merged.table))
+                records.append(self._write(path, period, merged.table))
         quarantined = self._quarantine([*rejected, *conflicts])
         folders = self._sync(records)
         self._metastore.record(self.stream, state, records, folders)
@@ -332,17 +345,28 @@ class StreamWriter(StreamReader):
     def _stored(self, path: str) -> pa.Table:
         if self._last is not None and self._last[0] == path:
             return self._last[1]
+        known = self._metastore.file(path)
         try:
+            if known is not None and not self._is_of_a_crash(known):
+                files.check(self._home / path, known.digest)
             return files.read(self.declared, self._home / path)
         except FileNotFoundError:
             return self.declared.file_schema.empty_table()
 
-    def _described(self, path: str, period: str, table: pa.Table) -> FileRecord:
-        return files.describe(self.declared, self._home, path, period, table)
+    def _is_of_a_crash(self, known: FileRecord) -> bool:
+        """Whether a commit broke off that wrote the file, within one tick of the folder's time."""
+        path = self._home / known.path
+        if not is_changed(path, known):
+            return False
+        return is_newer(files.read_untrusted(self.declared, path), known, path)
 
-    def _write(self, path: str, table: pa.Table) -> None:
-        files.write(self.declared, self._home, path, table)
+    def _described(self, path: str, period: str, table: pa.Table, digest: str) -> FileRecord:
+        return files.describe(self.declared, self._home, path, period, table, digest)
+
+    def _write(self, path: str, period: str, table: pa.Table) -> FileRecord:
+        digest = files.write(self.declared, self._home, path, table)
         self._last = (path, table)
+        return self._described(path, period, table, digest)
 
     def _quarantine(self, rejected: Sequence[RejectedRow]) -> int:
         if not rejected:

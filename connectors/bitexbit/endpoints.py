@@ -88,6 +88,12 @@ def _private(name: str, query: Mapping[str, str] | None = None) -> Request:
     return get(f"{_PRIVATE}/{name}", query, private=True)
 
 
+def _transfers(asked: Asked) -> Request:
+    if asked.token == parse.ODD_LINK:
+        raise RequestError("bitexbit: the link to the next page of transfers leads nowhere")
+    return replace(_private("transfers"), query=asked.token or "")
+
+
 def _no_such_name(asked: Asked, status: int) -> NotFound | None:
     """A pair or currency that is gone: 404, or 400 like every other call that names it."""
     return UnknownRowError if asked.symbol else None
@@ -150,7 +156,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "account_transactions": Endpoint(
         Paging(Cursor.PAGES, key=Key.TEXT),
-        lambda asked: replace(_private("transfers"), query=asked.token or ""),
+        _transfers,
         lambda body, about: parse.transfers(body),
         not_found=_no_such_call,
     ),

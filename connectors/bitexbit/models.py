@@ -1,6 +1,6 @@
 """BitexBit's rows as they come. Any field may be missing, null, text or number: parse.py decides.
 
-Numbers that are not integers arrive as their text (see :func:`connectors.jsontext.decoder`).
+Numbers that are not integers arrive as their text (see :func:`connectors.jsontext.decode`).
 """
 
 from typing import Any

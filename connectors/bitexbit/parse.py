@@ -5,8 +5,9 @@ as rejected.
 """
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -33,9 +34,20 @@ from connectors.columns import (
 )
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import decoder, elements
+from connectors.jsontext import NotJsonError, decode_object, decode_row, elements
 from connectors.names import Listed, Names, Spelling, listed_rows
-from connectors.rows import Built, Column, Layout, RowText, Source, column, observed, read
+from connectors.rows import (
+    Built,
+    Column,
+    Layout,
+    RowText,
+    Source,
+    check_number,
+    column,
+    decoded,
+    observed,
+    read,
+)
 from schemas import timeframe_us
 
 SPELLING: Final = Spelling(reserved=",/\\")
@@ -45,21 +57,15 @@ _NO_NAMES: Final = Names(SPELLING)
 
 def rows_of(body: bytes, model: Any) -> Source:
     """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
-    rows: Sequence[Any] | None
-    try:
-        rows = decoder(list[model]).decode(body)
-    except msgspec.ValidationError:
-        rows = None  # some row is not even an object
-    except msgspec.DecodeError as error:
-        raise ContractError(f"not JSON ({error})") from None
 
     def texts() -> list[RowText]:
         try:
             return [RowText(text, text) for text in elements(body)]
-        except msgspec.DecodeError as error:
+        except NotJsonError as error:
             raise ContractError(f"the rows are not a list ({error})") from None
 
-    return Source(body, rows, texts, lambda text: decoder(model).decode(text.value), ordered=True)
+    rows = decoded(list[model], body)
+    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
 
 
 SIDES: Final = {"buy": "buy", "sell": "sell"}
@@ -177,20 +183,36 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
 def transfers(body: bytes) -> Page:
     """One page of ``/private/transfers``: deposits and withdrawals with their present state.
 
-    ``next_token`` is the query of the ``next`` link, never its host.
+    ``next_token`` is the query of the ``next`` link, never its host; ``ODD_LINK`` where a page is
+    to follow and its link leads nowhere.
     """
     try:
-        page = _TRANSFERS_PAGE.decode(body)
-    except msgspec.DecodeError as error:
+        page = decode_object(_TransfersPage, body)
+    except NotJsonError as error:
         raise ContractError(f"not a page of transfers ({error})") from None
     source = rows_of(bytes(page.results), models.Transfer)
+    check_number(_TRANSFERS, len(source.rows or ()))
     rows = None if source.rows is None else list(map(_identifying(), source.rows))
     again = _identifying()  # row by row, if it comes to that
     identified = replace(source, rows=rows, one=lambda text: again(source.one(text)))
     built = read(_TRANSFERS, identified)
-    token = urlsplit(page.next).query if isinstance(page.next, str) else ""
-    total = page.count if isinstance(page.count, int) else None
-    return replace(built.page(), next_token=token or None, total=total)
+    total = page.count if type(page.count) is int else None
+    return replace(built.page(), next_token=_next_query(page.next), total=total)
+
+
+ODD_LINK: Final = "#"
+"""No query: one never holds this."""
+_QUERY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]{1,2000}")
+
+
+def _next_query(link: Any) -> str | None:
+    if link is None or link == "":
+        return None
+    try:
+        query = urlsplit(link).query if isinstance(link, str) else ""
+    except ValueError:
+        return ODD_LINK
+    return query if _QUERY.fullmatch(query) and link.isprintable() else ODD_LINK
 
 
 def _identifying() -> Callable[[models.Transfer], models.Transfer]:
@@ -267,9 +289,6 @@ class _TransfersPage(msgspec.Struct):
     next: Any = None
 
 
-_TRANSFERS_PAGE: Final = decoder(_TransfersPage)
-
-
 _KINDS: Final = {
     "buy-limit": ("buy", "limit"),
     "sell-limit": ("sell", "limit"),
@@ -283,7 +302,6 @@ _STATES: Final = {
     "canceled": "canceled",
     "partial-canceled": "canceled",
 }
-_DEPTH: Final = decoder(models.Depth)
 
 
 def _optional(name: str, kind: Any, source: str = "") -> Column:
@@ -347,8 +365,8 @@ def currency_rows(body: bytes, observed_at: int, asked: str | None = None) -> Bu
 def order_books(body: bytes, native: str, symbol: str, observed_at: int) -> Built:
     """``/public/depth`` of one market, which it may name or not."""
     try:
-        found: models.Depth = _DEPTH.decode(body)
-    except msgspec.DecodeError as error:
+        found = decode_object(models.Depth, body)
+    except NotJsonError as error:
         raise ContractError(f"not an order book ({error})") from None
     if found.symbol not in (None, native):
         raise ContractError(f"the book of {str(found.symbol)[:40]!r} in the answer for {native!r}")
@@ -419,10 +437,6 @@ class _Top(msgspec.Struct):
     pair_fee_rates: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-_TOP: Final = decoder(_Top)
-_RATES: Final = decoder(models.Fees)
-
-
 def balances(body: bytes, observed_at: int) -> Built:
     """``/private/balance``: every currency of the account."""
     layout = observed(
@@ -441,12 +455,12 @@ def balances(body: bytes, observed_at: int) -> Built:
 def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``/private/trading-fees``: the account's rates as symbol ``*``, and those of single pairs."""
     try:
-        top = _TOP.decode(body)
-        texts = [RowText(body.decode(), body.decode(), _ALL)]
+        top = decode_object(_Top, body)
+        texts = [RowText(body, body, _ALL)]
         if bytes(top.pair_fee_rates) != b"null":
             pairs = elements(bytes(top.pair_fee_rates))
             texts += [RowText(pair, pair) for pair in pairs]
-    except (msgspec.DecodeError, ValueError) as error:
+    except NotJsonError as error:
         raise ContractError(f"not the account's fee rates ({error})") from None
     if b'_fee_rate"' not in body:
         raise ContractError("no fee rate in the answer")
@@ -462,13 +476,13 @@ def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Bui
     )
     try:
         rows: list[models.Fees] | None = [_one(text) for text in texts]
-    except msgspec.DecodeError:
+    except NotJsonError:
         rows = None
     return read(layout, Source(body, rows, lambda: texts, _one))
 
 
 def _one(text: RowText) -> models.Fees:
-    row: models.Fees = _RATES.decode(text.value)
+    row: models.Fees = decode_row(models.Fees, text.value)
     if text.key:
         row.symbol = text.key
     return row

@@ -29,9 +29,26 @@ from connectors.columns import (
 )
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import Member, decoder, elements, members
+from connectors.jsontext import (
+    Member,
+    NotJsonError,
+    decode_object,
+    decode_row,
+    elements,
+    members,
+)
 from connectors.names import Listed, Names, Spelling, listed_rows
-from connectors.rows import Built, Column, Layout, RowText, Source, column, observed, read
+from connectors.rows import (
+    Built,
+    Column,
+    Layout,
+    RowText,
+    Source,
+    column,
+    decoded,
+    observed,
+    read,
+)
 from connectors.wex import models
 
 SPELLING: Final = Spelling(lower=True, reserved="-/\\")
@@ -48,7 +65,7 @@ def keyed(body: bytes, model: Any, key: str) -> Source:
     """Rows that are members of an object, their key set as the attribute ``key``."""
 
     def with_key(text: RowText) -> Any:
-        row = decoder(model).decode(text.value)
+        row = decode_row(model, text.value)
         setattr(row, key, text.key)
         return row
 
@@ -59,14 +76,9 @@ def keyed(body: bytes, model: Any, key: str) -> Source:
 
 
 def _decoded(body: bytes, model: Any, key: str) -> list[Any] | None:
-    if is_empty(body):
-        return []
-    try:
-        by_key = decoder(dict[str, model]).decode(body)
-    except msgspec.ValidationError:
+    by_key = {} if is_empty(body) else decoded(dict[str, model], body)
+    if by_key is None:
         return None
-    except msgspec.DecodeError as error:
-        raise ContractError(f"not JSON ({error})") from None
     for name, row in by_key.items():
         setattr(row, key, name)
     return list(by_key.values())
@@ -75,8 +87,8 @@ def _decoded(body: bytes, model: Any, key: str) -> list[Any] | None:
 def members_of(body: bytes) -> Sequence[Member]:
     """The members of an object in order. Raises ``ContractError`` where it is none."""
     try:
-        return members(body.decode())
-    except (ValueError, RecursionError) as error:
+        return members(body)
+    except NotJsonError as error:
         raise ContractError(f"the rows are not an object keyed by name ({error})") from None
 
 
@@ -162,18 +174,16 @@ _TRANSACTIONS: Final = Layout(
     fields=(b"currency", b"amount", b"timestamp"),
 )
 
-_ENVELOPE: Final = decoder(models.Envelope)
-_TRADES_PAGE: Final = decoder(dict[str, list[models.Trade]])
-_TRADE: Final = decoder(models.Trade)
+_MOST_TRADES: Final = 21_000
+"""Documented are up to 5,000."""
 
 
 def envelope(body: bytes) -> models.Envelope:
     """What wraps an answer. Raises ``ContractError`` where it is no object."""
     try:
-        found: models.Envelope = _ENVELOPE.decode(body)
-    except msgspec.DecodeError as error:
+        return decode_object(models.Envelope, body)
+    except NotJsonError as error:
         raise ContractError(f"not an answer as documented ({error})") from None
-    return found
 
 
 def succeeded(answer: models.Envelope) -> bool:
@@ -190,17 +200,13 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
         position="trade_id",
         fields=(b"tid", b"type", b"price", b"amount", b"timestamp"),
         constants={"symbol": symbol},
+        most_rows=_MOST_TRADES,
     )
     rows: Sequence[models.Trade] | None = None
     if is_empty(body):
         rows = []
     else:
-        try:
-            by_pair = _TRADES_PAGE.decode(body)
-        except msgspec.ValidationError:
-            by_pair = {}
-        except msgspec.DecodeError as error:
-            raise ContractError(f"not JSON ({error})") from None
+        by_pair = decoded(dict[str, list[models.Trade]], body) or {}
         # The pair twice would mean rows lost in decoding: then its parts are read one by one.
         if list(by_pair) == [native] and body.count(b'"%b"' % native.encode()) == 1:
             rows = by_pair[native]
@@ -211,13 +217,16 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
             if member.key != native:
                 raise ContractError(f"{member.key[:40]!r} in the answer for {native!r}")
             try:
-                found += [RowText(text, text) for text in elements(member.value.encode())]
-            except msgspec.DecodeError as error:
+                found += [RowText(text, text) for text in elements(member.value)]
+            except NotJsonError as error:
                 raise ContractError(f"the trades are not a list ({error})") from None
         return found
 
-    source = Source(body, rows, texts, lambda text: _TRADE.decode(text.value), ordered=True)
-    return read(layout, source)
+    def one(text: RowText) -> models.Trade:
+        row: models.Trade = decode_row(models.Trade, text.value)
+        return row
+
+    return read(layout, Source(body, rows, texts, one, ordered=True))
 
 
 def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
@@ -258,10 +267,6 @@ class _Info(msgspec.Struct):
     pairs: msgspec.Raw
 
 
-_INFO: Final = decoder(_Info)
-_DEPTH: Final = decoder(models.Depth)
-
-
 def _currency(row: models.Market, end: int) -> str:
     base, separator, quote = str(row.symbol).upper().partition("_")
     if not (base and separator and quote):
@@ -290,8 +295,8 @@ _MARKETS: Final = (
 def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``/api/3/info``: every pair of the list; a disabled one is not in it, a hidden one is."""
     try:
-        pairs = bytes(_INFO.decode(body).pairs)
-    except msgspec.DecodeError as error:
+        pairs = bytes(decode_object(_Info, body).pairs)
+    except NotJsonError as error:
         raise ContractError(f"not a list of pairs ({error})") from None
     source = keyed(pairs, models.Market, "symbol")
     listed = Listed(names, {row.symbol: ("", "") for row in listed_rows(source)})
@@ -314,8 +319,8 @@ def order_books(body: bytes, asked: Mapping[str, str], observed_at: int) -> Page
         if member.key not in asked or member.key in pages:
             raise ContractError(f"{member.key[:40]!r} was not asked for, or came twice")
         try:
-            found = _DEPTH.decode(member.value)
-        except msgspec.DecodeError as error:
+            found = decode_object(models.Depth, member.value)
+        except NotJsonError as error:
             raise ContractError(f"not an order book ({error})") from None
         built = book(bytes(found.asks), bytes(found.bids), asked[member.key], observed_at)
         pages[member.key] = built.page()
@@ -324,9 +329,6 @@ def order_books(body: bytes, asked: Mapping[str, str], observed_at: int) -> Page
 
 _OPEN, _DONE, _CANCELED, _PARTLY = "0", "1", "2", "3"
 _ORDER_STATES: Final = {_OPEN: "open", _DONE: "closed", _CANCELED: "canceled", _PARTLY: "canceled"}
-_ACCOUNT: Final = decoder(models.Account)
-_ADDRESS: Final = decoder(models.Address)
-_VALUE: Final = decoder(Any)
 
 
 def _remaining(row: models.Order) -> Any:
@@ -336,12 +338,12 @@ def _remaining(row: models.Order) -> Any:
 
 def _filled(row: models.Order) -> str | None:
     """The start amount less what is left; null where that contradicts the status."""
-    start = exact.number(row.start_amount)
+    start = exact.price(row.start_amount)
     if str(row.status) == _DONE:
         return format(start, "f")
     if str(row.status) == _CANCELED:
         return "0"
-    filled = start - exact.number(row.amount)
+    filled = exact.difference(row.start_amount, row.amount)
     contradicts = filled < 0 or (str(row.status) == _PARTLY and not 0 < filled < start)
     return None if contradicts else format(filled, "f")
 
@@ -381,19 +383,18 @@ def open_orders(body: bytes) -> Mapping[int, Decimal | None]:
     return found
 
 
-def _left(text: str) -> Decimal | None:
+def _left(text: memoryview) -> Decimal | None:
     try:
-        row = msgspec.convert(_VALUE.decode(text), dict[str, Any])
-        return exact.price(row.get("amount"))
-    except (InvalidValue, msgspec.DecodeError):
+        return exact.price(decode_row(dict[str, Any], text).get("amount"))
+    except (InvalidValue, NotJsonError):
         return None
 
 
 def balances(body: bytes, observed_at: int) -> Page:
     """What ``getInfo`` returns: what is available of every currency, and the key's rights."""
     try:
-        account = _ACCOUNT.decode(body)
-    except msgspec.DecodeError as error:
+        account = decode_object(models.Account, body)
+    except NotJsonError as error:
         raise ContractError(f"not the account's information ({error})") from None
     funds = bytes(account.funds)
     texts = [
@@ -401,7 +402,7 @@ def balances(body: bytes, observed_at: int) -> Page:
     ]
 
     def one(text: RowText) -> tuple[str, Any]:
-        return (text.key or "").upper(), _VALUE.decode(text.value)
+        return (text.key or "").upper(), decode_row(Any, text.value)
 
     layout = observed(
         "balances",
@@ -412,7 +413,10 @@ def balances(body: bytes, observed_at: int) -> Page:
         key="currency",
         at=observed_at,
     )
-    rows = [one(text) for text in texts]
+    try:
+        rows: list[tuple[str, Any]] | None = [one(text) for text in texts]
+    except NotJsonError:
+        rows = None
     built = read(layout, Source(body, rows, lambda: texts, one))
     return replace(built.page(), rights=rights(account.rights))
 
@@ -421,17 +425,16 @@ def rights(of_key: Any) -> tuple[str, ...] | None:
     """The names of the rights that the key has; ``None`` where they are not reported."""
     if not isinstance(of_key, dict):
         return None
-    return tuple(
-        sorted(str(name) for name, on in of_key.items() if str(on).lower() in ("1", "true"))
-    )
+    on = [name for name, value in of_key.items() if value in (1, "1", "true", "True")]
+    return tuple(sorted(name for name in on if name.isascii()))
 
 
 def address(body: bytes) -> str:
     """What ``CoinDepositAddress`` returns."""
     try:
-        found = _ADDRESS.decode(body).address
-    except msgspec.DecodeError as error:
+        found = exact.text(decode_object(models.Address, body).address).strip()
+    except (NotJsonError, InvalidValue) as error:
         raise ContractError(f"not an address ({error})") from None
-    if not isinstance(found, str) or not found.strip():
+    if not found:
         raise ContractError("no address in the answer")
-    return found.strip()
+    return found

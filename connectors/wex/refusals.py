@@ -46,8 +46,8 @@ def refusal(response: Response) -> type[ExchangeError] | None:
 def content(response: Response) -> bytes:
     """The rows of an answer, ``{}`` where there are none. Raises ``ContractError``."""
     if not response.request.private:
-        return response.body
-    answer = parse.envelope(response.body)
+        return response.json
+    answer = parse.envelope(response.json)
     if parse.succeeded(answer):
         return bytes(answer.result)
     if isinstance(answer.error, str) and _is(_NOTHING, answer.error):
@@ -70,7 +70,7 @@ def _text(response: Response) -> str | None:
     if response.status not in _MAY_EXPLAIN or not (private or b'"error"' in response.body):
         return None
     try:
-        answer = parse.envelope(response.body)
+        answer = parse.envelope(response.json)
     except ContractError:
         return None
     refused = answer.error is not None or (private and answer.success is not None)

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import click
 import typer
@@ -26,21 +26,26 @@ from dotenv import dotenv_values
 
 from pipelines.cli import (
     address,
+    backup,
+    completion,
     export,
+    health,
+    init,
     pull,
+    purge,
     replay,
     report,
     sandbox,
     sql,
     status,
+    ui,
     verify,
 )
 from pipelines.output.console import use_terminal, warn
 from pipelines.output.exits import INTERRUPTED, PARTLY_FAILED, PIPE_CLOSED, WRONG_USAGE
 from pipelines.output.formatting import with_fix
+from pipelines.settings import SECRET_SUFFIXES
 from schemas import ConfigError, TidemarkError
-
-_SECRET_NAMES: Final = ("_API_KEY", "_API_SECRET")
 
 app = typer.Typer(
     name="tidemark",
@@ -50,19 +55,31 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo", short_help="Try it: a full pull from a sandbox exchange.")(sandbox.demo)
+app.command("init", short_help="Write a feed: what to collect, from where.")(init.init)
 app.command("pull", short_help="Fetch what is wanted and not yet held.")(pull.pull)
 app.command("status", short_help="What is covered, missing or lost, and how fresh.")(status.status)
+app.command("health", short_help="One line per problem, and an exit code.")(health.health)
 app.command("sql", short_help="Query the DuckDB warehouse.")(sql.sql)
 app.command("report", short_help="One page of everything, for the browser.")(report.report)
+app.command("ui", short_help="Dagster's pages and daemon on your feeds and data.")(ui.ui)
 app.command("sandbox", short_help="Run an exchange on this machine to try with.")(sandbox.sandbox)
 app.command("verify", short_help="Prove that lake, metastore and DuckDB agree; heal what is safe.")(
     verify.verify
 )
 app.command("rebuild", short_help="Build DuckDB again from the lake.")(verify.rebuild)
+app.command("purge", short_help="Delete what no feed collects any more; shows it first.")(
+    purge.purge
+)
 app.command("replay", short_help="Parse archived responses again, after a parser was fixed.")(
     replay.replay
 )
+app.command("backup", short_help="Copy everything collected to another folder, while pulls run.")(
+    backup.backup
+)
 app.command("address", short_help="Your address for deposits of a currency.")(address.address)
+app.command("completion", short_help="Complete commands and names in your shell.")(
+    completion.completion
+)
 app.add_typer(export.app, name="export")
 
 
@@ -90,6 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. ``arguments`` default to the process's own."""
     use_terminal()
     command = typer.main.get_command(app)
+    completed = completion.answer(command)
+    if completed is not None:
+        return completed
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         with command.make_context("tidemark", given) as context:
@@ -141,10 +161,10 @@ def _defect() -> int:
 
 
 def secrets(environment: Mapping[str, str] | None = None, file: Path | None = None) -> list[str]:
-    """Every API key and secret that the environment or ``.env`` holds, the longest first."""
+    """Every key, secret and address of alerts in environment and ``.env``, the longest first."""
     values: dict[str, str | None] = {**dotenv_values(file or Path(".env"), interpolate=False)}
     values.update(os.environ if environment is None else environment)
-    found = {v for name, v in values.items() if v and name.endswith(_SECRET_NAMES) and len(v) > 3}
+    found = {v for name, v in values.items() if v and name.endswith(SECRET_SUFFIXES) and len(v) > 3}
     return sorted(found, key=len, reverse=True)
 
 

@@ -1,16 +1,23 @@
 """``tidemark pull``: fetch what is missing, or a stretch again; store it, publish it."""
 
+import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.completion import jobs_starting
 from pipelines.cli.outcome import finish, say_added
-from pipelines.output.console import print_table
+from pipelines.output.console import print_table, warn
+from pipelines.output.exits import WRONG_USAGE
 from pipelines.output.formatting import instant
+from schemas import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipelines.feeds import BrokenFeed, Job
     from pipelines.ingest import PullReport, StreamReport
     from pipelines.publishing import PublishReport
 
@@ -27,6 +34,7 @@ def pull(
             metavar="[SELECT]...",
             help="Feeds or datasets: bitexbit, bitexbit/trades, '*/tickers'; all if none is named.",
             show_default=False,
+            autocompletion=jobs_starting,
         ),
     ] = None,
     start: Annotated[
@@ -49,7 +57,7 @@ def pull(
 
     Stops and crashes lose nothing: the next pull continues from there. Exit code 0: all is stored.
     1: something could not be fetched, the rest is stored; the last lines say what. 2: wrong usage
-    or configuration.
+    or configuration; a mistake in the file of one feed does not stop the others.
 
     \b
     Examples:
@@ -60,14 +68,15 @@ def pull(
       tidemark pull bitexbit/trades --from 2026-01-10 --to 2026-01-12
     """
     from pipelines import ingest, publishing
-    from pipelines.feeds import load_feeds, select_jobs
     from pipelines.progress import showing
     from pipelines.settings import load_settings
     from pipelines.spans import stretch
 
     settings = load_settings()
     again = stretch(start, end, ("--from", "--to"))
-    jobs = select_jobs(load_feeds(), list(select or []))
+    jobs, broken = chosen(list(select or []))
+    for feed in broken:
+        warn(f"{feed.error}\nThis feed is not pulled; the others are.")
     publish = partial(publishing.publish, settings)
     with showing() as report_progress, publishing.periodic_publish(publish):
         pulled = ingest.pull(jobs, settings, on_progress=report_progress, again=again)
@@ -75,7 +84,28 @@ def pull(
     summarise(pulled, published)
     if again is not None:
         write_again(pulled, settings.home)
-    return finish(pulled)
+    code = finish(pulled)
+    for feed in broken:
+        warn(f"tidemark: {feed.error}")
+    return WRONG_USAGE if broken else code
+
+
+def chosen(patterns: "Sequence[str]") -> "tuple[list[Job], list[BrokenFeed]]":
+    """What to pull, and the feeds among those named whose file has a mistake.
+
+    Raises ``ConfigError`` where nothing else is named.
+    """
+    from pipelines.feeds import readable_feeds, select_jobs
+
+    feeds, broken = readable_feeds()
+    owners = [pattern.strip("/").partition("/")[0] for pattern in patterns] or ["*"]
+    named = [b for b in broken if any(fnmatch.fnmatchcase(b.name, owner) for owner in owners)]
+    try:
+        return select_jobs(feeds, patterns), named
+    except ConfigError:
+        if named:
+            raise named[0].error from None
+        raise
 
 
 def summarise(pulled: "PullReport", published: "PublishReport") -> None:

@@ -1,7 +1,7 @@
 """``tidemark verify`` and ``tidemark rebuild``: whether lake, metastore and DuckDB agree."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,6 @@ from pipelines.output.formatting import count
 
 if TYPE_CHECKING:
     from warehouse import Finding, Verification
-    from warehouse.verification import Progress
 
 _LISTED = 20
 """How many findings of a kind are spelled out."""
@@ -27,10 +26,12 @@ def verify(
 ) -> int:
     """Prove from the rows themselves that lake, metastore and DuckDB agree.
 
-    The metastore is not trusted. What is safe to heal is healed and reported: a lost or damaged
-    metastore or DuckDB file is built again from the lake, files without a record are adopted,
-    leftovers of interrupted writes are removed. Exit code 0: everything agrees (now). 1: something
-    does not; the lines name the file and the fix. 2: wrong usage.
+    Every file is compared with the hash that was recorded when it was written. What is safe to
+    heal is healed and reported: a damaged lake file is restored from the published copy and kept in
+    damaged/, a lost or damaged metastore or DuckDB file is built again from what is whole, files
+    without a record are adopted, leftovers of interrupted writes are removed. Exit code 0:
+    everything agrees, if need be after healing; the last line says so. 1: something is wrong and
+    could not be healed; the lines name the file and the fix. 2: wrong usage.
 
     \b
     Examples:
@@ -55,9 +56,10 @@ def rebuild() -> int:
     """Build DuckDB again from the lake, and bring the metastore in step with the lake's files.
 
     Coverage of rows that are no longer there is dropped, so that the next `tidemark pull` fetches
-    them again. A lost or damaged metastore is replaced by a new one: rows stay, and pulls prove
-    them again. Everything is verified on the way. Exit code 0: everything agrees. 1: something
-    does not; the lines name the file and the fix. 2: wrong usage.
+    them again; damaged files that nothing restores are moved to damaged/. A lost or damaged
+    metastore is replaced by a new one: rows stay, and pulls prove them again. Everything is
+    verified on the way. Exit code 0: everything agrees. 1: something does not; the lines name the
+    file and the fix. 2: wrong usage.
 
     \b
     Examples:
@@ -121,8 +123,8 @@ def _lines(findings: "list[Finding]") -> list[str]:
 
 
 @contextmanager
-def showing() -> "Iterator[Progress | None]":
-    """Show in a terminal which stream is being read; elsewhere nothing: it takes seconds."""
+def showing(what: str = "streams") -> Iterator[Callable[[int, int, object], None] | None]:
+    """Show in a terminal which of ``what`` is being read; elsewhere nothing: it takes seconds."""
     if not is_terminal():
         yield None
         return
@@ -130,7 +132,7 @@ def showing() -> "Iterator[Progress | None]":
     from rich.progress import Progress as Bar
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("streams", total=None)
-        yield lambda done, total, stream: bar.update(
-            task, completed=done, total=total, description=str(stream)
+        task = bar.add_task(what, total=None)
+        yield lambda done, total, one: bar.update(
+            task, completed=done, total=total, description=str(one)
         )

@@ -15,6 +15,7 @@ from typing import Final
 
 import warehouse
 from pipelines.demo.instance import dagster_home
+from pipelines.feeds.folder import FEEDS, FEEDS_ROOT
 from pipelines.output.formatting import with_fix
 from pipelines.settings import HOME, load_settings
 from sandbox import World, serve
@@ -49,6 +50,7 @@ def feeding() -> Iterator[Feeding]:
         variables = {
             HOME: str(home),
             **served.env,
+            FEEDS: str(FEEDS_ROOT),  # your own may name exchanges that the sandbox is not
             "DAGSTER_DISABLE_TELEMETRY": "1",
             "DAGSTER_HOME": str(dagster_home(home)),
             # Two calls a second are allowed with a key: the demo should be quick.

@@ -1,4 +1,4 @@
-"""The Dagster instance of the demo: in the demo's home, apart from that of real data."""
+"""The Dagster instance of a home: that of the demo is apart from that of real data."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -8,18 +8,17 @@ import yaml
 from warehouse.files import put
 
 FOLDER: Final = "dagster"
-SHIPPED: Final = Path(__file__).parents[2] / "dagster.yaml"
-"""Of a clone. Without it Dagster's own defaults hold, which store everything beside the file."""
+SHIPPED: Final = Path(__file__).parents[1] / "dagster.yaml"
+"""A link to that of the repository; the wheel has the file itself."""
 
 _SHIPPED_PLACE: Final = "data/dagster"
-_QUIET: Final = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
 
 
 def dagster_home(home: Path) -> Path:
-    """``DAGSTER_HOME`` of the demo whose data is in ``home``, with its ``dagster.yaml``."""
+    """``DAGSTER_HOME`` of the data in ``home``, with its ``dagster.yaml``."""
     folder = home / FOLDER
     folder.mkdir(exist_ok=True)
-    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8")) if SHIPPED.is_file() else _QUIET
+    shipped = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     put(folder / "dagster.yaml", yaml.safe_dump(_moved(shipped, folder)).encode())
     return folder
 

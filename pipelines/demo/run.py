@@ -2,22 +2,25 @@
 
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any, Final
 
 import dagster as dg
-from rich.console import Console
 
-from pipelines.demo import summary
+from pipelines.demo import progress, summary
 from pipelines.demo.exchange import feeding
 from pipelines.orchestration.ghosts import alive
-from pipelines.output.console import is_terminal, say, warn
+from pipelines.orchestration.pulling import EVERY_STREAM
+from pipelines.output.console import say, warn
 from pipelines.output.exits import PARTLY_FAILED
 from pipelines.settings import load_settings
 from warehouse import LINK
 
 JOB = "everything"
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+CONFIG: Final[dict[str, Any]] = {
+    "loggers": {progress.NAME: {}, "console": {"config": {"log_level": "CRITICAL"}}}
+}
+"""Without Dagster's own lines on the terminal."""
 
 
 def run() -> int:
@@ -27,8 +30,8 @@ def run() -> int:
         say(f"Sandbox exchange on {exchange.url}, speaking BitexBit and WEX.")
         say(f"Pulling every feed through Dagster into {exchange.home} …")
         started = time.monotonic()
-        with _waiting():
-            problems = materialize()
+        with progress.showing() as show:
+            problems = materialize(show)
         seconds = time.monotonic() - started
         if (exchange.home / LINK).exists():
             summary.show(exchange, before, seconds)
@@ -37,18 +40,26 @@ def run() -> int:
     return PARTLY_FAILED if problems else 0
 
 
-def materialize() -> list[str]:
+def materialize(show: Callable[[str], None]) -> list[str]:
     """Run the job of all assets in this process; what failed, as the engine reports it.
 
-    The run is recorded in the demo's Dagster instance: ``make ui`` shows it.
+    ``show``: takes each line of what the steps report. The run is recorded in the demo's Dagster
+    instance: ``make ui`` shows it.
     """
     from pipelines.definitions import defs
 
-    job = defs().resolve_job_def(JOB)
+    loggers = dg.Definitions(
+        loggers={progress.NAME: progress.logger(show), "console": dg.colored_console_logger}
+    )
+    job = dg.Definitions.merge(defs(), loggers).resolve_job_def(JOB)
     run_id = str(uuid.uuid4())
     with dg.DagsterInstance.get() as instance, alive(load_settings().home, run_id):
         result = job.execute_in_process(
-            run_config=QUIET, instance=instance, raise_on_error=False, run_id=run_id
+            run_config=CONFIG,
+            instance=instance,
+            raise_on_error=False,
+            run_id=run_id,
+            tags={EVERY_STREAM: "true"},
         )
     if any(_is_interrupt(event) for event in result.all_events):
         raise KeyboardInterrupt  # Dagster takes Ctrl-C for a failure of the step
@@ -67,13 +78,3 @@ def _reason(event: dg.DagsterEvent) -> str:
     if data.user_failure_data is not None and data.user_failure_data.description:
         return data.user_failure_data.description
     return data.error_display_string
-
-
-@contextmanager
-def _waiting() -> Iterator[None]:
-    """Show in a terminal that something is running."""
-    if not is_terminal():
-        yield
-        return
-    with Console(stderr=True).status("pulling"):
-        yield

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import warehouse
 from pipelines.demo.exchange import Feeding
+from pipelines.feeds.folder import CLONE
 from pipelines.output.console import print_table, say
 from pipelines.output.formatting import age, count
 from pipelines.output.results import write_table
@@ -68,13 +69,14 @@ def _title(text: str) -> None:
 def _next(home: Path) -> None:
     place = f"TIDEMARK_HOME={_shown(home)}"
     page = home / "report.html"  # not there without the extra
+    command = ".venv/bin/tidemark" if CLONE.is_file() else "tidemark"
     for what, how in (
-        ("pull what is new since now", "make demo"),
+        ("pull what is new since now", f"{command} demo"),
         *([("look at it in a browser", _shown(page))] if page.exists() else []),
-        ("query it yourself", f'{place} .venv/bin/tidemark sql "SHOW TABLES"'),
-        ("see what is covered", f"{place} .venv/bin/tidemark status"),
-        ("open Dagster on it", "make ui"),
-        ("collect from the real exchanges", ".venv/bin/tidemark pull   (feeds: pipelines/defs)"),
+        ("query it yourself", f'{place} {command} sql "SHOW TABLES"'),
+        ("see what is covered", f"{place} {command} status"),
+        ("open Dagster on it", f"{place} {command} ui --demo"),
+        ("collect from a real exchange", f"{command} init, then {command} pull"),
     ):
         say(f"{what:<32} {how}")
 

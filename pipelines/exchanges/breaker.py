@@ -150,15 +150,25 @@ class HomeBreaker:
                 self._path.unlink(missing_ok=True)
 
     def _state(self) -> State:
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=State)
-        except (OSError, msgspec.DecodeError, ValueError):
-            return State()
+        return _read(self._path)
 
     def _store(self, state: State) -> None:
         with suppress(OSError):  # on a full disk every pull finds out for itself
             self._path.parent.mkdir(parents=True, exist_ok=True)
             put(self._path, msgspec.json.encode(state))
+
+
+def down(home: Path) -> list[tuple[str, State]]:
+    """The exchanges that answered no pull since the breaker opened, by the names of their files."""
+    found = ((path.stem, _read(path)) for path in sorted((home / "breakers").glob("*.json")))
+    return [(name, state) for name, state in found if state.opened]
+
+
+def _read(path: Path) -> State:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except (OSError, msgspec.DecodeError, ValueError):
+        return State()
 
 
 def _clock(moment: float) -> str:

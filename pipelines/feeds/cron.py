@@ -4,7 +4,9 @@ Dagster has a check of its own, but importing it takes a second, and it does not
 What passes here passes there, and is due at the same times (tests hold both).
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import cache
+from itertools import pairwise
 from typing import Final
 
 _MONTHS: Final = [
@@ -114,3 +116,32 @@ def _number(text: str, names: dict[str, int]) -> int | None:
     if text in names:
         return names[text]
     return int(text) if text.isascii() and text.isdecimal() else None
+
+
+@cache
+def longest_pause(cron: str) -> timedelta:
+    """The longest time between two ticks that follow each other.
+
+    >>> longest_pause("*/5 * * * *")
+    datetime.timedelta(seconds=300)
+    >>> longest_pause("0 9-17 * * mon-fri")  # from Friday evening to Monday morning
+    datetime.timedelta(days=2, seconds=57600)
+    """
+    fields = _ALIASES.get(cron, cron).lower().split()
+    minutes, hours, days, months, weekdays = (
+        _values(text, low, high, names)
+        for text, (_, low, high, names) in zip(fields, _FIELDS, strict=True)
+    )
+    weekdays = {day % 7 for day in weekdays}
+    # As in every cron: where both are restricted, either is enough.
+    either = len(days) < 31 and len(weekdays) < 7
+
+    def ticks_on(day: date) -> bool:
+        matches = [day.day in days, day.isoweekday() % 7 in weekdays]
+        return day.month in months and (any(matches) if either else all(matches))
+
+    times = sorted(timedelta(hours=h, minutes=m) for h in hours for m in minutes)
+    days_looked_at = (date(2024, 1, 1) + timedelta(n) for n in range(5 * 366))  # two leap days
+    active = [day for day in days_looked_at if ticks_on(day)]
+    apart = max((b - a for a, b in pairwise(active)), default=timedelta(5 * 366))
+    return max([b - a for a, b in pairwise(times)] + [apart + times[0] - times[-1]])

@@ -1,14 +1,15 @@
 """Read a YAML file so that every mistake can be reported with its line.
 
 ``yaml.safe_load`` drops line numbers, takes the last of two equal keys, and turns ``on`` into a
-bool. So the node tree is read instead, and every scalar as the text that is written there.
+bool. So the node tree is read instead, and every scalar as the text that is written there. Dagster
+reads the same files by itself; :func:`of_plain` takes what it made of them, with its lines.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
@@ -30,62 +31,80 @@ def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     return f"; did you mean {choices[close[0]]!r}?" if close else ""
 
 
+Entries = tuple[tuple["Value", "Value"], ...]
+"""The keys and values of a mapping, in the order of the file."""
+
+
 @dataclass(frozen=True)
 class Value:
-    """One value of the file: its place, and how it is read."""
+    """One value of the file, and its place: ``line`` is counted from 1."""
 
     path: Path
-    node: yaml.Node
-
-    @property
-    def line(self) -> int:
-        """Counted from 1."""
-        return int(self.node.start_mark.line) + 1
+    line: int
+    scalar: str | None = None
+    """As it is written, without quotes; ``None`` for an empty value, a list or a mapping."""
+    members: "tuple[Value, ...] | None" = None
+    """Of a list."""
+    entries: Entries | None = None
+    """Of a mapping."""
 
     def fail(self, message: str) -> NoReturn:
-        """Raise ``ConfigError`` with file and line before ``message``."""
-        raise ConfigError(f"{shown(self.path)}:{self.line}: {message}")
+        """Raise ``ConfigError`` with file and line (0: there is none) before ``message``."""
+        place = f"{shown(self.path)}:{self.line}: " if self.line else ""
+        raise ConfigError(f"{place}{message}")
 
     @property
     def is_empty(self) -> bool:
         """Whether it is empty (or ``null``)."""
-        return self.node.tag == "tag:yaml.org,2002:null"
+        return self.scalar is None and self.members is None and self.entries is None
 
     @property
     def is_list(self) -> bool:
-        return isinstance(self.node, yaml.SequenceNode)
+        return self.members is not None
 
     def text(self, name: str) -> str:
-        """The scalar as it is written, without quotes."""
-        if not isinstance(self.node, yaml.ScalarNode) or self.is_empty:
+        """The scalar, without white space around it."""
+        if self.scalar is None:
             self.fail(f"{name} must be one plain value")
-        return str(self.node.value).strip()
+        return self.scalar.strip()
+
+    def rendered(self, render: "Callable[[Value], Any]") -> "Value":
+        """The same with every scalar that is a template replaced by what ``render`` makes of it."""
+        if self.scalar is not None and "{" in self.scalar:
+            return of_plain(self.path, render(self), lambda _: self.line)
+        members, entries = self.members, self.entries
+        return Value(
+            self.path,
+            self.line,
+            self.scalar,
+            None if members is None else tuple(one.rendered(render) for one in members),
+            None if entries is None else tuple((key, v.rendered(render)) for key, v in entries),
+        )
 
     def items(self, name: str, example: str) -> list["Value"]:
         """The members of a list, which may not be empty."""
-        if not isinstance(self.node, yaml.SequenceNode):
+        if self.members is None:
             self.fail(f"{name} must be a list, like {example}")
-        if not self.node.value:
+        if not self.members:
             self.fail(f"{name} is empty; write for example {example}")
-        return [Value(self.path, node) for node in self.node.value]
+        return list(self.members)
 
     def mapping(self, name: str, known: Iterable[str] | None = None) -> "Fields":
         """The keys of a mapping. ``known``: all that it may have, else any."""
         if self.is_empty:
             return Fields(self, {})
-        if not isinstance(self.node, yaml.MappingNode):
+        if self.entries is None:
             self.fail(f"{name} must hold 'key: value' lines")
         found: dict[str, tuple[Value, Value]] = {}
         names = None if known is None else list(known)
-        for key_node, value_node in self.node.value:
-            key = Value(self.path, key_node)
+        for key, value in self.entries:
             word = key.text(f"a key of {name}")
             if word in found:
                 key.fail(f"{word!r} appears twice in {name}")
             if names is not None and word not in names:
                 hint = did_you_mean(word, names) or f"; known are {', '.join(names)}"
                 key.fail(f"unknown key {word!r}{hint}")
-            found[word] = (key, Value(self.path, value_node))
+            found[word] = (key, value)
         return Fields(self, found)
 
 
@@ -119,8 +138,8 @@ class Fields:
         return value
 
 
-def read(path: Path) -> Value | None:
-    """The first document of the file; ``None`` for an empty one. Broken YAML is a mistake too."""
+def read(path: Path) -> list[Value]:
+    """The documents of the file; none of an empty one. Broken YAML is a mistake too."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -128,7 +147,7 @@ def read(path: Path) -> Value | None:
     except UnicodeDecodeError:
         raise ConfigError(f"cannot read {shown(path)}: it is not text in UTF-8") from None
     try:
-        node = next(iter(yaml.compose_all(text, Loader=yaml.SafeLoader)), None)
+        nodes = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -137,7 +156,43 @@ def read(path: Path) -> Value | None:
         ) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{shown(path)}: not YAML: {error}") from None
-    return None if node is None else Value(path, node)
+    return [_of_node(path, node) for node in nodes]
+
+
+def of_plain(
+    path: Path,
+    plain: Any,
+    line: Callable[[Sequence[str | int]], int],
+    place: tuple[str | int, ...] = (),
+) -> Value:
+    """``plain`` (as a YAML reader gives it) as a value of the file ``path``.
+
+    ``line``: of the value at a place, given as the keys and indices that lead to it from the top.
+    """
+    at = line(place)
+    if plain is None:
+        return Value(path, at)
+    if isinstance(plain, Mapping):
+        entries = tuple(
+            (Value(path, line((*place, key)), str(key)), of_plain(path, v, line, (*place, key)))
+            for key, v in plain.items()
+        )
+        return Value(path, at, entries=entries)
+    if isinstance(plain, list | tuple):
+        members = (of_plain(path, v, line, (*place, i)) for i, v in enumerate(plain))
+        return Value(path, at, members=tuple(members))
+    text = str(plain).lower() if isinstance(plain, bool) else str(plain)
+    return Value(path, at, text)
+
+
+def _of_node(path: Path, node: yaml.Node) -> Value:
+    at = int(node.start_mark.line) + 1
+    if isinstance(node, yaml.MappingNode):
+        pairs = ((_of_node(path, key), _of_node(path, value)) for key, value in node.value)
+        return Value(path, at, entries=tuple(pairs))
+    if isinstance(node, yaml.SequenceNode):
+        return Value(path, at, members=tuple(_of_node(path, one) for one in node.value))
+    return Value(path, at, None if node.tag == "tag:yaml.org,2002:null" else str(node.value))
 
 
 def _hint(text: str, line: int) -> str:

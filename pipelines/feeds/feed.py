@@ -1,16 +1,19 @@
 """What a feed is, and every rule of the ``defs.yaml`` that declares one."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import connectors
 from connectors.base import Cursor, Paging
 from pipelines.feeds import cron
-from pipelines.feeds.document import Fields, Value, did_you_mean, read, shown
+from pipelines.feeds.document import Fields, Value, did_you_mean, of_plain, read, shown
+from pipelines.feeds.template import render
+from pipelines.settings import load_settings
 from schemas import DATASETS, TIMEFRAMES, ConfigError, dataset
 
 COMPONENT_TYPE: Final = "pipelines.components.ExchangeFeed"
@@ -51,7 +54,9 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class Feed:
-    """One folder of ``pipelines/defs``. ``name``: the folder's; ``path``: its ``defs.yaml``."""
+    """One folder of :func:`~pipelines.feeds.feeds_root`. ``name``: the folder's; ``path``: its
+    ``defs.yaml``.
+    """
 
     name: str
     path: Path
@@ -90,11 +95,15 @@ def jobs(feeds: Sequence[Feed]) -> list[Job]:
     return [Job(feed, spec) for feed in feeds for spec in feed.datasets.values()]
 
 
-def load_feed(path: Path) -> Feed | None:
-    """The feed of one ``defs.yaml``; ``None`` where the file declares another component."""
-    document = read(path)
-    if document is None:
+def load_feed(path: Path, variables: Mapping[str, str] | None = None) -> Feed | None:
+    """The feed of one ``defs.yaml``; ``None`` where the file declares another component.
+
+    ``variables``: what ``{{ env.NAME }}`` finds; default: those of the settings.
+    """
+    documents = read(path)
+    if not documents:
         raise ConfigError(f"{shown(path)}:1: the file is empty; begin with type: {COMPONENT_TYPE}")
+    document, *others = documents
     file = document.mapping("the file")
     kind = file.required("type", COMPONENT_TYPE)
     name = kind.text("type")
@@ -102,8 +111,26 @@ def load_feed(path: Path) -> Feed | None:
         if name.casefold().endswith("feed") or did_you_mean(name, [COMPONENT_TYPE], 0.85):
             kind.fail(f"unknown type {name!r}; did you mean {COMPONENT_TYPE!r}?")
         return None
+    if others:
+        others[0].fail("a feed is the only one of its file. Fix: give this one a folder of its own")
     document.mapping("the file", _FILE_KEYS)
-    fields = file.required("attributes", "{exchange: …}").mapping("attributes", _FEED_KEYS)
+    env = load_settings().variables if variables is None else variables
+    attributes = file.required("attributes", "{exchange: …}")
+    return _feed(path, attributes.rendered(partial(render, variables=env)))
+
+
+def feed_of(
+    path: Path, attributes: Mapping[str, Any], line: Callable[[Sequence[str | int]], int]
+) -> Feed:
+    """The feed of these attributes, as a YAML reader gave them; ``path``: of their file.
+
+    ``line``: of the attribute to which these keys and indices lead, for messages.
+    """
+    return _feed(path, of_plain(path, attributes, line))
+
+
+def _feed(path: Path, attributes: Value) -> Feed:
+    fields = attributes.mapping("attributes", _FEED_KEYS)
     exchange = _exchange(fields.required("exchange", "bitexbit"))
     account = fields.get("account")
     datasets = _datasets(exchange, fields.required("datasets", "{trades: {}}"))

@@ -3,7 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,26 +14,87 @@ from pipelines.settings import load_settings
 from schemas import DATASETS, ConfigError, StreamId, dataset
 
 FEEDS_ROOT: Final = Path(__file__).parents[1] / "defs"
-_VARIABLE: Final = "TIDEMARK_FEEDS"
+"""The feeds that come with Tidemark: those of a clone, and of the demo everywhere."""
+CLONE: Final = FEEDS_ROOT.parents[1] / "pyproject.toml"
+"""Of a clone; an installed package has none beside it."""
+FEEDS: Final = "TIDEMARK_FEEDS"
+OWN_FEEDS: Final = Path("feeds")
+_SYMBOL: Final = re.compile("[A-Z0-9]+-[A-Z0-9]+")
 
 
 def feeds_root() -> Path:
-    """The folder of the feeds: ``pipelines/defs``, or what ``TIDEMARK_FEEDS`` names instead."""
-    named = load_settings().variables.get(_VARIABLE)
-    return Path(named).expanduser() if named else FEEDS_ROOT
+    """The folder of the feeds: what ``TIDEMARK_FEEDS`` names; else ``pipelines/defs`` of a clone,
+    and ``./feeds`` where Tidemark was installed with pip.
+    """
+    named = load_settings().variables.get(FEEDS)
+    if named:
+        return Path(named).expanduser()
+    return FEEDS_ROOT if CLONE.is_file() else OWN_FEEDS
 
 
 def load_feeds(root: Path | None = None) -> list[Feed]:
     """Every feed below ``root`` (default :func:`feeds_root`), by name. Any mistake raises."""
+    folder = _existing(root)
+    for wrong in _misnamed(folder):
+        raise ConfigError(_not_read(wrong))
+    variables = load_settings().variables
+    found = [load_feed(path, variables) for path in sorted(folder.rglob(FILE_NAME))]
+    feeds = [feed for feed in found if feed is not None]
+    check_no_overlap(feeds)
+    return feeds
+
+
+@dataclass(frozen=True)
+class BrokenFeed:
+    """A file that declares no feed because of a mistake. ``name``: the folder's."""
+
+    name: str
+    path: Path
+    error: ConfigError
+
+
+def readable_feeds(root: Path | None = None) -> tuple[list[Feed], list[BrokenFeed]]:
+    """Every feed below ``root`` without a mistake, and every file with one.
+
+    Of two feeds that collect the same, the later one is broken. Raises ``ConfigError`` without the
+    folder.
+    """
+    folder = _existing(root)
+    feeds: list[Feed] = []
+    broken: list[BrokenFeed] = []
+    misnamed = _misnamed(folder)
+    variables = load_settings().variables
+    for path in sorted([*folder.rglob(FILE_NAME), *misnamed]):
+        try:
+            if path in misnamed:
+                raise ConfigError(_not_read(path))
+            feed = load_feed(path, variables)
+            if feed is not None:
+                check_no_overlap([*feeds, feed])
+                feeds.append(feed)
+        except ConfigError as error:
+            broken.append(BrokenFeed(path.parent.name, path, error))
+    return feeds, broken
+
+
+def _existing(root: Path | None) -> Path:
     folder = feeds_root() if root is None else root
     if not folder.is_dir():
-        raise ConfigError(f"there is no folder {shown(folder)}; it should hold one folder a feed")
-    for wrong in sorted([*folder.rglob("defs.yml"), *folder.rglob("def.yaml")]):
-        raise ConfigError(f"{shown(wrong)}: this file is not read; rename it to {FILE_NAME}")
-    found = [load_feed(path) for path in sorted(folder.rglob(FILE_NAME))]
-    feeds = [feed for feed in found if feed is not None]
-    _check_no_overlap(feeds)
-    return feeds
+        raise ConfigError(
+            with_fix(
+                f"there is no folder {shown(folder)}, which should hold one folder a feed",
+                f"tidemark init writes the first feed; {FEEDS} names another folder",
+            )
+        )
+    return folder
+
+
+def _misnamed(folder: Path) -> list[Path]:
+    return sorted([*folder.rglob("defs.yml"), *folder.rglob("def.yaml")])
+
+
+def _not_read(path: Path) -> str:
+    return f"{shown(path)}: this file is not read; rename it to {FILE_NAME}"
 
 
 def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
@@ -47,7 +108,7 @@ def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
         raise ConfigError(
             with_fix(
                 f"no feed is declared in {shown(feeds_root())}",
-                f"create <feed>/{FILE_NAME} there, as the README shows",
+                "tidemark init writes the first one",
             )
         )
     chosen: set[str] = set()
@@ -69,12 +130,13 @@ def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
 def is_collected(
     feeds: Sequence[Feed], stream: StreamId, symbols: Mapping[str, str] | None = None
 ) -> bool:
-    """Whether any of ``feeds`` still collects ``stream``, or the list whose history it is.
+    """Whether any of ``feeds`` still collects ``stream``, the list whose history it is, or the
+    dataset whose quarantine it is.
 
     ``symbols``: of markets that feeds name as the exchange does.
     """
     owners = {d.history: d.name for d in DATASETS.values() if d.history}
-    wanted = owners.get(stream.dataset, stream.dataset)
+    wanted = stream.source or owners.get(stream.dataset, stream.dataset)
     for feed in feeds:
         spec = feed.datasets.get(wanted)
         if spec is None or feed.exchange != stream.exchange:
@@ -127,16 +189,24 @@ def of_markets(chosen: Sequence[Job], markets: Sequence[str]) -> list[Job]:
     return kept
 
 
+def unknown_markets(feeds: Sequence[Feed], exchange: str, symbols: Mapping[str, str]) -> list[str]:
+    """The markets that feeds name as ``exchange`` does, and that its stored list does not hold.
+
+    ``symbols``: of the stored list, by the exchange's names.
+    """
+    named = {m for feed in feeds if feed.exchange == exchange for m in feed.markets or ()}
+    return sorted(m for m in named - {*symbols, *symbols.values()} if not _SYMBOL.fullmatch(m))
+
+
 def _bare(market: str) -> str:
     """``btcusd`` of ``BTC-USD`` and ``btc_usd``: of an exchange whose list is not stored."""
     return re.sub("[^a-z0-9]", "", market.lower())
 
 
-def _check_no_overlap(feeds: Sequence[Feed]) -> None:
+def check_no_overlap(feeds: Sequence[Feed]) -> None:
     """One stream may be collected once only: two owners would overwrite each other's look-back."""
     names: dict[str, Feed] = {}
     accounts: dict[tuple[str, str], Feed] = {}
-    seen: list[Job] = []
     for job in jobs(feeds):
         first = names.setdefault(job.feed.name, job.feed)
         if first is not job.feed:
@@ -155,15 +225,23 @@ def _check_no_overlap(feeds: Sequence[Feed]) -> None:
                     "give one of the two another label",
                 )
             )
-        for other in seen:
-            shared = _shared(job, other)
-            if shared:
-                raise ConfigError(
-                    f"{shown(job.feed.path)}:{job.spec.line}: {job.spec.name} of {shared} on "
-                    f"{job.exchange} is collected already by {shown(other.feed.path)}:"
-                    f"{other.spec.line}; leave it out in one of the two"
-                )
-        seen.append(job)
+    for job, other in overlaps(feeds):
+        raise ConfigError(
+            f"{shown(job.feed.path)}:{job.spec.line}: {job.spec.name} of {_shared(job, other)} on "
+            f"{job.exchange} is collected already by {shown(other.feed.path)}:"
+            f"{other.spec.line}; leave it out in one of the two"
+        )
+
+
+def overlaps(feeds: Sequence[Feed]) -> list[tuple[Job, Job]]:
+    """Every job that collects what an earlier one of ``feeds`` collects too, with that one."""
+    every = jobs(feeds)
+    return [
+        (job, other)
+        for index, job in enumerate(every)
+        for other in every[:index]
+        if _shared(job, other)
+    ]
 
 
 def _shared(a: Job, b: Job) -> str | None:

@@ -54,7 +54,7 @@ def _unlisted(session: Session, page: Page, listed: Rows, held: Rows) -> Rows:
 
     An unreadable row of the list may be any of them: then none is changed.
     """
-    if page.rejected:
+    if not all(row.is_stored for row in page.rejected):
         return {}
     gone = {key: row for key, row in held.items() if key not in listed and row["active"]}
     found: Rows = {key: {**row, "active": False} for key, row in gone.items()}

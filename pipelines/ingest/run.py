@@ -33,7 +33,7 @@ from pipelines.ingest.budget import Budget
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.session import LOOKUPS, Task
 from pipelines.ingest.snapshot import batches
-from pipelines.ingest.stream import end_stream, pull_batch, pull_stream
+from pipelines.ingest.stream import end_stream, problem, pull_batch, pull_stream
 from pipelines.settings import Settings
 from schemas import StreamId, TidemarkError, dataset
 from warehouse.store import Store
@@ -276,10 +276,10 @@ def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], l
     """The markets to pull, and a report for each that cannot be."""
     try:
         listed = {m.symbol: m for m in connector.markets()}
-    except TidemarkError as error:
+    except Exception as error:
         reachable = not isinstance(error, UnreachableError)
         if job.feed.markets is not None and reachable and isinstance(error, _NO_LIST):
-            # no list to be had: each market whose name can be told answers for itself
+            # no list to be had: each market whose name is known answers for itself
             named = [connector.symbol_of(name) for name in job.feed.markets]
             symbols = dict.fromkeys(symbol for symbol in named if symbol)
             lost = [n for n, s in zip(job.feed.markets, named, strict=True) if not s]
@@ -290,7 +290,7 @@ def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], l
             known = store.streams(job.exchange, job.dataset)
             held = (stream.symbol for stream in known if stream.symbol)
             symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
-        return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=str(error))]
+        return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=problem(error))]
     if job.feed.markets is None:
         if listed:
             return list(listed), []

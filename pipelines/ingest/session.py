@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,6 +22,8 @@ from warehouse.state import StreamState
 from warehouse.store import Store, StreamWriter
 
 LOOKUPS = 200
+_SAME = 25
+"""A pull that asks one question more often than this would ask it for ever."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Session:
         self.state = replace(writer.state(), wanted_from=self.wanted_from, delisted=False)
         self._committer = committer
         self._rows = 0
+        self._asked: Counter[Window] = Counter()
         self._refetched: set[Row] = set()
         self._new: set[Row] = set()
         self._differing: set[Row] = set()
@@ -97,6 +101,12 @@ class Session:
     def fetch(self, window: Window) -> Page:
         """One page of the stream, counted and reported."""
         self.keep_going()
+        self._asked[window] += 1
+        if self._asked[window] > _SAME:
+            raise ContractError(
+                f"the same rows were asked for {_SAME} times, and the answers prove nothing of "
+                "them. What came is stored. Fix: pull again later"
+            )
         page = self.count(self.connector.fetch(self.stream, window))
         readable = page.table.num_rows or any(r.position is not None for r in page.rejected)
         if page.received and not readable:

@@ -14,7 +14,7 @@ from connectors.base import Page, Paging
 from pipelines.exchanges.rights import Snapshot, rights_of
 from pipelines.ingest import checkpoint
 from pipelines.ingest.session import Session
-from schemas import StreamId
+from schemas import RejectedRow, StreamId
 from warehouse.store import StreamReader
 
 
@@ -31,24 +31,52 @@ def rows_of(stream: StreamId, page: Page) -> pa.Table:
     return page.table.filter(pc.equal(page.table.column("symbol"), stream.symbol))
 
 
-def store_snapshot(session: Session, page: Page) -> None:
-    """Store the snapshot of one market or account in ``page``, unless it repeats the last one."""
+def rejected_of(stream: StreamId, page: Page, asked: Sequence[StreamId]) -> tuple[RejectedRow, ...]:
+    """The rejected rows of one stream in such an answer.
+
+    Those whose market is unreadable, or was not asked for, are kept with the first of ``asked``.
+    """
+    symbols = {other.symbol for other in asked}
+    return tuple(
+        row
+        for row in page.rejected
+        if row.symbol == stream.symbol or (stream == asked[0] and row.symbol not in symbols)
+    )
+
+
+def store_snapshot(session: Session, page: Page, asked: Sequence[StreamId] = ()) -> None:
+    """Store the snapshot of one market or account in ``page``, unless it repeats the last one.
+
+    ``asked``: the streams that the call asked for, where it asked for several.
+    """
     rows = rows_of(session.stream, page)
-    session.count(replace(page, table=rows, positions=page.positions[: rows.num_rows]))
+    asked = asked or (session.stream,)
+    rejected = rejected_of(session.stream, page, asked)
+    session.count(
+        replace(page, table=rows, positions=page.positions[: rows.num_rows], rejected=rejected)
+    )
     state = replace(session.state, unit="none", checked_at=None)
     if rows.num_rows:
         newest = pc.max(rows.column("observed_at")).value
         state = replace(state, newest_at=newest)
         if _repeats(session.writer, rows):
             rows = rows.slice(0, 0)
-    elif not page.rejected and session.declared.name != "order_books":  # a book may be empty
+    elif not _may_be_shown(session.stream, page, asked):
         session.report.notice = f"{session.stream}: the exchange showed nothing (disabled there?)"
     if page.rights is not None:
         state = replace(state, checkpoint=checkpoint.dump(Snapshot(page.rights)))
         rights = rights_of(session.stream, state.checkpoint)
         if rights and rights.excess:
             session.report.notice = f"{rights.finding}. Fix: {rights.fix}"
-    session.commit(rows, state, page.rejected)
+    session.commit(rows, state, rejected)
+
+
+def _may_be_shown(stream: StreamId, page: Page, asked: Sequence[StreamId]) -> bool:
+    """Whether an answer without rows of ``stream`` may show it all the same."""
+    if stream.dataset == "order_books":  # a book may be empty
+        return True
+    others = {other.symbol for other in asked} - {stream.symbol}
+    return not all(row.symbol in others for row in page.rejected)
 
 
 def changes(writer: StreamReader, rows: pa.Table) -> pa.Table:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from connectors.base import Cursor, Page
-from connectors.errors import RequestError
+from connectors.errors import ContractError, RequestError
 from pipelines.ingest.budget import OutOfTimeError
 from pipelines.ingest.committer import Committer
 from pipelines.ingest.derived import build_candles
@@ -16,7 +17,7 @@ from pipelines.ingest.session import Session, Task
 from pipelines.ingest.snapshot import store_snapshot
 from pipelines.ingest.walk import pull_walk
 from pipelines.ingest.windows.sync import pull_windows
-from schemas import TidemarkError
+from schemas import StreamId, TidemarkError
 from schemas.times import to_datetime
 from warehouse.errors import InUseError
 
@@ -40,7 +41,7 @@ WAYS: dict[Cursor, Callable[[Session], None]] = {
 
 
 def pull_stream(task: Task) -> StreamReport:
-    """Pull what is missing. Never raises ``TidemarkError``: the report holds it."""
+    """Pull what is missing. Never raises an error of a stream: the report holds it."""
     return _in_session(task, WAYS[task.paging.cursor])
 
 
@@ -66,21 +67,32 @@ def pull_batch(tasks: Sequence[Task]) -> list[StreamReport]:
     symbols = [task.stream.symbol or "" for task in tasks]
     try:
         page = first.connector.snapshot(first.stream.dataset, symbols)
-    except RequestError as error:
-        if len(tasks) > 1:  # one market is refused: the others must not go without
+    except (RequestError, ContractError) as error:
+        if len(tasks) > 1:  # one market is refused or unreadable: the others must not go without
             return [report for task in tasks for report in pull_batch([task])]
         return [replace(first.report(), requests=1, error=str(error))]
-    except TidemarkError as error:
-        return [replace(task.report(), requests=1, error=str(error)) for task in tasks]
-    reports = []
-    for task in tasks:
-        reports.append(_in_session(task, _storing(page)))
-        page = replace(page, rejected=())  # rows without a market are one stream's, not each one's
-    return reports
+    except Exception as error:
+        return [replace(task.report(), requests=1, error=problem(error)) for task in tasks]
+    work = _storing(page, [task.stream for task in tasks])
+    return [_in_session(task, work) for task in tasks]
 
 
-def _storing(page: Page) -> Callable[[Session], None]:
-    return lambda session: store_snapshot(session, page)
+def _storing(page: Page, asked: Sequence[StreamId]) -> Callable[[Session], None]:
+    return lambda session: store_snapshot(session, page, asked)
+
+
+def problem(error: Exception) -> str:
+    """What ended a stream. Of an error that nothing foresaw its kind and place, never its text."""
+    if isinstance(error, TidemarkError):
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    return (
+        f"{type(error).__name__}{place}: a defect of Tidemark; the other streams are pulled. "
+        "Fix: report it with this line"
+    )
 
 
 def _in_session(task: Task, work: Callable[[Session], None]) -> StreamReport:
@@ -99,6 +111,6 @@ def _in_session(task: Task, work: Callable[[Session], None]) -> StreamReport:
                 report.newest = to_datetime(span[1]) if span else None
     except (OutOfTimeError, InUseError):
         report.unfinished = True
-    except TidemarkError as error:
-        report.error = str(error)
+    except Exception as error:
+        report.error = problem(error)
     return report

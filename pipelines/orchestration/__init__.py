@@ -10,7 +10,13 @@
 ``ghosts``      runs whose process was killed are found and recorded as failed
 ``dev_servers``  a second development server on the same storage is refused
 ``maintenance``  old runs, events, logs and versions of the warehouse are deleted
-``checks``      asset checks of balances and keys
+``measuring``   rows, previews and column lineage of the views
+``accounts``    one account's unusable key costs that account only
+``broken_feeds``  what stands for a feed whose file has a mistake
+``freshness``   how old an asset may get
+``looking``, ``quick_checks``, ``row_checks``  what checks look at
+``checks``      all asset checks, their sensor and their nightly job
+``delivery``, ``alerts``  messages to a webhook or mailbox, and the sensors that send them
 ``metadata``    the metadata of every materialisation
 ``code``        everything together: what ``pipelines.definitions`` loads
 

@@ -1,92 +1,135 @@
-"""Asset checks of balances and of the keys that read them."""
+"""Asset checks as Dagster runs them, and what starts them.
 
-from collections.abc import Sequence
+``quick_checks``  read the metastore and the settings: the sensor of this name evaluates them
+``row_checks``    read the rows: the job ``checks`` evaluates all checks, nightly
+
+Runs that pull evaluate none but ``reconciles``: Dagster keeps every evaluation for ever, also of
+runs that are deleted. The sensor records a result only where it differs from the last one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import dagster as dg
 
-from pipelines.exchanges.rights import key_rights
-from pipelines.feeds import Feed
-from pipelines.orchestration.specs import exchanges_of, table_key
-from pipelines.output.formatting import with_fix
-from pipelines.publishing import Difference, reconcile
-from pipelines.settings import load_settings
+from pipelines.feeds import BrokenFeed, Feed
+from pipelines.orchestration.broken_feeds import broken_check
+from pipelines.orchestration.looking import Check, Look
+from pipelines.orchestration.quick_checks import quick_checks
+from pipelines.orchestration.row_checks import RECONCILES, balance_checks, row_checks
+from pipelines.output.formatting import visible
+from schemas import TidemarkError
 
-_SHOWN: Final = 50
-
-
-def account_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
-    """The checks of balances and of the keys that read them, where some feed collects balances."""
-    return [_reconciles(), _keys_only_read()] if exchanges_of("balances", feeds) else []
+SECONDS: Final = 120
+"""Between two evaluations of the quick checks."""
 
 
-def _reconciles() -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=table_key("balances"),
-        name="reconciles",
-        description="The balance computed from trades, transactions, orders and fees is the one "
-        "that the exchange reports, to the last digit: the view `reconciliation`. Fails where a "
-        "difference has no likely cause.",
+def check_definitions(feeds: Sequence[Feed], broken: Sequence[BrokenFeed] = ()) -> dg.Definitions:
+    """All checks, the sensor that evaluates the quick ones, and the nightly job of all."""
+    quick = [*quick_checks(feeds), *map(broken_check, broken)]
+    if not quick:
+        return dg.Definitions()
+    return dg.Definitions(
+        asset_checks=asset_checks(feeds, broken),
+        sensors=[_sensor(quick, feeds)],
+        schedules=[
+            dg.ScheduleDefinition(
+                name="checks",
+                job=dg.define_asset_job(
+                    "checks",
+                    dg.AssetSelection.all_asset_checks(),
+                    description="Evaluate every check; those that read all rows too.",
+                ),
+                cron_schedule="30 3 * * *",
+                execution_timezone="UTC",
+                default_status=dg.DefaultScheduleStatus.STOPPED,
+                description="Evaluate every check; those that read all rows too.",
+            )
+        ],
     )
-    def reconciles() -> dg.AssetCheckResult:
-        found = reconcile(load_settings())
-        differing = len(found.unexplained)
-        return dg.AssetCheckResult(
-            passed=not found.unexplained,
-            description=(
-                f"{differing:,} of {found.compared:,} balances differ from the history and nothing "
-                "explains it: see `SELECT * FROM reconciliation WHERE NOT explained`"
-                if differing
-                else f"{found.compared:,} balances compared with the history"
-            ),
-            metadata={
-                "compared": found.compared,
-                "unexplained": differing,
-                "explained": len(found.explained),
-                "waiting for the next pull of the history": len(found.waiting),
-                **({"differences": _table(found.unexplained)} if differing else {}),
-                **({"with likely cause": _table(found.explained)} if found.explained else {}),
-            },
-        )
-
-    return reconciles
 
 
-def _keys_only_read() -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=table_key("balances"),
-        name="keys_only_read",
-        description="No key may have more rights than collecting needs. An exchange that reports a "
-        "key's rights (WEX) reports them with the balances; other exchanges are not checked.",
+def asset_checks(
+    feeds: Sequence[Feed], broken: Sequence[BrokenFeed] = ()
+) -> list[dg.AssetChecksDefinition]:
+    """One step for each group of checks."""
+    groups = {
+        "check_state": [*quick_checks(feeds), *map(broken_check, broken)],
+        "check_rows": row_checks(feeds),
+        "check_balances": balance_checks(feeds),
+    }
+    return [_step(name, checks, feeds) for name, checks in groups.items() if checks]
+
+
+def pulled_with(datasets: Iterable[str]) -> dg.AssetSelection:
+    """The checks that a run evaluates which pulls ``datasets``."""
+    return dg.AssetSelection.checks(*([RECONCILES.key] if "balances" in datasets else []))
+
+
+def _step(name: str, checks: Sequence[Check], feeds: Sequence[Feed]) -> dg.AssetChecksDefinition:
+    by_key = {check.spec.key: check for check in checks}
+
+    @dg.multi_asset_check(
+        name=name, specs=[check.spec for check in checks], can_subset=True, compute_kind="duckdb"
     )
-    def keys_only_read() -> dg.AssetCheckResult:
-        keys = key_rights(load_settings())
-        excessive = [key for key in keys if key.excess]
-        return dg.AssetCheckResult(
-            passed=not excessive,
-            severity=dg.AssetCheckSeverity.WARN,
-            description="\n".join(with_fix(f"{key.finding}.", key.fix) for key in excessive)
-            or f"keys with reported rights: {len(keys)}; none may do more than read",
-            metadata={f"{key.exchange}/{key.account}": ", ".join(key.rights) for key in keys},
-        )
+    def evaluate(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        look = Look(feeds)
+        selected = context.selected_asset_check_keys
+        for key, check in by_key.items():
+            if key not in selected:
+                continue
+            try:
+                found = check.evaluate(look)
+            except TidemarkError as error:  # without a result Dagster shows it as skipped
+                context.log.warning(f"{key.to_user_string()} cannot run: {visible(str(error))}")
+                continue
+            yield found._replace(asset_key=key.asset_key, check_name=key.name)
 
-    return keys_only_read
+    return evaluate
 
 
-def _table(rows: Sequence[Difference]) -> dg.MetadataValue:
-    records = [
-        dg.TableRecord(
-            {
-                "account": f"{row.exchange}/{row.account}",
-                "currency": row.currency,
-                "observed_at": row.observed_at.isoformat(),
-                "computed": f"{row.computed:f}",
-                "reported": f"{row.reported:f}",
-                "difference": f"{row.difference:f}",
-                "cause": row.cause or "",
-            }
-        )
-        for row in rows[-_SHOWN:]
-    ]
-    columns = [dg.TableColumn(name) for name in records[0].data]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+def _sensor(checks: Sequence[Check], feeds: Sequence[Feed]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="quick_checks",
+        minimum_interval_seconds=SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Evaluate the checks that cost little; record those whose result changed. "
+        "It asks nothing of an exchange.",
+    )
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        look = Look(feeds)
+        recorded = last_evaluations(context.instance, [check.spec.key for check in checks])
+        changed = []
+        for check in checks:
+            try:
+                found = check.evaluate(look)
+            except TidemarkError:
+                continue
+            last = recorded.get(check.spec.key)
+            if last and (last.passed, last.description) == (found.passed, found.description):
+                continue
+            changed.append(
+                dg.AssetCheckEvaluation(
+                    asset_key=check.spec.asset_key,
+                    check_name=check.spec.name,
+                    passed=found.passed,
+                    severity=found.severity,
+                    description=found.description,
+                    metadata=found.metadata,
+                )
+            )
+        if not changed:
+            return dg.SensorResult(skip_reason="no result changed")
+        return dg.SensorResult(asset_events=changed)
+
+    return evaluate
+
+
+def last_evaluations(
+    instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]
+) -> dict[dg.AssetCheckKey, dg.AssetCheckEvaluation]:
+    """The newest result of each check that has one and was not skipped since."""
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    found = {key: record.evaluation for key, record in records.items() if record}
+    # while a run is to evaluate it, or where a run did not, there is a plan in place of a result
+    return {k: e for k, e in found.items() if isinstance(e, dg.AssetCheckEvaluation)}

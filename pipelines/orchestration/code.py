@@ -1,13 +1,15 @@
 """All definitions together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import dagster as dg
 
-from pipelines.feeds import FEEDS_ROOT, Feed, feeds_root, load_feeds
-from pipelines.orchestration.checks import account_checks
+from pipelines.feeds import FEEDS_ROOT, BrokenFeed, Feed, feeds_root, readable_feeds
+from pipelines.orchestration.alerts import alert_sensors
+from pipelines.orchestration.broken_feeds import broken_definitions
+from pipelines.orchestration.checks import check_definitions, pulled_with
 from pipelines.orchestration.dev_servers import refuse_second
 from pipelines.orchestration.ghosts import executor
 from pipelines.orchestration.maintenance import maintenance_job, maintenance_schedule
@@ -15,6 +17,7 @@ from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
 from pipelines.orchestration.schedules import QUIET, collect_job, collect_schedule
+from pipelines.orchestration.specs import datasets_of
 from pipelines.output.extras import missing
 from pipelines.settings import load_settings
 
@@ -46,7 +49,6 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
             *([warehouse_assets(feeds)] if feeds else []),
             *([report_asset(feeds)] if has_report else []),
         ],
-        asset_checks=account_checks(feeds),
         schedules=[
             *([collect] if collect else []),
             *([report_schedule()] if has_report else []),
@@ -55,7 +57,8 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
         jobs=[
             dg.define_asset_job(
                 "everything",
-                selection=dg.AssetSelection.all(),
+                selection=dg.AssetSelection.all().without_checks()
+                | pulled_with(datasets_of(feeds)),
                 description="Pull every feed, publish every table, write the report.",
                 config=QUIET,
             ),
@@ -67,14 +70,28 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
 
 
 def all_definitions() -> dg.Definitions:
-    """Every feed and the warehouse. Raises ``ConfigError`` with file and line for a mistake.
+    """Every feed that can be read, and the warehouse.
 
-    Also where another development server works on the same storage of Dagster.
+    A mistake in the file of one feed costs that feed only: see ``broken_feeds``. Raises
+    ``ConfigError`` where another development server works on the same storage of Dagster.
     """
     refuse_second()
-    feeds = load_feeds()  # before Dagster reads the files: mistakes get file and line
-    if feeds_root() == FEEDS_ROOT and PROJECT.is_file():
-        loaded = dg.load_from_defs_folder(path_within_project=PROJECT.parent / "pipelines")
+    feeds, broken = readable_feeds()
+    return dg.Definitions.merge(
+        *_of_feeds(feeds, broken),
+        warehouse_definitions(feeds),
+        check_definitions(feeds, broken),
+        broken_definitions(broken),
+        dg.Definitions(sensors=alert_sensors()),
+    )
+
+
+def _of_feeds(feeds: Sequence[Feed], broken: Sequence[BrokenFeed]) -> Iterator[dg.Definitions]:
+    """What the feeds bring, and in a clone whatever other components lie in their folder.
+
+    Dagster loads that folder as a whole: beside a broken file only the feeds can be loaded.
+    """
+    if feeds_root() == FEEDS_ROOT and PROJECT.is_file() and not broken:
+        yield dg.load_from_defs_folder(path_within_project=PROJECT.parent / "pipelines")
     else:
-        loaded = dg.Definitions.merge(*(feed_definitions(feed, feeds) for feed in feeds))
-    return dg.Definitions.merge(loaded, warehouse_definitions(feeds))
+        yield from (feed_definitions(feed, feeds) for feed in feeds)

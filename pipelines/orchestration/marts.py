@@ -8,11 +8,16 @@ one dataset: those run every minute, and the page queries everything. Its schedu
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import dagster as dg
 
-from pipelines.feeds import Feed
+import warehouse
+from pipelines.feeds import Feed, jobs
+from pipelines.orchestration.freshness import freshness_after, freshness_of
+from pipelines.orchestration.looking import table
 from pipelines.orchestration.specs import OWNERS, WAREHOUSE, datasets_of, table_key
 from pipelines.output.formatting import visible
 from pipelines.report.query import FOLDER
@@ -21,9 +26,27 @@ from schemas import TidemarkError
 from warehouse.views import View, tables_of, views
 
 MARTS: Final = "marts"
+RECORDED_EVERY: Final = timedelta(hours=1)
+"""Views hold what their tables hold; their materializations, with counts, are for the reader."""
 
 
 _SOURCE: Final = re.compile(r"\b(?:FROM|JOIN)\s+([\w.]+)(\()?")
+
+
+_FIGURES: Final = {
+    "what is held": """
+        SELECT
+            exchange, dataset, sum(rows)::BIGINT AS rows, max(newest) AS newest,
+            sum(gaps)::BIGINT AS gaps, sum(lost)::BIGINT AS lost, max(quarantined) AS quarantined
+        FROM marts.health
+        GROUP BY ALL
+        ORDER BY ALL""",
+    "balances": """
+        SELECT exchange, account, currency, available, reserved, valid_from AS since
+        FROM marts.balance_history
+        WHERE valid_to IS NULL AND total <> 0
+        ORDER BY ALL""",
+}
 
 
 def mart_key(name: str) -> dg.AssetKey:
@@ -50,6 +73,9 @@ def mart_spec(view: View, feeds: Sequence[Feed]) -> dg.AssetSpec:
         group_name=MARTS,
         kinds={"duckdb", "sql"},
         owners=OWNERS,
+        freshness_policy=freshness_of(
+            (job for job in jobs(feeds) if job.dataset in tables_of(view)), RECORDED_EVERY
+        ),
         code_version=hashlib.sha256(view.statement().encode()).hexdigest()[:12],
         metadata=mart_metadata(view),
     )
@@ -97,25 +123,43 @@ def report_asset(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
         group_name=MARTS,
         kinds={"html"},
         owners=OWNERS,
+        freshness_policy=freshness_after(RECORDED_EVERY),
         description="What the home holds, on one page for the browser: prices, coverage, account "
-        "value, fees, profit, reconciliation. It loads nothing from anywhere.",
+        "value, fees, profit, reconciliation. It loads nothing from anywhere. A browser follows no "
+        "link from a web page to a file: so its main figures are shown here, and the page itself "
+        "is opened by its path.",
     )
     def write_report() -> dg.MaterializeResult[None]:
         from pipelines.report import page  # needs the extra
 
+        home = load_settings().home
         try:
-            written = page.write(load_settings().home)
+            written = page.write(home)
         except TidemarkError as error:
             raise dg.Failure(visible(str(error)), allow_retries=False) from None
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(written.path),
-                "page": dg.MetadataValue.url(written.path.as_uri()),
+                "written": dg.MetadataValue.timestamp(datetime.now(UTC)),
                 "bytes": written.bytes,
+                **_figures(home),
             }
         )
 
     return write_report
+
+
+def _figures(home: Path) -> dict[str, dg.MetadataValue]:
+    """The figures of the page that fit into Dagster's own."""
+    found = {}
+    for name, query in _FIGURES.items():
+        try:
+            rows = warehouse.sql(query, home=home).to_pylist()
+        except TidemarkError:  # the page is written, and says more
+            continue
+        if rows:
+            found[name] = table(rows)
+    return found
 
 
 def report_schedule() -> dg.ScheduleDefinition:

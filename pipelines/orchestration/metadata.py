@@ -57,6 +57,10 @@ def pull_metadata(streams: Sequence[StreamReport], path: Path) -> Metadata:
     notices = list(dict.fromkeys(s.notice for s in streams if s.notice))
     if notices:
         found["notices"] = markdown_list(notices)
+    problems = list(dict.fromkeys(s.problem for s in streams if s.problem))
+    if problems:
+        found["streams_failed"] = sum(bool(s.error) for s in streams)
+        found["problems"] = markdown_list(problems)
     changed = [s for s in streams if s.rows_added or s.rows_replaced or s.quarantined]
     if changed:
         changed.sort(key=lambda s: s.rows_added + s.rows_replaced + s.quarantined, reverse=True)

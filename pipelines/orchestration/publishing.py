@@ -10,11 +10,13 @@ import dagster as dg
 from pipelines import publishing
 from pipelines.feeds import Feed
 from pipelines.orchestration.marts import mart_key, mart_spec, marts_of
+from pipelines.orchestration.measuring import Metadata, measured
 from pipelines.orchestration.metadata import publish_metadata
 from pipelines.orchestration.specs import dataset_of, datasets_of, table_key, table_spec
 from pipelines.output.formatting import visible
 from pipelines.settings import load_settings
 from schemas import TidemarkError
+from warehouse.views import View
 
 
 def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
@@ -42,11 +44,27 @@ def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
             yield dg.MaterializeResult(
                 asset_key=table_key(dataset), metadata=publish_metadata(dataset, report)
             )
-        for mart in marts:
-            if mart_key(mart.name) in selected:
-                yield dg.MaterializeResult(asset_key=mart_key(mart.name))
+        asked = [mart for mart in marts if mart_key(mart.name) in selected]
+        measures = _measured(context, asked, feeds)
+        for mart in asked:
+            yield dg.MaterializeResult(
+                asset_key=mart_key(mart.name), metadata=measures.get(mart.name)
+            )
 
     return publish
+
+
+def _measured(
+    context: dg.AssetExecutionContext, marts: Sequence[View], feeds: Sequence[Feed]
+) -> dict[str, Metadata]:
+    """Rows, previews and column lineage; nothing where they cannot be had."""
+    if not marts:
+        return {}
+    try:
+        return measured(load_settings().home, marts, feeds)
+    except TidemarkError as error:
+        context.log.warning(f"views are not counted: {visible(str(error))}")
+        return {}
 
 
 def publish_here(context: dg.AssetExecutionContext, datasets: Sequence[str]) -> None:

@@ -17,19 +17,24 @@ from pydantic import Field
 
 from pipelines import ingest, publishing
 from pipelines.feeds import Feed, Job, jobs, of_markets, select_jobs
-from pipelines.ingest import Budget, PullReport, StreamReport
+from pipelines.ingest import Budget, Listener, PullReport, StreamReport
+from pipelines.orchestration.accounts import pull_usable
 from pipelines.orchestration.metadata import markdown_list, pull_metadata, table_metadata
 from pipelines.orchestration.publishing import left_unpublished, publish_here
 from pipelines.orchestration.run_log import RunLog
 from pipelines.orchestration.side_by_side import Pull, SideBySide
 from pipelines.orchestration.specs import dataset_of, lake_key, lake_spec
 from pipelines.output.formatting import visible
+from pipelines.progress import PlainLines
 from pipelines.settings import IN_PROCESS, Settings, load_settings
 from pipelines.spans import stretch
 from schemas import DATASETS, TidemarkError
 
 UNFINISHED: Final = "streams_unfinished"
 """Metadata of a materialisation: so many streams have more to fetch than there was time for."""
+
+EVERY_STREAM: Final = "tidemark/log-every-stream"
+"""The log of a run with this tag has a line for every stream, however quick: the demo shows it."""
 
 _PIECE_SECONDS: Final = 30.0
 """A back-fill leaves a stream after so long, so that scheduled runs can read its newest rows."""
@@ -153,11 +158,24 @@ def _pulled(
             except ValueError:
                 continue  # its own step reports it
         pulls[name] = partial(
-            _pull, other.exchange, datasets, feeds, chosen, settings, context.log.info
+            _pull,
+            other.exchange,
+            datasets,
+            feeds,
+            chosen,
+            settings,
+            partial(_listener, context),
         )
     if settings.executor != IN_PROCESS:
         return pulls[step_name(feed)](threading.Event())
     return _side_by_side.result(context.run.run_id, step_name(feed), pulls)
+
+
+def _listener(context: dg.AssetExecutionContext, wanted: Sequence[Job]) -> Listener:
+    """What writes the progress of a pull into the log of the run."""
+    if EVERY_STREAM in context.run.tags:
+        return PlainLines(write=context.log.info)
+    return RunLog(wanted, context.log.info)
 
 
 def _config_of(values: dict[str, Any]) -> PullConfig:
@@ -170,7 +188,7 @@ def _pull(
     feeds: Sequence[Feed],
     config: PullConfig,
     settings: Settings,
-    write: Callable[[str], None],
+    listener: Callable[[Sequence[Job]], Listener],
     stop: threading.Event,
 ) -> PullReport:
     """Pull ``datasets`` of ``exchange`` as ``config`` says."""
@@ -180,13 +198,17 @@ def _pull(
         named = {job.name for job in select_jobs(feeds, config.select)}
         wanted = [job for job in wanted if job.name in named]
     wanted = of_markets(wanted, config.markets)
-    pull = partial(
+    fetch = partial(
         ingest.pull,
         settings=settings,
-        on_progress=RunLog(wanted, write),
+        on_progress=listener(wanted),
         again=again,
         stop=stop,
     )
+
+    def pull(some: Sequence[Job], budget: Budget | None = None) -> PullReport:
+        return pull_usable(partial(fetch, budget=budget), settings, some)
+
     if config.seconds is None:
         return pull(wanted)
     if not config.backfill:
@@ -232,10 +254,14 @@ def _unfinished(wanted: Sequence[Job], report: PullReport) -> list[Job]:
 def _results(
     exchange: str, datasets: Sequence[str], report: PullReport, settings: Settings
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """A result for every dataset of which all streams went well."""
+    """A result for every dataset of which anything could be pulled.
+
+    The problem of one account or market does not make the others look stale: its streams are named
+    in the metadata, and the step fails after all.
+    """
     for dataset in datasets:
         streams = [s for s in report.streams if (s.exchange, s.dataset) == (exchange, dataset)]
-        if any(stream.problem for stream in streams):
+        if streams and all(stream.error for stream in streams):
             continue
         path = settings.home / "lake" / dataset / f"exchange={exchange}"
         yield dg.MaterializeResult(

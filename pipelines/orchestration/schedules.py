@@ -15,10 +15,11 @@ import dagster as dg
 
 from pipelines.feeds import Feed, Job, jobs
 from pipelines.feeds.cron import last_due
+from pipelines.orchestration.checks import pulled_with
 from pipelines.orchestration.ghosts import end_ghosts
 from pipelines.orchestration.marts import mart_key, marts_of
 from pipelines.orchestration.pulling import UNFINISHED, owned_datasets, step_name
-from pipelines.orchestration.specs import lake_key, table_key
+from pipelines.orchestration.specs import datasets_of, lake_key, table_key
 from pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def collect_job(feeds: Sequence[Feed]) -> "UnresolvedAssetJobDefinition":
     marts = [mart.name for mart in marts_of(job.dataset for job in every)]
     return dg.define_asset_job(
         COLLECT,
-        selection=dg.AssetSelection.assets(*_keys(every, marts)),
+        selection=dg.AssetSelection.assets(*_keys(every, marts)).without_checks()
+        | pulled_with(datasets_of(feeds)),
         config=QUIET,
         description="Pull every feed and publish every table, as `tidemark pull` does. Scheduled "
         "runs select what is due. In the launchpad: a market, a stretch of time, a time limit.",

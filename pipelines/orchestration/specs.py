@@ -9,6 +9,7 @@ import pyarrow as pa
 import connectors
 from connectors.base import Cursor
 from pipelines.feeds import Feed, Job, jobs
+from pipelines.orchestration.freshness import freshness_of
 from schemas import DATASETS, Dataset
 
 OWNERS: Final = ("team:tidemark",)
@@ -46,6 +47,7 @@ def lake_spec(exchange: str, dataset: str, feeds: Sequence[Feed]) -> dg.AssetSpe
         group_name=exchange,
         kinds={"python", "parquet"},
         owners=OWNERS,
+        freshness_policy=freshness_of(owners),
         metadata={
             "dagster/column_schema": column_schema(declared),
             "dagster/uri": f"lake/{dataset}/exchange={exchange}",
@@ -65,6 +67,7 @@ def table_spec(dataset: str, feeds: Sequence[Feed]) -> dg.AssetSpec:
         group_name=WAREHOUSE,
         kinds={"duckdb"},
         owners=OWNERS,
+        freshness_policy=freshness_of(job for job in jobs(feeds) if job.dataset == dataset),
         metadata={
             "dagster/column_schema": column_schema(declared),
             "dagster/table_name": f"{WAREHOUSE}.main.{dataset}",

@@ -6,7 +6,7 @@ from typing import Final
 from pipelines.output.formatting import with_fix
 from schemas import ConfigError
 
-_PACKAGES: Final = {"report": ("jinja2", "markupsafe", "plotly")}
+_PACKAGES: Final = {"report": ("jinja2", "markupsafe")}
 
 
 def missing(extra: str) -> list[str]:

@@ -47,6 +47,16 @@ def count(value: int, noun: str) -> str:
     return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
 
 
+def size(count: int) -> str:
+    """A number of bytes as files are measured: ``812 B``, ``3.4 kB``, ``1.2 GB``."""
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
 def instant(value: datetime, separator: str = " ") -> str:
     """A time as ISO 8601; with a ``Z`` and in UTC when it knows its zone."""
     if value.tzinfo is None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import RejectedRow
-from warehouse.quarantine import contradictions
+from warehouse.quarantine import bounded, contradictions
 from warehouse.rewrite import quarantined_rows, release
 from warehouse.store import StreamWriter
 
@@ -38,7 +38,7 @@ class QuarantinedRows:
 
         ``mine``: those that this stream keeps; all of them where left out.
         """
-        self._rejected.update(row.payload for row in rejected)
+        self._rejected.update(bounded(row).payload for row in rejected)  # as it is kept
         for row in rejected if mine is None else mine:
             self._waiting.setdefault(row.payload, row)
         for payload, text in self._texts.items():

@@ -22,7 +22,7 @@ from connectors.local import LocalNonces, NoLimits
 from pipelines.exchanges.names import remembered_names
 from pipelines.ingest.report import Listener, StreamProgress
 from pipelines.ingest.session import Task
-from pipelines.ingest.snapshot import changes, rows_of
+from pipelines.ingest.snapshot import changes, rejected_of, rows_of
 from pipelines.ingest.stream import pull_stream
 from pipelines.replay.archive import Archive
 from pipelines.replay.dedup import Dedup
@@ -144,14 +144,12 @@ class _Replay:
         chunk: dict[StreamId, list[pa.Table]] = {}
         for number, (response, page) in enumerate(archive.pages(streams), 1):
             self.report.rows += page.received
-            rejected = page.rejected
             for asked in response.streams:
                 if asked not in markets:
                     with self.store.open_stream(asked) as writer:
                         markets[asked] = QuarantinedRows(writer)
-                # rows without a market are the first one's, as in a pull
-                markets[asked].note(response.body, page.rejected, mine=rejected)
-                rejected = ()
+                mine = rejected_of(asked, page, response.streams)
+                markets[asked].note(response.body, page.rejected, mine)
                 dated = file_rows(self.declared, [rows_of(asked, page)], response.at)
                 chunk.setdefault(asked, []).append(dated)
             if number % _CHUNK_RESPONSES == 0:

@@ -1,29 +1,33 @@
-"""The account's sections: value over time, balances, fees, realised profit, reconciliation."""
+"""The account's sections: value and performance over time, balances, profit, fees."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import dropwhile, groupby
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pipelines.output.formatting import with_fix
-from pipelines.report.figures import total
+from pipelines.report.figures import plain, total
+from pipelines.report.performance import Performance, Point, with_total
 from pipelines.report.query import Queries, Row
 from schemas import ConfigError
 from schemas.timeframes import TIMEFRAMES
 
-POINTS: Final = 400
-"""How many points a line has at most."""
+_T = TypeVar("_T")
+
+POINTS: Final = 1500
+"""How many points an account's value is computed at, at most."""
+DRAWN: Final = 500
+"""How many points of a line are drawn, at most."""
 LISTED: Final = 60
 """How many rows a table has at most."""
+RECENT: Final = 15
+"""How many of the newest fills and transfers are listed."""
 _WEEK: Final = 7 * TIMEFRAMES["1d"]
 _LENGTHS: Final[Mapping[str, int]] = {
-    **{name: us for name, us in TIMEFRAMES.items() if name != "30m"},
+    **{name: us for name, us in TIMEFRAMES.items() if name in ("5m", "15m", "1h", "4h", "1d")},
     **{f"{weeks}w": weeks * _WEEK for weeks in (1, 4, 26)},
 }
-
-Points = list[tuple[int, float | None]]
-"""Milliseconds since 1970, and a value; ``None`` where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,22 @@ class Holdings:
     rows: Sequence[Row]
     value: Decimal
     unpriced: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A figure of several rows in one currency. ``left``: what could not be converted."""
+
+    value: Decimal | None
+    left: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Length:
+    """Length of an interval, as text and in microseconds."""
+
+    name: str
+    us: int
 
 
 def quote_of(queries: Queries, wanted: str | None) -> str:
@@ -54,23 +74,24 @@ def quote_of(queries: Queries, wanted: str | None) -> str:
     return wanted
 
 
-def value_accounts(queries: Queries, quote: str) -> tuple[str, int] | None:
-    """Value the accounts in ``quote``: the other queries read this result.
+def value_accounts(queries: Queries, quote: str) -> Length | None:
+    """Value the accounts in ``quote``: the other queries read these results.
 
-    Returns the length of the intervals, as text and in microseconds, chosen so that a line has at
-    most ``POINTS``; ``None`` where there is no account data.
+    Returns the length of the intervals, chosen so that a line has at most ``POINTS``; ``None``
+    where there is no account data.
     """
     (history,) = queries.rows("account_span")
     span = history["span"]
-    length = next((name for name, us in _LENGTHS.items() if (span or 0) / us < POINTS), "26w")
-    queries.rows("valued", quote=quote, timeframe=length)
-    return None if span is None else (length, _LENGTHS[length])
+    name = next((name for name, us in _LENGTHS.items() if (span or 0) / us < POINTS), "26w")
+    queries.rows("valued", quote=quote, timeframe=name)
+    queries.rows("rates", quote=quote)
+    return None if span is None else Length(name, _LENGTHS[name])
 
 
 def holdings(queries: Queries) -> list[Holdings]:
     """What every account holds now, the most valuable first."""
     found = []
-    for name, group in groupby(queries.rows("balances"), _account):
+    for name, group in groupby(queries.rows("balances"), account_of):
         rows = list(group)
         priced = [row["value"] for row in rows if row["value"] is not None]
         unpriced = [row["currency"] for row in rows if row["value"] is None]
@@ -78,28 +99,58 @@ def holdings(queries: Queries) -> list[Holdings]:
     return found
 
 
-def value_chart(queries: Queries, quote: str, length: tuple[str, int]) -> dict[str, Any]:
-    """What to draw of the accounts' value and realised profit."""
-    lines: dict[str, Points] = {}
-    for row in queries.rows("value_over_time", length=length[1]):
-        lines.setdefault(_account(row), []).append((row["time"], row["value"]))
-    if len(lines) > 1:
-        lines = {"all accounts": _together(list(lines.values()))} | lines
-    started = {name: list(dropwhile(lambda p: p[1] is None, line)) for name, line in lines.items()}
-    profit: dict[str, Points] = {}
-    for row in queries.rows("profit_over_time", quote=quote, timeframe=length[0]):
-        profit.setdefault(_account(row), []).append((row["time"], row["profit"]))
-    end = max((time for line in lines.values() for time, _ in line), default=0)
+def value_lines(queries: Queries, length: Length) -> dict[str, Sequence[Point]]:
+    """What every account was worth over time, and all of them together."""
+    lines: dict[str, list[Point]] = {}
+    for row in queries.rows("value_over_time", length=length.us, timeframe=length.name):
+        lines.setdefault(account_of(row), []).append(
+            Point(row["time"], row["value"], row["flow"], row["whole"])
+        )
+    return with_total(lines)
+
+
+def value_chart(
+    queries: Queries,
+    quote: str,
+    length: Length,
+    lines: Mapping[str, Sequence[Point]],
+    measured: Mapping[str, Performance],
+) -> dict[str, Any]:
+    """What to draw of the accounts: value, performance, drawdown and realised profit."""
+    profit: dict[str, list[Point]] = {}
+    for row in queries.rows("profit_over_time", timeframe=length.name):
+        made = Point(row["time"], row["profit"])
+        profit.setdefault(account_of(row), []).append(made)
+    end = max((line[-1].time for line in lines.values() if line), default=0)
     for points in profit.values():
-        points.append((max(end, points[-1][0]), points[-1][1]))
+        points.append(Point(max(end, points[-1].time), points[-1].value))
     return {
         "quote": quote,
-        "timeframe": length[0],
+        "timeframe": length.name,
         "accounts": [
-            {"name": name, "points": points} for name, points in started.items() if points
+            {
+                "name": name,
+                "points": _drawn(lines[name]),
+                "index": [[s.time, f"{s.index - 1:.6f}"] for s in _thinned(one.steps)],
+                "drawdown": [[s.time, f"{s.drawdown:.6f}"] for s in _thinned(one.steps)],
+            }
+            for name, one in measured.items()
         ],
-        "profit": [{"name": name, "points": points} for name, points in profit.items()],
+        "profit": [{"name": name, "points": _drawn(points)} for name, points in profit.items()],
     }
+
+
+def sum_of(rows: Sequence[Row], converted: str, own: str) -> Sum:
+    """The sum of the column ``converted``; ``left``: the markets that have only ``own``."""
+    values = [row[converted] for row in rows if row[converted] is not None]
+    left = [row["symbol"] for row in rows if row[converted] is None and row[own] is not None]
+    return Sum(total(values) if values else None, sorted(set(left)))
+
+
+def all_of(rows: Sequence[Row], column: str) -> Decimal | None:
+    """The sum of ``column``; ``None`` where a row has none, or there are no rows."""
+    values = [row[column] for row in rows]
+    return None if not values or None in values else total(values)
 
 
 def fees_chart(fees: Sequence[Row], quote: str) -> dict[str, Any] | None:
@@ -108,29 +159,28 @@ def fees_chart(fees: Sequence[Row], quote: str) -> dict[str, Any] | None:
     months = sorted({r["month"] for r in rows})[-LISTED:]
     if len(months) < 2:
         return None
-    accounts: dict[str, Points] = {}
+    accounts: dict[str, list[list[str]]] = {}
     for row in reversed(rows):
         if row["month"] in months:
-            accounts.setdefault(_account(row), []).append((row["month"], float(row["fee_quote"])))
+            accounts.setdefault(account_of(row), []).append([row["month"], plain(row["fee_quote"])])
     return {
         "quote": quote,
+        "months": months,
         "accounts": [{"name": name, "points": points} for name, points in accounts.items()],
     }
 
 
-def _together(lines: Sequence[Points]) -> Points:
-    """The sum of several lines: 0 before one begins, its last value after it; not known where one
-    is not.
-    """
-    known = [dict(line) for line in lines]
-    now: list[float | None] = [0.0 for _ in lines]
-    found: Points = []
-    for moment in sorted(set().union(*known)):
-        now = [line.get(moment, value) for line, value in zip(known, now, strict=True)]
-        priced = [value for value in now if value is not None]
-        found.append((moment, sum(priced) if len(priced) == len(now) else None))
-    return found
-
-
-def _account(row: Row) -> str:
+def account_of(row: Row) -> str:
+    """``wex main``."""
     return f"{row['exchange']} {row['account']}"
+
+
+def _drawn(points: Sequence[Point]) -> list[list[Any]]:
+    known = list(dropwhile(lambda point: not point.whole, points))
+    return [[p.time, plain(p.value) if p.whole else None] for p in _thinned(known)]
+
+
+def _thinned(points: Sequence[_T]) -> Sequence[_T]:
+    """At most ``DRAWN``, the newest one among them."""
+    stride = -(-len(points) // DRAWN)
+    return points[(len(points) - 1) % stride :: stride] if points else points

@@ -1,12 +1,12 @@
-"""The candle chart: the newest candles of the busiest markets, in every length."""
+"""The candle chart: the busiest markets, any span held, coarser where 500 candles do not reach."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
-from pipelines.output.formatting import with_fix
-from pipelines.report.figures import milliseconds
+from pipelines.output.formatting import number, with_fix
+from pipelines.report.figures import microseconds, milliseconds
 from pipelines.report.query import Queries, Row
 from schemas import ConfigError
 from schemas.timeframes import TIMEFRAMES
@@ -15,6 +15,12 @@ MARKETS: Final = 12
 """How many markets one page offers."""
 INTERVALS: Final = 500
 """How many candles of one market and length, the newest."""
+_WEEK: Final = 7 * TIMEFRAMES["1d"]
+LENGTHS: Final = {
+    **dict(sorted(TIMEFRAMES.items(), key=lambda one: one[1])),
+    **{f"{weeks}w": weeks * _WEEK for weeks in (1, 4, 12, 52)},
+}
+"""Lengths of candles in microseconds, the shortest first: those of exchanges, and longer ones."""
 
 Market = tuple[str, str]
 """Exchange and symbol."""
@@ -25,14 +31,17 @@ def candle_chart(
 ) -> dict[str, Any] | None:
     """What to draw, the market ``wanted`` first; ``None`` where there are no trades or candles.
 
-    Where the exchange's candles are not collected they are built from trades. Raises
-    ``ConfigError`` for a market of which nothing is held.
+    Of every length the newest ``INTERVALS``. Longer candles are added until one length reaches back
+    to the first candle. Where the exchange's candles are not collected they are built from trades.
+    Raises ``ConfigError`` for a market of which nothing is held.
     """
     traded = {
         (r["exchange"], r["stream"]): r for r in streams if r["dataset"] == "trades" and r["rows"]
     }
-    ready = {_market(r) for r in queries.rows("candle_streams")}
-    held = sorted(ready | traded.keys())
+    ready = {
+        market: list(rows) for market, rows in groupby(queries.rows("candle_streams"), _market)
+    }
+    held = sorted(ready.keys() | traded.keys())
     if wanted is not None and wanted not in {symbol for _, symbol in held}:
         choices = ", ".join(sorted({symbol for _, symbol in held})) or "none is; tidemark pull"
         problem = f"no trades or candles of the market {wanted} are held"
@@ -48,11 +57,14 @@ def candle_chart(
         intervals=INTERVALS,
     )
     for market in chosen:
-        if market not in ready:
-            candles += _built(queries, market, traded[market]["newest"])
+        if market in ready:
+            candles += _longer(queries, market, ready[market])
+        else:
+            candles += _built(queries, market, traded[market])
     frames: dict[Market, dict[str, Any]] = {market: {} for market in chosen}
     for (market, length), group in groupby(candles, lambda r: (_market(r), r["timeframe"])):
-        frames[market][length] = _columns(group)
+        frames[market][length] = _columns(group, LENGTHS[length])
+    collected = {(*_market(row), row["timeframe"]) for rows in ready.values() for row in rows}
     return {
         "intervals": INTERVALS,
         "left": len(held) - len(chosen),
@@ -61,8 +73,9 @@ def candle_chart(
                 "exchange": market[0],
                 "symbol": market[1],
                 "built": market not in ready,
+                "longer": [name for name in frames[market] if (*market, name) not in collected],
                 "frames": {
-                    name: frames[market][name] for name in TIMEFRAMES if name in frames[market]
+                    name: frames[market][name] for name in LENGTHS if name in frames[market]
                 },
             }
             for market in chosen
@@ -74,21 +87,53 @@ def _market(row: Row) -> Market:
     return row["exchange"], row["symbol"]
 
 
-def _built(queries: Queries, market: Market, newest: datetime) -> list[Row]:
+def _longer(queries: Queries, market: Market, held: Sequence[Row]) -> Iterator[Row]:
+    """Longer candles than those held, of the held ones that reach back furthest."""
+    oldest = min(row["oldest"] for row in held)
+    newest = max(row["newest"] for row in held)
+    for row in held:
+        length = LENGTHS[row["timeframe"]]
+        if microseconds(row["oldest"] - oldest) < length and _fits(oldest, newest, length):
+            return
+    longest = max(LENGTHS[row["timeframe"]] for row in held)
+    given = {"exchange": market[0], "symbol": market[1], "newest": newest, "intervals": INTERVALS}
+    for name in _until_all(oldest, newest, longest):
+        parts = [row for row in held if LENGTHS[name] % LENGTHS[row["timeframe"]] == 0]
+        if parts:
+            source = min(parts, key=lambda r: (r["oldest"], -LENGTHS[r["timeframe"]]))["timeframe"]
+            yield from queries.rows("candles_rolled_up", timeframe=name, source=source, **given)
+
+
+def _built(queries: Queries, market: Market, trades: Row) -> Iterator[Row]:
     exchange, symbol = market
-    given = {"exchange": exchange, "symbol": symbol, "newest": newest, "intervals": INTERVALS}
-    return [
-        row
-        for length in TIMEFRAMES
-        for row in queries.rows("candles_of_trades", timeframe=length, **given)
-    ]
+    given = {"exchange": exchange, "symbol": symbol, "newest": trades["newest"]}
+    for name in _until_all(trades["oldest"], trades["newest"], 0):
+        yield from queries.rows("candles_of_trades", timeframe=name, intervals=INTERVALS, **given)
 
 
-def _columns(rows: Iterable[Row]) -> dict[str, list[float]]:
-    """Columns by their first letters; ``t``: opening time in milliseconds."""
-    found: dict[str, list[float]] = {name: [] for name in "tohlcv"}
-    for row in rows:
-        found["t"].append(milliseconds(row["timestamp"]))
-        for name in ("open", "high", "low", "close", "volume"):
-            found[name[0]].append(float(row[name]))
+def _until_all(oldest: datetime, newest: datetime, above: int) -> Iterator[str]:
+    """Lengths above ``above`` microseconds, up to the day at least and the first that holds all."""
+    for name, length in LENGTHS.items():
+        if length > above:
+            yield name
+            if _fits(oldest, newest, length) and length >= TIMEFRAMES["1d"]:
+                return
+
+
+def _fits(oldest: datetime, newest: datetime, length: int) -> bool:
+    return microseconds(newest - oldest) // length < INTERVALS - 1
+
+
+def _columns(rows: Iterable[Row], length: int) -> dict[str, Any]:
+    """``step`` and ``first`` opening time in milliseconds, ``t``: openings counted from it.
+
+    ``o``, ``h``, ``l``, ``c``, ``v``: exact decimal text.
+    """
+    listed = list(rows)
+    first, step = milliseconds(listed[0]["timestamp"]), length // 1000
+    found: dict[str, Any] = {"step": step, "first": first}
+    found["t"] = [(milliseconds(row["timestamp"]) - first) / step for row in listed]
+    found["t"] = [int(t) if t == int(t) else round(t, 6) for t in found["t"]]
+    for name in ("open", "high", "low", "close", "volume"):
+        found[name[0]] = " ".join(number(row[name]) for row in listed)
     return found

@@ -2,11 +2,11 @@
 
 import base64
 import gzip
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,17 +14,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.output.files import whole_file
-from pipelines.output.formatting import age
 from pipelines.report.account import (
     LISTED,
+    RECENT,
+    Holdings,
+    account_of,
+    all_of,
     fees_chart,
     holdings,
     quote_of,
+    sum_of,
     value_accounts,
     value_chart,
+    value_lines,
 )
 from pipelines.report.candles import candle_chart
-from pipelines.report.figures import exact, places, total, when
+from pipelines.report.figures import ago, figure, money, percent, total, when
+from pipelines.report.performance import ALL, Performance, measure
 from pipelines.report.query import Queries, Row, connected
 from pipelines.report.timeline import holes, timelines
 from pipelines.report.warnings import warnings
@@ -67,15 +73,18 @@ def _content(
     streams = queries.rows("streams")
     unit = quote_of(queries, quote)
     candles = candle_chart(queries, streams, market)
-    for shared in ("reconciled", "realised"):  # temporary tables that many queries read
+    for shared in ("reconciled", "realised", "last_prices"):  # tables that many queries read
         queries.rows(shared)
     spans = queries.rows("coverage")
     refused = queries.rows("quarantine")
     (compared,) = queries.rows("comparisons")
     length = value_accounts(queries, unit)
+    lines = value_lines(queries, length) if length else {}
+    measured = {name: measure(points) for name, points in lines.items()}
     held = holdings(queries)
     fees = queries.rows("fees")
-    newest = max((s["newest"] for s in streams if s["newest"]), default=None)
+    profit = queries.rows("profit", timeframe=length.name) if length else []
+    trading = queries.rows("trading", timeframe=length.name) if length else []
     return {
         "home": home,
         "now": now,
@@ -83,28 +92,70 @@ def _content(
         "rows": sum(s["rows"] for s in streams),
         "streams": len(streams),
         "oldest": min((s["oldest"] for s in streams if s["oldest"]), default=None),
-        "newest": newest,
-        "freshness": None if newest is None else age(now - newest),
+        "newest": max((s["newest"] for s in streams if s["newest"]), default=None),
         "exchanges": sorted({s["exchange"] for s in streams}),
         "datasets": _table(streams),
         "warnings": warnings(home, streams, refused, compared, now),
         "holdings": held,
         "worth": total([h.value for h in held]),
+        "unpriced": sorted({currency for h in held for currency in h.unpriced}),
+        "performances": measured,
+        "interval": length,
         "listed": LISTED,
+        "profit": profit,
+        "realised": sum_of(profit, "realised", "fifo"),
+        "unrealised": sum_of(profit, "unrealised", "open_amount"),
+        "accounts": _accounts(held, measured, profit, trading),
         "fees": fees[:LISTED],
         "fees_left": len(fees) - LISTED,
-        "profit": queries.rows("profit"),
+        "recent": RECENT,
+        "recent_fills": queries.rows("recent_fills", listed=RECENT),
+        "recent_transfers": queries.rows("recent_transfers", listed=RECENT),
+        "markets": queries.rows("markets_compared"),
         "reconciliation": queries.rows("reconciliation"),
         "compared": compared,
+        "timelines": timelines(streams, spans, queries.rows("candle_streams"), now),
         "missing": holes(spans, "gap"),
         "lost": holes(spans, "lost"),
         "data": {
             "candles": candles,
-            "timelines": timelines(streams, spans, queries.rows("candle_streams"), now),
-            "value": value_chart(queries, unit, length) if length else None,
+            "value": value_chart(queries, unit, length, lines, measured) if length else None,
             "fees": fees_chart(fees, unit),
         },
     }
+
+
+def _accounts(
+    held: Sequence[Holdings],
+    measured: Mapping[str, Performance],
+    profit: Sequence[Row],
+    trading: Sequence[Row],
+) -> list[dict[str, Any]]:
+    """The accounts side by side, then all of them together where there are several."""
+    values = {one.name: one.value for one in held}
+    traded = {account_of(row): row for row in trading}
+    names = sorted(values.keys() | traded.keys())
+    groups = [(name, {name}) for name in names]
+    if len(names) > 1:
+        groups.append((ALL, set(names)))
+    found = []
+    for name, members in groups:
+        own = [row for row in profit if account_of(row) in members]
+        rows = [traded[one] for one in members if one in traded]
+        fees, turnover = all_of(rows, "fees"), all_of(rows, "turnover")
+        found.append(
+            {
+                "name": name,
+                "value": total([values[one] for one in members if one in values]),
+                "performance": measured.get(name),
+                "realised": sum_of(own, "realised", "fifo"),
+                "unrealised": sum_of(own, "unrealised", "open_amount"),
+                "fills": sum(row["fills"] for row in rows),
+                "fees": fees,
+                "fee_rate": fees / turnover if turnover and fees is not None else None,
+            }
+        )
+    return found
 
 
 def _table(streams: Sequence[Row]) -> list[tuple[str, dict[str, int], int]]:
@@ -124,18 +175,23 @@ def _render(content: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    environment.filters |= {"exact": exact, "places": places, "when": when}
+    environment.filters |= {
+        "figure": figure,
+        "money": money,
+        "percent": percent,
+        "when": when,
+        "ago": partial(ago, now=content["now"]),
+        "moment": lambda ms: datetime.fromtimestamp(ms / 1000, UTC),
+        "packed": _packed,
+    }
     return environment.get_template("report.html").render(
         content,
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup((_TEMPLATES / "report.js").read_text(encoding="utf-8")),
-        library=_library(),
     )
 
 
-@cache
-def _library() -> Markup:
-    """plotly.js, gzipped, in Base64: a third of its size, and no address of any host to be read."""
-    script = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
-    return Markup(base64.b64encode(gzip.compress(script, mtime=0)).decode())
+def _packed(data: object) -> str:
+    """JSON, gzipped, in Base64: a third of its size, and nothing of it can be read as HTML."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()

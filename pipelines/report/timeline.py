@@ -1,12 +1,12 @@
 """The coverage timeline: what of every stream is held, missing and lost, with dates."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
 from pipelines.output.formatting import interval_text
-from pipelines.report.figures import milliseconds
 from pipelines.report.query import Row
 from schemas import DATASETS, StreamId
 from schemas.timeframes import TIMEFRAMES
@@ -14,13 +14,55 @@ from warehouse.intervals import Interval
 
 STREAMS: Final = 60
 """How many streams of one exchange are drawn, those with holes first."""
-SPANS: Final = 1500
+SPANS: Final = 600
 """How many spans of one exchange are drawn: of every stream a like number of holes, the longest."""
 _MARGIN: Final = 0.04
 """Room before the oldest row, as a part of the whole span: for what was lost before it."""
 
 HELD, EMPTY, SEEN, GAP, LOST = "held", "empty", "seen", "gap", "lost"
 """Proved and held; proved, and there are no rows; observations; missing; lost."""
+_MEANINGS: Final = {
+    HELD: "held, proved complete",
+    EMPTY: "proved: no rows",
+    SEEN: "observed",
+    GAP: "missing, not fetched yet",
+    LOST: "lost, not shown by the exchange",
+}
+_TICKS: Final = 2
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A span as it is drawn: ``left`` and ``width`` in percent of the whole line."""
+
+    state: str
+    left: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The time that a line shows."""
+
+    since: datetime
+    until: datetime
+
+    def bar(self, state: str, since: datetime, until: datetime, what: str) -> Bar:
+        """A span of rows or ids, in words too."""
+        text = f"{_MEANINGS[state]}: {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"
+        left = self._place(since)
+        return Bar(state, left, self._place(until) - left, f"{text}, {what}" if what else text)
+
+    def ticks(self) -> list[str]:
+        """Dates at equal distances, with the time of day where all is within days."""
+        step = (self.until - self.since) / _TICKS
+        form = "%m-%d %H:%M" if step < timedelta(days=2) else "%Y-%m-%d"
+        return [(self.since + step * i).strftime(form) for i in range(_TICKS + 1)]
+
+    def _place(self, moment: datetime) -> float:
+        share = (moment - self.since) / (self.until - self.since)
+        return round(min(max(share, 0), 1) * 100, 3)
 
 
 def timelines(
@@ -39,12 +81,12 @@ def timelines(
         shown = sorted(dated, key=lambda r: not (r["gaps"] or r["lost"]))[:STREAMS]
         oldest = min((r["oldest"] for r in dated if r["oldest"]), default=now - timedelta(days=1))
         begin = oldest - max(now - oldest, timedelta(hours=1)) * _MARGIN
+        axis = Axis(begin, now)
         room = SPANS // len(shown)
         found.append(
             {
                 "exchange": exchange,
-                "from": milliseconds(begin),
-                "until": milliseconds(now),
+                "ticks": axis.ticks(),
                 "left": len(dated) - len(shown),
                 "cut": any(len(known.get(_id(r), [])) > room for r in shown),
                 "streams": [
@@ -52,7 +94,7 @@ def timelines(
                         "dataset": r["dataset"],
                         "stream": r["stream"],
                         "rows": r["rows"],
-                        "spans": _bars(r, known.get(_id(r), []), begin, now, room),
+                        "bars": _bars(r, known.get(_id(r), []), axis, room),
                     }
                     for r in sorted(shown, key=lambda r: _place(r, places))
                 ],
@@ -76,17 +118,12 @@ def holes(spans: Sequence[Row], state: str) -> list[Row]:
     ]
 
 
-def _bars(
-    stream: Row, spans: Sequence[Row], begin: datetime, now: datetime, room: int
-) -> list[list[Any]]:
-    """``[state, from, until, what]`` each, in milliseconds; what is missing is drawn on top.
-
-    Of more than ``room`` spans: one bar, with the longest holes.
-    """
+def _bars(stream: Row, spans: Sequence[Row], axis: Axis, room: int) -> list[Bar]:
+    """What is missing is drawn on top. Of more than ``room``: one bar, and the longest holes."""
     if not spans:
         if stream["oldest"] is None:
             return []
-        return [_bar(SEEN, stream["oldest"], stream["newest"], "")]
+        return [axis.bar(SEEN, stream["oldest"], stream["newest"], "")]
     bars = []
     complete = [span for span in spans if span["state"] == "complete"]
     for span in complete:
@@ -97,22 +134,19 @@ def _bars(
             continue
         oldest = min(stream["oldest"] or until, until)
         if span["unit"] == "time" and since < oldest:
-            bars.append(_bar(EMPTY, since, oldest, ""))
+            bars.append((EMPTY, since, oldest, ""))
             since = oldest
         if span["unit"] == "id" or since < until:
-            bars.append(_bar(HELD, since, until, _words(span) if span["unit"] == "id" else ""))
+            bars.append((HELD, since, until, _words(span) if span["unit"] == "id" else ""))
     missing = [
-        _bar(s["state"], s["since"] or begin, s["until"] or now, _words(s))
+        (s["state"], s["since"] or axis.since, s["until"] or axis.until, _words(s))
         for s in spans
         if s["state"] in (GAP, LOST)
     ]
     if bars and len(spans) > room:
-        bars = [[HELD, bars[0][1], bars[-1][2], "with more holes than are drawn"]]
-    return bars + sorted(missing, key=lambda bar: int(bar[1] - bar[2]))[:room]
-
-
-def _bar(state: str, since: datetime, until: datetime, what: str) -> list[Any]:
-    return [state, milliseconds(since), milliseconds(until), what]
+        bars = [(HELD, bars[0][1], bars[-1][2], "with more holes than are drawn")]
+    longest = sorted(missing, key=lambda span: span[1] - span[2])[:room]
+    return [axis.bar(*span) for span in bars + longest]
 
 
 def _words(span: Row) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import warehouse
-from pipelines.output.formatting import age, count
+from pipelines.output.formatting import count
 from pipelines.report.query import Row
 from pipelines.status import keys
 
@@ -17,11 +17,15 @@ STALE: Final = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Warn:
-    """Something to know. ``level``: ``bad`` (act), ``note`` (nothing can be done)."""
+    """Something to know. ``level``: ``bad`` (act), ``note`` (nothing can be done).
+
+    ``since``: how long ago that was ends the text.
+    """
 
     level: str
     text: str
     fix: str = ""
+    since: datetime | None = None
 
 
 def warnings(
@@ -84,8 +88,8 @@ def _of_metastore(status: Sequence[warehouse.StreamStatus], now: datetime) -> li
     stale = sorted(name for name, moment in checked.items() if now - moment > STALE)
     if stale:
         oldest = min(checked[name] for name in stale)
-        text = f"{_some(stale)}: not pulled for {age(now - oldest)}"
-        found.append(Warn("bad", text, f"tidemark pull {' '.join(stale)}"))
+        text = f"{_some(stale)}: not pulled for"
+        found.append(Warn("bad", text, f"tidemark pull {' '.join(stale)}", oldest))
     return found
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from connectors import exact
 from connectors.columns import Choice, Id, Kind, Number, Text, Time, as_stored
 from connectors.exact import InvalidValue
-from connectors.jsontext import decoder
+from connectors.jsontext import decode
 from schemas.datasets import PRICE, TIME
 
 WIDE = Context(prec=1000)
@@ -63,8 +63,6 @@ def test_a_number_is_stored_exactly_or_refused(text: str) -> None:
         " 1",
         "1 ",
         "+1",
-        ".5",
-        "5.",
         "1,5",
         "0x10",
         "1_000",
@@ -213,10 +211,10 @@ def test_the_fast_way_agrees_with_the_careful_one(
 
 @given(st.from_regex(r"-?(0|[1-9][0-9]{0,25})\.[0-9]{1,20}([eE][+-]?[0-9]{1,2})?", fullmatch=True))
 def test_a_json_number_keeps_its_text(text: str) -> None:
-    assert decoder(Any).decode(text) == text
-    assert decoder(list[Any]).decode(f"[{text}]") == [text]
+    assert decode(Any, text.encode()) == text
+    assert decode(list[Any], f"[{text}]".encode()) == [text]
 
 
 def test_a_json_integer_is_whole() -> None:
-    assert decoder(Any).decode("123456789012345678901234567890") == 123456789012345678901234567890
+    assert decode(Any, b"123456789012345678901234567890") == 123456789012345678901234567890
     assert msgspec.json.decode(b"17") == 17

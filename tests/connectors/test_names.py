@@ -93,8 +93,8 @@ def test_markets_never_share_a_symbol_and_keep_theirs(
 def test_without_a_list_only_names_of_the_usual_kind_are_told(texts: list[str]) -> None:
     for spelling in SPELLINGS.values():
         names = Names(spelling)
-        told = {t: names.named(t) for t in texts}
-        for text, symbol in told.items():
+        named = {t: names.named(t) for t in texts}
+        for text, symbol in named.items():
             if symbol is not None:
                 assert text in (symbol, names.native_of(symbol))
                 assert names.symbol_of(names.native_of(symbol)) == symbol

@@ -53,7 +53,7 @@ class Engine:
         self,
         jobs: Sequence[Job],
         settings: Settings,
-        on_progress: object,
+        on_progress: object = None,
         again: tuple[int, int] | None = None,
         budget: Budget | None = None,
         stop: threading.Event | None = None,

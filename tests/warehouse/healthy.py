@@ -1,5 +1,7 @@
 """Rows of a home in which everything agrees, ways to harm it, and what ``verify`` then says."""
 
+import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from decimal import Decimal
@@ -11,6 +13,7 @@ import pyarrow.parquet as pq
 import warehouse
 from tests.warehouse.tools import CANDLES, DAY, NOON, TRADES, parquet, row
 from warehouse import Verification
+from warehouse.metastore import TABLES, checksum
 
 STEP = 300_000_000
 BASE = NOON - NOON % DAY
@@ -97,6 +100,34 @@ def put(name: str, value: object) -> Callable[[pa.Table], pa.Table]:
 
 
 def edit(home: Path, statement: str) -> None:
+    """Change the metastore as a program would that is wrong: with checksums that are right."""
+    change_metastore(home, statement)
     with sqlite3.connect(home / "metastore.sqlite") as db:
-        assert db.execute(statement).rowcount > 0
+        for table in TABLES:
+            for number, *row, _ in db.execute(f"SELECT rowid, * FROM {table}").fetchall():
+                db.execute(
+                    f"UPDATE {table} SET checksum = ? WHERE rowid = ?", (checksum(row), number)
+                )
     db.close()
+
+
+def change_metastore(home: Path, statement: str) -> None:
+    """Change the metastore as damage does: what it said is there no more."""
+    with sqlite3.connect(home / "metastore.sqlite") as db:
+        assert db.execute(statement).rowcount != 0
+    db.close()
+
+
+def unpublish(home: Path) -> None:
+    """Without DuckDB: nothing is there from which a lake file could be restored."""
+    (home / "warehouse.duckdb").unlink()
+    shutil.rmtree(home / "versions")
+
+
+def flip(path: Path, at: int, bit: int = 0) -> None:
+    """Flip one bit of a file, as a disk does: neither its size nor its time changes."""
+    times = path.stat()
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1 << bit
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))

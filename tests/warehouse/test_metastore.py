@@ -177,7 +177,7 @@ def test_a_damaged_metastore_is_reported_with_a_fix(home: Path, damage: str) -> 
         path.with_name(f"{FILE_NAME}{name}").unlink(missing_ok=True)
     data = path.read_bytes()
     path.write_bytes(b"\x5a" * 5000 if damage == "garbage" else data[:100] + b"\x5a" * 20_000)
-    with pytest.raises(StorageError, match="Fix: move it away to start a new one"):
+    with pytest.raises(StorageError, match="Fix: run `tidemark verify`"):
         Metastore(home).state(TRADES)
 
 

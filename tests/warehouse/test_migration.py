@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from tests.warehouse.tools import (
 )
 from warehouse import StorageError
 from warehouse.intervals import Interval, Unshown
-from warehouse.metastore import FILE_NAME, OLDER_NAME, Metastore
+from warehouse.metastore import FILE_NAME, OLDER_NAME, TABLES, Metastore
 from warehouse.paths import folder_mark, quarantine_of, stream_folder
 from warehouse.state import StreamState
 
@@ -189,9 +190,33 @@ def test_another_version_is_left_alone_and_named(old: Path) -> None:
 
 def test_a_damaged_old_file_is_set_aside_by_verify(old: Path) -> None:
     (old / OLDER_NAME).write_bytes(b"\x5a" * 9000)
-    with pytest.raises(StorageError, match="Fix: move it away"):
+    with pytest.raises(StorageError, match="Fix: run `tidemark verify`"):
         Metastore(old)
     assert warehouse.verify(old).ok
     assert [*old.glob(f"{OLDER_NAME}.damaged-*")]
     assert Metastore(old).state(WEX).complete == ()
     assert {d for d in DATASETS if duck(old, d)} >= {"trades", "candles", "account_trades"}
+
+
+def test_version_3_gets_checksums_and_its_files_their_hash_when_first_verified(
+    healthy: Path,
+) -> None:
+    before = Metastore(healthy)
+    states = {s: before.state(s) for s in before.streams()}
+    files = {s: before.files(s) for s in before.all_streams()}
+    before.close()
+    with sqlite3.connect(healthy / FILE_NAME) as db:
+        for table in TABLES:
+            db.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+        db.execute("ALTER TABLE files DROP COLUMN digest")
+        db.execute("DROP TABLE archived")
+        db.execute("DELETE FROM counters WHERE name = 'version'")
+        db.execute("PRAGMA user_version = 3")
+    db.close()
+    metastore = Metastore(healthy)
+    assert {s: metastore.state(s) for s in metastore.streams()} == states
+    unhashed = {s: [replace(f, digest="") for f in fs] for s, fs in files.items()}
+    assert {s: metastore.files(s) for s in files} == unhashed
+    result = warehouse.verify(healthy)
+    assert result.findings == []
+    assert {s: Metastore(healthy).files(s) for s in files} == files

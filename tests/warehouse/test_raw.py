@@ -9,7 +9,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+import warehouse
 from schemas import StreamId
+from tests.warehouse.healthy import flip
+from tests.warehouse.tools import TRADES, row, store
 from warehouse import StorageError, raw
 from warehouse.raw import RawResponse, RawWriter, load, scan
 
@@ -156,3 +159,61 @@ def test_an_answer_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path.write_bytes(bytes(path.stat().st_size))
     with pytest.raises(StorageError, match="at byte 28"):
         load(path, spot)
+
+
+def archived(home: Path) -> Path:
+    """A home with a lake and three responses, all verified."""
+    store(home, TRADES, [row(TRADES, 1)])
+    path = written(home, answer(1), answer(2), answer(3))
+    assert warehouse.verify(home).ok
+    assert warehouse.verify(home).figures["raw"]["responses"] == 3
+    return path
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_verify_finds_a_damaged_response_and_rebuild_goes_on_with_the_others(
+    home: Path, number: int
+) -> None:
+    path = archived(home)
+    flip(path, scan(path).spots[number].offset + 3)
+    harmed = path.read_bytes()
+    for _ in range(2):
+        (found,) = warehouse.verify(home).of("error")
+        assert found.check == "raw" and found.where == path.relative_to(home).as_posix()
+        assert path.read_bytes() == harmed
+    assert warehouse.rebuild(home).ok
+    assert everything(path) == [a for n, a in enumerate(map(answer, (1, 2, 3))) if n != number]
+    (kept,) = (p for p in (home / "damaged").rglob("*") if p.is_file())
+    assert kept.read_bytes() == harmed
+    assert warehouse.verify(home).findings == []
+
+
+def test_a_deleted_file_is_noted_once(home: Path) -> None:
+    archived(home).unlink()
+    result = warehouse.verify(home)
+    assert result.ok and [(f.kind, f.check) for f in result.findings] == [("note", "raw")]
+    assert warehouse.verify(home).findings == []
+
+
+@pytest.mark.parametrize("how", ["shorter", "another"])
+def test_verify_misses_responses_that_it_has_seen(home: Path, how: str) -> None:
+    path = archived(home)
+    if how == "shorter":
+        path.write_bytes(path.read_bytes()[: scan(path).spots[1].offset - 28])
+    else:
+        path.write_bytes(b"")
+        RawWriter(home).append(STREAM, answer(9))
+    assert [f.check for f in warehouse.verify(home).of("error")] == ["raw"]
+    assert warehouse.rebuild(home).ok
+    assert warehouse.verify(home).findings == []
+
+
+def test_what_a_crash_tore_is_taken_out_and_kept(home: Path) -> None:
+    path = archived(home)
+    content = path.read_bytes()
+    path.write_bytes(content + content[:50])
+    result = warehouse.verify(home)
+    assert result.ok and [f.check for f in result.of("healed")] == ["raw"]
+    assert path.read_bytes() == content
+    RawWriter(home).append(STREAM, answer(4))
+    assert warehouse.verify(home).findings == []

@@ -7,7 +7,15 @@ import pyarrow as pa
 import pytest
 
 import warehouse
-from tests.warehouse.healthy import COUNT, assert_clean, errors, rewrite, time_of, trade_file
+from tests.warehouse.healthy import (
+    COUNT,
+    assert_clean,
+    errors,
+    rewrite,
+    time_of,
+    trade_file,
+    unpublish,
+)
 from tests.warehouse.tools import TRADES, duck, lake, store
 from warehouse.intervals import Interval
 from warehouse.metastore import Metastore
@@ -16,6 +24,7 @@ from warehouse.metastore import Metastore
 @pytest.mark.parametrize("how", ["file gone", "row gone"])
 def test_rebuild_invalidates_what_is_gone(healthy: Path, how: str) -> None:
     path = trade_file(healthy, 1)
+    unpublish(healthy)
     if how == "file gone":
         path.unlink()
     else:

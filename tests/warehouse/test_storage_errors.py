@@ -157,7 +157,7 @@ def test_a_lake_file_that_is_damaged_is_named(stored: Path, content: bytes | Non
     else:
         path.write_bytes(content)
     (path.parent / "touched").touch()
-    with pytest.raises(StorageError, match="Fix: restore it from a backup") as raised:
+    with pytest.raises(StorageError, match="Fix: run `tidemark verify`") as raised:
         store(stored, TRADES, _new_rows())
     assert str(path) in str(raised.value)
 

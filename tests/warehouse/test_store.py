@@ -218,11 +218,11 @@ def test_other_readers_find_the_rows_and_never_a_temporary_file(home: Path) -> N
     assert not hidden.exists(), "the next writer of the stream removes it"
 
 
-def test_rows_without_a_needed_value_are_refused_whole(home: Path) -> None:
-    store(home, TRADES, [row(TRADES, 1)])
-    with pytest.raises(ValueError, match="price"):
-        store(home, TRADES, [row(TRADES, 2), row(TRADES, 3, price=None)])
-    assert [r["trade_id"] for r in lake(home, "trades")] == ["1"]
+def test_a_row_without_a_needed_value_goes_to_quarantine(home: Path) -> None:
+    done = store(home, TRADES, [row(TRADES, 2), row(TRADES, 3, price=None)])
+    assert (done.added, done.quarantined) == (1, 1)
+    assert [r["trade_id"] for r in lake(home, "trades")] == ["2"]
+    assert [r["reason"] for r in lake(home, "quarantine")] == ["price is null"]
     assert list(home.rglob("*.tmp")) == []
 
 

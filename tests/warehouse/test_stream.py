@@ -184,5 +184,5 @@ def test_coverage_says_since_when(home: Path) -> None:
     published = warehouse.sql("FROM coverage", home=home)
     assert published.schema.names[-1] == "ingested_at"
     assert set(published.column("ingested_at").to_pylist()) == {later}
-    assert warehouse.verify(home).of("error", "coverage") == []
+    assert warehouse.verify(home).of("error", "published_coverage") == []
     assert_each_once(home)

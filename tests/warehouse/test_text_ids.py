@@ -145,7 +145,7 @@ def test_a_period_of_text_ids_grows_segments(home: Path, small_segments: None) -
     assert_each_once(home)
     assert_recorded(home)
     assert_published(home)
-    assert not [f for f in warehouse.verify(home).findings if f.check != "claims"]
+    assert not [f for f in warehouse.verify(home).findings if f.check != "coverage"]
 
 
 def test_transactions_grow_segments_and_change_in_place(home: Path, small_segments: None) -> None:

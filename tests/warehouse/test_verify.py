@@ -18,8 +18,8 @@ def test_a_healthy_home_is_clean_and_the_figures_tell_what_was_compared(healthy:
     assert result.figures["files"]["files"] == len(parquet(healthy))
     assert result.figures["candles"]["candles"] > 0
     assert result.figures["candles"]["differences"] == 0
-    assert result.figures["claims"] == {"intervals": 4, "lost": 0, "unsettled": 2}
-    assert result.figures["coverage"]["intervals"] >= 4
+    assert result.figures["coverage"] == {"intervals": 4, "lost": 0, "unsettled": 2}
+    assert result.figures["published_coverage"]["intervals"] >= 4
 
 
 def test_verifying_changes_nothing(healthy: Path) -> None:

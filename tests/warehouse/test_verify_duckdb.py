@@ -53,7 +53,7 @@ def test_a_changed_duckdb(healthy: Path, statement: str, said: str) -> None:
 def test_changed_coverage_in_duckdb(healthy: Path) -> None:
     change_duckdb(healthy, "UPDATE coverage SET upper = upper + 1 WHERE dataset = 'trades'")
     result = warehouse.verify(healthy)
-    assert {f.check for f in result.of("error")} == {"coverage"}
+    assert {f.check for f in result.of("error")} == {"published_coverage"}
 
 
 @pytest.mark.parametrize("kind", ["missing", "dangling", "garbage", "half"])

@@ -1,14 +1,16 @@
 """Verify from the rows themselves that lake, metastore and DuckDB agree.
 
 ``report``     checks, figures, findings
+``contents``   every file against its hash; what is damaged is restored
 ``rows``       every file of a stream, from end to end
 ``values``     what the contract says of single rows
 ``recorded``   the metastore against the rows
 ``published``  DuckDB against the lake
 ``rebuilt``    candles built again from trades
+``archive``    the raw response archive
 
-Nothing in the metastore is trusted. Each stream is read under its lock, so that pulls may run at
-the same time: one waits for the other.
+Nothing in the metastore is trusted but what its checksums prove. Each stream is read under its
+lock, so that pulls may run at the same time: one waits for the other.
 """
 
 import tempfile
@@ -24,8 +26,11 @@ from warehouse import heal, paths
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
 from warehouse.metastore import FILE_NAME, Metastore
-from warehouse.publishing import LINK, Published, publish
+from warehouse.publishing import LINK, publish
+from warehouse.restore import PublishedRows
 from warehouse.store import stream_lock
+from warehouse.verification.archive import check_archive
+from warehouse.verification.contents import ContentCheck
 from warehouse.verification.published import compare, is_behind, is_sound
 from warehouse.verification.rebuilt import compare_candles
 from warehouse.verification.recorded import check_stream
@@ -65,37 +70,51 @@ def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verificat
     damage = heal.metastore_damage(home)
     if not lake and damage in ("missing", "empty"):
         return report
+    kept = 0
     if damage is not None:
-        _new_metastore(home, damage, report)
+        kept = _new_metastore(home, damage, report)
     metastore = Metastore(home)
+    _drop_damaged_rows(metastore, report)
     for name in heal.clean_up(home):
         report.healed("duckdb", name, "left by a publish that broke off: removed")
     facts = _check_lake(home, metastore, on_progress, report, repair=repair)
-    if damage is not None:
+    if damage is not None and not kept:
         _summarise_adopted(facts, report)
-    if report.of("error", "claims") and not _has_sane_intervals(metastore):
+    check_archive(home, metastore, report, repair=repair)
+    if report.of("error", "coverage") and not _has_sane_intervals(metastore):
         return report
-    with _engine() as db:
-        try:
-            _check_published(
-                db, home, metastore, facts, report, repair=repair or damage is not None
-            )
-        except StorageError as error:
-            report.error("duckdb", LINK, str(error), "repair the lake files named above first")
-        compare_candles(home, metastore, facts, report)
+    _check_published(home, metastore, facts, report, repair=repair or damage is not None)
+    compare_candles(home, metastore, facts, report)
     return report
 
 
-def _new_metastore(home: Path, damage: str, report: Verification) -> None:
+def _new_metastore(home: Path, damage: str, report: Verification) -> int:
+    """Put another metastore in place of one that cannot be used; how many rows it has of it."""
     # an empty one may be another process's, about to be created: it is used as it is
     moved = None if damage == "empty" else heal.set_aside(home)
+    kept = heal.salvage(home, moved) if moved is not None else 0
     where = f" (kept as {moved.name})" if moved else ""
-    report.healed(
-        "claims",
-        FILE_NAME,
-        f"was {damage}{where}: created again from the lake. Rows stay; nothing counts as complete"
-        " or lost, and how the exchanges page is unknown, until `tidemark pull` proves it again",
+    what = (
+        f"created again from the lake and {kept:,} of its rows that are whole. What the others"
+        " said, `tidemark pull` proves again"
+        if kept
+        else "created again from the lake. Rows stay; nothing counts as complete"
+        " or lost, and how the exchanges page is unknown, until `tidemark pull` proves it again"
     )
+    report.healed("coverage", FILE_NAME, f"was {damage}{where}: {what}")
+    return kept
+
+
+def _drop_damaged_rows(metastore: Metastore, report: Verification) -> None:
+    dropped = metastore.drop_damaged_rows()
+    if dropped:
+        tables = ", ".join(f"{table} {number}" for table, number in dropped.items())
+        report.healed(
+            "coverage",
+            FILE_NAME,
+            f"damaged rows dropped ({tables}): rows of the lake stay, and what these said of them "
+            "`tidemark pull` proves again",
+        )
 
 
 def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> None:
@@ -130,11 +149,12 @@ def _check_lake(
     facts: dict[StreamId, Facts] = {}
     newest_times = metastore.newest_times()
     ordered = sorted(streams, key=lambda s: (s.dataset == "quarantine", str(s)))
-    with _engine() as db:
+    with _engine() as db, PublishedRows(home, metastore) as published:
+        check = ContentCheck(home, metastore, published, report, repair=repair)
         for number, stream in enumerate(ordered):
             if stream.dataset not in DATASETS:
                 report.error(
-                    "claims", stream, "the metastore names an unknown dataset", "update Tidemark"
+                    "coverage", stream, "the metastore names an unknown dataset", "update Tidemark"
                 )
                 continue
             if on_progress is not None:
@@ -148,13 +168,12 @@ def _check_lake(
                     else:
                         whole.append(item)
                 newest = newest_times.get(stream.exchange, 0)
-                facts[stream] = scan(db, home, stream, whole, newest, report)
+                facts[stream] = scan(db, home, stream, check.check(stream, whole), newest, report)
                 check_stream(home, metastore, facts[stream], report, repair=repair)
     return facts
 
 
 def _check_published(
-    db: duckdb.DuckDBPyConnection,
     home: Path,
     metastore: Metastore,
     facts: dict[StreamId, Facts],
@@ -162,25 +181,44 @@ def _check_published(
     *,
     repair: bool,
 ) -> None:
-    if repair or not is_sound(home):
-        was = "rebuilt from the lake" if repair else "was lost or damaged: built from the lake"
-        _say(report, publish(home, rebuild=True), was)
+    is_whole = is_sound(home)
+    if repair or not is_whole:
+        was = "was lost or damaged: built from the lake" if not repair else "rebuilt from the lake"
+        _publish(home, report, was, rebuild=True)
     elif is_behind(home, metastore):
-        done = publish(home)
-        _say(report, done, "was behind: brought up to lake and metastore")
+        _publish(home, report, "was behind: brought up to lake and metastore")
+    if _compare(home, metastore, facts, report):
+        return
+    _publish(home, report, "was damaged: built from the lake", rebuild=True)
+    if not _compare(home, metastore, facts, report):
+        report.error("duckdb", LINK, "cannot be read", "`tidemark rebuild`")
+
+
+def _publish(home: Path, report: Verification, was: str, *, rebuild: bool = False) -> None:
     try:
-        compare(db, home, metastore, facts, report)
-    except duckdb.Error:
-        for figures in ("duckdb", "coverage"):
-            report.figures[figures].clear()
-        report.findings = [f for f in report.findings if (f.kind, f.check) != ("error", "duckdb")]
-        _say(report, publish(home, rebuild=True), "was damaged: built from the lake")
-        compare(db, home, metastore, facts, report)
-
-
-def _say(report: Verification, done: Published, what: str) -> None:
+        done = publish(home, rebuild=rebuild)
+    except StorageError as error:
+        report.error("duckdb", LINK, str(error), "repair what is named above first")
+        return
     rows = sum(n for name, n in done.rows.items() if name != "coverage")
-    report.healed("duckdb", LINK, f"{what} ({rows:,} rows)")
+    report.healed("duckdb", LINK, f"{was} ({rows:,} rows)")
+
+
+def _compare(
+    home: Path, metastore: Metastore, facts: dict[StreamId, Facts], report: Verification
+) -> bool:
+    """Compare every value of DuckDB with the lake; false where it cannot be read to its end."""
+    found = Verification()
+    try:
+        # an engine of its own: one that met damage is of no use any more
+        with _engine() as db:
+            compare(db, home, metastore, facts, found)
+    except duckdb.Error:
+        return False
+    report.findings += found.findings
+    for check, figures in found.figures.items():
+        report.count(check, **figures)
+    return True
 
 
 def _has_sane_intervals(metastore: Metastore) -> bool:

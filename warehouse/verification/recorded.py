@@ -5,6 +5,7 @@ values that follow from the rows alone. Coverage is never added here.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,13 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import TIMEFRAMES, Dataset, Period, StreamId, dataset
+from schemas.times import to_datetime
 from warehouse import files, paths
 from warehouse.errors import StorageError
 from warehouse.ids import order_columns
 from warehouse.intervals import Interval
 from warehouse.invalidate import invalidate, shrank
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.recovery import fresh_state, unsettled_rows
+from warehouse.recovery import fresh_state, is_newer, unsettled_rows
 from warehouse.state import StreamState
 from warehouse.verification.report import Verification
 from warehouse.verification.rows import Facts, same_rows
@@ -42,7 +44,7 @@ def check_stream(
     if repair and gone:
         left = [r for r in facts.records.values() if r.path not in {g.path for g in gone}]
         state = invalidate(home, facts.stream, state, gone, left)
-        report.healed("claims", facts.stream, "coverage that its files lack was invalidated")
+        report.healed("coverage", facts.stream, "coverage that its files lack was invalidated")
         metastore.record(facts.stream, state)
         unreadable = [r for p, r in known.items() if p in facts.bad and p not in facts.records]
         metastore.adopt(facts.stream, [*facts.records.values(), *unreadable], [])
@@ -76,9 +78,11 @@ def _readable_state(
         what = "the metastore holds an interval that ends before it begins"
         if repair:
             metastore.drop_coverage(facts.stream)
-            report.healed("claims", facts.stream, f"{what}: the coverage of the stream is dropped")
+            report.healed(
+                "coverage", facts.stream, f"{what}: the coverage of the stream is dropped"
+            )
         else:
-            report.error("claims", facts.stream, what, FIX)
+            report.error("coverage", facts.stream, what, FIX)
         return StreamState(unit="id" if facts.declared.id_column else "time")
     return state
 
@@ -120,7 +124,7 @@ def _adoptable(
                 if now.rows == before.rows:
                     what = "has other keys or times than the record says"
                 report.error("records", path, what, "`tidemark rebuild`")
-        elif now.bytes != before.bytes:
+        elif now.bytes != before.bytes or (before.digest and now.digest != before.digest):
             if repair or _is_ours(home, facts, before):
                 report.healed("records", path, "restated rows adopted that a crash left unrecorded")
                 taken.append(now)
@@ -146,9 +150,8 @@ def _adoptable(
 
 def _is_ours(home: Path, facts: Facts, before: FileRecord) -> bool:
     """Whether the file holds rows newer than its recorded state, as a commit would have left it."""
-    table = files.read(facts.declared, home / before.path, ["ingested_at"])
-    newest = pc.max(table.column(0)).value if table.num_rows else 0
-    return bool(newest > before.mtime_ns // 1000)
+    path = home / before.path
+    return is_newer(files.read(facts.declared, path, ["ingested_at"]), before, path)
 
 
 def _check_state(
@@ -169,15 +172,15 @@ def _check_state(
     quarantined = _quarantined(home, facts.stream)
     rows = _Rows(home, facts, state.unit)
     for problem, run in _problems(facts, state, rows, quarantined):
-        report.count("claims", intervals=1)
+        report.count("coverage", intervals=1)
         if problem is None:
             kept.append(run)
         elif repair:
-            report.healed("claims", facts.stream, f"{problem}: invalidated")
+            report.healed("coverage", facts.stream, f"{problem}: invalidated")
         else:
             kept.append(run)
-            report.error("claims", facts.stream, problem, FIX)
-    report.count("claims", lost=len(state.lost))
+            report.error("coverage", facts.stream, problem, FIX)
+    report.count("coverage", lost=len(state.lost))
     state = replace(state, complete=tuple(kept))
     return _derived(home, metastore, facts, state, report)
 
@@ -215,7 +218,8 @@ def _problems(
                 quarantined, run.first
             ):
                 problem = f"{name} gives its first row another time than the row has"
-        still_open = [t for t in facts.open_candles if t in run]
+        # off the grid, the step after the last row may reach over the next candle
+        still_open = [t for t in facts.open_candles if t in run and t <= (run.last or t)]
         if problem is None and still_open:
             problem = f"{name} holds {len(still_open)} candle(s) that are not final"
         found.append((problem, run))
@@ -241,13 +245,13 @@ def _derived(
     is_known = newest is not None or facts.stream.timeframe is not None  # no whole candle yet
     agrees = is_known and (newest or 0) <= state.newest_at <= highest
     if not agrees and not _quarantined(home, facts.stream):
-        report.healed("claims", facts.stream, "the time of its newest row was corrected")
+        report.healed("coverage", facts.stream, "the time of its newest row was corrected")
         state = replace(state, newest_at=newest)
     if state.unit == "id" and "status" in declared.file_schema.names:
         waiting = unsettled_rows(declared, held, _reader(home, facts))
-        report.count("claims", unsettled=len(waiting))
+        report.count("coverage", unsettled=len(waiting))
         if waiting != state.unsettled:
-            report.healed("claims", facts.stream, "its list of unsettled rows was corrected")
+            report.healed("coverage", facts.stream, "its list of unsettled rows was corrected")
             state = replace(state, unsettled=waiting)
     return state
 
@@ -299,17 +303,21 @@ class _Rows:
 
 
 def _quarantined(home: Path, stream: StreamId) -> str:
-    """All payloads that were rejected in this stream, one after the other."""
+    """All payloads that were rejected in this stream, with their reasons, one after the other."""
     if stream.source:
         return ""
     target = paths.quarantine_of(stream)
     declared = dataset(target.dataset)
     path = home / paths.lake_path(target, "all", 0)
     try:
-        return "\n".join(files.read(declared, path, ["payload"]).column(0).to_pylist())
+        table = files.read(declared, path, ["payload", "reason"])
     except (FileNotFoundError, StorageError):  # the check of its own stream says so
         return ""
+    return "\n".join([*table.column("payload").to_pylist(), *table.column("reason").to_pylist()])
 
 
 def _mentions(text: str, key: int) -> bool:
-    return any(str(form) in text for form in (key, key // 1000, key // 1_000_000))
+    forms = [str(key), str(key // 1000), str(key // 1_000_000)]
+    with suppress(OverflowError):  # as well-formed rows are quarantined
+        forms.append(to_datetime(key).isoformat())
+    return any(form in text for form in forms)

@@ -6,14 +6,15 @@ from typing import Final, Literal
 Kind = Literal["error", "healed", "note"]
 
 CHECKS: Final = {
-    "files": "lake files readable, of the contracted schema, where they belong",
+    "files": "lake files as they were written, of the contracted schema, where they belong",
     "keys": "no key twice in a dataset",
     "rows": "rows sorted and inside their file's period",
-    "values": "values as contracted (no nulls, enumerations, cost, candles)",
+    "values": "values as contracted (no nulls, enumerations, cost)",
     "records": "the metastore's file records equal the files",
-    "claims": "recorded coverage agrees with the rows",
+    "coverage": "recorded coverage agrees with the rows",
     "duckdb": "DuckDB equals the lake (columns, counts, checksums)",
-    "coverage": "DuckDB's coverage equals the metastore",
+    "published_coverage": "DuckDB's coverage equals the metastore",
+    "raw": "archived responses whole",
     "candles": "candles built again from trades",
 }
 """Every check, in the order in which it is reported."""

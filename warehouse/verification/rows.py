@@ -22,8 +22,9 @@ from warehouse.duckdb_files import literal
 from warehouse.merge import order_columns, row_keys
 from warehouse.metastore import FileRecord
 from warehouse.paths import LakePath, period_bounds
+from warehouse.verification.contents import Contents
 from warehouse.verification.report import Verification
-from warehouse.verification.values import PRODUCT, conditions
+from warehouse.verification.values import PRODUCT, conditions, irregular
 
 FIX: Final = (
     "restore the file from a backup; or move it out of the lake, then run `tidemark rebuild` "
@@ -55,15 +56,15 @@ def scan(
     db: duckdb.DuckDBPyConnection,
     home: Path,
     stream: StreamId,
-    paths: Sequence[LakePath],
+    contents: Contents,
     seen_at: int,
     report: Verification,
 ) -> Facts:
     """Read all files of ``stream``; findings go to ``report``, the rest is returned."""
-    facts = Facts(stream)
-    for path in paths:
-        report.count("files", files=1)
-        record = _read_keys(home, facts, path, report)
+    facts = Facts(stream, bad=set(contents.damaged))
+    report.count("files", files=len(contents.files) + len(contents.damaged))
+    for path in contents.files:
+        record = _read_keys(home, facts, path, contents.digests[path.path], report)
         if record is not None:
             facts.records[path.path] = record
     readable = list(facts.records)
@@ -91,7 +92,9 @@ def parquet(home: Path, paths: Sequence[str]) -> str:
     return f"read_parquet([{listed}], hive_partitioning = false, filename = true)"
 
 
-def _read_keys(home: Path, facts: Facts, path: LakePath, report: Verification) -> FileRecord | None:
+def _read_keys(
+    home: Path, facts: Facts, path: LakePath, digest: str, report: Verification
+) -> FileRecord | None:
     """Schema, order, keys and period of one file; its record, or ``None`` if it is unusable."""
     declared, full = facts.declared, home / path.path
     wanted = dict.fromkeys([*declared.order, *declared.key, declared.time_column])
@@ -101,7 +104,7 @@ def _read_keys(home: Path, facts: Facts, path: LakePath, report: Verification) -
             problem = _schema_problem(declared, file.schema_arrow)
             if problem is None:
                 table = file.read(columns=names)
-                record = files.describe(declared, home, path.path, path.period, table)
+                record = files.describe(declared, home, path.path, path.period, table, digest)
     except (OSError, ValueError, pa.ArrowException) as error:
         problem = f"cannot be read ({_short(error)})"
     if problem is not None:
@@ -203,6 +206,8 @@ def _read_values(
             f"SELECT epoch_us(timestamp) FROM {parquet(home, paths)} WHERE NOT is_final"
         ).fetchall()
         facts.open_candles += [t for (t,) in found]
+        odd = f"SELECT count(*) FROM {parquet(home, paths)} WHERE {irregular(facts.stream)}"
+        report.count("values", irregular=db.execute(odd).fetchall()[0][0])
 
 
 def _example(
@@ -287,7 +292,8 @@ def _meeting(records: Sequence[FileRecord], *, by_time: bool) -> list[str]:
 
 def same_rows(record: FileRecord, other: FileRecord) -> bool:
     """Whether two records say the same of the rows (not of the file's size and time)."""
-    of_file: dict[str, Any] = {"path": "", "period": "", "bytes": 0, "mtime_ns": 0, "change": 0}
+    of_file: dict[str, Any] = {"path": "", "period": "", "digest": ""}
+    of_file |= {"bytes": 0, "mtime_ns": 0, "change": 0}
     return replace(record, **of_file) == replace(other, **of_file)
 
 

@@ -1,4 +1,7 @@
-"""The contract of single rows, as SQL conditions that are true for a violating row."""
+"""The contract of single rows, as SQL conditions that are true for a violating row.
+
+The rules of ``warehouse.rules``, which hold where rows enter, and of what is computed from them.
+"""
 
 from typing import Final
 
@@ -43,13 +46,18 @@ def conditions(declared: Dataset, stream: StreamId, seen_at: int) -> dict[str, s
     return found
 
 
+def irregular(stream: StreamId) -> str:
+    """Candles that are stored as the exchange sent them, though no trades can make them."""
+    step = timeframe_us(stream.timeframe or "")
+    return (
+        "low > least(open, close, high) OR high < greatest(open, close) OR volume < 0"
+        f" OR epoch_us(timestamp) % {step} <> 0"
+    )
+
+
 def _candle(step: int, seen_at: int) -> dict[str, str]:
     end = f"epoch_us(timestamp) + {step}"
     return {
-        "low is above open, close or high": "low > least(open, close, high)",
-        "high is below open or close": "high < greatest(open, close)",
-        "volume is negative": "volume < 0",
-        "timestamp is not an opening time of the timeframe": f"epoch_us(timestamp) % {step} <> 0",
         "is_final before its interval had ended": (
             f"is_final AND {end} > {seen_at} AND {end} > epoch_us(ingested_at) + {_SKEW_US}"
         ),

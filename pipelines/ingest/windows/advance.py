@@ -68,7 +68,10 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
             problems=(
                 *p.problems,
                 f"the newest answer holds {len(rows.positions)} rows of one or two moments, "
-                "which proves nothing. Fix: none is needed if later pulls find more rows",
+                "which proves nothing. Fix: none is needed if later pulls find more rows"
+                if len(rows.positions)
+                else "every row of the newest answer is malformed, which proves nothing. "
+                "Fix: see the table quarantine for what came",
             ),
         )
     settled = newest or not p.pull.can_lower
@@ -146,16 +149,18 @@ def _after_up(
             if p.pull.counts_ids and not p.pull.by_time and (p.up_from or 0) < boundary:
                 return replace(p, up_from=boundary)
             return replace(p, up_beyond=True)  # the answer may be cut below the next row
-        if alive:
-            p = _confirmed(p, unit)
         ignored = rows.outside and request.window.lower is not None
+        if ignored and (other := _in_another_unit(p, request)) is not None:
+            return other
+        if alive and not ignored:
+            p = _confirmed(p, unit)
         if p.pull.counts_ids and known == p.raw_top and not is_covered(p.complete, known):
             # Only the newest row is covered: below it lies a gap like any other.
             p = added(p, Interval(known, known + 1, known, known, p.raw_top_at, p.raw_top_at))
         return replace(p, top_settled=True, checked=alive and not p.head_empty, doubtful=ignored)
     new = int((shown > (known if known is not None else -1)).sum())
     if alive:
-        p = _confirmed(p, unit)
+        p = p if rows.outside else _confirmed(p, unit)
         held = p.pull.top_row
         if held is not None and p.head_top is not None and p.head_top < held:
             p = replace(p, profile=replace(p.profile, keeps="oldest", keeps_at=p.pull.started))
@@ -197,10 +202,8 @@ def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
     """After an answer to ``Kind.UP`` or ``Kind.BEYOND`` without a row inside the window."""
     if request.kind is Kind.BEYOND:
         return replace(p, up_beyond=False, beyond_empty=True)
-    tried = (*p.up_units, request.window.unit) if not p.up_units else p.up_units
-    for unit in p.pull.paging.units:
-        if unit not in tried:
-            return replace(p, up_units=(*tried, unit))
+    if (other := _in_another_unit(p, request)) is not None:
+        return other
     if p.head_empty:
         return replace(p, top_settled=True)
     if rows.outside:
@@ -211,6 +214,15 @@ def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
     if p.anchor is not None and not p.up_deeper:
         return replace(p, up_from=p.anchor, up_units=(), up_deeper=True)
     return _is_stale(p)
+
+
+def _in_another_unit(p: Progress, request: Request) -> Progress | None:
+    """The same request with a unit of time bounds not tried yet; ``None``: there is none."""
+    tried = p.up_units or (request.window.unit,)
+    for unit in p.pull.paging.units:
+        if unit not in tried:
+            return replace(p, up_units=(*tried, unit))
+    return None
 
 
 def _confirmed(p: Progress, unit: Unit | None) -> Progress:

@@ -27,11 +27,13 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
     if rows.rejected:
         p = replace(p, seen_rejected=p.seen_rejected | rows.rejected)
     if len(rows.positions):
-        at = int(rows.positions.argmax())
-        top = int(rows.positions[at])
         newest = max(int(rows.times.max()), p.newest_at or 0)
+        top = int(rows.shown[-1])
         if p.raw_top is None or top > p.raw_top:
-            p = replace(p, raw_top=top, raw_top_at=int(rows.times[at]))
+            last = int(rows.positions.argmax())
+            held = int(rows.positions[last]) == top  # else a malformed row, of unknown time
+            at = int(rows.times[last]) if held else int(rows.times.max())
+            p = replace(p, raw_top=top, raw_top_at=at)
         if newest != p.newest_at:
             p = replace(p, newest_at=newest)
         if p.profile.rows != p.most_rows:

@@ -21,7 +21,7 @@ from pipelines.ingest.windows.evidence import (
 from pipelines.ingest.windows.plan import BARREN, EARLIER_US, SHIFTS_US, ask
 from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row
 from schemas.times import DAY_US
-from warehouse.intervals import Interval, Intervals
+from warehouse.intervals import Gap, Interval, Intervals
 
 PROBE_FACTOR: Final = 32
 """Each probe below the first row is so many times further away than the one before …"""
@@ -144,6 +144,12 @@ def _after_span(p: Progress, t: Attempt) -> Progress:
     earlier = [u for u in p.unshown if u.lower <= gap.lower and gap.upper <= u.upper]
     if earlier and p.pull.started - earlier[0].since >= DAY_US and p.most_rows:
         return replace(added(p, Interval(gap.lower, gap.upper)), attempt=None, barren=0)
+    return _put_off(p, gap)
+
+
+def _put_off(p: Progress, gap: Gap) -> Progress:
+    """Nothing can be proved here yet, and nothing is wrong: a later pull asks again."""
+    assert gap.upper is not None
     p = unshown(p, gap.lower, gap.upper, may_be_lost=False)
     return replace(p, attempt=None, skipped=p.skipped | {(gap.lower, gap.upper)}, barren=0)
 
@@ -220,6 +226,8 @@ def _next_probe(p: Progress, t: Attempt) -> Progress:
         return replace(p, attempt=replace(t, step=Step.PROBE, probes=(*t.probes, below)))
     if gap.below is None and gap.above is not None and t.shown:
         if p.pull.of_market and p.pull.counts_ids:
+            if (p.raw_top or 0) <= first_row(gap.above):
+                return _put_off(p, gap)  # single rows need a second place to be asked from
             return replace(p, attempt=replace(t, step=Step.SINGLE, places=_places(p, t)))
         return replace(p, attempt=replace(t, step=Step.CONTROL))
     return _give_up(p, t, _not_shown(p))

@@ -1,5 +1,6 @@
--- The markets and timeframes of which candles are held.
+-- The markets and timeframes of which candles are held, and how far back they reach.
 -- Grain: one row per exchange, symbol and timeframe.
-SELECT DISTINCT exchange, symbol, timeframe
+SELECT exchange, symbol, timeframe, min(timestamp) AS oldest, max(timestamp) AS newest
 FROM candles
+GROUP BY ALL
 ORDER BY ALL

@@ -210,3 +210,31 @@ def test_a_stretch_is_fetched_again(
     table = [[cell.strip() for cell in line] for line in lines]
     head = table.index(["fetched again", "received", "new rows", "differ", "not shown"])
     assert table[head + 2] == ["bitexbit/trades BTC-USD", "1,000", "4", "2", "0"]
+
+
+def test_a_mistake_in_one_feed_does_not_stop_the_others(
+    feed: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    feed(FEED)
+    broken = tmp_path / "feeds" / "second" / "defs.yaml"
+    broken.parent.mkdir()
+    broken.write_text(FEED.replace("bitexbit", "wex").replace("trades:", "trade:"))
+    pulled: list[list[str]] = []
+
+    def pull(jobs: Sequence[Job], *args: object, **kwargs: object) -> PullReport:
+        pulled.append([job.name for job in jobs])
+        return PullReport()
+
+    monkeypatch.setattr("pipelines.ingest.pull", pull)
+    assert main(["pull"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("second/defs.yaml:7: unknown dataset 'trade'") == 2  # and at the end
+    assert main(["pull", "first"]) == 0
+    assert "second" not in capsys.readouterr().err
+    assert pulled == [["first/trades"]] * 2
+    assert "second/defs.yaml:7: unknown dataset 'trade'" in refused(capsys, "second")
+    assert "second/defs.yaml:7: unknown dataset 'trade'" in refused(capsys, "second/trades")
+    assert "nothing to pull is called 'third'" in refused(capsys, "third")

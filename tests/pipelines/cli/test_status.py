@@ -1,5 +1,6 @@
 """``tidemark status``: covered, missing, lost, fresh, and the next step."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pipelines.feeds import is_collected, load_feeds
 from pipelines.ingest.checkpoint import Windows, dump
 from pipelines.ingest.windows.state import Profile
 from pipelines.status import write_status
-from schemas import StreamId
+from schemas import RejectedRow, StreamId
 from tests.feeds import write_feed
 from tests.warehouse.tools import store
 from warehouse import StreamStatus
@@ -194,3 +195,82 @@ def test_a_market_that_left_the_feeds_is_told_by_the_command(
     assert main(["status"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "no longer" in line]
     assert len(lines) == 1 and "XRP-USD" in lines[0]
+
+
+HELD = [
+    StreamId("bitexbit", "trades", "BTC-USD"),
+    StreamId("bitexbit", "candles", "BTC-USD", timeframe="5m"),
+    StreamId("wex", "trades", "BTC-USD"),
+    StreamId("wex", "trades", "LTC-USD"),
+]
+
+
+@pytest.fixture
+def held(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in HELD:
+        proved = (Interval(5, 10, 5, 9),) if name.dataset == "trades" else ()
+        state = StreamState(proved, checked_at=us(2024, 8, 9), wanted_from=0)
+        rejected = [RejectedRow("no price", "{}")] if name == HELD[2] else []
+        store(home, name, [], state=state, rejected=rejected)
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(write_feed(tmp_path / "feeds", FEEDS)))
+    return home
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        ([], HELD),
+        (["wex"], HELD[2:]),
+        (["*/trades"], [HELD[0], *HELD[2:]]),
+        (["wex/trades/L*", "bitexbit/candles"], [HELD[1], HELD[3]]),
+        (["bitexbit/*/BTC-USD:5m"], [HELD[1]]),
+    ],
+)
+def test_a_selection(
+    held: Path,
+    patterns: list[str],
+    expected: list[StreamId],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["status", *patterns, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["streams"]
+    names = [(s["exchange"], s["dataset"], s["stream"]) for s in found]
+    assert {n for n in names if n[1] != "quarantine"} == {
+        (s.exchange, s.dataset, s.label) for s in expected
+    }
+
+
+def test_the_quarantine_of_what_is_selected_is_shown(
+    held: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "wex/trades"]) == 0
+    out = capsys.readouterr().out
+    assert "quarantine: 1 row" in out and "bitexbit" not in out
+    assert main(["status", "bitexbit"]) == 0
+    assert "quarantine:" not in capsys.readouterr().out
+
+
+def test_a_selection_of_nothing(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "wex", "bitexbit/trade"]) == 2
+    err = capsys.readouterr().err
+    assert "nothing stored is called 'bitexbit/trade'; did you mean 'bitexbit/trades'?" in err
+    assert "Fix: name one of: bitexbit/candles, bitexbit/trades, " in err
+
+
+def test_as_json(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "wex/trades/LTC-USD", "bitexbit/trades", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["home"] == str(held)
+    mine, gone = found["streams"]
+    assert sorted(mine["coverage"], key=lambda part: part["lower"]) == [
+        {"state": "gap", "lower": 0, "upper": 4},
+        {"state": "complete", "lower": 5, "upper": 9},
+    ]
+    assert mine["checked_at"] == "2024-08-09T00:00:00Z" and mine["newest_at"] is None
+    assert (mine["unit"], mine["rows"], mine["remark"]) == ("id", 0, None)
+    assert (mine["collected"], gone["collected"]) == (True, False)
+
+
+def test_json_of_an_empty_home(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"home": str(home), "streams": []}

@@ -11,6 +11,7 @@ import warehouse
 from pipelines.cli import main
 from sandbox import Served
 from tests.pipelines.ingest.conftest import run, settings_for
+from tests.warehouse.healthy import unpublish
 from warehouse.metastore import Metastore
 
 PER_MARKET = "SELECT exchange, symbol, count(*) AS n FROM trades GROUP BY ALL"
@@ -48,7 +49,25 @@ def test_after_real_pulls_everything_agrees(
     assert result["figures"]["files"]["rows"] == result["figures"]["duckdb"]["rows"] > 10_000
 
 
-def test_a_damaged_file_ends_with_1_and_names_place_and_fix(
+def test_a_damaged_file_is_restored_from_the_published_copy(
+    exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(settings_for(exchange, home), "bitexbit/trades")
+    path = sorted((home / "lake" / "trades").rglob("*.parquet"))[1]
+    content = path.read_bytes()
+    path.write_bytes(content[:1000])
+    assert main(["verify"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    restored = "was damaged: restored from the published copy (byte for byte)"
+    assert f"healed: {path.relative_to(home).as_posix()}: {restored}" in out
+    assert out.splitlines()[-1].startswith("verdict: everything agrees, after healing 2 things")
+    assert path.read_bytes() == content
+    assert main(["verify"]) == 0
+    assert "healed" not in capsys.readouterr().out
+
+
+def test_a_damaged_file_that_nothing_restores_ends_with_1_and_names_place_and_fix(
     exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = settings_for(exchange, home)
@@ -56,15 +75,15 @@ def test_a_damaged_file_ends_with_1_and_names_place_and_fix(
     truth = warehouse.sql("SELECT count(*) AS n FROM trades", home=home).to_pylist()
     before = coverage(home)
     path = sorted((home / "lake" / "trades").rglob("*.parquet"))[1]
+    unpublish(home)
     path.write_bytes(path.read_bytes()[:1000])
     assert main(["verify"]) == 1
     out, err = capsys.readouterr()
-    assert f"wrong: {path.relative_to(home).as_posix()}: cannot be read" in err
-    assert "Fix: restore the file from a backup; or move it out of the lake" in err
-    assert "FAIL lake files readable" in out
+    assert f"wrong: {path.relative_to(home).as_posix()}: is damaged" in err
+    assert "Fix: `tidemark rebuild`, which keeps the file in damaged/" in err
+    assert "FAIL lake files as they were written" in out
     assert out.splitlines()[-1].startswith("verdict: ")
     # the fix works
-    path.rename(home / "damaged.parquet")
     assert main(["rebuild"]) == 0
     assert coverage(home) != before
     assert run(settings, "bitexbit/trades").errors == []
@@ -216,6 +235,7 @@ def test_what_verify_says_has_no_path_outside_the_home(
 ) -> None:
     run(settings_for(exchange, home), "bitexbit/trades")
     path = next((home / "lake" / "trades").rglob("*.parquet"))
+    unpublish(home)
     path.write_bytes(os.urandom(100))
     assert main(["verify", "--json"]) == 1
     result = json.loads(capsys.readouterr().out)

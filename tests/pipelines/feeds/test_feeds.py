@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.base import Cursor, Paging
-from pipelines.feeds import Feed, load_feeds, select_jobs
+from pipelines.feeds import Feed, load_feeds, readable_feeds, select_jobs
 from pipelines.feeds.feed import _NO_TEXT
 from schemas import TIMEFRAMES, ConfigError
 
@@ -243,6 +243,14 @@ def test_an_empty_file(tmp_path: Path) -> None:
     )
 
 
+def test_two_feeds_in_one_file(tmp_path: Path) -> None:
+    """Dagster would collect both, the command line one."""
+    assert mistake(write(tmp_path, f"{GOOD}---\n{GOOD}")) == (
+        "pipelines/defs/bitexbit/defs.yaml:13: a feed is the only one of its file. "
+        "Fix: give this one a folder of its own"
+    )
+
+
 def test_a_file_name_that_is_not_read(tmp_path: Path) -> None:
     root = write(tmp_path, GOOD)
     (root / "bitexbit" / "defs.yaml").rename(root / "bitexbit" / "defs.yml")
@@ -253,7 +261,8 @@ def test_a_file_name_that_is_not_read(tmp_path: Path) -> None:
 
 def test_no_folder(tmp_path: Path) -> None:
     assert mistake(tmp_path / "none") == (
-        "there is no folder none; it should hold one folder a feed"
+        "there is no folder none, which should hold one folder a feed\n"
+        "Fix: tidemark init writes the first feed; TIDEMARK_FEEDS names another folder"
     )
 
 
@@ -347,3 +356,17 @@ def test_no_feeds_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("TIDEMARK_FEEDS", str(tmp_path))
     with pytest.raises(ConfigError, match="no feed is declared in"):
         select_jobs(load_feeds(), [])
+
+
+def test_a_mistake_costs_its_own_feed_alone(tmp_path: Path) -> None:
+    root = write(tmp_path, GOOD)
+    write(tmp_path, GOOD.replace("exchange: bitexbit", "exchange: nowhere"), "desk")
+    write(tmp_path, second(markets="[ETH-USD]"), "twice")
+    (write(tmp_path, GOOD, "named") / "named" / "defs.yaml").rename(root / "named" / "defs.yml")
+    feeds, broken = readable_feeds(root)
+    assert [feed.name for feed in feeds] == ["bitexbit"]
+    assert [(feed.name, str(feed.error).split(": ")[0]) for feed in broken] == [
+        ("desk", "pipelines/defs/desk/defs.yaml:3"),
+        ("named", "pipelines/defs/named/defs.yml"),
+        ("twice", "pipelines/defs/twice/defs.yaml:8"),
+    ]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines.feeds import FEEDS_ROOT, load_feeds
+from tests.conftest import REPO
 
 ONLY_BITEXBIT = {
     "public_orders": "0 * * * *",
@@ -32,3 +33,12 @@ def test_the_shipped_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
             "markets": "0 0 * * *",
             **(ONLY_BITEXBIT if feed.name == "bitexbit" else {}),
         }
+
+
+def test_the_examples_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLECT_MARKETS", "BTC-USD,LTC-USD")
+    feeds = {feed.name: feed for feed in load_feeds(REPO / "examples" / "feeds")}
+    assert sorted(feeds) == ["every-market", "from-the-environment", "second-account"]
+    assert feeds["from-the-environment"].markets == ("BTC-USD", "LTC-USD")
+    assert feeds["every-market"].markets is None
+    assert feeds["second-account"].account == "desk"

@@ -217,11 +217,11 @@ def test_a_list_that_can_be_read_in_part_ends_no_market(
     without(exchange, "LTC-BTC")
     assert run(settings, feeds_root=root).errors == []
     exchange.world.markets = whole
-    spoilt = Fault("malformed", path="/api/3/info", times=None, spoil=("min_amount", "-1"))
-    exchange.faults.add(spoilt)
+    swap = (b'"eth_btc":{', b'"eth_btc":null,"x_":{')
+    exchange.faults.add(Fault("swap", path="/api/3/info", times=None, swap=swap))
     report = run(settings, feeds_root=root)
     (error,) = report.errors
-    assert "1 of the 4 markets listed cannot be read: min_amount is negative" in error
+    assert "2 of the 5 markets listed cannot be read: the row is not as documented" in error
     assert report.notices == []  # none is said to be listed no longer
     assert '"eth_btc"' in error  # held, so it is pulled all the same
     symbols = "SELECT DISTINCT symbol FROM trades ORDER BY 1"

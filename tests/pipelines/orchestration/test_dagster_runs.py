@@ -1,6 +1,7 @@
 """Runs in Dagster around a stand-in engine: what they pull, publish, report, and how they fail."""
 
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ def test_one_run_pulls_every_feed_once_and_publishes_once(
     assert trades["files"] == 2
     assert trades["gaps"] == 1
     assert 60 <= trades["lag_seconds"] < 120
+    spec = (
+        all_definitions()
+        .get_assets_def(keys("bitexbit/trades")[0])
+        .get_asset_spec(keys("bitexbit/trades")[0])
+    )
+    assert spec.metadata["dagster/column_schema"].columns[0].name == "exchange"
     assert recorded["wex/account_trades"]["notices"] == "- wex: public data only"
     assert recorded["warehouse/trades"]["dagster/row_count"] == 100
 
@@ -99,7 +106,11 @@ def test_the_report_is_linked(engine: Engine, instance: dg.DagsterInstance, tmp_
     recorded = materialized(run(instance, "marts/report"))["marts/report"]
     file = tmp_path / "home" / "report.html"
     assert engine.written == [file.parent]
-    assert recorded == {"path": str(file), "page": file.as_uri(), "bytes": 2_000_000}
+    assert recorded == {
+        "path": str(file),
+        "bytes": 2_000_000,
+        "written": pytest.approx(time.time(), abs=60),
+    }
     engine.refuses = TidemarkError("nothing is published yet")
     (event,) = run(instance, "marts/report").filter_events(lambda e: e.is_step_failure)
     failure = event.step_failure_data.user_failure_data

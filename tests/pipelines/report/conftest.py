@@ -26,6 +26,7 @@ FIRST = TODAY.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timede
 START = int(FIRST.replace(day=1).timestamp()) * 1_000_000
 """The first of a month some two months ago: days 1, 2 and 40 lie in two months."""
 HOSTILE = "</SCRIPT><SCRIPT>ALERT(1)</SCRIPT>-USD"
+MARKUP = "\"'><IMG SRC=X ONERROR=ALERT(1)>"
 EVIL = StreamId("x", "trades", HOSTILE)
 BALANCES = StreamId("x", "balances", account="main")
 
@@ -55,6 +56,7 @@ def fill(key: int, days: int, side: str, price: str, amount: str, fee: str) -> d
 
 def transfer(key: int, currency: str, amount: str) -> dict[str, Any]:
     filled = {"status": "ok", "currency": currency, "amount": Decimal(amount)}
+    filled["description"] = MARKUP
     return row(TRANSFERS, key, START + key, **filled)
 
 
@@ -113,8 +115,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store(
         home,
         TRANSFERS,
-        [transfer(1, "USD", "1000"), transfer(2, "BTC", "0.5"), transfer(3, "DOGE", "7")],
-        state=ids((0, 4)),
+        [
+            transfer(1, "USD", "1000"),
+            transfer(2, "BTC", "0.5"),
+            transfer(3, "DOGE", "7"),
+            transfer(4, MARKUP, "1"),
+        ],
+        state=ids((0, 5)),
     )
     rights = StreamState(unit="none", checkpoint=json.dumps({"rights": ["info", "trade"]}))
     store(
@@ -124,6 +131,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             balance("USD", "799.000000000001", "100"),
             balance("BTC", "1.500000000001", "0"),
             balance("DOGE", "7", "0"),
+            balance(MARKUP, "1", "0"),
         ],
         state=rights,
     )

@@ -25,7 +25,7 @@ def test_another_market_quote_and_file(
     assert list(tmp_path.iterdir()) == [out]
     page = Page(out)
     assert page.data["candles"]["markets"][0]["symbol"] == HOSTILE
-    assert "Account value in BTC" in " ".join(page.words["value"].split())
+    assert "Account value and performance in BTC" in " ".join(page.words["value"].split())
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_home_without_a_warehouse(home: Path, capsys: pytest.CaptureFixture[st
     assert list(home.iterdir()) == []
 
 
-@pytest.mark.parametrize("package", ["jinja2", "markupsafe", "plotly"])
+@pytest.mark.parametrize("package", ["jinja2", "markupsafe"])
 def test_a_missing_extra_is_named(
     package: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

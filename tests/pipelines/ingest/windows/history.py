@@ -91,7 +91,8 @@ class Past(ModelExchange):
         shown = self.shown(stream)
         keys = sorted(self.answered)
         cut = len(keys) == min(self.behaviour.cap, window.limit)
-        if cut and self.behaviour.sorts_by_time:  # between rows of one moment
+        several = self.paging.key is not Key.TIME  # rows of one moment
+        if cut and several and self.behaviour.sorts_by_time:
             end = self.time_of(keys[0 if self.behaviour.keeps == "newest" else -1])
             keys = [k for k in keys if self.time_of(k) != end]
         if keys:

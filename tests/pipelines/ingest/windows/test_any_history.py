@@ -1,6 +1,6 @@
 """Any paging, any split, late and changing rows, any crash: the same rows, once each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import warehouse
+from pipelines.ingest import StreamReport
 from tests.examples import examples
 from tests.pipelines.ingest.crash_injection import CrashInjection
 from tests.pipelines.ingest.windows.history import (
@@ -38,6 +39,8 @@ class Planned:
     skips: int
     publishes: bool
 
+
+QUIETLY = Planned((), None, 0, None, 1, 2, False)
 
 behaviours = st.builds(
     Behaviour,
@@ -93,7 +96,7 @@ def test_any_history_ends_in_the_same_lake(
         _pull_all(home, streams, plan)
     wanted = min(plan.start for plan in pulls)
     for _ in range(QUIET):
-        _pull_all(home, streams, Planned((), None, wanted, None, 1, 2, False))
+        _pull_all(home, streams, replace(QUIETLY, start=wanted))
     if any(plan.publishes for plan in pulls):
         warehouse.publish(home)
         report = warehouse.verify(home)
@@ -112,7 +115,7 @@ def _pull_all(home: Path, streams: list[Past], plan: Planned) -> None:
             start = _time(exchange, plan.start)
             at_first = dict(exchange.states)
             newest = [k for k in exchange.shown(exchange.stream) if exchange.time_of(k) >= start]
-            report = pull(home, exchange, start, plan.lookback, plan.every)
+            report = _pulled(home, exchange, start, plan)
             assert not report.lost_found and not report.quarantined
             if any(event.kind == "paging" for event in plan.events):
                 continue  # what it cannot fetch now, a later pull does
@@ -127,6 +130,15 @@ def _pull_all(home: Path, streams: list[Past], plan: Planned) -> None:
     for exchange in streams:
         exchange.happen(10**9)
         check(home, exchange)
+
+
+def _pulled(home: Path, exchange: Past, start: int, plan: Planned) -> StreamReport:
+    """A pull, and those that follow one which ended early: caps of two rows take many requests."""
+    for _ in range(20):
+        report = pull(home, exchange, start, plan.lookback, plan.every)
+        if "this pull ended early" not in (report.error or ""):
+            break
+    return report
 
 
 def _few_moments(exchange: Past, error: str) -> bool:
@@ -156,7 +168,7 @@ def _time(exchange: Past, rows: int) -> int:
 def _compare(home: Path, fresh: Path, exchange: Past, wanted: int) -> None:
     """The home holds what a new one gets in one go, but for what the look-backs do not promise."""
     start = _time(exchange, wanted)
-    error = pull(fresh, exchange, start).error
+    error = _pulled(fresh, exchange, start, QUIETLY).error
     assert error is None or _few_moments(exchange, error), error
     expected, held = rows_of(fresh, exchange), check(home, exchange)
     for key, row in expected.items():

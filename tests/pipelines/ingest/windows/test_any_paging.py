@@ -6,12 +6,13 @@ The pulls are pure (no disk), so that many histories can be tried: ``HISTORIES=1
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Cursor, Key
-from schemas import TIMEFRAMES, StreamId
+from connectors.base import Cursor, Key, Page
+from schemas import TIMEFRAMES, RejectedRow, StreamId
 from schemas.times import DAY_US
 from tests.examples import examples
 from tests.pipelines.ingest.windows.model import (
@@ -70,6 +71,12 @@ def stream_of(exchange: ModelExchange) -> StreamId:
     return TRANSFERS if exchange.paging.key is Key.TEXT else TRADES
 
 
+def all_of(keys: list[int]) -> list[tuple[int, int]]:
+    """What is proved of a market with these ids: its beginning from the second row on."""
+    top = max(keys, default=0) + 1
+    return [(0 if len(keys) > 1 else top - 1, top)] if keys else []
+
+
 @relaxed
 @given(behaviour=behaviours, keys=ids, new=later)
 def test_ids(behaviour: Behaviour, keys: list[int], new: list[list[int]]) -> None:
@@ -79,8 +86,7 @@ def test_ids(behaviour: Behaviour, keys: list[int], new: list[list[int]]) -> Non
         grow(exchange, batch)
         assert pull(exchange, TRADES, memory).problems == ()
         assert memory.held == {*exchange.keys}
-        spans = [(i.lower, i.upper) for i in memory.complete]
-        assert spans == ([(0, max(exchange.keys) + 1)] if exchange.keys else [])
+        assert [(i.lower, i.upper) for i in memory.complete] == all_of(exchange.keys)
         memory.now += 600_000_000
 
 
@@ -128,7 +134,7 @@ def test_a_moment_larger_than_an_answer(keeps: str, moment: int) -> None:
         grow(exchange, new)
         assert pull(exchange, TRADES, memory).problems == ()
         assert memory.held == {*exchange.keys}
-        assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
+        assert [(i.lower, i.upper) for i in memory.complete] == all_of(exchange.keys)
 
 
 @pytest.mark.parametrize("keeps", ["newest", "oldest"])
@@ -222,6 +228,41 @@ def test_nothing_is_claimed_that_was_not_shown(
 
 
 @relaxed
+@given(
+    behaviour=behaviours,
+    numbers=st.lists(st.integers(1, 300), min_size=1, max_size=60, unique=True).map(sorted),
+    candles=st.booleans(),
+    malformed=st.lists(st.integers(-5, 5), max_size=12),
+)
+@example(behaviour=Behaviour(cap=1000), numbers=[*range(1, 30)], candles=False, malformed=[-1])
+def test_malformed_rows_anywhere_end_every_pull_well(
+    behaviour: Behaviour, numbers: list[int], candles: bool, malformed: list[int]
+) -> None:
+    """Also the newest, the oldest, and all of them: what can be read is stored and proved."""
+    keys = [FIRST + n * STEP for n in numbers] if candles else numbers
+    exchange = ModelExchange(behaviour, keys, CANDLES if candles else IDS)
+    bad = {keys[n % len(keys)] for n in malformed}
+    well_formed = exchange.page
+
+    def page(stream: StreamId, rows: list[int]) -> Page:
+        made = well_formed(stream, rows)
+        kept = pa.array([n for n, row in enumerate(rows) if row not in bad], pa.int64())
+        rejected = tuple(RejectedRow("odd", "{}", r, n) for n, r in enumerate(rows) if r in bad)
+        return replace(
+            made,
+            table=made.table.take(kept),
+            positions=made.positions.take(kept),
+            rejected=rejected,
+        )
+
+    exchange.page = page  # type: ignore[assignment,method-assign]
+    memory = Memory()
+    for _ in range(2):
+        pull(exchange, stream_of(exchange), memory, FIRST - 50 * STEP if candles else 0)
+        assert not false_claims(exchange, memory)
+
+
+@relaxed
 @given(behaviour=behaviours, keys=ids)
 def test_nothing_new_costs_one_or_two_requests(behaviour: Behaviour, keys: list[int]) -> None:
     exchange, memory = ModelExchange(behaviour, keys), Memory()
@@ -232,6 +273,8 @@ def test_nothing_new_costs_one_or_two_requests(behaviour: Behaviour, keys: list[
     limit = 2 if cap > len(keys) or behaviour.keeps == "newest" else len(keys) // cap + 4
     if len(keys) < 3:  # an answer of so few rows may hide the next one
         limit = 5
+    if len(keys) == 1:  # where the history begins is asked for until there is a second row
+        limit = 8 + keys[0].bit_length()
     assert len(exchange.requests) <= limit
 
 

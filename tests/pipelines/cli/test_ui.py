@@ -1,0 +1,77 @@
+"""``tidemark ui``: which Dagster it starts, and that a mistake in the feeds is reported before."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines.cli import main
+from tests.feeds import write_feed
+
+FEED = "exchange: wex\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {trades: {}}"
+
+
+class Ended:
+    """A Dagster that ends by itself, and how it was started."""
+
+    started: dict[str, Any]
+
+    def __init__(self, command: list[str], **how: Any) -> None:
+        Ended.started = {"command": command, **how}
+        self.returncode = 3
+
+    def wait(self, timeout: float | None = None) -> int:
+        return self.returncode
+
+    def poll(self) -> int:
+        return self.returncode
+
+
+@pytest.fixture
+def feeds(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = write_feed(tmp_path / "feeds", FEED)
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
+    monkeypatch.setattr("pipelines.cli.ui.Popen", Ended)
+    Ended.started = {}
+    return root
+
+
+def test_dagster_keeps_its_records_in_the_home(home: Path, feeds: Path) -> None:
+    assert main(["ui", "--port", "0"]) == 3
+    environment = Ended.started["env"]
+    assert environment["DAGSTER_HOME"] == str(home / "dagster")
+    settings = yaml.safe_load((home / "dagster" / "dagster.yaml").read_text())
+    assert settings["telemetry"] == {"enabled": False}
+    assert "concurrency" in settings  # of the repository's file, which is in the wheel
+    events = settings["event_log_storage"]["config"]
+    assert events["base_dir"] == str(home / "dagster" / "history")
+    command = Ended.started["command"]
+    assert command[1:6] == ["-m", "dagster", "dev", "-m", "pipelines.definitions"]
+    assert command[command.index("-h") + 1] == "127.0.0.1"
+    assert "cwd" not in Ended.started  # .env and relative folders are of this one
+
+
+def test_a_folder_of_dagster_that_is_set_is_used(
+    home: Path, feeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "records"))
+    assert main(["ui", "--port", "0"]) == 3
+    assert Ended.started["env"]["DAGSTER_HOME"] == str(tmp_path / "records")
+    assert not (home / "dagster").exists()
+
+
+@pytest.mark.parametrize("wrong", ["nowhere", "mistake"])
+def test_a_mistake_is_told_before(
+    wrong: str,
+    feeds: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if wrong == "nowhere":
+        monkeypatch.setenv("TIDEMARK_FEEDS", str(feeds / "nowhere"))
+    else:
+        write_feed(feeds, FEED.replace("wex", "wexx"))
+    assert main(["ui"]) == 2
+    assert "tidemark: " in capsys.readouterr().err
+    assert Ended.started == {}
