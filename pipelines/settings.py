@@ -11,6 +11,11 @@ name                                default                     meaning
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
 ``TIDEMARK_UMASK``                  ``077``                     rights that new files do not give
 ``TIDEMARK_ALLOW_HTTP``             –                           ``1``: keys may go over ``http://``
+``TIDEMARK_EXECUTOR``               ``in_process``              of Dagster's runs; ``multiprocess``
+``TIDEMARK_TICK_SECONDS``           ``40``                      time of a scheduled run
+``TIDEMARK_BACKFILL_SECONDS``       ``600``                     time of a piece of a back-fill
+``TIDEMARK_KEEP_RUNS_HOURS``        ``2``                       successful runs in Dagster
+``TIDEMARK_KEEP_FAILED_DAYS``       ``30``                      other runs in Dagster
 ``TIDEMARK_ALERT_WEBHOOK``          –                           alerts go to this address (secret)
 ``TIDEMARK_ALERT_EMAIL``            –                           alerts go to these mailboxes
 ``TIDEMARK_ALERT_SMTP``             ``smtp://localhost``        by ``smtp(s)://user:password@host``
@@ -46,6 +51,9 @@ DEFAULT_HOME: Final = "./data"
 HOME: Final = "TIDEMARK_HOME"
 UMASK: Final = "TIDEMARK_UMASK"
 ALLOW_HTTP: Final = "TIDEMARK_ALLOW_HTTP"
+EXECUTOR: Final = "TIDEMARK_EXECUTOR"
+IN_PROCESS: Final = "in_process"
+EXECUTORS: Final = (IN_PROCESS, "multiprocess")
 SECRET_SUFFIXES: Final = (
     *("_API_KEY", "_API_SECRET", "_API_PASSPHRASE"),
     *("_ALERT_WEBHOOK", "_ALERT_SMTP"),
@@ -131,6 +139,15 @@ class Settings:
                 )
             )
         return int(text, 8)
+
+    @property
+    def executor(self) -> str:
+        """How Dagster executes the steps of a run: one of ``EXECUTORS``. Raises ``ConfigError``."""
+        text = self.variables.get(EXECUTOR, IN_PROCESS)
+        if text not in EXECUTORS:
+            fix = f"{EXECUTOR}={' or '.join(EXECUTORS)}, or leave it out"
+            raise ConfigError(with_fix(f"{EXECUTOR} is {text!r}, which is no executor", fix))
+        return text
 
     @property
     def allows_http(self) -> bool:

@@ -9,6 +9,10 @@ class StorageError(TidemarkError):
     """Rows or records could not be stored or read. What was stored before is whole."""
 
 
+class InUseError(StorageError):
+    """Another process holds a lock that is not waited for."""
+
+
 def from_os_error(error: OSError, doing: str, path: Path) -> StorageError:
     """``StorageError`` for a failed file operation, with a fix for the usual causes."""
     import errno

@@ -4,12 +4,12 @@ Operating-system file locks, so a killed process leaves none behind.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from warehouse.errors import from_os_error
+from warehouse.errors import InUseError, from_os_error
 
 
 def file_lock(path: Path, timeout: float = -1, poll: float = 0.05) -> FileLock:
@@ -28,9 +28,16 @@ def file_lock(path: Path, timeout: float = -1, poll: float = 0.05) -> FileLock:
 
 
 @contextmanager
-def exclusive(home: Path, *name: str) -> Iterator[None]:
-    """Hold the lock ``name`` of this home; waits for another holder, however long it takes."""
-    with _held(home, name, timeout=-1):
+def exclusive(home: Path, *name: str, wait: bool = True) -> Iterator[None]:
+    """Hold the lock ``name`` of this home; waits for another holder, however long it takes.
+
+    Without ``wait`` another holder raises ``InUseError`` at once.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_held(home, name, timeout=-1 if wait else 0))
+        except Timeout:
+            raise InUseError(f"another process holds {_path(home, name)}") from None
         yield
 
 
@@ -46,8 +53,7 @@ def exclusive_if_free(home: Path, *name: str) -> Iterator[bool]:
 
 @contextmanager
 def _held(home: Path, name: tuple[str, ...], timeout: float) -> Iterator[None]:
-    path = home.joinpath("locks", *name)
-    path = path.with_name(f"{path.name}.lock")  # names hold dots: with_suffix would cut them
+    path = _path(home, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = file_lock(path, timeout)
@@ -60,3 +66,8 @@ def _held(home: Path, name: tuple[str, ...], timeout: float) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _path(home: Path, name: tuple[str, ...]) -> Path:
+    path = home.joinpath("locks", *name)
+    return path.with_name(f"{path.name}.lock")  # names hold dots: with_suffix would cut them

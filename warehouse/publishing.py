@@ -319,6 +319,21 @@ def _counts(path: Path) -> dict[str, int]:
         return _row_counts(db)
 
 
+def remove_superseded(home: Path) -> list[Path]:
+    """Remove every version but the one that is live; the paths that were there.
+
+    A session that has one of them open keeps it until it ends.
+    """
+    with exclusive(home, "publish"):
+        live = (home / LINK).resolve()
+        found = [p for p in (home / VERSIONS).glob("warehouse-*.duckdb") if p != live]
+        if not live.exists():
+            return []
+        for path in found:
+            path.unlink()
+    return found
+
+
 def remove_leftovers(home: Path) -> list[Path]:
     """Remove what a publish that broke off left: copies, links. To be called under its lock."""
     return [

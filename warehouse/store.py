@@ -54,9 +54,9 @@ class Committed:
     contradicted: int = 0
 
 
-def stream_lock(home: Path, stream: StreamId) -> AbstractContextManager[None]:
+def stream_lock(home: Path, stream: StreamId, wait: bool = True) -> AbstractContextManager[None]:
     """The lock under which ``stream``, and what is written with it (its quarantine), is written."""
-    return exclusive(home, *paths.lock_name(stream))
+    return exclusive(home, *paths.lock_name(stream), wait=wait)
 
 
 class Store:
@@ -67,12 +67,13 @@ class Store:
         self._metastore = Metastore(home)
 
     @contextmanager
-    def open_stream(self, stream: StreamId) -> Iterator["StreamWriter"]:
+    def open_stream(self, stream: StreamId, wait: bool = True) -> Iterator["StreamWriter"]:
         """The writer of ``stream``, under the stream's lock. Waits for another holder.
 
-        First recovers what a crash left. Raises ``StorageError``.
+        First recovers what a crash left. Raises ``StorageError``, and without ``wait``
+        ``InUseError`` where another process writes the stream.
         """
-        with stream_lock(self._home, stream):
+        with stream_lock(self._home, stream, wait):
             yield StreamWriter(self._home, self._metastore, stream)
 
     def reader(self, stream: StreamId) -> StreamReader:

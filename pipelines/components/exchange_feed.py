@@ -40,8 +40,8 @@ class DatasetOptions(dg.Model, dg.Resolvable):
     schedule: Annotated[
         str | None,
         dg.Resolver.default(
-            description="Cron expression in UTC, in quotes: minute hour day month weekday. In "
-            "Dagster it is off until switched on.",
+            description="Cron expression in UTC, in quotes: minute hour day month weekday. "
+            "Pulled then once `collect` is switched on.",
             examples=["*/5 * * * *", "0 0 * * *", "@hourly"],
             json_schema_extra=_or_template({"pattern": r"^\s*(@[a-z]+|\S+(\s+\S+){4})\s*$"}),
         ),
@@ -114,8 +114,8 @@ class FeedScaffolder(dg.Scaffolder[FeedParams]):
 class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
     """What is collected from one exchange, for one account.
 
-    Every dataset becomes the asset `<exchange>/<dataset>`, with a job, and a schedule where it
-    declares one. `tidemark pull` reads the same file. Values may come from the environment or
+    Every dataset becomes the asset `<exchange>/<dataset>`; the schedule `collect` pulls it when
+    it is due. `tidemark pull` reads the same file. Values may come from the environment or
     `.env`: `"{{ env.NAME }}"`, `"{{ env('NAME', 'default') }}"`.
 
     Example:
@@ -202,7 +202,7 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
         return dg.ComponentTypeSpec(
             owners=["team:tidemark"],
             tags=["parquet", "crypto"],
-            produces=["asset", "job", "schedule"],
+            produces=["asset"],
         )
 
     @classmethod

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import warehouse
+from pipelines.demo.instance import dagster_home
 from pipelines.feeds.folder import FEEDS, FEEDS_ROOT
 from pipelines.output.formatting import with_fix
 from pipelines.settings import HOME, load_settings
@@ -51,6 +52,7 @@ def feeding() -> Iterator[Feeding]:
             **served.env,
             FEEDS: str(FEEDS_ROOT),  # your own may name exchanges that the sandbox is not
             "DAGSTER_DISABLE_TELEMETRY": "1",
+            "DAGSTER_HOME": str(dagster_home(home)),
             # Two calls a second are allowed with a key: the demo should be quick.
             "TIDEMARK_LOOKUPS": "8",
         }

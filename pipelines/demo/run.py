@@ -1,6 +1,7 @@
 """``tidemark demo``: one full pull through Dagster, from the sandbox into the demo's home."""
 
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -8,12 +9,17 @@ import dagster as dg
 
 from pipelines.demo import progress, summary
 from pipelines.demo.exchange import feeding
+from pipelines.orchestration.ghosts import alive
+from pipelines.orchestration.pulling import EVERY_STREAM
 from pipelines.output.console import say, warn
 from pipelines.output.exits import PARTLY_FAILED
+from pipelines.settings import load_settings
 from warehouse import LINK
 
 JOB = "everything"
-CONFIG: Final[dict[str, Any]] = {"loggers": {progress.NAME: {}}}
+CONFIG: Final[dict[str, Any]] = {
+    "loggers": {progress.NAME: {}, "console": {"config": {"log_level": "CRITICAL"}}}
+}
 """Without Dagster's own lines on the terminal."""
 
 
@@ -37,14 +43,24 @@ def run() -> int:
 def materialize(show: Callable[[str], None]) -> list[str]:
     """Run the job of all assets in this process; what failed, as the engine reports it.
 
-    ``show``: takes each line of what the steps report.
+    ``show``: takes each line of what the steps report. The run is recorded in the demo's Dagster
+    instance: ``make ui`` shows it.
     """
     from pipelines.definitions import defs
 
-    loggers = dg.Definitions(loggers={progress.NAME: progress.logger(show)})
+    loggers = dg.Definitions(
+        loggers={progress.NAME: progress.logger(show), "console": dg.colored_console_logger}
+    )
     job = dg.Definitions.merge(defs(), loggers).resolve_job_def(JOB)
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(run_config=CONFIG, instance=instance, raise_on_error=False)
+    run_id = str(uuid.uuid4())
+    with dg.DagsterInstance.get() as instance, alive(load_settings().home, run_id):
+        result = job.execute_in_process(
+            run_config=CONFIG,
+            instance=instance,
+            raise_on_error=False,
+            run_id=run_id,
+            tags={EVERY_STREAM: "true"},
+        )
     if any(_is_interrupt(event) for event in result.all_events):
         raise KeyboardInterrupt  # Dagster takes Ctrl-C for a failure of the step
     return [_reason(event) for event in result.all_events if event.is_step_failure]

@@ -11,14 +11,18 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from pipelines.demo.exchange import feeding
 from pipelines.output.console import say, warn
 from pipelines.output.exits import PARTLY_FAILED, WRONG_USAGE
+from pipelines.output.formatting import with_fix
+from pipelines.settings import HOME
 from schemas import ConfigError, TidemarkError
+from warehouse.errors import InUseError
+from warehouse.locks import exclusive
 
 ROOT: Final = Path(__file__).parents[2]
 HOST: Final = "127.0.0.1"
@@ -36,11 +40,11 @@ def main() -> int:
             port = free_port(USUAL_PORT)
             url = f"http://{HOST}:{port}"
             say(f"Sandbox exchange on {exchange.url}, feeding {exchange.home}")
-            with dagster(port) as process:
+            with only_one(exchange.home), dagster(port) as process:
                 if not answers(url, process):
                     return process.returncode
                 say(f"Dagster on {url}   (assets: {url}/asset-groups, Ctrl-C stops both)")
-                say("Materialize all assets there, or switch schedules on under Automation.")
+                say("Materialize all assets there, or switch `collect` on under Automation.")
                 return process.wait()
     except TidemarkError as error:
         warn(f"tidemark: {error}")
@@ -64,18 +68,30 @@ def free_port(wanted: int) -> int:
 
 
 @contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Refuse a second page on the same home: both would launch what is due."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(home, "ui", wait=False))
+        except InUseError:
+            problem = f"another `make ui` feeds {home} already"
+            fix = f"use that one, or set {HOME} to another folder"
+            raise ConfigError(with_fix(problem, fix)) from None
+        yield
+
+
+@contextmanager
 def dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Dagster's page and daemon, stopped on leaving.
 
     It gets a session of its own, so that Ctrl-C reaches this process only, and the sandbox outlives
     the runs that read from it.
     """
-    home = Path(os.environ.get("DAGSTER_HOME") or ROOT)
     command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions"]
     process = subprocess.Popen(
         [*command, "-h", HOST, "-p", str(port), "--log-level", "warning"],
         cwd=ROOT,
-        env={**os.environ, "DAGSTER_HOME": str(home.absolute()), "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
         start_new_session=True,
     )
     try:

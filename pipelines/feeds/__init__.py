@@ -5,7 +5,7 @@ The command line and Dagster read the same files through this package. A mistake
 
 ``document``  YAML, every value with its line
 ``template``  ``{{ env.NAME }}`` in a value
-``cron``      whether a schedule is a cron expression
+``cron``      what is wrong with a cron expression, when it was last due, its longest pause
 ``feed``      what a feed is, and every rule of its file
 ``folder``    all files of a folder, nothing collected twice; the jobs that a command line names
 ``scaffold``  the text of a new feed's file
@@ -28,6 +28,7 @@ from pipelines.feeds.folder import (
     feeds_root,
     is_collected,
     load_feeds,
+    of_markets,
     readable_feeds,
     select_jobs,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "load_feed",
     "load_feeds",
     "new_feed",
+    "of_markets",
     "readable_feeds",
     "select_jobs",
 ]

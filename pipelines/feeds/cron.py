@@ -1,10 +1,10 @@
-"""Whether a schedule is a cron expression, and what is wrong with it if not.
+"""Cron expressions: what is wrong with one, and when it was last due.
 
 Dagster has a check of its own, but importing it takes a second, and it does not say what is wrong.
-What passes here passes there (a test holds it).
+What passes here passes there, and is due at the same times (tests hold both).
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from typing import Final
@@ -28,6 +28,8 @@ _ALIASES: Final = {
     "@monthly": "0 0 1 * *",
     "@yearly": "0 0 1 1 *",
 }
+_LOOKED_BACK: Final = timedelta(days=8 * 366 + 1)
+"""29 February comes after eight years at the latest."""
 
 
 def problem(cron: str) -> str | None:
@@ -51,6 +53,34 @@ def problem(cron: str) -> str | None:
         for piece in text.split(","):
             if not _is_sound(piece, low, high, names):
                 return f"{name} {piece!r} is not within {low}-{high}"
+    return None
+
+
+def last_due(cron: str, at: datetime) -> datetime | None:
+    """The last minute up to ``at`` at which a sound ``cron`` is due; ``None`` = never.
+
+    >>> last_due("*/15 3 * * *", datetime(2026, 1, 10, 12, 0)).isoformat()
+    '2026-01-10T03:45:00'
+    """
+    parts = _ALIASES.get(cron, cron).lower().split()
+    minutes, hours, days, months, weekdays = (
+        _values(text, low, high, names)
+        for text, (_, low, high, names) in zip(parts, _FIELDS, strict=True)
+    )
+    weekdays = {day % 7 for day in weekdays}
+    # As in every cron: where both are restricted, either is enough.
+    either = len(days) < 31 and len(weekdays) < 7
+    now = at.replace(second=0, microsecond=0)
+    day = now
+    while now - day < _LOOKED_BACK:
+        matches = [day.day in days, (day.weekday() + 1) % 7 in weekdays]
+        if day.month in months and (any(matches) if either else all(matches)):
+            for hour in sorted(hours, reverse=True):
+                for minute in sorted(minutes, reverse=True):
+                    found = day.replace(hour=hour, minute=minute)
+                    if found <= now:
+                        return found
+        day -= timedelta(days=1)
     return None
 
 

@@ -3,7 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -151,6 +151,42 @@ def is_collected(
         if found and (stream.timeframe is None or stream.timeframe in spec.timeframes):
             return True
     return False
+
+
+def of_markets(chosen: Sequence[Job], markets: Sequence[str]) -> list[Job]:
+    """``chosen``, its market data limited to ``markets``; all of it where none is named.
+
+    Account data is always the whole account. A market that none of them collects raises
+    ``ConfigError``.
+    """
+    if not markets:
+        return list(chosen)
+    wanted = {_bare(name): name for name in markets}
+    limited: dict[str, Feed | None] = {}  # one feed for all its jobs
+    found: set[str] = set()
+    kept: list[Job] = []
+    for job in chosen:
+        if dataset(job.dataset).is_account or dataset(job.dataset).is_reference:
+            kept.append(job)
+            continue
+        if job.feed.name not in limited:
+            listed = job.feed.markets
+            names = markets if listed is None else [m for m in listed if _bare(m) in wanted]
+            found |= {_bare(name) for name in names}
+            limited[job.feed.name] = replace(job.feed, markets=tuple(names)) if names else None
+        feed = limited[job.feed.name]
+        if feed is not None:
+            kept.append(Job(feed, job.spec))
+    missing = [name for bare, name in wanted.items() if bare not in found]
+    if missing:
+        names = sorted({m for job in chosen for m in job.feed.markets or ()})
+        raise ConfigError(
+            with_fix(
+                f"none of these feeds collects the market {missing[0]}",
+                f"name one of: {', '.join(names)}" if names else "choose market data",
+            )
+        )
+    return kept
 
 
 def unknown_markets(feeds: Sequence[Feed], exchange: str, symbols: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,8 @@ paged: ``windows`` (the history by id or time), ``newest``, ``walk`` (page by pa
 ``snapshot``, ``reference``, ``derived``. docs/coverage.md explains what counts as proof.
 """
 
+from pipelines.ingest.budget import Budget
 from pipelines.ingest.report import Listener, PullReport, StreamProgress, StreamReport
 from pipelines.ingest.run import pull
 
-__all__ = ["Listener", "PullReport", "StreamProgress", "StreamReport", "pull"]
+__all__ = ["Budget", "Listener", "PullReport", "StreamProgress", "StreamReport", "pull"]

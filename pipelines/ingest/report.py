@@ -1,8 +1,14 @@
 """What a pull did, stream by stream."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
+
+_COUNTS: Final = (
+    *("requests", "rows_added", "rows_replaced", "quarantined"),
+    *("refetched", "refetched_new", "differences"),
+)
 
 
 @dataclass
@@ -23,6 +29,8 @@ class StreamReport:
     differences: int = 0
     """… and how many differ from what was stored."""
     lost_found: bool = False
+    unfinished: bool = False
+    """The time was over, or another pull holds the stream: the next pull continues."""
     error: str | None = None
     notice: str | None = None
     newest: datetime | None = None
@@ -54,6 +62,17 @@ class PullReport:
     """The outcome of a pull. ``ok`` is false where anything could not be fetched or stored."""
 
     streams: list[StreamReport] = field(default_factory=list)
+
+    def merged(self, later: "PullReport") -> "PullReport":
+        """This report and that of a ``later`` pull: counts are added, the later state holds."""
+        found = {stream.name: stream for stream in self.streams}
+        for stream in later.streams:
+            before = found.get(stream.name)
+            if before is not None:
+                sums = {name: getattr(before, name) + getattr(stream, name) for name in _COUNTS}
+                stream = replace(stream, lost_found=before.lost_found or stream.lost_found, **sums)
+            found[stream.name] = stream
+        return PullReport(list(found.values()))
 
     @property
     def ok(self) -> bool:

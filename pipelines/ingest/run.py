@@ -5,6 +5,7 @@ One bad stream never stops the others. Streams that are built from others come l
 
 import difflib
 import gc
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from pipelines.exchanges.connect import open_exchange
 from pipelines.exchanges.names import remembered_names
 from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
 from pipelines.feeds import Feed, Job
+from pipelines.ingest.budget import Budget
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.session import LOOKUPS, Task
 from pipelines.ingest.snapshot import batches
@@ -53,11 +55,15 @@ def pull(
     on_progress: Listener | None = None,
     limits: Limits | None = None,
     again: tuple[int, int] | None = None,
+    budget: Budget | None = None,
+    stop: threading.Event | None = None,
 ) -> PullReport:
     """Pull what is missing of ``jobs`` into the lake. ``limits`` replaces those of the machine.
 
     ``again``: a stretch of time (microseconds since 1970, the end exclusive) that is asked for
     whatever is covered; the reports count what was received of it and what differs.
+    ``budget``: when the pull has to end; short streams then come first, the others in any order, so
+    that each has its turn. ``stop``: once set, each stream stores what it has and ends.
     Raises ``ConfigError`` before any request, and ``StorageError`` where the home cannot be used;
     all else that goes wrong is in the report.
     """
@@ -67,18 +73,24 @@ def pull(
         stack.enter_context(_rare_collections())
         store = Store(settings.home)
         exchanges = _opened(jobs, settings, limits, store, stack)
-        plan = _Plan(settings, store, exchanges, on_progress, again)
+        stop = stop or threading.Event()
+        plan = _Plan(settings, store, exchanges, on_progress, again, budget, stop)
+        short: list[Unit] = []
         first: list[Unit] = []
         last: list[Unit] = []
         for job in jobs:
-            (last if plan.paging(job).cursor in _LAST else first).extend(plan.units(job))
+            cursor = plan.paging(job).cursor
+            stage = short if cursor is Cursor.SNAPSHOT else last if cursor in _LAST else first
+            stage.extend(plan.units(job))
+        if budget is not None:
+            random.shuffle(first)
         workers = ThreadPoolExecutor(WORKERS, "pull")
         try:
-            for stage in (first, last):
+            for stage in (short + first, last):
                 for result in [workers.submit(unit) for unit in stage]:
                     report.streams += result.result()
         except BaseException:  # Ctrl-C: each stream stores what it has and ends
-            plan.stop.set()
+            stop.set()
             raise
         finally:
             workers.shutdown(cancel_futures=True)
@@ -139,14 +151,17 @@ class _Plan:
         exchanges: Exchanges,
         listener: Listener | None,
         again: tuple[int, int] | None,
+        budget: Budget | None,
+        stop: threading.Event,
     ) -> None:
-        self.stop = threading.Event()
         self._settings = settings
         self._exchanges = exchanges
         self._listener = listener
         self._lookups = settings.number("TIDEMARK_LOOKUPS", LOOKUPS)
         self._store = store
         self._again = again
+        self._budget = budget
+        self._stop = stop
         self._owners: dict[StreamId, Job] = {}
 
     def paging(self, job: Job) -> Paging:
@@ -230,9 +245,10 @@ class _Plan:
             start=job.feed.start,
             lookback=job.spec.lookback,
             listener=self._listener,
-            stop=self.stop,
+            stop=self._stop,
             lookups=self._lookups,
             again=self._again,
+            budget=self._budget,
         )
 
     def _exchange(self, job: Job) -> _Exchange:

@@ -1,6 +1,7 @@
 """One stream in one pull: fetches pages, counts them, passes rows and state to the committer."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from connectors.base import Connector, Key, Page, Paging, Window
 from connectors.errors import ContractError
+from pipelines.ingest.budget import Budget, OutOfTimeError
 from pipelines.ingest.committer import Committer
 from pipelines.ingest.report import Listener, StreamProgress, StreamReport
 from schemas import Dataset, RejectedRow, StreamId, TidemarkError, dataset
@@ -30,7 +32,8 @@ class Task:
 
     ``start``: history is wanted back to here. ``lookback``: rows below the head to read again, if
     the feed says so. ``lookups``: the most rows that a pull requests one by one. ``again``: a
-    stretch of time, in microseconds, that is requested whatever is covered.
+    stretch of time, in microseconds, that is requested whatever is covered. ``budget``: when it has
+    to end.
     """
 
     store: Store
@@ -42,6 +45,7 @@ class Task:
     stop: threading.Event = field(default_factory=threading.Event)
     lookups: int = LOOKUPS
     again: tuple[int, int] | None = None
+    budget: Budget | None = None
 
     @property
     def paging(self) -> Paging:
@@ -83,6 +87,8 @@ class Session:
         self.writer = writer
         self.report = report
         self.started = now_us()
+        budget = task.budget
+        self._ends_at = budget.stream_ends_at(self.paging.cursor) if budget else None
         self.wanted_from = to_microseconds(task.start)
         self.state = replace(writer.state(), wanted_from=self.wanted_from, delisted=False)
         self._committer = committer
@@ -115,6 +121,10 @@ class Session:
         """Raises ``TidemarkError`` where the pull is to end early."""
         if self.task.stop.is_set():
             raise TidemarkError("stopped; what was received is stored, the next pull continues")
+        if self._ends_at is not None and time.monotonic() > self._ends_at:
+            raise OutOfTimeError(
+                "out of time; what was received is stored, the next pull continues"
+            )
 
     def count(self, page: Page) -> Page:
         """Note one answer in the report and inform the listener."""

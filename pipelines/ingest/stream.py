@@ -6,6 +6,7 @@ from pathlib import Path
 
 from connectors.base import Cursor, Page
 from connectors.errors import ContractError, RequestError
+from pipelines.ingest.budget import OutOfTimeError
 from pipelines.ingest.committer import Committer
 from pipelines.ingest.derived import build_candles
 from pipelines.ingest.lookup import pull_lookups
@@ -18,6 +19,7 @@ from pipelines.ingest.walk import pull_walk
 from pipelines.ingest.windows.sync import pull_windows
 from schemas import StreamId, TidemarkError
 from schemas.times import to_datetime
+from warehouse.errors import InUseError
 
 
 def _pull_snapshot(session: Session) -> None:
@@ -96,7 +98,7 @@ def problem(error: Exception) -> str:
 def _in_session(task: Task, work: Callable[[Session], None]) -> StreamReport:
     report = task.report()
     try:
-        with task.store.open_stream(task.stream) as writer:
+        with task.store.open_stream(task.stream, wait=task.budget is None) as writer:
             try:
                 with Committer(writer, report) as committer:
                     session = Session(task, writer, committer, report)
@@ -107,6 +109,8 @@ def _in_session(task: Task, work: Callable[[Session], None]) -> StreamReport:
             finally:
                 span = writer.span()
                 report.newest = to_datetime(span[1]) if span else None
+    except (OutOfTimeError, InUseError):
+        report.unfinished = True
     except Exception as error:
         report.error = problem(error)
     return report

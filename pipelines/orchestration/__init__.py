@@ -4,7 +4,12 @@
 ``pulling``     the assets <exchange>/<dataset>: one step a feed, in the exchange's pool
 ``publishing``  the assets warehouse/<dataset> and marts/<name>: one step, a run publishes once
 ``marts``       what the asset graph shows of the views, and the asset marts/report
-``schedules``   a job for every dataset, and a schedule for each that declares one
+``run_log``     how far a pull is, in the log of its run
+``side_by_side``  the exchanges of one run pulled at once
+``schedules``   the job and schedule ``collect``: one run a tick for everything that is due
+``ghosts``      runs whose process was killed are found and recorded as failed
+``dev_servers``  a second development server on the same storage is refused
+``maintenance``  old runs, events, logs and versions of the warehouse are deleted
 ``measuring``   rows, previews and column lineage of the views
 ``accounts``    one account's unusable key costs that account only
 ``broken_feeds``  what stands for a feed whose file has a mistake

@@ -10,54 +10,72 @@ from pipelines.feeds import FEEDS_ROOT, BrokenFeed, Feed, feeds_root, readable_f
 from pipelines.orchestration.alerts import alert_sensors
 from pipelines.orchestration.broken_feeds import broken_definitions
 from pipelines.orchestration.checks import check_definitions, pulled_with
+from pipelines.orchestration.dev_servers import refuse_second
+from pipelines.orchestration.ghosts import executor
+from pipelines.orchestration.maintenance import maintenance_job, maintenance_schedule
 from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
-from pipelines.orchestration.schedules import jobs_and_schedules
+from pipelines.orchestration.schedules import QUIET, collect_job, collect_schedule
 from pipelines.orchestration.specs import datasets_of
 from pipelines.output.extras import missing
+from pipelines.settings import load_settings
 
 PROJECT: Final = Path(__file__).parents[2] / "pyproject.toml"
 """Of a clone, where Dagster reads the feeds as components; an installed package has none."""
+
+_EXECUTORS: Final = {
+    "in_process": dg.in_process_executor,
+    "multiprocess": dg.multiprocess_executor,
+}
+"""By the setting ``TIDEMARK_EXECUTOR``."""
 
 
 def feed_definitions(feed: Feed, feeds: Sequence[Feed]) -> dg.Definitions:
     """What one feed brings; ``feeds``: all of them, for assets that several share."""
     assets = lake_assets(feed, feeds)
-    return dg.Definitions.merge(
-        dg.Definitions(assets=[assets] if assets else []), jobs_and_schedules(feed, feeds)
-    )
+    return dg.Definitions(assets=[assets] if assets else [])
 
 
 def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
-    """The tables, the page on them, a job for everything, and the executor: one process.
+    """The tables, the page on them, the jobs with their schedules, and the executor.
 
     Without the extra ``report`` there is no page, rather than a step that always fails.
     """
     has_report = bool(feeds) and not missing("report")
+    collect = collect_schedule(feeds)
     return dg.Definitions(
         assets=[
             *([warehouse_assets(feeds)] if feeds else []),
             *([report_asset(feeds)] if has_report else []),
         ],
-        schedules=[report_schedule()] if has_report else [],
+        schedules=[
+            *([collect] if collect else []),
+            *([report_schedule()] if has_report else []),
+            maintenance_schedule(),
+        ],
         jobs=[
             dg.define_asset_job(
                 "everything",
                 selection=dg.AssetSelection.all().without_checks()
                 | pulled_with(datasets_of(feeds)),
-                description="Pull every feed and publish every table, as `tidemark pull` does.",
-            )
+                description="Pull every feed, publish every table, write the report.",
+                config=QUIET,
+            ),
+            *([collect_job(feeds)] if feeds else []),
+            maintenance_job,
         ],
-        executor=dg.in_process_executor,
+        executor=executor(_EXECUTORS[load_settings().executor]),
     )
 
 
 def all_definitions() -> dg.Definitions:
     """Every feed that can be read, and the warehouse.
 
-    A mistake in the file of one feed costs that feed only: see ``broken_feeds``.
+    A mistake in the file of one feed costs that feed only: see ``broken_feeds``. Raises
+    ``ConfigError`` where another development server works on the same storage of Dagster.
     """
+    refuse_second()
     feeds, broken = readable_feeds()
     return dg.Definitions.merge(
         *_of_feeds(feeds, broken),

@@ -1,4 +1,8 @@
-"""The metadata of a materialisation: rows, lag, gaps, files, and the result of every stream."""
+"""The metadata of a materialisation: rows, lag, gaps, files, and the streams that changed.
+
+Dagster stores it three times a run, every minute: what never changes (the columns) is in the
+asset's definition alone.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,12 +13,13 @@ from typing import Final
 import dagster as dg
 
 from pipelines.ingest import StreamReport
-from pipelines.orchestration.specs import column_schema
-from pipelines.output.formatting import visible
+from pipelines.output.formatting import instant, visible
 from pipelines.publishing import PublishReport, TableState
-from schemas import DATASETS
 
-Metadata = dict[str, dg.MetadataValue | dg.TableSchema | int | float | str]
+Metadata = dict[str, dg.MetadataValue | int | float | str]
+
+_SHOWN: Final = 20
+"""Streams in the table of a materialisation: those with the most news."""
 
 _MARKUP: Final = re.compile(
     r"[\\`*_{}\[\]()<>#+=!|~&$@-]|:(?=/)|(?<=www)\.|(?<=\d)[.](?=\s)", re.IGNORECASE
@@ -22,11 +27,10 @@ _MARKUP: Final = re.compile(
 """What Markdown takes for more than text, addresses included."""
 
 
-def table_metadata(dataset: str, state: TableState) -> Metadata:
+def table_metadata(state: TableState) -> Metadata:
     """What holds of a dataset as it is stored now."""
     found: Metadata = {
         "dagster/row_count": state.rows,
-        "dagster/column_schema": column_schema(DATASETS[dataset]),
         "files": state.files,
         "gaps": state.gaps,
         "lost": state.lost,
@@ -37,7 +41,7 @@ def table_metadata(dataset: str, state: TableState) -> Metadata:
     return found
 
 
-def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> Metadata:
+def pull_metadata(streams: Sequence[StreamReport], path: Path) -> Metadata:
     """What one pull did to a dataset; ``path``: where its files are."""
     found: Metadata = {
         "rows_added": sum(s.rows_added for s in streams),
@@ -57,8 +61,10 @@ def pull_metadata(dataset: str, streams: Sequence[StreamReport], path: Path) -> 
     if problems:
         found["streams_failed"] = sum(bool(s.error) for s in streams)
         found["problems"] = markdown_list(problems)
-    if streams:
-        found["streams"] = _stream_table(streams)
+    changed = [s for s in streams if s.rows_added or s.rows_replaced or s.quarantined]
+    if changed:
+        changed.sort(key=lambda s: s.rows_added + s.rows_replaced + s.quarantined, reverse=True)
+        found["streams"] = _stream_table(changed[:_SHOWN])
     return found
 
 
@@ -74,9 +80,8 @@ def publish_metadata(dataset: str, report: PublishReport) -> Metadata:
     return {
         "rows_added": state.rows_added,
         "published": dg.MetadataValue.bool(report.published),
-        "dagster/table_name": f"warehouse.main.{dataset}",
         "path": dg.MetadataValue.path(report.path),
-        **table_metadata(dataset, state),
+        **table_metadata(state),
     }
 
 
@@ -85,19 +90,11 @@ def _seconds_since(moment: datetime) -> float:
 
 
 def _stream_table(streams: Sequence[StreamReport]) -> dg.MetadataValue:
-    records = [
-        dg.TableRecord(
-            {
-                "stream": stream.stream,
-                "rows_added": stream.rows_added,
-                "rows_replaced": stream.rows_replaced,
-                "requests": stream.requests,
-                "newest": stream.newest.isoformat() if stream.newest else "",
-            }
-        )
-        for stream in streams
-    ]
-    names = ("stream", "rows_added", "rows_replaced", "requests", "newest")
-    types = ("string", "int", "int", "int", "string")
-    columns = [dg.TableColumn(n, t) for n, t in zip(names, types, strict=True)]
-    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+    """In Markdown: Dagster's own tables repeat their schema with every materialisation."""
+    lines = ["| stream | new rows | replaced | requests | newest |", "|---|--:|--:|--:|---|"]
+    for stream in streams:
+        name = _MARKUP.sub(r"\\\g<0>", visible(stream.stream, keep=""))
+        newest = instant(stream.newest) if stream.newest else ""
+        counts = (stream.rows_added, stream.rows_replaced, stream.requests)
+        lines.append(f"| {name} | {' | '.join(f'{n:,}' for n in counts)} | {newest} |")
+    return dg.MetadataValue.md("\n".join(lines))

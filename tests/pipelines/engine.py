@@ -1,5 +1,6 @@
 """A stand-in for the ingest engine, and the feeds that Dagster's definitions are made of."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ import dagster as dg
 
 from connectors.base import Cursor, Paging
 from pipelines.feeds import Job
-from pipelines.ingest import PullReport, StreamReport
+from pipelines.ingest import Budget, PullReport, StreamReport
 from pipelines.orchestration.marts import marts_of
 from pipelines.publishing import PublishReport, TableState
 from pipelines.report.page import Written
@@ -38,6 +39,10 @@ class Engine:
 
     pulled: list[list[str]] = field(default_factory=list)
     again: list[tuple[int, int] | None] = field(default_factory=list)
+    budgets: list[Budget | None] = field(default_factory=list)
+    markets: list[tuple[str, ...] | None] = field(default_factory=list)
+    unfinished: set[str] = field(default_factory=set)
+    """Datasets with more to fetch than there is time for, as long as they are in here."""
     published: list[list[str]] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
@@ -50,11 +55,15 @@ class Engine:
         settings: Settings,
         on_progress: object = None,
         again: tuple[int, int] | None = None,
+        budget: Budget | None = None,
+        stop: threading.Event | None = None,
     ) -> PullReport:
         if self.refuses:
             raise self.refuses
         self.pulled.append([job.name for job in jobs])
         self.again.append(again)
+        self.budgets.append(budget)
+        self.markets.append(jobs[0].feed.markets)
         return PullReport(
             [
                 StreamReport(
@@ -67,6 +76,7 @@ class Engine:
                     differences=2 if again else 0,
                     error=self.problems.get(job.name),
                     notice=self.notices.get(job.name),
+                    unfinished=job.name in self.unfinished,
                 )
                 for job in jobs
             ]

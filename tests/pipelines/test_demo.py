@@ -5,11 +5,16 @@ import os
 import re
 from pathlib import Path
 
+import dagster as dg
 import pytest
+import yaml
 
 from pipelines.cli import main
 from pipelines.demo.exchange import environment
+from pipelines.demo.instance import dagster_home
+from pipelines.demo.ui import only_one
 from pipelines.feeds import load_feeds
+from schemas import ConfigError
 from tests.modes import loose
 from warehouse import LINK
 
@@ -61,6 +66,14 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
     monkeypatch.delenv("TIDEMARK_FEEDS")
     assert main(["status"]) == 0
     assert "bitexbit/trades" in capsys.readouterr().out
+
+    # `make ui` shows both runs and what they materialised: the instance is the demo's own
+    folder = home / "dagster"
+    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    with dg.DagsterInstance.get() as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS] * 2
+        assert instance.get_latest_materialization_event(dg.AssetKey(["warehouse", "trades"]))
+    assert not Path("data").exists()
 
 
 def test_data_that_are_not_the_sandboxs_are_left_alone(
@@ -120,3 +133,20 @@ def test_the_world_is_remembered(home: Path) -> None:
     kept = json.loads((home / "sandbox.json").read_text(encoding="utf-8"))
     assert kept["epoch"] == known["epoch"]
     assert kept["last_run"] > known["last_run"]
+
+
+def test_a_second_page_on_the_same_home_is_refused(home: Path) -> None:
+    with (
+        only_one(home),
+        pytest.raises(ConfigError, match="another `make ui` feeds"),
+        only_one(home),
+    ):
+        pass
+    with only_one(home):
+        pass
+
+
+def test_the_demo_has_a_dagster_instance_of_its_own(home: Path) -> None:
+    settings = yaml.safe_load((dagster_home(home) / "dagster.yaml").read_text(encoding="utf-8"))
+    assert settings["event_log_storage"]["config"]["base_dir"] == str(home / "dagster" / "history")
+    assert "data/dagster" not in (home / "dagster" / "dagster.yaml").read_text(encoding="utf-8")

@@ -13,11 +13,11 @@ import pytest
 from pipelines import health
 from pipelines.cli import main
 from pipelines.exchanges.breaker import State
+from pipelines.orchestration.ghosts import alive
 from schemas import RejectedRow, StreamId
 from tests.feeds import write_feed
 from tests.warehouse.tools import store
 from warehouse.intervals import Interval, Unshown
-from warehouse.locks import exclusive
 from warehouse.state import StreamState
 
 TRADES = StreamId("bitexbit", "trades", "BTC-USD")
@@ -160,7 +160,7 @@ def test_a_run_without_a_process(
         run = dg.DagsterRun("everything", status=dg.DagsterRunStatus.STARTED)
         instance.add_run(run)
     assert lines(capsys, code=0) == ["all is well"]  # young, and of a process without a lock
-    with exclusive(home, "runs", run.run_id):
+    with alive(home, run.run_id):
         assert lines(capsys, code=0) == ["all is well"]
     (line,) = lines(capsys)
     assert line.startswith(f"run: run {run.run_id} of everything began ")

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from connectors.base import Cursor, Key, Page
 from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
+from pipelines.ingest.budget import OutOfTimeError
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
 from pipelines.ingest.windows.advance import advance, from_held_row, lacks_anchor
@@ -40,7 +41,13 @@ def pull_windows(session: Session) -> None:
     progress = begin(session, known)
     kept = session.state.complete if session.task.again else ()
     while not isinstance(request := plan(progress), Done):
-        page = session.fetch(request.window)
+        try:
+            page = session.fetch(request.window)
+        except OutOfTimeError:
+            if progress.checked:  # the newest rows were asked for; only older ones are left
+                state = state_of(session, known, progress, kept)
+                session.commit(None, replace(state, checked_at=session.started))
+            raise
         news = page.received and not _shows_held_rows_alone(page, request, progress)
         progress = advance(progress, request, assess(page, request, progress))
         if lacks_anchor(progress):

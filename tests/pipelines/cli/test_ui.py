@@ -44,7 +44,8 @@ def test_dagster_keeps_its_records_in_the_home(home: Path, feeds: Path) -> None:
     settings = yaml.safe_load((home / "dagster" / "dagster.yaml").read_text())
     assert settings["telemetry"] == {"enabled": False}
     assert "concurrency" in settings  # of the repository's file, which is in the wheel
-    assert settings["storage"]["sqlite"]["base_dir"] == str(home / "dagster")
+    events = settings["event_log_storage"]["config"]
+    assert events["base_dir"] == str(home / "dagster" / "history")
     command = Ended.started["command"]
     assert command[1:6] == ["-m", "dagster", "dev", "-m", "pipelines.definitions"]
     assert command[command.index("-h") + 1] == "127.0.0.1"

@@ -1,7 +1,6 @@
 """The Dagster definitions: assets, pools, schedules, and what the graph shows of them."""
 
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -9,8 +8,8 @@ import pytest
 
 import pipelines
 from pipelines.orchestration.code import all_definitions
-from schemas import DATASETS
-from tests.pipelines.engine import EVERYTHING, FIVE, OFFERS, Engine, keys, marts_on
+from schemas import DATASETS, ConfigError
+from tests.pipelines.engine import EVERYTHING, Engine, keys
 
 
 def test_assets(engine: Engine) -> None:
@@ -59,69 +58,39 @@ def test_a_pool_per_exchange_and_one_process(engine: Engine) -> None:
         "publish": None,
         "marts__report": None,
     }
-    assert definitions.executor is dg.in_process_executor
+    assert isinstance(definitions.executor, dg.ExecutorDefinition)
+    assert definitions.executor.name == "in_process"
 
 
-def test_schedules(engine: Engine) -> None:
+def test_the_executor_is_a_setting(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEMARK_EXECUTOR", "multiprocess")
+    found = all_definitions().executor
+    assert isinstance(found, dg.ExecutorDefinition) and found.name == "multiprocess"
+    monkeypatch.setenv("TIDEMARK_EXECUTOR", "threads")
+    with pytest.raises(ConfigError, match="TIDEMARK_EXECUTOR is 'threads'"):
+        all_definitions()
+
+
+def test_few_schedules(engine: Engine) -> None:
     definitions = all_definitions()
-    names = {f"{exchange}_{name}" for exchange in OFFERS for name in FIVE}
     schedules = {s.name: s for s in definitions.schedules or []}
-    by_the_hour = schedules.pop("report")
-    assert isinstance(by_the_hour, dg.ScheduleDefinition)
-    assert by_the_hour.cron_schedule == "0 * * * *"
-    assert by_the_hour.default_status is dg.DefaultScheduleStatus.STOPPED
-    nightly = schedules.pop("checks")
-    assert nightly.default_status is dg.DefaultScheduleStatus.STOPPED
-    assert set(schedules) == names
+    assert set(schedules) == {"collect", "report", "maintenance", "checks"}
+    crons = {
+        "collect": ["*/5 * * * *"],
+        "report": "0 * * * *",
+        "maintenance": "37 * * * *",
+        "checks": "30 3 * * *",
+    }
     for name, schedule in schedules.items():
         assert isinstance(schedule, dg.ScheduleDefinition)
-        assert schedule.cron_schedule == "*/5 * * * *"
+        assert schedule.cron_schedule == crons[name]
         assert schedule.execution_timezone == "UTC"
-        assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
-        exchange, dataset = name.split("_", 1)
-        job = definitions.resolve_job_def(name)
-        assert job.asset_layer.selected_asset_keys == set(
-            keys(f"{exchange}/{dataset}", f"warehouse/{dataset}", *marts_on(dataset))
-        )
-    assert definitions.resolve_job_def("everything").asset_layer.selected_asset_keys == set(
-        keys(*EVERYTHING)
-    )
-
-
-@pytest.mark.parametrize(
-    ("status", "skips"),
-    [
-        (None, False),
-        (dg.DagsterRunStatus.NOT_STARTED, True),
-        (dg.DagsterRunStatus.STARTED, True),
-        (dg.DagsterRunStatus.SUCCESS, False),
-    ],
-)
-def test_a_tick_waits_for_the_last_run(
-    engine: Engine, status: dg.DagsterRunStatus | None, skips: bool
-) -> None:
-    with dg.instance_for_test() as instance:
-        check_ticks(instance, status, skips)
-
-
-def check_ticks(
-    instance: dg.DagsterInstance, status: dg.DagsterRunStatus | None, skips: bool
-) -> None:
-    definitions = all_definitions()
-    if status:
-        job = definitions.resolve_job_def("bitexbit_trades")
-        instance.create_run_for_job(job, status=status)
-    schedule = definitions.resolve_schedule_def("bitexbit_trades")
-    now = datetime.now(UTC)
-    with dg.build_schedule_context(instance, scheduled_execution_time=now) as context:
-        answer = schedule.evaluate_tick(context)
-    assert bool(answer.skip_message) is skips
-    assert bool(answer.run_requests) is not skips
-    # a run that has been going on for a day may be the ghost of a process that was killed
-    later = now + timedelta(days=1)
-    with dg.build_schedule_context(instance, scheduled_execution_time=later) as context:
-        answer = schedule.evaluate_tick(context)
-    assert bool(answer.run_requests) is (status is not dg.DagsterRunStatus.NOT_STARTED)
+        running = schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+        assert running is (name == "maintenance")  # which calls no exchange
+    every = definitions.resolve_job_def("everything").asset_layer.selected_asset_keys
+    assert every == set(keys(*EVERYTHING))
+    collected = definitions.resolve_job_def("collect").asset_layer.selected_asset_keys
+    assert collected == every - set(keys("marts/report"))
 
 
 def test_an_installed_package_has_the_assets_of_a_clone(

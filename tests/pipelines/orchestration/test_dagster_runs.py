@@ -1,5 +1,6 @@
 """Runs in Dagster around a stand-in engine: what they pull, publish, report, and how they fail."""
 
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +14,12 @@ from schemas import ConfigError, TidemarkError
 from tests.pipelines.engine import EVERYTHING, FIVE, OFFERS, Engine, declare, keys, marts_on
 
 
-def run(instance: dg.DagsterInstance, *names: str, **tags: str) -> dg.ExecuteInProcessResult:
+def run(instance: dg.DagsterInstance, *names: str) -> dg.ExecuteInProcessResult:
     job = all_definitions().resolve_job_def("everything")
     return job.execute_in_process(
         instance=instance,
         asset_selection=keys(*names) or None,
         raise_on_error=False,
-        tags={name.replace("_", "/"): value for name, value in tags.items()},
     )
 
 
@@ -57,7 +57,6 @@ def test_one_run_pulls_every_feed_once_and_publishes_once(
     assert spec.metadata["dagster/column_schema"].columns[0].name == "exchange"
     assert recorded["wex/account_trades"]["notices"] == "- wex: public data only"
     assert recorded["warehouse/trades"]["dagster/row_count"] == 100
-    assert recorded["warehouse/trades"]["dagster/table_name"] == "warehouse.main.trades"
 
 
 def test_a_part_of_the_assets(engine: Engine, instance: dg.DagsterInstance) -> None:
@@ -94,7 +93,7 @@ def test_what_is_pulled_after_a_failure_is_published_too(
     # bitexbit's step comes first, and Dagster then skips the publish step of the run
     engine.problems["bitexbit/trades"] = "no"
     run(instance, "bitexbit/trades", "wex/trades", "warehouse/trades")
-    assert engine.pulled == [["bitexbit/trades"], ["wex/trades"]]
+    assert sorted(engine.pulled) == [["bitexbit/trades"], ["wex/trades"]]
     assert engine.published == [["trades"], ["trades"]]
 
 
@@ -131,27 +130,28 @@ def test_two_accounts_share_one_asset(
     engine: Engine, instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     declare(tmp_path, "wex-desk", "wex", "desk", ["account_trades"])
-    definitions = all_definitions()
-    assert "wex_desk_account_trades" in {s.name for s in definitions.schedules or []}
     assert run(instance, "wex/account_trades", "warehouse/account_trades").success
     assert engine.pulled.pop() == ["wex/account_trades", "wex-desk/account_trades"]
-    job = definitions.resolve_job_def("wex_desk_account_trades")
-    assert job.execute_in_process(instance=instance).success
+    assert pull(instance, "wex/account_trades", select=["wex-desk"]).success
     assert engine.pulled.pop() == ["wex-desk/account_trades"]
 
 
-def fetch_again(instance: dg.DagsterInstance, **config: str) -> dg.ExecuteInProcessResult:
-    job = all_definitions().resolve_job_def("everything")
+def pull(
+    instance: dg.DagsterInstance, asset: str = "bitexbit/trades", **config: object
+) -> dg.ExecuteInProcessResult:
+    """Pull one dataset with the run configuration of the launchpad."""
+    job = all_definitions().resolve_job_def("collect")
+    step = f"pull_{asset.partition('/')[0]}"
     return job.execute_in_process(
         instance=instance,
-        asset_selection=keys("bitexbit/trades"),
+        asset_selection=keys(asset),
         raise_on_error=False,
-        run_config={"ops": {"pull_bitexbit": {"config": config}}},
+        run_config={"ops": {step: {"config": config}}},
     )
 
 
 def test_a_run_can_fetch_a_stretch_again(engine: Engine, instance: dg.DagsterInstance) -> None:
-    result = fetch_again(instance, **{"from": "2026-01-10", "to": "2026-01-12"})
+    result = pull(instance, **{"from": "2026-01-10", "to": "2026-01-12"})
     assert result.success
     assert engine.again == [(1_768_003_200_000_000, 1_768_176_000_000_000)]
     recorded = materialized(result)["bitexbit/trades"]
@@ -159,6 +159,89 @@ def test_a_run_can_fetch_a_stretch_again(engine: Engine, instance: dg.DagsterIns
 
 
 def test_a_wrong_stretch_pulls_nothing(engine: Engine, instance: dg.DagsterInstance) -> None:
-    result = fetch_again(instance, **{"from": "2026-01-10", "to": "2026-01-09"})
+    result = pull(instance, **{"from": "2026-01-10", "to": "2026-01-09"})
     assert not result.success
     assert engine.pulled == []
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str | None:
+    """What the one failed step reports."""
+    (event,) = result.filter_events(lambda e: e.is_step_failure)
+    data = event.step_failure_data.user_failure_data
+    return data.description if data else None
+
+
+def test_a_run_can_pull_one_market(engine: Engine, instance: dg.DagsterInstance) -> None:
+    assert pull(instance, markets=["eth_usd"]).success
+    assert engine.markets == [("ETH-USD",)]
+    text = failure(pull(instance, markets=["DOGE-USD"]))
+    assert text == (
+        "none of these feeds collects the market DOGE-USD\nFix: name one of: BTC-USD, ETH-USD"
+    )
+    assert len(engine.pulled) == 1
+
+
+def test_a_scheduled_run_has_a_budget(engine: Engine, instance: dg.DagsterInstance) -> None:
+    engine.unfinished = {"bitexbit/trades"}
+    result = pull(instance, seconds=40)
+    assert result.success  # being out of time is no failure
+    (budget,) = engine.budgets
+    assert budget is not None
+    assert (budget.seconds, budget.stream_seconds, budget.whole_walks) == (40, 20, False)
+    assert materialized(result)["bitexbit/trades"]["streams_unfinished"] == 1
+
+
+def test_a_backfill_pulls_in_pieces_until_all_is_held(
+    engine: Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.unfinished = {"bitexbit/trades"}
+    pieces = iter([None, lambda: engine.unfinished.clear()])
+    real = engine.pull
+
+    def counted(*args: Any, **named: Any) -> Any:
+        (next(pieces) or (lambda: None))()
+        return real(*args, **named)
+
+    monkeypatch.setattr("pipelines.ingest.pull", counted)
+    result = pull(instance, seconds=600, backfill=True)
+    assert len(engine.pulled) == 2
+    assert engine.markets == [("BTC-USD", "ETH-USD"), ("BTC-USD",)]  # what is left alone
+    assert all(b is not None and b.whole_walks and b.stream_seconds == 30 for b in engine.budgets)
+    recorded = materialized(result)["bitexbit/trades"]
+    assert (recorded["rows_added"], recorded["streams_unfinished"]) == (14, 0)
+
+
+def test_a_backfill_ends_with_its_time(engine: Engine, instance: dg.DagsterInstance) -> None:
+    engine.unfinished = {"bitexbit/trades"}
+    result = pull(instance, seconds=1, backfill=True)
+    assert result.success
+    assert materialized(result)["bitexbit/trades"]["streams_unfinished"] == 1
+
+
+def test_exchanges_are_pulled_side_by_side(
+    engine: Engine, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=20)
+    real = engine.pull
+
+    def together(*args: Any, **named: Any) -> Any:
+        both.wait()  # passes only where the other exchange is being pulled as well
+        return real(*args, **named)
+
+    monkeypatch.setattr("pipelines.ingest.pull", together)
+    assert run(instance, "bitexbit/trades", "wex/trades", "warehouse/trades").success
+    assert sorted(engine.pulled) == [["bitexbit/trades"], ["wex/trades"]]
+
+
+def test_a_mistake_in_the_configuration_of_one_exchange_is_its_own(
+    engine: Engine, instance: dg.DagsterInstance
+) -> None:
+    job = all_definitions().resolve_job_def("collect")
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=keys("bitexbit/trades", "wex/trades"),
+        raise_on_error=False,
+        run_config={"ops": {"pull_wex": {"config": {"markets": ["NO-SUCH"]}}}},
+    )
+    assert engine.pulled == [["bitexbit/trades"]]
+    assert "NO-SUCH" in (failure(result) or "")

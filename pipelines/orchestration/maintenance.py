@@ -1,0 +1,122 @@
+"""The job ``maintenance``: what keeps Dagster's storage from growing without end.
+
+Deletes runs with their events and logs after the times set, superseded versions of the warehouse,
+and the locks of ended runs. Ticks are deleted by Dagster itself (``retention`` in dagster.yaml).
+"""
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+
+from pipelines.orchestration.ghosts import end_ghosts, remove_locks
+from pipelines.orchestration.schedules import QUIET
+from pipelines.settings import Settings, load_settings
+from warehouse.publishing import remove_superseded
+
+MAINTENANCE: Final = "maintenance"
+KEEP_RUNS_HOURS: Final = 2
+KEEP_FAILED_DAYS: Final = 30
+KEEP_FAILED: Final = 500
+"""So many failed runs at most: an exchange that is down for a day fails every minute."""
+_KEEP_LOCKS: Final = timedelta(days=1)
+_BATCH: Final = 200
+_SUCCESS: Final = [dg.DagsterRunStatus.SUCCESS]
+_FAILED: Final = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+@dg.op(description="Delete old runs, superseded versions of the warehouse, locks of ended runs.")
+def clean_up(context: dg.OpExecutionContext) -> None:
+    """Delete what the settings ``TIDEMARK_KEEP_RUNS_HOURS`` and ``…_FAILED_DAYS`` say."""
+    settings = load_settings()
+    home = settings.prepare_home()
+    ghosts = end_ghosts(context.instance, home)
+    runs = delete_old_runs(context.instance, settings, datetime.now(UTC))
+    versions = remove_superseded(home)
+    locks = remove_locks(home, _KEEP_LOCKS)
+    context.log.info(
+        f"{len(ghosts)} runs without a process recorded as failed; deleted: {runs} runs, "
+        f"{len(versions)} superseded versions of the warehouse, {locks} lock files"
+    )
+
+
+@dg.job(
+    name=MAINTENANCE,
+    config=QUIET,
+    description="Delete old runs with their events and logs, and leftovers.",
+)
+def maintenance_job() -> None:
+    """The job of the schedule."""
+    clean_up()
+
+
+def maintenance_schedule() -> dg.ScheduleDefinition:
+    """Hourly, and on from the start: it calls no exchange."""
+    return dg.ScheduleDefinition(
+        name=MAINTENANCE,
+        job=maintenance_job,
+        cron_schedule="37 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Delete old runs with their events and logs, and leftovers.",
+    )
+
+
+def delete_old_runs(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> int:
+    """Delete the runs that ended before the times set; how many.
+
+    Runs that hold the newest materialisation of an asset stay. The first successful run of a day
+    stays as long as failed runs, for the plots of the assets.
+    """
+    hours = settings.number("TIDEMARK_KEEP_RUNS_HOURS", KEEP_RUNS_HOURS)
+    days = settings.number("TIDEMARK_KEEP_FAILED_DAYS", KEEP_FAILED_DAYS)
+    newest = _runs_of_newest(instance)
+    late = now - timedelta(days=days)
+    failed = _ended(instance, _FAILED, now)
+    first_of_day: dict[date, str] = {}
+    old: list[str] = []
+    for run_id, created in _ended(instance, _SUCCESS, now - timedelta(hours=hours)):
+        if created < late or first_of_day.setdefault(created.date(), run_id) != run_id:
+            old.append(run_id)
+    old += [run_id for run_id, created in failed if created < late]
+    old += [run_id for run_id, _ in failed[:-KEEP_FAILED]]
+    found = [run_id for run_id in dict.fromkeys(old) if run_id not in newest]
+    for run_id in found:
+        _delete(instance, run_id)
+    return len(found)
+
+
+def _ended(
+    instance: dg.DagsterInstance, statuses: list[dg.DagsterRunStatus], before: datetime
+) -> list[tuple[str, datetime]]:
+    """The runs created before, with the time (UTC), the oldest first."""
+    found: list[tuple[str, datetime]] = []
+    cursor: str | None = None
+    while True:
+        records = instance.get_run_records(
+            dg.RunsFilter(statuses=statuses, created_before=before),
+            limit=_BATCH,
+            ascending=True,
+            cursor=cursor,
+        )
+        if not records:
+            return found
+        found += [(r.dagster_run.run_id, r.create_timestamp.astimezone(UTC)) for r in records]
+        cursor = found[-1][0]
+
+
+def _runs_of_newest(instance: dg.DagsterInstance) -> set[str]:
+    found: set[str] = set()
+    for record in instance.get_asset_records(list(instance.all_asset_keys())):
+        event = record.asset_entry.last_materialization_record
+        if event is not None:
+            found.add(event.event_log_entry.run_id)
+    return found
+
+
+def _delete(instance: dg.DagsterInstance, run_id: str) -> None:
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
+    instance.delete_run(run_id)
+    shutil.rmtree(Path(instance.storage_directory()) / run_id, ignore_errors=True)
