@@ -95,6 +95,8 @@ class Server:
 def dagster_dev(folder: Path, port: int) -> Iterator[Server]:
     command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions"]
     output = folder / f"dagster-{time.monotonic_ns()}.log"
+    # Tests that run in the background of a script ignore Ctrl-C, and Dagster with them SIGTERM.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with output.open("wb") as log:
         process = subprocess.Popen(
             [*command, "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"],
