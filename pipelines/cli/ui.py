@@ -37,7 +37,7 @@ def ui(
     from pipelines.demo import ui as server
 
     if demo:
-        return server.main()
+        return server.main(port)
     from pipelines.demo.instance import dagster_home
     from pipelines.feeds import load_feeds, select_jobs
     from pipelines.settings import load_settings

@@ -30,14 +30,17 @@ USUAL_PORT: Final = 3000
 STOP_SECONDS: Final = 20.0
 
 
-def main() -> int:
-    """Run until Ctrl-C; 0 for that, and Dagster's own exit code where it ends by itself."""
+def main(wanted: int = USUAL_PORT) -> int:
+    """Run until Ctrl-C, at the port ``wanted`` where it is free.
+
+    0 for that, and Dagster's own exit code where it ends by itself.
+    """
     # A script that starts this in the background ignores Ctrl-C; Dagster would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with feeding() as exchange:
-            port = free_port(USUAL_PORT)
+            port = free_port(wanted)
             url = f"http://{HOST}:{port}"
             say(f"Sandbox exchange on {exchange.url}, feeding {exchange.home}")
             with only_one(exchange.home), dagster(port) as process:

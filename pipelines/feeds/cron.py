@@ -4,6 +4,7 @@ Dagster has a check of its own, but importing it takes a second, and it does not
 What passes here passes there, and is due at the same times (tests hold both).
 """
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
@@ -62,19 +63,11 @@ def last_due(cron: str, at: datetime) -> datetime | None:
     >>> last_due("*/15 3 * * *", datetime(2026, 1, 10, 12, 0)).isoformat()
     '2026-01-10T03:45:00'
     """
-    parts = _ALIASES.get(cron, cron).lower().split()
-    minutes, hours, days, months, weekdays = (
-        _values(text, low, high, names)
-        for text, (_, low, high, names) in zip(parts, _FIELDS, strict=True)
-    )
-    weekdays = {day % 7 for day in weekdays}
-    # As in every cron: where both are restricted, either is enough.
-    either = len(days) < 31 and len(weekdays) < 7
+    minutes, hours, is_day = _ticks(cron)
     now = at.replace(second=0, microsecond=0)
     day = now
     while now - day < _LOOKED_BACK:
-        matches = [day.day in days, (day.weekday() + 1) % 7 in weekdays]
-        if day.month in months and (any(matches) if either else all(matches)):
+        if is_day(day):
             for hour in sorted(hours, reverse=True):
                 for minute in sorted(minutes, reverse=True):
                     found = day.replace(hour=hour, minute=minute)
@@ -82,6 +75,23 @@ def last_due(cron: str, at: datetime) -> datetime | None:
                         return found
         day -= timedelta(days=1)
     return None
+
+
+def _ticks(cron: str) -> tuple[set[int], set[int], Callable[[date], bool]]:
+    """The minutes and hours of a sound ``cron``, and on which days it is due."""
+    parts = _ALIASES.get(cron, cron).lower().split()
+    minutes, hours, days, months, weekdays = (
+        _values(text, low, high, names)
+        for text, (_, low, high, names) in zip(parts, _FIELDS, strict=True)
+    )
+    weekdays = {day % 7 for day in weekdays}
+    # As in every cron: where both are restricted, either is enough.
+    enough = any if len(days) < 31 and len(weekdays) < 7 else all
+
+    def is_day(day: date) -> bool:
+        return day.month in months and enough([day.day in days, day.isoweekday() % 7 in weekdays])
+
+    return minutes, hours, is_day
 
 
 def _values(text: str, low: int, high: int, names: dict[str, int]) -> set[int]:
@@ -127,21 +137,9 @@ def longest_pause(cron: str) -> timedelta:
     >>> longest_pause("0 9-17 * * mon-fri")  # from Friday evening to Monday morning
     datetime.timedelta(days=2, seconds=57600)
     """
-    fields = _ALIASES.get(cron, cron).lower().split()
-    minutes, hours, days, months, weekdays = (
-        _values(text, low, high, names)
-        for text, (_, low, high, names) in zip(fields, _FIELDS, strict=True)
-    )
-    weekdays = {day % 7 for day in weekdays}
-    # As in every cron: where both are restricted, either is enough.
-    either = len(days) < 31 and len(weekdays) < 7
-
-    def ticks_on(day: date) -> bool:
-        matches = [day.day in days, day.isoweekday() % 7 in weekdays]
-        return day.month in months and (any(matches) if either else all(matches))
-
+    minutes, hours, is_day = _ticks(cron)
     times = sorted(timedelta(hours=h, minutes=m) for h in hours for m in minutes)
     days_looked_at = (date(2024, 1, 1) + timedelta(n) for n in range(5 * 366))  # two leap days
-    active = [day for day in days_looked_at if ticks_on(day)]
+    active = [day for day in days_looked_at if is_day(day)]
     apart = max((b - a for a, b in pairwise(active)), default=timedelta(5 * 366))
     return max([b - a for a, b in pairwise(times)] + [apart + times[0] - times[-1]])

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,7 +22,7 @@ from warehouse.store import Store, StreamWriter
 
 LOOKUPS = 200
 _SAME = 25
-"""A pull that asks one question more often than this would ask it for ever."""
+"""A pull that makes one request more often than this in a row would make it for ever."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Session:
         self.state = replace(writer.state(), wanted_from=self.wanted_from, delisted=False)
         self._committer = committer
         self._rows = 0
-        self._asked: Counter[Window] = Counter()
+        self._asked: tuple[Window | None, int] = (None, 0)
         self._refetched: set[Row] = set()
         self._new: set[Row] = set()
         self._differing: set[Row] = set()
@@ -101,8 +100,9 @@ class Session:
     def fetch(self, window: Window) -> Page:
         """One page of the stream, counted and reported."""
         self.keep_going()
-        self._asked[window] += 1
-        if self._asked[window] > _SAME:
+        last, times = self._asked
+        self._asked = (window, times + 1 if window == last else 1)
+        if self._asked[1] > _SAME:
             raise ContractError(
                 f"the same rows were asked for {_SAME} times, and the answers prove nothing of "
                 "them. What came is stored. Fix: pull again later"
