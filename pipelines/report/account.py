@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import dropwhile, groupby
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from pipelines.output.formatting import with_fix
@@ -130,13 +131,15 @@ def value_chart(
         "accounts": [
             {
                 "name": name,
-                "points": _drawn(lines[name]),
-                "index": [[s.time, f"{s.index - 1:.6f}"] for s in _thinned(one.steps)],
-                "drawdown": [[s.time, f"{s.drawdown:.6f}"] for s in _thinned(one.steps)],
+                "points": drawn(lines[name]),
+                "index": [[s.time, f"{s.index - 1:.6f}"] for s in _thinned(one.steps, "index")],
+                "drawdown": [
+                    [s.time, f"{s.drawdown:.6f}"] for s in _thinned(one.steps, "drawdown")
+                ],
             }
             for name, one in measured.items()
         ],
-        "profit": [{"name": name, "points": _drawn(points)} for name, points in profit.items()],
+        "profit": [{"name": name, "points": drawn(points)} for name, points in profit.items()],
     }
 
 
@@ -175,12 +178,20 @@ def account_of(row: Row) -> str:
     return f"{row['exchange']} {row['account']}"
 
 
-def _drawn(points: Sequence[Point]) -> list[list[Any]]:
+def drawn(points: Sequence[Point]) -> list[list[Any]]:
+    """``[time, value]`` of a line from its first whole value on; ``None`` where it is not whole."""
     known = list(dropwhile(lambda point: not point.whole, points))
-    return [[p.time, plain(p.value) if p.whole else None] for p in _thinned(known)]
+    return [[p.time, plain(p.value) if p.whole else None] for p in _thinned(known, "value")]
 
 
-def _thinned(points: Sequence[_T]) -> Sequence[_T]:
-    """At most ``DRAWN``, the newest one among them."""
-    stride = -(-len(points) // DRAWN)
-    return points[(len(points) - 1) % stride :: stride] if points else points
+def _thinned(points: Sequence[_T], field: str) -> Sequence[_T]:
+    """At most ``DRAWN``: the first, the newest, and the extremes of ``field`` in equal spans."""
+    if len(points) <= DRAWN:
+        return points
+    span = -(-2 * len(points) // (DRAWN - 2))
+    values = list(map(attrgetter(field), points))
+    kept = {0, len(points) - 1}
+    for start in range(0, len(points), span):
+        indices = range(start, min(start + span, len(points)))
+        kept |= {pick(indices, key=values.__getitem__) for pick in (min, max)}
+    return [points[i] for i in sorted(kept)]
