@@ -117,7 +117,7 @@ def check(path: Path, digest: str) -> None:
     """Raise ``StorageError`` where the file does not have the recorded ``digest`` (if any).
 
     Damage must not be copied: whoever puts a file's rows elsewhere asks first. A file that is gone
-    passes: who reads it next is bounds.
+    passes: whoever reads it next finds out.
     """
     try:
         if digest and digest_of(path) != digest:
