@@ -1,5 +1,6 @@
 """What every test may use: a home of its own, a clean environment, and the recorded data."""
 
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -23,6 +24,15 @@ settings.load_profile("tidemark")
 
 REPO = Path(__file__).resolve().parent.parent
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays, and the garbage collector need not look at it again.
+
+    Tests make worlds and tables of 100,000 objects, and few reference cycles.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(scope="session")

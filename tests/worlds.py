@@ -1,5 +1,6 @@
 """Sandbox worlds whose history is made once in a process and copied for each test."""
 
+import gc
 import io
 import pickle
 from functools import cache
@@ -47,6 +48,11 @@ def world_at(epoch: str = EPOCH, seed: int = 7, days: int = HISTORY // DAY) -> W
 
     ``days``: how long the history before ``epoch`` is.
     """
-    copied = pickle.loads(_history(seed, to_ms(epoch), days))
+    history = _history(seed, to_ms(epoch), days)
+    gc.disable()  # nothing here is garbage, and looking for it takes longer than the copy
+    try:
+        copied = pickle.loads(history)
+    finally:
+        gc.enable()
     with patch("sandbox.world.Engine", lambda seed, epoch: copied):
         return World(seed, epoch, ManualClock(epoch))
