@@ -31,7 +31,7 @@ class Pulled:
 
 def pull_everything(home: Path) -> Pulled:
     """One pull of all feeds."""
-    world = world_at(EPOCH, seed=11)
+    world = world_at(EPOCH, seed=11, days=3)
     with serve(world, limits=False) as server:
         assert run(settings_for(server, home)).errors == []
     return Pulled(home, world)

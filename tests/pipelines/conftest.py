@@ -22,8 +22,8 @@ def exchange() -> Iterator[Served]:
 
 
 @contextmanager
-def served(days: int = 3) -> Iterator[Served]:
-    """``days``: how long the history is. One is enough where the number of rows is no matter."""
+def served(days: int = 1) -> Iterator[Served]:
+    """``days``: how long the history is."""
     with serve(world_at(days=days), limits=False) as server:
         yield server
 

@@ -44,7 +44,7 @@ KEEPS = pytest.mark.parametrize("keeps", ["newest", "oldest"])
 @pytest.fixture
 def exchange() -> Iterator[Served]:
     """A day of history: some ten pages of most streams with the page caps set below."""
-    with served(days=1) as server:
+    with served() as server:
         yield server
 
 
