@@ -54,9 +54,14 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
         base = tmp_path_factory.getbasetemp()
         patch.setenv("XDG_STATE_HOME", str(base / "state"))
-        together = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-        patch.setenv("XDG_CACHE_HOME", str(together / "cache"))
+        patch.setenv("XDG_CACHE_HOME", str(of_all_workers(tmp_path_factory) / "cache"))
         yield
+
+
+def of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session that pytest-xdist's workers share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture
@@ -73,10 +78,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def pulled(tmp_path_factory: pytest.TempPathFactory) -> "Pulled":
-    """A home that holds everything the sandbox exchange has; only for reading."""
+    """A home that holds everything the sandbox exchange has; only for reading, and shared."""
     from tests.pulled import pull_everything
 
-    return pull_everything(tmp_path_factory.mktemp("pulled") / "home")
+    return pull_everything(of_all_workers(tmp_path_factory) / "pulled")
 
 
 @pytest.fixture

@@ -12,15 +12,16 @@ import warehouse
 from pipelines.definitions import defs
 from pipelines.feeds import load_feeds
 from pipelines.orchestration.marts import marts_of
+from tests.worlds import world_at
 
 COLLECTED = {feed.exchange: set(feed.datasets) for feed in load_feeds()}
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[sandbox.World]:
-    clock = sandbox.ManualClock("2026-01-10T12:00:00")
-    world = sandbox.World(seed=1, epoch="2026-01-10T00:00:00", clock=clock)
+    world = world_at(seed=1)
     with sandbox.serve(world, limits=False) as server:
+        server.advance(12 * 3600)
         for name, value in server.env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path))
