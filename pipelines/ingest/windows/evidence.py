@@ -341,10 +341,11 @@ def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
     top = int(rows.shown[-1])
     if kind is Kind.HEAD:
         held = p.pull.top_row
-        newest = leaves_out_older(p.complete, rows) and (held is None or top >= held)
+        keeps = p.profile.keeps == "newest" and leaves_out_older(p.complete, rows)
+        newest = keeps and (held is None or top >= held)
     elif kind is Kind.UP:
         # A smaller answer than an earlier one of this pull had room for a newer row.
-        room = len(rows.shown) < p.most_rows or (p.beyond_empty and not p.pull.counts_ids)
+        room = len(rows.shown) < p.most_rows or (p.up.beyond_empty and not p.pull.counts_ids)
         newest = room and top == p.raw_top and not rows.outside
     else:
         return False
