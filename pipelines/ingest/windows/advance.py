@@ -147,7 +147,7 @@ def _after_up(
     alive = any(is_covered(before, int(s)) for s in (shown[0], *shown[:: max(1, len(shown) // 8)]))
     p = replace(p, up=replace(p.up, beyond=False))
     if known is not None and top <= known:
-        maybe_cut = len(shown) >= most_rows
+        maybe_cut = rows.size >= most_rows
         return _nothing_newer(p, request, rows, known, alive=alive, maybe_cut=maybe_cut)
     if alive:
         p = p if rows.outside else _confirmed(p, request.window.unit)
@@ -170,10 +170,11 @@ def _nothing_newer(
     ``alive``: it shows rows that are held. ``maybe_cut``: it is as large as any before.
     """
     start = p.up.start or 0
-    further = _a_moment_below_top(p, rows)
-    if int(rows.shown[-1]) < known and alive and further > start:
+    further = _next_start(p, rows, start)
+    maybe_cut = maybe_cut and request.kind is Kind.UP and not p.up.beyond_empty
+    if alive and further > start and (maybe_cut or int(rows.shown[-1]) < known):
         return replace(p, up=replace(p.up, start=further, units=()))
-    if request.kind is Kind.UP and maybe_cut and not p.up.beyond_empty:
+    if maybe_cut:
         boundary = p.complete[-1].upper - p.pull.margin
         if p.pull.counts_ids and not p.pull.by_time and start < boundary:
             return replace(p, up=replace(p.up, start=boundary))
@@ -197,11 +198,15 @@ def _head_left_out_newer(p: Progress, rows: Received) -> bool:
     return len(above) > 0 and int(above.min()) < p.pull.started - MINUTE_US
 
 
-def _a_moment_below_top(p: Progress, rows: Received) -> int:
-    """The cursor value of the newest row older than the newest moment of an answer; 0: none."""
+def _next_start(p: Progress, rows: Received, start: int) -> int:
+    """The cursor value to go on from: of the newest row older than the newest moment of an answer,
+    which may be cut between rows of that moment; of the newest row where there is none above
+    ``start``.
+    """
     cursors = rows.times if p.pull.by_time else rows.positions
     older = cursors[rows.times < rows.times.max()] if len(cursors) else cursors
-    return int(older.max()) if len(older) else 0
+    further = int(older.max()) if len(older) else 0
+    return further if further > start or not len(cursors) else int(cursors.max())
 
 
 def from_held_row(p: Progress, anchor: int | None) -> Progress:

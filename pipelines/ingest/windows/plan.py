@@ -260,7 +260,8 @@ def _window(
         lower = max(0, lower)
     if p.pull.paging.bounds is Bounds.LOWER:
         if p.pull.paging.dense and not p.pull.by_time and high is not None:
-            lower = max(lower or 0, high - (p.profile.rows or p.pull.paging.max_rows) + 1)
+            rows = p.profile.rows or p.pull.paging.max_rows
+            lower = max(lower or 0, high - max(1, rows - 1))  # the bound may be exclusive
         return Window(lower or 0, None, p.pull.paging.max_rows, unit)
     if p.pull.paging.bounds is Bounds.UPPER or (
         p.pull.paging.bounds is Bounds.EITHER and upper is not None

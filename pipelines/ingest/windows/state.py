@@ -232,7 +232,7 @@ class Progress:
     """… and its time."""
     up: Upward = Upward()
     most_rows: int = 0
-    """Rows of the largest answer of this pull."""
+    """Positions in the largest answer of this pull."""
     low_inclusive: bool | None = None
     high_inclusive: bool | None = None
     """Whether an answer of this pull showed the row that a bound named."""
