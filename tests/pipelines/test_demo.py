@@ -35,6 +35,7 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
 ) -> None:
     monkeypatch.setenv("TIDEMARK_FEEDS", "of-another-exchange")  # the demo has its own
     monkeypatch.setattr("sandbox.engine.HISTORY", DAY)
+    monkeypatch.setattr("pipelines.orchestration.measuring.SECONDS", 1.0)  # views: test_marts
     variables = dict(os.environ)
     os.umask(0o022)
     assert main(["demo"]) == 0
