@@ -43,7 +43,7 @@ test: setup ## style, types, Dagster definitions, tests
 	@$(BIN)/pytest
 
 ui: setup ## open Dagster with the sandbox exchange feeding it (Ctrl-C stops both)
-	@$(BIN)/python -m pipelines.demo.ui
+	@$(BIN)/tidemark ui --demo
 
 bench: setup ## measure against dlt, pandas and bare fetching
 	@$(BIN)/python -m bench

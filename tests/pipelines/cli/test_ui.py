@@ -32,7 +32,7 @@ class Ended:
 def feeds(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = write_feed(tmp_path / "feeds", FEED)
     monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
-    monkeypatch.setattr("pipelines.cli.ui.Popen", Ended)
+    monkeypatch.setattr("pipelines.ui.server.subprocess.Popen", Ended)
     Ended.started = {}
     return root
 
@@ -47,7 +47,7 @@ def test_dagster_keeps_its_records_in_the_home(home: Path, feeds: Path) -> None:
     events = settings["event_log_storage"]["config"]
     assert events["base_dir"] == str(home / "dagster" / "history")
     command = Ended.started["command"]
-    assert command[1:6] == ["-m", "dagster", "dev", "-m", "pipelines.definitions"]
+    assert command[1:5] == ["-m", "pipelines.ui.dev", "-m", "pipelines.definitions"]
     assert command[command.index("-h") + 1] == "127.0.0.1"
     assert "cwd" not in Ended.started  # .env and relative folders are of this one
 
