@@ -1,6 +1,7 @@
 """``tidemark report``: what the home holds, on one page for the browser."""
 
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -67,4 +68,5 @@ def _serve(port: int) -> None:
     settings = load_settings()
     with serving(settings.home, port, settings.variables.get(REPORT_URL)) as url:
         say(f"Report on {url}   (Ctrl-C stops it)")
-        signal.pause()
+        with suppress(KeyboardInterrupt):
+            signal.pause()
