@@ -60,13 +60,21 @@ def serving(home: Path, wanted: int, address: str | None = None) -> Iterator[str
         server.server_close()
 
 
+def _name(host: str) -> str | None:
+    """The name in a ``Host`` header, without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
 def _handler(page: Path, names: Collection[str]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 30.0
         server_version, sys_version = "Tidemark", ""
 
         def do_GET(self) -> None:
-            if urlsplit(f"//{self.headers.get('Host', '')}").hostname not in names:
+            if _name(self.headers.get("Host", "")) not in names:
                 self._answer(HTTPStatus.FORBIDDEN, b"Not served under this name.\n")
             elif self.path.partition("?")[0] not in ("/", f"/{REPORT}"):
                 self._answer(HTTPStatus.NOT_FOUND, f"Only /{REPORT} is here.\n".encode())

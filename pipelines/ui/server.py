@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.output.console import say, warn
+from pipelines.output.extras import missing
 from pipelines.output.formatting import with_fix
 from pipelines.report.serving import HOST, free_port, serving
-from pipelines.settings import HOME, REPORT_URL, load_settings
+from pipelines.settings import HOME, REPORT_URL, UI_URL, load_settings
 from pipelines.ui.instance import dagster_home
 from schemas import ConfigError
 from warehouse.errors import InUseError
@@ -43,12 +44,17 @@ def run(wanted: int) -> int:
             report = settings.variables.get(REPORT_URL) or stack.enter_context(
                 serving(home, port + 1)
             )
-            variables = {"DAGSTER_HOME": str(Path(folder).absolute()), REPORT_URL: report}
+            variables = {
+                "DAGSTER_HOME": str(Path(folder).absolute()),
+                REPORT_URL: report,
+                UI_URL: settings.variables.get(UI_URL, url),
+            }
             process = stack.enter_context(dagster(port, variables))
             if not answers(url, process):
                 return process.returncode
             say(f"Dagster on {url}   (assets: {url}/asset-groups, Ctrl-C stops it)")
-            say(f"Report on {report}, once the asset marts/report is materialized")
+            if not missing("report"):
+                say(f"Report on {report}, once the asset marts/report is materialized")
             say(f"Data in {home}")
             say("Materialize all assets there, or switch `collect` on under Automation.")
             return process.wait()
