@@ -16,7 +16,13 @@ def test_lost_rows_are_red_and_reported(
     page.open("/assets/wex/trades?view=checks&checkDetail=nothing_lost")
     page.press("Execute all")
     page.shows("Failed")
-    page.window.wait("document.body.innerText.includes('missed since')", "its rows")
+    red = "[...document.querySelectorAll('[role=img]')].map((icon) => icon.outerHTML)"
+    page.window.wait(f"{red}.some((html) => html.includes('accent-red'))", "it is red")
+    for shown in ("stretch", "missed since", "BTC-USD", "ETH-USD", "Fix: pull more often"):
+        page.shows(shown)
     tree.eventually(
-        lambda: any("nothing_lost" in body["text"] for body in webhook.bodies), "an alert"
+        lambda: any("wex/trades:nothing_lost" in body["text"] for body in webhook.bodies),
+        "the check is reported",
     )
+    assert webhook.paths[0] == "/hook"
+    assert "alerts are on" in webhook.bodies[0]["text"]
