@@ -59,6 +59,11 @@ class Received:
     final: Flags | None = None
     open: frozenset[int] = frozenset()
 
+    @property
+    def size(self) -> int:
+        """The number of rows, those of one position and those that came twice included."""
+        return len(self.positions) + len(self.rejected) + self.unreadable
+
     @cached_property
     def in_order(self) -> tuple[Numbers, Numbers]:
         """``positions`` and ``times``, sorted by position."""
@@ -341,19 +346,20 @@ def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
     top = int(rows.shown[-1])
     if kind is Kind.HEAD:
         held = p.pull.top_row
-        newest = leaves_out_older(p.complete, rows) and (held is None or top >= held)
+        keeps = p.profile.keeps == "newest" and leaves_out_older(p.complete, rows)
+        newest = keeps and (held is None or top >= held)
     elif kind is Kind.UP:
         # A smaller answer than an earlier one of this pull had room for a newer row.
-        room = len(rows.shown) < p.most_rows or (p.beyond_empty and not p.pull.counts_ids)
+        room = rows.size < p.most_rows or (p.up.beyond_empty and not p.pull.counts_ids)
         newest = room and top == p.raw_top and not rows.outside
     else:
         return False
-    return newest and _is_old(p, rows)
+    return newest and not is_young(p, rows)
 
 
-def _is_old(p: Progress, rows: Received) -> bool:
-    """Whether no row can join the newest position later: ids are unique, times need an hour."""
-    return p.pull.counts_ids or p.pull.started - int(rows.times.max()) > HOUR_US
+def is_young(p: Progress, rows: Received) -> bool:
+    """Whether a row may join the newest position of an answer: ids are unique, times are not."""
+    return not p.pull.counts_ids and p.pull.started - int(rows.times.max()) <= HOUR_US
 
 
 def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
@@ -384,8 +390,14 @@ def _few_rows(p: Progress, request: Request, rows: Received) -> Intervals:
     if not wanted or rows.unreadable or len(rows.positions) >= LEAST_CAP:
         return ()
     ids, at = rows.in_order
+    upper = int(ids[-1]) + 1
+    if is_young(p, rows):
+        upper, older = int(ids[-1]), ids < ids[-1]
+        if not older.any():
+            return ()
+        ids, at = ids[older], at[older]
     inner = _a_moment_inside(at, 0, len(at) - 1)
-    return (Interval(int(ids[0]), int(ids[-1]) + 1, *_ends(ids, at, *inner)),)
+    return (Interval(int(ids[0]), upper, *_ends(ids, at, *inner)),)
 
 
 def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
@@ -395,7 +407,7 @@ def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
     and it shows again every row that the wider one had shown there.
     """
     shown = rows.shown
-    if t.step is not Step.NARROW or rows.unreadable or len(shown) >= t.rows:
+    if t.step is not Step.NARROW or rows.unreadable or rows.size >= t.rows:
         return ()
     must = [row for row in t.seen if t.gap.lower <= row] if t.mirrored else list(t.seen)
     if not all(_holds(shown, row) for row in must):
