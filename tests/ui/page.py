@@ -50,13 +50,16 @@ class Page:
                 windowsVirtualKeyCode=ord(key.upper()),
             )
 
-    def still(self, path: Path) -> None:
-        """Write what is seen as PNG, once two pictures in a row are equal.
+    def still(self, path: Path, height: int | None = None) -> None:
+        """Write what is seen as PNG, once two pictures in a row are equal; ``height``: its top.
 
         Not beyond the screen, as the browser could: Dagster would draw everything anew.
         """
         before = b""
-        while (taken := self.window.call("Page.captureScreenshot")["data"]) != before:
+        width = self.window.run("innerWidth")
+        top = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        options = {"clip": top} if height else {}
+        while (taken := self.window.call("Page.captureScreenshot", **options)["data"]) != before:
             before = taken
             time.sleep(2)
         path.write_bytes(base64.b64decode(taken))

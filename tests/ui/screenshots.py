@@ -57,19 +57,19 @@ def _take(page: Page, exchange: Served, folder: Path) -> None:
     page.tree.eventually(page.tree.runs, "a run is launched")
     run_id = page.tree.runs()[0]["runId"]
     page.tree.ends(run_id, seconds=300)
-    page.open(f"/runs/{run_id}", 1600, 640)  # without the events that name the folder
+    page.open(f"/runs/{run_id}")
     page.shows("RUN_SUCCESS")
-    page.still(FOLDER / "run.png")
+    page.still(FOLDER / "run.png", 430)  # without the events, which name the folder
     page.open("/asset-groups", 1600, 700)
     page.shows("12")
     page.still(FOLDER / "asset-graph.png")
     page.open("/assets/warehouse/trades?view=lineage", 1600, 1000)
     page.shows("vwap_daily")
     page.still(FOLDER / "lineage.png")
-    page.open("/assets/bitexbit/trades", 1600, 1000)
+    page.open("/assets/bitexbit/trades")
     page.shows("Row count")
     page.still(FOLDER / "dataset.png")
-    page.window.visit(page.tree.report_url, 1280, 1000)
+    page.window.visit(page.tree.report_url, 1440, 1000)
     page.window.wait("document.documentElement.dataset.drawn === 'all'", "the report is drawn")
     home = json.dumps(str(folder / "home"))
     page.window.run(
