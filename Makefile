@@ -6,11 +6,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test ui bench torture lint fmt lock clean
+.PHONY: help setup demo test test-ui screenshots ui bench torture lint fmt lock clean
 
 help: ## list what make can do
 	@echo "Tidemark: make <target>"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "PYTHON=python3.12 make setup   chooses the interpreter (3.11 or newer)"
 
 setup: $(READY) ## build .venv from the lock file (quick when it is up to date)
@@ -42,8 +42,14 @@ test: setup ## style, types, Dagster definitions, tests
 	@$(BIN)/dg check defs
 	@$(BIN)/pytest
 
+test-ui: setup ## Dagster's pages in a real browser, on the sandbox exchange (needs Chromium)
+	@$(BIN)/pytest -n 0 tests/ui
+
+screenshots: setup ## the pictures of README and docs, from the same browser into docs/images
+	@$(BIN)/python -m tests.ui.screenshots
+
 ui: setup ## open Dagster with the sandbox exchange feeding it (Ctrl-C stops both)
-	@$(BIN)/python -m pipelines.demo.ui
+	@$(BIN)/tidemark ui --demo
 
 bench: setup ## measure against dlt, pandas and bare fetching
 	@$(BIN)/python -m bench

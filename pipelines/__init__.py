@@ -15,6 +15,7 @@ its own tests. Its rooms are ordered; each imports only rooms above it in this l
     report, export            the HTML page, files for other programs
     orchestration             Dagster assets, jobs, schedules and checks
     components, definitions   what Dagster loads
+    ui                        Dagster's pages and daemon on one home
     demo                      the definitions fed by the sandbox exchange
     cli                       the commands; no room imports it
 """

@@ -20,6 +20,7 @@ name                                default                     meaning
 ``TIDEMARK_ALERT_EMAIL``            –                           alerts go to these mailboxes
 ``TIDEMARK_ALERT_SMTP``             ``smtp://localhost``        by ``smtp(s)://user:password@host``
 ``TIDEMARK_UI_URL``                 –                           Dagster's page, linked in alerts
+``TIDEMARK_REPORT_URL``             –                           where the report is served
 ==================================  ==========================  ================================
 
 A variable of the environment wins over the same name in ``.env``; an empty value counts as not
@@ -63,6 +64,7 @@ ALERT_WEBHOOK: Final = "TIDEMARK_ALERT_WEBHOOK"
 ALERT_EMAIL: Final = "TIDEMARK_ALERT_EMAIL"
 ALERT_SMTP: Final = "TIDEMARK_ALERT_SMTP"
 UI_URL: Final = "TIDEMARK_UI_URL"
+REPORT_URL: Final = "TIDEMARK_REPORT_URL"
 
 
 @dataclass(frozen=True)

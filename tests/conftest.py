@@ -23,6 +23,8 @@ settings.register_profile("tidemark", max_examples=examples(100))
 settings.load_profile("tidemark")
 
 REPO = Path(__file__).resolve().parent.parent
+UI = REPO / "tests" / "ui"
+"""It needs a browser and minutes: `make test-ui`."""
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
 
 
@@ -38,6 +40,15 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     """DuckDB complains at the end of a process of what it finds alive."""
     gc.unfreeze()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave tests/ui out, except where it is named."""
+    named = [
+        (config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args
+    ]
+    out = collection_path == UI and not any(path.is_relative_to(UI) for path in named)
+    return True if out else None
 
 
 @pytest.fixture(scope="session")

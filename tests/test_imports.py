@@ -41,6 +41,7 @@ ROOMS = (
     {"report", "export"},
     {"orchestration"},
     {"components", "definitions"},
+    {"ui"},
     {"demo"},
     {"cli"},
     {"__main__"},

@@ -18,7 +18,7 @@ OURS = ("schemas", "connectors", "warehouse", "pipelines", "sandbox")
 FEED = ("--exchange", "bitexbit", "--markets", "BTC-USD", "--start", "2026-01-01")
 LOADED = """\
 import pipelines.definitions as found, pipelines
-from pipelines.demo.instance import dagster_home
+from pipelines.ui.instance import dagster_home
 from pathlib import Path
 keys = found.defs().resolve_all_asset_keys()
 print(pipelines.__file__)

@@ -123,7 +123,7 @@ def test_the_lock_names_no_place(repo_root: Path) -> None:
     assert not re.search(r"^\s*[./]", lock, re.MULTILINE)
 
 
-def test_ci_runs_the_one_test_command(repo_root: Path) -> None:
+def test_ci_runs_both_test_commands(repo_root: Path) -> None:
     script = repo_root / ".ci" / "run"
     assert os.access(script, os.X_OK)
     commands = [
@@ -131,14 +131,16 @@ def test_ci_runs_the_one_test_command(repo_root: Path) -> None:
         for line in script.read_text(encoding="utf-8").splitlines()
         if line and not line.startswith(("#", "set ", "cd "))
     ]
-    # before it, PostgreSQL is installed where the machine has none
-    install, test = "\n".join(commands[:-1]), commands[-1]
-    assert test == "make test" and "make" not in install and "pytest" not in install
+    # Before them, PostgreSQL and Chromium are installed where the machine has none. The last line
+    # of the output is that of `make test`.
+    install, tests = "\n".join(commands[:-2]), commands[-2:]
+    assert tests == ["make test-ui", "make test"]
+    assert "make" not in install and "pytest" not in install
 
 
 def test_make_explains_itself(repo_root: Path) -> None:
     makefile = (repo_root / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
     assert phony is not None and set(phony.group(1).split()) == targets
     listed = subprocess.run(
@@ -153,7 +155,7 @@ def test_make_explains_itself(repo_root: Path) -> None:
         assert re.search(rf"^  {target} ", listed, re.MULTILINE), f"make help is silent on {target}"
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "ui", "bench"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-ui", "ui", "screenshots", "bench"])
 def test_make_begins_with_setup(target: str, repo_root: Path) -> None:
     makefile = (repo_root / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}: setup ", makefile, re.MULTILINE)

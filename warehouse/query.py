@@ -67,6 +67,7 @@ def connect(home: Path | str | None = None, *, external: bool = True) -> duckdb.
         with readable(path) as place:
             db = duckdb.connect(str(place), read_only=True, config={} if external else _CLOSED)
         db.execute("SET TimeZone = 'UTC'")
+        db.execute("SET enable_progress_bar = false")  # it would be drawn where a run logs
         if not external:
             db.execute("SET lock_configuration = true")
     except duckdb.Error as error:

@@ -1,15 +1,10 @@
 """``tidemark ui``: Dagster's pages and daemon on the feeds and data of this folder."""
 
-import os
-import signal
-import sys
-from pathlib import Path
-from subprocess import Popen
 from typing import Annotated, Final
 
 import typer
 
-from pipelines.output.console import say, warn
+from pipelines.output.console import say
 
 USUAL_PORT: Final = 3000
 
@@ -26,7 +21,8 @@ def ui(
 
     Pages and daemon run until Ctrl-C, on this machine only. Nothing is collected until you switch
     a schedule on under Automation. Dagster keeps its own records in the home, in dagster/, or where
-    DAGSTER_HOME says. With --demo nothing leaves the machine.
+    DAGSTER_HOME says. The report is served at the next port, and its asset links to it. With --demo
+    nothing leaves the machine.
 
     \b
     Examples:
@@ -34,38 +30,15 @@ def ui(
       tidemark ui --port 3333
       tidemark ui --demo
     """
-    from pipelines.demo import ui as server
+    from pipelines.ui import server
 
     if demo:
-        return server.main(port)
-    from pipelines.demo.instance import dagster_home
+        from pipelines.demo.exchange import feeding
+
+        with feeding() as exchange:
+            say(f"Sandbox exchange on {exchange.url}, speaking BitexBit and WEX.")
+            return server.run(port)
     from pipelines.feeds import load_feeds, select_jobs
-    from pipelines.settings import load_settings
 
     select_jobs(load_feeds(), [])  # a mistake is reported here, not in a page
-    settings = load_settings()
-    home = settings.prepare_home()
-    folder = settings.variables.get("DAGSTER_HOME") or str(dagster_home(home))
-    taken = server.free_port(port)
-    url = f"http://{server.HOST}:{taken}"
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions"]
-    command += ["-h", server.HOST, "-p", str(taken), "--log-level", "warning"]
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(Path(folder).absolute()),
-        "DAGSTER_DISABLE_TELEMETRY": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
-    # A session of its own: Ctrl-C reaches this process, which ends the tree in order.
-    process = Popen(command, env=environment, start_new_session=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        if server.answers(url, process):
-            say(f"Dagster on {url}   (assets: {url}/asset-groups, Ctrl-C stops it)")
-            say(f"home: {home}")
-        return process.wait()
-    except KeyboardInterrupt:
-        warn("\nstopped; everything fetched so far is stored")
-        return 0
-    finally:
-        server.stop(process)
+    return server.run(port)

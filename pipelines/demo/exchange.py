@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Final
 
 import warehouse
-from pipelines.demo.instance import dagster_home
 from pipelines.feeds.folder import FEEDS, FEEDS_ROOT
 from pipelines.output.formatting import with_fix
 from pipelines.settings import HOME, load_settings
+from pipelines.ui.instance import dagster_home
 from sandbox import World, serve
 from schemas import ConfigError
 from warehouse.files import put

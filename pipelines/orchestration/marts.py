@@ -21,7 +21,7 @@ from pipelines.orchestration.looking import table
 from pipelines.orchestration.specs import OWNERS, WAREHOUSE, datasets_of, table_key
 from pipelines.output.formatting import visible
 from pipelines.report.query import FOLDER
-from pipelines.settings import load_settings
+from pipelines.settings import REPORT_URL, load_settings
 from schemas import TidemarkError
 from warehouse.views import View, tables_of, views
 
@@ -47,6 +47,12 @@ _FIGURES: Final = {
         WHERE valid_to IS NULL AND total <> 0
         ORDER BY ALL""",
 }
+
+
+_NOT_SERVED: Final = (
+    "\n\nNo address is known at which it is served (`TIDEMARK_REPORT_URL`; `tidemark ui` serves it "
+    "by itself): open the file by its path."
+)
 
 
 def mart_key(name: str) -> dg.AssetKey:
@@ -115,7 +121,8 @@ def _without_macros(sources: Iterable[str]) -> list[str]:
 
 
 def report_asset(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
-    """The step that writes the page."""
+    """The step that writes the page; where it is served, the asset links to it."""
+    url = load_settings().variables.get(REPORT_URL)
 
     @dg.asset(
         key=REPORT_KEY,
@@ -125,9 +132,9 @@ def report_asset(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
         owners=OWNERS,
         freshness_policy=freshness_after(RECORDED_EVERY),
         description="What the home holds, on one page for the browser: prices, coverage, account "
-        "value, fees, profit, reconciliation. It loads nothing from anywhere. A browser follows no "
-        "link from a web page to a file: so its main figures are shown here, and the page itself "
-        "is opened by its path.",
+        "value, fees, profit, reconciliation. It loads nothing from anywhere."
+        + (f"\n\n[Open the report]({url})" if url else _NOT_SERVED),
+        metadata={"report": dg.MetadataValue.url(url)} if url else {},
     )
     def write_report() -> dg.MaterializeResult[None]:
         from pipelines.report import page  # needs the extra

@@ -8,7 +8,13 @@
 ``account``      value over time, balances, fees, profit
 ``performance``  what an account gained, without deposits and withdrawals
 ``page``         everything together, rendered by ``templates/`` and written as one file
+``serving``      the page over HTTP, for a link in Dagster
 
 Amounts become floats only in the browser, where they are drawn, and nothing that is drawn is
 unbounded. ``page`` and ``figures`` need the extra ``report``.
 """
+
+from typing import Final
+
+REPORT: Final = "report.html"
+"""The page's name in the home."""

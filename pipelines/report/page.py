@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.output.files import whole_file
+from pipelines.report import REPORT
 from pipelines.report.account import (
     LISTED,
     RECENT,
@@ -35,8 +36,6 @@ from pipelines.report.query import Queries, Row, connected
 from pipelines.report.timeline import holes, timelines
 from pipelines.report.warnings import warnings
 
-REPORT: Final = "report.html"
-"""The page's name in the home."""
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 

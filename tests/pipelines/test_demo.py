@@ -11,9 +11,9 @@ import yaml
 
 from pipelines.cli import main
 from pipelines.demo.exchange import environment
-from pipelines.demo.instance import dagster_home
-from pipelines.demo.ui import only_one
 from pipelines.feeds import load_feeds
+from pipelines.ui.instance import dagster_home
+from pipelines.ui.server import only_one
 from sandbox.clock import DAY
 from schemas import ConfigError
 from tests.modes import loose
@@ -141,7 +141,7 @@ def test_the_world_is_remembered(home: Path) -> None:
 def test_a_second_page_on_the_same_home_is_refused(home: Path) -> None:
     with (
         only_one(home),
-        pytest.raises(ConfigError, match="another `make ui` feeds"),
+        pytest.raises(ConfigError, match="another `tidemark ui` works on"),
         only_one(home),
     ):
         pass

@@ -1,5 +1,6 @@
 """``tidemark ui``: which Dagster it starts, and that a mistake in the feeds is reported before."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from pipelines.cli import main
+from pipelines.ui.server import only_one
 from tests.feeds import write_feed
 
 FEED = "exchange: wex\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {trades: {}}"
@@ -32,7 +34,7 @@ class Ended:
 def feeds(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = write_feed(tmp_path / "feeds", FEED)
     monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
-    monkeypatch.setattr("pipelines.cli.ui.Popen", Ended)
+    monkeypatch.setattr("pipelines.ui.server.subprocess.Popen", Ended)
     Ended.started = {}
     return root
 
@@ -47,9 +49,33 @@ def test_dagster_keeps_its_records_in_the_home(home: Path, feeds: Path) -> None:
     events = settings["event_log_storage"]["config"]
     assert events["base_dir"] == str(home / "dagster" / "history")
     command = Ended.started["command"]
-    assert command[1:6] == ["-m", "dagster", "dev", "-m", "pipelines.definitions"]
+    assert command[1:5] == ["-m", "pipelines.ui.dev", "-m", "pipelines.definitions"]
     assert command[command.index("-h") + 1] == "127.0.0.1"
     assert "cwd" not in Ended.started  # .env and relative folders are of this one
+
+
+def test_the_pages_know_their_address_and_that_of_the_report(
+    home: Path, feeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["ui", "--port", "0"]) == 3
+    environment, command = Ended.started["env"], Ended.started["command"]
+    port = command[command.index("-p") + 1]
+    assert environment["TIDEMARK_UI_URL"] == f"http://127.0.0.1:{port}"
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/report\.html", environment["TIDEMARK_REPORT_URL"])
+    served = "https://example.org/report.html"
+    monkeypatch.setenv("TIDEMARK_REPORT_URL", served)
+    assert main(["ui", "--port", "0"]) == 3
+    assert Ended.started["env"]["TIDEMARK_REPORT_URL"] == served
+
+
+@pytest.mark.parametrize("options", [[], ["--demo"]])
+def test_a_second_one_on_the_same_home_is_refused(
+    options: list[str], home: Path, feeds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with only_one(home):
+        assert main(["ui", "--port", "0", *options]) == 2
+    assert "another `tidemark ui` works on" in capsys.readouterr().err
+    assert Ended.started == {}
 
 
 def test_a_folder_of_dagster_that_is_set_is_used(

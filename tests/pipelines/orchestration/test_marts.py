@@ -14,7 +14,7 @@ from pipelines.orchestration.marts import marts_of
 from pipelines.orchestration.measuring import measured
 from pipelines.report import page
 from schemas import StreamId
-from tests.pipelines.engine import FEED
+from tests.pipelines.engine import FEED, Engine
 from tests.warehouse.tools import row, store
 from warehouse.views import View, views
 
@@ -102,3 +102,20 @@ def test_the_report_shows_its_figures(
     held = [r for r in table_of(metadata["what is held"]) if r["dataset"] == "trades"]
     assert held[0]["rows"] == "3"
     assert set(metadata) & set(marts._FIGURES) == {"what is held"}  # no balances
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:3001/report.html"])
+def test_the_report_is_linked_where_it_is_served(
+    url: str | None, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if url is not None:
+        monkeypatch.setenv("TIDEMARK_REPORT_URL", url)
+    graph = all_definitions().resolve_asset_graph()
+    report = graph.get(dg.AssetKey(["marts", "report"]))
+    assert report.description is not None
+    if url is None:
+        assert "report" not in report.metadata
+        assert "TIDEMARK_REPORT_URL" in report.description
+    else:
+        assert report.metadata["report"] == dg.MetadataValue.url(url)
+        assert f"]({url})" in report.description

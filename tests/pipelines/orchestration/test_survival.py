@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.demo.instance import dagster_home
-from pipelines.demo.ui import free_port
+from pipelines.report.serving import free_port
+from pipelines.ui.instance import dagster_home
 from sandbox import Fault, serve
 from tests.feeds import write_feed
 from tests.worlds import world_at

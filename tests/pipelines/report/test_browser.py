@@ -8,7 +8,7 @@ import pytest
 
 import warehouse
 from pipelines.report.page import write
-from tests.pipelines.report.browser import CHROMIUM, Browser, browser
+from tests.browser import CHROMIUM, Browser, browser
 from tests.pipelines.report.conftest import HOSTILE, MARKUP
 from tests.pipelines.report.reading import Page
 

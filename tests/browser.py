@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +73,50 @@ class Browser:
             raise RuntimeError(result["exceptionDetails"]["exception"]["description"])
         return result["result"].get("value")
 
+    def visit(self, url: str, width: int = 1920, height: int = 1200) -> None:
+        """Load a web page in a window of this size; returns once it is there, before its data."""
+        self.resize(width, height)
+        self.call("Page.navigate", url=url)
+        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'", url)
+
+    def wait(self, script: str, what: str, seconds: float = 60.0) -> Any:
+        """The value of an expression, as soon as it is true; an ``AssertionError`` after a while.
+
+        An expression that fails counts as not yet true: a page that is being built lacks elements.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                found = self.run(script)
+            except RuntimeError:
+                found = None
+            if found:
+                return found
+            if time.monotonic() > deadline:
+                shown = self.run("location.href + '\\n' + document.body.innerText.slice(0, 4000)")
+                raise AssertionError(f"not within {seconds:.0f} s: {what}\n{shown}")
+            time.sleep(0.1)
+
+    def click(self, script: str, what: str) -> None:
+        """Press and release the mouse on the element that an expression gives.
+
+        It waits until the element is there, stands still and is not covered.
+        """
+        place = f"""(() => {{
+          const element = {script};
+          element.scrollIntoView({{block: "nearest"}});
+          const box = element.getBoundingClientRect();
+          const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+          const seen = document.elementFromPoint(x, y);
+          return seen && (element.contains(seen) || seen.contains(element)) && [x, y];
+        }})()"""
+        before = None
+        while (found := self.wait(place, what)) != before:
+            before = found
+            time.sleep(0.2)
+        x, y = found
+        self.drag((x, y), (x, y))
+
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Press the button at one point and release it at another."""
         for kind, (x, y) in (("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)):
@@ -109,7 +154,7 @@ class Browser:
 
 @contextmanager
 def browser(profile: Path) -> Iterator[Browser]:
-    """A Chromium of its own that resolves no host name; it ends with the block."""
+    """A Chromium of its own that reaches this machine only; it ends with the block."""
     to_browser, send = os.pipe()
     receive, from_browser = os.pipe()
     # the protocol's pipes are the browser's descriptors 3 and 4
@@ -122,7 +167,7 @@ def browser(profile: Path) -> Iterator[Browser]:
     process = subprocess.Popen(
         [
             *("bash", "-c", script, "bash", str(CHROMIUM), *flags.split()),
-            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             f"--user-data-dir={profile}",
         ],
         pass_fds=(to_browser, from_browser),

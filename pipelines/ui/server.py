@@ -1,0 +1,124 @@
+"""Dagster's pages and daemon, and the report beside them: one server on a home, until Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from pipelines.output.console import say, warn
+from pipelines.output.extras import missing
+from pipelines.output.formatting import with_fix
+from pipelines.report.serving import HOST, free_port, serving
+from pipelines.settings import HOME, REPORT_URL, UI_URL, load_settings
+from pipelines.ui.instance import dagster_home
+from schemas import ConfigError
+from warehouse.errors import InUseError
+from warehouse.locks import exclusive
+
+STOP_SECONDS: Final = 20.0
+
+
+def run(wanted: int) -> int:
+    """Serve the home of the settings until Ctrl-C, at the port ``wanted`` where it is free.
+
+    0 for that, and Dagster's own exit code where it ends by itself. Raises ``ConfigError`` where
+    another one serves this home already.
+    """
+    settings = load_settings()
+    home = settings.prepare_home()
+    folder = settings.variables.get("DAGSTER_HOME") or dagster_home(home)
+    # A script that starts this in the background ignores Ctrl-C; Dagster would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    port = free_port(wanted)
+    url = f"http://{HOST}:{port}"
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(only_one(home))
+            report = settings.variables.get(REPORT_URL) or stack.enter_context(
+                serving(home, port + 1)
+            )
+            variables = {
+                "DAGSTER_HOME": str(Path(folder).absolute()),
+                REPORT_URL: report,
+                UI_URL: settings.variables.get(UI_URL, url),
+            }
+            process = stack.enter_context(dagster(port, variables))
+            if not answers(url, process):
+                return process.returncode
+            say(f"Dagster on {url}   (assets: {url}/asset-groups, Ctrl-C stops it)")
+            if not missing("report"):
+                say(f"Report on {report}, once the asset marts/report is materialized")
+            say(f"Data in {home}")
+            say("Materialize all assets there, or switch `collect` on under Automation.")
+            return process.wait()
+    except KeyboardInterrupt:
+        warn("\nstopped; everything fetched so far is stored")
+        return 0
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[None]:
+    """Refuse a second page on the same home: both would launch what is due."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(home, "ui", wait=False))
+        except InUseError:
+            problem = f"another `tidemark ui` works on {home} already"
+            fix = f"use that one, or set {HOME} to another folder"
+            raise ConfigError(with_fix(problem, fix)) from None
+        yield
+
+
+@contextmanager
+def dagster(port: int, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Dagster's page and daemon with these settings, stopped on leaving.
+
+    It gets a session of its own, so that Ctrl-C reaches this process only, which ends the tree in
+    order; a sandbox outlives the runs that read from it.
+    """
+    command = [sys.executable, "-m", "pipelines.ui.dev", "-m", "pipelines.definitions"]
+    command += ["-h", HOST, "-p", str(port), "--log-level", "warning"]
+    quiet = {"DAGSTER_DISABLE_TELEMETRY": "1", "PYTHONWARNINGS": "ignore"}
+    process = subprocess.Popen(
+        command, env={**os.environ, **quiet, **variables}, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End Dagster and the processes that it started, in order if they do it in time."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until the page can be opened; false where Dagster ended before that."""
+    # a proxy of the environment is no way to this machine
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while True:
+        try:
+            process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            return False
+        try:
+            with direct.open(f"{url}/server_info", timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            continue

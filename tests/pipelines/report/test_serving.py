@@ -1,0 +1,84 @@
+"""The page over HTTP: one file, under the names of this machine, and nothing else of the home."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from email.message import Message
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+from pipelines.report import REPORT
+from pipelines.report.serving import serving
+
+
+@pytest.fixture
+def port(home: Path) -> Iterator[int]:
+    (home / "metastore.sqlite").write_bytes(b"secret")
+    with serving(home, 0, "https://tidemark.example.org/report.html") as url:
+        assert url.endswith(f"/{REPORT}")
+        yield urlsplit(url).port or 0
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Message
+    body: bytes
+
+
+def asked(port: int, path: str, method: str = "GET", host: str = "127.0.0.1") -> Answer:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request(method, path, headers={"Host": host})
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read())
+
+
+def test_a_page_that_is_not_there_yet_is_named(port: int) -> None:
+    answer = asked(port, "/report.html")
+    assert answer.status == 404
+    assert b"Fix: " in answer.body
+
+
+@pytest.mark.parametrize("path", ["/", "/report.html", "/report.html?market=BTC-USD"])
+def test_the_page_as_it_is_now(home: Path, port: int, path: str) -> None:
+    for text in (b"first", b"newer"):
+        (home / REPORT).write_bytes(text)
+        answer = asked(port, path)
+        assert (answer.status, answer.body) == (200, text)
+    assert answer.headers["Cache-Control"] == "no-store"
+    # behind a proxy Dagster has the same address: the page must not act there
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-scripts")
+    assert "allow-same-origin" not in answer.headers["Content-Security-Policy"]
+    assert asked(port, path, "HEAD").body == b""
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/metastore.sqlite", "/../home/metastore.sqlite", "/%2e%2e/x", "/lake/"],
+)
+def test_nothing_else_is_served(home: Path, port: int, path: str) -> None:
+    (home / REPORT).write_bytes(b"page")
+    answer = asked(port, path)
+    assert answer.status == 404
+    assert b"secret" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:3001", 200),
+        ("tidemark.example.org", 200),
+        ("rebound.example.com", 403),
+        ("", 403),
+        ("[", 403),
+    ],
+)
+def test_names_of_others_are_refused(home: Path, port: int, host: str, status: int) -> None:
+    (home / REPORT).write_bytes(b"page")
+    assert asked(port, "/report.html", host=host).status == status
+
+
+def test_it_takes_no_other_method(port: int) -> None:
+    assert asked(port, "/report.html", "POST").status == 501
