@@ -29,17 +29,8 @@ OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays, and the garbage collector need not look at it again.
-
-    Tests make worlds and tables of 100,000 objects, and few reference cycles.
-    """
-    gc.freeze()
+    """The garbage collector looks less often: tests make many objects and few reference cycles."""
     gc.set_threshold(50_000, 10, 10)
-
-
-def pytest_unconfigure() -> None:
-    """DuckDB complains at the end of a process of what it finds alive."""
-    gc.unfreeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
