@@ -146,7 +146,9 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "currencies": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0, details=True),
         lambda asked: _one_or_all("currency", "currencies", asked.symbol),
-        lambda body, about: parse.currency_rows(body, about.at, about.symbol or None),
+        lambda body, about: parse.currency_rows(
+            body, about.at, about.symbol or None, about.names.codes
+        ),
         not_found=_no_such_name,
     ),
     "account_trades": Endpoint(
@@ -157,7 +159,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "account_transactions": Endpoint(
         Paging(Cursor.PAGES, key=Key.TEXT),
         _transfers,
-        lambda body, about: parse.transfers(body),
+        lambda body, about: parse.transfers(body, about.names.codes),
         not_found=_no_such_call,
     ),
     "account_orders": Endpoint(
@@ -168,7 +170,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
         lambda asked: _private("balance"),
-        lambda body, about: parse.balances(body, about.at),
+        lambda body, about: parse.balances(body, about.at, about.names.codes),
     ),
     "trading_fees": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),

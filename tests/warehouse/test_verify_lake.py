@@ -312,6 +312,11 @@ def test_an_irregular_candle_is_counted_and_no_damage(
     result = warehouse.verify(healthy)
     assert errors(result) == []
     assert result.figures["values"]["irregular"] == 1
+    warehouse.publish(healthy)
+    (counted,) = warehouse.sql(
+        "SELECT sum(irregular)::INT AS n FROM marts.health", home=healthy
+    ).to_pylist()
+    assert counted["n"] == 1
 
 
 def moment_of(offset: int) -> object:
