@@ -290,6 +290,13 @@ class Connector(Protocol):
         """
         ...
 
+    def renamed(self, dataset: str, received: pa.Table, stored: pa.Table) -> Mapping[str, str]:
+        """Ids that an earlier version gave to ``stored`` rows, with those that they have now.
+
+        ``received``: rows of an answer, which show how the server identifies them.
+        """
+        ...
+
     def address(self, currency: str) -> str:
         """The account's address for deposits of ``currency``, as the exchange has it."""
         ...

@@ -192,6 +192,10 @@ class Client:
             raise ContractError(f"{self.name}: asked for row {row_id}, another one came")
         return found
 
+    def renamed(self, dataset_: str, received: pa.Table, stored: pa.Table) -> Mapping[str, str]:
+        """Ids that an earlier version gave to ``stored`` rows, with those that they have now."""
+        return self._dialect.endpoints[dataset_].renamed(received, stored)
+
     def address(self, currency: str) -> str:
         """The account's address for deposits of ``currency``. It is never recorded."""
         call = self._dialect.address

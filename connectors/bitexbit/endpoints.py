@@ -161,6 +161,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         _transfers,
         lambda body, about: parse.transfers(body, about.names.codes),
         not_found=_no_such_call,
+        renamed=parse.renamed_transfers,
     ),
     "account_orders": Endpoint(
         Paging(Cursor.ID),

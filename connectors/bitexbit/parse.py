@@ -9,11 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import exact
@@ -244,11 +246,42 @@ def _identifying() -> Callable[[models.Transfer], models.Transfer]:
 
 
 def _made_id(row: models.Transfer) -> str:
-    amount = exact.price(row.amount)
+    time, type_, amount = exact.time_us(row.date), _transfer_type(row), exact.price(row.amount)
+    return _id_of(time, type_, _transfer_currency(row), amount)
+
+
+def _id_of(time_us: int, type_: str, currency: Any, amount: Decimal) -> str:
     # The code in upper case, whatever is listed beside it: an id never changes.
-    currency = _ANY_CODE.code_of(_transfer_currency(row))
-    parts = (exact.time_us(row.date), _transfer_type(row), currency, amount)
+    parts = (time_us, type_, _ANY_CODE.code_of(currency), amount)
     return f"transfer-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}"
+
+
+_MADE: Final = re.compile(r"(transfer-[0-9a-f]{20})(-[0-9]+)?")
+
+
+def renamed_transfers(received: pa.Table, stored: pa.Table) -> dict[str, str]:
+    """The ids of ``stored`` transfers that were their ``txid`` once, and those that they have now.
+
+    Empty where the server gives ids, as ``received`` shows: they may well be the ``txid``.
+    """
+    ids = stored["transaction_id"]
+    may_be_old = pc.or_(pc.equal(ids, stored["description"]), pc.equal(ids, ""))
+    gives_ids = not any(map(_MADE.fullmatch, received["transaction_id"].to_pylist()))
+    if gives_ids or not pc.any(may_be_old).as_py():
+        return {}
+    times = pc.cast(stored["timestamp"], pa.int64()).to_pylist()
+    rows = stored.select(["transaction_id", "description", "type", "currency", "amount"])
+    held = list(zip(times, *(column.to_pylist() for column in rows.columns), strict=True))
+    taken = {id_ for _, id_, *_ in held}
+    twins = {(m[1], txid): id_ for _, id_, txid, *_ in held if (m := _MADE.fullmatch(id_))}
+    found: dict[str, str] = {}
+    for time, id_, txid, type_, currency, amount in held:
+        if id_ in ("", txid) and not _MADE.fullmatch(id_):
+            made = _id_of(time, type_, currency, exact.price(str(amount)))
+            free = (made, *(f"{made}-{number}" for number in range(2, len(held) + 2)))
+            found[id_] = twins.get((made, txid)) or next(new for new in free if new not in taken)
+            taken.add(found[id_])
+    return found
 
 
 def _transfer_id(row: models.Transfer) -> Any:

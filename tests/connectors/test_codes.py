@@ -96,7 +96,7 @@ def test_the_id_made_of_a_transfer_does_not_change_with_the_list() -> None:
 
 
 def test_wex_looks_every_code_up() -> None:
-    info = {"pairs": {f"{c}_usd": {} for c in ("usdt.e", "usdt.E", "btc")}}
+    info: dict[str, object] = {"pairs": {f"{c}_usd": {} for c in ("usdt.e", "usdt.E", "btc")}}
     page = wex.market_rows(json.dumps(info).encode(), AT).page()
     assert page.table["base"].to_pylist() == ["USDT.E", "usdt.E", "BTC"]
     codes = Codes(lower=True).knowing(["usdt.E"])

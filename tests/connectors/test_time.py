@@ -5,6 +5,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -153,9 +154,9 @@ def test_every_address_of_a_host_is_tried_within_one_deadline(
 ) -> None:
     real = socket.getaddrinfo
 
-    def several(host: str, port: int, *args: object, **more: object) -> list[object]:
+    def several(host: str, port: int, *args: Any, **more: Any) -> list[Any]:
         if host != "exchange.example":
-            return real(host, port, *args, **more)  # type: ignore[arg-type]
+            return real(host, port, *args, **more)
         return [(2, 1, 6, "", (address, port)) for address in ("127.0.0.9", "127.0.0.1")]
 
     monkeypatch.setattr(socket, "getaddrinfo", several)

@@ -106,7 +106,7 @@ def _adoptable(
             if not repair and now is None:
                 what = "is gone, and no published copy holds its rows"
                 report.error("records", path, what, f"restore it from a backup; or {FIX}")
-            elif not repair:
+            elif not repair and now is not None:
                 what = f"held {before.rows} rows and holds {now.rows}"
                 report.error("records", path, f"{what}, and its rows are recorded", FIX)
             gone.append(before)

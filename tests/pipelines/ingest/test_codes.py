@@ -66,7 +66,7 @@ def test_each_currency_stays_itself_from_the_list_to_the_marts(
         counts = {code: 1 for code in CODES}
         if name == "account_fills" and not lists:  # nothing in the home knows the odd one
             counts = {"BTC": 1, "USDT.E": 2}
-        assert dict(found) == counts, name  # type: ignore[arg-type]
+        assert dict(found) == counts, name
     if "currencies" in lists:
         held = table(home, "SELECT currency FROM currencies ORDER BY 1")
         assert held == [("BTC",), ("USD-PERP",), ("USDT.E",), ("USDT.e",)]
