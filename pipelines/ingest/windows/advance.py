@@ -4,6 +4,7 @@
 """
 
 from dataclasses import replace
+from typing import Final
 
 from connectors.base import Unit
 from pipelines.ingest.windows.changes import added, claimed, counted, gone, noted
@@ -11,13 +12,18 @@ from pipelines.ingest.windows.evidence import Evidence, Received, is_covered, le
 from pipelines.ingest.windows.gaps import ENOUGH, after_gap, ignores
 from pipelines.ingest.windows.plan import BARREN, ask_up, top_value, turn
 from pipelines.ingest.windows.state import (
+    Head,
     Kind,
     Progress,
     Request,
     Restart,
+    Upward,
     last_row,
 )
+from schemas.times import SECOND_US
 from warehouse.intervals import Interval, Intervals
+
+MINUTE_US: Final = 60 * SECOND_US
 
 
 def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
@@ -43,39 +49,40 @@ def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
 
 
 def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
-    p = replace(p, head_asked=True)
     shown = rows.shown
     if not len(shown):
-        known = bool(before) or p.pull.held
-        rows_above = known and bool(before) and p.pull.can_lower
-        return replace(p, head_empty=known, top_settled=not rows_above, checked=not known)
+        p = replace(p, head_due=False, head=Head())
+        rows_above = p.head_empty and bool(before) and p.pull.can_lower
+        return replace(p, top_settled=not rows_above, checked=not p.head_empty)
     low, top = int(shown[0]), int(shown[-1])
     held = p.pull.top_row
     lowest_at = int(rows.times.min()) if len(rows.times) else p.pull.started
     reread = int((shown <= held).sum()) if held is not None else 0
-    p = replace(p, head_low=(low, lowest_at), head_top=top, low_read=low, reread=reread)
+    p = replace(p, head_due=False, head=Head(low, lowest_at, top), low_read=low, reread=reread)
     if p.restart is not None and top <= p.restart.top:
         return _old_numbering(p, rows)
     if held is not None and top < held:
         return _head_is_not_the_top(p, rows)
-    newest = leaves_out_older(before, rows)
-    if newest:
-        p = replace(p, profile=replace(p.profile, keeps="newest", keeps_at=p.pull.started))
     if not p.complete:
-        return replace(
-            p,
-            top_settled=True,
-            problems=(
-                *p.problems,
-                f"the newest answer holds {len(rows.positions)} rows of one or two moments, "
-                "which proves nothing. Fix: none is needed if later pulls find more rows"
-                if len(rows.positions)
-                else "every row of the newest answer is malformed, which proves nothing. "
-                "Fix: see the table quarantine for what came",
-            ),
-        )
-    settled = newest or not p.pull.can_lower
+        return replace(p, top_settled=True, problems=(*p.problems, _nothing_proved(rows)))
+    # Known older rows may also be gone from the exchange: once a day what is newer is asked for.
+    newest, believed = leaves_out_older(before, rows), p.profile.keeps == "newest"
+    settled = (newest and believed) or not p.pull.can_lower
+    if newest and not believed:
+        p = replace(p, profile=replace(p.profile, keeps="newest", keeps_at=p.pull.started))
     return _from_top(replace(p, top_settled=settled, checked=settled))
+
+
+def _nothing_proved(rows: Received) -> str:
+    if len(rows.positions):
+        return (
+            f"the newest answer holds {len(rows.positions)} rows of one or two moments, "
+            "which proves nothing. Fix: none is needed if later pulls find more rows"
+        )
+    return (
+        "every row of the newest answer is malformed, which proves nothing. "
+        "Fix: see the table quarantine for what came"
+    )
 
 
 def _head_is_not_the_top(p: Progress, rows: Received) -> Progress:
@@ -98,7 +105,7 @@ def _head_is_not_the_top(p: Progress, rows: Received) -> Progress:
     if not p.pull.can_lower:
         return _is_stale(p)
     start = p.anchor if p.anchor is not None else top_value(p)
-    return replace(p, up_from=start, raw_top=held)
+    return replace(p, up=Upward(start), raw_top=held)
 
 
 def _old_numbering(p: Progress, rows: Received) -> Progress:
@@ -106,7 +113,7 @@ def _old_numbering(p: Progress, rows: Received) -> Progress:
     assert p.restart is not None
     at = rows.times[rows.positions == p.restart.row]
     if len(at) and int(at[0]) == p.restart.row_at:
-        return replace(p, restart=None, head_asked=False, numbering_asked=True)
+        return replace(p, restart=None, head_due=True, numbering_asked=True)
     return replace(p, numbering_asked=True)
 
 
@@ -119,7 +126,7 @@ def _is_stale(p: Progress) -> Progress:
 
 
 def _from_top(p: Progress) -> Progress:
-    return replace(p, up_from=top_value(p), up_units=())
+    return replace(p, up=replace(p.up, start=top_value(p), units=()))
 
 
 def _after_up(
@@ -132,50 +139,74 @@ def _after_up(
 ) -> Progress:
     """``known``/``most_rows``: the highest position and the most rows of the answers before."""
     shown = rows.shown
-    unit = request.window.unit
     if not len(shown):
         return _nothing_above(p, request, rows)
-    if request.kind is Kind.BEYOND and int(shown[-1]) == known and ask_up(p) != request:
-        return p  # the bound is inclusive: the next request leaves that row out
     top = int(shown[-1])
+    if request.kind is Kind.BEYOND and top == known and ask_up(p) != request:
+        return p  # the bound is inclusive: the next request leaves that row out
     alive = any(is_covered(before, int(s)) for s in (shown[0], *shown[:: max(1, len(shown) // 8)]))
-    p = replace(p, up_beyond=False)
+    p = replace(p, up=replace(p.up, beyond=False))
     if known is not None and top <= known:
-        further = _a_moment_below_top(p, rows)
-        if top < known and alive and further > (p.up_from or 0):
-            return replace(p, up_from=further, up_units=())
-        if request.kind is Kind.UP and len(shown) >= most_rows and not p.beyond_empty:
-            boundary = p.complete[-1].upper - p.pull.margin
-            if p.pull.counts_ids and not p.pull.by_time and (p.up_from or 0) < boundary:
-                return replace(p, up_from=boundary)
-            return replace(p, up_beyond=True)  # the answer may be cut below the next row
-        ignored = rows.outside and request.window.lower is not None
-        if ignored and (other := _in_another_unit(p, request)) is not None:
-            return other
-        if alive and not ignored:
-            p = _confirmed(p, unit)
-        if p.pull.counts_ids and known == p.raw_top and not is_covered(p.complete, known):
-            # Only the newest row is covered: below it lies a gap like any other.
-            p = added(p, Interval(known, known + 1, known, known, p.raw_top_at, p.raw_top_at))
-        return replace(p, top_settled=True, checked=alive and not p.head_empty, doubtful=ignored)
-    new = int((shown > (known if known is not None else -1)).sum())
+        maybe_cut = rows.size >= most_rows
+        return _nothing_newer(p, request, rows, known, alive=alive, maybe_cut=maybe_cut)
     if alive:
-        p = p if rows.outside else _confirmed(p, unit)
-        held = p.pull.top_row
-        if held is not None and p.head_top is not None and p.head_top < held:
+        p = p if rows.outside else _confirmed(p, request.window.unit)
+        if _head_is_low(p):
             p = replace(p, profile=replace(p.profile, keeps="oldest", keeps_at=p.pull.started))
+    if _head_left_out_newer(p, rows):
+        p = replace(p, profile=replace(p.profile, keeps=None))
     p = _from_top(p)
-    newest = p.newest_at or 0
-    if newest >= p.pull.started and new < max(2, p.most_rows // 2):
+    new = int((shown > (known if known is not None else -1)).sum())
+    if (p.newest_at or 0) >= p.pull.started and new < max(2, p.most_rows // 2):
         return replace(p, top_settled=True, checked=not p.head_empty)  # the next pull goes on
     return p
 
 
-def _a_moment_below_top(p: Progress, rows: Received) -> int:
-    """The cursor value of the newest row older than the newest moment of an answer; 0: none."""
+def _nothing_newer(
+    p: Progress, request: Request, rows: Received, known: int, *, alive: bool, maybe_cut: bool
+) -> Progress:
+    """After an answer without a row newer than ``known``: was it the end, or was it cut below it?
+
+    ``alive``: it shows rows that are held. ``maybe_cut``: it is as large as any before.
+    """
+    start = p.up.start or 0
+    further = _next_start(p, rows, start)
+    maybe_cut = maybe_cut and request.kind is Kind.UP and not p.up.beyond_empty
+    if alive and further > start and (maybe_cut or int(rows.shown[-1]) < known):
+        return replace(p, up=replace(p.up, start=further, units=()))
+    if maybe_cut:
+        boundary = p.complete[-1].upper - p.pull.margin
+        if p.pull.counts_ids and not p.pull.by_time and start < boundary:
+            return replace(p, up=replace(p.up, start=boundary))
+        return replace(p, up=replace(p.up, beyond=True))
+    ignored = rows.outside and request.window.lower is not None
+    if ignored and (other := _in_another_unit(p, request)) is not None:
+        return other
+    if alive and not ignored:
+        p = _confirmed(p, request.window.unit)
+    if p.pull.counts_ids and known == p.raw_top and not is_covered(p.complete, known):
+        # Only the newest row is covered: below it lies a gap like any other.
+        p = added(p, Interval(known, known + 1, known, known, p.raw_top_at, p.raw_top_at))
+    return replace(p, top_settled=True, checked=alive and not p.head_empty, doubtful=ignored)
+
+
+def _head_left_out_newer(p: Progress, rows: Received) -> bool:
+    """Whether an answer shows rows above the newest answer that were there when it was given."""
+    if p.head is None or p.head.top is None:
+        return False
+    above = rows.times[rows.positions > p.head.top]
+    return len(above) > 0 and int(above.min()) < p.pull.started - MINUTE_US
+
+
+def _next_start(p: Progress, rows: Received, start: int) -> int:
+    """The cursor value to go on from: of the newest row older than the newest moment of an answer,
+    which may be cut between rows of that moment; of the newest row where there is none above
+    ``start``.
+    """
     cursors = rows.times if p.pull.by_time else rows.positions
     older = cursors[rows.times < rows.times.max()] if len(cursors) else cursors
-    return int(older.max()) if len(older) else 0
+    further = int(older.max()) if len(older) else 0
+    return further if further > start or not len(cursors) else int(cursors.max())
 
 
 def from_held_row(p: Progress, anchor: int | None) -> Progress:
@@ -188,40 +219,44 @@ def from_held_row(p: Progress, anchor: int | None) -> Progress:
     if p.profile.keeps != "oldest":
         return p
     at = p.complete[-1].last_at
-    return replace(p, head_asked=True, up_from=anchor, raw_top=p.pull.top_row, raw_top_at=at)
+    return replace(p, head_due=False, up=Upward(anchor), raw_top=p.pull.top_row, raw_top_at=at)
 
 
 def lacks_anchor(p: Progress) -> bool:
     """Whether rows are to be read again upwards from a held row that is yet to be chosen."""
-    held = p.pull.top_row
-    below = p.head_top is not None and held is not None and p.head_top < held
-    return below and not p.top_settled and p.anchor is None
+    return _head_is_low(p) and not p.top_settled and p.anchor is None
+
+
+def _head_is_low(p: Progress) -> bool:
+    """Whether the newest answer ends below the newest row that was held."""
+    top, held = p.head.top if p.head else None, p.pull.top_row
+    return top is not None and held is not None and top < held
 
 
 def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
     """After an answer to ``Kind.UP`` or ``Kind.BEYOND`` without a row inside the window."""
     if request.kind is Kind.BEYOND:
-        return replace(p, up_beyond=False, beyond_empty=True)
+        return replace(p, up=replace(p.up, beyond=False, beyond_empty=True))
     if (other := _in_another_unit(p, request)) is not None:
         return other
     if p.head_empty:
         return replace(p, top_settled=True)
     if rows.outside:
         return replace(p, top_settled=True, problems=(*p.problems, ignores(p)))
-    if p.head_top is None:  # not requested, because answers keep the oldest rows
+    if p.head is None:  # not requested, because answers keep the oldest rows
         profile = replace(p.profile, keeps=None)
-        return replace(p, head_asked=False, up_from=None, up_units=(), profile=profile)
-    if p.anchor is not None and not p.up_deeper:
-        return replace(p, up_from=p.anchor, up_units=(), up_deeper=True)
+        return replace(p, head_due=True, up=replace(p.up, start=None, units=()), profile=profile)
+    if p.anchor is not None and not p.up.from_anchor:
+        return replace(p, up=replace(p.up, start=p.anchor, units=(), from_anchor=True))
     return _is_stale(p)
 
 
 def _in_another_unit(p: Progress, request: Request) -> Progress | None:
     """The same request with a unit of time bounds not tried yet; ``None``: there is none."""
-    tried = p.up_units or (request.window.unit,)
+    tried = p.up.units or (request.window.unit,)
     for unit in p.pull.paging.units:
         if unit not in tried:
-            return replace(p, up_units=(*tried, unit))
+            return replace(p, up=replace(p.up, units=(*tried, unit)))
     return None
 
 

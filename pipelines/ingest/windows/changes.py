@@ -1,5 +1,6 @@
 """Changes of the progress that ``advance`` and ``gaps`` share: coverage, rows not shown. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.ingest.windows.evidence import Evidence, Received, at_positions, is_covered
@@ -107,22 +108,48 @@ def cut(complete: Intervals, row: int) -> Intervals:
 
 
 def unshown(p: Progress, lower: int, upper: int, *, may_be_lost: bool) -> Progress:
-    """``p`` with ``[lower, upper)`` noted as not shown; lost if it was so a day ago as well."""
-    earlier = [u for u in p.unshown if u.lower < upper and lower < u.upper]
-    since = min((u.since for u in earlier), default=p.pull.started)
-    times = max((u.times for u in earlier), default=0) + 1
-    was_lost = any(u.lost for u in earlier)
-    lost = was_lost or (may_be_lost and times > 1 and p.pull.started - since >= DAY_US)
-    now = Unshown(lower, upper, since, p.pull.started, times, lost)
+    """``p`` with ``[lower, upper)`` noted as not shown; lost where it was so a day ago as well."""
+    whole = Interval(lower, upper)
     outer = [
         replace(u, lower=left.lower, upper=left.upper)
         for u in p.unshown
-        for left in subtract((Interval(u.lower, u.upper),), (Interval(lower, upper),))
+        for left in subtract((Interval(u.lower, u.upper),), (whole,))
     ]
-    unshown = tuple(sorted([*outer, now], key=lambda u: u.lower))
+    again = [
+        _once_more(p, replace(u, lower=max(lower, u.lower), upper=min(upper, u.upper)), may_be_lost)
+        for u in p.unshown
+        if u.lower < upper and lower < u.upper
+    ]
+    known = [Interval(u.lower, u.upper) for u in again]
+    fresh = [
+        Unshown(left.lower, left.upper, p.pull.started, p.pull.started, 1, False)
+        for left in subtract((whole,), known)
+    ]
+    before = [u for u in p.unshown if u.lost]
+    newly = any(u.lost and not any(b.lower <= u.lower < b.upper for b in before) for u in again)
     return replace(
         p,
-        unshown=unshown,
-        lost_found=p.lost_found or (lost and not was_lost),
-        retried=p.retried + bool(earlier),
+        unshown=_joined(sorted([*outer, *again, *fresh], key=lambda u: u.lower)),
+        lost_found=p.lost_found or newly,
+        retried=p.retried + bool(again),
     )
+
+
+def _once_more(p: Progress, u: Unshown, may_be_lost: bool) -> Unshown:
+    lost = u.lost or (may_be_lost and p.pull.started - u.since >= DAY_US)
+    return replace(u, asked_at=p.pull.started, times=u.times + 1, lost=lost)
+
+
+def _joined(stretches: Sequence[Unshown]) -> tuple[Unshown, ...]:
+    """Neighbours of which the same is known, as one stretch."""
+    found: list[Unshown] = []
+    for u in stretches:
+        if (
+            found
+            and found[-1].upper == u.lower
+            and replace(found[-1], upper=u.upper) == replace(u, lower=found[-1].lower)
+        ):
+            found[-1] = replace(found[-1], upper=u.upper)
+        else:
+            found.append(u)
+    return tuple(found)

@@ -59,6 +59,11 @@ class Received:
     final: Flags | None = None
     open: frozenset[int] = frozenset()
 
+    @property
+    def size(self) -> int:
+        """The number of rows, those of one position and those that came twice included."""
+        return len(self.positions) + len(self.rejected) + self.unreadable
+
     @cached_property
     def in_order(self) -> tuple[Numbers, Numbers]:
         """``positions`` and ``times``, sorted by position."""
@@ -341,10 +346,11 @@ def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
     top = int(rows.shown[-1])
     if kind is Kind.HEAD:
         held = p.pull.top_row
-        newest = leaves_out_older(p.complete, rows) and (held is None or top >= held)
+        keeps = p.profile.keeps == "newest" and leaves_out_older(p.complete, rows)
+        newest = keeps and (held is None or top >= held)
     elif kind is Kind.UP:
         # A smaller answer than an earlier one of this pull had room for a newer row.
-        room = len(rows.shown) < p.most_rows or (p.beyond_empty and not p.pull.counts_ids)
+        room = rows.size < p.most_rows or (p.up.beyond_empty and not p.pull.counts_ids)
         newest = room and top == p.raw_top and not rows.outside
     else:
         return False
@@ -395,7 +401,7 @@ def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
     and it shows again every row that the wider one had shown there.
     """
     shown = rows.shown
-    if t.step is not Step.NARROW or rows.unreadable or len(shown) >= t.rows:
+    if t.step is not Step.NARROW or rows.unreadable or rows.size >= t.rows:
         return ()
     must = [row for row in t.seen if t.gap.lower <= row] if t.mirrored else list(t.seen)
     if not all(_holds(shown, row) for row in must):

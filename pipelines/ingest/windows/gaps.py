@@ -21,7 +21,7 @@ from pipelines.ingest.windows.evidence import (
 from pipelines.ingest.windows.plan import BARREN, EARLIER_US, SHIFTS_US, ask
 from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row
 from schemas.times import DAY_US
-from warehouse.intervals import Gap, Interval, Intervals
+from warehouse.intervals import Gap, Interval, Intervals, subtract
 
 PROBE_FACTOR: Final = 32
 """Each probe below the first row is so many times further away than the one before …"""
@@ -55,6 +55,10 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
         case Step.PROBE:
             if len(inside(t.gap, rows)) and not p.pull.counts_ids:
                 return _give_up(p, t, _one_moment(p))
+            if rows.outside:
+                return _stop(_give_up(p, t, ignores(p)))
+            if rows.unreadable:  # any of them may be a row below
+                return _give_up(p, t, _not_shown(p))
             return _next_probe(p, t)
         case Step.CONTROL:
             return _after_control(p, t, rows)
@@ -67,12 +71,16 @@ def _learnt(p: Progress, request: Request, rows: Received) -> Progress:
     profile = p.profile
     if request.window.unit is not None and not rows.outside:
         profile = replace(profile, unit=request.window.unit, unit_at=p.pull.started)
-    learnt = profile.keeps == "newest" and profile.keeps_at == p.pull.started
-    if not learnt and p.head_low is not None and len(rows.positions):
-        low, at = p.head_low
-        if int(rows.positions.min()) < low and int(rows.times.min()) < at:
-            profile = replace(profile, keeps="newest", keeps_at=p.pull.started)
+    if _head_left_out(p, rows) and profile.keeps != "newest":
+        profile = replace(profile, keeps="newest", keeps_at=p.pull.started)
     return p if profile == p.profile else replace(p, profile=profile)
+
+
+def _head_left_out(p: Progress, rows: Received) -> bool:
+    """Whether an answer shows rows older than all of the newest answer: that kept the newest."""
+    if p.head is None or p.head.low is None or not len(rows.positions):
+        return False
+    return int(rows.positions.min()) < p.head.low and int(rows.times.min()) < p.head.low_at
 
 
 def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
@@ -188,9 +196,13 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
     assert gap.below is not None and gap.upper is not None
     low, high = gap.lower - 1, gap.upper
     shown = rows.shown.tolist()
-    between = [s for s in shown if low < s < high]
-    if between:
-        return replace(p, attempt=replace(t, step=Step.NARROW, seen=tuple(between), rows=2))
+    if any(low < s < high for s in shown):
+        if not p.pull.counts_ids:
+            return _give_up(p, t, _one_moment(p))
+        # Rows without proof of their neighbours: each begins a gap of its own on either side.
+        for row in _single_rows(rows):
+            p = added(p, row)
+        return replace(p, attempt=None)
     if ask(p, t) != request:
         return replace(p, attempt=t)  # a bound turned out to be inclusive: once more without it
     wanted = {Step.LOW_HALF: [low], Step.HIGH_HALF: [high], Step.INSIDE: []}[t.step]
@@ -206,6 +218,15 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
         return replace(added(p, Interval(low, high)), attempt=None)
     following = Step.HIGH_HALF if t.step is Step.LOW_HALF else Step.INSIDE
     return replace(p, attempt=replace(t, step=following))
+
+
+def _single_rows(rows: Received) -> Intervals:
+    """Every row of an answer, as an interval of its own."""
+    ids, times = rows.in_order
+    return tuple(
+        Interval(row, row + 1, row, row, at, at)
+        for row, at in zip(ids.tolist(), times.tolist(), strict=True)
+    )
 
 
 def _next_probe(p: Progress, t: Attempt) -> Progress:
@@ -272,8 +293,9 @@ def _give_up(p: Progress, t: Attempt, why: str, *, may_be_lost: bool = True) -> 
     gap = t.gap
     assert gap.upper is not None
     p = unshown(p, gap.lower, gap.upper, may_be_lost=may_be_lost)
-    was_lost = any(u.lost for u in p.unshown if u.lower == gap.lower and u.upper == gap.upper)
-    problems = p.problems if was_lost or why in p.problems else (*p.problems, why)
+    lost = [Interval(u.lower, u.upper) for u in p.unshown if u.lost]
+    is_lost = not subtract((Interval(gap.lower, gap.upper),), lost)
+    problems = p.problems if is_lost or why in p.problems else (*p.problems, why)
     return replace(
         p,
         attempt=None,

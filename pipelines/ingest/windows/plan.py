@@ -21,7 +21,7 @@ from pipelines.ingest.windows.state import (
 )
 from schemas.times import DAY_US, SECOND_US
 from warehouse.coverage_table import reaches
-from warehouse.intervals import Gap, Unshown, gaps
+from warehouse.intervals import Gap, Interval, Unshown, gaps, subtract
 
 SETTLE_REQUESTS: Final = 20
 """The most requests of one pull for rows that may still change, beyond the look-back."""
@@ -46,7 +46,7 @@ class Done:
 
 def plan(p: Progress) -> Request | Done:
     """The next request of the pull."""
-    if not p.head_asked:
+    if p.head_due:
         return Request(Kind.HEAD, Window(None, None, _head_limit(p)))
     if p.restart and not p.numbering_asked:
         around = _window(p, p.restart.row - 1, p.restart.row + 1, p.unit, None)
@@ -86,9 +86,9 @@ def top_value(p: Progress) -> int:
 
 def ask_up(p: Progress) -> Request:
     """The request for what is newer than a held row."""
-    unit = p.up_units[-1] if p.up_units else p.unit
-    start = p.up_from if p.up_from is not None else top_value(p)
-    if p.up_beyond and p.raw_top is not None:
+    unit = p.up.units[-1] if p.up.units else p.unit
+    start = p.up.start if p.up.start is not None else top_value(p)
+    if p.up.beyond and p.raw_top is not None:
         above = _without_low(p, value(p, p.raw_top, p.raw_top_at))
         return Request(Kind.BEYOND, Window(above, None, p.pull.paging.max_rows, unit))
     return Request(
@@ -143,10 +143,10 @@ def _rests(p: Progress, gap: Gap) -> bool:
     assert gap.upper is not None
     if gap.upper - gap.lower == 1 and gap.lower in p.unsettled:
         return True  # requested with the rows that may still change
-    for u in p.unshown:
-        if u.lower <= gap.lower and gap.upper <= u.upper:
-            return not _is_due(p, u) or p.retried >= RETRIES
-    return False
+    known = [u for u in p.unshown if u.lower < gap.upper and gap.lower < u.upper]
+    if subtract((Interval(gap.lower, gap.upper),), [Interval(u.lower, u.upper) for u in known]):
+        return False
+    return p.retried >= RETRIES or not any(_is_due(p, u) for u in known)
 
 
 def _is_due(p: Progress, u: Unshown) -> bool:
@@ -260,7 +260,8 @@ def _window(
         lower = max(0, lower)
     if p.pull.paging.bounds is Bounds.LOWER:
         if p.pull.paging.dense and not p.pull.by_time and high is not None:
-            lower = max(lower or 0, high - (p.profile.rows or p.pull.paging.max_rows) + 1)
+            rows = p.profile.rows or p.pull.paging.max_rows
+            lower = max(lower or 0, high - max(1, rows - 1))  # the bound may be exclusive
         return Window(lower or 0, None, p.pull.paging.max_rows, unit)
     if p.pull.paging.bounds is Bounds.UPPER or (
         p.pull.paging.bounds is Bounds.EITHER and upper is not None

@@ -174,6 +174,36 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """The answer to ``Kind.HEAD``: its lowest and highest positions; ``None``: it has no rows.
+
+    ``low_at``: time of the row at ``low``, in microseconds.
+    """
+
+    low: int | None = None
+    low_at: int = 0
+    top: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upward:
+    """How rows newer than the coverage are requested.
+
+    ``start``: the cursor value of the held row to begin at; ``None``: the newest row that is
+    covered. ``units``: of time bounds that were tried from there.
+    """
+
+    start: int | None = None
+    units: tuple[Unit | None, ...] = ()
+    from_anchor: bool = False
+    """Nothing was shown from the newest row on; the anchor is the start now."""
+    beyond: bool = False
+    """The next request leaves out the newest row: the answer may be cut below the one above."""
+    beyond_empty: bool = False
+    """A request that left out the newest row showed nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A pull between two requests. Positions are ids or microseconds."""
 
@@ -192,26 +222,20 @@ class Progress:
     # What this pull did
     anchor: int | None = None
     """The cursor value of the held row from which rows are read again upwards."""
-    head_asked: bool = False
+    head_due: bool = True
+    """The newest rows are to be requested next."""
+    head: Head | None = None
     numbering_asked: bool = False
-    head_low: tuple[int, int] | None = None
-    """Position and time of the lowest row of the answer to ``Kind.HEAD``."""
-    head_top: int | None = None
-    """The highest position of that answer."""
     raw_top: int | None = None
     """The highest position received …"""
     raw_top_at: int | None = None
     """… and its time."""
-    up_beyond: bool = False
-    up_deeper: bool = False
-    beyond_empty: bool = False
+    up: Upward = Upward()
     most_rows: int = 0
-    """Rows of the largest answer of this pull."""
+    """Positions in the largest answer of this pull."""
     low_inclusive: bool | None = None
     high_inclusive: bool | None = None
     """Whether an answer of this pull showed the row that a bound named."""
-    up_from: int | None = None
-    up_units: tuple[Unit | None, ...] = ()
     top_settled: bool = False
     """No row newer than the coverage was shown, or this pull requests no newer ones."""
     checked: bool = False
@@ -239,11 +263,16 @@ class Progress:
     missing: frozenset[int] = frozenset()
     """Rows that may still change and that an answer spanning them did not show."""
     seen_rejected: frozenset[int] = frozenset()
-    head_empty: bool = False
     stale: bool = False
     """The newest rows of earlier pulls are not shown."""
     lost_found: bool = False
     problems: tuple[str, ...] = field(default=())
+
+    @property
+    def head_empty(self) -> bool:
+        """Whether the newest answer has no rows though rows are known."""
+        empty = self.head is not None and self.head.top is None
+        return empty and (bool(self.complete) or self.pull.held)
 
     @property
     def floor(self) -> int:

@@ -18,10 +18,11 @@ from pipelines.ingest.budget import OutOfTimeError
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
 from pipelines.ingest.windows.advance import advance, from_held_row, lacks_anchor
+from pipelines.ingest.windows.changes import cut
 from pipelines.ingest.windows.evidence import assess, is_covered
 from pipelines.ingest.windows.gaps import ignores
 from pipelines.ingest.windows.plan import Done, plan
-from pipelines.ingest.windows.state import Kind, Progress, Pull, Request
+from pipelines.ingest.windows.state import Kind, Progress, Pull, Request, Upward
 from schemas import TIMEFRAMES
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, subtract, union
@@ -50,9 +51,9 @@ def pull_windows(session: Session) -> None:
             raise
         news = page.received and not _shows_held_rows_alone(page, request, progress)
         progress = advance(progress, request, assess(page, request, progress))
-        if lacks_anchor(progress):
+        if request.kind is Kind.HEAD and lacks_anchor(progress):
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
-            progress = replace(progress, anchor=anchor, up_from=anchor)
+            progress = replace(progress, anchor=anchor, up=Upward(anchor))
         if news:
             session.commit(page.table, state_of(session, known, progress, kept), page.rejected)
     finish(session, known, progress, kept)
@@ -120,7 +121,10 @@ def _lookback(session: Session, known: Windows) -> int:
 
 
 def state_of(session: Session, known: Windows, progress: Progress, kept: Intervals) -> StreamState:
-    """The stream's state for a commit. ``kept``: coverage before a pull that requests it again."""
+    """The stream's state for a commit. ``kept``: coverage before a pull that requests it again.
+
+    It stays claimed, but for what this pull found to be no longer so.
+    """
     remembered = msgspec.structs.replace(
         known,
         profile=progress.profile,
@@ -128,6 +132,10 @@ def state_of(session: Session, known: Windows, progress: Progress, kept: Interva
         beginning=progress.beginning,
         restart=progress.restart,
     )
+    if progress.restart != known.restart:
+        kept = ()
+    for row in progress.missing:
+        kept = cut(kept, row)
     return replace(
         session.state,
         complete=union([*progress.complete, *kept]) if kept else progress.complete,

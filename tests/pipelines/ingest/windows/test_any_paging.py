@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Cursor, Key, Page
+from connectors.base import Cursor, Key, Page, Paging
+from pipelines.ingest.windows.state import Profile
 from schemas import TIMEFRAMES, RejectedRow, StreamId
 from schemas.times import DAY_US
 from tests.examples import examples
@@ -24,6 +25,7 @@ from tests.pipelines.ingest.windows.model import (
     ModelExchange,
 )
 from tests.pipelines.ingest.windows.pure import Memory, false_claims, pull
+from warehouse.intervals import Interval
 
 TRADES = StreamId("model", "trades", "BTC-USD")
 CANDLE = StreamId("model", "candles", "BTC-USD", timeframe="5m")
@@ -335,3 +337,44 @@ def test_every_kind_of_cursor_is_in_the_model() -> None:
     windows = {(p.cursor, p.key) for p in PAGINGS.values()}
     assert windows >= {(Cursor.ID, Key.INTEGER), (Cursor.TIME, Key.TIME), (Cursor.TIME, Key.TEXT)}
     assert IDS in PAGINGS.values()
+
+
+@relaxed
+@given(
+    keeps=st.sampled_from(["newest", "oldest"]),
+    cap=st.sampled_from([1, 2, 3, 5, 8, 15, 30, 60]),
+    cuts_first=st.booleans(),
+    by_time=st.booleans(),
+    moment=st.sampled_from([1, 1, 2, 3]),
+    length=st.integers(60, 300),
+    data=st.data(),
+)
+def test_a_gap_between_two_proved_stretches(
+    keeps: str,
+    cap: int,
+    cuts_first: bool,
+    by_time: bool,
+    moment: int,
+    length: int,
+    data: st.DataObject,
+) -> None:
+    """A limit that is applied before the market is selected makes small answers: no proof."""
+    thin = data.draw(st.sampled_from([20, 10, 5, 2]))
+    between = data.draw(st.lists(st.integers(4, length - 1), max_size=length // thin, unique=True))
+    ends = [1, 2, 3, *range(length, length + 4)]
+    paging = Paging(Cursor.TIME) if by_time else IDS
+    others = frozenset({*range(1, length + 4)} - {*between, *ends}) if cuts_first else frozenset()
+    behaviour = Behaviour(keeps=keeps, cap=cap)
+    keys = sorted([*ends, *between])
+    exchange = ModelExchange(behaviour, keys, paging, share=moment, foreign=others)
+    at = exchange.time_of
+    memory = Memory(
+        (
+            Interval(1, 4, 2, 2, at(2), at(2)),
+            Interval(length, length + 4, length + 1, length + 2, at(length + 1), at(length + 2)),
+        ),
+        profile=Profile(keeps, EPOCH_US + 400 * DAY_US),  # type: ignore[arg-type]
+        held=frozenset(ends),
+    )
+    pull(exchange, TRADES, memory)
+    assert not false_claims(exchange, memory)
