@@ -1,6 +1,6 @@
 -- Whether a candle is stored as sent although no trades can make it, or opens off its grid.
 -- Open or close outside of low and high, a negative volume, or an opening time that is no whole
--- multiple of the timeframe since 1970-01-01 UTC; what is longer than a day opens on other grids.
+-- multiple of the timeframe since 1970-01-01 UTC (of a day, where the timeframe is longer).
 --
 -- sources: timeframe_us()
 -- parameters:
@@ -13,7 +13,4 @@
 --   volume         DECIMAL                     in base currency
 -- returns: BOOLEAN
 low > least(open, close, high) OR high < greatest(open, close) OR volume < 0
-OR (
-    main.timeframe_us(timeframe) <= 86400000000
-    AND epoch_us(timestamp) % main.timeframe_us(timeframe) <> 0
-)
+OR epoch_us(timestamp) % least(main.timeframe_us(timeframe), 86400000000) <> 0
