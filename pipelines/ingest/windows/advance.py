@@ -8,7 +8,14 @@ from typing import Final
 
 from connectors.base import Unit
 from pipelines.ingest.windows.changes import added, claimed, counted, gone, noted
-from pipelines.ingest.windows.evidence import Evidence, Received, is_covered, leaves_out_older
+from pipelines.ingest.windows.evidence import (
+    LEAST_CAP,
+    Evidence,
+    Received,
+    is_covered,
+    is_young,
+    leaves_out_older,
+)
 from pipelines.ingest.windows.gaps import ENOUGH, after_gap, ignores
 from pipelines.ingest.windows.plan import BARREN, ask_up, top_value, turn
 from pipelines.ingest.windows.state import (
@@ -64,6 +71,8 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
     if held is not None and top < held:
         return _head_is_not_the_top(p, rows)
     if not p.complete:
+        if len(rows.positions) and rows.size < LEAST_CAP and is_young(p, rows):
+            return replace(p, top_settled=True, checked=True)  # the first rows, an hour too early
         return replace(p, top_settled=True, problems=(*p.problems, _nothing_proved(rows)))
     # Known older rows may also be gone from the exchange: once a day what is newer is asked for.
     newest, believed = leaves_out_older(before, rows), p.profile.keeps == "newest"

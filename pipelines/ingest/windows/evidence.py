@@ -354,12 +354,12 @@ def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
         newest = room and top == p.raw_top and not rows.outside
     else:
         return False
-    return newest and _is_old(p, rows)
+    return newest and not is_young(p, rows)
 
 
-def _is_old(p: Progress, rows: Received) -> bool:
-    """Whether no row can join the newest position later: ids are unique, times need an hour."""
-    return p.pull.counts_ids or p.pull.started - int(rows.times.max()) > HOUR_US
+def is_young(p: Progress, rows: Received) -> bool:
+    """Whether a row may join the newest position of an answer: ids are unique, times are not."""
+    return not p.pull.counts_ids and p.pull.started - int(rows.times.max()) <= HOUR_US
 
 
 def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
@@ -390,8 +390,14 @@ def _few_rows(p: Progress, request: Request, rows: Received) -> Intervals:
     if not wanted or rows.unreadable or len(rows.positions) >= LEAST_CAP:
         return ()
     ids, at = rows.in_order
+    upper = int(ids[-1]) + 1
+    if is_young(p, rows):
+        upper, older = int(ids[-1]), ids < ids[-1]
+        if not older.any():
+            return ()
+        ids, at = ids[older], at[older]
     inner = _a_moment_inside(at, 0, len(at) - 1)
-    return (Interval(int(ids[0]), int(ids[-1]) + 1, *_ends(ids, at, *inner)),)
+    return (Interval(int(ids[0]), upper, *_ends(ids, at, *inner)),)
 
 
 def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
