@@ -13,8 +13,7 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
     """``p`` with the facts of an answer that count whatever it proves."""
     if rows.unreadable and not p.unreadable:
         p = replace(p, unreadable=True)
-    count = len(rows.shown)
-    if not count:
+    if not len(rows.shown):
         return p
     lower, upper = request.window.lower, request.window.upper
     cursors = rows.times if p.pull.by_time else rows.positions
@@ -23,18 +22,15 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         p = replace(p, low_inclusive=True)
     if not p.high_inclusive and upper is not None and upper in cursors:
         p = replace(p, high_inclusive=True)
-    if count > p.most_rows:
-        p = replace(p, most_rows=count)
+    if rows.size > p.most_rows:
+        p = replace(p, most_rows=rows.size)
     if rows.rejected:
         p = replace(p, seen_rejected=p.seen_rejected | rows.rejected)
+    top = int(rows.shown[-1])
+    if p.raw_top is None or top > p.raw_top:
+        p = replace(p, raw_top=top, raw_top_at=_time_of_top(rows, top) or p.raw_top_at)
     if len(rows.positions):
         newest = max(int(rows.times.max()), p.newest_at or 0)
-        top = int(rows.shown[-1])
-        if p.raw_top is None or top > p.raw_top:
-            last = int(rows.positions.argmax())
-            held = int(rows.positions[last]) == top  # else a malformed row, of unknown time
-            at = int(rows.times[last]) if held else int(rows.times.max())
-            p = replace(p, raw_top=top, raw_top_at=at)
         if newest != p.newest_at:
             p = replace(p, newest_at=newest)
         if p.profile.rows != p.most_rows:
@@ -46,9 +42,17 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
     return p
 
 
+def _time_of_top(rows: Received, top: int) -> int | None:
+    """The time of the highest row of an answer; of the newest one that is readable, else."""
+    if not len(rows.positions):
+        return None
+    last = int(rows.positions.argmax())
+    return int(rows.times[last] if int(rows.positions[last]) == top else rows.times.max())
+
+
 def counted(p: Progress, evidence: Evidence) -> Progress:
     """``p`` with ``barren`` counted up if the answer proved no more than single rows."""
-    if not any(i.upper - i.lower > 1 for i in evidence.spans):
+    if not any(i.upper - i.lower > p.pull.margin for i in evidence.spans):
         return replace(p, barren=p.barren + 1)
     return p if p.unreadable or not p.barren else replace(p, barren=0)
 

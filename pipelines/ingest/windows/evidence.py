@@ -48,7 +48,8 @@ class Received:
     ``positions``: ids or times, ``times``: microseconds, of the rows that can be stored. ``final``:
     whether a candle's interval had ended. ``open``: positions of rows that may still change.
     ``rejected``: positions of malformed rows, where readable; ``unreadable``: the number of other
-    malformed rows. ``outside``: whether rows outside the window came along.
+    malformed rows. ``outside``: whether rows outside the window came along. ``distinct``: how many
+    different rows can be stored, where several may share a position.
     """
 
     positions: Numbers
@@ -58,11 +59,12 @@ class Received:
     outside: bool = False
     final: Flags | None = None
     open: frozenset[int] = frozenset()
+    distinct: int | None = None
 
     @property
     def size(self) -> int:
-        """The number of rows, those of one position and those that came twice included."""
-        return len(self.positions) + len(self.rejected) + self.unreadable
+        """The number of different rows with a readable position."""
+        return len(self.shown) if self.distinct is None else self.distinct + len(self.rejected)
 
     @cached_property
     def in_order(self) -> tuple[Numbers, Numbers]:
@@ -85,10 +87,17 @@ class Received:
         return shown
 
 
-def receive(page: Page, window: Window, paging: Paging, floor: int | None = None) -> Received:
+def receive(
+    page: Page,
+    window: Window,
+    paging: Paging,
+    floor: int | None = None,
+    id_column: str | None = None,
+) -> Received:
     """The rows of ``page`` that lie inside ``window`` (bounds as sent, inclusive).
 
     Positions below ``floor`` are dropped: after a restart, ids there are of other rows.
+    ``id_column``: where ids are text, so that positions are times which rows may share.
     """
     positions: Numbers = page.positions.to_numpy(zero_copy_only=False)
     if paging.key is Key.TIME or "timestamp" not in page.table.column_names:
@@ -123,6 +132,12 @@ def receive(page: Page, window: Window, paging: Paging, floor: int | None = None
         positions, times = positions[inside], times[inside]
         final = None if final is None else final[inside]
         opened = None if opened is None else opened[inside]
+    distinct = None
+    if paging.key is Key.TEXT and id_column is not None:
+        ids = page.table.column(id_column)
+        distinct = pc.count_distinct(
+            ids if inside is None else ids.filter(pa.array(inside))
+        ).as_py()
     return Received(
         positions,
         times,
@@ -131,6 +146,7 @@ def receive(page: Page, window: Window, paging: Paging, floor: int | None = None
         outside,
         final,
         frozenset() if opened is None else frozenset(positions[opened].tolist()),
+        distinct,
     )
 
 
@@ -313,7 +329,8 @@ def assess(page: Page, request: Request, p: Progress) -> Evidence:
     """What ``page``, the answer to ``request``, proves in the state ``p``."""
     if request.kind is Kind.NUMBERING:
         return Evidence(receive(page, request.window, p.pull.paging))
-    counted = receive(page, request.window, p.pull.paging, p.restart.top + 1 if p.restart else None)
+    floor = p.restart.top + 1 if p.restart else None
+    counted = receive(page, request.window, p.pull.paging, floor, p.pull.id_column)
     spans = spans_of(counted, request, p)
     if request.kind is Kind.HEAD and p.restart is not None:
         return Evidence(receive(page, request.window, p.pull.paging), spans)

@@ -94,7 +94,7 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
                 return replace(p, attempt=replace(t, units=(*tried, unit)))
     if p.pull.paging.dense:
         return _after_dense(p, t, rows, above)
-    t = replace(t, rows=len(rows.shown), seen=found, shown=t.shown or above)
+    t = replace(t, rows=rows.size, seen=found, shown=t.shown or above)
     if not t.tight and not found and len(rows.shown) > 1 and below != above:
         return replace(p, attempt=replace(t, tight=True))
     if t.tight and below != above and (p.high_inclusive if below else p.low_inclusive) is None:
@@ -171,7 +171,7 @@ def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> 
         return _exclusive(replace(p, attempt=t), low=not t.mirrored)
     came = shown[(shown >= low) & (shown <= high)].tolist()
     seen = tuple(sorted({*t.seen, *came}))
-    rows_now = max(t.rows, len(shown))
+    rows_now = max(t.rows, rows.size)
     if len(seen) > 1:
         half = seen[: len(seen) // 2] if t.mirrored else seen[(len(seen) + 1) // 2 :]
         return replace(p, attempt=replace(t, seen=half, rows=rows_now))
@@ -196,9 +196,10 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
     assert gap.below is not None and gap.upper is not None
     low, high = gap.lower - 1, gap.upper
     shown = rows.shown.tolist()
-    if any(low < s < high for s in shown):
+    if between := tuple(s for s in shown if low < s < high):
         if not p.pull.counts_ids:
-            return _give_up(p, t, _one_moment(p))
+            room = min(2, p.most_rows)
+            return replace(p, attempt=replace(t, step=Step.NARROW, seen=between, rows=room))
         # Rows without proof of their neighbours: each begins a gap of its own on either side.
         for row in _single_rows(rows):
             p = added(p, row)

@@ -122,6 +122,8 @@ class Pull:
     """History is wanted back to this time, in microseconds."""
     step: int = 1
     """From one candle to the next."""
+    id_column: str | None = None
+    """The last column of the dataset's key."""
     lookback: int = 0
     """Rows below the head to read again where more than the newest answer are wanted."""
     of_market: bool = True
@@ -232,7 +234,7 @@ class Progress:
     """… and its time."""
     up: Upward = Upward()
     most_rows: int = 0
-    """Positions in the largest answer of this pull."""
+    """Different rows in the largest answer of this pull."""
     low_inclusive: bool | None = None
     high_inclusive: bool | None = None
     """Whether an answer of this pull showed the row that a bound named."""

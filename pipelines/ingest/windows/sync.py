@@ -83,6 +83,7 @@ def begin(session: Session, known: Windows) -> Progress:
         started=session.started,
         wanted_from=session.wanted_from,
         step=TIMEFRAMES[session.stream.timeframe] if session.stream.timeframe else 1,
+        id_column=declared.key[-1],
         lookback=max(configured, LOOKBACK_CANDLES) if candles else configured,
         of_market=session.stream.symbol is not None,
         changes="status" in declared.schema.names,

@@ -174,7 +174,9 @@ def test_any_cursor(
         grow(exchange, [*range(1, rows + 1)])
         progress = pull(exchange, stream_of(exchange), memory, FIRST - DAY_US)
         assert not false_claims(exchange, memory)
-        lone = paging.key is Key.TEXT and len({*map(exchange.time_of, exchange.keys)}) < 3
+        # of two or three moments without ids, bounds that are rounded cannot leave one out
+        few = 3 if resolution == 1 else 4
+        lone = paging.key is Key.TEXT and len({*map(exchange.time_of, exchange.keys)}) < few
         assert lone or progress.problems == ()
         memory.now += 2 * DAY_US
     assert memory.held == {*exchange.keys}
