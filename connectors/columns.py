@@ -273,11 +273,6 @@ class Percent(Number):
         return exact.percent(value, signed=self._signed)
 
 
-def code_of(value: Any) -> Any:
-    """A currency's code in upper case; anything but text stays, and its column refuses it."""
-    return value.upper() if isinstance(value, str) else value
-
-
 class Canonical:
     """An exchange's spelling of a market, translated by a function."""
 
