@@ -38,7 +38,7 @@ demo: setup ## pull everything from the sandbox exchange through Dagster and loo
 test: setup ## style, types, Dagster definitions, tests
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/mypy --strict --no-error-summary
+	@$(BIN)/mypy --strict --no-error-summary --num-workers 2
 	@$(BIN)/dg check defs
 	@$(BIN)/pytest
 
@@ -54,7 +54,8 @@ ui: setup ## open Dagster with the sandbox exchange feeding it (Ctrl-C stops bot
 bench: setup ## measure against dlt, pandas and bare fetching
 	@$(BIN)/python -m bench
 
-torture: setup ## kill pulls at random moments, 300 times, and compare the rows (KILLS, SEED)
+torture: setup ## the tests too long for make test, and 300 pulls killed at random (KILLS, SEED)
+	@$(BIN)/pytest -m torture
 	@$(BIN)/python -m tests.torture --kills $(or $(KILLS),300) --seed $(or $(SEED),1)
 
 lint: setup ## style and types only

@@ -1,5 +1,6 @@
 """What every test may use: a home of its own, a clean environment, and the recorded data."""
 
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -25,6 +26,20 @@ REPO = Path(__file__).resolve().parent.parent
 UI = REPO / "tests" / "ui"
 """It needs a browser and minutes: `make test-ui`."""
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays, and the garbage collector need not look at it again.
+
+    Tests make worlds and tables of 100,000 objects, and few reference cycles.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
+
+
+def pytest_unconfigure() -> None:
+    """DuckDB complains at the end of a process of what it finds alive."""
+    gc.unfreeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -55,9 +70,14 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
         base = tmp_path_factory.getbasetemp()
         patch.setenv("XDG_STATE_HOME", str(base / "state"))
-        together = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-        patch.setenv("XDG_CACHE_HOME", str(together / "cache"))
+        patch.setenv("XDG_CACHE_HOME", str(of_all_workers(tmp_path_factory) / "cache"))
         yield
+
+
+def of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session that pytest-xdist's workers share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture
@@ -74,10 +94,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def pulled(tmp_path_factory: pytest.TempPathFactory) -> "Pulled":
-    """A home that holds everything the sandbox exchange has; only for reading."""
+    """A home that holds everything the sandbox exchange has; only for reading, and shared."""
     from tests.pulled import pull_everything
 
-    return pull_everything(tmp_path_factory.mktemp("pulled") / "home")
+    return pull_everything(of_all_workers(tmp_path_factory) / "pulled")
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 import warehouse
 from sandbox import World, serve
 from sandbox.marketdata import Trade
@@ -30,8 +32,12 @@ class Pulled:
 
 
 def pull_everything(home: Path) -> Pulled:
-    """One pull of all feeds."""
-    world = world_at(EPOCH, seed=11)
-    with serve(world, limits=False) as server:
-        assert run(settings_for(server, home)).errors == []
+    """One pull of all feeds, made by the first process that asks for ``home``."""
+    world = world_at(EPOCH, seed=11, days=3)
+    with FileLock(f"{home}.lock"):
+        if not home.exists():
+            unfinished = home.with_name(f"{home.name}.unfinished")
+            with serve(world, limits=False) as server:
+                assert run(settings_for(server, unfinished)).errors == []
+            unfinished.rename(home)
     return Pulled(home, world)

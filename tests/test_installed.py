@@ -64,7 +64,7 @@ def run(command: list[str], where: Path | None = None, env: Mapping[str, str] | 
 def test_from_the_first_feed_to_the_first_row(installed: Path, tmp_path: Path) -> None:
     """Seconds, most of them for the wheel and the start of programs: that is what it tests."""
     program = str(installed / "tidemark")
-    with serve(world_at(days=1), limits=False) as exchange:
+    with serve(world_at(), limits=False) as exchange:
         run([program, "init", *FEED], tmp_path, exchange.env)
         assert (tmp_path / "feeds" / "bitexbit" / "defs.yaml").is_file()
         pulled = run([program, "pull", "bitexbit/markets"], tmp_path, exchange.env)

@@ -15,15 +15,21 @@ from tests.worlds import world_at
 
 
 @pytest.fixture
-def exchange() -> Iterator[Served]:
+def days() -> int:
+    """How long the exchange's history is: ``parametrize("days", [3])`` where one is too few."""
+    return 1
+
+
+@pytest.fixture
+def exchange(days: int) -> Iterator[Served]:
     """A sandbox exchange whose clock stands still until a test moves it."""
-    with served() as server:
+    with served(days) as server:
         yield server
 
 
 @contextmanager
-def served(days: int = 3) -> Iterator[Served]:
-    """``days``: how long the history is. One is enough where the number of rows is no matter."""
+def served(days: int = 1) -> Iterator[Served]:
+    """``days``: how long the history is."""
     with serve(world_at(days=days), limits=False) as server:
         yield server
 

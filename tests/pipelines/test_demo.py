@@ -14,6 +14,7 @@ from pipelines.demo.exchange import environment
 from pipelines.feeds import load_feeds
 from pipelines.ui.instance import dagster_home
 from pipelines.ui.server import only_one
+from sandbox.clock import DAY
 from schemas import ConfigError
 from tests.modes import loose
 from warehouse import LINK
@@ -33,6 +34,8 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEMARK_FEEDS", "of-another-exchange")  # the demo has its own
+    monkeypatch.setattr("sandbox.engine.HISTORY", DAY)
+    monkeypatch.setattr("pipelines.orchestration.measuring.SECONDS", 1.0)  # views: test_marts
     variables = dict(os.environ)
     os.umask(0o022)
     assert main(["demo"]) == 0

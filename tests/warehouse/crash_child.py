@@ -1,7 +1,8 @@
 """Commits and publishes that are killed at every step; run as a program by ``test_crash.py``.
 
-``python -m tests.warehouse.crash_child FOLDER SCENARIO…``: for each scenario and each step of
-it a process of its own works on a copy of one home and is killed there by SIGKILL.
+``python -m tests.warehouse.crash_child FOLDER EVERY SCENARIO…``: for each scenario and each step
+of it a process of its own works on a copy of one home and is killed there by SIGKILL. ``EVERY`` 1:
+at all steps; 3: of the steps with one name at the first, the fourth, and so on, and at the last.
 ``FOLDER/<scenario>/<n>-<step>`` are the homes as the killed left them.
 """
 
@@ -85,14 +86,15 @@ def _candles(stream: StreamId, numbers: range, state: int) -> list[Row]:
 
 
 class Killer:
-    """Counts the steps of a process, and kills it at one of them."""
+    """Lists the steps of a process in ``log``, and kills it at one of them."""
 
-    def __init__(self, at: int, pipe: int) -> None:
-        self.count, self.at, self.pipe = 0, at, pipe
+    def __init__(self, at: int | None, log: Path) -> None:
+        self.count, self.at = 0, at
+        self.log = log.open("w", buffering=1, encoding="utf-8")
 
     def step(self, name: str) -> None:
+        print(name, file=self.log)
         if self.count == self.at:
-            os.write(self.pipe, name.encode())
             os.kill(os.getpid(), signal.SIGKILL)
         self.count += 1
 
@@ -149,31 +151,32 @@ def _in_process(work: Callable[[], None]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def _kill_everywhere(folder: Path, template: Path, work: Callable[[Path], None]) -> None:
-    number = 0
-    while True:
+def _kill(folder: Path, template: Path, work: Callable[[Path], None], every: int) -> None:
+    log = folder.with_name(f"{folder.name}.steps")
+
+    def working(at: int | None, name: str) -> list[str]:
+        """The steps up to ``at``, on a home of this name."""
         home = folder / "home"
         shutil.copytree(template, home, symlinks=True)
-        read, write = os.pipe()
 
-        def crashing(home: Path = home, at: int = number, pipe: int = write) -> None:
-            _install(Killer(at, pipe))
+        def crashing() -> None:
+            _install(Killer(at, log))
             work(home)
 
         status = _in_process(crashing)
-        os.close(write)
-        step = os.read(read, 100).decode()
-        os.close(read)
-        if status == 0:
-            home.rename(folder / "whole")
-            return
-        if not os.WIFSIGNALED(status):
-            raise SystemExit(f"step {number} {step} ended with status {status}")
-        home.rename(folder / f"{number:03d}-{step}")
-        number += 1
+        if status if at is None else not os.WIFSIGNALED(status):
+            raise SystemExit(f"{folder.name}: {name} ended with status {status}")
+        home.rename(folder / name)
+        return log.read_text(encoding="utf-8").split()
+
+    steps = working(None, "whole")
+    for at, step in enumerate(steps):
+        if steps[:at].count(step) % every == 0 or step not in steps[at + 1 :]:
+            reached = working(at, f"{at:03d}-{step}")
+            assert reached == steps[: at + 1]
 
 
-def main(folder: Path, scenarios: list[str]) -> None:
+def main(folder: Path, every: int, scenarios: list[str]) -> None:
     warehouse.store.SEGMENT_ROWS = SMALL  # type: ignore[misc]
     pa.set_cpu_count(1)
 
@@ -200,8 +203,8 @@ def main(folder: Path, scenarios: list[str]) -> None:
             (folder / "unlinked" / warehouse.LINK).unlink()
             shutil.rmtree(folder / "unlinked" / "versions")
         (folder / name).mkdir()
-        _kill_everywhere(folder / name, folder / template, work)
+        _kill(folder / name, folder / template, work, every)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

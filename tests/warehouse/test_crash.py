@@ -1,4 +1,7 @@
-"""A kill before and after every step of a commit and of a publish, then the same work again."""
+"""A kill before and after each step of a commit and of a publish, then the same work again.
+
+``make torture`` kills at every step; else at every third of those with one name.
+"""
 
 import subprocess
 import sys
@@ -23,9 +26,13 @@ from warehouse.metastore import Metastore
 REPO = Path(__file__).resolve().parents[2]
 
 
-def _killed(folder: Path, *scenarios: str) -> None:
+EVERY = pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.torture)])
+
+
+def _killed(folder: Path, every: int, *scenarios: str) -> None:
     """Fill ``folder`` with homes whose processes were killed."""
-    command = [sys.executable, "-m", "tests.warehouse.crash_child", str(folder), *scenarios]
+    program = [sys.executable, "-m", "tests.warehouse.crash_child"]
+    command = [*program, str(folder), str(every), *scenarios]
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
 
@@ -38,11 +45,12 @@ def _steps(folder: Path) -> set[str]:
     return {h.name.partition("-")[2] for h in _homes(folder)}
 
 
+@EVERY
 def test_after_any_kill_of_a_commit_the_same_commits_end_in_the_same_lake(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warehouse.store.SEGMENT_ROWS", crash_child.SMALL)
-    _killed(tmp_path, "commit")
+    _killed(tmp_path, every, "commit")
     steps = _steps(tmp_path / "commit")
     assert {f"after-{name}" for name in ("fsync", "replace", "record", "_write_files")} <= steps
     assert {"torn-write", "after-mkdir", "before-replace", "before-record"} <= steps
@@ -71,8 +79,11 @@ def _assert_coverage_holds(home: Path, rejected: bool) -> None:
         assert set(range(interval.lower, interval.upper)) <= held, home.name
 
 
-def test_after_any_kill_of_a_publish_readers_and_the_next_publish_are_well(tmp_path: Path) -> None:
-    _killed(tmp_path, "publish", "first-publish")
+@EVERY
+def test_after_any_kill_of_a_publish_readers_and_the_next_publish_are_well(
+    every: int, tmp_path: Path
+) -> None:
+    _killed(tmp_path, every, "publish", "first-publish")
     steps = _steps(tmp_path / "publish")
     assert {"after-copyfile", "before-replace", "after-replace", "after-symlink_to"} <= steps
     old = bag(duck(tmp_path / "template", "trades"))

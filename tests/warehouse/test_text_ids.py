@@ -75,7 +75,7 @@ def test_what_is_no_integer(text: str) -> None:
     assert not ids.is_integer(text)
 
 
-@settings(deadline=None, max_examples=examples(40))
+@settings(deadline=None, max_examples=examples(20))
 @given(
     commits=st.lists(
         st.lists(

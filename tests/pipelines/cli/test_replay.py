@@ -46,7 +46,7 @@ def pulled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A feed ``mine`` in ``feeds``, and what it pulled in ``home``."""
     place = tmp_path_factory.mktemp("pulled")
     root = write_feed(place / "feeds", FEED, "mine")
-    with served() as server:
+    with served(days=3) as server:
         assert run(settings_for(server, place / "home"), feeds_root=root).ok
     return place
 

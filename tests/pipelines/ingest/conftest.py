@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def standing() -> Iterator[Served]:
     """One for several tests: none moves its clock, each sets what it needs."""
-    with served() as server:
+    with served(days=3) as server:
         yield server
 
 

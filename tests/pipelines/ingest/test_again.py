@@ -47,6 +47,12 @@ STREAMS = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture
+def days() -> int:
+    """The stretches lie up to forty hours back."""
+    return 3
+
+
 def hours_ago(scene: Scene, since: float, until: float) -> tuple[int, int]:
     """A stretch of time, counted back from the exchange's clock."""
     now = scene.server.world.now() * 1000

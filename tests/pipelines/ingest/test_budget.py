@@ -22,6 +22,12 @@ TRADES = "bitexbit/trades"
 BITCOIN = StreamId("bitexbit", "trades", symbol="BTC-USD")
 
 
+@pytest.fixture
+def days() -> int:
+    """The history takes more than ten requests."""
+    return 3
+
+
 def bounded(exchange: Served, home: Path, *select: str, **times: float) -> PullReport:
     budget = Budget(times.get("seconds", 60), times.get("stream_seconds", 60))
     jobs = select_jobs(load_feeds(), select or [TRADES])

@@ -131,13 +131,13 @@ def test_own_orders_of_wex_are_looked_up_until_they_are_settled(
 ) -> None:
     root = feeds(WEX)
     settings = settings_for(exchange, home)
-    settings = replace(settings, variables={**settings.variables, "TIDEMARK_LOOKUPS": "150"})
+    settings = replace(settings, variables={**settings.variables, "TIDEMARK_LOOKUPS": "50"})
     every = f"SELECT {COLUMNS} FROM account_orders ORDER BY order_id::BIGINT"
     first = run(settings, feeds_root=root)
     assert first.errors == []
-    assert len(exchange.log.of("OrderInfo")) == 150
+    assert len(exchange.log.of("OrderInfo")) == 50
     (notice,) = first.notices
-    assert "a pull looks up 150" in notice
+    assert "a pull looks up 50" in notice
     pulls = 1
     while run(settings, feeds_root=root).notices:
         pulls += 1
@@ -176,7 +176,7 @@ def test_after_a_lost_ledger_open_orders_are_settled_all_the_same(
     now = exchange.world.now()
     truth = {str(o.id): wex_row(o, now) for o in exchange.world.accounts["beta"].orders}
     found = table(home, f"SELECT {COLUMNS} FROM account_orders")
-    assert len(found) > 200 and found == [truth[str(row[0])] for row in found]
+    assert len(found) > 100 and found == [truth[str(row[0])] for row in found]
 
 
 def test_a_malformed_order_is_asked_for_again(exchange: Served, home: Path, feeds: Feeds) -> None:

@@ -27,7 +27,7 @@ SELECT = ("bitexbit/trades", "bitexbit/tickers", "*/account_trades", "wex/trades
 @pytest.fixture
 def limited() -> Iterator[Served]:
     """A sandbox that keeps to the documented limits."""
-    with serve(world_at(), limits=True) as server:
+    with serve(world_at(days=3), limits=True) as server:
         yield server
 
 
@@ -91,6 +91,7 @@ def pull_and_publish(settings: Settings) -> PullReport:
     return report
 
 
+@pytest.mark.parametrize("days", [3])  # several pages
 def test_a_killed_pull_leaves_nothing_that_holds_up_the_next(exchange: Served, home: Path) -> None:
     settings = settings_for(exchange, home)
     arrived = threading.Event()

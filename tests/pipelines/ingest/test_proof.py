@@ -38,13 +38,14 @@ from tests.pipelines.ingest.scene import (
 )
 from tests.warehouse.tools import lake
 
+TORTURE = pytest.mark.torture
 KEEPS = pytest.mark.parametrize("keeps", ["newest", "oldest"])
 
 
 @pytest.fixture
 def exchange() -> Iterator[Served]:
     """A day of history: some ten pages of most streams with the page caps set below."""
-    with served(days=1) as server:
+    with served() as server:
         yield server
 
 
@@ -80,7 +81,7 @@ def crowded(rows: int, moment: int) -> MarketTape:
 
 
 @KEEPS
-@pytest.mark.parametrize("moment", [1, 7, 25])
+@pytest.mark.parametrize("moment", [1, pytest.param(7, marks=TORTURE), 25])
 def test_2_a_page_cap_that_falls_between_two_pulls(moment: int, keeps: End, scene: Scene) -> None:
     tape = crowded(9000, moment)
     clock = ManualClock(int(tape.times[3000]))
@@ -194,16 +195,18 @@ BOTH = pytest.mark.parametrize(
     [
         (TRADES, "newest"),
         (TRADES, "oldest"),
-        (FILLS, "newest"),
+        pytest.param(FILLS, "newest", marks=TORTURE),  # the same paging as WEX's
         (WEX_FILLS, "newest"),
-        (WEX_LEDGER, "newest"),
+        pytest.param(WEX_LEDGER, "newest", marks=TORTURE),
     ],
     ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
 )
 
 
 @BOTH
-@pytest.mark.parametrize("at", [0, 4, -1], ids=["first", "fifth", "last"])
+@pytest.mark.parametrize(
+    "at", [0, pytest.param(4, marks=TORTURE), -1], ids=["first", "fifth", "last"]
+)
 def test_4_ignored_bounds_and_a_row_without_id(
     at: int, stream: StreamId, keeps: End, scene: Scene
 ) -> None:
@@ -289,7 +292,7 @@ def test_5_newest_rows_of_which_one_alone_has_an_id(rows: slice, scene: Scene) -
 
 @KEEPS
 @pytest.mark.parametrize(("first", "second"), [("ms", "s"), ("s", "ms")])
-@pytest.mark.parametrize("order", ["oldest", "newest"])
+@pytest.mark.parametrize("order", ["oldest", pytest.param("newest", marks=TORTURE)])
 def test_6_the_unit_of_candle_bounds_changes(
     order: End, first: Any, second: Any, keeps: End, scene: Scene
 ) -> None:

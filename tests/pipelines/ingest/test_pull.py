@@ -19,6 +19,7 @@ from tests.pipelines.ingest.reference_model import files, table, tape_of, trades
 TRADES = "datasets: {trades: {}}"
 
 
+@pytest.mark.parametrize("days", [3])
 def test_everything_once_then_incrementally(exchange: Served, home: Path) -> None:
     settings = settings_for(exchange, home)
     first = run(settings)
@@ -73,7 +74,7 @@ def test_candles_built_from_trades_are_the_exchanges(exchange: Served, home: Pat
         " WHERE a.exchange = 'bitexbit' AND b.exchange = 'wex'",
     )
     ((count, same),) = compared
-    assert isinstance(count, int) and count > 1000
+    assert isinstance(count, int) and count > 500
     assert same == count
 
 

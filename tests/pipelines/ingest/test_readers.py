@@ -16,7 +16,9 @@ PULLS = 3
 def test_readers_of_every_kind_while_pulls_run(
     exchange: Served, home: Path, feeds: Callable[[str], Path]
 ) -> None:
-    root = feeds("exchange: bitexbit\nstart: 2016-01-01\nmarkets: all\ndatasets: {trades: {}}")
+    root = feeds(
+        "exchange: bitexbit\nstart: 2016-01-01\nmarkets: [BTC-USD, ETH-USD]\ndatasets: {trades: {}}"
+    )
     settings = settings_for(exchange, home)
     run(settings, feeds_root=root)
     with started(*(["read", how, str(home)] for how in READERS), env={}) as workers:

@@ -12,15 +12,16 @@ import warehouse
 from pipelines.definitions import defs
 from pipelines.feeds import load_feeds
 from pipelines.orchestration.marts import marts_of
+from tests.worlds import world_at
 
 COLLECTED = {feed.exchange: set(feed.datasets) for feed in load_feeds()}
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[sandbox.World]:
-    clock = sandbox.ManualClock("2026-01-10T12:00:00")
-    world = sandbox.World(seed=1, epoch="2026-01-10T00:00:00", clock=clock)
+    world = world_at(seed=1)
     with sandbox.serve(world, limits=False) as server:
+        server.advance(12 * 3600)
         for name, value in server.env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path))
@@ -35,7 +36,10 @@ def row_count(metadata: Mapping[str, dg.MetadataValue[Any]]) -> int:
     return count
 
 
-def test_everything_is_pulled_and_published(world: sandbox.World, tmp_path: Path) -> None:
+def test_everything_is_pulled_and_published(
+    world: sandbox.World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.orchestration.measuring.SECONDS", 1.0)  # views: test_marts
     job = defs().resolve_job_def("everything")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False)

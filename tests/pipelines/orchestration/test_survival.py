@@ -146,7 +146,7 @@ def test_collection_goes_on_after_everything_was_killed(
     port = free_port(0)
     monkeypatch.setenv("TIDEMARK_FEEDS", str(feeds))
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home(home)))
-    with serve(world_at(days=1), limits=False) as exchange:
+    with serve(world_at(), limits=False) as exchange:
         for name, value in exchange.env.items():
             monkeypatch.setenv(name, value)
         exchange.faults.add(Fault("hang", seconds=600, times=None))

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from connectors.local import NoLimits
 from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import StreamProgress, pull
@@ -16,6 +18,7 @@ from warehouse.errors import StorageError
 PATIENCE = 60.0
 
 
+@pytest.mark.parametrize("days", [3])  # several requests
 def test_rows_are_in_duckdb_while_the_pull_still_runs(
     exchange: Served, home: Path, feeds: Callable[[str], Path]
 ) -> None:

@@ -16,13 +16,12 @@ from sandbox import KEYS
 from tests.feeds import write_feed
 from tests.pipelines.secrets.scene import EXCHANGES, FEED, WRONG, Scene
 from tests.pipelines.secrets.search import Needles
+from tests.worlds import world_at
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[sandbox.Served]:
-    clock = sandbox.ManualClock("2026-01-10T00:00:00")
-    world = sandbox.World(seed=3, epoch="2026-01-10T00:00:00", clock=clock)
-    with sandbox.serve(world, limits=False) as server:
+    with sandbox.serve(world_at(seed=3), limits=False) as server:
         yield server
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from pipelines.definitions import defs
-from tests.pipelines.secrets.scene import FAILURES, WRONG, Scene
+from tests.pipelines.secrets.scene import EXCHANGES, FAILURES, WRONG, Scene
 
 
 def test_dagster_keeps_nothing_secret(
@@ -22,6 +22,7 @@ def test_dagster_keeps_nothing_secret(
     shutil.copy(repo_root / "dagster.yaml", dagster_home)
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
     job = defs().resolve_job_def("everything")
+    collected = [key for key in job.asset_layer.selected_asset_keys if key.path[0] in EXCHANGES]
     outcomes = []
     with dg.DagsterInstance.get() as instance:
         for stage in ("a refusal", "rows", "secret", "well"):
@@ -32,7 +33,12 @@ def test_dagster_keeps_nothing_secret(
                 elif stage == "secret":
                     here.setenv("BITEXBIT_API_SECRET", WRONG)
                     here.setenv("WEX_API_SECRET", WRONG)
-                result = job.execute_in_process(instance=instance, raise_on_error=False)
+                result = job.execute_in_process(
+                    instance=instance,
+                    raise_on_error=False,
+                    # what lies below a failed asset is not executed; the last run does all of it
+                    asset_selection=None if stage == "well" else collected,
+                )
             outcomes.append(result.success)
             events = instance.all_logs(result.run_id)
             scene.note("\n".join(f"{e!r} {e.user_message}" for e in events))
