@@ -5,7 +5,7 @@ with one :class:`Page` of canonical rows. It never decides what is complete, sto
 moves no money.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -237,6 +237,8 @@ class Connection:
     extra: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     """Symbols by native name, of lists read earlier: a market keeps its symbol."""
+    codes: Collection[str] = ()
+    """Currencies as they are stored, of lists read earlier: each keeps its code."""
 
 
 class Connector(Protocol):
@@ -251,6 +253,10 @@ class Connector(Protocol):
 
     def markets(self) -> Sequence[Market]:
         """All listed markets; asked once and remembered. One unreadable: PartlyReadError."""
+        ...
+
+    def learn_codes(self) -> None:
+        """Ask for the list that tells currencies apart whose names differ by case; once."""
         ...
 
     def symbol_of(self, name: str) -> str | None:
@@ -281,6 +287,13 @@ class Connector(Protocol):
         """One row of a ``LOOKUP`` stream.
 
         Raises ``UnknownRowError`` only where the documented answer is that there is no such row.
+        """
+        ...
+
+    def renamed(self, dataset: str, received: pa.Table, stored: pa.Table) -> Mapping[str, str]:
+        """Ids that an earlier version gave to ``stored`` rows, with those that they have now.
+
+        ``received``: rows of an answer, which show how the server identifies them.
         """
         ...
 

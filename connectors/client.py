@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from decimal import Decimal
 from functools import partial
-from typing import Final, TypeVar
+from itertools import chain
+from typing import Final, Generic, TypeVar
+
+import pyarrow as pa
 
 from connectors.base import (
     Connection,
@@ -24,6 +27,7 @@ from connectors.base import (
     RecordedResponse,
     Window,
 )
+from connectors.codes import Codes
 from connectors.dialect import Answered, Asked, Call, Dialect, Endpoint
 from connectors.errors import (
     AuthError,
@@ -52,6 +56,30 @@ Sleep = Callable[[float], None]
 Now = Callable[[], float]
 
 
+class _Once(Generic[T]):
+    """What one call gives, asked for once; also a failure, since it took all its retries."""
+
+    def __init__(self, ask: Callable[[], T]) -> None:
+        self._ask = ask
+        self._given: list[T] = []
+        self._failed: ExchangeError | None = None
+        self._lock = threading.Lock()
+
+    def get(self) -> T:
+        with self._lock:
+            if self._failed is not None:
+                raise self._failed
+            if not self._given:
+                try:
+                    self._given.append(self._ask())
+                except NotAskedError:
+                    raise
+                except ExchangeError as error:
+                    self._failed = error
+                    raise
+            return self._given[0]
+
+
 class Client:
     """A :class:`connectors.base.Connector`. ``now``: seconds since 1970, this machine's clock."""
 
@@ -71,9 +99,11 @@ class Client:
         self._now = now
         self._http = Http(dialect.name, connection, dialect.reads)
         self._retry = Retry(connection.retries, sleep)
-        self._names = Names(dialect.spelling, connection.names)
-        self._markets: Sequence[Market] | ExchangeError | None = None
-        self._markets_lock = threading.Lock()
+        codes = Codes(dialect.spelling.lower).knowing(connection.codes)
+        self._names = Names(dialect.spelling, connection.names, codes)
+        self._names_lock = threading.Lock()
+        self._markets = _Once(self._listed)
+        self._currencies = _Once(lambda: self.snapshot("currencies", ()))
 
     def markets(self) -> Sequence[Market]:
         """All listed markets; asked once and remembered, also a failure: it took all its retries.
@@ -81,17 +111,14 @@ class Client:
         Raises ``PartlyReadError`` where a row cannot be read: it may be that of any market, so none
         can be said to be missing.
         """
-        with self._markets_lock:
-            if self._markets is None:
-                try:
-                    self._markets = self._listed()
-                except NotAskedError:
-                    raise
-                except ExchangeError as error:
-                    self._markets = error
-            if isinstance(self._markets, ExchangeError):
-                raise self._markets
-            return self._markets
+        return self._markets.get()
+
+    def learn_codes(self) -> None:
+        """Ask for the list of currencies, or of markets where there is none; once."""
+        if "currencies" in self.offers:
+            self._currencies.get()
+        else:
+            self._markets.get()
 
     def _listed(self) -> Sequence[Market]:
         page = self.snapshot("markets", ())
@@ -136,9 +163,20 @@ class Client:
         except UnknownRowError:
             return nothing(dataset_)
         if dataset_ == "markets":
-            columns = (page.table.column(name).to_pylist() for name in ("native_symbol", "symbol"))
-            self._names = self._names.knowing(dict(zip(*columns, strict=True)))
+            self._learn(page.table, "base", "quote")
+        elif "currency" in page.table.column_names:
+            self._learn(page.table, "currency")
         return page
+
+    def _learn(self, table: pa.Table, *of_codes: str) -> None:
+        """Remember the names of markets and currencies that the rows of ``table`` have."""
+        markets: dict[str, str] = {}
+        if "native_symbol" in table.column_names:
+            columns = (table[name].to_pylist() for name in ("native_symbol", "symbol"))
+            markets = dict(zip(*columns, strict=True))
+        codes = chain.from_iterable(table[name].to_pylist() for name in of_codes)
+        with self._names_lock:  # lists are read at the same time
+            self._names = self._names.knowing(markets, codes)
 
     def open_rows(self, stream: StreamId) -> Mapping[int, Decimal | None]:
         """What remains of each open row of a ``LOOKUP`` stream, by id."""
@@ -153,6 +191,10 @@ class Client:
         if found.received and found.positions.to_pylist() not in ([row_id], []):
             raise ContractError(f"{self.name}: asked for row {row_id}, another one came")
         return found
+
+    def renamed(self, dataset_: str, received: pa.Table, stored: pa.Table) -> Mapping[str, str]:
+        """Ids that an earlier version gave to ``stored`` rows, with those that they have now."""
+        return self._dialect.endpoints[dataset_].renamed(received, stored)
 
     def address(self, currency: str) -> str:
         """The account's address for deposits of ``currency``. It is never recorded."""

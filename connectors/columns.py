@@ -85,6 +85,10 @@ def _are_plain(texts: pa.StringArray) -> bool:
     return bool(found.max() <= 11 and not (found == 1).any() and min(map(np.min, edges)) > 0)
 
 
+_ID_DIGITS: Final = 400
+"""An id of more is none, and a number of thousands of digits is an error of Python's own."""
+
+
 class Id:
     """A non-negative 64-bit id."""
 
@@ -93,7 +97,10 @@ class Id:
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """Integers, or texts of plain digits."""
         if values and type(values[0]) is str:
-            if not all(type(v) is str and v.isascii() and v.isdigit() for v in values):
+            if not all(
+                type(v) is str and len(v) < _ID_DIGITS and v.isascii() and v.isdigit()
+                for v in values
+            ):
                 raise InvalidValue("is not an id")
             values = list(map(int, values))
         array = _array(values, self.type, required)
@@ -271,11 +278,6 @@ class Percent(Number):
     def one(self, value: Any) -> Any:
         """0.2 as 0.002."""
         return exact.percent(value, signed=self._signed)
-
-
-def code_of(value: Any) -> Any:
-    """A currency's code in upper case; anything but text stays, and its column refuses it."""
-    return value.upper() if isinstance(value, str) else value
 
 
 class Canonical:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Generic, TypeVar
 
+import pyarrow as pa
+
 from connectors.base import Credentials, Page, Paging, ReadOnlyKey, Window
 from connectors.errors import ExchangeError, NotOfferedError, UnknownRowError
 from connectors.http import Request, Response
@@ -87,6 +89,7 @@ class Endpoint:
 
     ``open_rows``: the list of open rows of a ``LOOKUP`` dataset, what remains of each by id.
     ``not_found``: what a refusal in JSON with that status (400, 404) means, None for what it says.
+    ``renamed``: the ids of stored rows that would have others now, and those, by received rows.
     """
 
     paging: Paging
@@ -94,6 +97,7 @@ class Endpoint:
     parse: Callable[[bytes, Answered], Built | Page] | None = None
     open_rows: Call[Mapping[int, Decimal | None]] | None = None
     not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
+    renamed: Callable[[pa.Table, pa.Table], Mapping[str, str]] = lambda received, stored: {}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ case or by a separator only; a market keeps the symbol that it once had.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from connectors.codes import Codes
 from connectors.columns import Text
 from connectors.errors import RequestError
 from connectors.exact import InvalidValue, shown, text
@@ -78,18 +79,22 @@ def unsound(native: str) -> str | None:
 
 @dataclass(frozen=True)
 class Names:
-    """The names that are known of one exchange. ``known``: symbols by native name, all distinct."""
+    """The names that are known of one exchange.
+
+    ``known``: symbols by native name, all distinct. ``codes``: of its currencies.
+    """
 
     spelling: Spelling = field(default_factory=Spelling)
     known: Mapping[str, str] = field(default_factory=dict)
+    codes: Codes = field(default_factory=Codes)
 
     @cached_property
     def _natives(self) -> dict[str, str]:
         return {symbol: native for native, symbol in self.known.items()}
 
-    def knowing(self, more: Mapping[str, str]) -> "Names":
+    def knowing(self, more: Mapping[str, str], codes: Iterable[str] = ()) -> "Names":
         """These names and ``more``; what is known already stays as it is."""
-        return Names(self.spelling, {**more, **self.known})
+        return Names(self.spelling, {**more, **self.known}, self.codes.knowing(codes))
 
     def assigned(self, markets: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         """The symbol of each of ``markets`` (base and quote by native name), each another one.

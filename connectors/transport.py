@@ -14,7 +14,7 @@ from urllib.request import getproxies
 
 import httpx
 
-from connectors.wire import ENCODINGS
+from connectors.wire import ENCODINGS, is_address
 from schemas import ConfigError
 
 _WEB: Final = frozenset({"http", "https"})
@@ -61,7 +61,7 @@ def may_follow(base_url: httpx.URL, target: httpx.URL) -> bool:
     """
     host, other = (url.raw_host.decode("ascii").lower() for url in (base_url, target))
     domain = host.removeprefix("www.")
-    same = other in (host, domain) or (other.endswith(f".{domain}") and not _is_address(domain))
+    same = other in (host, domain) or (other.endswith(f".{domain}") and not is_address(domain))
     has_port = target.port is None or 0 < target.port < 65_536
     return (
         same
@@ -69,14 +69,6 @@ def may_follow(base_url: httpx.URL, target: httpx.URL) -> bool:
         and not target.userinfo
         and target.scheme in ({"https"} if base_url.scheme == "https" else _WEB)
     )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 class _NoCookies(CookieJar):

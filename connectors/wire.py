@@ -1,15 +1,20 @@
 """What one call may cost, whatever the server sends: time on the wire, and bytes in memory.
 
-:class:`Deadline` ends a call at one moment, however its bytes drip: connecting, TLS, redirects,
-interim answers, headers and body together. :func:`decoded` undoes content encodings piece by
-piece, so that no more than the bytes asked for ever exist.
+Whatever drips, :class:`Deadline` ends a call at one moment: look-up of the host, connecting, TLS,
+redirects, interim answers, headers and body together. :func:`decoded` undoes content encodings
+piece by piece, so that no more than the bytes asked for ever exist.
 """
 
+import ipaddress
+import socket
 import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -64,12 +69,69 @@ class Deadline(threading.local):
                 transport._pool._network_backend = _Backend(self)
 
 
+class Lookups:
+    """Looks up the addresses of hosts, each in a thread that may be left behind.
+
+    The system's resolver can neither be given a time nor be stopped; it may take minutes. Who asks
+    for a host that is being looked up already waits for that, so that no threads pile up.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[str, int], Future[list[str]]] = {}
+        self._lock = threading.Lock()
+
+    def addresses(self, host: str, port: int, timeout: float | None) -> list[str]:
+        """The IP addresses of ``host``, the system's first choice first.
+
+        Raises ``httpcore.ConnectTimeout`` after ``timeout`` seconds, and ``httpcore.ConnectError``
+        for a host without any.
+        """
+        if is_address(host):
+            return [host]
+        with self._lock:
+            found = self._running.get((host, port))
+            if found is None:
+                found = self._running[host, port] = Future()
+                work = partial(self._look_up, host, port, found)
+                # A daemon: one that hangs does not keep the program from ending.
+                threading.Thread(target=work, name="look-up", daemon=True).start()
+        try:
+            return found.result(timeout)
+        except FutureTimeout:
+            problem = f"no address of the host was found within {timeout:g} s"
+            raise httpcore.ConnectTimeout(problem) from None
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from None
+
+    def _look_up(self, host: str, port: int, found: Future[list[str]]) -> None:
+        try:
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            result = list(dict.fromkeys(str(address[0]) for *_, address in infos))
+        except BaseException as error:
+            outcome = partial(found.set_exception, error)
+        else:
+            outcome = partial(found.set_result, result)
+        with self._lock:  # the next one asks anew
+            del self._running[host, port]
+        outcome()
+
+
+def is_address(host: str) -> bool:
+    """Whether ``host`` is an IP address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 class _Backend(httpcore.NetworkBackend):
-    """TCP connections whose every step ends with the deadline."""
+    """TCP connections whose every step ends with the deadline: look-up, connecting, each use."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
         self._backend = httpcore.SyncBackend()
+        self._lookups = Lookups()
 
     def connect_tcp(
         self,
@@ -79,9 +141,19 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        stream = self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
-        return _Stream(self._deadline, stream)
+        within = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        failed: Exception = httpcore.ConnectError("the host has no address")
+        for address in self._lookups.addresses(host, port, within):
+            within = self._deadline.left(timeout, httpcore.ConnectTimeout)
+            try:
+                stream = self._backend.connect_tcp(
+                    address, port, within, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+            else:
+                return _Stream(self._deadline, stream)
+        raise failed
 
 
 class _Stream(httpcore.NetworkStream):

@@ -145,7 +145,7 @@ fees = warehouse.sql(
         month,
         exchange,
         symbol,
-        split_part(symbol, '-', 2) AS currency,
+        quote AS currency,
         sum(fills)::BIGINT AS fills,
         sum(fee_quote) AS fee,
         sum(turnover) AS turnover

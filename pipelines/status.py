@@ -128,6 +128,7 @@ def as_json(streams: Sequence[StreamStatus], home: Path, gone: Set[StreamId] = f
 
 def _plain(status: StreamStatus, collected: bool) -> dict[str, Any]:
     stream, state = status.stream, status.state
+    known = spans(state)
     return {
         "exchange": stream.exchange,
         "dataset": stream.dataset,
@@ -141,10 +142,14 @@ def _plain(status: StreamStatus, collected: bool) -> dict[str, Any]:
         "oldest_at": _iso(status.oldest_at),
         "newest_at": _iso(status.newest_at),
         "checked_at": _iso(state.checked_at),
-        "unit": state.unit,
+        "unit": state.position if known else state.unit,
         "coverage": [
-            {"state": kind, "lower": interval.lower, "upper": interval.upper - (state.unit == "id")}
-            for kind, interval in spans(state)
+            {
+                "state": kind,
+                "lower": interval.lower,
+                "upper": interval.upper - (state.position == "id"),
+            }
+            for kind, interval in known
         ],
         "collected": collected,
         "delisted": state.delisted,

@@ -140,7 +140,10 @@ EXCHANGE: Final = required(
 )
 SYMBOL: Final = required("symbol", "Market, BASE-QUOTE in upper case.")
 ACCOUNT: Final = required("account", "Label of the account, main if there is only one.")
-CURRENCY: Final = required("currency", "Currency, in upper case.")
+CURRENCY: Final = required(
+    "currency",
+    "Currency, in upper case; as sent where the exchange lists two that differ by case only.",
+)
 TIMESTAMP: Final = required(
     "timestamp", "When it happened (UTC, microseconds), by the exchange's clock.", TIME
 )

@@ -59,8 +59,8 @@ def coverage_rows(metastore: Metastore) -> pa.Table:
                     "dataset": stream.dataset,
                     "stream": stream.label,
                     "lower": interval.lower,
-                    "upper": interval.upper - (1 if state.unit == "id" else 0),
-                    "unit": state.unit,
+                    "upper": interval.upper - (1 if state.position == "id" else 0),
+                    "unit": state.position,
                     "state": name,
                     "ingested_at": to_datetime(recorded_at),
                 }

@@ -1,4 +1,4 @@
-"""Put damaged lake files right: from the published copy, where it holds what was written.
+"""Put damaged and missing lake files right from the published copy, if it holds what was written.
 
 A file is damaged where its content is not what its record says was written. What the published copy
 holds is believed: it was loaded from the file before the damage, and DuckDB proves its blocks. The
@@ -134,7 +134,8 @@ def put_back(
     The caller holds the stream's lock. Raises ``StorageError``.
     """
     declared = dataset(stream.dataset)
-    keep(home, record.path)
+    if (home / record.path).exists():
+        keep(home, record.path)
     digest = files.write(declared, home, record.path, rows)
     described = files.describe(declared, home, record.path, record.period, rows, digest)
     folder = home / paths.stream_folder(stream)

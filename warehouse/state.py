@@ -30,6 +30,14 @@ class StreamState:
     delisted: bool = False
 
     @property
+    def position(self) -> str:
+        """What the bounds of intervals are: ``id`` or ``time``.
+
+        Where nothing is counted (WEX orders), single rows may be lost all the same: by their ids.
+        """
+        return "id" if self.unit == "none" else self.unit
+
+    @property
     def lost(self) -> Intervals:
         """The unshown stretches that count as lost."""
         return union(Interval(u.lower, u.upper) for u in self.unshown if u.lost)

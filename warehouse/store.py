@@ -6,7 +6,7 @@ metastore. A crash between two of these leaves rows without coverage; the next p
 again and finds them stored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,7 +23,7 @@ from warehouse.clock import now_us
 from warehouse.errors import from_os_error
 from warehouse.ids import integer_ids
 from warehouse.locks import exclusive
-from warehouse.merge import merge, row_keys
+from warehouse.merge import in_order, merge, row_keys
 from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import QUARANTINE, quarantine_of
 from warehouse.quarantine import contradictions, quarantine_rows
@@ -173,6 +173,35 @@ class StreamWriter(StreamReader):
         folders = self._sync([record])
         rest = [f for f in self.records() if f.path != record.path]
         self._metastore.adopt(self.stream, rest, folders)
+
+    def rename(self, ids: Mapping[str, str]) -> int:
+        """Give stored rows other ids, new by old one; how many rows had an old one.
+
+        A row whose new id is held is that row once more, and is left out. Every file is replaced
+        whole, so that no reader sees a row twice or not at all.
+        """
+        name = self.declared.key[-1]
+        old, new = pa.array(ids.keys(), pa.string()), pa.array(ids.values(), pa.string())
+        held = pa.chunked_array([t.column(0) for t in self.scan([name])], pa.string())
+        count = 0
+        for record in self.records():
+            table = self.read(record)
+            at = pc.index_in(table.column(name), value_set=old)
+            is_old = pc.is_valid(at)
+            if not pc.any(is_old).as_py():
+                continue
+            count += int(pc.sum(is_old).as_py())
+            given = new.take(at)
+            twice = pc.is_in(given, value_set=held.drop_null(), skip_nulls=True)
+            stamp = pa.scalar(now_us(), pa.int64()).cast(table.schema.field("ingested_at").type)
+            for column, values in (
+                (name, pc.coalesce(given, table.column(name))),
+                ("ingested_at", pc.if_else(is_old, stamp, table.column("ingested_at"))),
+            ):
+                place = table.schema.get_field_index(column)
+                table = table.set_column(place, table.schema.field(place), values)
+            self.shrink(record, in_order(self.declared, table.filter(pc.invert(twice))))
+        return count
 
     def sibling(self, name: str) -> "StreamWriter":
         """The writer of another dataset of the same market, written under the same lock.

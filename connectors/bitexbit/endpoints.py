@@ -146,7 +146,9 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "currencies": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0, details=True),
         lambda asked: _one_or_all("currency", "currencies", asked.symbol),
-        lambda body, about: parse.currency_rows(body, about.at, about.symbol or None),
+        lambda body, about: parse.currency_rows(
+            body, about.at, about.symbol or None, about.names.codes
+        ),
         not_found=_no_such_name,
     ),
     "account_trades": Endpoint(
@@ -157,8 +159,9 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "account_transactions": Endpoint(
         Paging(Cursor.PAGES, key=Key.TEXT),
         _transfers,
-        lambda body, about: parse.transfers(body),
+        lambda body, about: parse.transfers(body, about.names.codes),
         not_found=_no_such_call,
+        renamed=parse.renamed_transfers,
     ),
     "account_orders": Endpoint(
         Paging(Cursor.ID),
@@ -168,7 +171,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
         lambda asked: _private("balance"),
-        lambda body, about: parse.balances(body, about.at),
+        lambda body, about: parse.balances(body, about.at, about.names.codes),
     ),
     "trading_fees": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),

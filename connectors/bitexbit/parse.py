@@ -9,16 +9,20 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import exact
 from connectors.base import Page
 from connectors.bitexbit import models
 from connectors.books import book
+from connectors.codes import Code, Codes
 from connectors.columns import (
     Canonical,
     Choice,
@@ -30,7 +34,6 @@ from connectors.columns import (
     Text,
     Time,
     Whole,
-    code_of,
 )
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
@@ -53,6 +56,7 @@ from schemas import timeframe_us
 SPELLING: Final = Spelling(reserved=",/\\")
 """``BTC_USD``; a comma separates names."""
 _NO_NAMES: Final = Names(SPELLING)
+_ANY_CODE: Final = Codes()
 
 
 def rows_of(body: bytes, model: Any) -> Source:
@@ -89,7 +93,6 @@ _ACCOUNT_TRADES: Final = Layout(
         # A maker's fee may be a rebate.
         column("fee_amount", "fee_amount", _SIGNED, required=False),
         column("fee_rate", "fee_rate", _SIGNED, required=False),
-        column("fee_currency", "fee_symbol", _TEXT, required=False),
     ),
     key=("trade_id", "symbol"),
     position="trade_id",
@@ -133,13 +136,18 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
 
 def account_trades(body: bytes, names: Names = _NO_NAMES) -> Built:
     """``/private/trades`` of all markets. No order is named, nor who was the maker."""
-    return read(_of_markets(_ACCOUNT_TRADES, names), rows_of(body, models.AccountTrade))
+    fee_currency = column("fee_currency", "fee_symbol", Code(names.codes), required=False)
+    layout = _with(_of_markets(_ACCOUNT_TRADES, names), fee_currency)
+    return read(layout, rows_of(body, models.AccountTrade))
 
 
 def _of_markets(layout: Layout, names: Names) -> Layout:
     """``layout`` with the market of each row, looked up in ``names``."""
-    symbol = column("symbol", "symbol", Canonical(names.symbol_of))
-    return replace(layout, columns=(*layout.columns, symbol))
+    return _with(layout, column("symbol", "symbol", Canonical(names.symbol_of)))
+
+
+def _with(layout: Layout, column: Column) -> Layout:
+    return replace(layout, columns=(*layout.columns, column))
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
@@ -180,7 +188,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
     return read(layout, rows_of(body, models.Ticker), wanted)
 
 
-def transfers(body: bytes) -> Page:
+def transfers(body: bytes, codes: Codes = _ANY_CODE) -> Page:
     """One page of ``/private/transfers``: deposits and withdrawals with their present state.
 
     ``next_token`` is the query of the ``next`` link, never its host; ``ODD_LINK`` where a page is
@@ -195,7 +203,8 @@ def transfers(body: bytes) -> Page:
     rows = None if source.rows is None else list(map(_identifying(), source.rows))
     again = _identifying()  # row by row, if it comes to that
     identified = replace(source, rows=rows, one=lambda text: again(source.one(text)))
-    built = read(_TRANSFERS, identified)
+    layout = _with(_TRANSFERS, Column("currency", _transfer_currency, Code(codes)))
+    built = read(layout, identified)
     total = page.count if type(page.count) is int else None
     return replace(built.page(), next_token=_next_query(page.next), total=total)
 
@@ -237,9 +246,42 @@ def _identifying() -> Callable[[models.Transfer], models.Transfer]:
 
 
 def _made_id(row: models.Transfer) -> str:
-    amount = exact.price(row.amount)
-    parts = (exact.time_us(row.date), _transfer_type(row), _transfer_currency(row), amount)
+    time, type_, amount = exact.time_us(row.date), _transfer_type(row), exact.price(row.amount)
+    return _id_of(time, type_, _transfer_currency(row), amount)
+
+
+def _id_of(time_us: int, type_: str, currency: Any, amount: Decimal) -> str:
+    # The code in upper case, whatever is listed beside it: an id never changes.
+    parts = (time_us, type_, _ANY_CODE.code_of(currency), amount)
     return f"transfer-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}"
+
+
+_MADE: Final = re.compile(r"(transfer-[0-9a-f]{20})(-[0-9]+)?")
+
+
+def renamed_transfers(received: pa.Table, stored: pa.Table) -> dict[str, str]:
+    """The ids of ``stored`` transfers that were their ``txid`` once, and those that they have now.
+
+    Empty where the server gives ids, as ``received`` shows: they may well be the ``txid``.
+    """
+    ids = stored["transaction_id"]
+    may_be_old = pc.or_(pc.equal(ids, stored["description"]), pc.equal(ids, ""))
+    gives_ids = not any(map(_MADE.fullmatch, received["transaction_id"].to_pylist()))
+    if gives_ids or not pc.any(may_be_old).as_py():
+        return {}
+    times = pc.cast(stored["timestamp"], pa.int64()).to_pylist()
+    rows = stored.select(["transaction_id", "description", "type", "currency", "amount"])
+    held = list(zip(times, *(column.to_pylist() for column in rows.columns), strict=True))
+    taken = {id_ for _, id_, *_ in held}
+    twins = {(m[1], txid): id_ for _, id_, txid, *_ in held if (m := _MADE.fullmatch(id_))}
+    found: dict[str, str] = {}
+    for time, id_, txid, type_, currency, amount in held:
+        if id_ in ("", txid) and not _MADE.fullmatch(id_):
+            made = _id_of(time, type_, currency, exact.price(str(amount)))
+            free = (made, *(f"{made}-{number}" for number in range(2, len(held) + 2)))
+            found[id_] = twins.get((made, txid)) or next(new for new in free if new not in taken)
+            taken.add(found[id_])
+    return found
 
 
 def _transfer_id(row: models.Transfer) -> Any:
@@ -249,7 +291,7 @@ def _transfer_id(row: models.Transfer) -> Any:
 
 
 def _transfer_currency(row: models.Transfer) -> Any:
-    return code_of(_inner(row, "currency", "code"))
+    return _inner(row, "currency", "code")
 
 
 def _transfer_type(row: models.Transfer) -> Any:
@@ -273,7 +315,6 @@ _TRANSFERS: Final = Layout(
         Column("transaction_id", _transfer_id, _TEXT),
         column("timestamp", "date", _TIME),
         Column("type", _transfer_type, _TEXT),
-        Column("currency", _transfer_currency, _TEXT),
         column("amount", "amount", _NUMBER),
         Column("status", lambda row: _inner(row, "status", "key"), Choice(_TRANSFER_STATES)),
         Column("description", _described, _TEXT),
@@ -310,8 +351,6 @@ def _optional(name: str, kind: Any, source: str = "") -> Column:
 
 _MARKET_COLUMNS: Final = (
     column("native_symbol", "symbol", _TEXT),
-    Column("base", lambda row: code_of(row.base), _TEXT),
-    Column("quote", lambda row: code_of(row.quote), _TEXT),
     _optional("price_precision", Whole()),
     _optional("amount_precision", Whole()),
     _optional("min_amount", _NUMBER),
@@ -329,10 +368,17 @@ def market_rows(
 ) -> Built:
     """``/public/pairs``; ``asked`` (native and canonical name): of the one pair that it is."""
     source = rows_of(b"[%b]" % body if asked else body, models.Market)
-    kind = Only(*asked) if asked else Listed(names, _currencies_of(source))
+    listed = _currencies_of(source)
+    kind = Only(*asked) if asked else Listed(names, listed)
+    code = Code(names.codes.listed(chain.from_iterable(listed.values())))
     layout = observed(
         "markets",
-        (column("symbol", "symbol", kind), *_MARKET_COLUMNS),
+        (
+            column("symbol", "symbol", kind),
+            column("base", "base", code),
+            column("quote", "quote", code),
+            *_MARKET_COLUMNS,
+        ),
         key="symbol",
         at=observed_at,
     )
@@ -345,13 +391,23 @@ def _currencies_of(source: Source) -> dict[str, tuple[str, str]]:
     return {row.symbol: (str(row.base or ""), str(row.quote or "")) for row in rows}
 
 
-def currency_rows(body: bytes, observed_at: int, asked: str | None = None) -> Built:
+def currency_rows(
+    body: bytes,
+    observed_at: int,
+    asked: str | None = None,
+    codes: Codes = _ANY_CODE,
+) -> Built:
     """``/public/currencies``, or of the one currency that was ``asked`` for."""
-    kind = Only(asked, asked) if asked else _TEXT
+    source = rows_of(b"[%b]" % body if asked else body, models.Currency)
+    codes = codes.listed(row.code for row in listed_rows(source))
     layout = observed(
         "currencies",
         (
-            Column("currency", lambda row: code_of(row.code), kind),
+            Column(
+                "currency",
+                lambda row: codes.code_of(row.code),
+                Only(asked, asked) if asked else _TEXT,
+            ),
             column("name", "name", _TEXT),
             column("precision", "precision", Whole()),
             column("active", "is_enabled", Flag()),
@@ -359,7 +415,7 @@ def currency_rows(body: bytes, observed_at: int, asked: str | None = None) -> Bu
         key="currency",
         at=observed_at,
     )
-    return read(layout, rows_of(b"[%b]" % body if asked else body, models.Currency))
+    return read(layout, source)
 
 
 def order_books(body: bytes, native: str, symbol: str, observed_at: int) -> Built:
@@ -437,19 +493,21 @@ class _Top(msgspec.Struct):
     pair_fee_rates: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-def balances(body: bytes, observed_at: int) -> Built:
+def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Built:
     """``/private/balance``: every currency of the account."""
+    source = rows_of(body, models.Balance)
+    codes = codes.listed(row.symbol for row in listed_rows(source))
     layout = observed(
         "balances",
         (
-            Column("currency", lambda row: code_of(row.symbol), Text()),
+            column("currency", "symbol", Code(codes)),
             column("available", "available", _SIGNED),
             column("reserved", "reserved", _SIGNED, required=False),
         ),
         key="currency",
         at=observed_at,
     )
-    return read(layout, rows_of(body, models.Balance))
+    return read(layout, source)
 
 
 def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:

@@ -82,7 +82,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "account_transactions": Endpoint(
         Paging(Cursor.ID, max_rows=MAX_HISTORY),
         lambda asked: _history("TransHistory", asked.window),
-        lambda body, about: parse.account_transactions(body),
+        lambda body, about: parse.account_transactions(body, about.names.codes),
     ),
     "account_orders": Endpoint(
         Paging(Cursor.LOOKUP, max_rows=1),
@@ -96,7 +96,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0, cache_us=60_000_000),  # documented: cached for 60 s
         lambda asked: _tapi("getInfo"),
-        lambda body, about: parse.balances(body, about.at),
+        lambda body, about: parse.balances(body, about.at, about.names.codes),
     ),
 }
 

@@ -5,7 +5,8 @@ returned as rejected. Rows of most answers are members of an object. Siblings of
 numbers as text and ``[]`` for an empty object: both are read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +16,7 @@ import msgspec
 from connectors import exact
 from connectors.base import Page
 from connectors.books import book, together
+from connectors.codes import Code, Codes
 from connectors.columns import (
     Canonical,
     Choice,
@@ -25,7 +27,6 @@ from connectors.columns import (
     Text,
     Time,
     Whole,
-    code_of,
 )
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
@@ -53,7 +54,8 @@ from connectors.wex import models
 
 SPELLING: Final = Spelling(lower=True, reserved="-/\\")
 """``btc_usd``; a hyphen separates names."""
-_NO_NAMES: Final = Names(SPELLING)
+_ANY_CODE: Final = Codes(lower=SPELLING.lower)
+_NO_NAMES: Final = Names(SPELLING, codes=_ANY_CODE)
 
 
 def is_empty(body: bytes) -> bool:
@@ -164,7 +166,6 @@ _TRANSACTIONS: Final = Layout(
         column("timestamp", "timestamp", _TIME),
         # The type says which way the money went; a sign besides would say it twice, or otherwise.
         column("type", "type", Choice(_TYPES)),
-        Column("currency", lambda row: code_of(row.currency), _TEXT),
         column("amount", "amount", _NUMBER),
         column("status", "status", Choice(_STATES)),
         Column("description", lambda row: "" if row.desc is None else row.desc, _TEXT),
@@ -254,24 +255,38 @@ def account_trades(body: bytes, names: Names = _NO_NAMES) -> Built:
 
 def _of_markets(layout: Layout, names: Names) -> Layout:
     """``layout`` with the market of each row, looked up in ``names``."""
-    symbol = column("symbol", "pair", Canonical(names.symbol_of))
-    return replace(layout, columns=(*layout.columns, symbol))
+    return _with(layout, column("symbol", "pair", Canonical(names.symbol_of)))
 
 
-def account_transactions(body: bytes) -> Built:
-    """What ``TransHistory`` returns, keyed by id."""
-    return read(_TRANSACTIONS, keyed(body, models.Transaction, "id"))
+def _with(layout: Layout, column: Column) -> Layout:
+    return replace(layout, columns=(*layout.columns, column))
+
+
+def account_transactions(body: bytes, codes: Codes = _ANY_CODE) -> Built:
+    """What ``TransHistory`` returns, keyed by id. It has every code in upper case."""
+    currency = Column("currency", lambda row: _as_listed(row.currency), Code(codes))
+    return read(_with(_TRANSACTIONS, currency), keyed(body, models.Transaction, "id"))
+
+
+def _as_listed(code: Any) -> Any:
+    return code.lower() if isinstance(code, str) and code == code.upper() else code
 
 
 class _Info(msgspec.Struct):
     pairs: msgspec.Raw
 
 
-def _currency(row: models.Market, end: int) -> str:
-    base, separator, quote = str(row.symbol).upper().partition("_")
+def _currencies(pair: Any) -> tuple[str, str]:
+    base, separator, quote = str(pair).partition("_")
     if not (base and separator and quote):
-        raise InvalidValue(f"is unknown: the pair is {row.symbol!r}")
-    return quote if end else base
+        raise InvalidValue(f"is unknown: the pair is {pair!r}")
+    return base, quote
+
+
+def _listed_codes(pairs: Iterable[Any]) -> Iterator[str]:
+    for pair in pairs:
+        with suppress(InvalidValue):
+            yield from _currencies(pair)
 
 
 def _active(row: models.Market) -> bool:
@@ -281,8 +296,6 @@ def _active(row: models.Market) -> bool:
 
 _MARKETS: Final = (
     column("native_symbol", "symbol", Text()),
-    Column("base", lambda row: _currency(row, 0), Text()),
-    Column("quote", lambda row: _currency(row, 1), Text()),
     column("price_precision", "decimal_places", Whole(), required=False),
     column("min_amount", "min_amount", _NUMBER, required=False),
     column("min_price", "min_price", _NUMBER, required=False),
@@ -299,10 +312,16 @@ def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Buil
     except NotJsonError as error:
         raise ContractError(f"not a list of pairs ({error})") from None
     source = keyed(pairs, models.Market, "symbol")
-    listed = Listed(names, {row.symbol: ("", "") for row in listed_rows(source)})
+    listed = {row.symbol: ("", "") for row in listed_rows(source)}
+    code = Code(names.codes.listed(_listed_codes(listed)))
     layout = observed(
         "markets",
-        (column("symbol", "symbol", listed), *_MARKETS),
+        (
+            column("symbol", "symbol", Listed(names, listed)),
+            Column("base", lambda row: _currencies(row.symbol)[0], code),
+            Column("quote", lambda row: _currencies(row.symbol)[1], code),
+            *_MARKETS,
+        ),
         key="symbol",
         at=observed_at,
     )
@@ -390,7 +409,7 @@ def _left(text: memoryview) -> Decimal | None:
         return None
 
 
-def balances(body: bytes, observed_at: int) -> Page:
+def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Page:
     """What ``getInfo`` returns: what is available of every currency, and the key's rights."""
     try:
         account = decode_object(models.Account, body)
@@ -402,12 +421,12 @@ def balances(body: bytes, observed_at: int) -> Page:
     ]
 
     def one(text: RowText) -> tuple[str, Any]:
-        return (text.key or "").upper(), decode_row(Any, text.value)
+        return text.key or "", decode_row(Any, text.value)
 
     layout = observed(
         "balances",
         (
-            Column("currency", lambda row: row[0], Text()),
+            Column("currency", lambda row: row[0], Code(codes.listed(t.key for t in texts))),
             Column("available", lambda row: row[1], Number(signed=True)),
         ),
         key="currency",

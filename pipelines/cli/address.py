@@ -40,7 +40,7 @@ def address(
     with closing(open_exchange(settings, exchange, account)) as connector:
         settings.prepare_home()  # the nonces are stored there
         try:
-            found = connector.address(currency.upper())
+            found = connector.address(currency.upper() if currency.islower() else currency)
         except NotOfferedError as error:
             raise ConfigError(str(error)) from None
         except AuthError as error:

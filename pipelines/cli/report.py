@@ -56,7 +56,7 @@ def report(
         load_settings().home,
         None if out is None else out.expanduser(),
         market and market.upper(),
-        quote and quote.upper(),
+        quote.upper() if quote and quote.islower() else quote,
     )
     say(str(written.path))
 

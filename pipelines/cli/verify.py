@@ -27,11 +27,12 @@ def verify(
     """Prove from the rows themselves that lake, metastore and DuckDB agree.
 
     Every file is compared with the hash that was recorded when it was written. What is safe to
-    heal is healed and reported: a damaged lake file is restored from the published copy and kept in
-    damaged/, a lost or damaged metastore or DuckDB file is built again from what is whole, files
-    without a record are adopted, leftovers of interrupted writes are removed. Exit code 0:
-    everything agrees, if need be after healing; the last line says so. 1: something is wrong and
-    could not be healed; the lines name the file and the fix. 2: wrong usage.
+    heal is healed and reported: a damaged or deleted lake file is restored from the published
+    copy (a damaged one is kept in damaged/), a lost or damaged metastore or DuckDB file is built
+    again from what is whole, files without a record are adopted, leftovers of interrupted writes
+    are removed. Exit code 0: everything agrees, if need be after healing; the last line says so.
+    1: something is wrong and could not be healed; the lines name the file and the fix. 2: wrong
+    usage.
 
     \b
     Examples:

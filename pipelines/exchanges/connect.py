@@ -1,6 +1,6 @@
 """Connect to an exchange for an account: with its key, nonces, limits and circuit breaker."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import connectors
 from connectors.base import Connection, Connector, Limits, Recorder
@@ -18,11 +18,12 @@ def open_exchange(
     limits: Limits | None = None,
     recorder: Recorder | None = None,
     names: Mapping[str, str] | None = None,
+    codes: Collection[str] = (),
 ) -> Connector:
     """The connector of ``exchange``; close it after use. Raises ``ConfigError``.
 
-    ``limits`` replaces those of the machine; ``recorder`` keeps answers; ``names``: those that the
-    home remembers.
+    ``limits`` replaces those of the machine; ``recorder`` keeps answers; ``names`` (of markets)
+    and ``codes`` (of currencies): those that the home remembers.
     """
     home, url = settings.home, settings.base_url(exchange)
     credentials = settings.credentials(exchange, account)
@@ -42,5 +43,6 @@ def open_exchange(
             recorder=recorder,
             allow_http=settings.allows_http,
             names=names or {},
+            codes=codes,
         ),
     )

@@ -1,4 +1,6 @@
-"""The names of markets that a home remembers: a market keeps the symbol that it once had."""
+"""The names that a home remembers: a market keeps its symbol, and a currency its code."""
+
+from contextlib import suppress
 
 from schemas import StreamId
 from warehouse.errors import StorageError
@@ -17,6 +19,17 @@ def remembered_names(store: Store, exchange: str) -> dict[str, str]:
         return {}
     # of two symbols of one name, which an older Tidemark may have stored, that of the listed market
     return {row["native_symbol"]: row["symbol"] for row in sorted(rows, key=_is_active)}
+
+
+def remembered_codes(store: Store, exchange: str) -> set[str]:
+    """The currencies of ``exchange``, as the tables ``currencies`` and ``markets`` hold them."""
+    found: set[str] = set()
+    for name, columns in (("currencies", ["currency"]), ("markets", ["base", "quote"])):
+        with suppress(StorageError):  # the pull of the dataset reports that
+            for table in store.reader(StreamId(exchange, name)).scan(columns):
+                for column in table.columns:
+                    found.update(column.to_pylist())
+    return found
 
 
 def _is_active(row: dict[str, object]) -> bool:

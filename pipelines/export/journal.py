@@ -97,9 +97,11 @@ class Names:
         return known or self._new("commodity", currency, _commodity(currency))
 
     def symbol(self, currency: str) -> str:
-        """A commodity as hledger has it: any text but line ends, quotes and semicolons."""
+        """A commodity as hledger has it: some text without line ends, quotes and semicolons."""
         known = self._given.get(("symbol", currency))
-        return known or self._new("symbol", currency, re.sub('[";]', "-", one_line(currency)))
+        return known or self._new(
+            "symbol", currency, re.sub('[";]', "-", one_line(currency)) or "X"
+        )
 
     def _new(self, kind: str, name: str, wanted: str) -> str:
         text, number = wanted, 1

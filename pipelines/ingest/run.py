@@ -26,7 +26,7 @@ from connectors.errors import (
 )
 from connectors.http import key_variables
 from pipelines.exchanges.connect import open_exchange
-from pipelines.exchanges.names import remembered_names
+from pipelines.exchanges.names import remembered_codes, remembered_names
 from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
 from pipelines.feeds import Feed, Job
 from pipelines.ingest.budget import Budget
@@ -134,8 +134,9 @@ def _opened(
         name = (job.exchange, job.feed.account)
         if name not in found:
             recorder = HomeRecorder(settings.home)
-            remembered = remembered_names(store, job.exchange)
-            connector = open_exchange(settings, *name, limits, recorder, remembered)
+            markets = remembered_names(store, job.exchange)
+            codes = remembered_codes(store, job.exchange)
+            connector = open_exchange(settings, *name, limits, recorder, markets, codes)
             stack.callback(connector.close)
             found[name] = _Exchange(connector, recorder)
     return found
@@ -180,8 +181,7 @@ class _Plan:
     def _of_account(self, job: Job) -> Unit:
         exchange, account = job.exchange, job.feed.account
         if self._settings.credentials(exchange, account) is not None:
-            work = _naming_markets if "symbol" in dataset(job.dataset).schema.names else pull_stream
-            return _one(work, self._task(job, account=account))
+            return _one(_after_lists, self._task(job, account=account))
         key, secret = key_variables(exchange, account)
         report = StreamReport(exchange, job.dataset, account)
         report.notice = (
@@ -259,10 +259,16 @@ def _one(work: Callable[[Task], StreamReport], task: Task) -> Unit:
     return lambda: [work(task)]
 
 
-def _naming_markets(task: Task) -> StreamReport:
-    """Pull a stream whose rows name markets, after the exchange's list was asked for."""
-    with suppress(TidemarkError):  # without a list, names are read by the exchange's rule
-        task.connector.markets()
+def _after_lists(task: Task) -> StreamReport:
+    """Pull an account's stream after the lists were asked for of what its rows name."""
+    named = {*dataset(task.stream.dataset).schema.names}
+    # without a list, names are read by the exchange's rule
+    if "symbol" in named:
+        with suppress(TidemarkError):
+            task.connector.markets()
+    if named & {"currency", "fee_currency"}:
+        with suppress(TidemarkError):
+            task.connector.learn_codes()
     return pull_stream(task)
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from connectors.errors import ContractError, RequestError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Walk
+from pipelines.ingest.renaming import rename_stored
 from pipelines.ingest.session import Session, time_span
 from schemas.declare import UNSETTLED
 from warehouse.intervals import Interval
@@ -27,6 +28,7 @@ def pull_walk(session: Session) -> None:
     known = checkpoint.load(session.state.checkpoint, Walk)
     key = session.declared.key[-1]
     held, waiting = _held(session, key)
+    is_first = True
     state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(Walk()))
     for _ in range(_WALKS):
         received: set[str] = set()
@@ -42,6 +44,9 @@ def pull_walk(session: Session) -> None:
                     raise
                 token = None  # the last page named a next one
                 break
+            if is_first and held and page.table.num_rows and _rename(session, page.table):
+                held, waiting = _held(session, key)
+            is_first = is_first and not page.table.num_rows
             before = len(received) + len(malformed)
             received |= set(page.table.column(key).to_pylist())
             malformed |= {row.payload for row in page.rejected}
@@ -82,6 +87,17 @@ def pull_walk(session: Session) -> None:
         whole = Interval(lowest, state.newest_at + 1, rows[0], state.newest_at, *rows)
         state = replace(state, complete=(whole,))
     session.commit(None, replace(state, checked_at=session.started))
+
+
+def _rename(session: Session, received: pa.Table) -> int:
+    """Give rows that an earlier version stored under another id the one that they have now."""
+    count = rename_stored(session.connector, session.writer, received)
+    if count:
+        session.report.notice = (
+            f"{session.stream}: {count} row(s) that an earlier Tidemark had stored under another "
+            f"{session.declared.key[-1]} have the one of now"
+        )
+    return count
 
 
 def _without_rows(session: Session, known: Walk, state: StreamState) -> None:

@@ -122,8 +122,9 @@ def result(
     """Passed where nothing is ``failing``; else its rows as a table.
 
     The descriptions ``passed`` and ``failed`` hold no ages: a result counts as changed where its
-    description differs.
+    description differs. Dagster shows a description on one line.
     """
+    failed = failed.replace("\nFix:", ". Fix:")
     return dg.AssetCheckResult(
         passed=not failing,
         severity=severity,

@@ -34,15 +34,9 @@ ORDER BY timestamp DESC, symbol, timeframe
 LIMIT {SHOWN_ROWS}
 """
 _IRREGULAR: Final = f"""
-SELECT symbol, timeframe, timestamp, open, high, low, close
+SELECT symbol, timeframe, timestamp, open, high, low, close, volume
 FROM candles
-WHERE exchange = ? AND (
-    low > least(open, close) OR high < greatest(open, close)
-    OR (  -- what is longer than a day opens on other grids
-        timeframe_us(timeframe) <= 86400000000
-        AND epoch_us(timestamp) % timeframe_us(timeframe) <> 0
-    )
-)
+WHERE exchange = ? AND is_irregular(timeframe, timestamp, open, high, low, close, volume)
 ORDER BY timestamp DESC, symbol, timeframe
 LIMIT {SHOWN_ROWS}
 """

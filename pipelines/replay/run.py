@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 import connectors
 from connectors.base import Connection, Connector, Cursor, Page
 from connectors.local import LocalNonces, NoLimits
-from pipelines.exchanges.names import remembered_names
+from pipelines.exchanges.names import remembered_codes, remembered_names
+from pipelines.ingest.renaming import rename_stored
 from pipelines.ingest.report import Listener, StreamProgress
 from pipelines.ingest.session import Task
 from pipelines.ingest.snapshot import changes, rejected_of, rows_of
@@ -63,9 +64,10 @@ def replay(
 
 def _offline(home: Path, exchange: str) -> Connector:
     """A connector that only reads what it is given."""
-    names = remembered_names(Store(home), exchange)
+    store = Store(home)
+    names, codes = remembered_names(store, exchange), remembered_codes(store, exchange)
     url = connectors.default_base_url(exchange)
-    connection = Connection(url, LocalNonces(), NoLimits(), names=names)
+    connection = Connection(url, LocalNonces(), NoLimits(), names=names, codes=codes)
     return connectors.open_connector(exchange, connection)
 
 
@@ -119,7 +121,11 @@ class _Replay:
             dedup = Dedup(self.declared)
             chunk: list[pa.Table] = []
             received = 0
+            may_rename = self.cursor is Cursor.PAGES
             for response, page in archive.pages([stream], newest_first=self.declared.replaces):
+                if may_rename and page.table.num_rows:
+                    rename_stored(self.connector, writer, page.table)
+                    may_rename = False
                 quarantined.note(response.body, page.rejected)
                 table = page.table.filter(dedup.first(page.table))
                 chunk.append(file_rows(self.declared, [table], response.at))

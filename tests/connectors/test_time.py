@@ -1,13 +1,18 @@
 """A call ends at its deadline, however the server keeps it busy, and gives the key's nonce back."""
 
+import socket
+import threading
 import time
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import connectors
 from connectors import Connection, Credentials, StreamId, TransientError, Window
+from connectors.errors import UnreachableError
+from connectors.http import Http, get
 from connectors.local import LocalNonces, NoLimits
 from tests.connectors.hostile import Wire, answer, serving
 
@@ -99,6 +104,69 @@ def test_a_call_ends_at_its_deadline(
         assert time.monotonic() - began < ENOUGH
         connector.close()
     assert nonces._one_request.acquire(blocking=False)  # nobody holds the key any more
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_a_resolver_that_hangs_ends_with_the_call(
+    exchange: str, proxied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    asked: list[str] = []
+
+    def hangs(host: str, port: int, **_: object) -> list[object]:
+        asked.append(host)
+        answers.wait(60)
+        raise socket.gaierror("too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    if proxied:
+        monkeypatch.setenv("HTTPS_PROXY", "http://me:my-password@proxy.example:3128")
+    nonces = LocalNonces()
+    connection = Connection(
+        "https://exchange.example",
+        nonces,
+        NoLimits(),
+        credentials=Credentials("my-key-4711", "my-secret-0815"),
+        timeout=TIMEOUT,
+        retries=2,
+    )
+    at_once = connectors.open_connector(exchange, connection, sleep=lambda _: None)
+    began = time.monotonic()
+    try:
+        for dataset in ("trades", "account_trades"):
+            symbol, account = (None, "main") if dataset != "trades" else ("BTC-USD", None)
+            with pytest.raises(UnreachableError, match="no address of the host was found") as said:
+                at_once.fetch(StreamId(exchange, dataset, symbol, account), Window())
+            assert "my-" not in str(said.value) and "Fix: check the network" in str(said.value)
+        assert time.monotonic() - began < 2 * ENOUGH
+        # those that are still waiting are one, with no secret in its name
+        waiting = [t.name for t in threading.enumerate() if t.daemon and t.name == "look-up"]
+        assert len(waiting) == 1
+        assert asked == ["proxy.example" if proxied else "exchange.example"]
+        assert nonces._one_request.acquire(blocking=False)
+    finally:
+        answers.set()
+        at_once.close()
+
+
+def test_every_address_of_a_host_is_tried_within_one_deadline(
+    exchange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+
+    def several(host: str, port: int, *args: Any, **more: Any) -> list[Any]:
+        if host != "exchange.example":
+            return real(host, port, *args, **more)
+        return [(2, 1, 6, "", (address, port)) for address in ("127.0.0.9", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    with serving(lambda wire: wire.send(answer("Content-Length: 2") + b"[]")) as server:
+        port = server.base_url.rpartition(":")[2]
+        url = f"http://exchange.example:{port}"
+        connection = Connection(url, LocalNonces(), NoLimits(), timeout=5, retries=0)
+        http = Http(exchange, connection, ["GET /x"])
+        assert http.send(get("/x")).body == b"[]"
+        http.close()
 
 
 def test_the_deadline_is_of_the_whole_call_not_of_a_redirect(exchange: str) -> None:

@@ -20,6 +20,7 @@ from connectors import (
     StreamId,
     Window,
 )
+from connectors.client import _Once
 from connectors.http import Http
 from connectors.local import LocalNonces, NoLimits
 from schemas import DATASETS, dataset
@@ -104,7 +105,7 @@ class Fuzzer:
         self._recorder.responses.clear()
         self.count += 1
         connector = self._connectors[call.exchange]
-        connector._markets = None  # type: ignore[attr-defined]
+        connector._markets = _Once(connector._listed)  # type: ignore[attr-defined]
         self._check(connector, lambda: call.ask(connector, 1))
         if self._recorder.responses:
             self._check(connector, partial(connector.read, self._recorder.responses[0]))

@@ -48,6 +48,11 @@ class Tree:
         self.eventually(self._is_loaded, "the definitions are loaded")
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """What it wrote to the terminal since its start."""
         return self._output.read_text(encoding="utf-8", errors="replace")
@@ -60,7 +65,7 @@ class Tree:
     def kill(self) -> None:
         """``kill -9`` of all its processes, as a power loss would end them."""
         assert self._process is not None
-        for pid in [self._process.pid, *_below(self._process.pid)]:
+        for pid in [self._process.pid, *below(self._process.pid)]:
             os.kill(pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
@@ -133,7 +138,7 @@ class Tree:
         return bool(loaded) and all(loaded)
 
 
-def _below(pid: int) -> list[int]:
+def below(pid: int) -> list[int]:
     """The descendants of a process that live."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -4,12 +4,16 @@ import doctest
 import importlib
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import warehouse
+from schemas import StreamId
+from tests.warehouse.tools import lost, store
 from warehouse.coverage_table import missing_intervals, spans
 from warehouse.intervals import Interval, Intervals, Unshown, add, gaps, subtract, union
 from warehouse.state import StreamState
@@ -128,6 +132,17 @@ def test_the_spans_of_a_stream_tell_each_integer_once(
     if reported and unit != "none":
         numbers = [n for n, _ in reported]
         assert len(numbers) == max(numbers) - min(numbers) + 1, "everything between is reported"
+
+
+def test_lost_rows_of_a_stream_that_counts_nothing_are_lost_by_id(home: Path) -> None:
+    orders = StreamId("wex", "account_orders", account="main")
+    state = StreamState(unshown=lost((7, 8), (10, 11)), unit="none")
+    store(home, orders, [], state=state)
+    warehouse.publish(home)
+    query = "SELECT lower, upper, unit, state FROM coverage ORDER BY lower"
+    found = [tuple(row.values()) for row in warehouse.sql(query, home=home).to_pylist()]
+    assert found == [(7, 7, "id", "lost"), (10, 10, "id", "lost")]
+    assert warehouse.verify(home).ok
 
 
 def test_what_is_missing_reaches_back_to_what_is_wanted() -> None:

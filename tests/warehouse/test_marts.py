@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import duckdb
 
-from tests.warehouse.database import at, fill, insert, rows, trade, worked
+from tests.warehouse.database import Row, at, fill, insert, rows, trade, worked
 
 D = Decimal
 
@@ -233,7 +233,67 @@ def test_health(db: duckdb.DuckDBPyConnection) -> None:
         "gaps": 2,
         "lost": 1,
         "quarantined": 1,
+        "irregular": 0,
     }
+
+
+def test_irregular_candles_are_counted_by_stream(db: duckdb.DuckDBPyConnection) -> None:
+    good: Row = dict.fromkeys(("open", "high", "low", "close", "volume"), D(5))
+    odd: list[Row] = [
+        {},
+        {"low": D(6)},
+        {"high": D(4)},
+        {"open": D(6)},
+        {"close": D(4)},
+        {"volume": D(-1)},
+        {"timestamp": at(61)},
+        {"timestamp": at(-180)},  # 21:00
+    ]
+    for number, changes in enumerate(odd):
+        for timeframe in ("1h", "1d"):
+            at_ = {"timeframe": timeframe, "timestamp": at(24 * 60 * number), "is_final": True}
+            insert(db, "candles", **(good | at_ | changes))
+    query = "SELECT stream, rows, irregular FROM marts.health WHERE dataset = 'candles' ORDER BY 1"
+    found = [tuple(row.values()) for row in rows(db, query)]
+    assert found == [("BTC-USD:1d", 8, 7), ("BTC-USD:1h", 8, 6)]
+
+
+LISTED = [  # symbol, base, quote
+    ("BTC-USD-PERP", "BTC", "USD-PERP"),
+    ("A-B-C", "A-B", "C"),
+    ("USDT.E-USD-1A2B3C4D", "USDT.e", "USD"),
+]
+
+
+def test_currencies_of_a_market_are_those_listed(db: duckdb.DuckDBPyConnection) -> None:
+    for number, (symbol, base, quote) in enumerate(LISTED, 1):
+        listed = {"symbol": symbol, "native_symbol": symbol, "base": base, "quote": quote}
+        insert(db, "markets", **listed, active=True)
+        fill(db, number, at(number), "buy", "100", "2", "0.5", quote, symbol=symbol)
+        trade(db, number, at(number), "100", "2", symbol=symbol)
+    fill(db, 4, at(4), "buy", "100", "2", symbol="ETH-USD")  # not listed: by its symbol
+    placed = {"side": "buy", "type": "limit", "price": D(1), "amount": D(1), "remaining": D(1)}
+    for number, (symbol, *_) in enumerate(LISTED, 1):
+        order = {"order_id": str(number), "timestamp": at(9), "symbol": symbol, "status": "open"}
+        insert(db, "account_orders", **(placed | order))
+    expected = [*LISTED, ("ETH-USD", "ETH", "USD")]
+    for view in ("account_fills", "marts.fills"):
+        found = rows(db, f"SELECT DISTINCT symbol, base, quote FROM {view} ORDER BY symbol")
+        assert sorted(tuple(row.values()) for row in found) == sorted(expected)
+    found = rows(db, "SELECT symbol, fee_quote, quote FROM marts.fees_monthly ORDER BY symbol")
+    assert {r["symbol"]: (r["fee_quote"], r["quote"]) for r in found} == {
+        symbol: (None if symbol == "ETH-USD" else D("0.5"), quote) for symbol, _, quote in expected
+    }
+    found = rows(db, "SELECT DISTINCT currency FROM ledger ORDER BY 1")
+    assert {r["currency"] for r in found} == {c for _, *two in expected for c in two}
+    found = rows(db, "SELECT currency FROM holds")
+    assert {r["currency"] for r in found} == {quote for *_, quote in LISTED}
+    held = {"observed_at": at(5), "available": D(1)}
+    for currency in ("A-B", "USDT.e", "BTC"):
+        insert(db, "balances", currency=currency, **held)
+    for quote, priced in (("C", "A-B"), ("USD", "USDT.e"), ("USD-PERP", "BTC")):
+        query = f"FROM account_value('{quote}', '1d') SELECT currency WHERE price IS NOT NULL"
+        assert priced in [row["currency"] for row in rows(db, query)]
 
 
 def test_vwap(db: duckdb.DuckDBPyConnection) -> None:

@@ -181,12 +181,41 @@ def test_a_row_deleted_from_a_file(healthy: Path) -> None:
     assert path.name in found and "held 20 rows and holds 19" in found
 
 
-def test_a_deleted_file(healthy: Path) -> None:
-    path = trade_file(healthy, 1)
+def test_deleted_files_are_restored_from_the_published_copy(healthy: Path) -> None:
+    before = {path: path.read_bytes() for path in parquet(healthy)}
+    state = Metastore(healthy).state(TRADES)
+    for path in before:
+        path.unlink()
+    result = warehouse.verify(healthy)
+    assert errors(result) == []
+    restored = [f for f in result.of("healed") if "restored from the published copy" in str(f)]
+    assert len(restored) == len(before)
+    assert all("was gone" in str(f) and "damaged/" not in str(f) for f in restored)
+    assert {path: path.read_bytes() for path in parquet(healthy)} == before
+    assert Metastore(healthy).state(TRADES) == state
+    assert not (healthy / "damaged").exists()
+    assert_clean(healthy)
+
+
+def test_a_deleted_file_that_no_published_copy_holds(healthy: Path) -> None:
+    store(healthy, TRADES, [trade(COUNT)])  # published is what came before
+    path = trade_file(healthy, 3)
     path.unlink()
     result = warehouse.verify(healthy)
-    assert path.name in only_error(result, "records")
-    assert "is gone" in only_error(result, "records")
+    said = only_error(result, "records")
+    assert path.name in said and "is gone, and no published copy holds its rows" in said
+    assert "tidemark rebuild" in result.of("error")[0].fix
+    assert not path.exists()
+    assert warehouse.rebuild(healthy).ok
+    assert_clean(healthy)
+
+
+def test_rebuild_takes_a_deleted_file_as_it_is(healthy: Path) -> None:
+    path = trade_file(healthy, 1)
+    path.unlink()
+    assert warehouse.rebuild(healthy).ok
+    assert not path.exists()
+    assert_clean(healthy)
 
 
 def test_a_value_changed_in_a_file(healthy: Path) -> None:
@@ -312,6 +341,11 @@ def test_an_irregular_candle_is_counted_and_no_damage(
     result = warehouse.verify(healthy)
     assert errors(result) == []
     assert result.figures["values"]["irregular"] == 1
+    warehouse.publish(healthy)
+    (counted,) = warehouse.sql(
+        "SELECT sum(irregular)::INT AS n FROM marts.health", home=healthy
+    ).to_pylist()
+    assert counted["n"] == 1
 
 
 def moment_of(offset: int) -> object:

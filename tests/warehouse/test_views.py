@@ -60,7 +60,7 @@ def test_every_table_says_when_a_row_was_stored() -> None:
 
 def test_every_dataset_that_is_collected_has_its_health() -> None:
     along = {d.history for d in DATASETS.values() if d.history} | {"quarantine"}
-    read = set(views()["marts.health"].sources)
+    read = {source for source in views()["marts.health"].sources if not source.endswith("()")}
     assert read == (set(TABLES) - along) | {"quarantine"}
 
 

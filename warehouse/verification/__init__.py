@@ -36,6 +36,7 @@ from warehouse.verification.rebuilt import compare_candles
 from warehouse.verification.recorded import check_stream
 from warehouse.verification.report import CHECKS, Finding, Verification
 from warehouse.verification.rows import Facts, scan
+from warehouse.verification.values import macros
 
 __all__ = ["CHECKS", "Finding", "Verification", "rebuild", "verify"]
 
@@ -245,4 +246,6 @@ def _engine() -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(":memory:", config=config) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
+            for statement in macros():
+                db.execute(statement)
             yield db

@@ -1,10 +1,11 @@
 """The content of every file against the hash that was recorded when it was written.
 
-A file that differs is damaged, unless a commit that broke off left it. It is restored where a
-published version of DuckDB holds the rows that were written; nothing else is believed.
+A file that differs is damaged, unless a commit that broke off left it. It is restored, as one that
+is gone, where a published version of DuckDB holds the rows that were written; nothing else is
+believed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +51,9 @@ class ContentCheck:
     def check(self, stream: StreamId, found: Sequence[LakePath]) -> Contents:
         """All files of ``stream``, of which the caller holds the lock."""
         known = {r.path: r for r in self._metastore.files(stream)}
+        if not self._repair and self._restore_missing(stream, known, found):
+            found = [f for f in paths.of_stream(self._home, stream) if not f.temporary]
+            known = {r.path: r for r in self._metastore.files(stream)}
         contents = Contents()
         for item in found:
             digest: str | None
@@ -63,6 +67,17 @@ class ContentCheck:
             elif (self._home / item.path).exists():
                 contents.damaged.add(item.path)
         return contents
+
+    def _restore_missing(
+        self, stream: StreamId, known: Mapping[str, FileRecord], found: Sequence[LakePath]
+    ) -> bool:
+        """Put back the files that are gone, where it is safe; whether there was one.
+
+        ``rebuild`` does not: it takes the lake as it is, so that a file may be left out for good.
+        """
+        gone = known.keys() - {item.path for item in found}
+        missing = [known[path] for path in sorted(gone) if known[path].rows]
+        return any([self._put_back(stream, record, "was gone") for record in missing])
 
     def _trusted(self, stream: StreamId, item: LakePath, record: FileRecord | None) -> str:
         """The digest of a file that may be read. Raises ``StorageError`` for a damaged one."""
@@ -139,13 +154,14 @@ class ContentCheck:
         rows = self._published.of(stream, record)
         if rows is None:
             return None
+        is_there = (self._home / record.path).exists()
         restored = put_back(self._home, self._metastore, stream, record, rows)
         exactly = "byte for byte" if restored.digest == record.digest else "the same rows"
         self._report.healed(
             "files",
             record.path,
-            f"{what}: restored from the published copy ({exactly}); the damaged file is kept in "
-            "damaged/",
+            f"{what}: restored from the published copy ({exactly})"
+            + ("; the damaged file is kept in damaged/" if is_there else ""),
         )
         self._report.count("files", hashes=1)
         return restored.digest

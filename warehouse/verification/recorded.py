@@ -103,8 +103,11 @@ def _adoptable(
         if path in facts.bad:
             continue  # reported already
         if now is None or (shrank(before, now) and now.mtime_ns != before.mtime_ns):
-            what = "is gone" if now is None else f"held {before.rows} rows and holds {now.rows}"
-            if not repair:
+            if not repair and now is None:
+                what = "is gone, and no published copy holds its rows"
+                report.error("records", path, what, f"restore it from a backup; or {FIX}")
+            elif not repair and now is not None:
+                what = f"held {before.rows} rows and holds {now.rows}"
                 report.error("records", path, f"{what}, and its rows are recorded", FIX)
             gone.append(before)
         elif not same_rows(before, now):

@@ -6,6 +6,7 @@ The rules of ``warehouse.rules``, which hold where rows enter, and of what is co
 from typing import Final
 
 from schemas import Dataset, StreamId, timeframe_us
+from warehouse.views import views
 
 _SKEW_US: Final = 300_000_000
 """How far an exchange's clock may be from ours."""
@@ -47,12 +48,13 @@ def conditions(declared: Dataset, stream: StreamId, seen_at: int) -> dict[str, s
 
 
 def irregular(stream: StreamId) -> str:
-    """Candles that are stored as the exchange sent them, though no trades can make them."""
-    step = timeframe_us(stream.timeframe or "")
-    return (
-        "low > least(open, close, high) OR high < greatest(open, close) OR volume < 0"
-        f" OR epoch_us(timestamp) % {step} <> 0"
-    )
+    """Candles that are stored as the exchange sent them; it needs the :func:`macros`."""
+    return f"is_irregular('{stream.timeframe}', timestamp, open, high, low, close, volume)"
+
+
+def macros() -> list[str]:
+    """The statements that create the macros that the conditions use."""
+    return [views()[name].statement() for name in ("timeframe_us()", "is_irregular()")]
 
 
 def _candle(step: int, seen_at: int) -> dict[str, str]:

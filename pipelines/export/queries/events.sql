@@ -31,9 +31,7 @@ legs AS (
 ),
 fills AS (
     SELECT
-        exchange, account, symbol, side, price, order_id,
-        split_part(symbol, '-', 1) AS base,
-        split_part(symbol, '-', 2) AS quote,
+        exchange, account, symbol, side, price, order_id, base, quote,
         -- as the ledger names a fill
         if(
             trade_id IS NULL,

@@ -4,7 +4,7 @@ SELECT
     strftime(month, '%Y-%m') AS month,
     exchange,
     account,
-    split_part(symbol, '-', 2) AS quote,
+    quote,
     sum(fills)::BIGINT AS fills,
     sum(fills_without_fee)::BIGINT AS fills_without_fee,
     CASE WHEN count(turnover) = count(*) THEN sum(turnover) END AS turnover,

@@ -4,7 +4,7 @@
 -- Grain: one row per exchange, account and symbol.
 WITH made AS (
     SELECT
-        exchange, account, symbol,
+        exchange, account, symbol, base, quote,
         count_if(side = 'buy') AS buys,
         count_if(side = 'sell') AS sells,
         min(timestamp) AS first_at,
@@ -14,11 +14,12 @@ WITH made AS (
 ),
 sold AS (
     SELECT
-        exchange, account, symbol, split_part(symbol, '-', 2) AS currency,
+        exchange, account, symbol, m.quote AS currency,
         time_slot(timestamp, $timeframe) AS timestamp,
         sum(profit) AS profit,
         sum(amount) FILTER (profit IS NULL) AS without_cost
     FROM realised
+    JOIN made AS m USING (exchange, account, symbol)
     GROUP BY ALL
 ),
 fifo AS (
@@ -72,8 +73,8 @@ SELECT
     m.exchange,
     m.account,
     m.symbol,
-    split_part(m.symbol, '-', 1) AS base,
-    split_part(m.symbol, '-', 2) AS quote,
+    m.base,
+    m.quote,
     m.buys,
     m.sells,
     m.first_at,
@@ -91,5 +92,5 @@ FROM made AS m
 LEFT JOIN fifo USING (exchange, account, symbol)
 LEFT JOIN average USING (exchange, account, symbol)
 LEFT JOIN valued_open AS o USING (exchange, account, symbol)
-LEFT JOIN now ON now.exchange = m.exchange AND now.currency = split_part(m.symbol, '-', 2)
+LEFT JOIN now ON now.exchange = m.exchange AND now.currency = m.quote
 ORDER BY m.exchange, m.account, m.buys + m.sells DESC, m.symbol

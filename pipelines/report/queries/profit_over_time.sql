@@ -3,10 +3,12 @@
 -- Grain: one row per exchange, account and interval of length $timeframe with a sale.
 WITH made AS (
     SELECT
-        exchange, account, split_part(symbol, '-', 2) AS currency,
+        exchange, account, f.quote AS currency,
         time_slot(timestamp, $timeframe) AS timestamp,
         sum(profit) AS profit
     FROM realised
+    JOIN (SELECT DISTINCT exchange, account, symbol, quote FROM marts.fills) AS f
+        USING (exchange, account, symbol)
     WHERE profit IS NOT NULL
     GROUP BY ALL
 ),

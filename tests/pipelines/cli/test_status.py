@@ -274,3 +274,13 @@ def test_as_json(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_of_an_empty_home(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"home": str(home), "streams": []}
+
+
+def test_a_lost_order_is_lost_by_its_id(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    orders = StreamId("wex", "account_orders", account="main")
+    gone = Unshown(7, 8, us(2024, 8, 1), us(2024, 8, 3), 3, lost=True)
+    store(home, orders, [], state=StreamState(unit="none", unshown=(gone,)))
+    assert main(["status", "--json"]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)["streams"]
+    assert shown["unit"] == "id"
+    assert shown["coverage"] == [{"state": "lost", "lower": 7, "upper": 7}]

@@ -3,10 +3,15 @@ that is not Tidemark's."""
 
 import csv
 import io
+import os
 import re
+import shutil
+import subprocess
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import pytest
 from beancount import loader
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +49,7 @@ WORDS = [
 ]
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 HIDDEN = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
-AMOUNT = r'-?[\d.]+ (?:[A-Za-z]+|"[^";]*")'
+AMOUNT = r'-?[\d.]+ (?:[A-Za-z]+|"[^";]+")'
 POSTING = re.compile(rf"    [A-Za-z0-9:-]+ +{AMOUNT}(?: (?:@@|=) {AMOUNT})?")
 
 
@@ -100,6 +105,25 @@ def test_no_text_becomes_a_directive(accounts: Accounts) -> None:
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
+@pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed")
+def test_hledger_itself_reads_nothing_else(accounts: Accounts, tmp_path: Path) -> None:
+    hostile(accounts)
+    path = tmp_path / "hostile.journal"
+    path.write_bytes(journal(hledger.write, accounts).encode())
+
+    def run(*command: str) -> str:
+        environment = {"LANG": "C.UTF-8", "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+        done = subprocess.run(
+            ["hledger", "-f", str(path), *command], capture_output=True, env=environment, check=True
+        )
+        return done.stdout.decode()
+
+    run("check")
+    assert run("files").split() == [str(path)]
+    held = accounts.rows("SELECT count(DISTINCT currency) FROM ledger WHERE book = 'account'")
+    assert len(run("accounts", "--used", "^Assets:").splitlines()) == held[0][0]
+
+
 @given(st.lists(st.text() | st.sampled_from(WORDS), unique=True, max_size=6))
 def test_every_text_is_one_line_and_every_symbol_its_own(texts: list[str]) -> None:
     names = Names()
@@ -109,5 +133,5 @@ def test_every_text_is_one_line_and_every_symbol_its_own(texts: list[str]) -> No
             len(line_.splitlines()) <= 1 and not HIDDEN.search(line_) and one_line(line_) == line_
         )
     symbols = [names.symbol(text) for text in texts]
-    assert len(set(symbols)) == len(texts)
+    assert len(set(symbols)) == len(texts) and all(symbols)
     assert not any(re.search(r'[";]', symbol) or HIDDEN.search(symbol) for symbol in symbols)

@@ -51,6 +51,10 @@ def the_last_twice_with_other_figures(candles: list[Candle], _: int) -> list[Can
     return [*candles, replace(candles[-1], close=candles[-1].low)] if candles else []
 
 
+def negative_volume(candles: list[Candle], _: int) -> list[Candle]:
+    return [replace(c, volume=-c.volume) if c.time // HOUR % 5 == 1 else c for c in candles]
+
+
 CHANGES: list[Change] = [
     open_below_low,
     opens_at_nine_in_the_evening,
@@ -58,6 +62,7 @@ CHANGES: list[Change] = [
     a_second_late,
     one_twice_with_other_figures,
     the_last_twice_with_other_figures,
+    negative_volume,
 ]
 
 

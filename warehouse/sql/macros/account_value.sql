@@ -4,8 +4,8 @@
 -- QUOTE-CURRENCY, else through one other currency. For an equity curve see marts.equity_daily.
 --
 -- grain: one row per exchange, account, currency and interval since it was first held
--- sources: marts.holdings, trades, tickers, candles, account_fills, pro_rata(), time_slot(),
---          timeframe_us()
+-- sources: marts.holdings, trades, tickers, candles, account_fills, markets, pro_rata(),
+--          time_slot(), timeframe_us()
 -- parameters:
 --   quote := 'USD'       VARCHAR     currency of all values
 --   timeframe := '1d'    VARCHAR     such as '4h', see timeframe_us
@@ -55,10 +55,11 @@ prices AS (
 ways AS (  -- a market leads from its base to its quote currency, and back
     SELECT
         m.exchange, m.symbol, m.slots, w.back,
-        split_part(m.symbol, '-', if(w.back, 2, 1)) AS source,
-        split_part(m.symbol, '-', if(w.back, 1, 2)) AS target
+        coalesce(if(w.back, l.quote, l.base), split_part(m.symbol, '-', if(w.back, 2, 1))) AS source,
+        coalesce(if(w.back, l.base, l.quote), split_part(m.symbol, '-', if(w.back, 1, 2))) AS target
     FROM (SELECT p.exchange, p.symbol, count(*) AS slots FROM prices AS p GROUP BY ALL) AS m
     CROSS JOIN (VALUES (false), (true)) AS w(back)
+    LEFT JOIN main.markets AS l ON l.exchange = m.exchange AND l.symbol = m.symbol
 ),
 paths AS (
     SELECT

@@ -14,6 +14,7 @@
 --   turnover             DECIMAL(38,18)    sum of price × amount, in quote currency, exact
 --   fee_quote            DECIMAL(38,18)    sum of fees in quote currency (exact to 18 decimals each);
 --                                          null where a fee cannot be converted
+--   quote                VARCHAR           currency that turnover and fee_quote are in
 SELECT
     exchange,
     account,
@@ -24,6 +25,7 @@ SELECT
     count(*) - count(fee_amount) AS fills_without_fee,
     sum(fee_amount) AS fee,
     CASE WHEN count(cost) = count(*) THEN sum(cost) END AS turnover,
-    CASE WHEN count(fee_quote) = count(fee_amount) THEN sum(fee_quote) END AS fee_quote
+    CASE WHEN count(fee_quote) = count(fee_amount) THEN sum(fee_quote) END AS fee_quote,
+    quote
 FROM marts.fills
 GROUP BY ALL

@@ -31,8 +31,6 @@
 WITH named AS (
     SELECT
         *,
-        split_part(symbol, '-', 1) AS base,
-        split_part(symbol, '-', 2) AS quote,
         base_amount AS amount,
         fee AS fee_amount,
         coalesce(trade_id, transaction_id) AS fill_id,

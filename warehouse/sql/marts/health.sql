@@ -1,7 +1,7 @@
 -- How fresh, how whole and how clean the data is, stream by stream.
 --
 -- grain: one row per exchange, dataset and stream
--- sources: {{held_tables}}, coverage, quarantine
+-- sources: {{held_tables}}, coverage, quarantine, is_irregular()
 -- columns:
 --   exchange       VARCHAR                     of which exchange
 --   dataset        VARCHAR                     table
@@ -17,6 +17,10 @@
 --   gaps           BIGINT                      spans wanted and not yet fetched
 --   lost           BIGINT                      spans that the exchange does not show
 --   quarantined    BIGINT                      rejected rows of this exchange and dataset, all streams
+--   irregular      BIGINT                      candles of the stream that are stored as sent though
+--                                              open or close lies outside of low and high, the volume
+--                                              is negative or the opening time is off the grid (see
+--                                              is_irregular); 0 for other datasets
 WITH held AS (
     {{held_rows}}
 ),
@@ -46,6 +50,12 @@ known AS (
 rejected AS (
     SELECT exchange, dataset, count(*) AS quarantined FROM main.quarantine GROUP BY ALL
 ),
+odd AS (
+    SELECT exchange, 'candles' AS dataset, symbol || ':' || timeframe AS stream, count(*) AS irregular
+    FROM main.candles
+    WHERE main.is_irregular(timeframe, timestamp, open, high, low, close, volume)
+    GROUP BY ALL
+),
 joined AS (
     SELECT
         exchange,
@@ -73,6 +83,8 @@ SELECT
     complete,
     gaps,
     lost,
-    coalesce(quarantined, 0) AS quarantined
+    coalesce(quarantined, 0) AS quarantined,
+    coalesce(irregular, 0) AS irregular
 FROM joined
 LEFT JOIN rejected USING (exchange, dataset)
+LEFT JOIN odd USING (exchange, dataset, stream)

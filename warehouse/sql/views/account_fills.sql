@@ -7,7 +7,7 @@
 -- history ends earlier), only fills with equal figures are.
 --
 -- grain: one row per exchange, account and fill
--- sources: account_trades, statements, cost()
+-- sources: account_trades, statements, markets, currencies, cost()
 -- columns:
 --   exchange          VARCHAR                     where it was traded
 --   account           VARCHAR                     label of the account
@@ -25,6 +25,9 @@
 --   fee               DECIMAL(38,12)              positive: paid; negative: a rebate; null where
 --                                                 neither names one
 --   fee_currency      VARCHAR                     currency of fee
+--   base              VARCHAR                     currency that base_amount is in: as the exchange
+--                                                 lists the market, else by the symbol
+--   quote             VARCHAR                     currency that price and cost are in
 WITH stated AS (
     SELECT DISTINCT exchange, account FROM main.statements WHERE meaning = 'fill'
 ),
@@ -117,6 +120,14 @@ paired AS (
     SELECT exchange, account, symbol, trade_id, NULL
     FROM main.account_trades
     ANTI JOIN stated USING (exchange, account)
+),
+priced AS (
+    SELECT
+        p.*,
+        coalesce(m.base, split_part(p.symbol, '-', 1)) AS base,
+        coalesce(m.quote, split_part(p.symbol, '-', 2)) AS quote
+    FROM paired AS p
+    LEFT JOIN main.markets AS m USING (exchange, symbol)
 )
 SELECT
     p.exchange,
@@ -134,16 +145,22 @@ SELECT
     coalesce(s.fee, t.fee_amount) AS fee,
     coalesce(
         s.fee_currency,
+        -- as it is where it is listed: rows of an older Tidemark may have it in lower case
+        CASE WHEN t.fee_currency IN (p.base, p.quote, c.currency) THEN t.fee_currency END,
         upper(t.fee_currency),
         -- a fee of no currency is one of what was received
         CASE
             WHEN t.fee_amount IS NULL THEN NULL
-            ELSE split_part(p.symbol, '-', if(t.side = 'buy', 1, 2))
+            ELSE if(t.side = 'buy', p.base, p.quote)
         END
-    ) AS fee_currency
-FROM paired AS p
+    ) AS fee_currency,
+    p.base,
+    p.quote
+FROM priced AS p
 LEFT JOIN main.account_trades AS t
     ON p.exchange = t.exchange AND p.account = t.account AND p.symbol = t.symbol
     AND p.trade_id = t.trade_id
+LEFT JOIN main.currencies AS c
+    ON t.exchange = c.exchange AND t.fee_currency = c.currency
 LEFT JOIN main.statements AS s
     ON p.exchange = s.exchange AND p.account = s.account AND p.transaction_id = s.transaction_id

@@ -5,7 +5,7 @@
 -- before a fill is not known either.
 --
 -- grain: one row per exchange, account, order and change
--- sources: statements, account_fills, account_orders, cost()
+-- sources: statements, account_fills, account_orders, markets, cost()
 -- columns:
 --   exchange          VARCHAR                     whose order
 --   account           VARCHAR                     label of the account
@@ -24,7 +24,7 @@ WITH stated AS (
 own_fills AS (
     SELECT
         *,
-        split_part(symbol, '-', if(side = 'buy', 2, 1)) AS currency,
+        if(side = 'buy', quote, base) AS currency,
         if(side = 'buy', cost, base_amount::DECIMAL(38, 18)) AS paid,
         if(trade_id IS NULL, 'account_transactions', 'account_trades') AS source_dataset,
         coalesce(trade_id, transaction_id) AS source_id
@@ -34,7 +34,10 @@ own_fills AS (
 orders AS (
     SELECT
         o.*,
-        split_part(o.symbol, '-', if(o.side = 'buy', 2, 1)) AS currency,
+        coalesce(
+            if(o.side = 'buy', m.quote, m.base),
+            split_part(o.symbol, '-', if(o.side = 'buy', 2, 1))
+        ) AS currency,
         if(o.side = 'buy', o.price, 1) AS each,
         coalesce(f.base_amount, 0) AS known,
         o.amount - coalesce(o.filled, f.base_amount, 0) AS rest
@@ -45,6 +48,7 @@ orders AS (
         FROM own_fills
         GROUP BY exchange, account, order_id
     ) AS f USING (exchange, account, order_id)
+    LEFT JOIN main.markets AS m USING (exchange, symbol)
     WHERE o.type = 'limit' AND (o.status = 'open' OR o.closed_at IS NOT NULL)
 ),
 counted AS (

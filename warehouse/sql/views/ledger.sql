@@ -40,13 +40,13 @@ WITH fills AS (
 changes AS (
     SELECT
         exchange, account, timestamp, event, 1 AS leg, 'trade' AS kind, 'market' AS other,
-        split_part(symbol, '-', 1) AS currency, (way * base_amount)::DECIMAL(38, 18) AS amount,
+        base AS currency, (way * base_amount)::DECIMAL(38, 18) AS amount,
         source_dataset, source_id, transaction_id AS exact_id
     FROM fills
     UNION ALL
     SELECT
         exchange, account, timestamp, event, 2, 'trade', 'market',
-        split_part(symbol, '-', 2), (-way * cost)::DECIMAL(38, 18),
+        quote, (-way * cost)::DECIMAL(38, 18),
         source_dataset, source_id, transaction_id
     FROM fills
     UNION ALL

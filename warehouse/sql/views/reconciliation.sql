@@ -94,7 +94,7 @@ doubts AS (
             WHERE f.exchange = r.exchange AND f.account = r.account AND f.timestamp <= r.as_of
                 AND (
                     (
-                        split_part(f.symbol, '-', 2) = r.currency
+                        f.quote = r.currency
                         AND (
                             f.cost <> trunc(f.cost, 8)
                             OR (f.transaction_id IS NOT NULL AND f.side = 'buy'
@@ -113,7 +113,7 @@ doubts AS (
         (
             SELECT count(*) FROM main.account_fills AS f
             WHERE f.exchange = r.exchange AND f.account = r.account AND f.fee IS NULL
-                AND split_part(f.symbol, '-', if(f.side = 'buy', 1, 2)) = r.currency
+                AND if(f.side = 'buy', f.base, f.quote) = r.currency
                 AND f.timestamp <= r.as_of
         ) AS feeless,
         (
