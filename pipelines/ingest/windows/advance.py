@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from connectors.base import Unit
-from pipelines.ingest.windows.changes import added, claimed, counted, gone, noted
+from pipelines.ingest.windows.changes import added, claimed, counted, gone, noted, untried
 from pipelines.ingest.windows.evidence import (
     LEAST_CAP,
     Evidence,
@@ -47,7 +47,7 @@ def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
                 return replace(p, problems=(*p.problems, ENOUGH))
             return _after_up(p, request, rows, before, known_top, most_rows)
         case Kind.BACK:
-            return _after_back(p, rows)
+            return _after_back(p, request, rows)
         case Kind.NUMBERING:
             return _old_numbering(p, rows)
         case Kind.SETTLE:
@@ -263,10 +263,8 @@ def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
 def _in_another_unit(p: Progress, request: Request) -> Progress | None:
     """The same request with a unit of time bounds not tried yet; ``None``: there is none."""
     tried = p.up.units or (request.window.unit,)
-    for unit in p.pull.paging.units:
-        if unit not in tried:
-            return replace(p, up=replace(p.up, units=(*tried, unit)))
-    return None
+    unit = untried(p, tried)
+    return None if unit is None else replace(p, up=replace(p.up, units=(*tried, unit)))
 
 
 def _confirmed(p: Progress, unit: Unit | None) -> Progress:
@@ -275,9 +273,12 @@ def _confirmed(p: Progress, unit: Unit | None) -> Progress:
     return replace(p, profile=replace(p.profile, unit=unit, unit_at=p.pull.started))
 
 
-def _after_back(p: Progress, rows: Received) -> Progress:
+def _after_back(p: Progress, request: Request, rows: Received) -> Progress:
     shown = rows.shown
     if not len(shown) or p.low_read is None or int(shown[0]) >= p.low_read:
+        tried = p.back_units or (request.window.unit,)
+        if not len(shown) and (unit := untried(p, tried)) is not None:
+            return replace(p, back_units=(*tried, unit))
         return replace(p, reread=max(p.reread, p.pull.lookback))
     below = int((shown < p.low_read).sum())
     return replace(p, low_read=int(shown[0]), reread=p.reread + below)

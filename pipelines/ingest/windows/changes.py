@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from connectors.base import Unit
 from pipelines.ingest.windows.evidence import Evidence, Received, at_positions, is_covered
 from pipelines.ingest.windows.state import Progress, Request
 from schemas.times import DAY_US
@@ -40,6 +41,11 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         unsettled = (p.unsettled - came) | rows.open
         p = replace(p, refreshed=p.refreshed | came, unsettled=unsettled)
     return p
+
+
+def untried(p: Progress, tried: Sequence[Unit | None]) -> Unit | None:
+    """A unit of time bounds that is not among ``tried``; ``None``: there is none."""
+    return next((unit for unit in p.pull.paging.units if unit not in tried), None)
 
 
 def _time_of_top(rows: Received, top: int) -> int | None:

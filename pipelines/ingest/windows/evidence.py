@@ -104,10 +104,11 @@ def receive(
         times = positions
     else:
         times = pc.cast(page.table.column("timestamp"), pa.int64()).to_numpy()
-    slack = UNIT_US.get(window.unit or "", 0)
+    by_time = paging.cursor is Cursor.TIME
+    # bounds are rounded: to the unit, or, where none is known, to milliseconds
+    slack = UNIT_US[window.unit or "ms"] if by_time else 0
     low = None if window.lower is None else window.lower - slack
     high = None if window.upper is None else window.upper + slack
-    by_time = paging.cursor is Cursor.TIME
     if floor is not None and len(positions) and int(positions.min()) < floor:
         keep = positions >= floor
         page = replace(page, table=page.table.filter(pa.array(keep)))

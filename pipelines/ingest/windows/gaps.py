@@ -10,7 +10,7 @@ single rows above it (``Step.SINGLE``). A gap that no step closes is noted as no
 from dataclasses import replace
 from typing import Final
 
-from pipelines.ingest.windows.changes import added, counted, unshown
+from pipelines.ingest.windows.changes import added, counted, unshown, untried
 from pipelines.ingest.windows.evidence import (
     Evidence,
     Received,
@@ -88,10 +88,8 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
     found = tuple(inside(t.gap, rows).tolist())
     below, above = shows_below(t, rows), shows_above(t, rows)
     tried = t.units or (request.window.unit,)
-    if not below and not above and not found:
-        for unit in p.pull.paging.units:
-            if unit not in tried:
-                return replace(p, attempt=replace(t, units=(*tried, unit)))
+    if not below and not above and not found and (unit := untried(p, tried)) is not None:
+        return replace(p, attempt=replace(t, units=(*tried, unit)))
     if p.pull.paging.dense:
         return _after_dense(p, t, rows, above)
     t = replace(t, rows=rows.size, seen=found, shown=t.shown or above)

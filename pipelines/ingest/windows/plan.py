@@ -59,7 +59,8 @@ def plan(p: Progress) -> Request | Done:
         return ask(p, p.attempt)
     if _looks_further_back(p):
         upper = None if p.low_read is None else p.low_read + p.pull.margin
-        return Request(Kind.BACK, Window(None, upper, p.pull.paging.max_rows, p.unit))
+        unit = p.back_units[-1] if p.back_units else p.unit
+        return Request(Kind.BACK, Window(None, upper, p.pull.paging.max_rows, unit))
     gap = next_gap(p)
     if gap is not None and p.barren < BARREN:
         return ask(p, Attempt(gap))

@@ -247,6 +247,8 @@ class Progress:
     reread: int = 0
     """Rows read again below the head without a hole, down to ``low_read``."""
     low_read: int | None = None
+    back_units: tuple[Unit | None, ...] = ()
+    """Of time bounds that the look-back tried."""
     attempt: Attempt | None = None
     skipped: frozenset[tuple[int, int]] = frozenset()
     """Gaps that this pull no longer requests."""
