@@ -40,7 +40,7 @@ test: setup ## style, types, Dagster definitions, tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --strict --no-error-summary --num-workers 2
 	@$(BIN)/dg check defs
-	@$(BIN)/pytest
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 
 test-ui: setup ## Dagster's pages in a real browser, on the sandbox exchange (needs Chromium)
 	@$(BIN)/pytest -n 0 tests/ui

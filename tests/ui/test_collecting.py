@@ -27,8 +27,17 @@ def test_a_schedule_that_is_switched_on_ticks(page: Page, tree: Tree) -> None:
     page.open("/runs")
     page.shows(run["runId"][:8])
     page.shows("collect")
+    tree.eventually(lambda: _is_fresh(tree), "the daemon looked at the freshness policy", 180)
     page.open("/assets/warehouse/tickers")
-    page.shows("Passing")  # the freshness policy
+    page.shows("Passing")
+
+
+def _is_fresh(tree: Tree) -> bool:
+    node = tree.ask(
+        '{ assetNodeOrError(assetKey: {path: ["warehouse", "tickers"]}) { ... on AssetNode'
+        " { freshnessStatusInfo { freshnessStatus } } } }"
+    )["assetNodeOrError"]
+    return bool(node["freshnessStatusInfo"]["freshnessStatus"] == "HEALTHY")
 
 
 def test_a_stretch_is_fetched_again_from_the_launchpad(page: Page, tree: Tree) -> None:
