@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Cursor, Key, Page, Paging
-from pipelines.ingest.windows.state import Profile
+from connectors.base import Cursor, Key, Page, Paging, Window
+from pipelines.ingest.windows.changes import unshown
+from pipelines.ingest.windows.state import Profile, Progress, Pull
 from schemas import TIMEFRAMES, RejectedRow, StreamId
 from schemas.times import DAY_US
 from tests.examples import examples
@@ -25,7 +26,7 @@ from tests.pipelines.ingest.windows.model import (
     ModelExchange,
 )
 from tests.pipelines.ingest.windows.pure import Memory, false_claims, pull
-from warehouse.intervals import Interval
+from warehouse.intervals import Interval, Unshown
 
 TRADES = StreamId("model", "trades", "BTC-USD")
 CANDLE = StreamId("model", "candles", "BTC-USD", timeframe="5m")
@@ -380,3 +381,63 @@ def test_a_gap_between_two_proved_stretches(
     )
     pull(exchange, TRADES, memory)
     assert not false_claims(exchange, memory)
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["outside the window", "unreadable"])
+def test_requests_below_the_first_row_that_are_not_answered_prove_no_beginning(
+    cached: bool,
+) -> None:
+    exchange, memory = (
+        ModelExchange(Behaviour(cap=20), [*range(10, 40), *range(100, 140)]),
+        Memory(),
+    )
+    fetch = exchange.fetch
+
+    def odd(stream: StreamId, window: Window) -> Page:
+        if window.upper is None or window.upper >= 100:
+            exchange.hidden = (0, 99)
+            return fetch(stream, window)
+        exchange.answered = exchange.keys[-20:] if cached else []
+        page = exchange.page(stream, exchange.answered)
+        return page if cached else replace(page, rejected=(RejectedRow("odd", "{}"),))
+
+    exchange.fetch = odd  # type: ignore[method-assign]
+    assert pull(exchange, TRADES, memory).problems
+    assert memory.complete[0].lower >= 100
+
+
+def test_an_exchange_that_dropped_old_rows_and_keeps_the_oldest_is_read_to_its_end() -> None:
+    """Its newest answer leaves out older rows that are held, and is not the newest."""
+    exchange, memory = ModelExchange(Behaviour(cap=60, keeps="oldest"), [*range(1, 101)]), Memory()
+    pull(exchange, TRADES, memory)
+    memory.profile = Profile()
+    for top in (140, 170):
+        exchange.keys = [*range(top - 90, top)]
+        memory.now += 600_000_000
+        assert pull(exchange, TRADES, memory).checked
+        assert memory.held >= {*exchange.keys}
+        assert not false_claims(exchange, memory)
+
+
+def test_what_lies_beside_a_lost_stretch_waits_its_own_day() -> None:
+    old = Unshown(100, 200, since=0, asked_at=DAY_US, times=2, lost=True)
+    p = Progress(Pull(IDS, started=5 * DAY_US, wanted_from=0), unshown=(old,))
+    p = unshown(p, 50, 300, may_be_lost=True)
+    assert [(u.lower, u.upper, u.lost) for u in p.unshown] == [
+        (50, 100, False),
+        (100, 200, True),
+        (200, 300, False),
+    ]
+    assert not p.lost_found
+    p = replace(p, pull=replace(p.pull, started=6 * DAY_US))
+    p = unshown(p, 50, 300, may_be_lost=True)
+    assert all(u.lost for u in p.unshown)
+    assert p.lost_found
+
+
+def test_forward_from_an_id_the_first_row_of_one_is_shown_again() -> None:
+    behaviour = Behaviour(lower_inclusive=False)
+    exchange, memory = ModelExchange(behaviour, [1], PAGINGS["forward from an id"]), Memory()
+    for _ in range(2):
+        assert pull(exchange, TRADES, memory).problems == ()
+        assert [(i.lower, i.upper) for i in memory.complete] == [(0, 2)]
