@@ -388,7 +388,7 @@ def test_requests_below_the_first_row_that_are_not_answered_prove_no_beginning(
     cached: bool,
 ) -> None:
     exchange, memory = (
-        ModelExchange(Behaviour(cap=20), [*range(10, 40), *range(100, 140)]),
+        ModelExchange(Behaviour(cap=20), [*range(100, 140)]),
         Memory(),
     )
     fetch = exchange.fetch
