@@ -369,7 +369,8 @@ def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
     elif kind is Kind.UP:
         # A smaller answer than an earlier one of this pull had room for a newer row.
         room = rows.size < p.most_rows or (p.up.beyond_empty and not p.pull.counts_ids)
-        newest = room and top == p.raw_top and not rows.outside
+        # Rows outside the window or without a readable place took room as well.
+        newest = room and top == p.raw_top and not rows.outside and not rows.unreadable
     else:
         return False
     return newest and not is_young(p, rows)
