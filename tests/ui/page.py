@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -69,12 +70,17 @@ class Page:
         self.open("/automation")
         row = f"{element(automation, 'span')}.closest('[data-index]')"
         box = f"{row}.querySelector('[class*=Switch] input')"
-        # the rows are drawn anew when their state arrives: a click before that is lost
+        # Dagster draws the rows anew as their states arrive: a switch may be missing for a moment,
+        # and a click before that is lost
         rows = "document.querySelectorAll('[data-index]')"
         loaded = (
             f"{rows}.length && ![...{rows}].some((row) => row.querySelector('[class*=Skeleton]'))"
         )
-        self.window.wait(loaded, "the rows are loaded")
-        if not self.window.run(f"{box}.checked"):
+        for _ in range(5):
+            state = f"({loaded}) && {box} && ({box}.checked ? 'on' : 'off')"
+            if self.window.wait(state, f"the switch of {automation}") == "on":
+                return
             self.window.click(f"{box}.parentElement", f"the switch of {automation}")
-            self.window.wait(f"{box}.checked", f"{automation} is on")
+            with suppress(AssertionError):
+                self.window.wait(f"{box}.checked", f"{automation} is on", 10)
+        raise AssertionError(f"five clicks did not switch {automation} on")
