@@ -37,7 +37,7 @@ from connectors.columns import (
 )
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError, decode_object, decode_row, elements
+from connectors.jsontext import decode_row
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import (
     Built,
@@ -48,6 +48,9 @@ from connectors.rows import (
     check_number,
     column,
     decoded,
+    list_of,
+    nullable,
+    object_of,
     observed,
     read,
 )
@@ -61,15 +64,13 @@ _ANY_CODE: Final = Codes()
 
 def rows_of(body: bytes, model: Any) -> Source:
     """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
-
-    def texts() -> list[RowText]:
-        try:
-            return [RowText(text, text) for text in elements(body)]
-        except NotJsonError as error:
-            raise ContractError(f"the rows are not a list ({error})") from None
-
-    rows = decoded(list[model], body)
-    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
+    return Source(
+        body,
+        decoded(list[model], body),
+        lambda: list_of(body, "the rows"),
+        lambda text: decode_row(model, text.value),
+        ordered=True,
+    )
 
 
 SIDES: Final = {"buy": "buy", "sell": "sell"}
@@ -91,8 +92,7 @@ _ACCOUNT_TRADES: Final = Layout(
     (
         *_FILL,
         # A maker's fee may be a rebate.
-        column("fee_amount", "fee_amount", _SIGNED, required=False),
-        column("fee_rate", "fee_rate", _SIGNED, required=False),
+        *nullable(_SIGNED, {"fee_amount": "fee_amount", "fee_rate": "fee_rate"}),
     ),
     key=("trade_id", "symbol"),
     position="trade_id",
@@ -106,9 +106,9 @@ _CANDLE_COLUMNS: Final = (
 
 _TICKER_COLUMNS: Final = (
     column("timestamp", "date", _TIME),
-    *(
-        column(name, source, _SIGNED, required=False)
-        for name, source in {
+    *nullable(
+        _SIGNED,
+        {
             "last": "last",
             "bid": "buy",
             "ask": "sell",
@@ -117,7 +117,7 @@ _TICKER_COLUMNS: Final = (
             "base_volume": "vol1",
             "quote_volume": "vol2",
             "change_percent": "change",
-        }.items()
+        },
     ),
 )
 
@@ -136,18 +136,11 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
 
 def account_trades(body: bytes, names: Names = _NO_NAMES) -> Built:
     """``/private/trades`` of all markets. No order is named, nor who was the maker."""
-    fee_currency = column("fee_currency", "fee_symbol", Code(names.codes), required=False)
-    layout = _with(_of_markets(_ACCOUNT_TRADES, names), fee_currency)
+    layout = _ACCOUNT_TRADES.with_columns(
+        column("symbol", "symbol", Canonical(names.symbol_of)),
+        column("fee_currency", "fee_symbol", Code(names.codes), required=False),
+    )
     return read(layout, rows_of(body, models.AccountTrade))
-
-
-def _of_markets(layout: Layout, names: Names) -> Layout:
-    """``layout`` with the market of each row, looked up in ``names``."""
-    return _with(layout, column("symbol", "symbol", Canonical(names.symbol_of)))
-
-
-def _with(layout: Layout, column: Column) -> Layout:
-    return replace(layout, columns=(*layout.columns, column))
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
@@ -194,16 +187,13 @@ def transfers(body: bytes, codes: Codes = _ANY_CODE) -> Page:
     ``next_token`` is the query of the ``next`` link, never its host; ``ODD_LINK`` where a page is
     to follow and its link leads nowhere.
     """
-    try:
-        page = decode_object(_TransfersPage, body)
-    except NotJsonError as error:
-        raise ContractError(f"not a page of transfers ({error})") from None
+    page = object_of(_TransfersPage, body, "a page of transfers")
     source = rows_of(bytes(page.results), models.Transfer)
     check_number(_TRANSFERS, len(source.rows or ()))
     rows = None if source.rows is None else list(map(_identifying(), source.rows))
     again = _identifying()  # row by row, if it comes to that
     identified = replace(source, rows=rows, one=lambda text: again(source.one(text)))
-    layout = _with(_TRANSFERS, Column("currency", _transfer_currency, Code(codes)))
+    layout = _TRANSFERS.with_columns(Column("currency", _transfer_currency, Code(codes)))
     built = read(layout, identified)
     total = page.count if type(page.count) is int else None
     return replace(built.page(), next_token=_next_query(page.next), total=total)
@@ -345,17 +335,10 @@ _STATES: Final = {
 }
 
 
-def _optional(name: str, kind: Any, source: str = "") -> Column:
-    return column(name, source or name, kind, required=False)
-
-
 _MARKET_COLUMNS: Final = (
     column("native_symbol", "symbol", _TEXT),
-    _optional("price_precision", Whole()),
-    _optional("amount_precision", Whole()),
-    _optional("min_amount", _NUMBER),
-    _optional("max_amount", _NUMBER),
-    _optional("min_value", _NUMBER),
+    *nullable(Whole(), {name: name for name in ("price_precision", "amount_precision")}),
+    *nullable(_NUMBER, {name: name for name in ("min_amount", "max_amount", "min_value")}),
     column("active", "is_enabled", Flag()),
 )
 
@@ -420,10 +403,7 @@ def currency_rows(
 
 def order_books(body: bytes, native: str, symbol: str, observed_at: int) -> Built:
     """``/public/depth`` of one market, which it may name or not."""
-    try:
-        found = decode_object(models.Depth, body)
-    except NotJsonError as error:
-        raise ContractError(f"not an order book ({error})") from None
+    found = object_of(models.Depth, body, "an order book")
     if found.symbol not in (None, native):
         raise ContractError(f"the book of {str(found.symbol)[:40]!r} in the answer for {native!r}")
     return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
@@ -451,18 +431,15 @@ _ORDER_COLUMNS: Final = (
     Column("remaining", _remaining, _NUMBER),
     column("status", "state", Choice(_STATES)),
     Column("filled", _filled, _NUMBER, required=False),
-    _optional("cost", Cost(), "value_filled"),
-    _optional("average", _NUMBER, "price_avg"),
-    _optional("closed_at", _TIME, "done_at"),
+    column("cost", "value_filled", Cost(), required=False),
+    column("average", "price_avg", _NUMBER, required=False),
+    column("closed_at", "done_at", _TIME, required=False),
 )
 _ORDER_FIELDS: Final = (b"id", b"date", b"type", b"symbol", b"price", b"amount", b"state")
 
 _ACCOUNT_ORDERS: Final = Layout(
     "account_orders",
-    (
-        *_ORDER_COLUMNS,
-        _optional("fee_amount", _SIGNED, "fee_filled"),
-    ),
+    (*_ORDER_COLUMNS, column("fee_amount", "fee_filled", _SIGNED, required=False)),
     key=("order_id", "symbol"),
     position="order_id",
     fields=_ORDER_FIELDS,
@@ -483,7 +460,8 @@ def public_orders(body: bytes, native: str, symbol: str) -> Built:
 
 def account_orders(body: bytes, names: Names = _NO_NAMES) -> Built:
     """``/private/orders`` of all markets."""
-    return read(_of_markets(_ACCOUNT_ORDERS, names), rows_of(body, models.Order))
+    layout = _ACCOUNT_ORDERS.with_columns(column("symbol", "symbol", Canonical(names.symbol_of)))
+    return read(layout, rows_of(body, models.Order))
 
 
 _ALL: Final = "*"
@@ -512,14 +490,10 @@ def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Built:
 
 def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``/private/trading-fees``: the account's rates as symbol ``*``, and those of single pairs."""
-    try:
-        top = decode_object(_Top, body)
-        texts = [RowText(body, body, _ALL)]
-        if bytes(top.pair_fee_rates) != b"null":
-            pairs = elements(bytes(top.pair_fee_rates))
-            texts += [RowText(pair, pair) for pair in pairs]
-    except NotJsonError as error:
-        raise ContractError(f"not the account's fee rates ({error})") from None
+    pairs = bytes(object_of(_Top, body, "the account's fee rates").pair_fee_rates)
+    texts = [RowText(body, body, _ALL)]
+    if pairs != b"null":
+        texts += list_of(pairs, "the fee rates of pairs")
     if b'_fee_rate"' not in body:
         raise ContractError("no fee rate in the answer")
     layout = observed(
@@ -532,11 +506,7 @@ def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Bui
         key="symbol",
         at=observed_at,
     )
-    try:
-        rows: list[models.Fees] | None = [_one(text) for text in texts]
-    except NotJsonError:
-        rows = None
-    return read(layout, Source(body, rows, lambda: texts, _one))
+    return read(layout, Source.of_texts(body, texts, _one))
 
 
 def _one(text: RowText) -> models.Fees:
