@@ -101,7 +101,7 @@ def names() -> tuple[str, ...]:
 
 def offers(name: str) -> Mapping[str, Paging]:
     """What exchange ``name`` offers for reading, by dataset. Raises ``ConfigError``."""
-    return {dataset: found.paging for dataset, found in _dialect(name).endpoints.items()}
+    return _dialect(name).offers
 
 
 def default_base_url(name: str) -> str:

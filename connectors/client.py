@@ -91,9 +91,7 @@ class Client:
         now: Now = time.time,
     ) -> None:
         self.name = dialect.name
-        self.offers: Mapping[str, Paging] = {
-            name: endpoint.paging for name, endpoint in dialect.endpoints.items()
-        }
+        self.offers: Mapping[str, Paging] = dialect.offers
         self.connection = connection
         self._dialect = dialect
         self._now = now
@@ -181,8 +179,9 @@ class Client:
     def open_rows(self, stream: StreamId) -> Mapping[int, Decimal | None]:
         """What remains of each open row of a ``LOOKUP`` stream, by id."""
         call = self._endpoint(stream.dataset, Cursor.LOOKUP).open_rows
-        assert call is not None
-        return self._unrecorded(call, Asked((stream,)), str(stream.dataset))
+        if call is None:
+            raise NotOfferedError(f"{self.name} has no list of the open rows of {stream.dataset}")
+        return self._unrecorded(call, Asked((stream,)), stream.dataset)
 
     def lookup(self, stream: StreamId, row_id: int) -> Page:
         """One row of a ``LOOKUP`` stream."""
@@ -234,7 +233,6 @@ class Client:
 
     def _page(self, endpoint: Endpoint, asked: Asked) -> Page:
         """The page that one recorded call gives."""
-        assert endpoint.request is not None
         request = endpoint.request(replace(asked, names=self._names))
 
         def read(response: Response) -> Page:
@@ -379,9 +377,7 @@ class Client:
         symbols = [stream.symbol for stream in streams if stream.symbol]
         asked = dict(zip(self._dialect.markets_of(response.request), symbols, strict=False))
         about = replace(_about(streams, response), names=self._names, markets=asked)
-        parse = endpoint.parse
-        assert parse is not None
-        found = self._parsed(response, lambda: parse(content, about))
+        found = self._parsed(response, lambda: endpoint.parse(content, about))
         page = found.page() if isinstance(found, Built) else found
         return replace(page, server_time=response.server_time)
 
