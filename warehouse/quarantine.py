@@ -59,13 +59,12 @@ def bounded(row: RejectedRow) -> RejectedRow:
 
 
 def contradictions(rows: pa.Table, reason: str) -> list[RejectedRow]:
-    """Well-formed rows that may not replace a stored one, as text with exact figures."""
-    return [RejectedRow(reason, json.dumps(as_payload(row))) for row in rows.to_pylist()]
-
-
-def as_payload(row: dict[str, object]) -> dict[str, object]:
-    """A well-formed row as JSON values, with exact figures."""
-    return {name: _text(value) for name, value in row.items() if name != "ingested_at"}
+    """Well-formed rows that contradict a rule or a stored row, as text with exact figures."""
+    payloads = (
+        {name: _text(value) for name, value in row.items() if name != "ingested_at"}
+        for row in rows.to_pylist()
+    )
+    return [RejectedRow(reason, json.dumps(payload)) for payload in payloads]
 
 
 def _text(value: object) -> object:
