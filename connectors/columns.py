@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from connectors import exact
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue, shown, text
-from schemas.datasets import COST, PRICE, TEXT, TIME
+from schemas.declare import COST, PRICE, TEXT, TIME
 
 _LONGEST: Final = 26
 """More digits than these may not fit before the point, and Arrow's cast wraps around in silence."""

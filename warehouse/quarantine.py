@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
@@ -70,5 +71,4 @@ def contradictions(rows: pa.Table, reason: str) -> list[RejectedRow]:
 def _text(value: object) -> object:
     if value is None or isinstance(value, bool | int | str):
         return value
-    isoformat = getattr(value, "isoformat", None)
-    return isoformat() if isoformat else format(value, "f")
+    return value.isoformat() if isinstance(value, datetime) else format(value, "f")
