@@ -128,7 +128,8 @@ def _publish(home: Path, metastore: Metastore, rebuild: bool) -> Published:
         if not changed and current is not None:
             _remove(folder, f"{building.name}*")  # it has nothing that the live version lacks
         else:
-            _fsync(building)
+            with building.open("rb+") as handle:
+                os.fsync(handle.fileno())
             os.replace(building, target)
             _point(link, target)
     except BaseException:
@@ -335,11 +336,6 @@ def _remove(folder: Path, pattern: str) -> list[Path]:
         else:
             leftover.unlink()
     return found
-
-
-def _fsync(path: Path) -> None:
-    with path.open("rb+") as handle:
-        os.fsync(handle.fileno())
 
 
 def _point(link: Path, target: Path) -> None:

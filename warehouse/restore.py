@@ -101,7 +101,9 @@ class PublishedRows:
             ):
                 numbers = files.key_numbers(declared, table)
                 if numbers is not None:
-                    table = table.filter(_between(numbers, low, high))
+                    table = table.filter(
+                        pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
+                    )
                     continue
             try:
                 held = files.read(declared, self._home / other.path)
@@ -161,7 +163,3 @@ def keep(home: Path, path: str, *, move: bool = False) -> str:
     except OSError as error:
         raise from_os_error(error, "cannot keep", source) from error
     return kept
-
-
-def _between(numbers: pa.ChunkedArray, low: int | None, high: int | None) -> pa.ChunkedArray:
-    return pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
