@@ -8,8 +8,9 @@ reported soon; a refusal without a documented meaning gets two, and later pulls.
 
 import random
 from collections.abc import Callable
-from itertools import count
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from connectors.errors import RefusedError, TransientError, UnreachableError
 
@@ -18,36 +19,53 @@ T = TypeVar("T")
 _FIRST: Final = 0.25
 _LONGEST: Final = 30.0
 _PATIENCE: Final = 120.0
-_FEW_TRIES: Final[dict[type[TransientError], int]] = {UnreachableError: 3, RefusedError: 2}
+_FEW_TRIES: Final[dict[type[object], int]] = {UnreachableError: 3, RefusedError: 2}
 
 
 class Retry:
     """The retry rule of one connector: up to ``retries`` more tries, ``sleep`` between them."""
 
     def __init__(self, retries: int, sleep: Callable[[float], None]) -> None:
-        self._most = retries + 1
+        self._tries = retries + 1
         self._sleep = sleep
 
     def __call__(self, attempt: Callable[[], T]) -> T:
         """The answer of the first ``attempt`` that succeeds; else the last error."""
-        for tried in count(1):
-            try:
-                return attempt()
-            except TransientError as error:
-                failed = error
-            asked = failed.retry_after
-            if asked is not None and asked > _PATIENCE:
-                raise failed
-            if tried >= min(self._most, _FEW_TRIES.get(type(failed), self._most)):
-                times = f" (tried {tried} times)" if tried > 1 else ""
-                raise type(failed)(f"{failed}{times}", asked)
-            self._sleep(_pause(tried, asked))
-        raise AssertionError("unreachable")
+        return Retrying(
+            sleep=self._sleep,
+            stop=self._stop,
+            wait=_pause,
+            retry=retry_if_exception(_worth_it),
+            retry_error_callback=_give_up,
+        )(attempt)
+
+    def _stop(self, state: RetryCallState) -> bool:
+        few = _FEW_TRIES.get(type(_error(state)), self._tries)
+        return state.attempt_number >= min(self._tries, few)
 
 
-def _pause(tried: int, asked: float | None) -> float:
-    """Seconds to wait after so many tries; ``asked``: what the exchange asked for."""
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _worth_it(error: BaseException) -> bool:
+    if not isinstance(error, TransientError):
+        return False
+    return error.retry_after is None or error.retry_after <= _PATIENCE
+
+
+def _pause(state: RetryCallState) -> float:
+    error = _error(state)
+    asked = error.retry_after if isinstance(error, TransientError) else None
     if asked is not None:
         return asked + random.uniform(0, 0.25)
-    longest = min(_LONGEST, _FIRST * 2.0 ** min(tried - 1, 10))
-    return longest * random.uniform(0.5, 1.0)
+    longest = min(_LONGEST, _FIRST * 2 ** min(state.attempt_number - 1, 10))
+    return float(longest * random.uniform(0.5, 1.0))
+
+
+def _give_up(state: RetryCallState) -> NoReturn:
+    error = _error(state)
+    assert isinstance(error, TransientError)
+    tries = state.attempt_number
+    times = f" (tried {tries} times)" if tries > 1 else ""
+    raise type(error)(f"{error}{times}", error.retry_after)
