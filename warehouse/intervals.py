@@ -117,15 +117,16 @@ def gaps(intervals: Intervals, lower: int, upper: int | None = None) -> tuple[Ga
 
 
 def _union(a: Interval, b: Interval) -> Interval:
-    firsts = [i for i in (a, b) if i.first is not None]
-    lowest = min(firsts, key=lambda i: i.first or 0, default=None)
-    lasts = [i for i in (a, b) if i.last is not None]
-    highest = max(lasts, key=lambda i: i.last or 0, default=None)
+    """The union of two that overlap or touch. Its marks are those of the ends that it keeps: a mark
+    of an interval that ends further inside may share its moment with rows at the end.
+    """
+    low = min((i for i in (a, b) if i.first is not None), key=lambda i: i.lower, default=a)
+    high = max((i for i in (a, b) if i.last is not None), key=lambda i: i.upper, default=a)
     return Interval(
         min(a.lower, b.lower),
         max(a.upper, b.upper),
-        lowest.first if lowest else None,
-        highest.last if highest else None,
-        lowest.first_at if lowest else None,
-        highest.last_at if highest else None,
+        low.first,
+        high.last,
+        low.first_at,
+        high.last_at,
     )

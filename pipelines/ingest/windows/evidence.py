@@ -214,9 +214,10 @@ def proved(
             return ()
     lower, upper = int(ids[low]), int(ids[high]) + step
     again = [p for p in rows.rejected if p in seen_rejected]
-    if again and low == 0:
+    # Where ids and times are in different orders, only the newest end is known to hold such a row.
+    if again and paging.key is Key.TIME:
         lower = min(lower, *again)
-    if again and high == len(ids) - 1 and paging.key is not Key.TIME:
+    elif again and top_is_whole:
         upper = max(upper, *(p + step for p in again))
     inner = (low, high) if paging.key is Key.TIME else _a_moment_inside(rows.reach, low, high)
     whole = Interval(lower, upper, *_ends(ids, at, *inner))
@@ -275,8 +276,8 @@ def _sound_ends(rows: Received, firm: tuple[bool, bool]) -> tuple[int, int]:
     """The first and last of the sorted rows between which none can be missing; first > last: none.
 
     Near an end at which an answer sorted by time may be cut off, as many rows may be missing as lie
-    within the greatest step back in time from a row to one with a higher id. Rows in the order of
-    their ids but not of their times show that the server sorts by id, and so cuts between ids.
+    within the greatest step back in time from a row to one with a higher id. The order in which
+    rows come says nothing: a server may cut by time and answer by id.
     """
     _, at = rows.in_order
     latest, earliest = rows.reach
@@ -285,20 +286,12 @@ def _sound_ends(rows: Received, firm: tuple[bool, bool]) -> tuple[int, int]:
         return low, high
     back = 0
     if latest is not at:
-        if not _in_order(rows.times) and _in_order(rows.positions):
-            return low, high
         back = int((latest - at).max())
     if not firm[0]:
         low = int(np.searchsorted(earliest, earliest[0] + back, side="right"))
     if not firm[1]:
         high = int(np.searchsorted(latest, latest[-1] - back, side="left")) - 1
     return low, high
-
-
-def _in_order(values: Numbers) -> bool:
-    """Whether values rise all the way, or fall all the way; equal neighbours do either."""
-    steps = values[1:] - values[:-1]
-    return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _runs(rows: Received) -> Intervals:
@@ -383,7 +376,7 @@ def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
         newest = keeps and (held is None or top >= held)
     elif kind is Kind.UP:
         # A smaller answer than an earlier one of this pull had room for a newer row.
-        room = rows.size < p.most_rows or (p.up.beyond_empty and not p.pull.counts_ids)
+        room = rows.size < p.most_rows
         # Rows outside the window or without a readable place took room as well.
         newest = room and top == p.raw_top and not rows.outside and not rows.unreadable
     else:
@@ -421,7 +414,7 @@ def _few_rows(p: Progress, request: Request, rows: Received) -> Intervals:
         alone = Interval(top, top + 1, top, top, time, time)
         return (alone,) if request.kind not in (Kind.GAP, Kind.CONTROL, Kind.SETTLE) else ()
     wanted = request.kind is Kind.HEAD or p.pull.paging.max_span_us is not None
-    if not wanted or rows.unreadable or len(rows.positions) >= LEAST_CAP:
+    if not wanted or rows.unreadable or rows.outside or rows.size >= LEAST_CAP:
         return ()
     ids, at = rows.in_order
     upper = int(ids[-1]) + 1
