@@ -49,7 +49,7 @@ class Received:
     whether a candle's interval had ended. ``open``: positions of rows that may still change.
     ``rejected``: positions of malformed rows, where readable; ``unreadable``: the number of other
     malformed rows. ``outside``: whether rows outside the window came along. ``distinct``: how many
-    different rows can be stored, where several may share a position.
+    different rows with a readable position there are, where several may share a position.
     """
 
     positions: Numbers
@@ -64,7 +64,7 @@ class Received:
     @property
     def size(self) -> int:
         """The number of different rows with a readable position."""
-        return len(self.shown) if self.distinct is None else self.distinct + len(self.rejected)
+        return len(self.shown) if self.distinct is None else self.distinct
 
     @cached_property
     def in_order(self) -> tuple[Numbers, Numbers]:
@@ -148,9 +148,8 @@ def receive(
     distinct = None
     if paging.key is Key.TEXT and id_column is not None:
         ids = page.table.column(id_column)
-        distinct = pc.count_distinct(
-            ids if inside is None else ids.filter(pa.array(inside))
-        ).as_py()
+        stored = ids if inside is None else ids.filter(pa.array(inside))
+        distinct = pc.count_distinct(stored).as_py() + len(rejected)
     return Received(
         positions,
         times,
@@ -448,8 +447,17 @@ def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
     low = int(np.searchsorted(ids, lower))
     high = int(np.searchsorted(ids, upper)) - 1
     if low > high:  # malformed rows alone
-        return (Interval(lower, upper),)
-    return (Interval(lower, upper, *_ends(ids, at, *_a_moment_inside(rows.reach, low, high))),)
+        return (Interval(lower, upper, lower, upper - 1),)
+    first, last = _a_moment_inside(rows.reach, low, high)
+    span = Interval(lower, upper, *_ends(ids, at, first, last))
+    # A malformed row may be the outermost: the next one is then no moment inside.
+    return (
+        replace(
+            span,
+            first=lower if first == low else span.first,
+            last=upper - 1 if last == high else span.last,
+        ),
+    )
 
 
 def inside(gap: Gap, rows: Received) -> Numbers:

@@ -44,6 +44,7 @@ def pull(
             step=TIMEFRAMES[stream.timeframe] if stream.timeframe else 1,
             id_column=dataset(stream.dataset).key[-1],
             lookback=3 if candles else 0,
+            of_market=stream.symbol is not None,
             held=bool(held),
             top_before=complete[-1] if complete else None,
             newest_before=newest,
