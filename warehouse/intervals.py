@@ -1,8 +1,8 @@
 """Interval arithmetic on coverage.
 
 Intervals are half-open ranges of integers ``[lower, upper)``: ids, or microseconds since 1970. An
-interval remembers its outermost rows: a later page proves that it adjoins only by showing one of
-them again. Pure functions; no I/O.
+interval remembers a row near each of its ends: a later page proves that it adjoins only by showing
+one of them again. Pure functions; no I/O.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,8 @@ Intervals = tuple["Interval", ...]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """``[lower, upper)`` is proved. ``first``/``last``: the outermost row keys in it.
+    """``[lower, upper)`` is proved. ``first``/``last``: the keys of the rows one moment inside its ends,
+    or of the outermost rows where there are none.
 
     ``first_at``/``last_at`` are the times (microseconds) of these rows. All four are ``None`` where
     the interval holds no row.
@@ -120,8 +121,16 @@ def _union(a: Interval, b: Interval) -> Interval:
     """The union of two that overlap or touch. Its marks are those of the ends that it keeps: a mark
     of an interval that ends further inside may share its moment with rows at the end.
     """
-    low = min((i for i in (a, b) if i.first is not None), key=lambda i: i.lower, default=a)
-    high = max((i for i in (a, b) if i.last is not None), key=lambda i: i.upper, default=a)
+    low = min(
+        (i for i in (a, b) if i.first is not None),
+        key=lambda i: (i.lower, -(i.first or 0)),
+        default=a,
+    )
+    high = max(
+        (i for i in (a, b) if i.last is not None),
+        key=lambda i: (i.upper, -(i.last or 0)),
+        default=a,
+    )
     return Interval(
         min(a.lower, b.lower),
         max(a.upper, b.upper),

@@ -1,6 +1,7 @@
 """What one answer proves, in plain examples."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,7 +173,7 @@ def test_a_few_rows_without_integer_ids_show_their_moments_whole(
 
 
 @pytest.mark.parametrize("more", [{"outside": True}, {"unreadable": 1}, {"distinct": 9}])
-def test_a_few_rows_among_others_are_not_few(more: dict[str, object]) -> None:
+def test_a_few_rows_among_others_are_not_few(more: dict[str, Any]) -> None:
     """Rows of another window came along, unreadable ones, or malformed ones of the same moments."""
     weeks = replace(TRANSFERS, max_span_us=1000)
     progress = Progress(Pull(weeks, started=100 + HOUR_US, wanted_from=0))
