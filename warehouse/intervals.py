@@ -14,8 +14,8 @@ Intervals = tuple["Interval", ...]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """``[lower, upper)`` is proved. ``first``/``last``: keys of the rows one moment inside its ends,
-    or of the outermost rows where there are none.
+    """``[lower, upper)`` is proved. ``first``/``last``: keys of the rows one moment inside its
+    ends, or of the outermost rows where there are none.
 
     ``first_at``/``last_at`` are the times (microseconds) of these rows. All four are ``None`` where
     the interval holds no row.
