@@ -1,7 +1,8 @@
 """The job ``maintenance``: what keeps Dagster's storage from growing without end.
 
-Deletes runs with their events and logs after the times set, superseded versions of the warehouse,
-and the locks of ended runs. Ticks are deleted by Dagster itself (``retention`` in dagster.yaml).
+Deletes runs with their events and logs after the times set, old results of checks, superseded
+versions of the warehouse, and the locks of ended runs. Ticks are deleted by Dagster itself
+(``retention`` in dagster.yaml).
 """
 
 import shutil
@@ -12,7 +13,9 @@ from typing import Final
 import dagster as dg
 
 from pipelines.orchestration.ghosts import end_ghosts, remove_locks
+from pipelines.orchestration.pruning import delete_old_results, shrink
 from pipelines.orchestration.schedules import QUIET
+from pipelines.output.formatting import size
 from pipelines.settings import Settings, load_settings
 from warehouse.publishing import remove_superseded
 
@@ -27,25 +30,30 @@ _SUCCESS: Final = [dg.DagsterRunStatus.SUCCESS]
 _FAILED: Final = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
-@dg.op(description="Delete old runs, superseded versions of the warehouse, locks of ended runs.")
+@dg.op(description="Delete old runs and results, superseded versions of the warehouse, locks.")
 def clean_up(context: dg.OpExecutionContext) -> None:
     """Delete what the settings ``TIDEMARK_KEEP_RUNS_HOURS`` and ``…_FAILED_DAYS`` say."""
     settings = load_settings()
     home = settings.prepare_home()
-    ghosts = end_ghosts(context.instance, home)
-    runs = delete_old_runs(context.instance, settings, datetime.now(UTC))
+    instance, now = context.instance, datetime.now(UTC)
+    ghosts = end_ghosts(instance, home)
+    runs = delete_old_runs(instance, settings, now)
+    results = delete_old_results(instance, _kept_since(settings, now))
+    saved = shrink(instance)
     versions = remove_superseded(home)
     locks = remove_locks(home, _KEEP_LOCKS)
     context.log.info(
         f"{len(ghosts)} runs without a process recorded as failed; deleted: {runs} runs, "
-        f"{len(versions)} superseded versions of the warehouse, {locks} lock files"
+        f"{results} results of checks and changes of freshness, "
+        f"{len(versions)} superseded versions of the warehouse, {locks} lock files; "
+        f"{size(saved)} of Dagster's storage given back"
     )
 
 
 @dg.job(
     name=MAINTENANCE,
     config=QUIET,
-    description="Delete old runs with their events and logs, and leftovers.",
+    description="Delete old runs with events and logs, old results of checks, and leftovers.",
 )
 def maintenance_job() -> None:
     """The job of the schedule."""
@@ -60,7 +68,7 @@ def maintenance_schedule() -> dg.ScheduleDefinition:
         cron_schedule="37 * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Delete old runs with their events and logs, and leftovers.",
+        description="Delete old runs with events and logs, old results of checks, and leftovers.",
     )
 
 
@@ -71,9 +79,8 @@ def delete_old_runs(instance: dg.DagsterInstance, settings: Settings, now: datet
     stays as long as failed runs, for the plots of the assets.
     """
     hours = settings.number("TIDEMARK_KEEP_RUNS_HOURS", KEEP_RUNS_HOURS)
-    days = settings.number("TIDEMARK_KEEP_FAILED_DAYS", KEEP_FAILED_DAYS)
     newest = _runs_of_newest(instance)
-    late = now - timedelta(days=days)
+    late = _kept_since(settings, now)
     failed = _ended(instance, _FAILED, now)
     first_of_day: dict[date, str] = {}
     old: list[str] = []
@@ -86,6 +93,11 @@ def delete_old_runs(instance: dg.DagsterInstance, settings: Settings, now: datet
     for run_id in found:
         _delete(instance, run_id)
     return len(found)
+
+
+def _kept_since(settings: Settings, now: datetime) -> datetime:
+    """What is older is deleted, whatever it is."""
+    return now - timedelta(days=settings.number("TIDEMARK_KEEP_FAILED_DAYS", KEEP_FAILED_DAYS))
 
 
 def _ended(

@@ -15,7 +15,7 @@ import dagster as dg
 
 from pipelines.feeds import Feed, Job, jobs
 from pipelines.feeds.cron import last_due
-from pipelines.orchestration.checks import pulled_with
+from pipelines.orchestration.checks import checks_of_pull
 from pipelines.orchestration.ghosts import end_ghosts
 from pipelines.orchestration.marts import mart_key, marts_of
 from pipelines.orchestration.pulling import UNFINISHED, owned_datasets, step_name
@@ -57,7 +57,7 @@ def collect_job(feeds: Sequence[Feed]) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         COLLECT,
         selection=dg.AssetSelection.assets(*_keys(every, marts)).without_checks()
-        | pulled_with(datasets_of(feeds)),
+        | dg.AssetSelection.checks(*checks_of_pull(datasets_of(feeds))),
         config=QUIET,
         description="Pull every feed and publish every table, as `tidemark pull` does. Scheduled "
         "runs select what is due. In the launchpad: a market, a stretch of time, a time limit.",
@@ -213,6 +213,8 @@ def _request(
     return dg.RunRequest(
         run_key=f"{kind} {at:%Y-%m-%dT%H:%MZ}",
         asset_selection=_keys(due, marts),
+        # left out, the run would evaluate every check of its assets, whatever the job selects
+        asset_check_keys=checks_of_pull(job.dataset for job in due),
         run_config={"ops": steps, **QUIET},
         tags={RUN_TAG: kind},
     )
