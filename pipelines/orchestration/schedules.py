@@ -161,16 +161,16 @@ def _to_backfill(instance: dg.DagsterInstance, every: Sequence[Job]) -> list[Job
     """The jobs of which the last pull left streams unfinished, where no back-fill runs already."""
     if _selected(instance, BACKFILL):
         return []
-    left: dict[dg.AssetKey, bool] = {}
-    for job in every:
-        key = lake_key(job.exchange, job.dataset)
-        if key not in left:
-            left[key] = _has_unfinished(instance, key)
-    return [job for job in every if left[lake_key(job.exchange, job.dataset)]]
+    keys = {lake_key(job.exchange, job.dataset) for job in every}
+    events = {
+        record.asset_entry.asset_key: record.asset_entry.last_materialization
+        for record in instance.get_asset_records(list(keys))
+    }
+    left = {key for key, event in events.items() if _has_unfinished(event)}
+    return [job for job in every if lake_key(job.exchange, job.dataset) in left]
 
 
-def _has_unfinished(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
-    event = instance.get_latest_materialization_event(key)
+def _has_unfinished(event: dg.EventLogEntry | None) -> bool:
     if event is None or event.asset_materialization is None:
         return False
     value = event.asset_materialization.metadata.get(UNFINISHED)

@@ -11,6 +11,7 @@ import pytest
 from dagster._utils.schedules import reverse_cron_string_iterator
 
 from pipelines.feeds.cron import last_due
+from pipelines.ingest import PullReport, StreamReport
 from pipelines.orchestration.code import all_definitions
 from pipelines.orchestration.ghosts import alive
 from pipelines.orchestration.schedules import QUIET
@@ -216,3 +217,25 @@ def test_cron_is_due_when_dagster_says(cron: str) -> None:
 
 def test_a_day_that_never_comes_is_never_due() -> None:
     assert last_due("0 0 30 2 *", MIDNIGHT) is None
+
+
+def test_history_of_a_market_is_fetched_while_another_market_fails(
+    stored: dg.DagsterInstance, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pull(jobs: Any, settings: Any, **options: Any) -> PullReport:
+        return PullReport(
+            [
+                StreamReport("wex", "trades", "BTC-USD", unfinished=True),
+                StreamReport("wex", "trades", "ETH-USD", error="wex answers 500"),
+            ]
+        )
+
+    monkeypatch.setattr("pipelines.ingest.pull", pull)
+    job = all_definitions().resolve_job_def("collect")
+    result = job.execute_in_process(
+        instance=stored, asset_selection=keys("wex/trades"), raise_on_error=False
+    )
+    assert not result.success
+    _, back = tick(stored, minutes(6)).run_requests
+    assert back.tags["tidemark/run"] == "back-fill"
+    assert "wex/trades" in assets(back)
