@@ -147,7 +147,10 @@ def _stale(
 
 
 def checked_at(status: StreamStatus) -> int:
-    """When a pull last reached the newest end (of snapshots: last saw one); microseconds."""
+    """When a pull last reached the newest end; microseconds.
+
+    Of snapshots that an older version stored: when it last saw one.
+    """
     return status.state.checked_at or status.state.newest_at or 0
 
 
