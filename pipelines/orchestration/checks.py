@@ -17,6 +17,7 @@ from pipelines.orchestration.broken_feeds import broken_check
 from pipelines.orchestration.looking import Check, Look
 from pipelines.orchestration.quick_checks import quick_checks
 from pipelines.orchestration.row_checks import RECONCILES, balance_checks, row_checks
+from pipelines.orchestration.run_log import QUIET
 from pipelines.output.formatting import visible
 from schemas import TidemarkError
 
@@ -39,11 +40,13 @@ def check_definitions(feeds: Sequence[Feed], broken: Sequence[BrokenFeed] = ()) 
                     "checks",
                     dg.AssetSelection.all_asset_checks(),
                     description="Evaluate every check; those that read all rows too.",
+                    config=QUIET,
                 ),
                 cron_schedule="30 3 * * *",
                 execution_timezone="UTC",
-                default_status=dg.DefaultScheduleStatus.STOPPED,
-                description="Evaluate every check; those that read all rows too.",
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+                description="Evaluate every check; those that read all rows too. No exchange is "
+                "asked.",
             )
         ],
     )

@@ -16,7 +16,8 @@ from pipelines.orchestration.maintenance import maintenance_job, maintenance_sch
 from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
-from pipelines.orchestration.schedules import QUIET, collect_job, collect_schedule
+from pipelines.orchestration.run_log import QUIET
+from pipelines.orchestration.schedules import collect_job, collect_schedule
 from pipelines.orchestration.specs import datasets_of
 from pipelines.output.extras import missing
 from pipelines.settings import load_settings

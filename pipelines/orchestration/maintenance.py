@@ -14,7 +14,7 @@ import dagster as dg
 
 from pipelines.orchestration.ghosts import end_ghosts, remove_locks
 from pipelines.orchestration.pruning import delete_old_results, shrink
-from pipelines.orchestration.schedules import QUIET
+from pipelines.orchestration.run_log import QUIET
 from pipelines.output.formatting import size
 from pipelines.settings import Settings, load_settings
 from warehouse.publishing import remove_superseded

@@ -19,6 +19,7 @@ from pipelines.orchestration.checks import checks_of_pull
 from pipelines.orchestration.ghosts import end_ghosts
 from pipelines.orchestration.marts import mart_key, marts_of
 from pipelines.orchestration.pulling import UNFINISHED, owned_datasets, step_name
+from pipelines.orchestration.run_log import QUIET
 from pipelines.orchestration.specs import datasets_of, lake_key, table_key
 from pipelines.settings import Settings, load_settings
 
@@ -33,9 +34,6 @@ DUE: Final = "due"
 BACKFILL: Final = "back-fill"
 TICK_SECONDS: Final = 40
 BACKFILL_SECONDS: Final = 600
-
-QUIET: Final = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
-"""Run configuration: only warnings go to the terminal and captured logs. Events have all."""
 
 _MARTS_PAUSE: Final = timedelta(hours=1)
 """Views never lag behind their tables: recording them every minute would only fill the storage."""

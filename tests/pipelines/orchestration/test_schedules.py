@@ -14,7 +14,7 @@ from pipelines.feeds.cron import last_due
 from pipelines.ingest import PullReport, StreamReport
 from pipelines.orchestration.code import all_definitions
 from pipelines.orchestration.ghosts import alive
-from pipelines.orchestration.schedules import QUIET
+from pipelines.orchestration.run_log import QUIET
 from tests.feeds import write_feed
 from tests.pipelines.engine import Engine, declare, keys, marts_on
 
