@@ -21,8 +21,8 @@ from tests.worlds import world_at
 
 
 def bytes_of(folder: Path) -> int:
-    """Of all files below ``folder``."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Of all files and folders below ``folder``."""
+    return sum(path.stat().st_size for path in folder.rglob("*"))
 
 
 def tables(folder: Path) -> Counter[str]:

@@ -62,8 +62,9 @@ def stored(home: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def ran(instance: dg.DagsterInstance, job: dg.JobDefinition) -> str:
-    return job.execute_in_process(instance=instance, raise_on_error=False).run_id
+def ran(instance: dg.DagsterInstance, job: dg.JobDefinition, schedule: str | None = "x") -> str:
+    tags = {"dagster/schedule_name": schedule} if schedule else {}
+    return job.execute_in_process(instance=instance, raise_on_error=False, tags=tags).run_id
 
 
 def left(instance: dg.DagsterInstance) -> set[str]:
@@ -93,10 +94,22 @@ def test_times_are_settings(
     assert left(stored) == set(runs[:2])
 
 
+def test_runs_that_were_started_by_hand_stay_as_long_as_failed_ones(
+    stored: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "KEEP_FAILED", 2)
+    runs = [ran(stored, looking, schedule=None) for _ in range(3)]
+    ran(stored, looking)  # the first of the day
+    assert delete_old_runs(stored, load_settings(), NOW + timedelta(hours=3)) == 1
+    assert left(stored) >= set(runs[1:]) and runs[0] not in left(stored)
+    assert delete_old_runs(stored, load_settings(), NOW + timedelta(days=31)) == 3
+
+
 def test_the_newest_materialisation_of_an_asset_stays(
     stored: dg.DagsterInstance, home: Path
 ) -> None:
-    runs = [dg.materialize([prices], instance=stored).run_id for _ in range(3)]
+    tags = {"dagster/schedule_name": "x"}
+    runs = [dg.materialize([prices], instance=stored, tags=tags).run_id for _ in range(3)]
     assert delete_old_runs(stored, load_settings(), NOW + timedelta(days=99)) == 2
     assert left(stored) == {runs[-1]}
     event = stored.get_latest_materialization_event(dg.AssetKey("prices"))
@@ -149,7 +162,7 @@ def test_no_table_of_dagster_grows_from_tick_to_tick(
 ) -> None:
     home = load_settings().prepare_home()
     shutil.rmtree(tmp_path / "wex")
-    declare(tmp_path, "bitexbit", "bitexbit", "main", ["account_trades"])
+    declare(tmp_path, "bitexbit", "bitexbit", "main", ["tickers"])
     monkeypatch.setenv("TIDEMARK_KEEP_RUNS_HOURS", "1")
     monkeypatch.setenv("TIDEMARK_KEEP_FAILED_DAYS", "1")
     counted = []
@@ -157,8 +170,10 @@ def test_no_table_of_dagster_grows_from_tick_to_tick(
         start = datetime(2026, 1, 10, 3, 30, tzinfo=UTC)
         running.start_schedules(start - timedelta(minutes=1))
         for days in (0, 2, 4):
-            running.minute(start + timedelta(days=days))  # pulls, evaluates all checks
-            running.minute(start + timedelta(days=days, minutes=7))  # maintenance
+            running.minute(start + timedelta(days=days))  # a pull, all checks, the report
+            now = start + timedelta(days=days, hours=25)
+            delete_old_runs(running.instance, load_settings(), now)
+            delete_old_results(running.instance, now - timedelta(days=1))
             counted.append(rows(home))
         pulls = running.instance.get_runs(dg.RunsFilter(job_name="collect"))
         assert pulls and not any(run.asset_check_selection for run in pulls)
