@@ -33,6 +33,12 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 10, 10)
 
 
+def pytest_unconfigure() -> None:
+    """Hypothesis's hook in the garbage collector would outlive all modules, and keep DuckDB's
+    types, of which its bindings then complain below the last line of pytest."""
+    gc.callbacks.clear()
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave tests/ui out, except where it is named."""
     named = [

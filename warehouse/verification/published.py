@@ -28,23 +28,16 @@ Group = tuple[str, str, str, str, str]
 Sums = dict[Group, tuple[int, int]]
 
 
-def is_sound(home: Path) -> bool:
-    """Whether there is a published file that opens."""
+def is_behind(home: Path, metastore: Metastore) -> bool | None:
+    """Whether lake or metastore hold what was not published yet; ``None``: no file opens."""
     path = home / LINK
     if not path.exists():
-        return False
-    try:
-        with readable(path) as place, duckdb.connect(str(place), read_only=True) as db:
-            db.execute("SELECT * FROM _tidemark.loaded").fetchone()
-    except duckdb.Error:
-        return False
-    return True
-
-
-def is_behind(home: Path, metastore: Metastore) -> bool:
-    """Whether lake or metastore hold what was not published yet."""
+        return None
     with exclusive(home, "publish"):
-        return is_outdated((home / LINK).resolve(), metastore)
+        try:
+            return is_outdated(path.resolve(), metastore)
+        except duckdb.Error:
+            return None
 
 
 def compare(

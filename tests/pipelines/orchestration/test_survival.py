@@ -137,7 +137,7 @@ def eventually(holds: Callable[[], object], what: str, server: Server | None = N
         time.sleep(0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 def test_collection_goes_on_after_everything_was_killed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
