@@ -30,7 +30,7 @@ def test_one_dip_in_a_long_line_is_drawn() -> None:
 
 
 @given(st.integers(DRAWN, 3 * DRAWN), st.data())
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 def test_a_long_line_keeps_its_ends_and_extremes(length: int, data: st.DataObject) -> None:
     odd = data.draw(st.dictionaries(st.integers(0, length - 1), st.integers(-99, 99), max_size=9))
     values = [odd.get(i, 0) for i in range(length)]
