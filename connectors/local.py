@@ -25,7 +25,6 @@ class LocalNonces:
 
     @contextmanager
     def next(self, at_least: int) -> Iterator[int]:
-        """The next nonce, held until the block is left."""
         with self._one_request:
             self._last = max(self._last + 1, at_least)
             yield self._last
@@ -45,11 +44,9 @@ class LocalLimits:
         self._paces: dict[str, Pace] = {}
 
     def wait(self, bucket: str, per_second: float) -> None:
-        """Take the next free moment of ``bucket``, and wait for it."""
         pace.wait(partial(self._update, bucket), round(SECOND / per_second), self._sleep)
 
     def sent(self, bucket: str) -> None:
-        """Count from now: a call of ``bucket`` left."""
         self._update(bucket, lambda pace, now: (now, pace.sent(now)))
 
     def _update(self, bucket: str, step: Step) -> tuple[int, int]:
@@ -73,5 +70,4 @@ class NoBreaker:
     """Every call is made."""
 
     def call(self, stream: str, ask: Callable[[], T], *, public: bool = True) -> T:
-        """The answer of ``ask``."""
         return ask()

@@ -14,6 +14,9 @@ from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import pull
 from pipelines.publishing import publish
 from pipelines.settings import load_settings
+from warehouse.frames import spare_pandas
+
+spare_pandas()  # as the command line does
 
 FEED: Final = """\
 type: pipelines.components.ExchangeFeed

@@ -46,6 +46,7 @@ from pipelines.output.exits import INTERRUPTED, PARTLY_FAILED, PIPE_CLOSED, WRON
 from pipelines.output.formatting import with_fix
 from pipelines.settings import SECRET_SUFFIXES
 from schemas import ConfigError, TidemarkError
+from warehouse.frames import spare_pandas
 
 app = typer.Typer(
     name="tidemark",
@@ -106,6 +107,8 @@ def options(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. ``arguments`` default to the process's own."""
     use_terminal()
+    if arguments is None:
+        spare_pandas()
     command = typer.main.get_command(app)
     completed = completion.answer(command)
     if completed is not None:

@@ -177,7 +177,7 @@ def _account(value: Value) -> str:
 
 
 def _markets(value: Value) -> tuple[str, ...] | None:
-    if not value.is_list and value.text("markets") == "all":
+    if value.members is None and value.text("markets") == "all":
         return None
     found: list[str] = []
     for item in value.items("markets", "[BTC-USD, ETH-USD], or the word all"):

@@ -44,7 +44,9 @@ def build_candles(session: Session) -> None:
         if not rows.num_rows:
             continue
         found = candles.build(rows, step)
-        keep = [any(low <= t < high for low, high in whole) for t in _times(found)]
+        keep = [
+            any(low <= t < high for low, high in whole) for t in found.column("open_us").to_pylist()
+        ]
         found = found.filter(pa.array(keep, pa.bool_()))
         final = pc.less_equal(pc.add(found.column("open_us"), step), now)
         session.commit(_rows(session, found, final), session.state)
@@ -71,11 +73,6 @@ def _open_candles(session: Session) -> pa.ChunkedArray:
     """Opening times of the stored candles that are not final: they are among the newest."""
     tail = session.writer.tail(3)
     return tail.filter(pc.invert(tail.column("is_final"))).column("timestamp")
-
-
-def _times(built: pa.Table) -> list[int]:
-    times: list[int] = built.column("open_us").to_pylist()
-    return times
 
 
 def _rows(session: Session, built: pa.Table, final: pa.Array) -> pa.Table:

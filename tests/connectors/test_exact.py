@@ -14,7 +14,7 @@ from connectors import exact
 from connectors.columns import Choice, Id, Kind, Number, Text, Time, as_stored
 from connectors.exact import InvalidValue
 from connectors.jsontext import decode
-from schemas.datasets import PRICE, TIME
+from schemas.declare import PRICE, TIME
 
 WIDE = Context(prec=1000)
 

@@ -49,7 +49,7 @@ class Received:
     whether a candle's interval had ended. ``open``: positions of rows that may still change.
     ``rejected``: positions of malformed rows, where readable; ``unreadable``: the number of other
     malformed rows. ``outside``: whether rows outside the window came along. ``distinct``: how many
-    different rows can be stored, where several may share a position.
+    different rows with a readable position there are, where several may share a position.
     """
 
     positions: Numbers
@@ -64,7 +64,7 @@ class Received:
     @property
     def size(self) -> int:
         """The number of different rows with a readable position."""
-        return len(self.shown) if self.distinct is None else self.distinct + len(self.rejected)
+        return len(self.shown) if self.distinct is None else self.distinct
 
     @cached_property
     def in_order(self) -> tuple[Numbers, Numbers]:
@@ -76,6 +76,17 @@ class Received:
             return self.positions[::-1], self.times[::-1]
         order = np.argsort(self.positions, kind="stable")
         return self.positions[order], self.times[order]
+
+    @cached_property
+    def reach(self) -> tuple[Numbers, Numbers]:
+        """The latest time up to each row and the earliest from it on, sorted by position.
+
+        Both are the times themselves where those are in the order of the positions.
+        """
+        _, at = self.in_order
+        if (at[1:] >= at[:-1]).all():
+            return at, at
+        return np.maximum.accumulate(at), np.minimum.accumulate(at[::-1])[::-1]
 
     @cached_property
     def shown(self) -> Numbers:
@@ -100,7 +111,8 @@ def receive(
     ``id_column``: where ids are text, so that positions are times which rows may share.
     """
     positions: Numbers = page.positions.to_numpy(zero_copy_only=False)
-    if paging.key is Key.TIME or "timestamp" not in page.table.column_names:
+    names = page.table.column_names
+    if paging.key is Key.TIME or "timestamp" not in names:
         times = positions
     else:
         times = pc.cast(page.table.column("timestamp"), pa.int64()).to_numpy()
@@ -115,9 +127,9 @@ def receive(
         positions, times = positions[keep], times[keep]
     inside = _within(times if by_time else positions, low, high)
     final = opened = None
-    if "is_final" in page.table.column_names:
+    if "is_final" in names:
         final = page.table.column("is_final").to_numpy()
-    if "status" in page.table.column_names:
+    if "status" in names:
         opened = pc.is_in(page.table.column("status"), value_set=pa.array(UNSETTLED)).to_numpy()
     readable = [r.position for r in page.rejected if r.position is not None]
     # The time of a malformed row is unknown: in a window of times, its id cannot place it.
@@ -136,9 +148,8 @@ def receive(
     distinct = None
     if paging.key is Key.TEXT and id_column is not None:
         ids = page.table.column(id_column)
-        distinct = pc.count_distinct(
-            ids if inside is None else ids.filter(pa.array(inside))
-        ).as_py()
+        stored = ids if inside is None else ids.filter(pa.array(inside))
+        distinct = pc.count_distinct(stored).as_py() + len(rejected)
     return Received(
         positions,
         times,
@@ -197,16 +208,17 @@ def proved(
         step = 1
         first, last = int(ids[0]), int(ids[-1])
         firm = (_reaches_down(complete, first), top_is_whole or _reaches_up(complete, last))
-        low, high = _sound_ends(rows, ids, at, firm)
+        low, high = _sound_ends(rows, firm)
         if low > high:
             return ()
     lower, upper = int(ids[low]), int(ids[high]) + step
     again = [p for p in rows.rejected if p in seen_rejected]
-    if again and low == 0:
+    # Where ids and times are in different orders, only the newest end is known to hold such a row.
+    if again and paging.key is Key.TIME:
         lower = min(lower, *again)
-    if again and high == len(ids) - 1 and paging.key is not Key.TIME:
+    elif again and top_is_whole:
         upper = max(upper, *(p + step for p in again))
-    inner = (low, high) if paging.key is Key.TIME else _a_moment_inside(at, low, high)
+    inner = (low, high) if paging.key is Key.TIME else _a_moment_inside(rows.reach, low, high)
     whole = Interval(lower, upper, *_ends(ids, at, *inner))
     missing = _missing(rows, must_show, top_is_whole=top_is_whole) if must_show else ()
     return _without(whole, missing, ids, at) if missing else (whole,)
@@ -214,8 +226,8 @@ def proved(
 
 def _missing(rows: Received, must_show: Collection[int], *, top_is_whole: bool) -> Sequence[int]:
     """The rows that may still change and are not shown where the answer cannot be cut."""
-    ids, at = rows.in_order
-    low, high = _sound_ends(rows, ids, at, (False, top_is_whole))
+    ids, _ = rows.in_order
+    low, high = _sound_ends(rows, (False, top_is_whole))
     if low > high:
         return []
     shown, first, last = rows.shown, int(ids[low]), int(ids[high])
@@ -242,11 +254,11 @@ def _reaches_up(complete: Intervals, highest: int) -> bool:
     return False
 
 
-def _a_moment_inside(at: Numbers, low: int, high: int) -> tuple[int, int]:
+def _a_moment_inside(reach: tuple[Numbers, Numbers], low: int, high: int) -> tuple[int, int]:
     """The indices of the rows one moment inside ``low`` and ``high``; these if there are none."""
-    rising, falling = np.maximum.accumulate(at), np.minimum.accumulate(at[::-1])[::-1]
-    first = int(np.searchsorted(falling, rising[low], side="right"))
-    last = int(np.searchsorted(rising, falling[high], side="left")) - 1
+    latest, earliest = reach
+    first = int(np.searchsorted(earliest, latest[low], side="right"))
+    last = int(np.searchsorted(latest, earliest[high], side="left")) - 1
     return (first if first <= high else low), (last if last >= low else high)
 
 
@@ -259,31 +271,26 @@ def _holds(values: Numbers, value: int) -> bool:
     return place < len(values) and int(values[place]) == value
 
 
-def _sound_ends(
-    rows: Received, ids: Numbers, at: Numbers, firm: tuple[bool, bool]
-) -> tuple[int, int]:
+def _sound_ends(rows: Received, firm: tuple[bool, bool]) -> tuple[int, int]:
     """The first and last of the sorted rows between which none can be missing; first > last: none.
 
     Near an end at which an answer sorted by time may be cut off, as many rows may be missing as lie
-    within the greatest step back in time from a row to one with a higher id. Rows in the order of
-    their ids but not of their times show that the server sorts by id, and so cuts between ids.
+    within the greatest step back in time from a row to one with a higher id. The order in which
+    rows come says nothing: a server may cut by time and answer by id.
     """
-    low, high = 0, len(ids) - 1
-    if firm == (True, True) or (not _in_order(rows.times) and _in_order(rows.positions)):
+    _, at = rows.in_order
+    latest, earliest = rows.reach
+    low, high = 0, len(at) - 1
+    if firm == (True, True):
         return low, high
-    rising, falling = np.maximum.accumulate(at), np.minimum.accumulate(at[::-1])[::-1]
-    back = int((rising - at).max())
+    back = 0
+    if latest is not at:
+        back = int((latest - at).max())
     if not firm[0]:
-        low = int((falling <= at.min() + back).sum())
+        low = int(np.searchsorted(earliest, earliest[0] + back, side="right"))
     if not firm[1]:
-        high -= int((rising >= at.max() - back).sum())
+        high = int(np.searchsorted(latest, latest[-1] - back, side="left")) - 1
     return low, high
-
-
-def _in_order(values: Numbers) -> bool:
-    """Whether values rise all the way, or fall all the way; equal neighbours do either."""
-    steps = values[1:] - values[:-1]
-    return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _runs(rows: Received) -> Intervals:
@@ -368,7 +375,7 @@ def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
         newest = keeps and (held is None or top >= held)
     elif kind is Kind.UP:
         # A smaller answer than an earlier one of this pull had room for a newer row.
-        room = rows.size < p.most_rows or (p.up.beyond_empty and not p.pull.counts_ids)
+        room = rows.size < p.most_rows
         # Rows outside the window or without a readable place took room as well.
         newest = room and top == p.raw_top and not rows.outside and not rows.unreadable
     else:
@@ -406,7 +413,7 @@ def _few_rows(p: Progress, request: Request, rows: Received) -> Intervals:
         alone = Interval(top, top + 1, top, top, time, time)
         return (alone,) if request.kind not in (Kind.GAP, Kind.CONTROL, Kind.SETTLE) else ()
     wanted = request.kind is Kind.HEAD or p.pull.paging.max_span_us is not None
-    if not wanted or rows.unreadable or len(rows.positions) >= LEAST_CAP:
+    if not wanted or rows.unreadable or rows.outside or rows.size >= LEAST_CAP:
         return ()
     ids, at = rows.in_order
     upper = int(ids[-1]) + 1
@@ -415,7 +422,7 @@ def _few_rows(p: Progress, request: Request, rows: Received) -> Intervals:
         if not older.any():
             return ()
         ids, at = ids[older], at[older]
-    inner = _a_moment_inside(at, 0, len(at) - 1)
+    inner = _a_moment_inside((at, at), 0, len(at) - 1)  # in order: the positions are times
     return (Interval(int(ids[0]), upper, *_ends(ids, at, *inner)),)
 
 
@@ -440,8 +447,17 @@ def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
     low = int(np.searchsorted(ids, lower))
     high = int(np.searchsorted(ids, upper)) - 1
     if low > high:  # malformed rows alone
-        return (Interval(lower, upper),)
-    return (Interval(lower, upper, *_ends(ids, at, *_a_moment_inside(at, low, high))),)
+        return (Interval(lower, upper, lower, upper - 1),)
+    first, last = _a_moment_inside(rows.reach, low, high)
+    span = Interval(lower, upper, *_ends(ids, at, first, last))
+    # A malformed row may be the outermost: the next one is then no moment inside.
+    return (
+        replace(
+            span,
+            first=lower if first == low else span.first,
+            last=upper - 1 if last == high else span.last,
+        ),
+    )
 
 
 def inside(gap: Gap, rows: Received) -> Numbers:
