@@ -135,10 +135,13 @@ def bitflips(
         at, bit = _position(rng, path), rng.randrange(8)
         flip(path, at, bit)
         name = f"{path.relative_to(home)} byte {at} bit {bit}"
+        known = len(figures.failures)
         outcome = _outcome(home, wanted, name, figures)
         figures.outcomes[place, outcome] += 1
         shutil.rmtree(home)
         report(f"{number + 1}: {outcome}: {name}")
+        for failure in figures.failures[known:]:
+            report(f"  {failure}")
     return figures
 
 
