@@ -7,7 +7,7 @@ moves no money.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Literal, Protocol, TypeVar
@@ -31,7 +31,7 @@ class Cursor(Enum):
     PAGES = "pages"  # numbered pages, newest or oldest first
     SNAPSHOT = "snapshot"  # the state now; no history
     LOOKUP = "lookup"  # the open rows in a list, any other by its id alone
-    DERIVED = "derived"  # not offered by the exchange; built from its trades
+    DERIVED = "derived"  # candles that the exchange does not have; built from its trades
 
 
 class Key(Enum):
@@ -76,6 +76,15 @@ class Paging:
     """How many markets one snapshot call takes; 0: it is of the whole account or exchange."""
     details: bool = False
     """Whether one market or currency of such a whole can be asked for by name."""
+    timeframes: tuple[str, ...] = ()
+    """Of candles: those that the exchange has. Any other is built from its trades."""
+    per_market: bool = False
+    """Of account data: it is asked for market by market, never all at once."""
+
+    def of(self, timeframe: str | None) -> "Paging":
+        """How the candles of ``timeframe`` are asked for; any other dataset as it is."""
+        built = timeframe is not None and timeframe not in self.timeframes
+        return replace(self, cursor=Cursor.DERIVED) if built else self
 
 
 @dataclass(frozen=True)

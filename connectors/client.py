@@ -141,6 +141,11 @@ class Client:
     def fetch(self, stream: StreamId, window: Window) -> Page:
         """One page of an ``ID``, ``TIME`` or ``NEWEST`` stream."""
         endpoint = self._endpoint(stream.dataset, Cursor.ID, Cursor.TIME, Cursor.NEWEST)
+        if endpoint.paging.of(stream.timeframe).cursor is Cursor.DERIVED:
+            raise NotOfferedError(
+                f"{self.name} has no candles of {stream.timeframe}; "
+                f"it has {', '.join(endpoint.paging.timeframes)}"
+            )
         return self._page(endpoint, Asked((stream,), window))
 
     def page(self, stream: StreamId, token: str | None) -> Page:

@@ -66,12 +66,8 @@ def _of_market(name: str, asked: Asked) -> Request:
 
 
 def _candles(asked: Asked) -> Request:
-    timeframe = asked.streams[0].timeframe or ""
-    if timeframe not in TIMEFRAMES:
-        raise RequestError(
-            f"bitexbit has no candles of {timeframe!r}; it has {', '.join(TIMEFRAMES)}"
-        )
-    query = {"symbol": asked.natives[0], "timeframe": TIMEFRAMES[timeframe]}
+    timeframe = TIMEFRAMES[asked.streams[0].timeframe or ""]
+    query = {"symbol": asked.natives[0], "timeframe": timeframe}
     return get(f"{_PUBLIC}/ohlcv", query | _times(asked.window))
 
 
@@ -112,7 +108,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "candles": Endpoint(
         # Row dates are milliseconds, the example's candles seconds: the bounds' unit is unknown.
-        Paging(Cursor.TIME, key=Key.TIME, units=("ms", "s")),
+        Paging(Cursor.TIME, key=Key.TIME, units=("ms", "s"), timeframes=tuple(TIMEFRAMES)),
         _candles,
         lambda body, about: parse.candles(
             body, about.symbol, about.streams[0].timeframe or "", about.server_time

@@ -216,13 +216,12 @@ class _Replay:
     def _derive(self) -> None:
         """Build the candles again whose trades changed, where candles are built from trades."""
         offer = self.connector.offers.get("candles")
-        if self.report.dataset != "trades" or offer is None or offer.cursor is not Cursor.DERIVED:
+        if self.report.dataset != "trades" or offer is None:
             return
-        candles = self.store.streams(self.report.exchange, "candles")
-        due = [stream for stream in candles if stream.symbol in self.changed]
-        if not due:
-            return
-        for stream in due:
+        for stream in self.store.streams(self.report.exchange, "candles"):
+            built = offer.of(stream.timeframe).cursor is Cursor.DERIVED
+            if stream.symbol not in self.changed or not built:
+                continue
             done = pull_stream(Task(self.store, self.connector, stream, _NO_START))
             if done.error:
                 self.report.problems.append(f"{stream}: {done.error}")
