@@ -14,6 +14,7 @@ from pkgutil import iter_modules
 
 import httpx
 
+from connectors import http
 from connectors.base import (
     Bounds,
     Breaker,
@@ -48,7 +49,6 @@ from connectors.errors import (
     UnknownRowError,
     UnreachableError,
 )
-from connectors.http import key_variables
 from connectors.transport import is_this_machine
 from schemas import ConfigError, RejectedRow, StreamId
 
@@ -85,6 +85,7 @@ __all__ = [
     "UnreachableError",
     "Window",
     "default_base_url",
+    "key_settings",
     "key_variables",
     "names",
     "offers",
@@ -107,6 +108,19 @@ def offers(name: str) -> Mapping[str, Paging]:
 def default_base_url(name: str) -> str:
     """The host root of exchange ``name`` where no setting names another. Raises ``ConfigError``."""
     return _dialect(name).base_url
+
+
+def key_variables(name: str, account: str) -> tuple[str, ...]:
+    """The settings that hold the parts of the key of ``account`` at exchange ``name``.
+
+    Key, secret and, where the exchange has one, passphrase. Raises ``ConfigError``.
+    """
+    return http.key_variables(name, account, passphrase=_dialect(name).has_passphrase)
+
+
+def key_settings(name: str, account: str) -> str:
+    """Those settings as messages name them: ``WEX_API_KEY and WEX_API_SECRET``."""
+    return http.together(key_variables(name, account))
 
 
 def read_only_key(name: str) -> ReadOnlyKey | None:
@@ -166,13 +180,16 @@ def _check_key(name: str, connection: Connection, url: httpx.URL) -> None:
             "the answers. Fix: use https://, or set TIDEMARK_ALLOW_HTTP=1 for a network that you "
             "trust"
         )
-    parts = (connection.credentials.key, connection.credentials.secret)
-    for variable, part in zip(variables, parts, strict=True):
+    credentials = connection.credentials
+    parts = (credentials.key, credentials.secret, credentials.passphrase)
+    for variable, part in zip(variables, parts, strict=False):
         if not part:
             raise ConfigError(
-                f"{variable} is empty. Fix: set it, or neither of {' and '.join(variables)}"
+                f"{variable} is empty. Fix: set it, or none of {http.together(variables)}"
             )
-        if not re.fullmatch(r"[\x21-\x7e]+", part):
+        # a passphrase is chosen by a person
+        inside = r"[\x20-\x7e]" if part is credentials.passphrase else r"[\x21-\x7e]"
+        if not re.fullmatch(rf"[\x21-\x7e]({inside}*[\x21-\x7e])?", part):
             raise ConfigError(
                 f"{variable} holds a space, line end or unusual character. Fix: copy it again"
             )

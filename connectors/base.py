@@ -211,10 +211,16 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Credentials:
-    """An API key. ``repr`` shows neither part."""
+    """An API key. ``repr`` shows no part. ``passphrase``: where the exchange's keys have one."""
 
     key: str = field(repr=False)
     secret: str = field(repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Key, secret and, if there is one, passphrase: no message may show any."""
+        return (self.key, self.secret, *([self.passphrase] if self.passphrase else ()))
 
 
 @dataclass(frozen=True)

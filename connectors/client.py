@@ -39,7 +39,7 @@ from connectors.errors import (
     TransientError,
     UnknownRowError,
 )
-from connectors.http import Http, Request, Response, key_variables
+from connectors.http import Http, Request, Response
 from connectors.jsontext import is_json
 from connectors.names import Names
 from connectors.redact import excerpt, printable
@@ -97,7 +97,9 @@ class Client:
         self.connection = connection
         self._dialect = dialect
         self._now = now
-        self._http = Http(dialect.name, connection, dialect.reads)
+        self._http = Http(
+            dialect.name, connection, dialect.reads, has_passphrase=dialect.has_passphrase
+        )
         self._retry = Retry(connection.retries, sleep)
         codes = Codes(dialect.spelling.lower).knowing(connection.codes)
         self._names = Names(dialect.spelling, connection.names, codes)
@@ -273,10 +275,9 @@ class Client:
         """``read`` of the answer to ``request``; ``what`` is asked for, as messages name it."""
         credentials = self.connection.credentials
         if request.private and credentials is None:
-            key, secret = key_variables(self.name, self.connection.account)
             raise AuthError(
                 f"{self.name}: {what} needs the key of account '{self.connection.account}'. "
-                f"Fix: set {key} and {secret}."
+                f"Fix: set {self._http.key_settings}."
             )
 
         def attempt() -> T:
@@ -307,6 +308,7 @@ class Client:
                 if nonce > rule.largest:
                     raise self._used_up()
                 signed = self._dialect.sign(request, credentials, nonce)
+                signed = replace(signed, secrets=(*signed.secrets, *credentials.parts))
                 response = self._http.send(signed, partial(self._sent, "private"))
             following = rule.after(response, nonce)
             if following is None:
@@ -317,11 +319,10 @@ class Client:
         raise self._http.refused(response)
 
     def _used_up(self) -> AuthError:
-        key, secret = key_variables(self.name, self.connection.account)
         return AuthError(
             f"{self.name}: the key of account '{self.connection.account}' has used up its nonces "
             f"(they end at {self._dialect.nonces.largest}). "
-            f"Fix: create a new key and set {key} and {secret}."
+            f"Fix: create a new key and set {self._http.key_settings}."
         )
 
     @contextmanager

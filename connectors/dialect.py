@@ -123,6 +123,7 @@ class Dialect:
     status says it all. ``content``: the part of an answer that parsers read; raises
     ``ContractError``. ``per_second``: calls from one address (public) and of one account (private).
     ``spelling``: of markets. ``markets_of``: the markets that a request names, as it spells them.
+    ``has_passphrase``: whether a key has a third part, ``Credentials.passphrase``.
     """
 
     name: str
@@ -139,3 +140,4 @@ class Dialect:
     content: Callable[[Response], bytes] = lambda response: response.json
     address: Call[str] | None = None
     key: ReadOnlyKey | None = None
+    has_passphrase: bool = False

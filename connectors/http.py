@@ -116,8 +116,18 @@ class Http:
     ``reads``: patterns of the calls that may be sent, see :attr:`Request.call`.
     """
 
-    def __init__(self, exchange: str, connection: Connection, reads: Sequence[str]) -> None:
+    def __init__(
+        self,
+        exchange: str,
+        connection: Connection,
+        reads: Sequence[str],
+        *,
+        has_passphrase: bool = False,
+    ) -> None:
         self.exchange = exchange
+        variables = key_variables(exchange, connection.account, passphrase=has_passphrase)
+        self.key_settings = together(variables)
+        """The settings that hold the key, as messages name them."""
         self._reads = re.compile("|".join(reads))
         self.connection = connection
         self.base_url = httpx.URL(connection.base_url.rstrip("/"))
@@ -206,8 +216,9 @@ class Http:
 
     def _received(self, request: Request, response: httpx.Response) -> Response:
         headers = response.headers
-        # A nonce looks like a time or an id, and is no secret after its use.
-        secrets = [secret for secret in request.secrets if not secret.isdecimal()]
+        # A nonce looks like a time or an id, and is no secret after its use; a text as short as
+        # some passphrase is part of many a word.
+        secrets = [s for s in request.secrets if len(s) > 3 and not s.isdecimal()]
         body = BytesIO()  # gives its bytes away without a copy
         parts = decoded(response.iter_raw(), headers.get("content-encoding", ""))
         for part in masked(parts, secrets):
@@ -282,11 +293,10 @@ class Http:
                 f"{at}. The exchange refuses a public call. Fix: check whether it blocks this "
                 f"address, and whether {self.variable} ({self.shown_url}) is its API."
             )
-        key, secret = key_variables(self.exchange, self.connection.account)
         return AuthError(
-            f"{at}. Fix: check {key} and {secret} (account '{self.connection.account}'), the key's "
-            "right to read, and this machine's clock: the nonce follows it, and a key that another "
-            "program uses may have a higher one."
+            f"{at}. Fix: check {self.key_settings} (account '{self.connection.account}'), the "
+            "key's right to read, and this machine's clock: the nonce follows it, and a key that "
+            "another program uses may have a higher one."
         )
 
     def close(self) -> None:
@@ -294,11 +304,18 @@ class Http:
         self._client.close()
 
 
-def key_variables(exchange: str, account: str) -> tuple[str, str]:
-    """The settings that hold key and secret of ``account``."""
+def key_variables(exchange: str, account: str, *, passphrase: bool = False) -> tuple[str, ...]:
+    """The settings that hold the parts of ``account``'s key: key, secret and any passphrase."""
     names = exchange if account == "main" else f"{exchange}_{account}"
     prefix = re.sub(r"[^A-Za-z0-9]", "_", names).upper()
-    return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
+    parts = ("KEY", "SECRET", "PASSPHRASE") if passphrase else ("KEY", "SECRET")
+    return tuple(f"{prefix}_API_{part}" for part in parts)
+
+
+def together(names: Sequence[str]) -> str:
+    """``A, B and C``."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 @lru_cache(16)  # many answers a second

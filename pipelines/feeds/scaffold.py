@@ -58,7 +58,7 @@ type: {component}
 
 attributes:
   # The connector, and the label that the account's rows carry. Its key is read from
-  # {key} and {secret}; without them only public data is collected.
+  # {key}; without them only public data is collected.
   exchange: {exchange}
   account: {account}
 
@@ -115,13 +115,11 @@ def _offered(exchange: str) -> list[str]:
 
 
 def _text(feed: Feed, taken: Mapping[str, str]) -> str:
-    key, secret = connectors.key_variables(feed.exchange, feed.account)
     lines = [
         _HEAD.format(
             exchange=feed.exchange,
             component=COMPONENT_TYPE,
-            key=key,
-            secret=secret,
+            key=connectors.key_settings(feed.exchange, feed.account),
             account=feed.account,
             markets="all" if feed.markets is None else f"[{', '.join(map(_quoted, feed.markets))}]",
             start=instant(feed.start).partition(" 00:00:00Z")[0],

@@ -16,6 +16,7 @@ from typing import Final
 
 import pyarrow as pa
 
+import connectors
 from connectors.base import Connector, Cursor, Limits, Market, Paging
 from connectors.errors import (
     ContractError,
@@ -24,7 +25,6 @@ from connectors.errors import (
     TransientError,
     UnreachableError,
 )
-from connectors.http import key_variables
 from pipelines.exchanges.connect import open_exchange
 from pipelines.exchanges.names import remembered_codes, remembered_names
 from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
@@ -226,11 +226,10 @@ class _Plan:
         exchange, account = job.exchange, job.feed.account
         if self._settings.credentials(exchange, account) is not None:
             return None
-        key, secret = key_variables(exchange, account)
         report = StreamReport(exchange, job.dataset, account)
         report.notice = (
-            f"{exchange}: public data only; for account data set {key} and {secret} in the "
-            "environment or .env"
+            f"{exchange}: public data only; for account data set "
+            f"{connectors.key_settings(exchange, account)} in the environment or .env"
         )
         return lambda: [report]
 
