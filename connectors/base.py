@@ -15,6 +15,7 @@ from typing import Literal, Protocol, TypeVar
 import pyarrow as pa
 
 from connectors.local import NoBreaker
+from connectors.pace import Allowance
 from schemas import RejectedRow, StreamId
 
 T = TypeVar("T")
@@ -180,12 +181,16 @@ class Nonces(Protocol):
 class Limits(Protocol):
     """Rate limits, shared by every process on the machine."""
 
-    def wait(self, bucket: str, per_second: float) -> None:
-        """Block until one more call of ``bucket`` is allowed."""
+    def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
+        """Block until one more call of ``bucket``, of that cost, is allowed."""
         ...
 
-    def sent(self, bucket: str) -> None:
+    def sent(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
         """A call of ``bucket`` left this machine just now: the next one counts from here."""
+        ...
+
+    def hold(self, bucket: str, seconds: float) -> None:
+        """Let no call of ``bucket`` go for so long: the exchange asks for it."""
         ...
 
 

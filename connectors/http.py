@@ -53,7 +53,9 @@ _LONGEST_QUERY: Final = 8000
 class Request:
     """One request. ``query``: of the URL; ``form``: the fields of a POST, before it is signed.
 
-    Signing adds ``content`` (the body), ``headers`` and ``secrets``, which no message may show.
+    ``cost``: what it takes of ``bucket``, one of the dialect's limits (empty: ``private`` or
+    ``public``). Signing adds ``content`` (the body), ``headers`` and ``secrets``, which no message
+    may show.
     """
 
     method: str
@@ -61,6 +63,8 @@ class Request:
     query: str = ""
     form: str = ""
     private: bool = False
+    cost: float = 1.0
+    bucket: str = ""
     content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -79,9 +83,17 @@ class Request:
         return " ".join([self.method, self.path, *methods])
 
 
-def get(path: str, query: Mapping[str, str] | None = None, *, private: bool = False) -> Request:
+def get(
+    path: str,
+    query: Mapping[str, str] | None = None,
+    *,
+    private: bool = False,
+    cost: float = 1.0,
+    bucket: str = "",
+) -> Request:
     """A GET. Commas of the query travel as they are."""
-    return Request("GET", path, urlencode(query or {}, safe=","), private=private)
+    text = urlencode(query or {}, safe=",")
+    return Request("GET", path, text, private=private, cost=cost, bucket=bucket)
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,8 @@ class Response:
 class Http:
     """The client of one exchange. ``exchange`` is its name as in ``BITEXBIT_BASE_URL``.
 
-    ``reads``: patterns of the calls that may be sent, see :attr:`Request.call`.
+    ``reads``: patterns of the calls that may be sent, see :attr:`Request.call`. ``key_advice``:
+    what to check where a key is refused.
     """
 
     def __init__(
@@ -121,13 +134,10 @@ class Http:
         exchange: str,
         connection: Connection,
         reads: Sequence[str],
-        *,
-        has_passphrase: bool = False,
+        key_advice: str = "",
     ) -> None:
         self.exchange = exchange
-        variables = key_variables(exchange, connection.account, passphrase=has_passphrase)
-        self.key_settings = together(variables)
-        """The settings that hold the key, as messages name them."""
+        self._key_advice = key_advice
         self._reads = re.compile("|".join(reads))
         self.connection = connection
         self.base_url = httpx.URL(connection.base_url.rstrip("/"))
@@ -267,7 +277,7 @@ class Http:
             return None
         at = f"{self._at(response.request)}: status {status}"
         came = f": {response.reported()}" if response.body else ""
-        if status == 429 or (status == 403 and response.retry_after is not None):
+        if status in (418, 429) or (status == 403 and response.retry_after is not None):
             return RateLimitedError(f"{at}, too many calls{came}", response.retry_after)
         if status >= 500 or status in _AGAIN:
             return TransientError(f"{at}{came}", response.retry_after)
@@ -293,11 +303,7 @@ class Http:
                 f"{at}. The exchange refuses a public call. Fix: check whether it blocks this "
                 f"address, and whether {self.variable} ({self.shown_url}) is its API."
             )
-        return AuthError(
-            f"{at}. Fix: check {self.key_settings} (account '{self.connection.account}'), the "
-            "key's right to read, and this machine's clock: the nonce follows it, and a key that "
-            "another program uses may have a higher one."
-        )
+        return AuthError(f"{at}. Fix: {self._key_advice}")
 
     def close(self) -> None:
         """Close all connections."""

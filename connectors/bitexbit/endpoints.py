@@ -15,6 +15,7 @@ from connectors.dialect import Asked, Dialect, Endpoint, NonceRule, NotFound
 from connectors.errors import NotOfferedError, RequestError, UnknownRowError
 from connectors.http import Request, Response, get
 from connectors.names import IN_PATH
+from connectors.pace import Allowance
 
 _PUBLIC: Final = "/api/v2/public"
 _PRIVATE: Final = "/api/v2/private"
@@ -195,12 +196,11 @@ DIALECT: Final = Dialect(
     base_url="https://bitexbit.com",
     endpoints=ENDPOINTS,
     reads=READS,
-    public_per_second=100.0,
-    private_per_second=2.0,
+    limits={"public": Allowance(100), "private": Allowance(2, per_account=True)},
     sign=auth.sign,
     spelling=parse.SPELLING,
     markets_of=_markets_of,
-    nonces=NonceRule(
+    freshness=NonceRule(
         first=lambda now_us: now_us // 1000, after=_nonce_after, tries=2, largest=2**63 - 1
     ),
 )
