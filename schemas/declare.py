@@ -14,8 +14,10 @@ from typing import Final
 import pyarrow as pa
 
 PRICE: Final = pa.decimal128(38, 12)
-"""Prices, amounts, fees and rates: exact as sent, or the row is quarantined."""
-COST: Final = pa.decimal128(38, 18)
+"""Prices, amounts and rates: exact as sent, or the row is quarantined."""
+WIDE: Final = pa.decimal128(38, 18)
+"""Balances, fees, transfers and volumes: exact as sent, with up to 18 decimals, or quarantined."""
+COST: Final = WIDE
 """price × amount: exact, or null."""
 TIME: Final = pa.timestamp("us", tz="UTC")
 TEXT: Final = pa.string()

@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -34,6 +33,7 @@ from connectors.columns import (
     Text,
     Time,
     Whole,
+    Wide,
 )
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
@@ -75,6 +75,7 @@ def rows_of(body: bytes, model: Any) -> Source:
 SIDES: Final = {"buy": "buy", "sell": "sell"}
 _TRANSFER_STATES: Final = {"10": "pending", "20": "failed", "30": "ok"}
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
+_SIGNED_WIDE: Final = Wide(signed=True)
 
 
 _FILL: Final = (
@@ -91,10 +92,10 @@ _ACCOUNT_TRADES: Final = Layout(
     (
         *_FILL,
         # A maker's fee may be a rebate.
-        column("fee_amount", "fee_amount", _SIGNED, required=False),
+        column("fee_amount", "fee_amount", _SIGNED_WIDE, required=False),
         column("fee_rate", "fee_rate", _SIGNED, required=False),
     ),
-    key=("trade_id", "symbol"),
+    key=("trade_id", "symbol", "side"),
     position="trade_id",
     fields=_FILL_FIELDS,
 )
@@ -107,17 +108,17 @@ _CANDLE_COLUMNS: Final = (
 _TICKER_COLUMNS: Final = (
     column("timestamp", "date", _TIME),
     *(
-        column(name, source, _SIGNED, required=False)
-        for name, source in {
-            "last": "last",
-            "bid": "buy",
-            "ask": "sell",
-            "high": "high",
-            "low": "low",
-            "base_volume": "vol1",
-            "quote_volume": "vol2",
-            "change_percent": "change",
-        }.items()
+        column(name, source, kind, required=False)
+        for name, source, kind in (
+            ("last", "last", _SIGNED),
+            ("bid", "buy", _SIGNED),
+            ("ask", "sell", _SIGNED),
+            ("high", "high", _SIGNED),
+            ("low", "low", _SIGNED),
+            ("base_volume", "vol1", _SIGNED_WIDE),
+            ("quote_volume", "vol2", _SIGNED_WIDE),
+            ("change_percent", "change", _SIGNED),
+        )
     ),
 )
 
@@ -246,13 +247,17 @@ def _identifying() -> Callable[[models.Transfer], models.Transfer]:
 
 
 def _made_id(row: models.Transfer) -> str:
-    time, type_, amount = exact.time_us(row.date), _transfer_type(row), exact.price(row.amount)
-    return _id_of(time, type_, _transfer_currency(row), amount)
+    time, type_ = exact.time_us(row.date), _transfer_type(row)
+    return _id_of(time, type_, _transfer_currency(row), row.amount)
 
 
-def _id_of(time_us: int, type_: str, currency: Any, amount: Decimal) -> str:
+def _id_of(time_us: int, type_: str, currency: Any, amount: Any) -> str:
+    try:
+        value = exact.price(amount)
+    except InvalidValue:
+        value = exact.wide(amount)
     # The code in upper case, whatever is listed beside it: an id never changes.
-    parts = (time_us, type_, _ANY_CODE.code_of(currency), amount)
+    parts = (time_us, type_, _ANY_CODE.code_of(currency), value)
     return f"transfer-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}"
 
 
@@ -277,7 +282,7 @@ def renamed_transfers(received: pa.Table, stored: pa.Table) -> dict[str, str]:
     found: dict[str, str] = {}
     for time, id_, txid, type_, currency, amount in held:
         if id_ in ("", txid) and not _MADE.fullmatch(id_):
-            made = _id_of(time, type_, currency, exact.price(str(amount)))
+            made = _id_of(time, type_, currency, str(amount))
             free = (made, *(f"{made}-{number}" for number in range(2, len(held) + 2)))
             found[id_] = twins.get((made, txid)) or next(new for new in free if new not in taken)
             taken.add(found[id_])
@@ -315,7 +320,7 @@ _TRANSFERS: Final = Layout(
         Column("transaction_id", _transfer_id, _TEXT),
         column("timestamp", "date", _TIME),
         Column("type", _transfer_type, _TEXT),
-        column("amount", "amount", _NUMBER),
+        column("amount", "amount", Wide()),
         Column("status", lambda row: _inner(row, "status", "key"), Choice(_TRANSFER_STATES)),
         Column("description", _described, _TEXT),
     ),
@@ -501,8 +506,8 @@ def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Built:
         "balances",
         (
             column("currency", "symbol", Code(codes)),
-            column("available", "available", _SIGNED),
-            column("reserved", "reserved", _SIGNED, required=False),
+            column("available", "available", _SIGNED_WIDE),
+            column("reserved", "reserved", _SIGNED_WIDE, required=False),
         ),
         key="currency",
         at=observed_at,
