@@ -100,7 +100,8 @@ def get(
 class Response:
     """One answer. ``server_time``: the exchange's clock in microseconds, where it is reported.
 
-    ``at``: when the client took it, in microseconds of its own clock.
+    ``at``: when the client took it, in microseconds of its own clock. ``headers``: by name in lower
+    case; they are not recorded, so no parser reads them.
     """
 
     request: Request
@@ -111,6 +112,7 @@ class Response:
     retry_after: float | None = None
     location: str = ""
     at: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def reported(self) -> str:
         """The answer, short and redacted, for a message."""
@@ -241,6 +243,7 @@ class Http:
             server_time=_server_time(headers),
             retry_after=retry_after(headers.get("retry-after"), headers.get("date")),
             location=location(response),
+            headers=dict(headers),
         )
 
     def _at(self, request: Request) -> str:

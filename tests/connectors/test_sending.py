@@ -159,9 +159,11 @@ def test_a_rest_that_the_exchange_asks_for(opened: Opened) -> None:
     assert [seconds for _, seconds in limits.held] == [7]
     polite = opened((200, {"Retry-After": "7"}, b"[]"), limits=limits)
     assert polite.send(get("/public")).retry_after is None  # no refusal
+    weight = replace(DIALECT, rest=lambda response: float(response.headers["x-wait"]))
+    opened((200, {"X-Wait": "2"}, b"[]"), limits=limits, dialect=weight).send(get("/public"))
     words = replace(DIALECT, rest=lambda response: 3.5 if b"Throttled" in response.body else None)
     opened(b'{"error":["EService: Throttled"]}', limits=limits, dialect=words).send(get("/public"))
-    assert [seconds for _, seconds in limits.held] == [7, 3.5]
+    assert [seconds for _, seconds in limits.held] == [7, 2, 3.5]
 
 
 def test_in_a_long_rest_calls_fail_without_being_sent(server: Scripted, opened: Opened) -> None:
