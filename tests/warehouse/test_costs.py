@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.datasets import COST, PRICE
+from schemas.declare import COST, PRICE
 from warehouse.costs import cost, costs
 
 Pair = tuple[Decimal, Decimal]

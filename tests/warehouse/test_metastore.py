@@ -17,7 +17,8 @@ from tests.warehouse.tools import CANDLES, TRADES, ids, row, store
 from warehouse import StorageError
 from warehouse.intervals import Interval, Unshown, union
 from warehouse.locks import exclusive
-from warehouse.metastore import FILE_NAME, FileRecord, Metastore
+from warehouse.metastore import FileRecord, Metastore
+from warehouse.metastore_file import FILE_NAME
 from warehouse.state import StreamState
 
 REPO = Path(__file__).resolve().parents[2]

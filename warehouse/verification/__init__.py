@@ -23,10 +23,12 @@ import duckdb
 
 from schemas import DATASETS, StreamId
 from warehouse import heal, paths
+from warehouse.duckdb_files import Config
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
 from warehouse.lake_migration import migrate_lake
-from warehouse.metastore import FILE_NAME, Metastore
+from warehouse.metastore import Metastore
+from warehouse.metastore_file import FILE_NAME
 from warehouse.publishing import LINK, publish
 from warehouse.restore import PublishedRows
 from warehouse.store import stream_lock
@@ -43,7 +45,7 @@ __all__ = ["CHECKS", "Finding", "Verification", "rebuild", "verify"]
 
 Progress = Callable[[int, int, StreamId], None]
 """Called before each stream: its number, how many there are, and which it is."""
-_LIMITS: Final[dict[str, str | bool | int | float | list[str]]] = {
+_LIMITS: Final[Config] = {
     "memory_limit": "384MB",
     "threads": 2,
 }

@@ -14,7 +14,7 @@ from schemas import COVERAGE, DATASETS, TABLES, Dataset, Period, StreamId
 from warehouse import paths
 from warehouse.catalog import TYPES
 from warehouse.coverage_table import coverage_rows
-from warehouse.duckdb_files import readable
+from warehouse.duckdb_files import open_read_only, readable
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
 from warehouse.publishing import LINK, is_outdated
@@ -34,7 +34,7 @@ def is_sound(home: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with readable(path) as place, duckdb.connect(str(place), read_only=True) as db:
+        with open_read_only(path) as db:
             db.execute("SELECT * FROM _tidemark.loaded").fetchone()
     except duckdb.Error:
         return False
