@@ -29,6 +29,8 @@ _ALIASES: Final = {
     "@monthly": "0 0 1 * *",
     "@yearly": "0 0 1 1 *",
 }
+_SLACK: Final = timedelta(minutes=15)
+"""So long something that is due may take at least."""
 _LOOKED_BACK: Final = timedelta(days=8 * 366 + 1)
 """29 February comes after eight years at the latest."""
 
@@ -130,3 +132,11 @@ def longest_pause(cron: str) -> timedelta:
     active = [day for day in days_looked_at if is_day(day)]
     apart = max((b - a for a, b in pairwise(active)), default=timedelta(5 * 366))
     return max([b - a for a, b in pairwise(times)] + [apart + times[0] - times[-1]])
+
+
+def overdue_after(pause: timedelta) -> timedelta:
+    """How long after a pull the next one is overdue, if there is one every ``pause``.
+
+    Half a pause more, at least 15 minutes: one slow pull is no alarm.
+    """
+    return pause + max(pause / 2, _SLACK)
