@@ -116,9 +116,11 @@ def default_base_url(name: str) -> str:
 def key_variables(name: str, account: str) -> tuple[str, ...]:
     """The settings that hold the parts of the key of ``account`` at exchange ``name``.
 
-    Key, secret and, where the exchange has one, passphrase. Raises ``ConfigError``.
+    Key, secret and, where the exchange has one, passphrase. ``name`` may be that of an exchange of
+    which rows are held and that this program has no connector for.
     """
-    return http.key_variables(name, account, passphrase=_dialect(name).has_passphrase)
+    has_passphrase = name in names() and _dialect(name).has_passphrase
+    return http.key_variables(name, account, passphrase=has_passphrase)
 
 
 def key_settings(name: str, account: str) -> str:
