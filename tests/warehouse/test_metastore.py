@@ -61,7 +61,7 @@ _states = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=examples(25))
+@settings(max_examples=examples(25))
 @given(st.lists(_states, min_size=1, max_size=3))
 def test_a_state_comes_back_as_it_was_recorded(
     tmp_path_factory: pytest.TempPathFactory, states: list[StreamState]

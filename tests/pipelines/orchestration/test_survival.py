@@ -22,7 +22,7 @@ datasets:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 def test_collection_goes_on_after_everything_was_killed(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -57,7 +57,6 @@ ids = st.lists(st.integers(1, 5000), max_size=120, unique=True)
 later = st.lists(st.lists(st.integers(1, 120), max_size=40, unique=True), max_size=3)
 relaxed = settings(
     max_examples=examples(30),
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
