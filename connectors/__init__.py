@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from connectors import http
 from connectors.base import (
     Bounds,
     Breaker,
@@ -49,7 +50,6 @@ from connectors.errors import (
     UnknownRowError,
     UnreachableError,
 )
-from connectors.http import key_variables
 from connectors.transport import is_this_machine
 from schemas import ConfigError, RejectedRow, StreamId
 
@@ -88,6 +88,7 @@ __all__ = [
     "check_key",
     "checked_base_url",
     "default_base_url",
+    "key_settings",
     "key_variables",
     "names",
     "offers",
@@ -110,6 +111,21 @@ def offers(name: str) -> Mapping[str, Paging]:
 def default_base_url(name: str) -> str:
     """The host root of exchange ``name`` where no setting names another. Raises ``ConfigError``."""
     return _dialect(name).base_url
+
+
+def key_variables(name: str, account: str) -> tuple[str, ...]:
+    """The settings that hold the parts of the key of ``account`` at exchange ``name``.
+
+    Key, secret and, where the exchange has one, passphrase. ``name`` may be that of an exchange of
+    which rows are held and that this program has no connector for.
+    """
+    has_passphrase = name in names() and _dialect(name).has_passphrase
+    return http.key_variables(name, account, passphrase=has_passphrase)
+
+
+def key_settings(name: str, account: str) -> str:
+    """Those settings as messages name them: ``WEX_API_KEY and WEX_API_SECRET``."""
+    return http.together(key_variables(name, account))
 
 
 def read_only_key(name: str) -> ReadOnlyKey | None:
@@ -177,12 +193,14 @@ def check_key(name: str, account: str, key: Credentials) -> None:
     Raises ``ConfigError`` with the setting's name.
     """
     variables = key_variables(name, account)
-    for variable, part in zip(variables, (key.key, key.secret), strict=True):
+    for variable, part in zip(variables, (key.key, key.secret, key.passphrase), strict=False):
         if not part:
             raise ConfigError(
-                f"{variable} is empty\nFix: set it, or neither of {' and '.join(variables)}"
+                f"{variable} is empty\nFix: set it, or none of {http.together(variables)}"
             )
-        if not re.fullmatch(r"[\x21-\x7e]+", part):
+        # a passphrase is chosen by a person
+        inside = r"[\x20-\x7e]" if variable.endswith("_PASSPHRASE") else r"[\x21-\x7e]"
+        if not re.fullmatch(rf"[\x21-\x7e]({inside}*[\x21-\x7e])?", part):
             raise ConfigError(
                 f"{variable} holds characters that no key has (line breaks, letters outside ASCII)"
                 "\nFix: copy it again from the exchange"
@@ -191,7 +209,7 @@ def check_key(name: str, account: str, key: Credentials) -> None:
 
 def _check_encrypted(name: str, connection: Connection, url: httpx.URL) -> None:
     if url.scheme == "http" and not (connection.allow_http or is_this_machine(url.host)):
-        variable, _ = key_variables(name, connection.account)
+        variable, *_ = key_variables(name, connection.account)
         raise ConfigError(
             f"{name.upper()}_BASE_URL is http://{url.host}, and over http anyone on the way reads "
             f"what the key of account '{connection.account}' ({variable}) asks and changes "

@@ -7,7 +7,7 @@ moves no money.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Literal, Protocol, TypeVar
@@ -15,6 +15,7 @@ from typing import Literal, Protocol, TypeVar
 import pyarrow as pa
 
 from connectors.local import NoBreaker
+from connectors.pace import Allowance
 from schemas import RejectedRow, StreamId
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class Cursor(Enum):
     PAGES = "pages"  # numbered pages, newest or oldest first
     SNAPSHOT = "snapshot"  # the state now; no history
     LOOKUP = "lookup"  # the open rows in a list, any other by its id alone
-    DERIVED = "derived"  # not offered by the exchange; built from its trades
+    DERIVED = "derived"  # candles that the exchange does not have; built from its trades
 
 
 class Key(Enum):
@@ -76,6 +77,15 @@ class Paging:
     """How many markets one snapshot call takes; 0: it is of the whole account or exchange."""
     details: bool = False
     """Whether one market or currency of such a whole can be asked for by name."""
+    timeframes: tuple[str, ...] = ()
+    """Of candles: those that the exchange has. Any other is built from its trades."""
+    per_market: bool = False
+    """Of account data: it is asked for market by market, never all at once."""
+
+    def of(self, timeframe: str | None) -> "Paging":
+        """How the candles of ``timeframe`` are asked for; any other dataset as it is."""
+        built = timeframe is not None and timeframe not in self.timeframes
+        return replace(self, cursor=Cursor.DERIVED) if built else self
 
 
 @dataclass(frozen=True)
@@ -171,12 +181,16 @@ class Nonces(Protocol):
 class Limits(Protocol):
     """Rate limits, shared by every process on the machine."""
 
-    def wait(self, bucket: str, per_second: float) -> None:
-        """Block until one more call of ``bucket`` is allowed."""
+    def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
+        """Block until one more call of ``bucket``, of that cost, is allowed."""
         ...
 
-    def sent(self, bucket: str) -> None:
+    def sent(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
         """A call of ``bucket`` left this machine just now: the next one counts from here."""
+        ...
+
+    def hold(self, bucket: str, seconds: float) -> None:
+        """Let no call of ``bucket`` go for so long: the exchange asks for it."""
         ...
 
 
@@ -202,10 +216,16 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Credentials:
-    """An API key. ``repr`` shows neither part."""
+    """An API key. ``repr`` shows no part. ``passphrase``: where the exchange's keys have one."""
 
     key: str = field(repr=False)
     secret: str = field(repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Key, secret and, if there is one, passphrase: no message may show any."""
+        return (self.key, self.secret, *([self.passphrase] if self.passphrase else ()))
 
 
 @dataclass(frozen=True)

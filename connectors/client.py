@@ -1,25 +1,21 @@
 """The connector of every exchange: it runs the endpoints of a :class:`~connectors.dialect.Dialect`.
 
-There is one call path: breaker, retries, rate limit, nonce and signature, HTTP client (which sends
-reading calls only), recorder, parser.
+There is one call path: breaker, retries, sender (rate limit, nonce and signature, HTTP client,
+which sends reading calls only), recorder, parser.
 """
 
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from decimal import Decimal
-from functools import partial
 from itertools import chain
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
 from connectors.base import (
     Connection,
-    Credentials,
     Cursor,
     Market,
     Page,
@@ -39,18 +35,16 @@ from connectors.errors import (
     TransientError,
     UnknownRowError,
 )
-from connectors.http import Http, Request, Response, key_variables
+from connectors.http import Request, Response
 from connectors.jsontext import is_json
 from connectors.names import Names
 from connectors.redact import excerpt, printable
 from connectors.retry import Retry
 from connectors.rows import Built, nothing
+from connectors.sending import Sender
 from schemas import StreamId, dataset
 
 T = TypeVar("T")
-
-_LATE: Final = 0.02
-"""Seconds after which a call has missed the moment that the rate limit gave it."""
 
 Sleep = Callable[[float], None]
 Now = Callable[[], float]
@@ -94,8 +88,7 @@ class Client:
         self.offers: Mapping[str, Paging] = dialect.offers
         self.connection = connection
         self._dialect = dialect
-        self._now = now
-        self._http = Http(dialect.name, connection, dialect.reads)
+        self._sender = Sender(dialect, connection, now)
         self._retry = Retry(connection.retries, sleep)
         codes = Codes(dialect.spelling.lower).knowing(connection.codes)
         self._names = Names(dialect.spelling, connection.names, codes)
@@ -136,6 +129,11 @@ class Client:
 
     def fetch(self, stream: StreamId, window: Window) -> Page:
         endpoint = self._endpoint(stream.dataset, Cursor.ID, Cursor.TIME, Cursor.NEWEST)
+        if endpoint.paging.of(stream.timeframe).cursor is Cursor.DERIVED:
+            raise NotOfferedError(
+                f"{self.name} has no candles of {stream.timeframe}; "
+                f"it has {', '.join(endpoint.paging.timeframes)}"
+            )
         return self._page(endpoint, Asked((stream,), window))
 
     def page(self, stream: StreamId, token: str | None) -> Page:
@@ -208,7 +206,7 @@ class Client:
         return self._read(endpoint, response.streams, received, self._content(received))
 
     def close(self) -> None:
-        self._http.close()
+        self._sender.close()
 
     def _endpoint(self, dataset_: str, *cursors: Cursor) -> Endpoint:
         endpoint = self._dialect.endpoints.get(dataset_)
@@ -254,90 +252,22 @@ class Client:
         self, stream: StreamId, what: str, request: Request, read: Callable[[Response], T]
     ) -> T:
         """``read`` of the answer to ``request``; ``what`` is asked for, as messages name it."""
-        credentials = self.connection.credentials
-        if request.private and credentials is None:
-            key, secret = key_variables(self.name, self.connection.account)
+        if request.private and self.connection.credentials is None:
             raise AuthError(
                 f"{self.name}: {what} needs the key of account '{self.connection.account}'. "
-                f"Fix: set {key} and {secret}."
+                f"Fix: set {self._sender.key_settings}."
             )
-
-        def attempt() -> T:
-            if request.private and credentials is not None:
-                response = self._signed(request, credentials)
-            else:
-                self._limit("public", self._dialect.public_per_second)
-                response = self._http.send(request, partial(self._sent, "public"))
-            return read(replace(response, at=self._now_us()))
-
         return self.connection.breaker.call(
             f"{stream.dataset} {stream.label}",
-            lambda: self._retry(attempt),
+            lambda: self._retry(lambda: read(self._sender.send(request))),
             public=not request.private,
         )
-
-    def _signed(self, request: Request, credentials: Credentials) -> Response:
-        """Send a signed request; again at once where the exchange refuses its nonce."""
-        rule = self._dialect.nonces
-        at_least = rule.first(self._now_us())
-        if at_least > rule.largest:  # before it is taken: nothing goes below it ever again
-            raise AuthError(
-                f"{self.name}: this machine's clock says {time.ctime(self._now())}, later than "
-                "any nonce of a key; nothing was sent. Fix: set the clock"
-            )
-        for _ in range(rule.tries):
-            with self._turn(at_least) as nonce:
-                if nonce > rule.largest:
-                    raise self._used_up()
-                signed = self._dialect.sign(request, credentials, nonce)
-                response = self._http.send(signed, partial(self._sent, "private"))
-            following = rule.after(response, nonce)
-            if following is None:
-                return response
-            if following > rule.largest:
-                raise self._used_up()
-            at_least = following
-        raise self._http.refused(response)
-
-    def _used_up(self) -> AuthError:
-        key, secret = key_variables(self.name, self.connection.account)
-        return AuthError(
-            f"{self.name}: the key of account '{self.connection.account}' has used up its nonces "
-            f"(they end at {self._dialect.nonces.largest}). "
-            f"Fix: create a new key and set {key} and {secret}."
-        )
-
-    @contextmanager
-    def _turn(self, at_least: int) -> Iterator[int]:
-        """The next nonce, at a moment when one more private call is allowed."""
-        self._limit("private", self._dialect.private_per_second)
-        allowed = time.monotonic()
-        with self.connection.nonces.next(at_least) as nonce:
-            if time.monotonic() - allowed > _LATE:
-                # Another call held the nonce. Those that queued behind it must not go in a burst.
-                self._limit("private", self._dialect.private_per_second)
-            yield nonce
-
-    def _limit(self, kind: str, per_second: float) -> None:
-        """Wait for the rate limit."""
-        self.connection.limits.wait(self._bucket(kind), per_second)
-
-    def _sent(self, kind: str) -> None:
-        self.connection.limits.sent(self._bucket(kind))
-
-    def _bucket(self, kind: str) -> str:
-        """What is limited together: public calls to a host, private ones of an account there."""
-        url = self._http.base_url
-        parts = [self.name, kind, url.host, str(url.port or "")]
-        if kind == "private":
-            parts.append(self.connection.account)
-        return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
 
     def _content(self, response: Response, record: Sequence[StreamId] = ()) -> bytes:
         """What parsers read of an answer. Raises what a refusal means; it is recorded before."""
         refusal = self._dialect.refusal(response)
         if refusal is None:
-            self._http.check(response)
+            self._sender.http.check(response)
         if record and self.connection.recorder is not None:
             request = response.request
             self.connection.recorder.keep(
@@ -355,7 +285,7 @@ class Client:
         if refusal is None:
             return self._parsed(response, lambda: self._dialect.content(response))
         if issubclass(refusal, AuthError):
-            raise self._http.refused(response)
+            raise self._sender.http.refused(response)
         message = f"{self.name}: {response.request.label}: {response.reported()}"
         if issubclass(refusal, TransientError):
             raise refusal(message, response.retry_after)
@@ -381,9 +311,6 @@ class Client:
             if not is_json(response.json):
                 raise TransientError(f"{call}: the answer is no whole JSON: {came}") from None
             raise ContractError(f"{call}: {printable(str(error))}; came: {came}") from None
-
-    def _now_us(self) -> int:
-        return int(self._now() * 1_000_000)
 
 
 def _about(streams: Sequence[StreamId], response: Response) -> Answered:

@@ -19,14 +19,17 @@ import pyarrow.compute as pc
 from connectors import exact
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue, shown, text
-from schemas.declare import COST, PRICE, TEXT, TIME
+from schemas.declare import PRICE, TEXT, TIME, WIDE
 
 _LONGEST: Final = 26
 """More digits than these may not fit before the point, and Arrow's cast wraps around in silence."""
 _POINT: Final = np.uint8(ord("."))
 _PLAIN_SIGNED: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
 _MOST: Final = 2**31 - 1
-_PLAIN_COST: Final = r"^[0-9]{1,20}(\.[0-9]{1,18})?$"
+_PLAIN_WIDE: Final = r"^[0-9]{1,20}(\.[0-9]{1,18})?$"
+_PLAIN_WIDE_SIGNED: Final = r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"
+_SECONDS: Final = r"^[0-9]{9,10}(\.[0-9]{1,9})?$"
+_ISO_UTC: Final = r"^[0-9]{4}(-[0-9]{2}){2}[T ][0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?Z$"
 _PER_US: Final = (1_000_000, 1000, 1)  # seconds, milliseconds, microseconds
 
 
@@ -113,13 +116,16 @@ class Id:
 
 
 class Time:
-    """A moment, in microseconds since 1970 UTC."""
+    """A moment, in microseconds since 1970 UTC; what is finer is cut off."""
 
     type = pa.int64()
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
-        """Integers that all lie in the range of one unit."""
-        array = _array(values, self.type, required)
+        """Integers that all lie in the range of one unit, decimal seconds, or ISO 8601 in UTC."""
+        if values and type(values[0]) is str:
+            array = _microseconds(_array(values, TEXT, required))
+        else:
+            array = _array(values, self.type, required)
         if len(array) == array.null_count:
             return array
         ends = pc.min_max(array).as_py()
@@ -131,6 +137,21 @@ class Time:
 
     def one(self, value: Any) -> int:
         return exact.time_us(value)
+
+
+def _microseconds(texts: pa.StringArray) -> pa.Int64Array:
+    """Decimal seconds or ISO 8601 in UTC, all of them alike, in whole microseconds."""
+    try:
+        if pc.all(pc.match_substring_regex(texts, _SECONDS), min_count=0).as_py():
+            million = pa.scalar(
+                Decimal(1_000_000), pa.decimal128(7, 0)
+            )  # not at import: it is slow
+            return pc.floor(pc.multiply(texts.cast(pa.decimal128(19, 9)), million)).cast(pa.int64())
+        if pc.all(pc.match_substring_regex(texts, _ISO_UTC), min_count=0).as_py():
+            return pc.divide(texts.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()), 1000)
+    except pa.ArrowInvalid:  # no such day
+        pass
+    raise InvalidValue("is not a date in one form")
 
 
 class Number:
@@ -157,6 +178,24 @@ class Number:
 
     def one(self, value: Any) -> Any:
         return exact.price(value, signed=self._signed)
+
+
+class Wide(Number):
+    """A balance, fee, transfer or volume: ``decimal128(38, 18)``."""
+
+    type = WIDE
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Plain decimal text of at most 20 digits before the point and 18 places, or integers."""
+        texts = _texts(values, required)
+        pattern = _PLAIN_WIDE_SIGNED if self._signed else _PLAIN_WIDE
+        if not pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py():
+            raise InvalidValue("is not a plain number")
+        return texts.cast(self.type)
+
+    def one(self, value: Any) -> Any:
+        """See :func:`connectors.exact.wide`."""
+        return exact.wide(value, signed=self._signed)
 
 
 class Choice:
@@ -246,17 +285,8 @@ class Flag:
         return word in ("true", "1")
 
 
-class Cost:
+class Cost(Wide):
     """A sum of money that the exchange calculated: exact, or null where it does not fit."""
-
-    type = COST
-
-    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
-        """Plain decimal text of at most 18 places."""
-        texts = Text().many(values, required)
-        if not pc.all(pc.match_substring_regex(texts, _PLAIN_COST), min_count=0).as_py():
-            raise InvalidValue("is not a plain number")
-        return texts.cast(self.type)
 
     def one(self, value: Any) -> Decimal | None:
         """An exact ``decimal128(38, 18)``, or None."""

@@ -16,6 +16,7 @@ from connectors.base import Credentials, Page, Paging, ReadOnlyKey, Window
 from connectors.errors import ExchangeError, NotOfferedError, UnknownRowError
 from connectors.http import Request, Response
 from connectors.names import Names, Spelling
+from connectors.pace import Allowance
 from connectors.rows import Built
 from schemas import StreamId
 
@@ -119,30 +120,52 @@ class NonceRule:
 
 
 @dataclass(frozen=True)
+class ServerClock:
+    """How calls without nonces are fresh: they carry a time near the exchange's own.
+
+    ``call``: gives that time in microseconds since 1970. ``refused``: whether an answer says that
+    the time of the call is not near enough.
+    """
+
+    call: Call[int]
+    refused: Callable[[Response], bool]
+
+
+def rest_of_header(response: Response) -> float | None:
+    """``Retry-After`` of a refusal."""
+    return None if 200 <= response.status < 300 else response.retry_after
+
+
+@dataclass(frozen=True)
 class Dialect:
     """One exchange's API. ``name`` is the exchange's.
 
     ``reads``: the calls that may leave, as patterns of :attr:`connectors.http.Request.call`; there
-    is no other way out. ``refusal``: the error that an answer's text stands for, None where the
-    status says it all. ``content``: the part of an answer that parsers read; raises
-    ``ContractError``. ``per_second``: calls from one address (public) and of one account (private).
-    ``spelling``: of markets. ``markets_of``: the markets that a request names, as it spells them.
+    is no other way out. ``limits``: what calls may cost, by bucket; ``public`` and ``private`` are
+    those of requests that name none. ``sign``: signs with a nonce, or with the exchange's time in
+    microseconds, as ``freshness`` has it. ``spelling``: of markets. ``markets_of``: the markets
+    that a request names, as it spells them. ``refusal``: the error that an answer's text stands
+    for, None where the status says it all. ``content``: the part of an answer that parsers read;
+    raises ``ContractError``. ``rest``: seconds for which an answer asks that nothing more of its
+    bucket is sent, else None: of a refusal, or where what is allowed is nearly spent.
+    ``has_passphrase``: whether a key has a third part, ``Credentials.passphrase``.
     """
 
     name: str
     base_url: str
     endpoints: Mapping[str, Endpoint]
     reads: Sequence[str]
-    public_per_second: float
-    private_per_second: float
+    limits: Mapping[str, Allowance]
     sign: Callable[[Request, Credentials, int], Request]
-    nonces: NonceRule
+    freshness: NonceRule | ServerClock
     spelling: Spelling
     markets_of: Callable[[Request], Sequence[str]]
     refusal: Callable[[Response], type[ExchangeError] | None] = lambda response: None
     content: Callable[[Response], bytes] = lambda response: response.json
+    rest: Callable[[Response], float | None] = rest_of_header
     address: Call[str] | None = None
     key: ReadOnlyKey | None = None
+    has_passphrase: bool = False
 
     @property
     def offers(self) -> Mapping[str, Paging]:

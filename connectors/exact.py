@@ -24,14 +24,14 @@ _NUMBER: Final = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ISO: Final = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?"
-    r"(Z|[+-][0-9]{2}:?[0-9]{2})?"
+    r"(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _TRAPS: Final = [Inexact, InvalidOperation, Overflow]
 _STORED: Final = Context(prec=38, traps=_TRAPS)
 _WIDE: Final = Context(prec=200, traps=_TRAPS)
 _STEP: Final = Decimal("1e-12")
 _HUNDREDTH: Final = Decimal("0.01")
-_COST_STEP: Final = Decimal("1e-18")
+_WIDE_STEP: Final = Decimal("1e-18")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST: Final = 400
 # Microseconds per unit, by magnitude: the four ranges of 1990..2100 do not overlap.
@@ -65,15 +65,25 @@ def number(value: Any) -> Decimal:
 
 def price(value: Any, *, signed: bool = False) -> Decimal:
     """An exact ``decimal128(38, 12)``. Raises :class:`InvalidValue` instead of rounding."""
+    return _fitting(value, _STEP, signed)
+
+
+def wide(value: Any, *, signed: bool = False) -> Decimal:
+    """An exact ``decimal128(38, 18)``. Raises :class:`InvalidValue` instead of rounding."""
+    return _fitting(value, _WIDE_STEP, signed)
+
+
+def _fitting(value: Any, step: Decimal, signed: bool) -> Decimal:
     found = number(value)
     if not found:
-        return Decimal("0E-12")
+        return step - step
     if found < 0 and not signed:
         raise InvalidValue(f"is negative: {shown(value)}")
     try:
-        return found.quantize(_STEP, context=_STORED)
+        return found.quantize(step, context=_STORED)
     except DecimalException:
-        raise InvalidValue(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
+        places = -step.adjusted()
+        raise InvalidValue(f"does not fit decimal(38, {places}) exactly: {shown(value)}") from None
 
 
 def difference(value: Any, other: Any) -> Decimal:
@@ -95,7 +105,7 @@ def cost(value: Any) -> Decimal | None:
     Raises :class:`InvalidValue` for what is no number.
     """
     try:
-        return number(value).quantize(_COST_STEP, context=_STORED)
+        return number(value).quantize(_WIDE_STEP, context=_STORED)
     except DecimalException:
         return None
 
@@ -113,7 +123,7 @@ def identity(value: Any) -> int:
 
 
 def time_us(value: Any) -> int:
-    """Microseconds since 1970 UTC, exactly.
+    """Microseconds since 1970 UTC; what is finer is cut off.
 
     Takes seconds, milliseconds, microseconds or nanoseconds (recognised by magnitude, as integer,
     decimal number or text) and ISO 8601 text (UTC where it names no zone).
@@ -129,18 +139,13 @@ def time_us(value: Any) -> int:
         except DecimalException:  # of more than 200 digits
             break
         if EARLIEST_US <= us < LATEST_US:
-            if us != us.to_integral_value():
-                raise InvalidValue(f"is finer than a microsecond: {shown(value)}")
             return int(us)
     raise InvalidValue(f"is not a date between 1990 and 2100: {shown(value)}")
 
 
 def _iso_us(value: str, iso: re.Match[str]) -> int:
     whole, fraction, zone = iso.groups()
-    # datetime.fromisoformat drops digits beyond the sixth in silence.
-    digits = (fraction or "").rstrip("0")
-    if len(digits) > 6:
-        raise InvalidValue(f"is finer than a microsecond: {shown(value)}")
+    digits = (fraction or "")[:6]
     try:
         moment = datetime.fromisoformat(whole + ("+00:00" if zone in (None, "Z") else zone))
     except ValueError:

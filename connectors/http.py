@@ -53,7 +53,9 @@ _LONGEST_QUERY: Final = 8000
 class Request:
     """One request. ``query``: of the URL; ``form``: the fields of a POST, before it is signed.
 
-    Signing adds ``content`` (the body), ``headers`` and ``secrets``, which no message may show.
+    ``cost``: what it takes of ``bucket``, one of the dialect's limits (empty: ``private`` or
+    ``public``). Signing adds ``content`` (the body), ``headers`` and ``secrets``, which no message
+    may show.
     """
 
     method: str
@@ -61,6 +63,8 @@ class Request:
     query: str = ""
     form: str = ""
     private: bool = False
+    cost: float = 1.0
+    bucket: str = ""
     content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -79,16 +83,25 @@ class Request:
         return " ".join([self.method, self.path, *methods])
 
 
-def get(path: str, query: Mapping[str, str] | None = None, *, private: bool = False) -> Request:
+def get(
+    path: str,
+    query: Mapping[str, str] | None = None,
+    *,
+    private: bool = False,
+    cost: float = 1.0,
+    bucket: str = "",
+) -> Request:
     """A GET. Commas of the query travel as they are."""
-    return Request("GET", path, urlencode(query or {}, safe=","), private=private)
+    text = urlencode(query or {}, safe=",")
+    return Request("GET", path, text, private=private, cost=cost, bucket=bucket)
 
 
 @dataclass(frozen=True)
 class Response:
     """One answer. ``server_time``: the exchange's clock in microseconds, where it is reported.
 
-    ``at``: when the client took it, in microseconds of its own clock.
+    ``at``: when the client took it, in microseconds of its own clock. ``headers``: by name in lower
+    case; they are not recorded, so no parser reads them.
     """
 
     request: Request
@@ -99,6 +112,7 @@ class Response:
     retry_after: float | None = None
     location: str = ""
     at: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def reported(self) -> str:
         """The answer, short and redacted, for a message."""
@@ -113,11 +127,19 @@ class Response:
 class Http:
     """The client of one exchange. ``exchange`` is its name as in ``BITEXBIT_BASE_URL``.
 
-    ``reads``: patterns of the calls that may be sent, see :attr:`Request.call`.
+    ``reads``: patterns of the calls that may be sent, see :attr:`Request.call`. ``key_advice``:
+    what to check where a key is refused.
     """
 
-    def __init__(self, exchange: str, connection: Connection, reads: Sequence[str]) -> None:
+    def __init__(
+        self,
+        exchange: str,
+        connection: Connection,
+        reads: Sequence[str],
+        key_advice: str = "",
+    ) -> None:
         self.exchange = exchange
+        self._key_advice = key_advice
         self._reads = re.compile("|".join(reads))
         self.connection = connection
         self.base_url = httpx.URL(connection.base_url.rstrip("/"))
@@ -206,8 +228,9 @@ class Http:
 
     def _received(self, request: Request, response: httpx.Response) -> Response:
         headers = response.headers
-        # A nonce looks like a time or an id, and is no secret after its use.
-        secrets = [secret for secret in request.secrets if not secret.isdecimal()]
+        # A nonce looks like a time or an id, and is no secret after its use; a text as short as
+        # some passphrase is part of many a word.
+        secrets = [s for s in request.secrets if len(s) > 3 and not s.isdecimal()]
         body = BytesIO()  # gives its bytes away without a copy
         parts = decoded(response.iter_raw(), headers.get("content-encoding", ""))
         for part in masked(parts, secrets):
@@ -220,6 +243,7 @@ class Http:
             server_time=_server_time(headers),
             retry_after=retry_after(headers.get("retry-after"), headers.get("date")),
             location=location(response),
+            headers=dict(headers),
         )
 
     def _at(self, request: Request) -> str:
@@ -256,7 +280,7 @@ class Http:
             return None
         at = f"{self._at(response.request)}: status {status}"
         came = f": {response.reported()}" if response.body else ""
-        if status == 429 or (status == 403 and response.retry_after is not None):
+        if status in (418, 429) or (status == 403 and response.retry_after is not None):
             return RateLimitedError(f"{at}, too many calls{came}", response.retry_after)
         if status >= 500 or status in _AGAIN:
             return TransientError(f"{at}{came}", response.retry_after)
@@ -282,23 +306,25 @@ class Http:
                 f"{at}. The exchange refuses a public call. Fix: check whether it blocks this "
                 f"address, and whether {self.variable} ({self.shown_url}) is its API."
             )
-        key, secret = key_variables(self.exchange, self.connection.account)
-        return AuthError(
-            f"{at}. Fix: check {key} and {secret} (account '{self.connection.account}'), the key's "
-            "right to read, and this machine's clock: the nonce follows it, and a key that another "
-            "program uses may have a higher one."
-        )
+        return AuthError(f"{at}. Fix: {self._key_advice}")
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
 
-def key_variables(exchange: str, account: str) -> tuple[str, str]:
-    """The settings that hold key and secret of ``account``."""
+def key_variables(exchange: str, account: str, *, passphrase: bool = False) -> tuple[str, ...]:
+    """The settings that hold the parts of ``account``'s key: key, secret and any passphrase."""
     names = exchange if account == "main" else f"{exchange}_{account}"
     prefix = re.sub(r"[^A-Za-z0-9]", "_", names).upper()
-    return f"{prefix}_API_KEY", f"{prefix}_API_SECRET"
+    parts = ("KEY", "SECRET", "PASSPHRASE") if passphrase else ("KEY", "SECRET")
+    return tuple(f"{prefix}_API_{part}" for part in parts)
+
+
+def together(names: Sequence[str]) -> str:
+    """``A, B and C``."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 @lru_cache(16)  # many answers a second

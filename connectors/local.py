@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from connectors import pace
-from connectors.pace import SECOND, Pace, Step
+from connectors.pace import SECOND, Allowance, Pace, Step
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class LocalNonces:
 
 
 class LocalLimits:
-    """Evenly spaced calls per bucket, in memory. ``now``: seconds of a monotonic clock."""
+    """Calls of each bucket as far apart as their cost, in memory. ``now``: seconds, monotonic."""
 
     def __init__(
         self,
@@ -43,11 +43,16 @@ class LocalLimits:
         self._lock = threading.Lock()
         self._paces: dict[str, Pace] = {}
 
-    def wait(self, bucket: str, per_second: float) -> None:
-        pace.wait(partial(self._update, bucket), round(SECOND / per_second), self._sleep)
+    def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
+        spacing = allowance.spacing(cost)
+        pace.wait(partial(self._update, bucket), spacing, allowance.slack, self._sleep)
 
-    def sent(self, bucket: str) -> None:
-        self._update(bucket, lambda pace, now: (now, pace.sent(now)))
+    def sent(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
+        spacing = allowance.spacing(cost)
+        self._update(bucket, lambda pace, now: (now, pace.sent(now, spacing, allowance.slack)))
+
+    def hold(self, bucket: str, seconds: float) -> None:
+        self._update(bucket, lambda pace, now: (now, pace.hold(now + round(seconds * SECOND))))
 
     def _update(self, bucket: str, step: Step) -> tuple[int, int]:
         with self._lock:
@@ -59,10 +64,13 @@ class LocalLimits:
 class NoLimits:
     """No waiting at all: for servers of one's own."""
 
-    def wait(self, bucket: str, per_second: float) -> None:
+    def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
         """Return at once."""
 
-    def sent(self, bucket: str) -> None:
+    def sent(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
+        """Remember nothing."""
+
+    def hold(self, bucket: str, seconds: float) -> None:
         """Remember nothing."""
 
 

@@ -34,8 +34,9 @@ _DIGITS: Final = range(8, 65, 8)
 class Spelling:
     """How an exchange spells markets as a rule; it may break it for any of them.
 
-    ``lower``: in lower case, else in upper case. ``reserved``: characters that no name can be asked
-    for with, because they separate names.
+    ``lower``: in lower case, else in upper case. ``separator``: empty where base and quote are not
+    told apart by the name (``BTCUSDT``): then only the list tells. ``reserved``: characters that no
+    name can be asked for with, because they separate names.
     """
 
     lower: bool = False
@@ -49,7 +50,7 @@ class Spelling:
 
     def symbol(self, native: str, base: str = "", quoted: str = "") -> str:
         """BASE-QUOTE of a market's own name; by its currencies where the name has no two parts."""
-        first, _, second = native.partition(self.separator)
+        first, _, second = native.partition(self.separator) if self.separator else ("", "", "")
         if not (first and second) and base and quoted:
             first, second = base, quoted
         return f"{first}-{second}".upper() if first and second else native.upper()

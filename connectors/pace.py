@@ -1,5 +1,6 @@
-"""Evenly spaced calls: when the next one of a bucket may go. Times in ns of a monotonic clock."""
+"""When the next call of a bucket may go, by what calls cost. Times in ns of a monotonic clock."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -9,29 +10,56 @@ _NEVER: Final = -(2**62)
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """How much an exchange lets calls cost, in its own units: calls, or weights.
+
+    ``per_second``: units that come back each second. ``burst``: units that may be outstanding when
+    a call leaves; 0: calls leave evenly spaced. ``per_account``: counted by key, not by address.
+    """
+
+    per_second: float
+    burst: float = 0.0
+    per_account: bool = False
+
+    def spacing(self, cost: float = 1.0, margin: float = 1.0) -> int:
+        """Nanoseconds in which ``cost`` comes back, ``margin`` times as many."""
+        return math.ceil(SECOND * margin * cost / self.per_second)
+
+    @property
+    def slack(self) -> int:
+        """Nanoseconds by which a call may go before all that was spent has come back."""
+        return math.floor(SECOND * self.burst / self.per_second)
+
+
+@dataclass(frozen=True)
 class Pace:
-    """``free_at``: the first moment that no call has taken. ``sent_at``: when the last went out.
+    """``free_at``: when all that calls have taken has come back. ``quiet_until``: none goes before.
 
     A call takes a moment, waits for it, and then goes, unless another one went out late meanwhile:
     its spacing counts from when it really left.
     """
 
     free_at: int = _NEVER
-    sent_at: int = _NEVER
+    quiet_until: int = _NEVER
 
-    def take(self, now: int, spacing: int) -> tuple[int, "Pace"]:
+    def take(self, now: int, spacing: int, slack: int = 0) -> tuple[int, "Pace"]:
         """The moment taken; the call may go where that is ``now``."""
-        moment = max(now, self.free_at, self.sent_at + spacing)
-        return moment, Pace(moment + spacing, now if moment == now else self.sent_at)
+        moment = max(now, self.free_at - slack, self.quiet_until)
+        made = Pace(max(moment, self.free_at) + spacing, self.quiet_until)
+        return moment, made.sent(now, spacing, slack) if moment == now else made
 
-    def go(self, now: int, spacing: int) -> tuple[int, "Pace"]:
+    def go(self, now: int, spacing: int, slack: int = 0) -> tuple[int, "Pace"]:
         """``now``, and the call goes; or the later moment to which it waits on."""
-        moment = max(now, self.sent_at + spacing)
-        return moment, Pace(self.free_at, now if moment == now else self.sent_at)
+        moment = max(now, self.quiet_until)
+        return moment, self.sent(now, spacing, slack) if moment == now else self
 
-    def sent(self, now: int) -> "Pace":
-        """A call left this machine ``now``."""
-        return replace(self, sent_at=max(now, self.sent_at))
+    def sent(self, now: int, spacing: int, slack: int = 0) -> "Pace":
+        """A call left this machine ``now``: the next of an even spacing counts from it."""
+        return self if slack else self.hold(now + spacing)
+
+    def hold(self, until: int) -> "Pace":
+        """No call goes before ``until``."""
+        return replace(self, quiet_until=max(until, self.quiet_until))
 
 
 Step: TypeAlias = Callable[[Pace, int], tuple[int, Pace]]
@@ -40,15 +68,15 @@ Update: TypeAlias = Callable[[Step], tuple[int, int]]
 """Replaces the pace in its store by what a step makes of it; gives the step's moment, and now."""
 
 
-def wait(update: Update, spacing: int, sleep: Callable[[float], None]) -> None:
+def wait(update: Update, spacing: int, slack: int, sleep: Callable[[float], None]) -> None:
     """Block until one more call may go."""
-    moment, now = update(lambda pace, now: pace.take(now, spacing))
+    moment, now = update(lambda pace, now: pace.take(now, spacing, slack))
     while moment > now:
         sleep((moment - now) / SECOND)
         woken = moment
 
         def go(pace: Pace, now: int, woken: int = woken) -> tuple[int, Pace]:
-            return pace.go(max(now, woken), spacing)
+            return pace.go(max(now, woken), spacing, slack)
 
         moment, now = update(go)
         now = max(now, woken)

@@ -100,7 +100,7 @@ def _keys(
     for feed in feeds:
         names = [name for name in feed.datasets if dataset(name).is_account]
         if names and settings.credentials(feed.exchange, feed.account) is None:
-            variables = " and ".join(connectors.key_variables(feed.exchange, feed.account))
+            variables = connectors.key_settings(feed.exchange, feed.account)
             yield Problem(
                 "key",
                 f"feed {feed.name} collects {', '.join(names)}, and no key is set",

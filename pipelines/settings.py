@@ -6,6 +6,7 @@ name                                default                     meaning
 ``TIDEMARK_HOME``                   ``./data``                  everything the pipeline stores
 ``<EXCHANGE>_BASE_URL``             the connector's             host root; the API's paths follow
 ``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
+``<EXCHANGE>_API_PASSPHRASE``       –                           where keys have one: Coinbase
 ``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
 ``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds (``./feeds`` with pip)
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
@@ -87,23 +88,22 @@ class Settings:
     def credentials(self, exchange: str, account: str) -> Credentials | None:
         """The account's key; ``None`` where none is set (then only public data can be had).
 
-        Raises ``ConfigError`` where only one of key and secret is set, and for what is no key.
+        Raises ``ConfigError`` where a part of it is not set, and for what is no key.
         """
-        key_name, secret_name = connectors.key_variables(exchange, account)
-        key = self.variables.get(key_name)
-        secret = self.variables.get(secret_name)
-        if key is None and secret is None:
+        names = connectors.key_variables(exchange, account)
+        parts = {name: self.variables[name] for name in names if name in self.variables}
+        if not parts:
             return None
-        if key is None or secret is None:
-            there, missing = (secret_name, key_name) if key is None else (key_name, secret_name)
+        if len(parts) < len(names):
+            missing = next(name for name in names if name not in parts)
             raise ConfigError(
                 with_fix(
-                    f"{missing} is not set, but {there} is",
-                    f"set {missing} too (environment or .env), or unset {there} to collect "
-                    "public data only",
+                    f"{missing} is not set, but {next(iter(parts))} is",
+                    f"set {missing} too (environment or .env), or unset {' and '.join(parts)} to "
+                    "collect public data only",
                 )
             )
-        found = Credentials(key, secret)
+        found = Credentials(*parts.values())
         connectors.check_key(exchange, account, found)
         return found
 

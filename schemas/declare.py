@@ -14,8 +14,10 @@ from typing import Final
 import pyarrow as pa
 
 PRICE: Final = pa.decimal128(38, 12)
-"""Prices, amounts, fees and rates: exact as sent, or the row is quarantined."""
-COST: Final = pa.decimal128(38, 18)
+"""Prices, amounts and rates: exact as sent, or the row is quarantined."""
+WIDE: Final = pa.decimal128(38, 18)
+"""Balances, fees, transfers and volumes: exact as sent, with up to 18 decimals, or quarantined."""
+COST: Final = WIDE
 """price × amount: exact, or null."""
 TIME: Final = pa.timestamp("us", tz="UTC")
 TEXT: Final = pa.string()
@@ -121,6 +123,11 @@ class Dataset(Table):
         """The columns that a connector yields: those that an exchange sends."""
         known = {"exchange", "account", "ingested_at", *self.computed}
         return pa.schema([f for f in self.schema if f.name not in known])
+
+    @property
+    def naming_column(self) -> str:
+        """The key column that names a row within its stream: its id, else the last of the key."""
+        return self.id_column or self.key[-1]
 
     @property
     def is_account(self) -> bool:

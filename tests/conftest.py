@@ -26,7 +26,7 @@ settings.load_profile("tidemark")
 REPO = Path(__file__).resolve().parent.parent
 UI = REPO / "tests" / "ui"
 """It needs a browser and minutes: `make test-ui`."""
-OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
+OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|API_PASSPHRASE|BASE_URL)")
 
 
 def pytest_collection_finish() -> None:

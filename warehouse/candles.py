@@ -6,36 +6,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.timeframes import Grid
 from warehouse.state import StreamState
 
 
-def build(trades: pa.Table, step: int) -> pa.Table:
-    """OHLCV per interval of ``step`` microseconds; ``trades`` in order of time and id.
+def build(trades: pa.Table, grid: Grid) -> pa.Table:
+    """OHLCV per interval of ``grid``; ``trades`` in order of time and id.
 
     Columns ``open_us`` (opening time), ``open``, ``high``, ``low``, ``close``, ``volume``; none
     for an interval without trades.
     """
     price = trades.column("price")
     times = pc.cast(trades.column("timestamp"), pa.int64())
-    return _gather(times, step, price, price, price, price, trades.column("amount"))
+    return _gather(times, grid, price, price, price, price, trades.column("amount"))
 
 
-def roll_up(candles: pa.Table, step: int) -> pa.Table:
+def roll_up(candles: pa.Table, grid: Grid) -> pa.Table:
     """Longer candles out of shorter ones (as ``build`` makes them, in order of time)."""
     figures = (candles.column(n) for n in ("open", "high", "low", "close", "volume"))
-    return _gather(candles.column("open_us"), step, *figures)
+    return _gather(candles.column("open_us"), grid, *figures)
 
 
 def _gather(
     times: pa.ChunkedArray,
-    step: int,
+    grid: Grid,
     first: pa.ChunkedArray,
     high: pa.ChunkedArray,
     low: pa.ChunkedArray,
     last: pa.ChunkedArray,
     volume: pa.ChunkedArray,
 ) -> pa.Table:
-    opening = times.to_numpy() // step * step
+    at = times.to_numpy()
+    opening = at - (at - grid.origin) % grid.step
     starts = np.flatnonzero(np.r_[True, opening[1:] != opening[:-1]][: len(opening)])
     ends = np.r_[starts[1:], len(opening)][: len(starts)] - 1
     grouped = (
@@ -57,7 +59,7 @@ def _gather(
 
 
 def whole(
-    trades: StreamState, time_of: Callable[[int], int], step: int, *, with_open: bool
+    trades: StreamState, time_of: Callable[[int], int], grid: Grid, *, with_open: bool
 ) -> list[tuple[int, int]]:
     """Ranges ``[lower, upper)`` of opening times whose trades (so far) are all covered, in order.
 
@@ -71,14 +73,14 @@ def whole(
         if run.first_at is None or run.last is None:
             continue
         last_at = time_of(run.last) if run.last_at is None else run.last_at
-        lower = -(-(run.first_at + 1) // step) * step
-        if run.lower <= 0:
-            lower = run.first_at // step * step
+        lower = grid.opening(run.first_at)
+        if run.lower > 0:
+            lower += grid.step
         newest = number == len(trades.complete) - 1
         upper = (
-            (max(last_at, trades.checked_at or 0) // step + 1) * step
+            grid.opening(max(last_at, trades.checked_at or 0)) + grid.step
             if newest and with_open
-            else (last_at // step * step)
+            else grid.opening(last_at)
         )
         if lower < upper:
             spans.append((lower, upper))

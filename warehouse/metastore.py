@@ -94,6 +94,9 @@ class Metastore:
                 from warehouse.migration import add_checksums  # needed once in the life of a home
 
                 add_checksums(db)
+            elif version == 4:  # the same tables; its lake has files of an older schema
+                put(db, "counters", [("version", VERSION)])
+                db.execute(f"PRAGMA user_version = {VERSION}")
             elif version not in (0, VERSION):
                 raise StorageError(
                     f"{home / FILE_NAME} has version {version}, this Tidemark knows {VERSION}. "
@@ -339,6 +342,15 @@ class Metastore:
     def identity(self) -> int:
         """Distinguishes this metastore from one that was lost: their counters are unrelated."""
         return self._counter("identity")
+
+    def lake_schemas(self) -> int:
+        """What was recorded of the schemas that all files of the lake have; 0: nothing."""
+        return self._counter("lake_schemas")
+
+    def record_lake_schemas(self, number: int) -> None:
+        """Record that all files of the lake have the schemas that ``number`` stands for."""
+        with self._transaction() as db:
+            put(db, "counters", [("lake_schemas", number)])
 
     def _counter(self, name: str) -> int:
         rows = self._select("counters", "WHERE name = ?", (name,))

@@ -15,6 +15,7 @@ from connectors.dialect import Asked, Dialect, Endpoint, NonceRule, NotFound
 from connectors.errors import NotOfferedError, RequestError, UnknownRowError
 from connectors.http import Request, Response, get
 from connectors.names import IN_PATH
+from connectors.pace import Allowance
 
 _PUBLIC: Final = "/api/v2/public"
 _PRIVATE: Final = "/api/v2/private"
@@ -66,12 +67,8 @@ def _of_market(name: str, asked: Asked) -> Request:
 
 
 def _candles(asked: Asked) -> Request:
-    timeframe = asked.streams[0].timeframe or ""
-    if timeframe not in TIMEFRAMES:
-        raise RequestError(
-            f"bitexbit has no candles of {timeframe!r}; it has {', '.join(TIMEFRAMES)}"
-        )
-    query = {"symbol": asked.natives[0], "timeframe": TIMEFRAMES[timeframe]}
+    timeframe = TIMEFRAMES[asked.streams[0].timeframe or ""]
+    query = {"symbol": asked.natives[0], "timeframe": timeframe}
     return get(f"{_PUBLIC}/ohlcv", query | _times(asked.window))
 
 
@@ -112,7 +109,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "candles": Endpoint(
         # Row dates are milliseconds, the example's candles seconds: the bounds' unit is unknown.
-        Paging(Cursor.TIME, key=Key.TIME, units=("ms", "s")),
+        Paging(Cursor.TIME, key=Key.TIME, units=("ms", "s"), timeframes=tuple(TIMEFRAMES)),
         _candles,
         lambda body, about: parse.candles(
             body, about.symbol, about.streams[0].timeframe or "", about.server_time
@@ -199,12 +196,11 @@ DIALECT: Final = Dialect(
     base_url="https://bitexbit.com",
     endpoints=ENDPOINTS,
     reads=READS,
-    public_per_second=100.0,
-    private_per_second=2.0,
+    limits={"public": Allowance(100), "private": Allowance(2, per_account=True)},
     sign=auth.sign,
     spelling=parse.SPELLING,
     markets_of=_markets_of,
-    nonces=NonceRule(
+    freshness=NonceRule(
         first=lambda now_us: now_us // 1000, after=_nonce_after, tries=2, largest=2**63 - 1
     ),
 )

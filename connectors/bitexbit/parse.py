@@ -25,6 +25,7 @@ from connectors.columns import (
     Text,
     Time,
     Whole,
+    Wide,
 )
 from connectors.errors import ContractError
 from connectors.jsontext import decode_row
@@ -64,6 +65,7 @@ def rows_of(body: bytes, model: Any) -> Source:
 
 SIDES: Final = {"buy": "buy", "sell": "sell"}
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
+_SIGNED_WIDE: Final = Wide(signed=True)
 
 
 _FILL: Final = (
@@ -80,9 +82,10 @@ _ACCOUNT_TRADES: Final = Layout(
     (
         *_FILL,
         # A maker's fee may be a rebate.
-        *nullable(_SIGNED, {"fee_amount": "fee_amount", "fee_rate": "fee_rate"}),
+        *nullable(_SIGNED_WIDE, {"fee_amount": "fee_amount"}),
+        *nullable(_SIGNED, {"fee_rate": "fee_rate"}),
     ),
-    key=("trade_id", "symbol"),
+    key=("trade_id", "symbol", "side"),
     position="trade_id",
     fields=_FILL_FIELDS,
 )
@@ -102,11 +105,10 @@ _TICKER_COLUMNS: Final = (
             "ask": "sell",
             "high": "high",
             "low": "low",
-            "base_volume": "vol1",
-            "quote_volume": "vol2",
             "change_percent": "change",
         },
     ),
+    *nullable(_SIGNED_WIDE, {"base_volume": "vol1", "quote_volume": "vol2"}),
 )
 
 
@@ -328,8 +330,8 @@ def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Built:
         "balances",
         (
             column("currency", "symbol", Code(codes)),
-            column("available", "available", _SIGNED),
-            column("reserved", "reserved", _SIGNED, required=False),
+            column("available", "available", _SIGNED_WIDE),
+            column("reserved", "reserved", _SIGNED_WIDE, required=False),
         ),
         key="currency",
         at=observed_at,

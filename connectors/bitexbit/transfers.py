@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from connectors.base import Page
 from connectors.bitexbit import models
 from connectors.bitexbit.parse import rows_of
 from connectors.codes import Code, Codes
-from connectors.columns import Choice, Number, Text, Time
+from connectors.columns import Choice, Text, Time, Wide
 from connectors.exact import InvalidValue
 from connectors.rows import Column, Layout, check_number, column, object_of, read
 
@@ -83,13 +82,17 @@ def _identifying() -> Callable[[models.Transfer], models.Transfer]:
 
 
 def _made_id(row: models.Transfer) -> str:
-    time, type_, amount = exact.time_us(row.date), _type(row), exact.price(row.amount)
-    return _id_of(time, type_, _inner(row.currency, "code"), amount)
+    time, type_ = exact.time_us(row.date), _type(row)
+    return _id_of(time, type_, _inner(row.currency, "code"), row.amount)
 
 
-def _id_of(time_us: int, type_: str, currency: Any, amount: Decimal) -> str:
+def _id_of(time_us: int, type_: str, currency: Any, amount: Any) -> str:
+    try:
+        value = exact.price(amount)
+    except InvalidValue:
+        value = exact.wide(amount)
     # The code in upper case, whatever is listed beside it: an id never changes.
-    parts = (time_us, type_, _ANY_CODE.code_of(currency), amount)
+    parts = (time_us, type_, _ANY_CODE.code_of(currency), value)
     return f"transfer-{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}"
 
 
@@ -114,7 +117,7 @@ def renamed(received: pa.Table, stored: pa.Table) -> dict[str, str]:
     found: dict[str, str] = {}
     for time, id_, txid, type_, currency, amount in held:
         if id_ in ("", txid) and not _MADE.fullmatch(id_):
-            made = _id_of(time, type_, currency, exact.price(str(amount)))
+            made = _id_of(time, type_, currency, str(amount))
             free = (made, *(f"{made}-{number}" for number in range(2, len(held) + 2)))
             found[id_] = twins.get((made, txid)) or next(new for new in free if new not in taken)
             taken.add(found[id_])
@@ -144,7 +147,7 @@ _LAYOUT: Final = Layout(
         Column("transaction_id", _id, Text()),
         column("timestamp", "date", Time()),
         Column("type", _type, Text()),
-        column("amount", "amount", Number()),
+        column("amount", "amount", Wide()),
         Column("status", lambda row: _inner(row.status, "key"), Choice(_STATES)),
         Column("description", lambda row: "" if row.txid is None else row.txid, Text()),
     ),

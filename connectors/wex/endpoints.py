@@ -13,6 +13,7 @@ from connectors.base import Cursor, Paging, ReadOnlyKey, Window
 from connectors.dialect import Asked, Call, Dialect, Endpoint, NonceRule
 from connectors.http import Request, get
 from connectors.names import IN_PATH
+from connectors.pace import Allowance
 from connectors.wex import auth, parse, refusals
 
 READS: Final = (
@@ -105,12 +106,11 @@ DIALECT: Final = Dialect(
     base_url="https://wex.link",
     endpoints=ENDPOINTS,
     reads=READS,
-    public_per_second=5.0,
-    private_per_second=2.0,
+    limits={"public": Allowance(5), "private": Allowance(2, per_account=True)},
     sign=auth.sign,
     spelling=parse.SPELLING,
     markets_of=_markets_of,
-    nonces=NonceRule(
+    freshness=NonceRule(
         first=lambda now_us: now_us // 1_000_000,
         after=refusals.nonce_after,
         tries=4,

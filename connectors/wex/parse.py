@@ -27,6 +27,7 @@ from connectors.columns import (
     Text,
     Time,
     Whole,
+    Wide,
 )
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
@@ -91,6 +92,7 @@ def members_of(body: bytes) -> Sequence[Member]:
 
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
+_SIGNED_WIDE: Final = Wide(signed=True)
 _TAKER_SIDES: Final = {"bid": "buy", "ask": "sell"}
 _OWN_SIDES: Final = {"buy": "buy", "sell": "sell"}
 _TYPES: Final = {"1": "deposit", "2": "withdrawal", "4": "credit", "5": "debit"}
@@ -107,19 +109,8 @@ _TRADE_COLUMNS: Final = (
 
 _TICKER_COLUMNS: Final = (
     column("timestamp", "updated", _TIME),
-    *nullable(
-        _SIGNED,
-        {
-            "last": "last",
-            "bid": "sell",
-            "ask": "buy",
-            "high": "high",
-            "low": "low",
-            "base_volume": "vol_cur",
-            "quote_volume": "vol",
-            "average": "avg",
-        },
-    ),
+    *nullable(_SIGNED, {"last": "last", "bid": "sell", "ask": "buy", "high": "high", "low": "low"}),
+    *nullable(_SIGNED_WIDE, {"base_volume": "vol_cur", "quote_volume": "vol", "average": "avg"}),
 )
 
 
@@ -149,7 +140,7 @@ _ACCOUNT_TRADES: Final = Layout(
         Column("order_id", _own_order, _TEXT, required=False),
         Column("taker_or_maker", _role, _TEXT),
     ),
-    key=("trade_id", "symbol"),
+    key=("trade_id", "symbol", "side"),
     position="trade_id",
     fields=(b"pair", b"rate", b"amount", b"timestamp"),
 )
@@ -162,7 +153,7 @@ _TRANSACTIONS: Final = Layout(
         column("timestamp", "timestamp", _TIME),
         # The type says which way the money went; a sign besides would say it twice, or otherwise.
         column("type", "type", Choice(_TYPES)),
-        column("amount", "amount", _NUMBER),
+        column("amount", "amount", Wide()),
         column("status", "status", Choice(_STATES)),
         Column("description", lambda row: "" if row.desc is None else row.desc, _TEXT),
     ),
@@ -397,7 +388,7 @@ def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Page:
         "balances",
         (
             Column("currency", lambda row: row[0], Code(codes.listed(t.key for t in texts))),
-            Column("available", lambda row: row[1], _SIGNED),
+            Column("available", lambda row: row[1], _SIGNED_WIDE),
         ),
         key="currency",
         at=observed_at,

@@ -85,9 +85,9 @@ def init(
             f"set TIDEMARK_FEEDS={root} in .env: from here on this folder is read, "
             "not the feeds that come with Tidemark"
         )
-    key, secret = connectors.key_variables(exchange, account)
+    key = connectors.key_settings(exchange, account)
     say(f"next: tidemark pull {path.parent.name}")
-    say(f"next: {key} and {secret} in .env for the data of your account (a key that only reads)")
+    say(f"next: {key} in .env for the data of your account (a key that only reads)")
 
 
 def _answer(given: str | None, question: str, default: str, known: Sequence[str] = ()) -> str:

@@ -49,7 +49,8 @@ class DatasetOptions(dg.Model, dg.Resolvable):
     timeframes: Annotated[
         list[str] | None,
         dg.Resolver.default(
-            description=f"Of candles: any of {' '.join(TIMEFRAMES)}; all where left out.",
+            description=f"Of candles: any of {' '.join(TIMEFRAMES)}. Those that the exchange "
+            "lacks are built from its trades. Where left out: all that it has.",
             examples=[["5m", "1h", "1d"]],
             json_schema_extra={"items": {"enum": list(TIMEFRAMES)}, "uniqueItems": True},
         ),
@@ -148,7 +149,8 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
         str,
         dg.Resolver.default(
             description="The label that the account's rows carry. Its key is read from "
-            "<EXCHANGE>_API_KEY (main) or <EXCHANGE>_<ACCOUNT>_API_KEY, and _API_SECRET.",
+            "<EXCHANGE>_API_KEY (main) or <EXCHANGE>_<ACCOUNT>_API_KEY, and _API_SECRET "
+            "(and _API_PASSPHRASE where the exchange has one).",
             examples=["main"],
             json_schema_extra=_or_template({"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*$"}),
         ),
@@ -166,6 +168,20 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
             },
         ),
     ] = "all"
+    account_markets: Annotated[
+        list[str] | Literal["all"] | None,
+        dg.Resolver.default(
+            description="Of exchanges that give account data market by market: the markets to ask "
+            "for. Those above, and every listed one between currencies that the account held, "
+            "where left out.",
+            examples=[["BTC-USD", "ETH-USD"], "all"],
+            json_schema_extra={
+                "if": {"type": "string"},
+                "then": _or_template({"const": "all"}),
+                "else": {"if": {"type": "array"}, "then": {"minItems": 1, "uniqueItems": True}},
+            },
+        ),
+    ] = None
     start: Annotated[
         str,
         dg.Resolver.default(

@@ -1,14 +1,14 @@
 """Rate limits kept by every process of this user on this machine.
 
-Each bucket is a file that holds the next free moment, and the moment at which the last call left. A
+Each bucket is a file that holds the next free moment, and the moment before which no call goes. A
 call takes the free moment for itself, under a file lock that is held for microseconds, and then
-waits for it: calls go out evenly spaced, in the order in which they asked, and a killed process
-wastes one moment and blocks no other. A call that leaves late, on a busy machine, moves those after
-it. Moments are those of the monotonic clock, which all processes share and no clock step moves.
+waits for it: calls go out as far apart as their cost, in the order in which they asked, and a
+killed process wastes one moment and blocks no other. A call that leaves late, on a busy machine,
+moves those after it. Moments are those of the monotonic clock, which all processes share and no
+clock step moves.
 """
 
 import logging
-import math
 import os
 import struct
 import threading
@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from connectors import pace
 from connectors.local import LocalLimits
-from connectors.pace import SECOND, Pace, Step
+from connectors.pace import SECOND, Allowance, Pace, Step
 from warehouse.locks import file_lock
 
 MARGIN: Final = 1.05
@@ -60,20 +60,28 @@ class SharedLimits:
         self._one = threading.Lock()
         self._locks: dict[Path, FileLock] = {}
 
-    def wait(self, bucket: str, per_second: float) -> None:
+    def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
         """Take the next free moment of ``bucket``, and wait for it."""
+        spacing = allowance.spacing(cost, MARGIN)
         try:
-            update = partial(self._update, bucket)
-            pace.wait(update, math.ceil(SECOND * MARGIN / per_second), self._sleep)
+            pace.wait(partial(self._update, bucket), spacing, allowance.slack, self._sleep)
         except _NotSharedError:
-            _local.wait(bucket, per_second / MARGIN)
+            _local.wait(bucket, allowance, cost * MARGIN)
 
-    def sent(self, bucket: str) -> None:
+    def sent(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
         """Count from now: a call of ``bucket`` left."""
+        spacing = allowance.spacing(cost, MARGIN)
         try:
-            self._update(bucket, lambda pace, now: (now, pace.sent(now)))
+            self._update(bucket, lambda pace, now: (now, pace.sent(now, spacing, allowance.slack)))
         except _NotSharedError:
-            _local.sent(bucket)
+            _local.sent(bucket, allowance, cost * MARGIN)
+
+    def hold(self, bucket: str, seconds: float) -> None:
+        """Let no call of ``bucket`` go for so long, in any process."""
+        try:
+            self._update(bucket, lambda pace, now: (now, pace.hold(now + round(seconds * SECOND))))
+        except _NotSharedError:
+            _local.hold(bucket, seconds)
 
     def _update(self, bucket: str, step: Step) -> tuple[int, int]:
         """Replace the pace of ``bucket``; the step's moment, and now. Raises _NotSharedError."""
@@ -106,7 +114,7 @@ class SharedLimits:
                 now = self._now()
                 moment, made = step(self._pace(os.read(handle, _STATE.size), now), now)
                 os.lseek(handle, 0, os.SEEK_SET)
-                os.write(handle, _STATE.pack(self._boot, made.free_at, made.sent_at))
+                os.write(handle, _STATE.pack(self._boot, made.free_at, made.quiet_until))
             finally:
                 os.close(handle)
         return moment, now

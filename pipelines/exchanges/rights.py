@@ -6,7 +6,6 @@ import msgspec
 
 import connectors
 import warehouse
-from connectors.http import key_variables
 from pipelines.settings import Settings
 from schemas import StreamId
 
@@ -36,24 +35,21 @@ class KeyRights:
         return tuple(right for right in self.rights if needed and right != needed.right)
 
     @property
-    def variables(self) -> tuple[str, str]:
-        return key_variables(self.exchange, self.account)
-
-    @property
     def finding(self) -> str:
         needed = self.needed.right if self.needed else "nothing"
+        variable, *_ = connectors.key_variables(self.exchange, self.account)
         return (
-            f"{self.exchange}: the key of account '{self.account}' ({self.variables[0]}) has the "
+            f"{self.exchange}: the key of account '{self.account}' ({variable}) has the "
             f"right to {' and '.join(self.excess)}, and collecting needs {needed} alone"
         )
 
     @property
     def fix(self) -> str:
-        key, secret = self.variables
         how = f" ({self.needed.how_to})" if self.needed else ""
         return (
-            f"make a key with fewer rights{how}, set {key} and {secret} to it, delete the other "
-            f"one there, and run tidemark pull {self.exchange}/balances"
+            f"make a key with fewer rights{how}, set "
+            f"{connectors.key_settings(self.exchange, self.account)} to it, delete the other one "
+            f"there, and run tidemark pull {self.exchange}/balances"
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import connectors
 from connectors.base import Cursor, Paging
@@ -15,6 +15,7 @@ from pipelines.feeds.document import Fields, Value, did_you_mean, of_plain, read
 from pipelines.feeds.template import render
 from pipelines.settings import load_settings
 from schemas import DATASETS, TIMEFRAMES, ConfigError, dataset
+from schemas.timeframes import USUAL
 
 COMPONENT_TYPE: Final = "pipelines.components.ExchangeFeed"
 FILE_NAME: Final = "defs.yaml"
@@ -26,7 +27,7 @@ _FILE_KEYS: Final = (
     "requirements",
     "post_processing",
 )
-_FEED_KEYS: Final = ("exchange", "account", "markets", "start", "datasets")
+_FEED_KEYS: Final = ("exchange", "account", "markets", "account_markets", "start", "datasets")
 _SPEC_KEYS: Final = ("schedule", "timeframes", "lookback", "keep_raw")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NO_TEXT: Final = re.compile(
@@ -67,6 +68,10 @@ class Feed:
     start: datetime
     """History is wanted back to here (UTC)."""
     datasets: dict[str, DatasetSpec]
+    account_markets: tuple[str, ...] | Literal["all"] | None = None
+    """Where account data is asked for market by market: these; ``None`` = those of the feed, and
+    every listed one between currencies that the account held.
+    """
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ def _feed(path: Path, attributes: Value) -> Feed:
     if "markets" in fields or any(_is_of_markets(name) for name in datasets):
         markets = _markets(fields.required("markets", "[BTC-USD]"))
     else:
-        markets = None  # account data is always the whole account
+        markets = ()
     return Feed(
         name=path.parent.name,
         path=path,
@@ -146,6 +151,7 @@ def _feed(path: Path, attributes: Value) -> Feed:
         markets=markets,
         start=_start(fields.required("start", "2016-01-01")),
         datasets=datasets,
+        account_markets=_account_markets(exchange, fields),
     )
 
 
@@ -176,20 +182,31 @@ def _account(value: Value) -> str:
     return name
 
 
-def _markets(value: Value) -> tuple[str, ...] | None:
-    if value.members is None and value.text("markets") == "all":
+def _markets(value: Value, key: str = "markets") -> tuple[str, ...] | None:
+    if value.members is None and value.text(key) == "all":
         return None
     found: list[str] = []
-    for item in value.items("markets", "[BTC-USD, ETH-USD], or the word all"):
+    for item in value.items(key, "[BTC-USD, ETH-USD], or the word all"):
         name = item.text("a market")
         if name == "all":
-            item.fail("all is no market of a list. Fix: write markets: all")
+            item.fail(f"all is no market of a list. Fix: write {key}: all")
         if not name or not name.isprintable():
             item.fail(f"market {name!r} is no name; write for example BTC-USD")
         if name in found:
             item.fail(f"market {name!r} appears twice")
         found.append(name)
     return tuple(found)
+
+
+def _account_markets(exchange: str, fields: Fields) -> tuple[str, ...] | Literal["all"] | None:
+    value = fields.get("account_markets")
+    if value is None:
+        return None
+    if not any(offer.per_market for offer in connectors.offers(exchange).values()):
+        fields.key("account_markets").fail(
+            f"{exchange} gives account data of all markets at once. Fix: leave account_markets out"
+        )
+    return _markets(value, "account_markets") or "all"
 
 
 def _start(value: Value) -> datetime:
@@ -231,7 +248,7 @@ def _spec(name: str, offer: Paging, datasets: Fields) -> DatasetSpec:
     return DatasetSpec(
         name=name,
         schedule=_schedule(fields.get("schedule")),
-        timeframes=_timeframes(fields.get("timeframes")) if is_candles else (),
+        timeframes=_timeframes(fields.get("timeframes"), offer) if is_candles else (),
         lookback=_lookback(fields.get("lookback")),
         keep_raw=_bool(fields.get("keep_raw")),
         line=key.line,
@@ -248,9 +265,9 @@ def _schedule(value: Value | None) -> str | None:
     return text
 
 
-def _timeframes(value: Value | None) -> tuple[str, ...]:
+def _timeframes(value: Value | None, offer: Paging) -> tuple[str, ...]:
     if value is None:
-        return tuple(TIMEFRAMES)
+        return offer.timeframes or USUAL
     found: list[str] = []
     for item in value.items("timeframes", "[5m, 1h]"):
         name = item.text("a timeframe")

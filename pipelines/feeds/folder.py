@@ -141,12 +141,10 @@ def is_collected(
         spec = feed.datasets.get(wanted)
         if spec is None or feed.exchange != stream.exchange:
             continue
-        if stream.account is not None:
-            found = feed.account == stream.account
-        elif stream.symbol is None or feed.markets is None:
-            found = True
-        else:
-            named = {(symbols or {}).get(name, name) for name in feed.markets}
+        markets = feed.markets if stream.account is None else feed.account_markets
+        found = stream.account in (None, feed.account)
+        if found and stream.symbol is not None and markets not in (None, "all"):
+            named = {(symbols or {}).get(name, name) for name in markets}
             found = _bare(stream.symbol) in {_bare(name) for name in named}
         if found and (stream.timeframe is None or stream.timeframe in spec.timeframes):
             return True

@@ -14,7 +14,8 @@ from connectors.base import Cursor
 from pipelines.feeds.feed import COMPONENT_TYPE, Feed, feed_of
 from pipelines.feeds.folder import overlaps
 from pipelines.output.formatting import instant, with_fix
-from schemas import DATASETS, TIMEFRAMES, ConfigError
+from schemas import DATASETS, ConfigError
+from schemas.timeframes import USUAL
 
 EVERY_MINUTE: Final = "* * * * *"
 FIVE_MINUTES: Final = "*/5 * * * *"
@@ -36,7 +37,6 @@ SCHEDULES: Final = {
     "currencies": DAILY,
 }
 """How often each dataset is pulled where nobody says otherwise; others: hourly."""
-_TIMEFRAMES: Final = ("5m", "15m", "30m", "1h", "4h", "1d")
 _OF_CURSOR: Final = {
     Cursor.NEWEST: "The exchange shows only its newest rows: pull often enough that two answers "
     "overlap.",
@@ -58,7 +58,7 @@ type: {component}
 
 attributes:
   # The connector, and the label that the account's rows carry. Its key is read from
-  # {key} and {secret}; without them only public data is collected.
+  # {key}; without them only public data is collected.
   exchange: {exchange}
   account: {account}
 
@@ -115,20 +115,18 @@ def _offered(exchange: str) -> list[str]:
 
 
 def _text(feed: Feed, taken: Mapping[str, str]) -> str:
-    key, secret = connectors.key_variables(feed.exchange, feed.account)
     lines = [
         _HEAD.format(
             exchange=feed.exchange,
             component=COMPONENT_TYPE,
-            key=key,
-            secret=secret,
+            key=connectors.key_settings(feed.exchange, feed.account),
             account=feed.account,
             markets="all" if feed.markets is None else f"[{', '.join(map(_quoted, feed.markets))}]",
             start=instant(feed.start).partition(" 00:00:00Z")[0],
         )
     ]
     offers = connectors.offers(feed.exchange)
-    frames = ", ".join(name for name in _TIMEFRAMES if name in TIMEFRAMES)
+    frames = ", ".join(_usual(feed.exchange))
     for name in feed.datasets:
         comments = [_OF_CURSOR.get(offers[name].cursor), _OF_DATASET.get(name)]
         if name in taken:
@@ -138,6 +136,13 @@ def _text(feed: Feed, taken: Mapping[str, str]) -> str:
         mark = "# " if name in taken else ""
         lines.append(f'    {mark}{name}: {{schedule: "{SCHEDULES.get(name, HOURLY)}"{more}}}\n')
     return "".join(lines)
+
+
+def _usual(exchange: str) -> tuple[str, ...]:
+    """The usual timeframes of those that the exchange has; all of them where it has none."""
+    candles = connectors.offers(exchange).get("candles")
+    theirs = candles.timeframes if candles else ()
+    return tuple(name for name in USUAL if name in theirs) or USUAL
 
 
 def _quoted(market: str) -> str:

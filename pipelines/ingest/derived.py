@@ -5,6 +5,7 @@ A candle is built only where coverage of the trades is complete from before its 
 changed since the last pull, and those that were open.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pyarrow as pa
@@ -13,16 +14,19 @@ import pyarrow.compute as pc
 from pipelines.ingest import checkpoint
 from pipelines.ingest.checkpoint import Built
 from pipelines.ingest.session import Session
-from schemas import timeframe_us
+from schemas.timeframes import Grid, grid
+from schemas.times import DAY_US
 from warehouse import candles
 from warehouse.intervals import Interval, union
+from warehouse.paths import period_bounds
+from warehouse.reader import StreamReader
 
 
 def build_candles(session: Session) -> None:
-    """One pull of a ``Cursor.DERIVED`` candle stream from the trades of the same market."""
+    """One pull of a candle stream that is built from the trades of the same market."""
     source = session.task.store.reader(replace(session.stream, dataset="trades", timeframe=None))
     trades = source.state()
-    step = timeframe_us(session.stream.timeframe or "")
+    frame = grid(session.stream.timeframe or "")
     built = checkpoint.load(session.state.checkpoint, Built)
     newest_change = source.change()
     if not newest_change or not trades.complete:
@@ -30,30 +34,24 @@ def build_candles(session: Session) -> None:
             f"{session.stream}: no trades are stored to build candles from. Fix: pull trades first"
         )
         return
-    whole = candles.whole(trades, source.time_of, step, with_open=True)
-    touched = [t.value for t in _open_candles(session)]
-    days = {*source.periods(built.change), *map(source.period_of, touched)}
+    whole = candles.whole(trades, source.time_of, frame, with_open=True)
+    starts = {day: period_bounds(source.declared, day)[0] for day in source.periods()}
+    changed = [starts[day] for day in source.periods(built.change)]
+    changed += [t.value for t in _open_candles(session)]
     if session.task.again is not None:
         low, high = session.task.again
-        days |= {
-            d for d in source.periods() if source.period_of(low) <= d <= source.period_of(high)
-        }
+        changed += [start for start in starts.values() if low - DAY_US < start <= high]
     now = trades.checked_at or 0
-    for day in sorted(days):
-        rows = source.period(day)
-        if not rows.num_rows:
-            continue
-        found = candles.build(rows, step)
+    for found in _rebuilt(source, frame, changed):
         keep = [
             any(low <= t < high for low, high in whole) for t in found.column("open_us").to_pylist()
         ]
         found = found.filter(pa.array(keep, pa.bool_()))
-        final = pc.less_equal(pc.add(found.column("open_us"), step), now)
+        final = pc.less_equal(pc.add(found.column("open_us"), frame.step), now)
         session.commit(_rows(session, found, final), session.state)
+    up_to = frame.opening(now)
     complete = union(
-        Interval(low, min(high, now // step * step))
-        for low, high in whole
-        if low < min(high, now // step * step)
+        Interval(low, min(high, up_to)) for low, high in whole if low < min(high, up_to)
     )
     session.commit(
         None,
@@ -67,6 +65,22 @@ def build_candles(session: Session) -> None:
             checkpoint=checkpoint.dump(Built(newest_change)),
         ),
     )
+
+
+def _rebuilt(source: StreamReader, frame: Grid, changed: Iterable[int]) -> Iterator[pa.Table]:
+    """The candles of all days in which a moment of ``changed`` lies.
+
+    Trades are read a day at a time. Candles longer than a day are rolled up from those of the days.
+    """
+    block = replace(frame, step=max(frame.step, DAY_US))
+    of_day = replace(frame, step=min(frame.step, DAY_US))
+    for first in sorted({block.opening(moment) for moment in changed}):
+        days = range(first, first + block.step, DAY_US)
+        trades = (source.period(source.period_of(day)) for day in days)
+        parts = [candles.build(rows, of_day) for rows in trades if rows.num_rows]
+        if parts:
+            whole = pa.concat_tables(parts)
+            yield whole if len(days) == 1 else candles.roll_up(whole, frame)
 
 
 def _open_candles(session: Session) -> pa.ChunkedArray:

@@ -7,7 +7,7 @@ import difflib
 import gc
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Final
 
 import pyarrow as pa
 
+import connectors
 from connectors.base import Connector, Cursor, Limits, Market, Paging
 from connectors.errors import (
     ContractError,
@@ -24,11 +25,11 @@ from connectors.errors import (
     TransientError,
     UnreachableError,
 )
-from connectors.http import key_variables
 from pipelines.exchanges.connect import open_exchange
 from pipelines.exchanges.names import remembered_codes, remembered_names
 from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
 from pipelines.feeds import Feed, Job
+from pipelines.ingest.account_markets import account_markets
 from pipelines.ingest.budget import Budget
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.session import LOOKUPS, Task
@@ -79,15 +80,18 @@ def pull(
         first: list[Unit] = []
         last: list[Unit] = []
         for job in jobs:
-            cursor = plan.paging(job).cursor
-            stage = short if cursor is Cursor.SNAPSHOT else last if cursor in _LAST else first
-            stage.extend(plan.units(job))
+            for cursor, unit in plan.units(job):
+                stage = short if cursor is Cursor.SNAPSHOT else last if cursor in _LAST else first
+                stage.append(unit)
         if budget is not None:
             random.shuffle(first)
         workers = ThreadPoolExecutor(WORKERS, "pull")
         try:
             for stage in (short + first, last):
                 for result in [workers.submit(unit) for unit in stage]:
+                    report.streams += result.result()
+            for job in jobs:  # what the account held is known now
+                for result in [workers.submit(unit) for unit in plan.account_units(job)]:
                     report.streams += result.result()
         except BaseException:  # Ctrl-C: each stream stores what it has and ends
             stop.set()
@@ -165,48 +169,90 @@ class _Plan:
         self._stop = stop
         self._owners: dict[StreamId, Job] = {}
 
-    def paging(self, job: Job) -> Paging:
+    def units(self, job: Job) -> Iterator[tuple[Cursor, Unit]]:
+        """The work of one job, but for that of :meth:`account_units`, and how it is paged.
+
+        For one that cannot begin: a unit that only reports it.
+        """
+        declared, paging = dataset(job.dataset), self._paging(job)
+        if declared.is_reference:
+            yield paging.cursor, _one(pull_stream, self._task(job))
+        elif not declared.is_account:
+            yield from self._of_markets(job)
+        elif not paging.per_market:
+            yield (
+                paging.cursor,
+                self._without_key(job)
+                or _one(_after_lists, self._task(job, account=job.feed.account)),
+            )
+
+    def account_units(self, job: Job) -> Iterator[Unit]:
+        """The work of a job whose account data is asked for market by market."""
+        account = job.feed.account
+        if not self._paging(job).per_market:
+            return
+        notice = self._without_key(job)
+        if notice is not None:
+            yield notice
+            return
+        connector = self._exchange(job).connector
+        symbols, refused = _symbols(job, self._account_markets(job), connector, self._store)
+        if refused:
+            yield lambda: refused
+        with suppress(TidemarkError):
+            listed = {market.symbol for market in connector.markets()}
+            for symbol, _ in _ended(job, self._store, listed, account):
+                yield _one(end_stream, self._task(job, symbol=symbol, account=account))
+        for symbol in dict.fromkeys(symbols):
+            yield _one(_after_lists, self._task(job, symbol=symbol, account=account))
+
+    def _account_markets(self, job: Job) -> Sequence[str] | None:
+        """The markets of an account to ask for, as the feed chooses them; ``None`` = all."""
+        chosen, named = job.feed.account_markets, job.feed.markets
+        if chosen == "all" or (chosen is None and named is None):
+            return None
+        if chosen is not None:
+            return chosen
+        connector, account = self._exchange(job).connector, job.feed.account
+        with suppress(TidemarkError):
+            return [*(named or ()), *account_markets(self._store, connector, account)]
+        return named
+
+    def _paging(self, job: Job) -> Paging:
         return self._exchange(job).connector.offers[job.dataset]
 
-    def units(self, job: Job) -> Iterator[Unit]:
-        """The work of one job; for one that cannot begin, a unit that only reports it."""
-        declared = dataset(job.dataset)
-        if declared.is_reference:
-            yield _one(pull_stream, self._task(job))
-        elif declared.is_account:
-            yield self._of_account(job)
-        else:
-            yield from self._of_markets(job)
-
-    def _of_account(self, job: Job) -> Unit:
+    def _without_key(self, job: Job) -> Unit | None:
+        """A unit that reports that the account has no key; ``None`` where it has one."""
         exchange, account = job.exchange, job.feed.account
         if self._settings.credentials(exchange, account) is not None:
-            return _one(_after_lists, self._task(job, account=account))
-        key, secret = key_variables(exchange, account)
+            return None
         report = StreamReport(exchange, job.dataset, account)
         report.notice = (
-            f"{exchange}: public data only; for account data set {key} and {secret} in the "
-            "environment or .env"
+            f"{exchange}: public data only; for account data set "
+            f"{connectors.key_settings(exchange, account)} in the environment or .env"
         )
         return lambda: [report]
 
-    def _of_markets(self, job: Job) -> Iterator[Unit]:
-        symbols, refused = _symbols(job, self._exchange(job).connector, self._store)
+    def _of_markets(self, job: Job) -> Iterator[tuple[Cursor, Unit]]:
+        connector, paging = self._exchange(job).connector, self._paging(job)
+        symbols, refused = _symbols(job, job.feed.markets, connector, self._store)
         symbols, owned = self._own(job, symbols)
         refused += owned
         if refused:
-            yield lambda: refused
+            yield paging.cursor, lambda: refused
         if job.feed.markets is None and symbols:
             for symbol, timeframe in _ended(job, self._store, symbols):
-                yield _one(end_stream, self._task(job, symbol=symbol, timeframe=timeframe))
-        paging = self.paging(job)
+                task = self._task(job, symbol=symbol, timeframe=timeframe)
+                yield paging.cursor, _one(end_stream, task)
         if paging.cursor is Cursor.SNAPSHOT:
             for batch in batches(symbols, paging):
-                yield partial(pull_batch, [self._task(job, symbol=symbol) for symbol in batch])
+                tasks = [self._task(job, symbol=symbol) for symbol in batch]
+                yield paging.cursor, partial(pull_batch, tasks)
             return
         for symbol in symbols:
             for timeframe in job.spec.timeframes or (None,):
-                yield _one(pull_stream, self._task(job, symbol=symbol, timeframe=timeframe))
+                task = self._task(job, symbol=symbol, timeframe=timeframe)
+                yield task.paging.cursor, _one(pull_stream, task)
 
     def _own(self, job: Job, symbols: Sequence[str]) -> tuple[list[str], list[StreamReport]]:
         """The markets that no other feed collects, and a report for each that one does.
@@ -272,23 +318,27 @@ def _after_lists(task: Task) -> StreamReport:
     return pull_stream(task)
 
 
-def _ended(job: Job, store: Store, symbols: Sequence[str]) -> list[tuple[str, str | None]]:
+def _ended(
+    job: Job, store: Store, listed: Collection[str], account: str | None = None
+) -> list[tuple[str, str | None]]:
     """Market and timeframe of the streams of markets that are listed no longer."""
-    known = store.streams(job.exchange, job.dataset)
-    return [(s.symbol, s.timeframe) for s in known if s.symbol and s.symbol not in symbols]
+    known = (s for s in store.streams(job.exchange, job.dataset) if s.account == account)
+    return [(s.symbol, s.timeframe) for s in known if s.symbol and s.symbol not in listed]
 
 
-def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], list[StreamReport]]:
-    """The markets to pull, and a report for each that cannot be."""
+def _symbols(
+    job: Job, markets: Sequence[str] | None, connector: Connector, store: Store
+) -> tuple[list[str], list[StreamReport]]:
+    """Those of ``markets`` (``None`` = all) to pull, and a report for each that cannot be."""
     try:
         listed = {m.symbol: m for m in connector.markets()}
     except Exception as error:
         reachable = not isinstance(error, UnreachableError)
-        if job.feed.markets is not None and reachable and isinstance(error, _NO_LIST):
+        if markets is not None and reachable and isinstance(error, _NO_LIST):
             # no list to be had: each market whose name is known answers for itself
-            named = [connector.symbol_of(name) for name in job.feed.markets]
+            named = [connector.symbol_of(name) for name in markets]
             symbols = dict.fromkeys(symbol for symbol in named if symbol)
-            lost = [n for n, s in zip(job.feed.markets, named, strict=True) if not s]
+            lost = [n for n, s in zip(markets, named, strict=True) if not s]
             reports = [StreamReport(job.exchange, job.dataset, n, error=str(error)) for n in lost]
             return list(symbols), reports
         symbols = {}
@@ -297,7 +347,7 @@ def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], l
             held = (stream.symbol for stream in known if stream.symbol)
             symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
         return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=problem(error))]
-    if job.feed.markets is None:
+    if markets is None:
         if listed:
             return list(listed), []
         nothing = (
@@ -305,7 +355,7 @@ def _symbols(job: Job, connector: Connector, store: Store) -> tuple[list[str], l
             f"Fix: pull again later; if this stays, check {job.exchange.upper()}_BASE_URL"
         )
         return [], [StreamReport(job.exchange, job.dataset, "", error=nothing)]
-    wanted = {name: connector.symbol_of(name) for name in job.feed.markets}
+    wanted = {name: connector.symbol_of(name) for name in markets}
     refused = [
         StreamReport(job.exchange, job.dataset, n, error=_unknown(n, listed, job.feed), requests=0)
         for n, symbol in wanted.items()

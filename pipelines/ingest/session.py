@@ -48,7 +48,7 @@ class Task:
 
     @property
     def paging(self) -> Paging:
-        return self.connector.offers[self.stream.dataset]
+        return self.connector.offers[self.stream.dataset].of(self.stream.timeframe)
 
     def report(self) -> StreamReport:
         """An empty report of this stream."""

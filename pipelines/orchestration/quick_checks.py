@@ -155,8 +155,7 @@ def _key_present(exchange: str, dataset: str, look: Look) -> dg.AssetCheckResult
         try:
             if look.settings.credentials(exchange, account) is not None:
                 continue
-            names = " and ".join(connectors.key_variables(exchange, account))
-            problem = f"{names} are not set"
+            problem = f"{connectors.key_settings(exchange, account)} are not set"
         except ConfigError as error:
             problem = str(error)
         absent.append({"account": account, "feed": feed.name, "problem": problem})

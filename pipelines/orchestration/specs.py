@@ -36,10 +36,12 @@ def dataset_of(key: dg.AssetKey) -> str:
 def lake_spec(exchange: str, dataset: str, feeds: Sequence[Feed]) -> dg.AssetSpec:
     """The asset of one dataset of one exchange, whichever feeds collect it."""
     declared = DATASETS[dataset]
+    collected = {job.dataset for job in jobs(feeds) if job.exchange == exchange}
     owners = [job for job in jobs(feeds) if (job.exchange, job.dataset) == (exchange, dataset)]
-    source = _SOURCES.get(connectors.offers(exchange)[dataset].cursor)
-    collected = any((job.exchange, job.dataset) == (exchange, source) for job in jobs(feeds))
-    deps = [lake_key(exchange, source)] if source and collected else []
+    offer = connectors.offers(exchange)[dataset]
+    cursors = {offer.of(name).cursor for job in owners for name in job.spec.timeframes or (None,)}
+    sources = {_SOURCES[cursor] for cursor in cursors & _SOURCES.keys()}
+    deps = [lake_key(exchange, source) for source in sources if source in collected]
     return dg.AssetSpec(
         lake_key(exchange, dataset),
         deps=deps,

@@ -60,7 +60,7 @@ def _is_readable(stream: StreamId) -> bool:
     offer = connectors.offers(stream.exchange).get(stream.dataset)
     if offer is None or dataset(stream.dataset).is_reference:  # a list is soon asked for again
         return False
-    return offer.cursor is not Cursor.DERIVED
+    return offer.of(stream.timeframe).cursor is not Cursor.DERIVED
 
 
 def _is_of(feed: Feed, stream: StreamId, store: Store) -> bool:

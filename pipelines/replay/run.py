@@ -215,10 +215,11 @@ class _Replay:
     def _derive(self) -> None:
         """Build the candles again whose trades changed, where candles are built from trades."""
         offer = self.connector.offers.get("candles")
-        if self.report.dataset != "trades" or offer is None or offer.cursor is not Cursor.DERIVED:
+        if self.report.dataset != "trades" or offer is None:
             return
         for stream in self.store.streams(self.report.exchange, "candles"):
-            if stream.symbol in self.changed:
+            built = offer.of(stream.timeframe).cursor is Cursor.DERIVED
+            if stream.symbol in self.changed and built:
                 done = pull_stream(Task(self.store, self.connector, stream, _NO_START))
                 if done.error:
                     self.report.problems.append(f"{stream}: {done.error}")

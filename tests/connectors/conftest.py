@@ -83,7 +83,7 @@ class World:
         stream = StreamId(
             connector.name,
             dataset,
-            symbol=None if DATASETS[dataset].is_account else "BTC-USD",
+            symbol="BTC-USD" if offer.per_market or not DATASETS[dataset].is_account else None,
             account="main" if DATASETS[dataset].is_account else None,
             timeframe="5m" if dataset == "candles" else None,
         )

@@ -25,6 +25,7 @@ from connectors import (
     UnreachableError,
     Window,
 )
+from connectors.pace import Allowance
 from sandbox import Fault
 from sandbox.faults import Kind
 from sandbox.jsontext import NumberStyle
@@ -287,12 +288,15 @@ def test_the_limit_is_asked_before_every_request(
             self.calls: list[tuple[str, float]] = []
             self.left: list[str] = []
 
-        def wait(self, bucket: str, per_second: float) -> None:
-            self.calls.append((bucket, per_second))
+        def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
+            self.calls.append((bucket, allowance.per_second / cost))
 
-        def sent(self, bucket: str) -> None:
+        def sent(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
             assert bucket == self.calls[-1][0]
             self.left.append(bucket)
+
+        def hold(self, bucket: str, seconds: float) -> None:
+            raise AssertionError("nothing asked for a rest")
 
     limits = Recording()
     connector = world.open(exchange, limits=limits, account="desk")

@@ -126,9 +126,12 @@ def test_the_documents_fill() -> None:
         "fee_rate": "0.00200000",
         "fee_symbol": "USD",
     }
-    # Twice the same id: both sides of a trade with oneself cannot be held under one key.
+    # A trade with oneself is two fills with one id.
     page = parse.account_trades(body([row, {**row, "type": "sell"}])).page()
-    (found,) = page.table.to_pylist()
+    found, other = page.table.to_pylist()
+    assert (found["side"], other["side"]) == ("buy", "sell") and page.rejected == ()
+    page = parse.account_trades(body([row, {**row, "amount": "2"}])).page()
+    assert page.table.num_rows == 1
     assert found["fee_rate"] == Decimal("0.002") and found["fee_currency"] == "USD"
     assert found["order_id"] is None and found["taker_or_maker"] is None
     assert len(page.rejected) == 1

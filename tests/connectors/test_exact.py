@@ -1,5 +1,6 @@
 """Single values and whole columns: exact, or refused; and both ways agree."""
 
+from datetime import UTC, datetime
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
@@ -11,17 +12,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors import exact
-from connectors.columns import Choice, Id, Kind, Number, Text, Time, as_stored
+from connectors.columns import Choice, Id, Kind, Number, Text, Time, Wide, as_stored
 from connectors.exact import InvalidValue
 from connectors.jsontext import decode
-from schemas.declare import PRICE, TIME
+from schemas.declare import PRICE, TIME, WIDE
 
-WIDE = Context(prec=1000)
+IN_FULL = Context(prec=1000)
 
 
 def scaled(value: Decimal, places: int) -> Decimal:
     """``value`` × 10^places, in full."""
-    return value.scaleb(places, WIDE)
+    return value.scaleb(places, IN_FULL)
 
 
 stored = st.integers(-(10**38) + 1, 10**38 - 1).map(lambda n: scaled(Decimal(n), -12))
@@ -104,6 +105,12 @@ def test_what_is_no_amount_is_refused_by_both_ways(value: Any) -> None:
         ("2018-10-02 13:01:28.284112+03:00", 1538474488284112),
         ("2018-10-02T10:01:28.2841120Z", 1538474488284112),
         ("2018-10-02T10:01:28Z", 1538474488000000),
+        ("2018-10-02T10:01:28.39Z", 1538474488390000),
+        ("2018-10-02 10:01:28.284112+00", 1538474488284112),
+        # what is finer than a microsecond is cut off
+        ("1568905003.8660919", 1568905003866091),
+        (1568905003866091999, 1568905003866091),
+        ("2018-10-02T10:01:28.284112999Z", 1538474488284112),
     ],
 )
 def test_dates_are_exact_whatever_their_unit(value: Any, us: int) -> None:
@@ -121,9 +128,6 @@ def test_dates_are_exact_whatever_their_unit(value: Any, us: int) -> None:
         4102444800,
         10**30,
         "1e400",
-        "1568905003.8660911",
-        1568905003866091001,
-        "2018-10-02T10:01:28.2841121Z",
         "1989-12-31T23:59:59Z",
         "2018-13-02T10:01:28Z",
         "2018-10-02",
@@ -162,6 +166,36 @@ def test_an_id_is_its_integer(value: Any) -> None:
     assert exact.identity(value) == int(Decimal(str(value)))
 
 
+@pytest.mark.parametrize("form", ["{us6}", "{us6}7", "{date}.{us:06d}Z", "{date}.{us:06d}789Z"])
+def test_texts_of_times_are_read_at_once(form: str) -> None:
+    moments = [1_762_820_035_982_277 + 999_983 * n for n in range(9)]
+    texts = [
+        form.format(
+            us6=f"{us // 10**6}.{us % 10**6:06d}",
+            us=us % 10**6,
+            date=f"{datetime.fromtimestamp(us // 10**6, UTC):%Y-%m-%dT%H:%M:%S}",
+        )
+        for us in moments
+    ]
+    assert Time().many([*texts, None], False).to_pylist() == [*moments, None]
+    assert [exact.time_us(text) for text in texts] == moments
+    for odd in ("2025-02-30T00:00:00Z", "yesterday", 17, "0.5"):
+        with pytest.raises(InvalidValue):
+            Time().many([texts[0], odd], True)
+
+
+@pytest.mark.parametrize("value", ["2.6256545174247500", "99999999999999999999.999999999999999999"])
+def test_wide_amounts_have_eighteen_places(value: str) -> None:
+    fast = Wide().many([value, "1", 7], True)
+    assert fast.to_pylist() == [exact.wide(v) for v in (value, "1", 7)]
+    assert fast.type == WIDE and fast[0].as_py() == Decimal(value)
+    for odd in ("1e-19", "100000000000000000000", "-1", "0.1234567890123456789", "1" * 30):
+        with pytest.raises(InvalidValue):
+            exact.wide(odd)
+        with pytest.raises(InvalidValue):
+            Wide().many([odd], True)
+
+
 json_scalars = st.one_of(
     st.none(),
     st.booleans(),
@@ -179,6 +213,8 @@ KINDS: list[Kind] = [
     Time(),
     Number(),
     Number(signed=True),
+    Wide(),
+    Wide(signed=True),
     Choice({"buy": "buy", "bid": "buy", "1": "deposit"}),
     Text(),
 ]

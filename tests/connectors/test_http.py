@@ -24,6 +24,7 @@ from connectors import (
 )
 from connectors.http import key_variables, retry_after
 from connectors.local import LocalLimits, LocalNonces, NoLimits
+from connectors.pace import Allowance
 from connectors.redact import excerpt, redact
 from sandbox.dialect import dialects
 from schemas import DATASETS
@@ -120,7 +121,7 @@ def test_an_answer_that_repeats_the_secrets_is_masked(
     for part in (*secret, "my-key-4711", "my-secret-0815"):
         assert part not in shown
     assert "\x1b" not in shown
-    assert isinstance(caught.value, RateLimitedError) == (status == 429)
+    assert isinstance(caught.value, RateLimitedError) == (status in (418, 429))
     assert isinstance(caught.value, AuthError) or status not in (401, 403)
     assert len(str(caught.value)) < 700
 
@@ -218,7 +219,13 @@ def test_local_limits_space_the_calls_of_a_bucket() -> None:
 
     limits = LocalLimits(sleep, lambda: clock[0])
     for _ in range(3):
-        limits.wait("private", 2)
-    limits.wait("public", 2)
+        limits.wait("private", Allowance(2))
+    limits.wait("public", Allowance(2))
     assert waits == [0.5, 0.5]
-    NoLimits().wait("any", 0.001)
+    limits.wait("public", Allowance(2), 3)
+    limits.wait("public", Allowance(2))
+    assert waits == [0.5, 0.5, 0.5, 1.5]  # the next one waits for what the last one cost
+    limits.hold("public", 20)
+    limits.wait("public", Allowance(2))
+    assert waits[4:] == [20]
+    NoLimits().wait("any", Allowance(0.001))

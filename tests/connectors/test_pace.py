@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.pace import Pace
+from connectors.pace import SECOND, Allowance, Pace
 
 SPACING = 500
 LATE = st.integers(0, 3 * SPACING)
@@ -45,5 +45,38 @@ def test_there_is_never_a_burst(calls: list[tuple[int, int]]) -> None:
 
 def test_a_call_that_left_late_counts_from_then() -> None:
     _, pace = Pace().take(0, SPACING)
-    assert pace.sent(300).take(310, SPACING)[0] == 800
-    assert pace.sent(300).go(500, SPACING)[0] == 800
+    assert pace.sent(300, SPACING).take(310, SPACING)[0] == 800
+    assert pace.sent(300, SPACING).go(500, SPACING)[0] == 800
+
+
+def test_a_burst_goes_at_once_and_then_what_comes_back() -> None:
+    allowance = Allowance(per_second=0.5, burst=3)  # a unit comes back every two seconds
+    spacing, slack = allowance.spacing(), allowance.slack
+    pace, moments = Pace(), []
+    for _ in range(6):
+        moment, pace = pace.take(0, spacing, slack)
+        moments.append(moment // SECOND)
+    assert moments == [0, 0, 0, 0, 2, 4]
+    dear, _ = pace.take(0, allowance.spacing(4), slack)
+    assert dear == 6 * SECOND  # when it may go depends on what was spent, not on its own cost
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=30))
+def test_no_more_than_the_burst_is_outstanding(calls: list[tuple[int, int]]) -> None:
+    """Against a counter that falls with time, as an exchange keeps it."""
+    allowance = Allowance(per_second=2, burst=10)
+    pace, spent, at = Pace(), 0.0, 0
+    for later, cost in calls:
+        asked = at + later * SECOND // 10
+        moment, pace = pace.take(asked, allowance.spacing(cost), allowance.slack)
+        spent = max(0.0, spent - allowance.per_second * (moment - at) / SECOND)
+        assert spent <= allowance.burst + 1e-6
+        spent, at = spent + cost, moment
+
+
+def test_nothing_goes_while_the_exchange_asks_for_a_rest() -> None:
+    pace = Pace().hold(7 * SPACING)
+    assert pace.take(0, SPACING)[0] == 7 * SPACING
+    assert pace.take(0, SPACING, slack=10 * SPACING)[0] == 7 * SPACING
+    assert pace.go(0, SPACING)[0] == 7 * SPACING
+    assert pace.hold(3).take(0, SPACING)[0] == 7 * SPACING

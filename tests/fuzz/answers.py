@@ -54,7 +54,7 @@ def calls(recorded: Path | None = None) -> list[Call]:
 
 def _answer(connector: Connector, ask: Ask, order: int) -> bytes:
     received: list[bytes] = []
-    http: Http = connector._http  # type: ignore[attr-defined]
+    http: Http = connector._sender.http  # type: ignore[attr-defined]
     send = http.send
 
     def noting(request: Request, sent: Callable[[], None]) -> Response:

@@ -73,7 +73,7 @@ def opened(exchange: str, server: Server, recorder: Recorded) -> Connector:
         recorder=recorder,
     )
     connector = connectors.open_connector(exchange, connection, sleep=lambda seconds: None)
-    http: Http = connector._http  # type: ignore[attr-defined]
+    http: Http = connector._sender.http  # type: ignore[attr-defined]
     http._client._transport.close()
     http._client._transport = httpx.MockTransport(server)
     return connector

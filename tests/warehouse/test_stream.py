@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 import warehouse
-from schemas import RejectedRow, StreamId, dataset, timeframe_us
+from schemas import RejectedRow, StreamId, dataset
+from schemas.timeframes import grid
 from tests.warehouse.tools import (
     CANDLES,
     DAY,
@@ -86,14 +87,15 @@ def test_a_reader_finds_rows_by_time(three_days: Store) -> None:
 
 
 def test_candles_are_whole_where_their_trades_are(three_days: Store) -> None:
-    reader, step = three_days.reader(TRADES), timeframe_us("5m")
+    reader, frame = three_days.reader(TRADES), grid("5m")
+    step = frame.step
     state = replace(reader.state(), complete=(Interval(5, 30, 5, 29, NOON + 5),))
     first = NOON // step * step + step
     end = (NOON + 2 * DAY + 29) // step * step
-    assert candles.whole(state, reader.time_of, step, with_open=False) == [(first, end)]
-    assert candles.whole(state, reader.time_of, step, with_open=True) == [(first, end + step)]
+    assert candles.whole(state, reader.time_of, frame, with_open=False) == [(first, end)]
+    assert candles.whole(state, reader.time_of, frame, with_open=True) == [(first, end + step)]
     known = replace(state, complete=(Interval(5, 30, 5, 29, NOON + 5, NOON + DAY),))
-    assert candles.whole(known, lambda _: 0, step, with_open=False) == [
+    assert candles.whole(known, lambda _: 0, frame, with_open=False) == [
         (first, (NOON + DAY) // step * step)
     ]
 

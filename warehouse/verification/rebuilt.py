@@ -4,14 +4,15 @@ A difference is a note, not an error: an exchange's candles may differ from its 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import TIMEFRAMES, Dataset, StreamId, dataset, timeframe_us
-from schemas.timeframes import SHORTEST
+from schemas import Dataset, StreamId, dataset
+from schemas.timeframes import SHORTEST, Grid, grid
 from warehouse import candles, files
 from warehouse.merge import in_order
 from warehouse.metastore import Metastore
@@ -21,8 +22,8 @@ from warehouse.verification.report import Verification
 from warehouse.verification.rows import Facts
 
 _FIGURES: Final = ("open", "high", "low", "close", "volume")
-_BASE: Final = TIMEFRAMES[SHORTEST]
-"""The timeframe built from trades; longer candles are rolled up from it."""
+_BASE: Final = grid(SHORTEST)
+"""What is built from trades; longer candles are rolled up from it."""
 Span = tuple[int, int]
 
 
@@ -42,25 +43,31 @@ def compare_candles(
         wanted = {
             other: spans
             for other, state in mine
-            if (spans := _common(home, metastore, stream, other, state))
+            if (spans := _common(home, metastore, stream, _grid_of(facts[other]), state))
         }
         if wanted:
             _compare_market(home, held, facts, wanted, report)
 
 
 def _common(
-    home: Path, metastore: Metastore, trades: StreamId, candle: StreamId, state: StreamState
+    home: Path, metastore: Metastore, trades: StreamId, frame: Grid, state: StreamState
 ) -> list[Span]:
     """Opening times at which both trades and candles are complete."""
-    step = timeframe_us(candle.timeframe or "")
     reader = StreamReader(home, metastore, trades)
-    whole = candles.whole(reader.state(), reader.time_of, step, with_open=False)
+    whole = candles.whole(reader.state(), reader.time_of, frame, with_open=False)
     return [
         (max(low, run.lower), min(high, run.upper))
         for low, high in whole
         for run in state.complete
         if max(low, run.lower) < min(high, run.upper)
     ]
+
+
+def _grid_of(candles: Facts) -> Grid:
+    """Where the stored candles open. Those of 3 days count from the first one held."""
+    name = candles.stream.timeframe or ""
+    times = [r.min_time for r in candles.records.values() if r.min_time is not None]
+    return replace(grid(name), origin=min(times)) if name == "3d" and times else grid(name)
 
 
 def _compare_market(
@@ -77,8 +84,7 @@ def _compare_market(
     parts = [candles.build(_in_order(declared, paths), _BASE) for _, paths in sorted(days.items())]
     base = pa.concat_tables(parts)
     for stream, spans in wanted.items():
-        step = timeframe_us(stream.timeframe or "")
-        built = _within(candles.roll_up(base, step), spans)
+        built = _within(candles.roll_up(base, _grid_of(facts[stream])), spans)
         stored = _within(_stored(home, facts[stream]), spans)
         _compare_stream(stream, stored, built, report)
 

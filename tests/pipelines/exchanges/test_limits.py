@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.pace import Allowance
 from pipelines.exchanges import limits as module
 from pipelines.exchanges.limits import MARGIN, SharedLimits
 from pipelines.exchanges.state_dir import limits_folder, state_folder
@@ -39,11 +40,11 @@ def test_calls_are_spaced_evenly_in_the_order_in_which_they_ask(tmp_path: Path) 
     timer = Timer()
     one, two = timer.limits(tmp_path), timer.limits(tmp_path)  # as two processes
     for limits in (one, two, two, one):
-        limits.wait("bucket", 2)
+        limits.wait("bucket", Allowance(2))
     assert timer.slept == pytest.approx([n * 0.5 * MARGIN for n in (1, 2, 3)])
-    one.wait("another/bucket", 2)
+    one.wait("another/bucket", Allowance(2))
     timer.now += 10 * SECOND
-    two.wait("bucket", 2)
+    two.wait("bucket", Allowance(2))
     assert len(timer.slept) == 3  # both were free
 
 
@@ -51,24 +52,24 @@ def test_calls_are_spaced_evenly_in_the_order_in_which_they_ask(tmp_path: Path) 
 def test_rubbish_in_the_file_holds_nobody_up(tmp_path: Path, state: bytes) -> None:
     timer = Timer()
     (tmp_path / "bucket").write_bytes(state)
-    timer.limits(tmp_path).wait("bucket", 1)
+    timer.limits(tmp_path).wait("bucket", Allowance(1))
     assert timer.slept == []
-    timer.limits(tmp_path).wait("bucket", 1)
+    timer.limits(tmp_path).wait("bucket", Allowance(1))
     assert timer.slept == pytest.approx([MARGIN])
 
 
 def test_a_restart_of_the_machine_resets_the_limiter(tmp_path: Path) -> None:
     before = Timer(now=90_000 * SECOND)
-    before.limits(tmp_path).wait("bucket", 1)
+    before.limits(tmp_path).wait("bucket", Allowance(1))
     after = Timer(now=89_990 * SECOND)
-    after.limits(tmp_path, boot=b"two").wait("bucket", 1)
+    after.limits(tmp_path, boot=b"two").wait("bucket", Allowance(1))
     assert after.slept == []
 
 
 def test_a_moment_out_of_reach_is_not_waited_for(tmp_path: Path) -> None:
-    Timer(now=90_000 * SECOND).limits(tmp_path).wait("bucket", 1)
+    Timer(now=90_000 * SECOND).limits(tmp_path).wait("bucket", Allowance(1))
     after = Timer(now=20 * SECOND)  # another boot that could not be recognised
-    after.limits(tmp_path).wait("bucket", 1)
+    after.limits(tmp_path).wait("bucket", Allowance(1))
     assert after.slept == []
 
 
@@ -77,7 +78,7 @@ def test_steps_of_the_clock_do_not_matter(tmp_path: Path, monkeypatch: pytest.Mo
     limits = SharedLimits([tmp_path], slept.append)
     for moment in (2e9, 1e9, 3e9):
         monkeypatch.setattr(time, "time", lambda moment=moment: moment)
-        limits.wait("bucket", SLOW)
+        limits.wait("bucket", Allowance(SLOW))
     assert len(slept) == 2
     assert max(slept) <= 2 * MARGIN / SLOW
 
@@ -86,7 +87,7 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     with started(["hold", "limit", str(tmp_path)], env={}) as (other,):
         other.kill()
     slept: list[float] = []
-    SharedLimits([tmp_path], slept.append).wait("bucket", 1000)
+    SharedLimits([tmp_path], slept.append).wait("bucket", Allowance(1000))
     assert slept == []
 
 
@@ -101,7 +102,7 @@ def test_without_a_folder_each_process_keeps_the_limits_and_says_so_once(
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             limits = SharedLimits([blocked / "a", blocked / "b"])
-            limits.wait("only in this test", SLOW)
+            limits.wait("only in this test", Allowance(SLOW))
     (warning,) = caplog.messages
     assert str(blocked / "b") in warning
     assert len(slept) == 1
@@ -114,8 +115,8 @@ def test_the_next_folder_takes_the_place_of_one_that_cannot_be_written(
     blocked.write_text("in the way")
     timer = Timer()
     limits = SharedLimits([blocked, tmp_path / "home"], timer.slept.append, lambda: timer.now)
-    limits.wait("bucket", 2)
-    timer.limits(tmp_path / "home", boot=limits._boot).wait("bucket", 2)
+    limits.wait("bucket", Allowance(2))
+    timer.limits(tmp_path / "home", boot=limits._boot).wait("bucket", Allowance(2))
     assert len(timer.slept) == 1
     assert caplog.messages == []
 
@@ -125,7 +126,7 @@ def test_a_free_call_costs_far_less_than_a_millisecond(tmp_path: Path) -> None:
     costs = []
     for _ in range(300):
         begun = time.thread_time()  # what others take from a busy machine is no cost of a call
-        limits.wait("bucket", 1e9)
+        limits.wait("bucket", Allowance(1e9))
         costs.append(time.thread_time() - begun)
     assert statistics.median(costs) < 0.001
 
@@ -193,7 +194,7 @@ def test_a_late_wake_in_one_process_moves_the_call_of_another(tmp_path: Path) ->
         def sleep(seconds: float) -> None:
             timer.now += round((seconds + late) * SECOND)
 
-        SharedLimits([tmp_path], sleep, lambda: timer.now, b"one").wait("bucket", 2)
+        SharedLimits([tmp_path], sleep, lambda: timer.now, b"one").wait("bucket", Allowance(2))
         return (timer.now - begun) / SECOND
 
     spacing = 0.5 * MARGIN
@@ -202,8 +203,30 @@ def test_a_late_wake_in_one_process_moves_the_call_of_another(tmp_path: Path) ->
 
 def test_a_call_counts_from_when_it_left(tmp_path: Path) -> None:
     timer = Timer()
-    timer.limits(tmp_path).wait("bucket", 2)
+    timer.limits(tmp_path).wait("bucket", Allowance(2))
     timer.now += round(0.4 * SECOND)  # until the connection was there
-    timer.limits(tmp_path).sent("bucket")
-    timer.limits(tmp_path).wait("bucket", 2)
+    timer.limits(tmp_path).sent("bucket", Allowance(2))
+    timer.limits(tmp_path).wait("bucket", Allowance(2))
     assert timer.slept == pytest.approx([0.5 * MARGIN])
+
+
+def test_a_call_that_costs_more_keeps_the_others_longer(tmp_path: Path) -> None:
+    timer = Timer()
+    timer.limits(tmp_path).wait("weight", Allowance(100), 25)
+    timer.limits(tmp_path).wait("weight", Allowance(100))
+    assert timer.slept == pytest.approx([0.25 * MARGIN])
+
+
+def test_processes_share_a_burst(tmp_path: Path) -> None:
+    timer = Timer()
+    for _ in range(5):
+        timer.limits(tmp_path).wait("counter", Allowance(0.5, burst=3))
+        timer.limits(tmp_path).sent("counter", Allowance(0.5, burst=3))
+    assert timer.slept == pytest.approx([n * 2 * MARGIN - 6 for n in (3, 4)])
+
+
+def test_a_rest_holds_for_every_process(tmp_path: Path) -> None:
+    timer = Timer()
+    timer.limits(tmp_path).hold("bucket", 30)
+    timer.limits(tmp_path).wait("bucket", Allowance(1000, burst=100))
+    assert timer.slept == pytest.approx([30])

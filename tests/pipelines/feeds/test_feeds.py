@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from connectors.base import Cursor, Paging
 from pipelines.feeds import Feed, load_feeds, readable_feeds, select_jobs
 from pipelines.feeds.feed import _NO_TEXT
-from schemas import TIMEFRAMES, ConfigError
+from schemas import ConfigError
+from schemas.timeframes import USUAL
 
 OFFERS = {
     "bitexbit": {
@@ -92,13 +93,13 @@ def test_all_markets_and_all_timeframes(tmp_path: Path) -> None:
     text = GOOD.replace("[BTC-USD, ETH-USD]", "all").replace("timeframes: [5m, 1h], ", "")
     (feed,) = load_feeds(write(tmp_path, text))
     assert feed.markets is None
-    assert feed.datasets["candles"].timeframes == tuple(TIMEFRAMES)
+    assert feed.datasets["candles"].timeframes == USUAL
 
 
 def test_an_account_needs_no_markets(tmp_path: Path) -> None:
     text = GOOD.replace("  markets: [BTC-USD, ETH-USD]\n", "").split("    trades:")[0]
     (feed,) = load_feeds(write(tmp_path, text + "    account_trades: {}\n"))
-    assert feed.markets is None
+    assert feed.markets == ()
 
 
 OFFERED = "bitexbit offers account_trades, candles, tickers, trades"
@@ -109,7 +110,7 @@ OFFERED = "bitexbit offers account_trades, candles, tickers, trades"
     [
         ("markets:", "market:", 5, "unknown key 'market'; did you mean 'markets'?"),
         ("  account:", "  colour:", 4, "unknown key 'colour'; known are exchange, account, "
-         "markets, start, datasets"),
+         "markets, account_markets, start, datasets"),
         ("attributes:", "attribute:", 2, "unknown key 'attribute'; did you mean 'attributes'?"),
         ("ExchangeFeed", "ExchangeFed", 1, "unknown type 'pipelines.components.ExchangeFed'; "
          "did you mean 'pipelines.components.ExchangeFeed'?"),
@@ -151,7 +152,8 @@ OFFERED = "bitexbit offers account_trades, candles, tickers, trades"
         ('"*/5 * * * *"', "*/5 * * * *", 8, "not YAML: expected alphabetic or numeric character, "
          "but found '*'"),
         ("[5m, 1h]", "[5m, 60m]", 9,
-         "unknown timeframe '60m'; known are 5m, 15m, 30m, 1h, 4h, 1d"),
+         "unknown timeframe '60m'; known are 1m, 3m, 5m, 15m, 30m, 1h, 2h, "
+         "4h, 6h, 8h, 12h, 1d, 3d, 1w"),
         ("[5m, 1h]", "[5m, 5m]", 9, "timeframe '5m' appears twice"),
         ("lookback: 10", "lookback: -1", 9,
          "lookback '-1' is not a whole number from 1 to 1000000"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import connectors
 from connectors.base import Connection, Window
+from connectors.pace import Allowance
 from pipelines.exchanges.limits import SharedLimits
 from pipelines.exchanges.nonces import HomeNonces
 from pipelines.exchanges.state_dir import limits_folder, place_name, state_folder
@@ -79,7 +80,7 @@ def hold(kind: str, home: str) -> None:
             start()
             return 0
 
-        SharedLimits([Path(home)], now=now).wait("bucket", 1000)
+        SharedLimits([Path(home)], now=now).wait("bucket", Allowance(1000))
 
 
 def read(how: str, home: str) -> None:

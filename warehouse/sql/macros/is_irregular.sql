@@ -1,6 +1,7 @@
 -- Whether a candle is stored as sent although no trades can make it, or opens off its grid.
 -- Open or close outside of low and high, a negative volume, or an opening time that is no whole
--- multiple of the timeframe since 1970-01-01 UTC (of a day, where the timeframe is longer).
+-- multiple of the timeframe since 1970-01-01 UTC; of weeks no Monday, and of several days no
+-- midnight: exchanges count those from days of their own.
 --
 -- sources: timeframe_us()
 -- parameters:
@@ -13,4 +14,8 @@
 --   volume         DECIMAL                     in base currency
 -- returns: BOOLEAN
 low > least(open, close, high) OR high < greatest(open, close) OR volume < 0
-OR epoch_us(timestamp) % least(main.timeframe_us(timeframe), 86400000000) <> 0
+OR if(
+    right(timeframe, 1) = 'w',
+    epoch_us(timestamp) % 604800000000 <> 345600000000,  -- 1970-01-05 was a Monday
+    epoch_us(timestamp) % least(main.timeframe_us(timeframe), 86400000000) <> 0
+)

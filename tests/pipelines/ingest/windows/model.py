@@ -23,7 +23,7 @@ STATES = {
 """The states of a row that changes: before it is settled, and after."""
 
 IDS = Paging(Cursor.ID)
-CANDLES = Paging(Cursor.TIME, Key.TIME, units=("ms", "s"))
+CANDLES = Paging(Cursor.TIME, Key.TIME, units=("ms", "s"), timeframes=("5m",))
 PAGINGS = {
     "ids": IDS,
     "ids without holes": Paging(Cursor.ID, dense=True),

@@ -1,0 +1,182 @@
+"""How one request leaves: when the limits allow it, and where it needs a key fresh and signed.
+
+A key's calls are fresh by nonces, which rise from call to call and are sent one at a time, or by a
+time near the exchange's own, which is asked for once and again where an answer refuses it.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from connectors.base import Connection, Credentials
+from connectors.dialect import Answered, Asked, Dialect, NonceRule, ServerClock
+from connectors.errors import AuthError, RateLimitedError
+from connectors.http import Http, Request, Response, key_variables, together
+from connectors.pace import Allowance
+
+_LATE: Final = 0.02
+"""Seconds after which a call has missed the moment that the rate limit gave it."""
+_LONGEST_REST: Final = 120.0
+"""Seconds that calls wait where an exchange asks for it; in a longer rest they fail at once."""
+
+
+class Sender:
+    """Sends the requests of one exchange. ``now``: seconds since 1970, this machine's clock."""
+
+    def __init__(self, dialect: Dialect, connection: Connection, now: Callable[[], float]) -> None:
+        self.key_settings = together(
+            key_variables(dialect.name, connection.account, passphrase=dialect.has_passphrase)
+        )
+        """The settings that hold the key, as messages name them."""
+        advice = (
+            f"check {self.key_settings} (account '{connection.account}'), the key's right to read, "
+        )
+        advice += (
+            "and this machine's clock: the nonce follows it, and a key that another program uses "
+            "may have a higher one."
+            if isinstance(dialect.freshness, NonceRule)
+            else "and whether it is bound to another address."
+        )
+        self.http = Http(dialect.name, connection, dialect.reads, advice)
+        self._dialect = dialect
+        self._connection = connection
+        self._now = now
+        self._banned_until = 0
+        self._offset: int | None = None
+        """The exchange's clock less this machine's, in microseconds, once it is measured."""
+        self._offset_lock = threading.Lock()
+
+    def send(self, request: Request) -> Response:
+        """The answer to ``request``, signed where it is private and there is a key.
+
+        Raises ``ExchangeError`` where none came.
+        """
+        credentials = self._connection.credentials
+        if not request.private or credentials is None:
+            self._limit(request)
+            return self._sent(request)
+        rule = self._dialect.freshness
+        if isinstance(rule, NonceRule):
+            return self._with_nonce(rule, request, credentials)
+        return self._with_time(rule, request, credentials)
+
+    def now_us(self) -> int:
+        """This machine's clock in microseconds since 1970."""
+        return int(self._now() * 1_000_000)
+
+    def _sent(self, request: Request) -> Response:
+        """Send ``request`` now; where the answer asks for a rest, its bucket gets it."""
+        bucket, allowance = self._bucket(request)
+        limits = self._connection.limits
+        left = (self._banned_until - self.now_us()) / 1_000_000
+        if left > 0:
+            raise RateLimitedError(
+                f"{self._dialect.name}: {request.label} not sent: the exchange asked for a rest "
+                f"of {left:.0f} s more",
+                left,
+            )
+        response = self.http.send(request, partial(limits.sent, bucket, allowance, request.cost))
+        response = replace(response, at=self.now_us())
+        rest = self._dialect.rest(response)
+        if rest is not None and rest > _LONGEST_REST:
+            self._banned_until = response.at + int(rest * 1_000_000)
+        elif rest is not None and rest > 0:
+            limits.hold(bucket, rest)
+        return replace(response, retry_after=rest)
+
+    def _limit(self, request: Request) -> None:
+        """Wait for the rate limit."""
+        self._connection.limits.wait(*self._bucket(request), request.cost)
+
+    def _bucket(self, request: Request) -> tuple[str, Allowance]:
+        """What is limited together: calls of a host, some of them of an account there."""
+        name = request.bucket or ("private" if request.private else "public")
+        allowance = self._dialect.limits[name]
+        url = self.http.base_url
+        parts = [self._dialect.name, name, url.host, str(url.port or "")]
+        if allowance.per_account:
+            parts.append(self._connection.account)
+        return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p)), allowance
+
+    def _signed(self, request: Request, credentials: Credentials, stamp: int) -> Request:
+        signed = self._dialect.sign(request, credentials, stamp)
+        return replace(signed, secrets=(*signed.secrets, *credentials.parts))
+
+    # Fresh by nonces.
+
+    def _with_nonce(self, rule: NonceRule, request: Request, credentials: Credentials) -> Response:
+        """Send with the next nonce; again at once where the exchange refuses it."""
+        at_least = rule.first(self.now_us())
+        if at_least > rule.largest:  # before it is taken: nothing goes below it ever again
+            raise AuthError(
+                f"{self._dialect.name}: this machine's clock says {time.ctime(self._now())}, later "
+                "than any nonce of a key; nothing was sent. Fix: set the clock"
+            )
+        for _ in range(rule.tries):
+            with self._turn(request, at_least) as nonce:
+                if nonce > rule.largest:
+                    raise self._used_up(rule)
+                response = self._sent(self._signed(request, credentials, nonce))
+            following = rule.after(response, nonce)
+            if following is None:
+                return response
+            if following > rule.largest:
+                raise self._used_up(rule)
+            at_least = following
+        raise self.http.refused(response)
+
+    @contextmanager
+    def _turn(self, request: Request, at_least: int) -> Iterator[int]:
+        """The next nonce, at a moment when one more private call is allowed."""
+        self._limit(request)
+        allowed = time.monotonic()
+        with self._connection.nonces.next(at_least) as nonce:
+            if time.monotonic() - allowed > _LATE and not self._bucket(request)[1].slack:
+                # Another call held the nonce. Those that queued behind it must not go in a burst.
+                self._limit(request)
+            yield nonce
+
+    def _used_up(self, rule: NonceRule) -> AuthError:
+        return AuthError(
+            f"{self._dialect.name}: the key of account '{self._connection.account}' has used up "
+            f"its nonces (they end at {rule.largest}). "
+            f"Fix: create a new key and set {self.key_settings}."
+        )
+
+    # Fresh by the exchange's time.
+
+    def _with_time(self, rule: ServerClock, request: Request, credentials: Credentials) -> Response:
+        """Send with the exchange's time; once more, measured anew, where it refuses that."""
+        offset = self._measured(rule, None)
+        self._limit(request)
+        response = self._sent(self._signed(request, credentials, self.now_us() + offset))
+        if not rule.refused(response):
+            return response
+        offset = self._measured(rule, offset)
+        self._limit(request)
+        return self._sent(self._signed(request, credentials, self.now_us() + offset))
+
+    def _measured(self, rule: ServerClock, refused: int | None) -> int:
+        """The offset of the exchange's clock; measured again where it is the one ``refused``."""
+        with self._offset_lock:
+            if self._offset is None or self._offset == refused:
+                request = rule.call.request(Asked(()))
+                self._limit(request)
+                asked = self.now_us()
+                response = self._sent(request)
+                self.http.check(response)
+                # the clock was read somewhere on the way: half of it, as good as any
+                middle = (asked + response.at) // 2
+                content = self._dialect.content(response)
+                told = rule.call.parse(content, Answered((), response.at, response.server_time))
+                self._offset = told - middle
+            return self._offset
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.http.close()
