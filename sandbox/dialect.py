@@ -100,6 +100,7 @@ def _endpoint(exchange: Exchange, handler: Handler) -> Callable[[Request], Await
             body=await request.body(),
             client=request.client.host if request.client else "",
             base_url=str(request.base_url).rstrip("/"),
+            raw_query=request.url.query,
         )
         answer = handler(exchange, call, request.path_params)
         return Response(

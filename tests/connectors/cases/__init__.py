@@ -8,12 +8,18 @@ from typing import Any, Protocol
 from connectors import Connector, StreamId, Window
 from connectors.http import Request
 from sandbox.jsontext import NumberStyle
+from sandbox.marketdata import MarketTape, Trade
 
 
 class Ask(Protocol):
     """Makes one call. ``order_id``: an order of the account whose key opens the connector."""
 
     def __call__(self, connector: Connector, order_id: int) -> Any: ...
+
+
+def as_on_tape(tape: MarketTape) -> dict[str, Trade]:
+    """The trades of a market by the ids that they have on the tape."""
+    return {str(trade.id): trade for trade in tape.trades()}
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Case:
     money. ``posts``: the calls allowed that are no GET. ``no_trades``, ``no_fills``: an answer
     without rows, public and private. ``numbers``: the sandbox's switches for a style of numbers
     (and the less usual style of dates). ``empties``: those for every way to answer nothing.
+    ``trades``: the trades of a market by id.
     """
 
     base_url: str
@@ -34,6 +41,7 @@ class Case:
     empties: Sequence[Mapping[str, Any]] = ({},)
     lacks: frozenset[str] = frozenset()
     posts: tuple[str, ...] = ()
+    trades: Callable[[MarketTape], Mapping[str, Trade]] = as_on_tape
 
 
 def case(exchange: str) -> Case:
