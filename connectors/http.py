@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 import httpx
@@ -180,16 +180,19 @@ class Http:
             raise RequestError(
                 f"{self.exchange}: not sent, since it is no path of a URL: {request.label[:200]!r}"
             )
-        url = self.base_url.copy_with(
-            raw_path=(self.base_url.path.rstrip("/") + request.path).encode()
-            + (b"?" + query.encode() if query else b"")
-        )
+        path = self.base_url.path.rstrip("/") + request.path
+        url = self.base_url.copy_with(raw_path=_target(path, request.query))
+        extensions: dict[str, Any] = {
+            "trace": lambda event, _: sent() if event.endswith(_LEFT) else None
+        }
+        if request.proof:  # sent, and not in the URL, which the library logs
+            extensions["target"] = _target(path, query)
         built = self._client.build_request(
             request.method,
             url,
             content=request.content,
             headers=request.headers,
-            extensions={"trace": lambda event, _: sent() if event.endswith(_LEFT) else None},
+            extensions=extensions,
         )
         try:
             with self._deadline.within(_PATIENCE * self.connection.timeout):
@@ -315,6 +318,10 @@ class Http:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+
+def _target(path: str, query: str) -> bytes:
+    return f"{path}?{query}".encode() if query else path.encode()
 
 
 def key_variables(exchange: str, account: str, *, passphrase: bool = False) -> tuple[str, ...]:

@@ -178,18 +178,13 @@ def _spoil_list(rows: list[Any], fault: Fault, rng: Random) -> list[Any]:
     return rows
 
 
-_NAMES = {"id": ("tid",), "amount": ("qty", "origQty")}
-"""What a dialect may call a field."""
-
-
 def _spoil_row(row: Any, fault: Fault) -> None:
     if isinstance(row, list):
         row[1] = "n/a"
     elif isinstance(row, dict):
         price = next((name for name in ("price", "rate", "amount") if name in row), None)
         if fault.spoil is not None:
-            usual = fault.spoil[0]
-            name = next((n for n in (usual, *_NAMES.get(usual, ())) if n in row), usual)
+            name = "tid" if fault.spoil[0] == "id" and "tid" in row else fault.spoil[0]
             row[name] = decode(fault.spoil[1])
         elif price is not None:
             row[price] = "n/a"

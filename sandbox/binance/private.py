@@ -43,7 +43,7 @@ def authenticate(exchange: Exchange, call: Call) -> Key:
     if found is None:
         raise refuse(-2015, "Invalid API-key, IP, or permissions for action.", 401)
     time = required(call.query, "timestamp")
-    payload, _, signature = call.raw_query.rpartition("&signature=")
+    payload, _, signature = call.target.partition("?")[2].rpartition("&signature=")
     expected = hmac.new(found.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.encode()):
         raise refuse(-1022, "Signature for this request is not valid.")

@@ -1,25 +1,19 @@
 """What the common behaviour suite needs to know of each exchange: one module per exchange here."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
 from connectors import Connector, StreamId, Window
 from connectors.http import Request
 from sandbox.jsontext import NumberStyle
-from sandbox.marketdata import MarketTape, Trade
 
 
 class Ask(Protocol):
     """Makes one call. ``order_id``: an order of the account whose key opens the connector."""
 
     def __call__(self, connector: Connector, order_id: int) -> Any: ...
-
-
-def as_on_tape(tape: MarketTape) -> dict[str, Trade]:
-    """The trades of a market by the ids that they have on the tape."""
-    return {str(trade.id): trade for trade in tape.trades()}
 
 
 @dataclass(frozen=True)
@@ -29,7 +23,10 @@ class Case:
     money. ``posts``: the calls allowed that are no GET. ``no_trades``, ``no_fills``: an answer
     without rows, public and private. ``numbers``: the sandbox's switches for a style of numbers
     (and the less usual style of dates). ``empties``: those for every way to answer nothing.
-    ``trades``: the trades of a market by id.
+    ``amounts``: the fields that hold amounts, by dataset, where not ``amount``. ``clock``: the path
+    of the call that tells the exchange's time, which is made before the first signed one.
+    ``numbered``: trades have the numbers of the world's own, counted from 1 in each market.
+    ``private``: the calls for fills that are allowed in a second.
     """
 
     base_url: str
@@ -41,7 +38,10 @@ class Case:
     empties: Sequence[Mapping[str, Any]] = ({},)
     lacks: frozenset[str] = frozenset()
     posts: tuple[str, ...] = ()
-    trades: Callable[[MarketTape], Mapping[str, Trade]] = as_on_tape
+    amounts: Mapping[str, str] = field(default_factory=dict)
+    clock: str = ""
+    numbered: bool = False
+    private: float = 2
 
 
 def case(exchange: str) -> Case:

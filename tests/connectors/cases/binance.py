@@ -4,7 +4,6 @@ from typing import Any
 
 from connectors import Connector, StreamId, Window
 from connectors.http import Request
-from sandbox.marketdata import MarketTape, Trade
 from tests.connectors.cases import Case, fetch, post, snapshot
 
 MARKET = StreamId("binance", "trades", "BTC-USD")
@@ -21,11 +20,6 @@ def own(dataset: str) -> Any:
     """Ask for the newest rows of account ``main`` in a market."""
     stream = StreamId("binance", dataset, "BTC-USD", "main")
     return lambda connector, order_id: connector.fetch(stream, Window())
-
-
-def numbered(tape: MarketTape) -> dict[str, Trade]:
-    """The trades of a market by their ids, which have no hole."""
-    return {str(number): trade for number, trade in enumerate(tape.trades(), 1)}
 
 
 def get(path: str) -> Request:
@@ -85,5 +79,8 @@ CASE = Case(
     no_fills=b"[]",
     numbers=lambda style: {"binance_numbers": style},
     lacks=frozenset({"currencies", "public_orders"}),
-    trades=numbered,
+    amounts={"trades": "qty", "account_trades": "qty", "account_orders": "origQty"},
+    clock="/api/v3/time",
+    numbered=True,
+    private=4.5,
 )
