@@ -73,6 +73,8 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
     if not p.complete:
         if len(rows.positions) and rows.size < LEAST_CAP and is_young(p, rows):
             return replace(p, top_settled=True, checked=True)  # the first rows, an hour too early
+        if rows.final is not None and not (rows.final.any() or rows.rejected or rows.unreadable):
+            return replace(p, top_settled=True, checked=True)  # the first candle is open still
         return replace(p, top_settled=True, problems=(*p.problems, _nothing_proved(rows)))
     # Known older rows may also be gone from the exchange: once a day what is newer is asked for.
     newest, believed = leaves_out_older(before, rows), p.profile.keeps == "newest"

@@ -103,6 +103,8 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
         return _after_span(p, t)
     if found and {*found} <= rows.rejected and not t.again:
         return replace(p, attempt=replace(t, again=True))
+    if not p.pull.can_upper and above and found and t.gap.below is None and not rows.unreadable:
+        return replace(p, attempt=replace(t, step=Step.SINGLE))
     if not p.pull.counts_times:
         if above and (found or below):
             seen = found or (t.gap.lower - 1,)
@@ -271,8 +273,12 @@ def _after_single(p: Progress, t: Attempt, rows: Received) -> Progress:
     """After ``Step.SINGLE``: the one newest row below a bound above the first row is shown.
 
     An exchange that applies the limit before it selects the market shows one only where the newest
-    row of all markets there is, by chance, of this market.
+    row of all markets there is, by chance, of this market. Where requests name lower bounds alone,
+    the first row came: answers hold the oldest rows, so that the one before was not cut there.
     """
+    if not p.pull.can_upper:
+        first = rows.shown.tolist() == [t.seen[0]] and not rows.unreadable
+        return _begun(p, t) if first else _give_up(p, t, _not_shown(p))
     if not len(rows.shown):
         return _give_up(p, t, _cuts_first(p))
     if len(t.places) > 1:

@@ -154,6 +154,32 @@ def test_one_row_an_answer(keeps: str, low: bool, high: bool) -> None:
         assert not false_claims(exchange, memory)
 
 
+def test_a_first_candle_that_is_open_is_no_fault() -> None:
+    """A market's first week has one weekly candle, which nothing claims before it has ended."""
+    exchange, memory = ModelExchange(Behaviour(), [FIRST], CANDLES, clock_us=FIRST + 1), Memory()
+    memory.now = FIRST + 7_200_000_000
+    assert pull(exchange, CANDLE, memory, FIRST - STEP).problems == ()
+    assert memory.held == {FIRST} and memory.complete == ()
+    exchange.keys, exchange.clock_us = [FIRST, FIRST + STEP], FIRST + STEP
+    assert pull(exchange, CANDLE, memory, FIRST - STEP).problems == ()
+    assert [(i.lower, i.upper) for i in memory.complete] == [(FIRST - STEP, FIRST + STEP)]
+
+
+@pytest.mark.parametrize("cap", [1000, 60, 59, 12])
+@pytest.mark.parametrize("share", [1, 4])
+def test_forward_from_an_id_with_holes_reaches_both_ends(cap: int, share: int) -> None:
+    """Own trades by the ids of a market: no request names an upper bound, and ids have holes."""
+    paging = PAGINGS["forward from an id, holes"]
+    keys = [200 + 7 * n + n % 3 for n in range(60)]
+    behaviour = Behaviour(cap=cap, sorts_by_time=True)
+    exchange, memory = ModelExchange(behaviour, keys, paging, share=share), Memory()
+    for new in ([], [1, 3, 9], []):
+        grow(exchange, new)
+        assert pull(exchange, TRADES, memory).problems == ()
+        assert memory.held == {*exchange.keys}
+        assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
+
+
 @relaxed
 @given(
     name=st.sampled_from(sorted(PAGINGS)),
