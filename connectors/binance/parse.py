@@ -373,7 +373,11 @@ def account_orders(body: bytes, native: str, symbol: str) -> Built:
     return read(layout, rows_of(body, models.Order))
 
 
-_DEPOSIT_STATES: Final = {"0": "pending", "1": "ok", "6": "ok"}
+_DEPOSIT_STATES: Final = {
+    **dict.fromkeys("08", "pending"),
+    **dict.fromkeys("16", "ok"),
+    **dict.fromkeys("27", "failed"),
+}
 _WITHDRAWAL_STATES: Final = {
     **dict.fromkeys("024", "pending"),
     "6": "ok",

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from connectors.base import Unit
-from pipelines.ingest.windows.evidence import Evidence, Received, at_positions, is_covered
+from pipelines.ingest.windows.evidence import (
+    Evidence,
+    Received,
+    at_positions,
+    is_covered,
+    is_cut_above,
+)
 from pipelines.ingest.windows.state import Progress, Request
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
@@ -27,6 +33,8 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         p = replace(p, most_rows=rows.size)
     if rows.rejected:
         p = replace(p, seen_rejected=p.seen_rejected | rows.rejected)
+    if not p.oldest_kept and is_cut_above(rows, request, p):
+        p = replace(p, oldest_kept=True)
     top = int(rows.shown[-1])
     if p.raw_top is None or top > p.raw_top:
         p = replace(p, raw_top=top, raw_top_at=_time_of_top(rows, top) or p.raw_top_at)

@@ -370,7 +370,7 @@ def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
         p.complete,
         p.pull.paging,
         p.pull.step,
-        bottom_is_whole=_is_cut_above(rows, request, p),
+        bottom_is_whole=p.oldest_kept or is_cut_above(rows, request, p),
         top_is_whole=len(rows.shown) > 0 and _shows_newest(rows, request.kind, p),
         seen_rejected=p.seen_rejected,
         must_show=p.unsettled,
@@ -380,7 +380,7 @@ def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
     return _few_rows(p, request, rows)
 
 
-def _is_cut_above(rows: Received, request: Request, p: Progress) -> bool:
+def is_cut_above(rows: Received, request: Request, p: Progress) -> bool:
     """Whether an answer from a lower bound on leaves out known rows newer than all of its own.
 
     Where requests name no other bound, it then holds the oldest of its window.
@@ -420,6 +420,8 @@ def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
     They may be of one moment, at which the answer was cut: a narrower request decides.
     """
     if p.pull.paging.dense or p.pull.counts_times or t.gap.below is None or t.gap.above is None:
+        return False
+    if p.oldest_kept:
         return False
     if len(inside(t.gap, rows)) or not (shows_below(t, rows) and shows_above(t, rows)):
         return False

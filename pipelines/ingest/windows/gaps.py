@@ -103,8 +103,11 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
         return _after_span(p, t)
     if found and {*found} <= rows.rejected and not t.again:
         return replace(p, attempt=replace(t, again=True))
-    if not p.pull.can_upper and above and found and t.gap.below is None and not rows.unreadable:
+    if not p.pull.can_upper and above and (found or below) and not p.oldest_kept:
         return replace(p, attempt=replace(t, step=Step.SINGLE))
+    if not p.pull.can_upper and above and below and not found:
+        above_it = replace(t, step=Step.NARROW, mirrored=True, exclude=True, seen=(t.gap.upper or 0,))
+        return replace(p, attempt=above_it)
     if not p.pull.counts_times:
         if above and (found or below):
             seen = found or (t.gap.lower - 1,)
@@ -274,11 +277,14 @@ def _after_single(p: Progress, t: Attempt, rows: Received) -> Progress:
 
     An exchange that applies the limit before it selects the market shows one only where the newest
     row of all markets there is, by chance, of this market. Where requests name lower bounds alone,
-    the first row came: answers hold the oldest rows, so that the one before was not cut there.
+    one row from there on: if newer ones are left out, answers hold the oldest of their window, and
+    the gap is requested again. If no newer moment is known, that waits for one.
     """
     if not p.pull.can_upper:
-        first = rows.shown.tolist() == [t.seen[0]] and not rows.unreadable
-        return _begun(p, t) if first else _give_up(p, t, _not_shown(p))
+        if p.oldest_kept:
+            return replace(p, attempt=None)
+        newest = (p.raw_top_at or 0) <= int(rows.times.max()) if len(rows.times) else False
+        return _put_off(p, t.gap) if newest else _give_up(p, t, _not_shown(p))
     if not len(rows.shown):
         return _give_up(p, t, _cuts_first(p))
     if len(t.places) > 1:

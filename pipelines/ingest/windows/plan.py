@@ -206,7 +206,8 @@ def ask(p: Progress, t: Attempt) -> Request:
             assert high is not None
             return Request(Kind.CONTROL, _window(p, _lowest(p, gap), high + m, unit, high), t)
         case Step.SINGLE if not p.pull.can_upper:
-            return Request(Kind.CONTROL, Window(_lowest(p, gap), None, 1, unit), t)
+            lower = _lowest(p, gap) if low is None else low - m
+            return Request(Kind.CONTROL, Window(lower, None, 1), t)
         case Step.SINGLE:
             return Request(Kind.CONTROL, Window(None, t.places[0], 1, unit), t)
 
