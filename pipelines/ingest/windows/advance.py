@@ -252,6 +252,9 @@ def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
         return other
     if p.head_empty:
         return replace(p, top_settled=True)
+    if p.pull.paging.dense and p.head is not None and p.head.top == p.raw_top:
+        # The newest rows were shown a moment ago: a copy of the list that is behind answers.
+        return replace(p, top_settled=True)
     if rows.outside:
         return replace(p, top_settled=True, problems=(*p.problems, ignores(p)))
     if p.head is None:  # not requested, because answers keep the oldest rows

@@ -181,6 +181,29 @@ def test_forward_from_an_id_with_holes_reaches_both_ends(cap: int, share: int, r
     assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
 
 
+@pytest.mark.parametrize("behind", [1, 30])
+def test_a_store_that_lags_behind_the_newest_rows_is_no_fault(behind: int) -> None:
+    """The newest rows come from memory, those from an id on from a store that has fewer."""
+    paging = PAGINGS["forward from an id"]
+    exchange, memory = ModelExchange(Behaviour(cap=50), [*range(1, 201)], paging), Memory()
+    answer = exchange.answer
+
+    def lagging(stream: StreamId, window: Window) -> list[int]:
+        keys, top = exchange.keys, max(exchange.keys)
+        if window.lower is not None:
+            exchange.keys = [key for key in keys if key <= top - behind]
+        rows = answer(stream, window)
+        exchange.keys = keys
+        return rows
+
+    exchange.answer = lagging  # type: ignore[method-assign]
+    for new in ([], [1, 2, 3], [*range(1, 10)]):
+        grow(exchange, new)
+        assert pull(exchange, TRADES, memory).problems == ()
+        assert memory.held == {*exchange.keys}
+        assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
+
+
 def test_fills_of_one_moment_alone_are_no_fault() -> None:
     """One order, filled in eight parts at once: where they begin is proved once more are there."""
     paging = PAGINGS["forward from an id, holes"]
