@@ -6,7 +6,7 @@ which sends reading calls only), recorder, parser.
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from decimal import Decimal
 from itertools import chain
@@ -36,6 +36,7 @@ from connectors.errors import (
     UnknownRowError,
 )
 from connectors.http import Request, Response
+from connectors.joining import joined, without_known
 from connectors.jsontext import is_json
 from connectors.names import Names
 from connectors.redact import excerpt, printable
@@ -220,8 +221,28 @@ class Client:
     # The call path.
 
     def _page(self, endpoint: Endpoint, asked: Asked) -> Page:
+        """The page that one recorded call gives, or several where it takes them."""
+        asked = replace(asked, names=self._names)
+        first = endpoint.request(asked)
+        if endpoint.following is None:
+            return self._recorded(endpoint, asked, first)
+        dataset_, paging = asked.streams[0].dataset, endpoint.paging
+        pages: list[Page] = []
+        known: set[Hashable] = set()
+        request: Request | None = first
+        while request is not None:
+            received = self._recorded(endpoint, asked, request)
+            pages.append(without_known(dataset_, received, known))
+            if received.received >= paging.max_rows and not pages[-1].received:
+                raise ContractError(
+                    f"{self.name}: {request.label}: the rows that came before came again, so that "
+                    "the others cannot be asked for"
+                )
+            request = endpoint.following(asked, request, pages[-1])
+        return joined(pages, asked.window, paging)
+
+    def _recorded(self, endpoint: Endpoint, asked: Asked, request: Request) -> Page:
         """The page that one recorded call gives."""
-        request = endpoint.request(replace(asked, names=self._names))
 
         def read(response: Response) -> Page:
             refused = response.status in (400, 404) and is_json(response.json)

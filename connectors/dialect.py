@@ -95,6 +95,8 @@ class Endpoint:
     ``open_rows``: the list of open rows of a ``LOOKUP`` dataset, what remains of each by id.
     ``not_found``: what a refusal in JSON with that status (400, 404) means, None for what it says.
     ``renamed``: the ids of stored rows that would have others now, and those, by received rows.
+    ``following``: where one page takes several calls (a history in several lists), the next one
+    after a call and the page of the rows that no earlier one brought; None after the last.
     """
 
     paging: Paging
@@ -103,6 +105,7 @@ class Endpoint:
     open_rows: Call[Mapping[int, Decimal | None]] | None = None
     not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
     renamed: Callable[[pa.Table, pa.Table], Mapping[str, str]] = lambda received, stored: {}
+    following: Callable[[Asked, Request, Page], Request | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,8 @@ class Dialect:
     for, None where the status says it all. ``content``: the part of an answer that parsers read;
     raises ``ContractError``. ``rest``: seconds for which an answer asks that nothing more of its
     bucket is sent, else None: of a refusal, or where what is allowed is nearly spent.
-    ``has_passphrase``: whether a key has a third part, ``Credentials.passphrase``.
+    ``with_key``: a public request that an answer refuses for want of a key, with the key; None for
+    any other. ``has_passphrase``: whether a key has a third part, ``Credentials.passphrase``.
     """
 
     name: str
@@ -165,6 +169,7 @@ class Dialect:
     rest: Callable[[Response], float | None] = rest_of_header
     address: Call[str] | None = None
     key: ReadOnlyKey | None = None
+    with_key: Callable[[Request, Response, Credentials], Request | None] = lambda *_: None
     has_passphrase: bool = False
 
     @property

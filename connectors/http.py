@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 import httpx
@@ -54,8 +54,8 @@ class Request:
     """One request. ``query``: of the URL; ``form``: the fields of a POST, before it is signed.
 
     ``cost``: what it takes of ``bucket``, one of the dialect's limits (empty: ``private`` or
-    ``public``). Signing adds ``content`` (the body), ``headers`` and ``secrets``, which no message
-    may show.
+    ``public``). Signing adds ``content`` (the body), ``headers``, ``proof`` (the end of the URL's
+    query) and ``secrets``, which no message may show.
     """
 
     method: str
@@ -67,6 +67,7 @@ class Request:
     bucket: str = ""
     content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] | None = field(default=None, repr=False)
+    proof: str = field(default="", repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -170,24 +171,28 @@ class Http:
             raise ForbiddenCallError(
                 f"{self.exchange}: {request.call} is no reading call; not sent"
             )
+        query = "&".join(part for part in (request.query, request.proof) if part)
         if (
             not _SENDABLE.fullmatch(request.path)
-            or not _SENDABLE_QUERY.fullmatch(request.query)
-            or len(request.path + request.query) > _LONGEST_QUERY
+            or not _SENDABLE_QUERY.fullmatch(query)
+            or len(request.path + query) > _LONGEST_QUERY
         ):
             raise RequestError(
                 f"{self.exchange}: not sent, since it is no path of a URL: {request.label[:200]!r}"
             )
-        url = self.base_url.copy_with(
-            raw_path=(self.base_url.path.rstrip("/") + request.path).encode()
-            + (b"?" + request.query.encode() if request.query else b"")
-        )
+        path = self.base_url.path.rstrip("/") + request.path
+        url = self.base_url.copy_with(raw_path=_target(path, request.query))
+        extensions: dict[str, Any] = {
+            "trace": lambda event, _: sent() if event.endswith(_LEFT) else None
+        }
+        if request.proof:  # sent, and not in the URL, which the library logs
+            extensions["target"] = _target(path, query)
         built = self._client.build_request(
             request.method,
             url,
             content=request.content,
             headers=request.headers,
-            extensions={"trace": lambda event, _: sent() if event.endswith(_LEFT) else None},
+            extensions=extensions,
         )
         try:
             with self._deadline.within(_PATIENCE * self.connection.timeout):
@@ -293,6 +298,8 @@ class Http:
             )
         if status in (401, 403):
             return self.refused(response)
+        if status == 451:
+            came += f". Fix: see the page of {self.exchange} in docs/exchanges for another host"
         if status == 404 and _is_page(response):
             came += f". Fix: set {self.variable} ({self.shown_url}) to the exchange's API."
         return RequestError(f"{at}{came}")
@@ -311,6 +318,10 @@ class Http:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+
+def _target(path: str, query: str) -> bytes:
+    return f"{path}?{query}".encode() if query else path.encode()
 
 
 def key_variables(exchange: str, account: str, *, passphrase: bool = False) -> tuple[str, ...]:

@@ -58,12 +58,23 @@ class Sender:
         """
         credentials = self._connection.credentials
         if not request.private or credentials is None:
-            self._limit(request)
-            return self._sent(request)
+            return self._sent_openly(request, credentials)
         rule = self._dialect.freshness
         if isinstance(rule, NonceRule):
             return self._with_nonce(rule, request, credentials)
         return self._with_time(rule, request, credentials)
+
+    def _sent_openly(self, request: Request, credentials: Credentials | None) -> Response:
+        """Send without a key; once more with it where the answer asks for one."""
+        self._limit(request)
+        response = self._sent(request)
+        if credentials is None:
+            return response
+        keyed = self._dialect.with_key(request, response, credentials)
+        if keyed is None:
+            return response
+        self._limit(request)
+        return self._sent(replace(keyed, secrets=credentials.parts))
 
     def now_us(self) -> int:
         """This machine's clock in microseconds since 1970."""

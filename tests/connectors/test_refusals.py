@@ -1,6 +1,7 @@
 """What every connector refuses, or is refused: reported with the fix, and nothing secret in it."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -18,6 +19,7 @@ from connectors import (
 )
 from sandbox import Fault
 from schemas import DATASETS
+from tests.connectors.cases import case
 from tests.connectors.conftest import HEALING, PageOf, World, fault_name
 
 
@@ -25,7 +27,7 @@ def test_an_unknown_market_is_refused_with_the_servers_words(world: World, excha
     connector = world.open(exchange)
     with pytest.raises(RequestError, match=f"^{exchange}: ") as caught:
         connector.fetch(StreamId(exchange, "trades", "NO-SUCH"), Window())
-    assert "no_such" in str(caught.value).lower() and world.waits == []
+    assert re.search("no[_-]?such", str(caught.value).lower()) and world.waits == []
 
 
 def test_what_is_not_offered_is_refused_with_what_is(world: World, exchange: str) -> None:
@@ -55,7 +57,7 @@ def test_a_wrong_key_or_secret_is_reported_with_the_settings(
         message = str(caught.value)
         for variable in (f"{exchange.upper()}_DESK_API_KEY", f"{exchange.upper()}_DESK_API_SECRET"):
             assert variable in message
-        assert "clock" in message and "right" in message
+        assert ("clock" in message or case(exchange).clock) and "right" in message
         for part in parts.values():
             assert part not in message and part not in repr(caught.value.__context__)
     assert world.waits == []

@@ -73,6 +73,8 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
     if not p.complete:
         if len(rows.positions) and rows.size < LEAST_CAP and is_young(p, rows):
             return replace(p, top_settled=True, checked=True)  # the first rows, an hour too early
+        if rows.final is not None and not (rows.final.any() or rows.rejected or rows.unreadable):
+            return replace(p, top_settled=True, checked=True)  # the first candle is open still
         return replace(p, top_settled=True, problems=(*p.problems, _nothing_proved(rows)))
     # Known older rows may also be gone from the exchange: once a day what is newer is asked for.
     newest, believed = leaves_out_older(before, rows), p.profile.keeps == "newest"
@@ -249,6 +251,9 @@ def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
     if (other := _in_another_unit(p, request)) is not None:
         return other
     if p.head_empty:
+        return replace(p, top_settled=True)
+    if p.pull.paging.dense and p.head is not None and p.head.top == p.raw_top:
+        # The newest rows were shown a moment ago: a copy of the list that is behind answers.
         return replace(p, top_settled=True)
     if rows.outside:
         return replace(p, top_settled=True, problems=(*p.problems, ignores(p)))

@@ -5,7 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.base import Unit
-from pipelines.ingest.windows.evidence import Evidence, Received, at_positions, is_covered
+from pipelines.ingest.windows.evidence import (
+    Evidence,
+    Received,
+    at_positions,
+    is_covered,
+    is_cut_above,
+)
 from pipelines.ingest.windows.state import Progress, Request
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
@@ -29,6 +35,8 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         new["most_rows"] = most_rows
     if rows.rejected:
         new["seen_rejected"] = p.seen_rejected | rows.rejected
+    if not p.oldest_kept and is_cut_above(rows, request, p):
+        new["oldest_kept"] = True
     top = int(rows.shown[-1])
     if p.raw_top is None or top > p.raw_top:
         new |= {"raw_top": top, "raw_top_at": _time_of_top(rows, top) or p.raw_top_at}

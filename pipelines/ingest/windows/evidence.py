@@ -179,14 +179,16 @@ def proved(
     paging: Paging,
     step: int = 1,
     *,
+    bottom_is_whole: bool = False,
     top_is_whole: bool = False,
     seen_rejected: frozenset[int] = frozenset(),
     must_show: Collection[int] = frozenset(),
 ) -> Intervals:
     """The spans that ``rows`` prove, given that ``complete`` is proved already.
 
-    ``step``: from one candle to the next. ``top_is_whole``: the answer is known to hold the newest
-    rows, so that its upper end is not cut. ``seen_rejected``: positions of malformed rows that an
+    ``step``: from one candle to the next. ``bottom_is_whole``: the answer is known to be cut at its
+    upper end, so that its lower end is not. ``top_is_whole``: it is known to hold the newest rows,
+    so that its upper end is not cut. ``seen_rejected``: positions of malformed rows that an
     earlier answer had shown; at an end, such a row counts only once a second answer shows it.
     ``must_show``: positions of held rows that may still change.
     """
@@ -207,7 +209,10 @@ def proved(
     else:
         step = 1
         first, last = int(ids[0]), int(ids[-1])
-        firm = (_reaches_down(complete, first), top_is_whole or _reaches_up(complete, last))
+        firm = (
+            bottom_is_whole or _reaches_down(complete, first),
+            top_is_whole or _reaches_up(complete, last),
+        )
         low, high = _sound_ends(rows, firm)
         if low > high:
             return ()
@@ -357,6 +362,7 @@ def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
         p.complete,
         p.pull.paging,
         p.pull.step,
+        bottom_is_whole=p.oldest_kept or is_cut_above(rows, request, p),
         top_is_whole=len(rows.shown) > 0 and _shows_newest(rows, request.kind, p),
         seen_rejected=p.seen_rejected,
         must_show=p.unsettled,
@@ -364,6 +370,18 @@ def spans_of(rows: Received, request: Request, p: Progress) -> Intervals:
     if spans or not len(rows.positions) or p.pull.counts_times:
         return spans
     return _few_rows(p, request, rows)
+
+
+def is_cut_above(rows: Received, request: Request, p: Progress) -> bool:
+    """Whether an answer from a lower bound on leaves out known rows newer than all of its own.
+
+    Where requests name no other bound, it then holds the oldest of its window.
+    """
+    if p.pull.can_upper or request.window.lower is None or not len(rows.positions):
+        return False
+    if p.raw_top is None or p.raw_top_at is None:
+        return False
+    return int(rows.shown[-1]) < p.raw_top and int(rows.times.max()) < p.raw_top_at
 
 
 def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
@@ -394,6 +412,8 @@ def _is_bare(p: Progress, t: Attempt, rows: Received) -> bool:
     They may be of one moment, at which the answer was cut: a narrower request decides.
     """
     if p.pull.paging.dense or p.pull.counts_times or t.gap.below is None or t.gap.above is None:
+        return False
+    if p.oldest_kept:
         return False
     if len(inside(t.gap, rows)) or not (shows_below(t, rows) and shows_above(t, rows)):
         return False

@@ -98,6 +98,11 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
         return _after_span(p, t, rows)
     if found and {*found} <= rows.rejected and not t.again:
         return replace(p, attempt=replace(t, again=True))
+    if not p.pull.can_upper and above and (found or below) and not p.oldest_kept:
+        return replace(p, attempt=replace(t, step=Step.SINGLE))
+    if not p.pull.can_upper and above and below and not found:
+        above_it = replace(t, step=Step.NARROW, mirrored=True, exclude=True, seen=(t.gap.upper or 0,))
+        return replace(p, attempt=above_it)
     if not p.pull.counts_times:
         if above and (found or below):
             seen = found or (t.gap.lower - 1,)
@@ -287,8 +292,15 @@ def _after_single(p: Progress, t: Attempt, rows: Received) -> Progress:
     """After ``Step.SINGLE``: the one newest row below a bound above the first row is shown.
 
     An exchange that applies the limit before it selects the market shows one only where the newest
-    row of all markets there is, by chance, of this market.
+    row of all markets there is, by chance, of this market. Where requests name lower bounds alone,
+    one row from there on: if newer ones are left out, answers hold the oldest of their window, and
+    the gap is requested again. If no newer moment is known, that waits for one.
     """
+    if not p.pull.can_upper:
+        if p.oldest_kept:
+            return replace(p, attempt=None)
+        newest = (p.raw_top_at or 0) <= int(rows.times.max()) if len(rows.times) else False
+        return _put_off(p, t.gap) if newest else _give_up(p, t, _not_shown(p))
     if not len(rows.shown):
         return _give_up(p, t, _cuts_first(p))
     if len(t.places) > 1:

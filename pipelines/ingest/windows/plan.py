@@ -205,6 +205,9 @@ def ask(p: Progress, t: Attempt) -> Request:
         case Step.CONTROL:
             assert high is not None
             return Request(Kind.CONTROL, _window(p, _lowest(p, gap), high + m, unit, high), t)
+        case Step.SINGLE if not p.pull.can_upper:
+            lower = _lowest(p, gap) if low is None else low - m
+            return Request(Kind.CONTROL, Window(lower, None, 1), t)
         case Step.SINGLE:
             return Request(Kind.CONTROL, Window(None, t.places[0], 1, unit), t)
 

@@ -238,6 +238,9 @@ class Progress:
     low_inclusive: bool | None = None
     high_inclusive: bool | None = None
     """Whether an answer of this pull showed the row that a bound named."""
+    oldest_kept: bool = False
+    """An answer from a lower bound on left out newer rows, so that it held the oldest of its
+    window. Found out where no request can name an upper bound."""
     top_settled: bool = False
     """No row newer than the coverage was shown, or this pull requests no newer ones."""
     checked: bool = False

@@ -28,6 +28,7 @@ PAGINGS = {
     "ids": IDS,
     "ids without holes": Paging(Cursor.ID, dense=True),
     "forward from an id": Paging(Cursor.ID, bounds=Bounds.LOWER, dense=True),
+    "forward from an id, holes": Paging(Cursor.ID, bounds=Bounds.LOWER),
     "one bound, ids without holes": Paging(Cursor.ID, bounds=Bounds.EITHER, dense=True),
     "backward from an id": Paging(Cursor.ID, bounds=Bounds.UPPER),
     "candles": CANDLES,

@@ -154,6 +154,70 @@ def test_one_row_an_answer(keeps: str, low: bool, high: bool) -> None:
         assert not false_claims(exchange, memory)
 
 
+def test_a_first_candle_that_is_open_is_no_fault() -> None:
+    """A market's first week has one weekly candle, which nothing claims before it has ended."""
+    exchange, memory = ModelExchange(Behaviour(), [FIRST], CANDLES, clock_us=FIRST + 1), Memory()
+    memory.now = FIRST + 7_200_000_000
+    assert pull(exchange, CANDLE, memory, FIRST - STEP).problems == ()
+    assert memory.held == {FIRST} and memory.complete == ()
+    exchange.keys, exchange.clock_us = [FIRST, FIRST + STEP], FIRST + STEP
+    assert pull(exchange, CANDLE, memory, FIRST - STEP).problems == ()
+    assert [(i.lower, i.upper) for i in memory.complete] == [(FIRST - STEP, FIRST + STEP)]
+
+
+@pytest.mark.parametrize("cap", [1000, 60, 59, 12])
+@pytest.mark.parametrize("share", [1, 4])
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 60])
+def test_forward_from_an_id_with_holes_reaches_both_ends(cap: int, share: int, rows: int) -> None:
+    """Own trades by the ids of a market: no request names an upper bound, and ids have holes."""
+    paging = PAGINGS["forward from an id, holes"]
+    keys = [200 + 7 * n + n % 3 for n in range(rows)]
+    behaviour = Behaviour(cap=cap, sorts_by_time=True)
+    exchange, memory = ModelExchange(behaviour, keys, paging, share=share), Memory()
+    for new in ([], [1, 3, 9, 40], [5]):
+        grow(exchange, new)
+        assert pull(exchange, TRADES, memory).problems == ()
+        assert memory.held == {*exchange.keys}
+    assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
+
+
+@pytest.mark.parametrize("behind", [1, 30])
+def test_a_store_that_lags_behind_the_newest_rows_is_no_fault(behind: int) -> None:
+    """The newest rows come from memory, those from an id on from a store that has fewer."""
+    paging = PAGINGS["forward from an id"]
+    exchange, memory = ModelExchange(Behaviour(cap=50), [*range(1, 201)], paging), Memory()
+    answer = exchange.answer
+
+    def lagging(stream: StreamId, window: Window) -> list[int]:
+        keys, top = exchange.keys, max(exchange.keys)
+        if window.lower is not None:
+            exchange.keys = [key for key in keys if key <= top - behind]
+        rows = answer(stream, window)
+        exchange.keys = keys
+        return rows
+
+    exchange.answer = lagging  # type: ignore[method-assign]
+    for new in ([], [1, 2, 3], [*range(1, 10)]):
+        grow(exchange, new)
+        assert pull(exchange, TRADES, memory).problems == ()
+        assert memory.held == {*exchange.keys}
+        assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
+
+
+def test_fills_of_one_moment_alone_are_no_fault() -> None:
+    """One order, filled in eight parts at once: where they begin is proved once more are there."""
+    paging = PAGINGS["forward from an id, holes"]
+    keys = [100 * 16 + n for n in (1, 3, 4, 6, 8, 9, 11, 15)]
+    exchange, memory = ModelExchange(Behaviour(), keys, paging, share=16), Memory()
+    for _ in range(3):
+        assert pull(exchange, TRADES, memory).problems == ()
+        assert memory.held == {*keys} and not any(u.lost for u in memory.unshown)
+        memory.now += 2 * DAY_US
+    grow(exchange, [100])
+    assert pull(exchange, TRADES, memory).problems == ()
+    assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
+
+
 @relaxed
 @given(
     name=st.sampled_from(sorted(PAGINGS)),

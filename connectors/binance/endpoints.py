@@ -1,0 +1,229 @@
+"""Binance's endpoints in one table: dataset, paging, request, parser.
+
+Source: "Binance Spot API" (``/api/v3``) and "Wallet" (``/sapi/v1``). Calls cost weights, counted by
+minute: of an address for ``/api``, of an address or an account for each call of ``/sapi``.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qs
+
+from connectors.base import Bounds, Cursor, Key, Page, Paging, ReadOnlyKey, Window
+from connectors.binance import auth, parse, refusals
+from connectors.dialect import Asked, Call, Dialect, Endpoint, NotFound, ServerClock
+from connectors.errors import NotOfferedError
+from connectors.http import Request, get
+from connectors.pace import Allowance
+from schemas import TIMEFRAMES
+
+_API: Final = "/api/v3"
+_SAPI: Final = "/sapi/v1"
+_DEPOSITS: Final = f"{_SAPI}/capital/deposit/hisrec"
+_WITHDRAWALS: Final = f"{_SAPI}/capital/withdraw/history"
+_DIVIDENDS: Final = f"{_SAPI}/asset/assetDividend"
+
+READS: Final = (
+    f"GET {_API}/(time|exchangeInfo|trades|historicalTrades|klines|depth|ticker/24hr)",
+    f"GET {_API}/(account|myTrades|allOrders)",
+    f"GET {_SAPI}/(asset/tradeFee|asset/assetDividend|capital/(deposit/hisrec|withdraw/history))",
+)
+MAX_ROWS: Final = 1000
+MAX_LEVELS: Final = 5000
+"""Of either side of an order book."""
+MAX_TICKERS: Final = 20
+"""Of one call of weight 2."""
+MAX_DIVIDENDS: Final = 500
+_DAY_US: Final = 86_400_000_000
+SPAN_US: Final = 80 * _DAY_US
+"""Of a window of transactions: 90 days are allowed, and withdrawals are asked for with a margin."""
+_LONGEST_US: Final = 90 * _DAY_US - 1000
+_MARGIN_US: Final = 4 * _DAY_US
+"""It is unknown by which of its two times a withdrawal is selected."""
+
+_SYMBOL: Final = re.compile(r'"([^"]+)"')
+
+
+def _markets_of(request: Request) -> list[str]:
+    query = parse_qs(request.query)
+    if "symbols" in query:
+        return _SYMBOL.findall(query["symbols"][0])
+    return query.get("symbol", [])
+
+
+def _of_market(name: str, asked: Asked, cost: float, query: Mapping[str, str]) -> Request:
+    return get(f"{_API}/{name}", {"symbol": asked.natives[0], **query}, cost=cost)
+
+
+def _ids(name: str, window: Window) -> dict[str, str]:
+    """From an id on, the oldest rows first; without one, the newest."""
+    query = {"limit": str(min(window.limit, MAX_ROWS))}
+    if window.lower is not None:
+        query[name] = str(max(window.lower, 0))
+    return query
+
+
+def _trades(asked: Asked) -> Request:
+    """The newest come from memory; those from an id on come from a store that may lag behind."""
+    name = "trades" if asked.window.lower is None else "historicalTrades"
+    return _of_market(name, asked, 25, _ids("fromId", asked.window))
+
+
+def _no_such_call(asked: Asked, status: int) -> NotFound | None:
+    """The host for public data alone may lack a call."""
+    return NotOfferedError if status == 404 else None
+
+
+def _candles(asked: Asked) -> Request:
+    """Bounds in milliseconds, rounded outwards: openings off the grid have occurred."""
+    window = asked.window
+    query = {
+        "interval": asked.streams[0].timeframe or "",
+        "limit": str(min(window.limit, MAX_ROWS)),
+    }
+    if window.lower is not None:
+        query["startTime"] = str(max(window.lower, 0) // 1000)
+    if window.upper is not None:
+        query["endTime"] = str(-(-window.upper // 1000))
+    return _of_market("klines", asked, 2, query)
+
+
+def _tickers(asked: Asked) -> Request:
+    names = ",".join(f'"{native}"' for native in asked.natives)
+    return get(f"{_API}/ticker/24hr", {"symbols": f"[{names}]"}, cost=2)
+
+
+def _account(name: str, query: Mapping[str, str] | None = None, cost: float = 20) -> Request:
+    """The weight of a signed call is that of the address, like that of a public one."""
+    return get(f"{_API}/{name}", query, private=True, cost=cost, bucket="public")
+
+
+def _of_account_market(name: str, id_name: str, asked: Asked) -> Request:
+    return _account(name, {"symbol": asked.natives[0], **_ids(id_name, asked.window)})
+
+
+def _transfers(path: str, window: Window, offset: int, upper: int | None = None) -> Request:
+    """One list in the window of a page. ``offset``: rows seen; ``upper``: a lower upper bound."""
+    query: dict[str, str] = {}
+    margin = _MARGIN_US if path == _WITHDRAWALS else 0
+    high = window.upper
+    if window.lower is not None:
+        low = max(0, window.lower - margin)
+        high = min(low + _LONGEST_US, (window.upper or low + _LONGEST_US) + margin)
+        query["startTime"] = str(low // 1000)
+    if upper is not None:
+        high = upper
+    if high is not None:
+        query["endTime"] = str(-(-high // 1000))
+    query["limit"] = str(MAX_DIVIDENDS if path == _DIVIDENDS else MAX_ROWS)
+    if offset:
+        query["offset"] = str(offset)
+    cost, bucket = {
+        _DEPOSITS: (1, "sapi"),
+        _WITHDRAWALS: (18_000, "uid"),
+        _DIVIDENDS: (10, "sapi"),
+    }[path]
+    return get(path, query, private=True, cost=cost, bucket=bucket)
+
+
+def _next_transfers(asked: Asked, request: Request, page: Page) -> Request | None:
+    """What else belongs to the page: the rest of this list, and the lists after it.
+
+    ``page``: the answer to ``request``, without the rows that came before. The end of a list is an
+    answer without new rows.
+    """
+    window = asked.window
+    if request.path == _DIVIDENDS:  # the newest first, without an offset
+        times = page.positions.to_pylist()
+        return _transfers(_DIVIDENDS, window, 0, upper=min(times)) if times else None
+    if page.received:
+        offset = int(parse_qs(request.query).get("offset", ["0"])[0]) + page.received
+        return _transfers(request.path, window, offset)
+    return _transfers(_WITHDRAWALS if request.path == _DEPOSITS else _DIVIDENDS, window, 0)
+
+
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    "trades": Endpoint(
+        Paging(Cursor.ID, bounds=Bounds.LOWER, dense=True),
+        _trades,
+        lambda body, about: parse.trades(body, about.symbol),
+        not_found=_no_such_call,
+    ),
+    "candles": Endpoint(
+        Paging(Cursor.TIME, key=Key.TIME, units=("ms",), timeframes=tuple(TIMEFRAMES)),
+        _candles,
+        lambda body, about: parse.candles(
+            body, about.symbol, about.streams[0].timeframe or "", about.server_time
+        ),
+    ),
+    "tickers": Endpoint(
+        Paging(Cursor.SNAPSHOT, max_rows=MAX_TICKERS, batch=MAX_TICKERS),
+        _tickers,
+        lambda body, about: parse.tickers(body, about.markets, about.at),
+    ),
+    "order_books": Endpoint(
+        Paging(Cursor.SNAPSHOT, max_rows=2 * MAX_LEVELS),
+        lambda asked: _of_market("depth", asked, 250, {"limit": str(MAX_LEVELS)}),
+        lambda body, about: parse.order_books(body, about.symbol, about.at),
+    ),
+    "markets": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0),
+        lambda asked: get(f"{_API}/exchangeInfo", cost=20),
+        lambda body, about: parse.market_rows(body, about.at, about.names),
+    ),
+    "account_trades": Endpoint(
+        Paging(Cursor.ID, bounds=Bounds.LOWER, per_market=True),
+        lambda asked: _of_account_market("myTrades", "fromId", asked),
+        lambda body, about: parse.account_trades(body, *about.market, about.names.codes),
+    ),
+    "account_orders": Endpoint(
+        Paging(Cursor.ID, bounds=Bounds.LOWER, per_market=True),
+        lambda asked: _of_account_market("allOrders", "orderId", asked),
+        lambda body, about: parse.account_orders(body, *about.market),
+    ),
+    "account_transactions": Endpoint(
+        Paging(Cursor.TIME, key=Key.TEXT, units=("ms",), max_span_us=SPAN_US),
+        lambda asked: _transfers(_DEPOSITS, asked.window, 0),
+        lambda body, about: parse.transactions(body, about.names.codes),
+        following=_next_transfers,
+    ),
+    "balances": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0),
+        lambda asked: _account("account", {"omitZeroBalances": "true"}),
+        lambda body, about: parse.balances(body, about.at, about.names.codes),
+    ),
+    "trading_fees": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0),
+        lambda asked: get(f"{_SAPI}/asset/tradeFee", private=True, bucket="sapi"),
+        lambda body, about: parse.trading_fees(body, about.at, about.names),
+    ),
+}
+
+DIALECT: Final = Dialect(
+    name="binance",
+    base_url="https://api.binance.com",
+    endpoints=ENDPOINTS,
+    reads=READS,
+    limits={
+        # 6000 a minute, shared with whoever else is behind this address.
+        "public": Allowance(90, burst=300),
+        # 12,000 a minute for each call; 180,000 of an account, and ten calls a second.
+        "sapi": Allowance(150, burst=500),
+        "uid": Allowance(2_700, burst=18_000, per_account=True),
+    },
+    sign=auth.sign,
+    spelling=parse.SPELLING,
+    markets_of=_markets_of,
+    freshness=ServerClock(
+        call=Call(lambda asked: get(f"{_API}/time"), lambda body, about: parse.clock(body)),
+        refused=refusals.is_late,
+    ),
+    refusal=refusals.refusal,
+    content=lambda response: parse.without_permissions(response.json),
+    rest=refusals.rest,
+    with_key=auth.with_key,
+    key=ReadOnlyKey(
+        "Enable Reading",
+        "at Binance under API Management: leave Enable Reading ticked, and nothing else",
+    ),
+)

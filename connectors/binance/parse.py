@@ -1,0 +1,493 @@
+"""Binance's answers as canonical columns. Pure functions of the body.
+
+Whatever does not have the documented shape raises ``ContractError``; a row that cannot be stored is
+returned as rejected.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Context, DecimalException, DivisionByZero, Inexact, InvalidOperation
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from connectors import exact
+from connectors.binance import models
+from connectors.books import book
+from connectors.codes import Code, Codes
+from connectors.columns import (
+    Canonical,
+    Choice,
+    Cost,
+    Flag,
+    Id,
+    Number,
+    Only,
+    Text,
+    Time,
+    Whole,
+    Wide,
+)
+from connectors.errors import ContractError, TransientError
+from connectors.exact import InvalidValue
+from connectors.jsontext import NotJsonError, decode_object, decode_row, elements
+from connectors.names import Listed, Names, Spelling, listed_rows
+from connectors.rows import (
+    Built,
+    Column,
+    Layout,
+    RowText,
+    Source,
+    column,
+    decoded,
+    observed,
+    read,
+)
+from schemas import timeframe_us
+
+SPELLING: Final = Spelling(separator="", reserved='",[]/\\')
+"""``BTCUSDT``; names are asked for in a JSON array."""
+_NO_NAMES: Final = Names(SPELLING)
+_ANY_CODE: Final = Codes()
+_MOST_LISTED: Final = 20_000
+_PERMISSION_SETS: Final = re.compile(rb'("permissionSets"\s*:\s*)\[(?:\s*\[[^\[\]]*\]\s*,?)*\s*\]')
+
+
+def without_permissions(body: bytes) -> bytes:
+    """``body`` without ``permissionSets``: two thirds of 15 MB of ``exchangeInfo``, not read."""
+    return _PERMISSION_SETS.sub(rb"\1[]", body) if b'"permissionSets"' in body else body
+
+
+def rows_of(body: bytes, model: Any) -> Source:
+    """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
+
+    def texts() -> list[RowText]:
+        try:
+            return [RowText(text, text) for text in elements(body)]
+        except NotJsonError as error:
+            raise ContractError(f"the rows are not a list ({error})") from None
+
+    rows = decoded(list[model], body)
+    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
+
+
+def _object(model: Any, body: bytes, what: str) -> Any:
+    """``body`` as ``model``. Raises ``ContractError`` where it is another thing than ``what``."""
+    try:
+        return decode_object(model, body)
+    except NotJsonError as error:
+        raise ContractError(f"not {what} ({error})") from None
+
+
+_ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
+_WIDE: Final = Wide()
+_SIDES: Final = Choice({"buy": "buy", "sell": "sell"})
+
+
+def _worded(source: str, yes: str, no: str) -> Callable[[Any], Any]:
+    """The word for a flag; anything but a flag stays as it is, and is none of the words."""
+    get = attrgetter(source)
+
+    def word(row: Any) -> Any:
+        value = get(row)
+        return yes if value is True else no if value is False else value
+
+    return word
+
+
+def _optional(name: str, source: str, kind: Any) -> Column:
+    return column(name, source, kind, required=False)
+
+
+_TRADE_COLUMNS: Final = (
+    column("trade_id", "id", _ID),
+    column("timestamp", "time", _TIME),
+    column("price", "price", _NUMBER),
+    column("amount", "qty", _NUMBER),
+)
+
+
+def trades(body: bytes, symbol: str) -> Built:
+    """``trades`` and ``historicalTrades``: where the buyer is the maker, the taker sold."""
+    layout = Layout(
+        "trades",
+        (*_TRADE_COLUMNS, Column("side", _worded("is_buyer_maker", "sell", "buy"), _SIDES)),
+        key=("trade_id",),
+        position="trade_id",
+        fields=(b"id", b"price", b"qty", b"time", b"isBuyerMaker"),
+        constants={"symbol": symbol},
+    )
+    return read(layout, rows_of(body, models.Trade))
+
+
+def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
+    """``klines``. ``clock``: the exchange's time in microseconds, where it is reported.
+
+    A candle is final when its interval has ended by that clock; without one, when a later candle
+    is in the answer, and its interval has ended by then.
+    """
+    layout = Layout(
+        "candles",
+        (
+            column("timestamp", "time", _TIME),
+            *(column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
+        ),
+        key=("timestamp",),
+        position="timestamp",
+        constants={"symbol": symbol, "timeframe": timeframe},
+    )
+    built = read(layout, rows_of(body, models.Candle))
+    opened = built.positions
+    if clock is None:
+        clock = pc.max(opened).as_py() or 0
+    ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
+    return built.with_column("is_final", ended)
+
+
+def _is_nothing(value: Any) -> bool:
+    with suppress(InvalidValue):
+        return not exact.number(value)
+    return False
+
+
+def _price(source: str) -> Callable[[Any], Any]:
+    """A price; 0 stands for one that there is not."""
+    get = attrgetter(source)
+    return lambda row: None if _is_nothing(get(row)) else get(row)
+
+
+_TICKER_COLUMNS: Final = (
+    column("timestamp", "close_time", _TIME),
+    *(
+        Column(name, _price(source), kind, required=False)
+        for name, source, kind in (
+            ("last", "last_price", _NUMBER),
+            ("bid", "bid_price", _NUMBER),
+            ("ask", "ask_price", _NUMBER),
+            ("high", "high_price", _NUMBER),
+            ("low", "low_price", _NUMBER),
+            ("average", "weighted_avg_price", _WIDE),
+        )
+    ),
+    _optional("base_volume", "volume", _WIDE),
+    _optional("quote_volume", "quote_volume", _WIDE),
+    _optional("change_percent", "price_change_percent", _SIGNED),
+)
+
+
+def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
+    """``ticker/24hr``; ``asked``: canonical symbol by native one. Others are left out."""
+    layout = observed(
+        "tickers",
+        (*_TICKER_COLUMNS, column("symbol", "symbol", Choice(asked))),
+        key="symbol",
+        at=observed_at,
+        fields=(b"symbol", b"closeTime"),
+    )
+
+    def wanted(row: Any) -> bool:
+        return not isinstance(row.symbol, str) or row.symbol in asked
+
+    return read(layout, rows_of(body, models.Ticker), wanted)
+
+
+def order_books(body: bytes, symbol: str, observed_at: int) -> Built:
+    """``depth`` of one market."""
+    found = _object(models.Depth, body, "an order book")
+    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
+
+
+def _filters(row: models.Market) -> Iterator[Mapping[str, Any]]:
+    return (f for f in row.filters or () if isinstance(f, dict))
+
+
+def _rule(kinds: tuple[str, ...], name: str) -> Callable[[Any], Any]:
+    """The figure ``name`` of a market's filter; 0 switches it off."""
+
+    def figure(row: Any) -> Any:
+        found = (f.get(name) for f in _filters(row) if f.get("filterType") in kinds)
+        value = next(found, None)
+        return None if value is None or _is_nothing(value) else value
+
+    return figure
+
+
+def _places(kind: str, name: str) -> Callable[[Any], Any]:
+    """Decimal places of a step."""
+    step = _rule((kind,), name)
+
+    def places(row: Any) -> Any:
+        value = step(row)
+        if value is None:
+            return None
+        exponent = exact.price(value).normalize().as_tuple().exponent
+        return max(0, -int(exponent))
+
+    return places
+
+
+_PRICES, _LOTS, _VALUES = ("PRICE_FILTER",), ("LOT_SIZE",), ("NOTIONAL", "MIN_NOTIONAL")
+_MARKET_COLUMNS: Final = (
+    column("native_symbol", "symbol", _TEXT),
+    *(
+        Column(name, get, kind, required=False)
+        for name, get, kind in (
+            ("price_precision", _places("PRICE_FILTER", "tickSize"), Whole()),
+            ("amount_precision", _places("LOT_SIZE", "stepSize"), Whole()),
+            ("min_amount", _rule(_LOTS, "minQty"), _NUMBER),
+            ("max_amount", _rule(_LOTS, "maxQty"), _NUMBER),
+            ("min_value", _rule(_VALUES, "minNotional"), _NUMBER),
+            ("min_price", _rule(_PRICES, "minPrice"), _NUMBER),
+            ("max_price", _rule(_PRICES, "maxPrice"), _NUMBER),
+        )
+    ),
+    Column(
+        "active",
+        lambda row: row.status == "TRADING" if isinstance(row.status, str) else row.status,
+        Flag(),
+    ),
+)
+
+
+def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
+    """``exchangeInfo``: base and quote are named, and no name says them. Spot markets alone."""
+    listing = _object(models.Listing, body, "a list of markets")
+    source = rows_of(bytes(listing.symbols), models.Market)
+    listed = {
+        row.symbol: (str(row.base_asset or ""), str(row.quote_asset or ""))
+        for row in listed_rows(source)
+        if isinstance(row.symbol, str) and _is_spot(row)
+    }
+    code = Code(names.codes.listed(chain.from_iterable(listed.values())))
+    layout = observed(
+        "markets",
+        (
+            column("symbol", "symbol", Listed(names, listed)),
+            column("base", "base_asset", code),
+            column("quote", "quote_asset", code),
+            *_MARKET_COLUMNS,
+        ),
+        key="symbol",
+        at=observed_at,
+    )
+    return read(replace(layout, most_rows=_MOST_LISTED), source, _is_spot)
+
+
+def _is_spot(row: models.Market) -> bool:
+    return row.is_spot_trading_allowed is not False
+
+
+def account_trades(body: bytes, native: str, symbol: str, codes: Codes = _ANY_CODE) -> Built:
+    """``myTrades`` of one market. A row of another market is a ``ContractError``."""
+    layout = Layout(
+        "account_trades",
+        (
+            *_TRADE_COLUMNS,
+            column("symbol", "symbol", Only(native, symbol)),
+            Column("side", _worded("is_buyer", "buy", "sell"), _SIDES),
+            _optional("order_id", "order_id", _TEXT),
+            Column(
+                "taker_or_maker",
+                _worded("is_maker", "maker", "taker"),
+                Choice({"maker": "maker", "taker": "taker"}),
+                required=False,
+            ),
+            _optional("fee_amount", "commission", Wide(signed=True)),
+            _optional("fee_currency", "commission_asset", Code(codes)),
+        ),
+        key=("trade_id", "symbol", "side"),
+        position="trade_id",
+        fields=(b"id", b"symbol", b"price", b"qty", b"time", b"isBuyer"),
+    )
+    return read(layout, rows_of(body, models.AccountTrade))
+
+
+_EXACT: Final = Context(prec=38, traps=[DivisionByZero, Inexact, InvalidOperation])
+_TYPES: Final = {
+    **dict.fromkeys(("LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"), "limit"),
+    **dict.fromkeys(("MARKET", "STOP_LOSS", "TAKE_PROFIT"), "market"),
+}
+_STATES: Final = {
+    **dict.fromkeys(("NEW", "PENDING_NEW", "PARTIALLY_FILLED"), "open"),
+    "FILLED": "closed",
+    **dict.fromkeys(
+        ("CANCELED", "PENDING_CANCEL", "REJECTED", "EXPIRED", "EXPIRED_IN_MATCH"), "canceled"
+    ),
+}
+
+
+def _is_open(row: models.Order) -> bool:
+    return isinstance(row.status, str) and _STATES.get(row.status) == "open"
+
+
+def _remaining(row: models.Order) -> Any:
+    """What may still be filled: of an order that has ended, nothing, whatever is left of it."""
+    return str(exact.difference(row.orig_qty, row.executed_qty)) if _is_open(row) else "0"
+
+
+def _paid(row: models.Order) -> Any:
+    """The sum of the fills in quote currency; below 0 stands for unknown."""
+    return None if str(row.cummulative_quote_qty).startswith("-") else row.cummulative_quote_qty
+
+
+def _average(row: models.Order) -> str | None:
+    """The price of what is filled, where it is exact."""
+    with suppress(DecimalException, InvalidValue):
+        found = _EXACT.divide(exact.number(_paid(row)), exact.number(row.executed_qty))
+        return f"{exact.price(str(found)):f}"
+    return None
+
+
+def account_orders(body: bytes, native: str, symbol: str) -> Built:
+    """``allOrders`` of one market. A row of another market is a ``ContractError``."""
+    layout = Layout(
+        "account_orders",
+        (
+            column("order_id", "order_id", _ID),
+            column("timestamp", "time", _TIME),
+            column("symbol", "symbol", Only(native, symbol)),
+            column("side", "side", Choice({"BUY": "buy", "SELL": "sell"})),
+            column("type", "type", Choice(_TYPES)),
+            column("price", "price", _NUMBER),
+            column("amount", "orig_qty", _NUMBER),
+            Column("remaining", _remaining, _NUMBER),
+            column("status", "status", Choice(_STATES)),
+            _optional("filled", "executed_qty", _NUMBER),
+            Column("cost", _paid, Cost(), required=False),
+            Column("average", _average, _NUMBER, required=False),
+            Column(
+                "closed_at",
+                lambda row: None if _is_open(row) else row.update_time,
+                _TIME,
+                required=False,
+            ),
+        ),
+        key=("order_id", "symbol"),
+        position="order_id",
+        fields=(b"orderId", b"symbol", b"price", b"origQty", b"status", b"time"),
+    )
+    return read(layout, rows_of(body, models.Order))
+
+
+_DEPOSIT_STATES: Final = {
+    **dict.fromkeys("08", "pending"),
+    **dict.fromkeys("16", "ok"),
+    **dict.fromkeys("27", "failed"),
+}
+_WITHDRAWAL_STATES: Final = {
+    **dict.fromkeys("024", "pending"),
+    "6": "ok",
+    **dict.fromkeys("135", "failed"),
+}
+
+
+def _state(states: Mapping[str, str]) -> Callable[[Any], str]:
+    """The state of a transfer; one that is not documented is unconfirmed."""
+    return lambda row: states.get(str(row.status), "unconfirmed")
+
+
+def _deposit_id(row: models.Deposit) -> Any:
+    """Digits; rows of early years have none. No id of a withdrawal is the same."""
+    if row.id in (None, "") and row.tx_id:
+        return f"deposit-{row.tx_id}-{row.insert_time}"
+    return row.id if row.id is None or str(row.id).isdecimal() else f"deposit-{row.id}"
+
+
+def _withdrawal_id(row: models.Withdrawal) -> Any:
+    return f"withdrawal-{row.id}" if str(row.id).isdecimal() else row.id
+
+
+def _dividend_id(row: models.Dividend) -> Any:
+    number = row.id if row.id is not None else row.tran_id
+    return None if number is None else f"dividend-{number}"
+
+
+def _transfer_layout(
+    id_: Callable[[Any], Any], time: str, type_: str, state: Callable[[Any], str], text: str
+) -> Layout:
+    about = attrgetter(text)
+    return Layout(
+        "account_transactions",
+        (
+            Column("transaction_id", id_, _TEXT),
+            column("timestamp", time, _TIME),
+            column("amount", "amount", _WIDE),
+            Column("type", lambda row: type_, _TEXT),
+            Column("status", state, _TEXT),
+            Column("description", lambda row: about(row) or "", _TEXT),
+        ),
+        key=("transaction_id",),
+        position="timestamp",
+    )
+
+
+_DEPOSITS: Final = _transfer_layout(
+    _deposit_id, "insert_time", "deposit", _state(_DEPOSIT_STATES), "tx_id"
+)
+_WITHDRAWALS: Final = _transfer_layout(
+    _withdrawal_id, "apply_time", "withdrawal", _state(_WITHDRAWAL_STATES), "tx_id"
+)
+_DIVIDENDS: Final = _transfer_layout(
+    _dividend_id, "div_time", "credit", lambda row: "ok", "en_info"
+)
+
+
+def transactions(body: bytes, codes: Codes = _ANY_CODE) -> Built:
+    """Deposits, withdrawals (``amount`` without the fee) or dividends: their fields tell which."""
+    kind = Code(codes)
+    if body.lstrip()[:1] == b"{":
+        found = _object(models.Dividends, body, "a list of dividends")
+        layout = replace(
+            _DIVIDENDS, columns=(*_DIVIDENDS.columns, column("currency", "asset", kind))
+        )
+        return read(layout, rows_of(bytes(found.rows), models.Dividend))
+    coin = column("currency", "coin", kind)
+    if b'"applyTime"' in body:
+        fee = _optional("fee_amount", "transaction_fee", _WIDE)
+        layout = replace(_WITHDRAWALS, columns=(*_WITHDRAWALS.columns, coin, fee))
+        return read(layout, rows_of(body, models.Withdrawal))
+    layout = replace(_DEPOSITS, columns=(*_DEPOSITS.columns, coin))
+    return read(layout, rows_of(body, models.Deposit))
+
+
+def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Built:
+    """``account``: the currencies of the spot wallet, those without anything left out."""
+    found = _object(models.Account, body, "an account")
+    layout = observed(
+        "balances",
+        (
+            column("currency", "asset", Code(codes)),
+            column("available", "free", _WIDE),
+            _optional("reserved", "locked", _WIDE),
+        ),
+        key="currency",
+        at=observed_at,
+    )
+    return read(layout, rows_of(bytes(found.balances), models.Balance))
+
+
+def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
+    """``asset/tradeFee``: the rates of every market, by role."""
+    layout = observed(
+        "trading_fees",
+        (
+            column("symbol", "symbol", Canonical(names.symbol_of)),
+            column("maker_fee_rate", "maker_commission", _SIGNED),
+            column("taker_fee_rate", "taker_commission", _SIGNED),
+        ),
+        key="symbol",
+        at=observed_at,
+    )
+    return read(replace(layout, most_rows=_MOST_LISTED), rows_of(body, models.Fee))
+
+
+def clock(body: bytes) -> int:
+    """``time``: the exchange's, in microseconds."""
+    try:
+        return exact.time_us(decode_object(models.Clock, body).server_time)
+    except (NotJsonError, InvalidValue) as error:
+        raise TransientError(f"binance: the exchange does not say its time ({error})") from None

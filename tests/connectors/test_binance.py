@@ -1,0 +1,635 @@
+"""What is peculiar to Binance, and recorded answers to the exact text."""
+
+import hashlib
+import hmac
+import json
+import re
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+import connectors
+import sandbox
+from connectors import (
+    AuthError,
+    Connection,
+    ContractError,
+    Credentials,
+    NotOfferedError,
+    Page,
+    RateLimitedError,
+    RequestError,
+    StreamId,
+    TransientError,
+    Window,
+)
+from connectors.binance import auth, parse, refusals
+from connectors.binance.endpoints import DIALECT
+from connectors.http import Request, Response, get
+from connectors.local import LocalNonces, NoLimits
+from sandbox.binance import BinanceSwitches
+from tests.connectors.conftest import CLOCK, Scripted, World
+from tests.connectors.test_wex import bare, spelled
+
+TRADES = StreamId("binance", "trades", "BTC-USDT")
+FILLS = StreamId("binance", "account_trades", "BTC-USDT", "main")
+MOVES = StreamId("binance", "account_transactions", account="main")
+AT = 1_768_000_000_250_000
+SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
+REST = "side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000"
+WIDE_NAME = "symbol=%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96"
+
+
+@pytest.fixture(scope="module")
+def folder(shared_data: Path) -> Path:
+    return shared_data / "exchanges" / "binance"
+
+
+def texts(path: Path) -> Any:
+    """The file with every number as the text it is written in."""
+    return json.loads(path.read_text("utf-8"), parse_float=str, parse_int=str)
+
+
+def rows(page: Page) -> list[dict[str, Any]]:
+    assert page.rejected == ()
+    found: list[dict[str, Any]] = page.table.to_pylist()
+    return found
+
+
+def ms(value: Any) -> str:
+    return str(round(value.timestamp() * 1000))
+
+
+# -- recorded answers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["trades_ETHBTC_1000", "historicalTrades_BTCUSDT_5", "aggTrades_BTCUSDT_fromId"]
+)
+def test_recorded_trades(folder: Path, name: str) -> None:
+    sent = texts(folder / f"{name}.json")
+    body = (folder / f"{name}.json").read_bytes()
+    if name.startswith("agg"):  # another shape: never mistaken for trades
+        page = parse.trades(body, "BTC-USDT").page()
+        assert page.table.num_rows == 0 and len(page.rejected) == len(sent)
+        return
+    page = parse.trades(body, "ETH-BTC").page()
+    assert page.positions.to_pylist() == [int(row["id"]) for row in sent]
+    for found, row in zip(rows(page), sent, strict=True):
+        assert (found["trade_id"], ms(found["timestamp"])) == (row["id"], row["time"])
+        assert spelled(found["price"]) == bare(row["price"])
+        assert spelled(found["amount"]) == bare(row["qty"])
+        assert found["side"] == ("sell" if row["isBuyerMaker"] else "buy")
+
+
+@pytest.mark.parametrize(
+    ("name", "timeframe"), [("klines_BTCUSDT_1d_2019", "1d"), ("klines_BTCUSDT_5m_limit24", "5m")]
+)
+def test_recorded_candles(folder: Path, name: str, timeframe: str) -> None:
+    sent = texts(folder / f"{name}.json")
+    page = parse.candles((folder / f"{name}.json").read_bytes(), "BTC-USDT", timeframe, AT).page()
+    names = ("open", "high", "low", "close", "volume")
+    for found, row in zip(rows(page), sent, strict=True):
+        assert ms(found["timestamp"]) == row[0] and found["is_final"]
+        assert [spelled(found[n]) for n in names] == [bare(v) for v in row[1:6]]
+
+
+def test_recorded_tickers(folder: Path) -> None:
+    sent = texts(folder / "ticker24hr_all.json")
+    asked = {row["symbol"]: row["symbol"] for row in sent}
+    page = parse.tickers((folder / "ticker24hr_all.json").read_bytes(), asked, AT).page()
+    names = {
+        "last": "lastPrice", "bid": "bidPrice", "ask": "askPrice", "high": "highPrice",
+        "low": "lowPrice", "base_volume": "volume", "quote_volume": "quoteVolume",
+        "change_percent": "priceChangePercent", "average": "weightedAvgPrice",
+    }  # fmt: skip
+    for found, row in zip(rows(page), sent, strict=True):
+        assert ms(found["timestamp"]) == row["closeTime"]
+        for name, source in names.items():
+            value = found[name]
+            assert Decimal(row[source]) == (0 if value is None else value)
+            assert (value is None) == (name not in ("base_volume", "quote_volume", "change_percent")
+                                       and not Decimal(row[source]))  # fmt: skip
+    single = (folder / "ticker24hr_BTCUSDT.json").read_bytes()
+    with pytest.raises(ContractError):
+        parse.tickers(single, asked, AT)
+
+
+def test_recorded_markets(folder: Path) -> None:
+    """Dead pairs are listed and not active; base and quote come from the list, never from names."""
+    body = (folder / "exchangeInfo_25_symbols.json").read_bytes()
+    lean = parse.without_permissions(body)
+    assert len(lean) < len(body) / 2 and b'"permissionSets":[]' in lean
+    sent = texts(folder / "exchangeInfo_25_symbols.json")["symbols"]
+    for found, row in zip(rows(parse.market_rows(lean, AT).page()), sent, strict=True):
+        filters = {f["filterType"]: f for f in row["filters"]}
+        assert found["native_symbol"] == row["symbol"]
+        assert found["symbol"] == f"{row['baseAsset']}-{row['quoteAsset']}"
+        assert found["active"] == (row["status"] == "TRADING")
+        assert spelled(found["min_amount"]) == bare(filters["LOT_SIZE"]["minQty"])
+        assert spelled(found["min_value"]) == bare(filters["NOTIONAL"]["minNotional"])
+        step = Decimal(1).scaleb(-found["price_precision"])
+        assert Decimal(filters["PRICE_FILTER"]["tickSize"]) % step == 0
+    assert [row["status"] for row in sent].count("BREAK") == 13
+
+
+def test_a_list_as_long_as_the_real_one_is_read(folder: Path) -> None:
+    """4,000 markets with all their permissions: 19 MB, of which a third is read."""
+    listing = json.loads((folder / "exchangeInfo_25_symbols.json").read_bytes())
+    symbols = [
+        {**row, "symbol": f"{row['symbol']}{n}", "baseAsset": f"{row['baseAsset']}{n}"}
+        for n in range(160)
+        for row in listing["symbols"]
+    ]
+    body = json.dumps({**listing, "symbols": symbols}, separators=(",", ":")).encode()
+    page = parse.market_rows(parse.without_permissions(body), AT).page()
+    assert page.table.num_rows == 4000 and page.rejected == ()
+
+
+def test_recorded_account(folder: Path) -> None:
+    for name, count in (("account_spot", 3), ("account_zero", 170)):
+        sent = texts(folder / f"{name}.json")["balances"]
+        page = parse.balances((folder / f"{name}.json").read_bytes(), AT).page()
+        assert page.table.num_rows == len(sent) == count
+        for found, row in zip(rows(page), sent, strict=True):
+            assert found["currency"] == row["asset"].upper()
+            assert (found["available"], found["reserved"]) == (
+                Decimal(row["free"]),
+                Decimal(row["locked"]),
+            )
+    body = (folder / "myTrades_LTCUSDT.json").read_bytes()
+    found = rows(parse.account_trades(body, "LTCUSDT", "LTC-USDT").page())
+    for fill, row in zip(found, texts(folder / "myTrades_LTCUSDT.json"), strict=True):
+        assert (fill["trade_id"], fill["order_id"]) == (row["id"], row["orderId"])
+        assert (fill["side"], fill["taker_or_maker"]) == ("sell", "taker")
+        assert (spelled(fill["fee_amount"]), fill["fee_currency"]) == (
+            bare(row["commission"]),
+            row["commissionAsset"],
+        )
+    body = (folder / "allOrders_LTCUSDT.json").read_bytes()
+    (order,) = rows(parse.account_orders(body, "LTCUSDT", "LTC-USDT").page())
+    assert (order["status"], order["remaining"], order["filled"]) == ("canceled", 0, 0)
+    assert ms(order["closed_at"]) == "1706883268013" and order["average"] is None
+
+
+def test_recorded_transactions(folder: Path) -> None:
+    def one(name: str) -> dict[str, Any]:
+        (row,) = rows(parse.transactions((folder / f"{name}.json").read_bytes()).page())
+        return row
+
+    deposit, withdrawal, dividend = map(
+        one, ("deposit_hisrec", "withdraw_history", "assetDividend")
+    )
+    assert (deposit["transaction_id"], deposit["type"], deposit["status"]) == (
+        "4500000001", "deposit", "ok"
+    )  # fmt: skip
+    assert (deposit["amount"], deposit["fee_amount"]) == (10, None)
+    assert ms(deposit["timestamp"]) == "1714923704000"
+    assert withdrawal["transaction_id"] == "54c1b700000000000000000000000001"
+    assert (withdrawal["amount"], withdrawal["fee_amount"]) == (9, 1)
+    assert f"{withdrawal['timestamp']:%Y-%m-%d %H:%M:%S%z}" == "2024-05-05 15:38:56+0000"
+    assert (dividend["type"], dividend["currency"], dividend["amount"]) == ("credit", "BHFT", 10)
+    assert dividend["description"] == "BHFT distribution"
+
+
+# -- rows of every kind ----------------------------------------------------------------------------
+
+ORDER: dict[str, Any] = {
+    "symbol": "BTCUSDT", "orderId": 7, "price": "60000.00", "origQty": "0.30000000",
+    "executedQty": "0.10000000", "cummulativeQuoteQty": "6000.50000000", "status": "NEW",
+    "type": "LIMIT", "side": "BUY", "time": 1768000000000, "updateTime": 1768000001000,
+}  # fmt: skip
+
+
+def order(**changes: Any) -> dict[str, Any]:
+    body = json.dumps([{**ORDER, **changes}]).encode()
+    (row,) = rows(parse.account_orders(body, "BTCUSDT", "BTC-USDT").page())
+    return row
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        *((word, "open") for word in ("NEW", "PENDING_NEW", "PARTIALLY_FILLED")),
+        ("FILLED", "closed"),
+        *(
+            (word, "canceled")
+            for word in ("CANCELED", "PENDING_CANCEL", "REJECTED", "EXPIRED", "EXPIRED_IN_MATCH")
+        ),
+    ],
+)
+def test_states_of_orders(status: str, state: str) -> None:
+    row = order(status=status)
+    assert row["status"] == state
+    assert row["remaining"] == (Decimal("0.2") if state == "open" else 0)
+    assert (row["closed_at"] is None) == (state == "open")
+    assert (row["cost"], row["average"]) == (Decimal("6000.5"), 60005)
+
+
+def test_odd_orders() -> None:
+    assert order(cummulativeQuoteQty="-1.00000000")["cost"] is None
+    assert order(cummulativeQuoteQty="-1")["average"] is None
+    assert order(executedQty="0.30000000")["average"] is None  # 20001.666…
+    assert order(executedQty="0.00000000")["average"] is None
+    market = order(type="MARKET", price="0.00000000", status="FILLED")
+    assert (market["type"], market["price"], market["average"]) == ("market", 0, 60005)
+    for kind, plain in (("LIMIT_MAKER", "limit"), ("STOP_LOSS", "market")):
+        assert order(type=kind)["type"] == plain
+    page = parse.account_orders(
+        json.dumps([ORDER, {**ORDER, "orderId": 8, "status": "ASLEEP"}]).encode(),
+        "BTCUSDT",
+        "BTC-USDT",
+    ).page()
+    assert page.positions.to_pylist() == [7] and page.rejected[0].position == 8
+    with pytest.raises(ContractError, match="ETHUSDT"):
+        parse.account_orders(
+            json.dumps([{**ORDER, "symbol": "ETHUSDT"}, {}]).encode(), "BTCUSDT", "BTC-USDT"
+        )
+
+
+def test_a_trade_with_oneself_is_two_fills_and_a_fee_may_be_in_a_third_coin() -> None:
+    fill = {
+        "symbol": "BTCUSDT", "id": 9, "orderId": 1, "price": "60000", "qty": "0.1",
+        "commission": "0.00012300", "commissionAsset": "BNB", "time": 1768000000000,
+        "isBuyer": True, "isMaker": True,
+    }  # fmt: skip
+    body = json.dumps([fill, {**fill, "isBuyer": False, "isMaker": False, "orderId": 2}]).encode()
+    found = rows(parse.account_trades(body, "BTCUSDT", "BTC-USDT").page())
+    assert [(f["trade_id"], f["side"], f["taker_or_maker"]) for f in found] == [
+        ("9", "buy", "maker"),
+        ("9", "sell", "taker"),
+    ]
+    assert {f["fee_currency"] for f in found} == {"BNB"}
+
+
+def test_states_and_ids_of_transfers_of_every_kind() -> None:
+    def deposit(**values: Any) -> dict[str, Any]:
+        row = {"id": "1", "coin": "BTC", "amount": "1", "insertTime": 1768000000000, "txId": "0xA"}
+        (found,) = rows(parse.transactions(json.dumps([{**row, **values}]).encode()).page())
+        return found
+
+    def withdrawal(**values: Any) -> dict[str, Any]:
+        row = {"id": "b1", "coin": "BTC", "amount": "1", "applyTime": "2026-01-09 23:06:40"}
+        (found,) = rows(parse.transactions(json.dumps([{**row, **values}]).encode()).page())
+        return found
+
+    states = {0: "pending", 1: "ok", 2: "failed", 6: "ok", 7: "failed", 8: "pending"}
+    for code in (*range(10), "1", None, "new"):
+        usual = states.get(int(code)) if code not in (None, "new") else None
+        assert deposit(status=code)["status"] == (usual or "unconfirmed")
+    states = {0: "pending", 2: "pending", 4: "pending", 6: "ok"} | dict.fromkeys(
+        (1, 3, 5), "failed"
+    )
+    for code in (*range(8), "6", None):
+        usual = states.get(int(code)) if code is not None else None
+        assert withdrawal(status=code)["status"] == (usual or "unconfirmed")
+    # The id spaces never meet, and rows of early years have an id too.
+    assert deposit(id=17)["transaction_id"] == "17"
+    assert withdrawal(id="17")["transaction_id"] == "withdrawal-17"
+    assert deposit(id="b1")["transaction_id"] == "deposit-b1"
+    assert deposit(id=None)["transaction_id"] == "deposit-0xA-1768000000000"
+    assert withdrawal(txId=None)["description"] == ""
+
+
+def test_a_market_that_never_traded_has_no_price() -> None:
+    zeros = {name: "0.00000000" for name in (
+        "lastPrice", "bidPrice", "askPrice", "highPrice", "lowPrice", "volume", "quoteVolume",
+        "priceChangePercent", "weightedAvgPrice",
+    )}  # fmt: skip
+    body = json.dumps([{"symbol": "ABCUSDT", "closeTime": 1768000000000, **zeros}]).encode()
+    (row,) = rows(parse.tickers(body, {"ABCUSDT": "ABC-USDT"}, AT).page())
+    assert {row[n] for n in ("last", "bid", "ask", "high", "low", "average")} == {None}
+    assert row["base_volume"] == row["quote_volume"] == 0
+
+
+def test_rules_of_0_are_none_and_what_is_not_spot_is_not_listed() -> None:
+    market = {
+        "symbol": "币USDT", "baseAsset": "币", "quoteAsset": "USDT", "status": "TRADING",
+        "isSpotTradingAllowed": True,
+        "filters": [
+            {"filterType": "PRICE_FILTER", "tickSize": "0.00000000", "minPrice": "0"},
+            {"filterType": "LOT_SIZE", "stepSize": "10.00000000", "maxQty": "0.00"},
+            {"filterType": "MIN_NOTIONAL", "minNotional": "5.0"},
+            7,
+        ],
+    }  # fmt: skip
+    other = {**market, "symbol": "XUSDT_PERP", "isSpotTradingAllowed": False}
+    halted = {**market, "symbol": "YUSDT", "baseAsset": "Y", "status": "CANCEL_ONLY"}
+    del halted["filters"]
+    body = json.dumps({"symbols": [market, other, halted]}, ensure_ascii=False).encode()
+    first, second = rows(parse.market_rows(body, AT).page())
+    assert (first["symbol"], first["native_symbol"]) == ("币-USDT", "币USDT")
+    assert (first["price_precision"], first["amount_precision"]) == (None, 0)
+    assert (first["min_price"], first["max_amount"], first["min_value"]) == (None, None, 5)
+    assert (second["symbol"], second["active"], second["min_amount"]) == ("Y-USDT", False, None)
+
+
+# -- signing, and how calls are fresh --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("symbol", "expected"),
+    [
+        ("symbol=LTCBTC", "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"),
+        (WIDE_NAME, "e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3"),
+    ],
+)
+def test_signatures_of_the_documents_examples(symbol: str, expected: str) -> None:
+    """They sign an order, which is never sent from here."""
+    payload = f"{symbol}&{REST}&timestamp=1499827319559"
+    assert auth.signature(SECRET, payload) == expected
+    by_hand = hmac.new(SECRET.encode(), payload.encode(), hashlib.sha256).hexdigest()
+    assert by_hand == expected
+
+
+def test_what_is_signed_is_what_is_sent(server: Scripted) -> None:
+    server.answers(b"[]")
+    server.open("binance").fetch(FILLS, Window(5))
+    (request,) = server.requests
+    path, _, query = request.target.partition("?")
+    payload, _, signature = query.rpartition("&signature=")
+    assert path == "/api/v3/myTrades"
+    assert dict(parse_qsl(payload)) == {
+        "symbol": "BTCUSDT", "limit": "1000", "fromId": "5", "recvWindow": "10000",
+        "timestamp": str(int(CLOCK * 1000)),
+    }  # fmt: skip
+    by_hand = hmac.new(b"my-secret-0815", payload.encode(), hashlib.sha256).hexdigest()
+    assert signature == by_hand and request.headers["x-mbx-apikey"] == "my-key-4711"
+
+
+def test_a_name_with_other_than_ascii_characters_is_encoded_before_it_is_signed(
+    server: Scripted,
+) -> None:
+    server.answers(b"[]")
+    connector = server.open("binance", names={"币USDT": "币-USDT"})
+    connector.fetch(replace(FILLS, symbol="币-USDT"), Window())
+    query = server.requests[0].target.partition("?")[2]
+    payload, _, signature = query.rpartition("&signature=")
+    assert payload.startswith("symbol=%E5%B8%81USDT&")
+    assert signature == auth.signature("my-secret-0815", payload)
+
+
+def test_no_key_is_sent_with_a_public_call_unless_it_is_asked_for(server: Scripted) -> None:
+    """``historicalTrades`` needed a key until 2023; some have reported it since."""
+    refused = (401, {}, b'{"code":-2014,"msg":"API-key format invalid."}')
+    server.answers(b"[]", refused, b"[]")
+    connector = server.open("binance")
+    connector.fetch(TRADES, Window(7))
+    connector.fetch(TRADES, Window(7))
+    sent = ["x-mbx-apikey" in request.headers for request in server.requests]
+    assert sent == [False, False, True]
+    assert server.requests[2].target == server.requests[1].target  # and no signature
+    server.answers(refused)
+    with pytest.raises(AuthError, match="2014"):
+        server.open("binance", credentials=None).fetch(TRADES, Window(7))
+    server.answers(refused, refused)
+    with pytest.raises(AuthError):
+        connector.fetch(TRADES, Window(7))
+    assert len(server.requests) == 2
+
+
+def test_the_exchanges_clock_is_measured_and_measured_again(world: World) -> None:
+    switches = world.server.of(BinanceSwitches)
+    switches.clock_ahead_ms = -7_200_000
+    connector = world.open("binance")
+    for ahead in (-7_200_000, 86_400_000):
+        switches.clock_ahead_ms = ahead
+        assert connector.snapshot("balances", ()).received > 0
+    calls = [e.path.rpartition("/")[2] for e in world.server.log.entries]
+    assert calls == ["time", "account", "account", "time", "account"]
+    assert world.waits == []
+
+
+# -- limits and refusals ---------------------------------------------------------------------------
+
+NOW = 1_768_000_000_000
+
+
+def response(status: int, body: bytes = b"{}", **headers: str) -> Response:
+    after = headers.get("retry_after")
+    return Response(
+        get("/api/v3/trades"),
+        status,
+        body,
+        server_time=NOW * 1000,
+        retry_after=None if after is None else float(after),
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+def until(ms_: int) -> bytes:
+    return b'{"code":-1003,"msg":"Way too much request weight used; IP banned until %d."}' % ms_
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (response(429, retry_after="7"), 7),
+        (response(429), None),
+        (response(429, retry_after="0"), None),
+        (response(429, until(NOW + 30_000), retry_after="0"), 30),
+        (response(418, until(NOW + 30_000), retry_after="90"), 90),
+        (response(418, until(NOW + 200_000), retry_after="9"), 200),
+        (response(418, until(NOW - 5_000)), 120),
+        (response(418, retry_after="0"), 120),
+        (response(200), None),
+        (response(200, x_mbx_used_weight_1m="5799"), None),
+        (response(200, x_mbx_used_weight_1m="5990"), 20),  # at second 40 of the minute
+        (response(200, x_mbx_used_weight_1m="many"), None),
+    ],
+)
+def test_how_long_nothing_is_sent(answer: Response, seconds: float | None) -> None:
+    assert refusals.rest(answer) == seconds
+
+
+def refused(code: int, text: str = "…") -> bytes:
+    return json.dumps({"code": code, "msg": text}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "tries"),
+    [
+        (400, refused(-1121, "Invalid symbol."), RequestError, 1),
+        (400, refused(-1102), RequestError, 1),
+        (400, refused(-1128), RequestError, 1),
+        (400, refused(-1127), RequestError, 1),
+        (400, refused(-1000), TransientError, 3),
+        (503, refused(-1008), TransientError, 3),
+        (400, refused(-1007), TransientError, 3),
+        (400, refused(-1003), RateLimitedError, 3),
+        (429, refused(-1003), RateLimitedError, 3),
+        (200, refused(-1003), RateLimitedError, 3),
+        (400, refused(-1022), AuthError, 1),
+        (401, refused(-2014), AuthError, 1),
+        (401, refused(-2015), AuthError, 1),
+        (403, b"<html><body>Request blocked</body></html>", AuthError, 1),
+        (451, refused(0, "Service unavailable from a restricted location"), RequestError, 1),
+        (404, refused(-1000), TransientError, 3),
+        (400, b'{"msg":"no code"}', RequestError, 1),
+        (200, b'{"code":"-1003"}', ContractError, 1),
+    ],
+)
+def test_what_refusals_mean(
+    server: Scripted, status: int, body: bytes, error: type[Exception], tries: int
+) -> None:
+    server.answers(*[(status, {}, body)] * tries)
+    with pytest.raises(error) as caught:
+        server.open("binance", retries=2).fetch(FILLS, Window())
+    assert type(caught.value) is error and len(server.requests) == tries
+
+
+def test_messages_end_in_a_fix(server: Scripted) -> None:
+    server.answers((451, {}, refused(0, "Service unavailable from a restricted location")))
+    with pytest.raises(RequestError, match=r"restricted location.*Fix: .*docs/exchanges"):
+        server.open("binance").fetch(TRADES, Window())
+    server.answers((404, {}, b'{"code":0,"msg":"Not found"}'))
+    with pytest.raises(NotOfferedError, match=r"historicalTrades.*Fix: "):
+        server.open("binance").fetch(TRADES, Window(1))
+    server.answers((401, {}, refused(-2015, "Invalid API-key, IP, or permissions for action.")))
+    with pytest.raises(AuthError, match=r"Fix: check BINANCE_API_KEY and BINANCE_API_SECRET"):
+        server.open("binance").fetch(FILLS, Window())
+
+
+def test_weights_keep_below_what_is_allowed() -> None:
+    """In any minute: what comes back in it, what may be outstanding, and one call more."""
+    allowed = DIALECT.limits["public"]
+    assert 60 * allowed.per_second + allowed.burst + 250 <= 6_000
+    uid = DIALECT.limits["uid"]
+    assert 60 * uid.per_second + uid.burst <= 180_000 and uid.per_account
+    asked = connectors.dialect.Asked((TRADES,), Window(1))
+    request = DIALECT.endpoints["trades"].request
+    assert request is not None and request(asked).cost == 25
+
+
+def test_two_keys_of_one_address_share_its_weight() -> None:
+    for name in ("account_trades", "account_orders", "balances"):
+        request = DIALECT.endpoints[name].request
+        assert request is not None
+        made = request(connectors.dialect.Asked((FILLS,), Window()))
+        assert (made.bucket, made.cost, made.private) == ("public", 20, True)
+
+
+# -- a history in several lists --------------------------------------------------------------------
+
+
+def deposits(*numbers: int) -> bytes:
+    return json.dumps(
+        [
+            {"id": str(n), "coin": "BTC", "amount": "1", "status": 1, "insertTime": NOW + n}
+            for n in numbers
+        ]
+    ).encode()
+
+
+def withdrawals(*times: str) -> bytes:
+    return json.dumps(
+        [
+            {"id": f"b{at}", "coin": "BTC", "amount": "1", "status": 6, "applyTime": at}
+            for at in times
+        ]
+    ).encode()
+
+
+NONE: bytes = b"[]"
+NO_DIVIDENDS = b'{"rows":[],"total":0}'
+
+
+def asked_for(server: Scripted) -> list[tuple[str, dict[str, str]]]:
+    found = []
+    for request in server.requests:
+        path, _, query = request.target.partition("?")
+        given = dict(parse_qsl(query))
+        for name in ("recvWindow", "timestamp", "signature", "limit"):
+            del given[name]
+        found.append((path.rpartition("/")[2], given))
+    return found
+
+
+def test_one_page_is_all_lists_to_their_end(server: Scripted) -> None:
+    dividends = json.dumps(
+        {"rows": [{"id": 5, "asset": "BNB", "amount": "0.1", "divTime": NOW, "enInfo": "Earn"}]}
+    ).encode()
+    server.answers(
+        deposits(3, 2), deposits(1), NONE, withdrawals("2026-01-09 23:06:40"), NONE,
+        dividends, NO_DIVIDENDS,
+    )  # fmt: skip
+    page = server.open("binance").fetch(MOVES, Window())
+    assert page.table["transaction_id"].to_pylist() == [
+        "3", "2", "1", "b2026-01-09 23:06:40", "dividend-5",
+    ]  # fmt: skip
+    assert asked_for(server) == [
+        ("hisrec", {}),
+        ("hisrec", {"offset": "2"}),
+        ("hisrec", {"offset": "3"}),
+        ("history", {}),
+        ("history", {"offset": "1"}),
+        ("assetDividend", {}),
+        ("assetDividend", {"endTime": str(NOW)}),
+    ]
+
+
+def test_windows_of_withdrawals_overlap_by_days(server: Scripted) -> None:
+    """By which of its times a withdrawal is selected is unknown; rows beside the window are left
+    to the pages of their own windows."""
+    early, inside = "2025-12-31 23:00:00", "2026-01-02 12:00:00"
+    server.answers(NONE, withdrawals(early, inside), NONE, NO_DIVIDENDS)
+    low, high = 1_767_225_600_000_000, 1_767_484_800_000_000  # 1 to 4 January
+    page = server.open("binance").fetch(MOVES, Window(low, high, unit="ms"))
+    assert page.table["transaction_id"].to_pylist() == [f"b{inside}"]
+    day = 86_400_000
+    by_name = dict(asked_for(server)[1:2])
+    assert by_name["history"] == {
+        "startTime": str(low // 1000 - 4 * day),
+        "endTime": str(high // 1000 + 4 * day),
+    }
+    assert asked_for(server)[0][1] == {"startTime": str(low // 1000), "endTime": str(high // 1000)}
+
+
+def test_no_window_is_longer_than_90_days(server: Scripted) -> None:
+    for window in (
+        Window(NOW * 1000),
+        Window(NOW * 1000, NOW * 1000 + 80 * 86_400_000_000),
+        Window(0, 80 * 86_400_000_000),
+    ):
+        server.answers(NONE, NONE, NO_DIVIDENDS)
+        server.open("binance").fetch(MOVES, window)
+        for _, given in asked_for(server):
+            assert 0 < int(given["endTime"]) - int(given["startTime"]) <= 90 * 86_400_000
+
+
+def test_a_list_that_repeats_a_full_page_is_not_taken_for_its_end(server: Scripted) -> None:
+    full = deposits(*range(1000))
+    server.answers(full, full)
+    with pytest.raises(ContractError, match="came again"):
+        server.open("binance").fetch(MOVES, Window())
+    short = deposits(1, 2)
+    server.answers(short, short, NONE, NO_DIVIDENDS)
+    assert server.open("binance").fetch(MOVES, Window()).received == 2
+
+
+def test_signed_calls_that_end_early_name_no_signature(server: Scripted) -> None:
+    with closing(
+        connectors.open_connector(
+            "binance",
+            Connection(
+                "http://127.0.0.1:9",
+                LocalNonces(),
+                NoLimits(),
+                credentials=Credentials("my-key-4711", "my-secret-0815"),
+                retries=0,
+            ),
+        )
+    ) as connector:
+        signed = auth.sign(Request("GET", "/api/v3/account", private=True), KEYS, AT)
+        assert "signature" in signed.proof and "signature" not in repr(signed) + signed.label
+        with pytest.raises(TransientError) as caught:
+            connector.snapshot("balances", ())
+    assert not re.search("signature|timestamp", str(caught.value))
+
+
+KEYS = Credentials("my-key-4711", sandbox.KEYS["binance"].secret)

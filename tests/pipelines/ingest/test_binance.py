@@ -1,0 +1,332 @@
+"""Binance, whole: what the exchange has is held once, whichever way its open questions turn out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import warehouse
+from connectors.local import NoLimits
+from pipelines.cli import main
+from pipelines.feeds import load_feeds, select_jobs
+from pipelines.ingest import PullReport, pull
+from pipelines.publishing import publish
+from pipelines.publishing.reconciliation import reconcile
+from sandbox import ManualClock, Served, World, serve, tape
+from sandbox.marketdata import MarketTape
+from sandbox.markets import UNIT
+from tests.pipelines.ingest.conftest import settings_for
+from tests.pipelines.ingest.reference_model import table
+from tests.pipelines.ingest.scene import Scene
+from tests.pipelines.ingest.test_recorded import recorded, rows_of
+
+DAY = 26
+"""Hours: a day, and a little."""
+ACCOUNT = "account_trades: {}, account_orders: {}, account_transactions: {}, balances: {}"
+CANDLES_WRONG = """
+SELECT symbol, timeframe, timestamp, verdict FROM marts.candles_compared
+WHERE verdict NOT IN ('equal', 'empty', 'unproved')
+"""
+Feeds = Callable[[str], Path]
+
+
+def feed(datasets: str, markets: str = "[BTC-USD]", account: str = "[BTC-USD]") -> str:
+    return (
+        f"exchange: binance\nmarkets: {markets}\naccount_markets: {account}\n"
+        f"start: 2025-12-20\ndatasets: {{{datasets}}}\n"
+    )
+
+
+def pulled(scene: Scene, root: Path, *, last: bool = True) -> PullReport:
+    """One pull; the last one is published, and what is called complete is all there."""
+    settings = settings_for(scene.server, scene.home)
+    report = pull(select_jobs(load_feeds(root), []), settings, limits=NoLimits())
+    if last:
+        publish(settings)
+        assert false_claims(scene) == []
+    return report
+
+
+def text(value: int) -> Decimal:
+    return Decimal(value) / UNIT
+
+
+def trades(world: World, symbol: str = "BTC-USD") -> dict[int, tuple[Any, ...]]:
+    """Time, side, price and amount of each trade that the exchange has, by its id."""
+    return {
+        number: (t.timestamp, t.side, Decimal(t.price), Decimal(t.amount))
+        for number, t in enumerate(world.tapes[symbol].trades(), 1)
+        if t.timestamp <= world.now()
+    }
+
+
+def held_trades(home: Path, symbol: str = "BTC-USD") -> dict[int, tuple[Any, ...]]:
+    query = (
+        "SELECT trade_id::BIGINT, epoch_ms(timestamp), side, price, amount FROM trades "
+        f"WHERE symbol = '{symbol}'"
+    )
+    rows = table(home, query)
+    found = {row[0]: row[1:] for row in rows}
+    assert len(found) == len(rows), "a trade is stored twice"
+    return found
+
+
+def fills(world: World, symbol: str = "BTC-USD") -> dict[int, tuple[Any, ...]]:
+    found = {}
+    for order, fill in world.accounts["alpha"].fills(world.now()):
+        if order.market.symbol == symbol:
+            side = "buy" if order.buy else "sell"
+            amounts = tuple(map(text, (fill.price, fill.amount, fill.fee)))
+            role = "maker" if fill.maker else "taker"
+            found[fill.at + 1] = (str(order.id), side, *amounts, role)
+    return found
+
+
+def held_fills(home: Path, symbol: str = "BTC-USD") -> dict[int, tuple[Any, ...]]:
+    query = (
+        "SELECT trade_id::BIGINT, order_id, side, price, amount, fee_amount, taker_or_maker "
+        f"FROM account_trades WHERE symbol = '{symbol}'"
+    )
+    rows = table(home, query)
+    assert len({row[0] for row in rows}) == len(rows)
+    return {row[0]: row[1:] for row in rows}
+
+
+def orders(world: World, symbol: str = "BTC-USD") -> set[int]:
+    now = world.now()
+    return {
+        o.id
+        for o in world.accounts["alpha"].orders
+        if o.created <= now and o.market.symbol == symbol
+    }
+
+
+def transfers(world: World) -> list[tuple[Any, ...]]:
+    """Time, kind, currency, amount and whether it is settled; a withdrawal's in whole seconds."""
+    now, found = world.now(), []
+    for t in world.accounts["alpha"].visible_transactions(now):
+        if t.kind in (1, 2):
+            kind = ("deposit", "withdrawal")[t.kind - 1]
+            at = t.ms if t.kind == 1 else t.ms // 1000 * 1000
+            settled = t.status(now) in ("ok", "failed")
+            found.append((at, kind, t.currency, text(t.amount), settled))
+    return sorted(found)
+
+
+def held_transfers(home: Path) -> list[tuple[Any, ...]]:
+    query = (
+        "SELECT epoch_ms(timestamp), type, currency, amount, status IN ('ok', 'failed') "
+        "FROM account_transactions"
+    )
+    return sorted(table(home, query))
+
+
+def false_claims(scene: Scene) -> list[tuple[str, int]]:
+    """Rows of the exchange that lie in what is called complete, and are not held."""
+    world, found = scene.server.world, []
+    there = {
+        "trades": (lambda symbol: {*trades(world, symbol)}, "trade_id"),
+        "account_trades": (lambda symbol: {*fills(world, symbol)}, "trade_id"),
+        "account_orders": (lambda symbol: orders(world, symbol), "order_id"),
+    }
+    for row in warehouse.coverage(scene.home).to_pylist():
+        if row["dataset"] not in there or row["state"] != "complete":
+            continue
+        ids, column = there[row["dataset"]]
+        symbol = row["stream"].rpartition("/")[2]
+        query = f"SELECT {column}::BIGINT FROM {row['dataset']} WHERE symbol = '{symbol}'"
+        held = {key for (key,) in table(scene.home, query)}
+        claimed = {key for key in ids(symbol) if row["lower"] <= key <= row["upper"]}
+        found += [(row["stream"], key) for key in claimed - held]
+    return found
+
+
+def states(home: Path) -> set[str]:
+    return {row["state"] for row in warehouse.coverage(home).to_pylist()}
+
+
+def test_all_of_it_is_held_once_and_adds_up(scene: Scene, feeds: Feeds) -> None:
+    """Market and account data, a day passes, and again: complete, exact, and the account agrees."""
+    root = feeds(
+        feed(
+            "trades: {}, candles: {timeframes: [5m, 1d, 1w]}, tickers: {},"
+            f"order_books: {{}}, markets: {{}}, trading_fees: {{}}, {ACCOUNT}",
+            "[BTC-USD]",
+            "all",
+        )
+    )
+    world = scene.server.world
+    for hours in (0, DAY, 6 * DAY):
+        scene.later(hours)
+        assert pulled(scene, root, last=hours >= DAY).errors == []
+    assert held_trades(scene.home) == trades(world)
+    assert held_fills(scene.home) == fills(world)
+    assert held_transfers(scene.home) == transfers(world)
+    assert states(scene.home) == {"complete"}
+    settings = settings_for(scene.server, scene.home)
+    found = reconcile(settings)
+    assert found.compared >= 8 and found.unexplained == ()
+    assert table(scene.home, CANDLES_WRONG) == []
+    assert main(["verify"]) == 0
+
+
+def test_markets_of_the_account_are_found(scene: Scene, feeds: Feeds) -> None:
+    """Markets between currencies that it held, beside those of the feed; each is named."""
+    chosen = "account_markets: [BTC-USD]\n"
+    root = feeds(feed("account_trades: {}, balances: {}").replace(chosen, ""))
+    assert pulled(scene, root).errors == []
+    named = {
+        row["stream"] for row in warehouse.coverage(scene.home).to_pylist() if row["unit"] == "id"
+    }
+    assert named >= {"main/BTC-USD", "main/ETH-USD", "main/LTC-BTC", "main/ETH-BTC"}
+
+
+UNKNOWN: dict[str, dict[str, Any]] = {
+    "the store is behind": {"history_lag_ms": 900_000},
+    "the store wants a key": {"history_needs_key": True},
+    "pages of an account are short": {"short_pages": True},
+    "a low cap": {"page_cap": 90},
+    "sorted by time": {"sorts_by": "time", "page_cap": 200},
+    "late rows": {"late_every": 7, "late_ms": 60_000},
+    "windows by completion": {"windows_by": "completeTime"},
+    "deposits without ids": {"deposit_ids": False},
+    "a clock ahead": {"clock_ahead_ms": 3_600_000},
+    "fields nobody named": {"extra_fields": True, "gzip": True},
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, name: str) -> None:
+    root = feeds(feed(f"trades: {{}}, {ACCOUNT}"))
+    scene.server.switch(**UNKNOWN[name])
+    world = scene.server.world
+    for hours in (0, DAY):
+        scene.later(hours)
+        assert pulled(scene, root, last=False).errors == []
+    scene.server.switch(**{k: v for k, v in UNKNOWN[name].items() if k != "history_lag_ms"})
+    scene.later(0.2)
+    pulled(scene, root)
+    late = UNKNOWN[name].get("late_every", 0)
+    missing = trades(world).items() - held_trades(scene.home).items()
+    assert all(key % late == 0 or late for key, _ in missing) if late else not missing
+    assert held_fills(scene.home) == fills(world)
+    assert held_transfers(scene.home) == transfers(world)
+
+
+@pytest.mark.parametrize("keeps", ["documented", "newest"])
+@pytest.mark.parametrize("empty", ["repeat", "omit"])
+def test_candles_of_every_interval(scene: Scene, feeds: Feeds, keeps: str, empty: str) -> None:
+    """Whichever end a window keeps, and whatever becomes of quiet intervals."""
+    scene.server.switch(klines_keep=keeps, klines_empty=empty, three_days_from=2)
+    every = "1m, 3m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 8h, 12h, 1d, 3d, 1w"
+    root = feeds(feed(f"candles: {{timeframes: [{every}]}}"))
+    for hours in (0, 30):
+        scene.later(hours)
+        assert pulled(scene, root).errors == []
+    counts = dict(table(scene.home, "SELECT timeframe, count(*) FROM candles GROUP BY 1"))
+    assert set(counts) == set(every.split(", "))
+    if empty == "repeat":
+        assert counts["1m"] >= 5 * counts["5m"] - 10 and counts["1h"] >= 24
+    opened = table(
+        scene.home, "SELECT DISTINCT dayofweek(timestamp) FROM candles WHERE timeframe = '1w'"
+    )
+    assert opened == [(1,)]  # Monday
+
+
+def test_a_beginning_that_is_not_shown_is_a_gap_then_lost(scene: Scene, feeds: Feeds) -> None:
+    """Ids below what the exchange shows may well exist: bulk files hold them."""
+    world = scene.server.world
+    first = len(trades(world)) - 699
+    scene.server.switch(hidden_ids=(0, first - 1))
+    root = feeds(feed("trades: {}"))
+    report = pulled(scene, root)
+    assert report.errors and states(scene.home) == {"complete", "gap"}
+    assert min(held_trades(scene.home)) == first
+    scene.later(25)
+    pulled(scene, root)
+    assert "lost" in states(scene.home)
+    assert pulled(scene, root).errors == []
+
+
+def test_a_host_without_the_store_gives_the_newest(scene: Scene, feeds: Feeds) -> None:
+    """As ``data-api.binance.vision`` may: its newest trades are held, and the error says why."""
+    scene.server.switch(history_missing=True)
+    root = feeds(feed("trades: {}"))
+    report = pulled(scene, root)
+    assert len(held_trades(scene.home)) >= 1000
+    (error,) = report.errors
+    assert "historicalTrades" in error and "Fix:" in error
+
+
+def test_a_pair_that_does_not_trade(scene: Scene, feeds: Feeds) -> None:
+    """Listed and closed: an empty history is no error, a refusal is named and hurts no other."""
+    root = feeds(feed("trades: {}, markets: {}", "all"))
+    assert pulled(scene, root).errors == []
+    scene.server.switch(breaks_served=False)
+    (error,) = pulled(scene, root).errors
+    assert "DOGE-USD" in error and "Invalid symbol" in error
+    active = dict(table(scene.home, "SELECT symbol, active FROM markets"))
+    assert active["DOGE-USD"] is False and active["BTC-USD"] is True
+
+
+def test_a_place_that_is_not_served(scene: Scene, feeds: Feeds) -> None:
+    scene.server.switch(blocked=True)
+    report = pulled(scene, feeds(feed("trades: {}, tickers: {}", "[BTC-USD]")))
+    assert report.errors and all("451" in e and "Fix:" in e for e in report.errors)
+    assert len(scene.server.log.entries) <= 3  # not tried again
+
+
+def test_a_market_listed_again_with_other_ids(scene: Scene, feeds: Feeds) -> None:
+    """Ids that begin again: nothing new is stored beside the old rows, and it is said."""
+    root = feeds(feed("trades: {}"))
+    assert pulled(scene, root).errors == []
+    before = held_trades(scene.home)
+    scene.server.world.relist("BTC-USD")
+    scene.later(2)
+    settings = settings_for(scene.server, scene.home)
+    report = pull(select_jobs(load_feeds(root), []), settings, limits=NoLimits())
+    assert "ids restarted" in report.errors[0]
+    publish(settings)
+    assert before.items() <= held_trades(scene.home).items()
+
+
+@contextmanager
+def replaying(recording: MarketTape, market: str) -> Iterator[Served]:
+    clock = ManualClock(int(recording.times[-1]) + 1)
+    with serve(World.replay({market: recording}, clock), limits=False) as server:
+        yield server
+
+
+@pytest.mark.parametrize("sorts_by", ["id", "time"])
+def test_a_tape_with_shared_moments_arrives_whole(
+    shared_data: Path, home: Path, feeds: Feeds, sorts_by: str
+) -> None:
+    """Recorded trades, two thirds of which share a millisecond, ties in any order: each once."""
+    path = shared_data / "binance_spot_btcusdt_trades_2024-08-08_09.csv.gz"
+    recording = tape.load(path, "BTC-USDT")
+    root = feeds(
+        "exchange: binance\nmarkets: [BTCUSDT]\nstart: 2016-01-01\n"
+        "datasets: {trades: {}, candles: {timeframes: [5m]}}"
+    )
+    with replaying(recording, "BTC-USDT") as server:
+        server.switch(sorts_by=sorts_by, klines_empty="omit")
+        settings = settings_for(server, home)
+        for _ in range(2):
+            report = pull(select_jobs(load_feeds(root), []), settings, limits=NoLimits())
+        publish(settings)
+    lowest = recording.ids[0]
+    assert recording.ids[-1] - lowest == len(recording) - 1, "a tape without holes"
+    found = table(
+        home,
+        "SELECT trade_id::BIGINT, epoch_ms(timestamp), price, amount, side FROM trades"
+        " ORDER BY trade_id::BIGINT",
+    )
+    assert found == recorded(rows_of(path), "trade_id")
+    # What lies below the tape is not shown, and nothing else is open.
+    lost = [r for r in warehouse.coverage(home).to_pylist() if r["state"] != "complete"]
+    assert [(r["lower"], r["upper"]) for r in lost] == [(0, lowest - 1)]
+    assert len(report.errors) == 1
+    assert table(home, CANDLES_WRONG) == []
