@@ -1,7 +1,7 @@
-"""Order books: from two lists of (price, amount), in any order, to numbered levels, best first."""
+"""Order books: from two lists of (price, amount, …), in any order, to numbered levels, best first."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 from msgspec import Struct
@@ -14,10 +14,17 @@ from connectors.rows import Built, Column, Layout, RowText, Source, nothing, rea
 
 
 class _Level(Struct, array_like=True, gc=False):
+    """What follows, a time or a number of orders, is left out."""
+
     price: Any = None
     amount: Any = None
-    place: str = ""
-    """Which list, and where in it: distinguishes the levels of one answer."""
+
+
+class _Placed(NamedTuple):
+    """``place``: which list, and where in it; it distinguishes the levels of one answer."""
+
+    place: str
+    level: _Level
 
 
 _MOST_LEVELS: Final = 40_000
@@ -38,22 +45,20 @@ def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
     except NotJsonError as error:
         raise ContractError(f"the levels of {symbol} are not a list ({error})") from None
 
-    def one(text: RowText) -> _Level:
-        level: _Level = decode_row(_Level, text.value)
-        level.place = text.key or ""
-        return level
+    def one(text: RowText) -> _Placed:
+        return _Placed(text.key or "", decode_row(_Level, text.value))
 
     try:
-        rows: list[_Level] | None = [one(text) for text in texts]
+        rows: list[_Placed] | None = [one(text) for text in texts]
     except NotJsonError:
         rows = None
     layout = Layout(
         "order_books",
         (
-            Column("place", lambda level: level.place, Text()),
-            Column("side", lambda level: level.place.partition(":")[0], Text()),
-            Column("price", lambda level: level.price, Number()),
-            Column("amount", lambda level: level.amount, Number()),
+            Column("place", lambda row: row.place, Text()),
+            Column("side", lambda row: row.place.partition(":")[0], Text()),
+            Column("price", lambda row: row.level.price, Number()),
+            Column("amount", lambda row: row.level.amount, Number()),
         ),
         key=("place",),
         position="observed_at",
