@@ -1,4 +1,4 @@
-"""Order books: from two lists of (price, amount, …), in any order, to numbered levels, best first."""
+"""Order books: from two lists of levels (price, amount, …), in any order, to numbered ones."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple

@@ -91,6 +91,13 @@ def build(exchange: Exchange) -> Starlette:
     )
 
 
+def _target(request: Request) -> str:
+    """Path and query, byte for byte: some dialects sign them."""
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    return (path + (b"?" + query if query else b"")).decode("latin-1")
+
+
 def _endpoint(exchange: Exchange, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         call = Call(
@@ -100,6 +107,7 @@ def _endpoint(exchange: Exchange, handler: Handler) -> Callable[[Request], Await
             body=await request.body(),
             client=request.client.host if request.client else "",
             base_url=str(request.base_url).rstrip("/"),
+            target=_target(request),
         )
         answer = handler(exchange, call, request.path_params)
         return Response(

@@ -50,7 +50,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Call:
-    """A request as a dialect sees it; header names in lower case."""
+    """A request as a dialect sees it; header names in lower case. ``target``: as it was sent."""
 
     path: str
     query: dict[str, str]
@@ -58,6 +58,7 @@ class Call:
     body: bytes
     client: str
     base_url: str
+    target: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
-from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey, Window
+from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey
 from connectors.coinbase import auth, parse
 from connectors.dialect import Asked, Call, Dialect, Endpoint, ServerClock
 from connectors.errors import AuthError, ExchangeError, RateLimitedError, RefusedError

@@ -133,7 +133,7 @@ def ticker(body: bytes, symbol: str, observed_at: int) -> Built:
         at=observed_at,
     )
     layout = replace(layout, constants={**layout.constants, "symbol": symbol})
-    return read(layout, _only_row(body, models.Ticker))
+    return read(layout, _only_row(body, models.Ticker, b'"price"'))
 
 
 def order_book(body: bytes, symbol: str, observed_at: int) -> Built:
@@ -145,10 +145,10 @@ def order_book(body: bytes, symbol: str, observed_at: int) -> Built:
     return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
 
 
-def _only_row(body: bytes, model: Any) -> Source:
-    """The object ``body`` as the one row of a list."""
-    if not body.lstrip().startswith(b"{"):
-        raise ContractError("not an object")
+def _only_row(body: bytes, model: Any, key: bytes) -> Source:
+    """The object ``body``, which has ``key``, as the one row of a list."""
+    if not body.lstrip().startswith(b"{") or key not in body:
+        raise ContractError(f"no object with {key.decode()}")
     return rows_of(b"[%b]" % body, model)
 
 
@@ -433,7 +433,7 @@ def fees(body: bytes, observed_at: int) -> Built:
         key="symbol",
         at=observed_at,
     )
-    return read(layout, _only_row(body, models.Fees))
+    return read(layout, _only_row(body, models.Fees, b'_fee_rate"'))
 
 
 # -- the clock and refusals ------------------------------------------------------------------------

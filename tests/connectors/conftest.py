@@ -61,7 +61,7 @@ class World:
             self.server.base_url,
             self._nonces.setdefault(exchange, LocalNonces()),
             NoLimits(),
-            credentials=Credentials(key.key, key.secret),
+            credentials=Credentials(**key.parts),
         )
         return replace(connection, **changes)
 

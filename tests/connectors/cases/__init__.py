@@ -1,7 +1,7 @@
 """What the common behaviour suite needs to know of each exchange: one module per exchange here."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -23,6 +23,10 @@ class Case:
     money. ``posts``: the calls allowed that are no GET. ``no_trades``, ``no_fills``: an answer
     without rows, public and private. ``numbers``: the sandbox's switches for a style of numbers
     (and the less usual style of dates). ``empties``: those for every way to answer nothing.
+    ``amounts``: the fields that hold amounts, by dataset, where not ``amount``. ``clock``: the path
+    of the call that tells the exchange's time, which is made before the first signed one.
+    ``numbered``: trades have the numbers of the world's own, counted from 1 in each market.
+    ``private``: the calls for fills that are allowed in a second.
     """
 
     base_url: str
@@ -34,6 +38,10 @@ class Case:
     empties: Sequence[Mapping[str, Any]] = ({},)
     lacks: frozenset[str] = frozenset()
     posts: tuple[str, ...] = ()
+    amounts: Mapping[str, str] = field(default_factory=dict)
+    clock: str = ""
+    numbered: bool = False
+    private: float = 2
 
 
 def case(exchange: str) -> Case:
