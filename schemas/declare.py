@@ -125,6 +125,11 @@ class Dataset(Table):
         return pa.schema([f for f in self.schema if f.name not in known])
 
     @property
+    def row_id(self) -> str:
+        """The column that names a row among those of its stream: its id, else its time."""
+        return self.id_column or self.key[-1]
+
+    @property
     def is_account(self) -> bool:
         """Whether the rows are of one account (and need its key)."""
         return "account" in self.partition
