@@ -231,6 +231,14 @@ def _refusal(response: Response) -> type[ExchangeError] | None:
     return RefusedError if response.status == 200 else None
 
 
+def _content(response: Response) -> bytes:
+    """What parsers read: the body, without candles from before ``start``, which may come along."""
+    start = parse_qs(response.request.query).get("start")
+    if start is None:
+        return response.json
+    return parse.without_surplus(response.json, int(datetime.fromisoformat(start[0]).timestamp()))
+
+
 def _is_late(response: Response) -> bool:
     """Whether the time of a call was too far from the exchange's own."""
     text = parse.message(response.json) if response.status in (400, 401, 403) else None
@@ -254,6 +262,7 @@ DIALECT: Final = Dialect(
         Call(lambda asked: get("/time"), lambda body, about: parse.server_time(body)), _is_late
     ),
     refusal=_refusal,
+    content=_content,
     key=ReadOnlyKey("view", "in the API settings of your profile at Coinbase Exchange, tick View"),
     has_passphrase=True,
 )

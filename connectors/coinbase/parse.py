@@ -118,6 +118,22 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
     return built.with_column("is_final", ended)
 
 
+def without_surplus(body: bytes, start: int) -> bytes:
+    """The candles in ``body`` that open at ``start`` (seconds since 1970) or later.
+
+    What cannot be read is left to :func:`candles`.
+    """
+    rows = decoded(list[models.Candle], body)
+    if rows is None or all(type(row.time) is not int or row.time >= start for row in rows):
+        return body
+    kept = [
+        bytes(text)
+        for row, text in zip(rows, elements(body), strict=True)
+        if type(row.time) is not int or row.time >= start
+    ]
+    return b"[%b]" % b",".join(kept)
+
+
 def ticker(body: bytes, symbol: str, observed_at: int) -> Built:
     """``/products/<id>/ticker``: prices of now, the volume of 24 hours, the time of a trade."""
     layout = observed(
