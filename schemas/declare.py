@@ -125,8 +125,8 @@ class Dataset(Table):
         return pa.schema([f for f in self.schema if f.name not in known])
 
     @property
-    def row_id(self) -> str:
-        """The column that names a row among those of its stream: its id, else its time."""
+    def naming_column(self) -> str:
+        """The key column that names a row within its stream: its id, else the last of the key."""
         return self.id_column or self.key[-1]
 
     @property

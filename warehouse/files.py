@@ -274,6 +274,6 @@ def key_numbers(dataset: Dataset, table: pa.Table) -> pa.ChunkedArray | None:
     """The row keys as int64: ids, or microseconds. ``None`` where an id is no integer."""
     if dataset.id_column:
         return integers(table.column(dataset.id_column))
-    if dataset.snapshot or dataset.row_id == dataset.time_column:
+    if dataset.snapshot or dataset.naming_column == dataset.time_column:
         return pc.cast(table.column(dataset.time_column), pa.int64())
     return None

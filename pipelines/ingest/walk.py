@@ -26,7 +26,7 @@ _WALKS: Final = 3
 def pull_walk(session: Session) -> None:
     """One pull of a ``Cursor.PAGES`` stream. Raises ``TidemarkError``."""
     known = checkpoint.load(session.state.checkpoint, Walk)
-    key = session.declared.row_id
+    key = session.declared.naming_column
     held, waiting = _held(session, key)
     is_first = True
     state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(Walk()))
@@ -95,7 +95,7 @@ def _rename(session: Session, received: pa.Table) -> int:
     if count:
         session.report.notice = (
             f"{session.stream}: {count} row(s) that an earlier Tidemark had stored under another "
-            f"{session.declared.row_id} have the one of now"
+            f"{session.declared.naming_column} have the one of now"
         )
     return count
 
