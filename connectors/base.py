@@ -84,6 +84,9 @@ class Paging:
     per_market: bool = False
     """Of account data: it is asked for market by market, never all at once."""
 
+    drops_canceled: bool = False
+    """Of orders: one that was canceled before anything was filled is shown no more."""
+
     def of(self, timeframe: str | None) -> "Paging":
         """How the candles of ``timeframe`` are asked for; any other dataset as it is."""
         if timeframe is None:

@@ -188,7 +188,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         lambda body, about: parse.fills(body, *about.market, about.names.codes),
     ),
     "account_orders": Endpoint(
-        Paging(Cursor.TIME, key=Key.TEXT, max_rows=MAX_ORDERS),
+        Paging(Cursor.TIME, key=Key.TEXT, max_rows=MAX_ORDERS, drops_canceled=True),
         _orders,
         lambda body, about: parse.orders(body, about.names),
     ),
