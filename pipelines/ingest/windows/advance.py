@@ -156,7 +156,7 @@ def _after_up(
     if request.kind is Kind.BEYOND and top == known and ask_up(p) != request:
         return p  # the bound is inclusive: the next request leaves that row out
     alive = any(is_covered(before, int(s)) for s in (shown[0], *shown[:: max(1, len(shown) // 8)]))
-    p = replace(p, up=replace(p.up, beyond=False))
+    p = replace(p, up=replace(p.up, beyond=False, repeats=0))
     if known is not None and top <= known:
         maybe_cut = rows.size >= most_rows
         return _nothing_newer(p, request, rows, known, alive=alive, maybe_cut=maybe_cut)
