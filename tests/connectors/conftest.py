@@ -15,6 +15,7 @@ from connectors import Connection, Connector, Credentials, Cursor, Page, StreamI
 from connectors.local import LocalNonces, NoLimits
 from sandbox import Fault, Served
 from schemas import DATASETS
+from tests.connectors.cases import case
 
 EPOCH = "2026-01-10T00:00:00"
 NOW = "2026-01-10T20:00:00"
@@ -161,8 +162,16 @@ class Received:
         self.body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
 
 
+_CLOCKS = {found for name in connectors.names() if (found := case(name).clock)}
+_TIME = b'{"serverTime":%d,"epoch":%.3f,"iso":"2026-01-09T23:06:40.250Z"}' % (CLOCK * 1000, CLOCK)
+"""The time as any exchange tells it."""
+
+
 class Scripted:
-    """A server that gives the answers set, one by one, and keeps what it was asked."""
+    """A server that gives the answers set, one by one, and keeps what it was asked.
+
+    It tells the time to whoever asks for it.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
@@ -175,8 +184,11 @@ class Scripted:
             protocol_version = "HTTP/1.1"
 
             def _say(self) -> None:
-                scripted.requests.append(Received(self))
-                answer = scripted._answers.pop(0)
+                received = Received(self)
+                answer = _TIME if received.target in _CLOCKS else None
+                if answer is None:
+                    scripted.requests.append(received)
+                    answer = scripted._answers.pop(0)
                 status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
                 self.send_response_only(status)
                 given = {"Content-Type": "application/json", "Content-Length": str(len(body))}
@@ -207,7 +219,7 @@ class Scripted:
             self.base_url,
             LocalNonces(),
             NoLimits(),
-            credentials=Credentials("my-key-4711", "my-secret-0815"),
+            credentials=Credentials("my-key-4711", "my-secret-0815", "my phrase 2342"),
         )
         opened = connectors.open_connector(
             exchange, replace(connection, **changes), sleep=self.waits.append, now=lambda: CLOCK

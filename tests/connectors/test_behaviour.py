@@ -15,6 +15,7 @@ import pytest
 
 import connectors
 from connectors import (
+    Bounds,
     ContractError,
     Cursor,
     Key,
@@ -166,9 +167,9 @@ def test_a_malformed_row_is_rejected_alone(world: World, asked: Asked, page_of: 
     connector = world.open(exchange)
     whole = page_of(connector, dataset)
     amount = case(exchange).amounts.get(dataset, "amount")
-    world.server.faults.add(
-        Fault("malformed", spoil=None if dataset == "candles" else (amount, '"n/a"'))
-    )
+    spoil = None if dataset == "candles" else (amount, '"n/a"')
+    # the first row: of several of one moment, it would not be known which one is missing
+    world.server.faults.add(Fault("malformed", spoil=spoil, rows=slice(1)))
     page = page_of(connector, dataset)
     assert page.table.num_rows == whole.table.num_rows - 1
     (rejected,) = page.rejected
@@ -215,7 +216,7 @@ def test_rows_stay_in_the_order_received(
     name = dataset.removeprefix("account_").removeprefix("public_")[:-1] + "_id"
     assert page.table[name].to_pylist() == list(map(str, page.positions.to_pylist()))
     place: dict[int, int] = {}
-    for found in re.finditer(rb'(?:id":|[{,]")(\d+)\b', recorded[0].body):
+    for found in re.finditer(rb'(?:[iI]d":|[{,]")(\d+)\b', recorded[0].body):
         place.setdefault(int(found[1]), found.start())
     at = [place[row] for row in page.positions.to_pylist() if row in place]
     assert at == sorted(at) and len(at) == page.table.num_rows > 10
@@ -258,6 +259,10 @@ def test_a_window_is_sent_as_given(world: World, exchange: str, page_of: PageOf)
         if offer.cursor is Cursor.ID:
             newest = sorted(page_of(connector, dataset).positions.to_pylist())
             lower, upper = newest[-20], newest[-10]
+            if offer.bounds is Bounds.LOWER:
+                page = page_of(connector, dataset, Window(lower, limit=11))
+                assert sorted(page.positions.to_pylist()) == newest[-20:-9]
+                continue
             page = page_of(connector, dataset, Window(lower, upper, limit=1000))
             assert sorted(page.positions.to_pylist()) == newest[-20:-9]
             page = page_of(connector, dataset, Window(lower, upper, limit=5))
@@ -306,9 +311,10 @@ def test_the_limit_is_asked_before_every_request(
     world.server.faults.add(Fault("status", status=502, times=1))
     page_of(connector, "trades")
     page_of(connector, "account_trades")
-    asks_time = bool(case(exchange).clock)
-    (public, fast), *repeated, (private, slow) = limits.calls
-    assert repeated == [(public, fast)] * (1 + asks_time) and public != private
-    assert "127.0.0.1" in public and private.endswith("-desk")
+    (public, fast), repeated, *time, (private, slow) = limits.calls
+    assert repeated == (public, fast)
+    assert [bucket for bucket, _ in time] == [public] * bool(case(exchange).clock)
+    assert "127.0.0.1" in public and "127.0.0.1" in private
+    assert (public != private) == private.endswith("-desk")  # some count by address alone
     assert slow == case(exchange).private and 2 < fast <= 100
-    assert limits.left == [public, public, *[public] * asks_time, private]
+    assert limits.left == [bucket for bucket, _ in limits.calls]

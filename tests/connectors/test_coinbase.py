@@ -29,12 +29,12 @@ from connectors.codes import Codes
 from connectors.coinbase import auth, parse
 from connectors.http import get
 from connectors.names import Names
+from sandbox import Fault
 from sandbox.coinbase import CoinbaseSwitches
 from tests.connectors.conftest import CLOCK, Response, Scripted, World
 from tests.connectors.test_wex import bare, spelled, texts
 
 AT = 1_768_000_000_250_000
-TIME = b'{"iso":"2026-01-09T23:06:41.25Z","epoch":1768000001.25}'
 TRADES = StreamId("coinbase", "trades", "BTC-USD")
 FILLS = StreamId("coinbase", "account_trades", "BTC-USD", "main")
 ORDERS = StreamId("coinbase", "account_orders", account="main")
@@ -332,7 +332,7 @@ def test_bounds_of_candles_are_both_sent_and_at_most_300(
 
 
 def test_account_calls_on_the_wire(server: Scripted, opened: Connector) -> None:
-    server.answers(TIME, b"[]", b"[]", b"[]")
+    server.answers(b"[]", b"[]", b"[]")
     opened.fetch(FILLS, Window(None, 7))
     assert query_of(server) == {"product_id": "BTC-USD", "limit": "1000", "after": "8"}
     opened.fetch(ORDERS, Window(5, 1_500_000, limit=9))
@@ -374,12 +374,11 @@ def test_the_vector_of_a_client() -> None:
 def test_a_call_is_signed_with_the_exchanges_time_and_the_query(
     server: Scripted, opened: Connector
 ) -> None:
-    server.answers(TIME, b"[]")
+    server.answers(b"[]")
     opened.fetch(FILLS, Window())
-    clock, call = server.requests
-    assert clock.target == "/time" and "cb-access-key" not in clock.headers
+    (call,) = server.requests
     stamp = call.headers["cb-access-timestamp"]
-    assert stamp == f"{CLOCK + 1:.3f}"  # the exchange is a second ahead
+    assert stamp == f"{CLOCK:.3f}"
     message = f"{stamp}GET/fills?product_id=BTC-USD&limit=1000"
     key = b"a secret of 64 bytes as a rule"
     by_hand = base64.b64encode(hmac.new(key, message.encode(), hashlib.sha256).digest()).decode()
@@ -389,12 +388,12 @@ def test_a_call_is_signed_with_the_exchanges_time_and_the_query(
 
 def test_an_expired_time_is_measured_anew_once(server: Scripted, opened: Connector) -> None:
     late: Response = (400, {}, b'{"message":"request timestamp expired"}')
-    server.answers(TIME, late, TIME, b"[]")
+    server.answers(late, b"[]")
     assert opened.fetch(FILLS, Window()).received == 0
-    server.answers(late, TIME, late)
+    server.answers(late, late)
     with pytest.raises(AuthError, match=r"timestamp expired.*COINBASE_API_PASSPHRASE"):
         opened.fetch(FILLS, Window())
-    assert [r.target.partition("?")[0] for r in server.requests] == ["/fills", "/time", "/fills"]
+    assert len(server.requests) == 2
 
 
 def test_a_clock_that_is_wrong_here_is_no_matter(world: World) -> None:
@@ -425,7 +424,7 @@ def test_what_refusals_mean(server: Scripted, status: int, text: str, error: typ
     key = Credentials("my-key", "c2VjcmV0", "my passphrase")
     opened = server.open("coinbase", credentials=key, retries=0)
     refused: Response = (status, {}, json.dumps({"message": text}).encode())
-    server.answers(TIME, refused, TIME, refused)
+    server.answers(refused, refused)
     with pytest.raises(error, match=text) as caught:
         opened.fetch(FILLS, Window())
     assert type(caught.value) is error
@@ -433,9 +432,10 @@ def test_what_refusals_mean(server: Scripted, status: int, text: str, error: typ
         assert part not in str(caught.value)
 
 
-def test_no_time_is_a_fault_of_the_moment(server: Scripted, opened: Connector) -> None:
-    server.answers(b'{"iso":"?"}', TIME, b"[]")
-    assert opened.fetch(FILLS, Window()).received == 0
+def test_no_time_is_a_fault_of_the_moment(world: World) -> None:
+    world.server.faults.add(Fault("body", path="/time", body=b'{"iso":"?"}'))
+    assert world.page(world.open("coinbase"), "balances").received
+    assert len(world.waits) == 1
 
 
 def test_a_passphrase_is_needed_and_named(server: Scripted) -> None:

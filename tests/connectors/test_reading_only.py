@@ -25,7 +25,7 @@ FORBIDDEN = [
     r"CreateCoupon",
     r"RedeemCoupon",
     r"coupon",
-    r"/withdraw",
+    r"/withdraw(?!/history\b)",
     r"\.(post|put|patch|delete)\(",
 ]
 

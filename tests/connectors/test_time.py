@@ -91,13 +91,14 @@ def test_a_call_ends_at_its_deadline(
             server.base_url,
             nonces,
             NoLimits(),
-            credentials=Credentials("my-key-4711", "my-secret-0815"),
+            credentials=Credentials("my-key-4711", "my-secret-0815", "my phrase 2342"),
             timeout=TIMEOUT,
             retries=0,
         )
         connector = connectors.open_connector(exchange, connection)
         private = dataset.startswith("account")
-        symbol, account = (None, "main") if private else ("BTC-USD", None)
+        per_market = not private or connectors.offers(exchange)[dataset].per_market
+        symbol, account = "BTC-USD" if per_market else None, "main" if private else None
         began = time.monotonic()
         with pytest.raises(TransientError, match=r"no whole answer within|took longer"):
             connector.fetch(StreamId(exchange, dataset, symbol, account), Window())
@@ -126,7 +127,7 @@ def test_a_resolver_that_hangs_ends_with_the_call(
         "https://exchange.example",
         nonces,
         NoLimits(),
-        credentials=Credentials("my-key-4711", "my-secret-0815"),
+        credentials=Credentials("my-key-4711", "my-secret-0815", "my phrase 2342"),
         timeout=TIMEOUT,
         retries=2,
     )
@@ -134,7 +135,9 @@ def test_a_resolver_that_hangs_ends_with_the_call(
     began = time.monotonic()
     try:
         for dataset in ("trades", "account_trades"):
-            symbol, account = (None, "main") if dataset != "trades" else ("BTC-USD", None)
+            private = dataset != "trades"
+            per_market = not private or connectors.offers(exchange)[dataset].per_market
+            symbol, account = "BTC-USD" if per_market else None, "main" if private else None
             with pytest.raises(UnreachableError, match="no address of the host was found") as said:
                 at_once.fetch(StreamId(exchange, dataset, symbol, account), Window())
             assert "my-" not in str(said.value) and "Fix: check the network" in str(said.value)

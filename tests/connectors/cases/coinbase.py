@@ -14,6 +14,7 @@ def fills(connector: object, order_id: int) -> object:
 CASE = Case(
     base_url="https://api.exchange.coinbase.com",
     reads={
+        "GET /time": snapshot("balances"),
         "GET /products": snapshot("markets"),
         "GET /currencies": snapshot("currencies"),
         "GET /products/BTC-USD/trades": fetch("trades", "BTC-USD"),
