@@ -29,20 +29,17 @@ MAX_ROWS: Final = 1000
 MAX_CANDLES: Final = 300
 MAX_SPAN: Final = MAX_CANDLES - 1
 """Steps from the first to the last candle asked for: both ends are inclusive."""
-MAX_ORDERS: Final = 100
-"""Documented for transfers. Of orders it is the default, and nothing says that more are allowed."""
+MAX_ORDERS: Final = 100  # documented for transfers; the default of orders
 TIMEFRAMES: Final = ("1m", "5m", "15m", "1h", "6h", "1d")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FILLS_COST: Final = 1.5
-"""Ten of the fifteen calls a second may be for fills."""
 
 
 def _product(asked: Asked, name: str, query: Mapping[str, str] | None = None) -> Request:
     return get(f"/products/{quote(asked.natives[0], safe='')}/{name}", query)
 
 
-def _private(name: str, query: Mapping[str, str] | None = None, cost: float = 1.0) -> Request:
-    return get(f"/{name}", query, private=True, cost=cost)
+def _private(path: str, query: Mapping[str, str] | None = None, cost: float = 1.0) -> Request:
+    return get(path, query, private=True, cost=cost)
 
 
 def _markets_of(request: Request) -> list[str]:
@@ -51,9 +48,6 @@ def _markets_of(request: Request) -> list[str]:
         return query["product_id"]
     _, _, rest = request.path.partition("/products/")
     return [unquote(rest.partition("/")[0])] if rest else []
-
-
-# Ids.
 
 
 def _bounds(low: int | None, high: int | None, limit: int) -> dict[str, str]:
@@ -84,10 +78,8 @@ def _trades(asked: Asked) -> Request:
 def _fills(asked: Asked) -> Request:
     window = asked.window
     bounds = _bounds(window.lower, window.upper, min(window.limit, MAX_ROWS))
-    return _private("fills", {"product_id": asked.natives[0], **bounds}, _FILLS_COST)
-
-
-# Times.
+    # ten of the fifteen calls a second may be for fills
+    return _private("/fills", {"product_id": asked.natives[0], **bounds}, cost=1.5)
 
 
 def _iso(us: int) -> datetime:
@@ -122,7 +114,7 @@ def _orders(asked: Asked) -> Request:
     for name, us in (("start_date", window.lower), ("end_date", window.upper)):
         if us is not None:
             query[name] = _iso(us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return _private("orders", query)
+    return _private("/orders", query)
 
 
 def _cursor(us: int) -> str:
@@ -138,7 +130,7 @@ def _transfers(asked: Asked) -> Request:
     for name, us in (("before", window.lower), ("after", window.upper)):
         if us is not None:
             query[name] = _cursor(us)
-    asks = _private("transfers", query)
+    asks = _private("/transfers", query)
     return replace(asks, query=asks.query.replace("+", "%20"))
 
 
@@ -199,12 +191,12 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
-        lambda asked: _private("accounts"),
+        lambda asked: _private("/accounts"),
         lambda body, about: parse.balances(body, about.at, about.names.codes),
     ),
     "trading_fees": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
-        lambda asked: _private("fees"),
+        lambda asked: _private("/fees"),
         lambda body, about: parse.fees(body, about.at),
     ),
 }

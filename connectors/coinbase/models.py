@@ -137,7 +137,6 @@ class Fees(Struct):
 class Clock(Struct):
     """``/time``: ``epoch`` is in seconds, with decimals."""
 
-    iso: Any = None
     epoch: Any = None
 
 

@@ -6,7 +6,7 @@ as rejected.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Context, Decimal, DecimalException, Inexact
+from decimal import Context, DecimalException, Inexact
 from itertools import chain
 from typing import Any, Final
 
@@ -33,7 +33,18 @@ from connectors.errors import ContractError, TransientError
 from connectors.exact import InvalidValue
 from connectors.jsontext import NotJsonError, decode_object, decode_row, elements
 from connectors.names import Listed, Names, Spelling, listed_rows
-from connectors.rows import Built, Column, Layout, RowText, Source, column, decoded, observed, read
+from connectors.rows import (
+    MOST_ROWS,
+    Built,
+    Column,
+    Layout,
+    RowText,
+    Source,
+    column,
+    decoded,
+    observed,
+    read,
+)
 from schemas import timeframe_us
 
 SPELLING: Final = Spelling(separator="-")
@@ -61,9 +72,6 @@ def rows_of(body: bytes, model: Any) -> Source:
 
 def _optional(name: str, kind: Any, source: str) -> Column:
     return column(name, source, kind, required=False)
-
-
-# -- markets ---------------------------------------------------------------------------------------
 
 
 def _fill_columns(sides: Mapping[str, str], time: str) -> tuple[Column, ...]:
@@ -123,14 +131,11 @@ def without_surplus(body: bytes, start: int) -> bytes:
 
     What cannot be read is left to :func:`candles`.
     """
-    rows = decoded(list[models.Candle], body)
-    if rows is None or all(type(row.time) is not int or row.time >= start for row in rows):
+    rows = decoded(list[models.Candle], body) or ()
+    early = [type(row.time) is int and row.time < start for row in rows]
+    if not any(early) or len(rows) > MOST_ROWS:
         return body
-    kept = [
-        bytes(text)
-        for row, text in zip(rows, elements(body), strict=True)
-        if type(row.time) is not int or row.time >= start
-    ]
+    kept = [bytes(text) for text, out in zip(elements(body), early, strict=True) if not out]
     return b"[%b]" % b",".join(kept)
 
 
@@ -177,12 +182,8 @@ def _places(step: Any) -> int | None:
     return max(0, -exponent)
 
 
-def _listed(status: Any) -> bool:
-    return bool(status == "online")
-
-
 def _active(row: models.Product) -> bool:
-    return _listed(row.status) and row.trading_disabled in (None, False)
+    return bool(row.status == "online") and row.trading_disabled in (None, False)
 
 
 _PRODUCTS: Final = (
@@ -216,10 +217,6 @@ def products(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     return read(layout, source)
 
 
-def _step_of(row: models.Currency) -> Any:
-    return row.min_size if row.max_precision is None else row.max_precision
-
-
 def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
     """``/currencies``: the precision is that of the smallest step."""
     source = rows_of(body, models.Currency)
@@ -228,16 +225,13 @@ def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
         (
             column("currency", "id", Code(codes.listed(row.id for row in listed_rows(source)))),
             Column("name", lambda row: row.name or row.id, _TEXT),
-            Column("precision", lambda row: _places(_step_of(row)), Whole()),
-            Column("active", lambda row: _listed(row.status), Flag()),
+            Column("precision", lambda row: _places(row.max_precision or row.min_size), Whole()),
+            Column("active", lambda row: bool(row.status == "online"), Flag()),
         ),
         key="currency",
         at=observed_at,
     )
     return read(layout, source)
-
-
-# -- the account -----------------------------------------------------------------------------------
 
 
 def _fee(row: models.Fill) -> Any:
@@ -275,7 +269,7 @@ def _status(row: models.Order) -> str:
         return "canceled"
     if row.status not in ("done", "settled"):
         raise InvalidValue(f"is unknown: {exact.shown(row.status)}")
-    if row.done_reason in _ENDED:
+    if str(row.done_reason) in _ENDED:
         return _ENDED[row.done_reason]
     # no reason is given: filled in full or not
     whole = row.size is None or exact.price(row.size) == exact.price(row.filled_size)
@@ -309,10 +303,10 @@ def _average(row: models.Order) -> str | None:
         return None
 
 
-def _order_fee(row: models.Order) -> Decimal | None:
-    """The fees of its fills have them exactly; here they are left out where they do not fit."""
+def _order_fee(row: models.Order) -> str | None:
+    """Null where it has more than 12 places: its fills have it to the last one."""
     try:
-        return exact.price(row.fill_fees, signed=True)
+        return format(exact.price(row.fill_fees, signed=True), "f")
     except InvalidValue:
         return None
 
@@ -340,16 +334,12 @@ def orders(body: bytes, names: Names = _NO_NAMES) -> Built:
         (
             *_ORDERS,
             column("symbol", "product_id", Canonical(names.symbol_of)),
-            Column("fee_amount", lambda row: _text(_order_fee(row)), _SIGNED, required=False),
+            Column("fee_amount", _order_fee, _SIGNED, required=False),
         ),
         key=("order_id",),
         position="timestamp",
     )
     return read(layout, rows_of(body, models.Order))
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else format(value, "f")
 
 
 _TYPES: Final = {
@@ -380,17 +370,11 @@ def _network_fee(row: models.Transfer) -> str | None:
 
 
 def _moved(row: models.Transfer) -> Any:
-    """What arrives. The fee of a withdrawal is part of ``amount``, unless ``subtotal`` says more.
-
-    A withdrawal takes the fee off its amount unless it is asked to add it, and gives the rest as
-    ``subtotal``.
-    """
-    fee, subtotal = _network_fee(row), _detail(row, "subtotal")
+    """What arrives: ``subtotal``; else ``amount``, of which the fee of a withdrawal is a part."""
+    fee = _network_fee(row)
     if fee is None or row.amount is None:
         return row.amount
-    if row.type in _WITHDRAWALS and subtotal not in (None, ""):
-        return subtotal
-    return format(exact.wide(row.amount) - exact.wide(fee), "f")
+    return _detail(row, "subtotal") or format(exact.wide(row.amount) - exact.wide(fee), "f")
 
 
 def _utc(value: Any) -> Any:
@@ -452,9 +436,6 @@ def fees(body: bytes, observed_at: int) -> Built:
     return read(layout, _only_row(body, models.Fees, b'_fee_rate"'))
 
 
-# -- the clock and refusals ------------------------------------------------------------------------
-
-
 def server_time(body: bytes) -> int:
     """``/time`` in microseconds since 1970. Raises ``TransientError`` for anything else."""
     try:
@@ -465,8 +446,6 @@ def server_time(body: bytes) -> int:
 
 def message(body: bytes) -> str | None:
     """The text of an error; None where ``body`` is none."""
-    if not body.lstrip().startswith(b"{"):
-        return None
     try:
         found = decode_object(models.Refusal, body).message
     except NotJsonError:
