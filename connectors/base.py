@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from connectors.local import NoBreaker
 from connectors.pace import Allowance
-from schemas import RejectedRow, StreamId
+from schemas import RejectedRow, StreamId, timeframe_us
 
 T = TypeVar("T")
 
@@ -71,6 +71,8 @@ class Paging:
     """Candidates for the unit of time bounds, the likelier first (``Cursor.TIME``)."""
     max_span_us: int | None = None
     """The longest window of time that one request may name, in microseconds."""
+    max_span_steps: int | None = None
+    """Of candles: the longest such window, in intervals of their timeframe."""
     cache_us: int = 0
     """How old an answer may be when it arrives, in microseconds."""
     batch: int = 1
@@ -82,10 +84,18 @@ class Paging:
     per_market: bool = False
     """Of account data: it is asked for market by market, never all at once."""
 
+    drops_canceled: bool = False
+    """Of orders: one that was canceled before anything was filled is shown no more."""
+
     def of(self, timeframe: str | None) -> "Paging":
         """How the candles of ``timeframe`` are asked for; any other dataset as it is."""
-        built = timeframe is not None and timeframe not in self.timeframes
-        return replace(self, cursor=Cursor.DERIVED) if built else self
+        if timeframe is None:
+            return self
+        if timeframe not in self.timeframes:
+            return replace(self, cursor=Cursor.DERIVED)
+        if self.max_span_steps is None:
+            return self
+        return replace(self, max_span_us=self.max_span_steps * timeframe_us(timeframe))
 
 
 @dataclass(frozen=True)

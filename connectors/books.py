@@ -1,7 +1,7 @@
-"""Order books: from two lists of (price, amount), in any order, to numbered levels, best first."""
+"""Order books: from two lists of levels (price, amount, …), in any order, to numbered ones."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 from msgspec import Struct
@@ -13,10 +13,17 @@ from connectors.rows import Built, Column, Layout, RowText, Source, list_of, not
 
 
 class _Level(Struct, array_like=True, gc=False):
+    """What follows, a time or a number of orders, is left out."""
+
     price: Any = None
     amount: Any = None
-    place: str = ""
-    """Which list, and where in it: distinguishes the levels of one answer."""
+
+
+class _Placed(NamedTuple):
+    """``place``: which list, and where in it; it distinguishes the levels of one answer."""
+
+    place: str
+    level: _Level
 
 
 _MOST_LEVELS: Final = 40_000
@@ -34,18 +41,16 @@ def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
         for number, text in enumerate(list_of(body, f"the levels of {symbol}"))
     ]
 
-    def one(text: RowText) -> _Level:
-        level: _Level = decode_row(_Level, text.value)
-        level.place = text.key or ""
-        return level
+    def one(text: RowText) -> _Placed:
+        return _Placed(text.key or "", decode_row(_Level, text.value))
 
     layout = Layout(
         "order_books",
         (
-            Column("place", lambda level: level.place, Text()),
-            Column("side", lambda level: level.place.partition(":")[0], Text()),
-            Column("price", lambda level: level.price, Number()),
-            Column("amount", lambda level: level.amount, Number()),
+            Column("place", lambda row: row.place, Text()),
+            Column("side", lambda row: row.place.partition(":")[0], Text()),
+            Column("price", lambda row: row.level.price, Number()),
+            Column("amount", lambda row: row.level.amount, Number()),
         ),
         key=("place",),
         position="observed_at",

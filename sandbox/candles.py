@@ -1,4 +1,4 @@
-"""Candles aggregated from the tape. Finished five-minute candles are kept; longer ones are
+"""Candles aggregated from the tape. Finished one-minute candles are kept; longer ones are
 aggregated each time."""
 
 from bisect import bisect_left
@@ -9,7 +9,7 @@ from typing import Final
 from sandbox.clock import MINUTE
 from sandbox.marketdata import MarketTape
 
-_SMALLEST: Final = 5 * MINUTE
+_SMALLEST: Final = MINUTE
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,13 @@ class Key:
     secret: str
     env: str
     rights: tuple[str, ...] = ("info",)
+    passphrase: str | None = None
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """``key``, ``secret`` and, where it has one, ``passphrase``."""
+        found = {"key": self.key, "secret": self.secret, "passphrase": self.passphrase}
+        return {name: part for name, part in found.items() if part is not None}
 
 
 def make_key(exchange: str, account: str, owner: str, rights: tuple[str, ...] = ("info",)) -> Key:

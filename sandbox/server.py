@@ -95,8 +95,7 @@ def environment(base_url: str) -> dict[str, str]:
     result = {}
     for key in (known for known in keys().values() if known.account == "main"):
         result[f"{key.env}_BASE_URL"] = base_url
-        result[f"{key.env}_API_KEY"] = key.key
-        result[f"{key.env}_API_SECRET"] = key.secret
+        result |= {f"{key.env}_API_{name.upper()}": part for name, part in key.parts.items()}
     return result
 
 

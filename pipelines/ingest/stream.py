@@ -1,6 +1,7 @@
 """Pull one stream: open it in the store, choose the way it is paged, report the outcome."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def pull_batch(tasks: Sequence[Task]) -> list[StreamReport]:
     except (RequestError, ContractError) as error:
         if len(tasks) > 1:  # one market is refused or unreadable: the others must not go without
             return [report for task in tasks for report in pull_batch([task])]
-        return [replace(first.report(), requests=1, error=str(error))]
+        return [_refused(first, replace(first.report(), requests=1), error)]
     except Exception as error:
         return [replace(task.report(), requests=1, error=problem(error)) for task in tasks]
     work = _storing(page, [task.stream for task in tasks])
@@ -95,6 +96,18 @@ def problem(error: Exception) -> str:
     )
 
 
+def _refused(task: Task, report: StreamReport, error: Exception) -> StreamReport:
+    """``report`` with ``error``; a request about a market that is closed may well be refused."""
+    closed: set[str] = set()
+    if task.stream.symbol is not None and isinstance(error, RequestError):
+        with suppress(TidemarkError):
+            closed = {m.symbol for m in task.connector.markets() if not m.active}
+    if task.stream.symbol in closed:
+        notice = f"{task.stream}: this market is listed, but closed, and the exchange says: {error}"
+        return replace(report, notice=notice)
+    return replace(report, error=problem(error))
+
+
 def _in_session(task: Task, work: Callable[[Session], None]) -> StreamReport:
     report = task.report()
     try:
@@ -111,6 +124,8 @@ def _in_session(task: Task, work: Callable[[Session], None]) -> StreamReport:
                 report.newest = to_datetime(span[1]) if span else None
     except (OutOfTimeError, InUseError):
         report.unfinished = True
+    except RequestError as error:
+        report = _refused(task, report, error)
     except Exception as error:
         report.error = problem(error)
     return report

@@ -62,7 +62,7 @@ class World:
             self.server.base_url,
             self._nonces.setdefault(exchange, LocalNonces()),
             NoLimits(),
-            credentials=Credentials(key.key, key.secret),
+            credentials=Credentials(**key.parts),
         )
         return replace(connection, **changes)
 
@@ -219,7 +219,7 @@ class Scripted:
             self.base_url,
             LocalNonces(),
             NoLimits(),
-            credentials=Credentials("my-key-4711", "my-secret-0815"),
+            credentials=Credentials("my-key-4711", "my-secret-0815", "my phrase 2342"),
         )
         opened = connectors.open_connector(
             exchange, replace(connection, **changes), sleep=self.waits.append, now=lambda: CLOCK

@@ -226,9 +226,9 @@ def test_a_name_leads_to_no_other_path(server: Scripted, exchange: str, name: st
         path = request.target.partition("?")[0]
         segment = r"(trades|ticker|depth)/[A-Za-z0-9._~%-]+"  # one, percent-encoded
         binance = r"/api/v3/(trades|ticker/24hr|depth)"
-        assert re.fullmatch(
-            rf"/api/v2/public/(trades|tickers|depth)|/api/3/{segment}|{binance}", path
-        ), path
+        coinbase = r"/products/[A-Za-z0-9._~%-]+/(trades|ticker|book)"
+        bitexbit = r"/api/v2/public/(trades|tickers|depth)"
+        assert re.fullmatch(rf"{bitexbit}|/api/3/{segment}|{binance}|{coinbase}", path), path
 
 
 def page_of_transfers(next_: str) -> bytes:
@@ -278,6 +278,13 @@ def test_a_market_with_an_odd_figure_is_listed(server: Scripted, exchange: str) 
         )
         pairs = [pair % ("BTC", "BTC", '"a lot"'), pair % ("ETH", "ETH", '"1"')]
         body = f'{{"symbols":[{",".join(pairs)}]}}'.encode()
+    elif exchange == "coinbase":
+        pair = (
+            '{"id":"%s-USD","base_currency":"%s","quote_currency":"USD","status":"online",'
+            '"base_min_size":%s}'
+        )
+        pairs = [pair % ("BTC", "BTC", '"a lot"'), pair % ("ETH", "ETH", '"1"')]
+        body = f"[{','.join(pairs)}]".encode()
     else:
         pair = '{"symbol":"%s","base":"%s","quote":"USD","min_amount":%s}'
         pairs = [pair % ("BTC_USD", "BTC", '"a lot"'), pair % ("ETH_USD", "ETH", '"1"')]

@@ -91,7 +91,7 @@ def test_a_call_ends_at_its_deadline(
             server.base_url,
             nonces,
             NoLimits(),
-            credentials=Credentials("my-key-4711", "my-secret-0815"),
+            credentials=Credentials("my-key-4711", "my-secret-0815", "my phrase 2342"),
             timeout=TIMEOUT,
             retries=0,
         )
@@ -127,7 +127,7 @@ def test_a_resolver_that_hangs_ends_with_the_call(
         "https://exchange.example",
         nonces,
         NoLimits(),
-        credentials=Credentials("my-key-4711", "my-secret-0815"),
+        credentials=Credentials("my-key-4711", "my-secret-0815", "my phrase 2342"),
         timeout=TIMEOUT,
         retries=2,
     )

@@ -40,7 +40,7 @@ def calls(recorded: Path | None = None) -> list[Call]:
                 server.base_url,
                 LocalNonces(),
                 NoLimits(),
-                credentials=Credentials(key.key, key.secret),
+                credentials=Credentials(**key.parts),
             )
             connector = connectors.open_connector(exchange, connection)
             server.world.now()

@@ -31,6 +31,8 @@ from schemas.times import SECOND_US
 from warehouse.intervals import Interval, Intervals
 
 MINUTE_US: Final = 60 * SECOND_US
+REPEATS: Final = 2
+"""So often what is newer than a held row is asked for again where not even that row is shown."""
 
 
 def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
@@ -156,7 +158,7 @@ def _after_up(
     if request.kind is Kind.BEYOND and top == known and ask_up(p) != request:
         return p  # the bound is inclusive: the next request leaves that row out
     alive = any(is_covered(before, int(s)) for s in (shown[0], *shown[:: max(1, len(shown) // 8)]))
-    p = replace(p, up=replace(p.up, beyond=False))
+    p = replace(p, up=replace(p.up, beyond=False, repeats=0))
     if known is not None and top <= known:
         maybe_cut = rows.size >= most_rows
         return _nothing_newer(p, request, rows, known, alive=alive, maybe_cut=maybe_cut)
@@ -260,6 +262,8 @@ def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
     if p.head is None:  # not requested, because answers keep the oldest rows
         profile = replace(p.profile, keeps=None)
         return replace(p, head_due=True, up=replace(p.up, start=None, units=()), profile=profile)
+    if p.up.repeats < REPEATS:  # another server, with a newer copy of the list, may answer
+        return replace(p, up=replace(p.up, repeats=p.up.repeats + 1))
     if p.anchor is not None and not p.up.from_anchor:
         return replace(p, up=replace(p.up, start=p.anchor, units=(), from_anchor=True))
     return _is_stale(p)

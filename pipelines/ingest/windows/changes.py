@@ -102,7 +102,14 @@ def added(p: Progress, interval: Interval) -> Progress:
 
 
 def gone(p: Progress, rows: frozenset[int]) -> Progress:
-    """``p`` without coverage of rows that may still change and are no longer shown."""
+    """``p`` without coverage of rows that may still change and are no longer shown.
+
+    Orders that are dropped once they are canceled are not there any more: nothing is missing.
+    """
+    if p.pull.paging.drops_canceled:
+        for row in sorted(rows - p.missing):
+            p = added(p, Interval(row, row + 1))
+        return replace(p, missing=p.missing | rows, unsettled=p.unsettled - rows)
     for row in sorted(rows - p.missing):
         p = replace(p, complete=cut(p.complete, row))
         p = unshown(p, row, row + 1, may_be_lost=True)

@@ -130,7 +130,8 @@ def _pieces(p: Progress, gap: Gap) -> list[Gap]:
         return [gap]
     found = []
     upper = gap.upper
-    width = span // 2  # with room for held rows on either side
+    # with room for held rows on either side: of candles these are next to it
+    width = span - 5 * p.pull.step if p.pull.counts_times else span // 2
     while upper > gap.lower:
         lower = max(gap.lower, upper - width)
         below = gap.below if lower == gap.lower else None

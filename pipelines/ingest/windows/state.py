@@ -197,6 +197,8 @@ class Upward:
 
     start: int | None = None
     units: tuple[Unit | None, ...] = ()
+    repeats: int = 0
+    """How often the same request was made again, because it showed nothing."""
     from_anchor: bool = False
     """Nothing was shown from the newest row on; the anchor is the start now."""
     beyond: bool = False

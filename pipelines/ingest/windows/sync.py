@@ -161,7 +161,10 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
         findings.restarted(progress.restart, problems, remarks)
     if progress.doubtful and progress.profile.keeps != "newest":
         problems.append(ignores(progress))
-    findings.gone(session, progress.missing, problems, remarks)
+    missing = progress.missing
+    if missing and session.paging.drops_canceled:
+        missing = _canceled(session, missing, state_of(session, known, progress, kept))
+    findings.gone(session, missing, problems, remarks)
     known = msgspec.structs.replace(known, empty_since=empty_since)
     state = replace(
         state_of(session, known, progress, kept),
@@ -173,6 +176,27 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
     session.report.lost_found = progress.lost_found
     if problems:
         raise ContractError(" · ".join(dict.fromkeys(problems)))
+
+
+def _canceled(session: Session, missing: frozenset[int], state: StreamState) -> frozenset[int]:
+    """Store the orders at ``missing``, which were open and are dropped, as canceled.
+
+    Gives the positions of those that were filled in part: these are not dropped.
+    """
+    names = session.declared.connector_schema.names
+    rows = pa.concat_tables([session.writer.between(at, at + 1, names) for at in sorted(missing)])
+    is_open, untouched = pc.equal(rows["status"], "open"), pc.equal(rows["filled"], 0)
+    dropped = rows.filter(pc.and_kleene(is_open, untouched))
+    left = rows.filter(pc.and_kleene(is_open, pc.invert(pc.fill_null(untouched, False))))
+    if dropped.num_rows:
+        now = {"status": pa.array(["canceled"] * dropped.num_rows), "remaining": dropped["filled"]}
+        ended = [now.get(name, dropped[name]) for name in names]
+        session.commit(pa.table(ended, schema=session.declared.connector_schema), state)
+        session.report.notice = (
+            f"{session.stream}: {dropped.num_rows} order(s) that were open are no longer shown: "
+            "they were canceled before anything was filled, and this exchange drops such orders"
+        )
+    return frozenset(pc.cast(left["timestamp"], pa.int64()).to_pylist())
 
 
 def _row_below_head(session: Session, rows: int, top: Interval) -> int | None:

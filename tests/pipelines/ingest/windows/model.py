@@ -3,7 +3,7 @@
 Used by property tests only; the behaviour over real HTTP is tested against the sandbox.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,8 @@ PAGINGS = {
     "candles": CANDLES,
     "forward from a time, ids prove": Paging(Cursor.TIME, bounds=Bounds.LOWER, dense=True),
     "times, text ids": Paging(Cursor.TIME, Key.TEXT),
+    "backward from a time, text ids": Paging(Cursor.TIME, Key.TEXT, bounds=Bounds.UPPER),
+    "candles, so many at most": replace(CANDLES, max_span_us=299 * TIMEFRAMES["5m"]),
     "days, text ids": Paging(Cursor.TIME, Key.TEXT, max_span_us=86_400_000_000),
 }
 """Every kind of cursor that streams in windows have."""

@@ -1,0 +1,453 @@
+"""Coinbase's answers as canonical columns. Pure functions of the body.
+
+Whatever is not an array of rows raises ``ContractError``; a row that cannot be stored is returned
+as rejected.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Context, DecimalException, Inexact
+from itertools import chain
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from connectors import exact
+from connectors.books import book
+from connectors.codes import Code, Codes
+from connectors.coinbase import models
+from connectors.columns import (
+    Canonical,
+    Choice,
+    Cost,
+    Flag,
+    Id,
+    Number,
+    Only,
+    Text,
+    Time,
+    Whole,
+    Wide,
+)
+from connectors.errors import ContractError, TransientError
+from connectors.exact import InvalidValue
+from connectors.jsontext import NotJsonError, decode_object, decode_row, elements
+from connectors.names import Listed, Names, Spelling, listed_rows
+from connectors.rows import (
+    MOST_ROWS,
+    Built,
+    Column,
+    Layout,
+    RowText,
+    Source,
+    column,
+    decoded,
+    observed,
+    read,
+)
+from schemas import timeframe_us
+
+SPELLING: Final = Spelling(separator="-")
+"""``BTC-USD``: a market's own name is its symbol."""
+_NO_NAMES: Final = Names(SPELLING)
+_ID, _TIME, _NUMBER, _TEXT, _WIDE = Id(), Time(), Number(), Text(), Wide()
+_SIGNED, _SIGNED_WIDE = Number(signed=True), Wide(signed=True)
+_TAKER_SIDES: Final = {"buy": "sell", "sell": "buy"}
+"""Public trades name the maker's side: a resting purchase was met by a taker who sold."""
+_OWN_SIDES: Final = {"buy": "buy", "sell": "sell"}
+
+
+def rows_of(body: bytes, model: Any) -> Source:
+    """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
+
+    def texts() -> list[RowText]:
+        try:
+            return [RowText(text, text) for text in elements(body)]
+        except NotJsonError as error:
+            raise ContractError(f"the rows are not a list ({error})") from None
+
+    rows = decoded(list[model], body)
+    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
+
+
+def _optional(name: str, kind: Any, source: str) -> Column:
+    return column(name, source, kind, required=False)
+
+
+def _fill_columns(sides: Mapping[str, str], time: str) -> tuple[Column, ...]:
+    return (
+        column("trade_id", "trade_id", _ID),
+        column("timestamp", time, _TIME),
+        column("side", "side", Choice(sides)),
+        column("price", "price", _NUMBER),
+        column("amount", "size", _NUMBER),
+    )
+
+
+_TRADES: Final = Layout(
+    "trades",
+    _fill_columns(_TAKER_SIDES, "time"),
+    key=("trade_id",),
+    position="trade_id",
+    fields=(b"time", b"trade_id", b"price", b"size", b"side"),
+)
+
+
+def trades(body: bytes, symbol: str) -> Built:
+    """``/products/<id>/trades``, which does not name the market."""
+    layout = replace(_TRADES, constants={"symbol": symbol})
+    return read(layout, rows_of(body, models.Trade))
+
+
+_CANDLE_COLUMNS: Final = (
+    column("timestamp", "time", _TIME),
+    *(column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
+)
+
+
+def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
+    """``/products/<id>/candles``. ``clock``: the exchange's time in microseconds, if reported.
+
+    A candle is final when its interval has ended by that clock; without one, when a newer candle
+    is in the answer.
+    """
+    layout = Layout(
+        "candles",
+        _CANDLE_COLUMNS,
+        key=("timestamp",),
+        position="timestamp",
+        constants={"symbol": symbol, "timeframe": timeframe},
+    )
+    built = read(layout, rows_of(body, models.Candle))
+    opened = built.positions
+    if clock is None:
+        clock = pc.max(opened).as_py() or 0
+    ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
+    return built.with_column("is_final", ended)
+
+
+def without_surplus(body: bytes, start: int) -> bytes:
+    """The candles in ``body`` that open at ``start`` (seconds since 1970) or later.
+
+    What cannot be read is left to :func:`candles`.
+    """
+    rows = decoded(list[models.Candle], body) or ()
+    early = [type(row.time) is int and row.time < start for row in rows]
+    if not any(early) or len(rows) > MOST_ROWS:
+        return body
+    kept = [bytes(text) for text, out in zip(elements(body), early, strict=True) if not out]
+    return b"[%b]" % b",".join(kept)
+
+
+def ticker(body: bytes, symbol: str, observed_at: int) -> Built:
+    """``/products/<id>/ticker``: prices of now, the volume of 24 hours, the time of a trade."""
+    layout = observed(
+        "tickers",
+        (
+            column("timestamp", "time", _TIME),
+            _optional("last", _SIGNED, "price"),
+            _optional("bid", _SIGNED, "bid"),
+            _optional("ask", _SIGNED, "ask"),
+            _optional("base_volume", _SIGNED_WIDE, "volume"),
+        ),
+        key="timestamp",
+        at=observed_at,
+    )
+    layout = replace(layout, constants={**layout.constants, "symbol": symbol})
+    return read(layout, _only_row(body, models.Ticker, b'"price"'))
+
+
+def order_book(body: bytes, symbol: str, observed_at: int) -> Built:
+    """``/products/<id>/book`` at level 2: the whole book, added up by price."""
+    try:
+        found = decode_object(models.Book, body)
+    except NotJsonError as error:
+        raise ContractError(f"not an order book ({error})") from None
+    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
+
+
+def _only_row(body: bytes, model: Any, key: bytes) -> Source:
+    """The object ``body``, which has ``key``, as the one row of a list."""
+    if not body.lstrip().startswith(b"{") or key not in body:
+        raise ContractError(f"no object with {key.decode()}")
+    return rows_of(b"[%b]" % body, model)
+
+
+def _places(step: Any) -> int | None:
+    """The decimal places of a step: 2 of ``0.01000000``, 0 of ``10``; None where there is none."""
+    if step is None:
+        return None
+    exponent = exact.number(step).normalize().as_tuple().exponent
+    assert isinstance(exponent, int)  # a number has no other
+    return max(0, -exponent)
+
+
+def _active(row: models.Product) -> bool:
+    return bool(row.status == "online") and row.trading_disabled in (None, False)
+
+
+_PRODUCTS: Final = (
+    column("native_symbol", "id", _TEXT),
+    Column("price_precision", lambda row: _places(row.quote_increment), Whole(), required=False),
+    Column("amount_precision", lambda row: _places(row.base_increment), Whole(), required=False),
+    _optional("min_amount", _NUMBER, "base_min_size"),
+    _optional("max_amount", _NUMBER, "base_max_size"),
+    _optional("min_value", _NUMBER, "min_market_funds"),
+    Column("active", _active, Flag()),
+)
+
+
+def products(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
+    """``/products``. The symbol is the id: ``BTCAUCTION-USD`` has the base BTC as well."""
+    source = rows_of(body, models.Product)
+    rows = [row for row in listed_rows(source) if isinstance(row.id, str)]
+    listed = {row.id: (str(row.base_currency or ""), str(row.quote_currency or "")) for row in rows}
+    code = Code(names.codes.listed(chain.from_iterable(listed.values())))
+    layout = observed(
+        "markets",
+        (
+            column("symbol", "id", Listed(names, listed)),
+            column("base", "base_currency", code),
+            column("quote", "quote_currency", code),
+            *_PRODUCTS,
+        ),
+        key="symbol",
+        at=observed_at,
+    )
+    return read(layout, source)
+
+
+def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
+    """``/currencies``: the precision is that of the smallest step."""
+    source = rows_of(body, models.Currency)
+    layout = observed(
+        "currencies",
+        (
+            column("currency", "id", Code(codes.listed(row.id for row in listed_rows(source)))),
+            Column("name", lambda row: row.name or row.id, _TEXT),
+            Column("precision", lambda row: _places(row.max_precision or row.min_size), Whole()),
+            Column("active", lambda row: bool(row.status == "online"), Flag()),
+        ),
+        key="currency",
+        at=observed_at,
+    )
+    return read(layout, source)
+
+
+def _fee(row: models.Fill) -> Any:
+    """Fees are written in a second step: before it, none is known."""
+    return None if row.settled is False else row.fee
+
+
+def fills(body: bytes, native: str, symbol: str, codes: Codes) -> Built:
+    """``/fills`` of one market. Fees are in its quote currency."""
+    layout = Layout(
+        "account_trades",
+        (
+            *_fill_columns(_OWN_SIDES, "created_at"),
+            column("symbol", "product_id", Only(native, symbol)),
+            _optional("order_id", _TEXT, "order_id"),
+            Column("fee_amount", _fee, _SIGNED_WIDE, required=False),
+            _optional("taker_or_maker", Choice({"M": "maker", "T": "taker"}), "liquidity"),
+        ),
+        key=("trade_id", "symbol", "side"),
+        position="trade_id",
+        constants={"fee_currency": codes.code_of(native.rpartition("-")[2])},
+    )
+    return read(layout, rows_of(body, models.Fill))
+
+
+_OPEN: Final = ("received", "pending", "open", "active")
+_ENDED: Final = {"filled": "closed", "canceled": "canceled"}
+_RATIO: Final = Context(prec=38, traps=[Inexact])
+
+
+def _status(row: models.Order) -> str:
+    if row.status in _OPEN:
+        return "open"
+    if row.status == "rejected":
+        return "canceled"
+    if row.status not in ("done", "settled"):
+        raise InvalidValue(f"is unknown: {exact.shown(row.status)}")
+    if str(row.done_reason) in _ENDED:
+        return _ENDED[row.done_reason]
+    # no reason is given: filled in full or not
+    whole = row.size is None or exact.price(row.size) == exact.price(row.filled_size)
+    return "closed" if whole else "canceled"
+
+
+def _amount(row: models.Order) -> Any:
+    """Of a market order that named funds: what it has bought."""
+    return row.filled_size if row.size is None else row.size
+
+
+def _price(row: models.Order) -> Any:
+    """A market order has no limit: 0."""
+    return 0 if row.price is None and row.type == "market" else row.price
+
+
+def _remaining(row: models.Order) -> Any:
+    """What may still be filled: of an order that has ended, nothing, whatever is left of it."""
+    if row.status not in _OPEN or row.size is None:
+        return "0"
+    return format(exact.difference(row.size, row.filled_size), "f")
+
+
+def _average(row: models.Order) -> str | None:
+    """What was paid for one unit, where that is a number of at most 12 places."""
+    try:
+        filled = exact.price(row.filled_size)
+        found = _RATIO.divide(exact.wide(row.executed_value), filled)
+        return str(exact.price(format(found, "f")))
+    except (InvalidValue, DecimalException, ZeroDivisionError):
+        return None
+
+
+def _order_fee(row: models.Order) -> str | None:
+    """Null where it has more than 12 places: its fills have it to the last one."""
+    try:
+        return format(exact.price(row.fill_fees, signed=True), "f")
+    except InvalidValue:
+        return None
+
+
+_ORDERS: Final = (
+    column("order_id", "id", _TEXT),
+    column("timestamp", "created_at", _TIME),
+    column("side", "side", Choice(_OWN_SIDES)),
+    column("type", "type", Choice({"limit": "limit", "market": "market"})),
+    Column("price", _price, _NUMBER),
+    Column("amount", _amount, _NUMBER),
+    Column("remaining", _remaining, _NUMBER),
+    Column("status", _status, _TEXT),
+    _optional("filled", _NUMBER, "filled_size"),
+    _optional("cost", Cost(), "executed_value"),
+    Column("average", _average, _NUMBER, required=False),
+    _optional("closed_at", _TIME, "done_at"),
+)
+
+
+def orders(body: bytes, names: Names = _NO_NAMES) -> Built:
+    """``/orders`` of all markets, with all states."""
+    layout = Layout(
+        "account_orders",
+        (
+            *_ORDERS,
+            column("symbol", "product_id", Canonical(names.symbol_of)),
+            Column("fee_amount", _order_fee, _SIGNED, required=False),
+        ),
+        key=("order_id",),
+        position="timestamp",
+    )
+    return read(layout, rows_of(body, models.Order))
+
+
+_TYPES: Final = {
+    "deposit": "deposit",
+    "withdraw": "withdrawal",
+    "internal_deposit": "deposit",
+    "internal_withdraw": "withdrawal",
+}
+_WITHDRAWALS: Final = tuple(word for word, type_ in _TYPES.items() if type_ == "withdrawal")
+
+
+def _transfer_status(row: models.Transfer) -> str:
+    if row.canceled_at:
+        return "failed"
+    if row.completed_at:
+        return "ok"
+    return "failed" if row.processed_at else "pending"
+
+
+def _detail(row: models.Transfer, name: str) -> Any:
+    return row.details.get(name) if isinstance(row.details, dict) else None
+
+
+def _network_fee(row: models.Transfer) -> str | None:
+    """The fee of a withdrawal; None where none is named."""
+    fee = _detail(row, "fee") if row.type in _WITHDRAWALS else None
+    return None if fee in (None, "") else format(exact.wide(fee), "f")
+
+
+def _moved(row: models.Transfer) -> Any:
+    """What arrives: ``subtotal``; else ``amount``, of which the fee of a withdrawal is a part."""
+    fee = _network_fee(row)
+    if fee is None or row.amount is None:
+        return row.amount
+    return _detail(row, "subtotal") or format(exact.wide(row.amount) - exact.wide(fee), "f")
+
+
+def _utc(value: Any) -> Any:
+    """``2022-12-21 00:48:45.477503+00`` as ISO 8601 in UTC, which is read at once."""
+    return value[:-3] + "Z" if isinstance(value, str) and value.endswith("+00") else value
+
+
+_TRANSFERS: Final = (
+    column("transaction_id", "id", _TEXT),
+    Column("timestamp", lambda row: _utc(row.created_at), _TIME),
+    column("type", "type", Choice(_TYPES)),
+    Column("amount", _moved, _WIDE),
+    Column("fee_amount", _network_fee, _WIDE, required=False),
+    Column("status", _transfer_status, _TEXT),
+    Column("description", lambda row: _detail(row, "crypto_transaction_hash") or row.type, _TEXT),
+)
+
+
+def transfers(body: bytes, codes: Codes) -> Built:
+    """``/transfers``: deposits and withdrawals of the key's profile with their present state."""
+    layout = Layout(
+        "account_transactions",
+        (*_TRANSFERS, column("currency", "currency", Code(codes))),
+        key=("transaction_id",),
+        position="timestamp",
+    )
+    return read(layout, rows_of(body, models.Transfer))
+
+
+def balances(body: bytes, observed_at: int, codes: Codes) -> Built:
+    """``/accounts``: every currency of the key's profile."""
+    source = rows_of(body, models.Account)
+    codes = codes.listed(row.currency for row in listed_rows(source))
+    layout = observed(
+        "balances",
+        (
+            column("currency", "currency", Code(codes)),
+            column("available", "available", _SIGNED_WIDE),
+            _optional("reserved", _SIGNED_WIDE, "hold"),
+        ),
+        key="currency",
+        at=observed_at,
+    )
+    return read(layout, source)
+
+
+def fees(body: bytes, observed_at: int) -> Built:
+    """``/fees``: the rates of all markets, as symbol ``*``."""
+    layout = observed(
+        "trading_fees",
+        (
+            Column("symbol", lambda row: "*", _TEXT),
+            column("maker_fee_rate", "maker_fee_rate", _SIGNED),
+            column("taker_fee_rate", "taker_fee_rate", _SIGNED),
+        ),
+        key="symbol",
+        at=observed_at,
+    )
+    return read(layout, _only_row(body, models.Fees, b'_fee_rate"'))
+
+
+def server_time(body: bytes) -> int:
+    """``/time`` in microseconds since 1970. Raises ``TransientError`` for anything else."""
+    try:
+        return exact.time_us(decode_object(models.Clock, body).epoch)
+    except (NotJsonError, InvalidValue) as error:
+        raise TransientError(f"coinbase: GET /time: not the exchange's time ({error})") from None
+
+
+def message(body: bytes) -> str | None:
+    """The text of an error; None where ``body`` is none."""
+    try:
+        found = decode_object(models.Refusal, body).message
+    except NotJsonError:
+        return None
+    return found if isinstance(found, str) else None
