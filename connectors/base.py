@@ -112,7 +112,11 @@ class Page:
     in microseconds.
     ``server_time``: the exchange's clock in microseconds (Date header), where it is reported.
     ``next_token``/``total``: for ``Cursor.PAGES``; the following page, and how many rows there are.
+    ``others``: ids of rows of another dataset that came along (entries of a ledger that repeat
+    fills); ``total`` counts them.
     ``rights``: what the key may do (``info``, ``trade``), where it is reported.
+    ``aliases``: of a list of markets or currencies, what other calls name them by, with the symbol
+    or currency that is meant.
     """
 
     table: pa.Table
@@ -121,7 +125,9 @@ class Page:
     server_time: int | None = None
     next_token: str | None = None
     total: int | None = None
+    others: Sequence[str] = ()
     rights: tuple[str, ...] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def received(self) -> int:

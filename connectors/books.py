@@ -16,7 +16,7 @@ from connectors.rows import Built, Column, Layout, RowText, Source, nothing, rea
 class _Level(Struct, array_like=True, gc=False):
     price: Any = None
     amount: Any = None
-    place: str = ""
+    place: Any = ""  # what a level holds besides price and amount is overwritten
     """Which list, and where in it: distinguishes the levels of one answer."""
 
 

@@ -35,9 +35,15 @@ class Newest(msgspec.Struct, frozen=True, tag="newest"):
 
 
 class Walk(msgspec.Struct, frozen=True, tag="walk"):
-    """Of a stream that is read page by page."""
+    """Of a stream that is read page by page.
+
+    ``counted``: how many rows the exchange counted when all of them were shown, those of other
+    datasets too; ``others``: the ids of the newest of these.
+    """
 
     empty_since: int | None = None
+    counted: int | None = None
+    others: tuple[str, ...] = ()
 
 
 class Built(msgspec.Struct, frozen=True, tag="built"):

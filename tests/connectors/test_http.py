@@ -11,8 +11,11 @@ import connectors
 from connectors import (
     AuthError,
     ConfigError,
+    Connector,
     ContractError,
+    Cursor,
     NotOfferedError,
+    Page,
     RateLimitedError,
     RequestError,
     StreamId,
@@ -39,8 +42,12 @@ def trades(exchange: str) -> StreamId:
     return StreamId(exchange, "trades", "BTC-USD")
 
 
-def fills(exchange: str) -> StreamId:
-    return StreamId(exchange, "account_trades", account="main")
+def ask_fills(connector: Connector) -> Page:
+    """A call of the account's fills, in the way that the exchange pages them."""
+    stream = StreamId(connector.name, "account_trades", account="main")
+    if connector.offers[stream.dataset].cursor is Cursor.PAGES:
+        return connector.page(stream, None)
+    return connector.fetch(stream, Window())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +90,7 @@ def test_a_cached_answer_is_as_old_as_it_says(server: Scripted, exchange: str) -
 def test_a_signed_call_follows_no_redirect(server: Scripted, exchange: str) -> None:
     server.answers((307, {"Location": "http://thief.example/x?k=my-key-4711"}, b""))
     with pytest.raises(RequestError, match=r"redirect to thief\.example, not followed") as caught:
-        server.open(exchange).fetch(fills(exchange), Window())
+        ask_fills(server.open(exchange))
     assert f"{exchange.upper()}_BASE_URL" in str(caught.value)
     assert "my-key-4711" not in str(caught.value)
     assert len(server.requests) == 1
@@ -106,13 +113,13 @@ def test_an_answer_that_repeats_the_secrets_is_masked(
 
     # First an innocent call, to learn what is sent; the clock stands, so the next is predictable.
     server.answers(case(exchange).no_fills)
-    server.open(exchange).fetch(fills(exchange), Window())
+    ask_fills(server.open(exchange))
     (sent,) = server.requests
     echo = " ".join([*sent.headers.values(), sent.body]) + " my-secret-0815 <script>x</script>"
     body = json.dumps({"error": f"you sent {echo} \x1b[31m"}).encode()
     server.answers(*[(status, {}, body)] * 9)
     with pytest.raises((RequestError, AuthError, TransientError, ContractError)) as caught:
-        server.open(exchange, retries=0).fetch(fills(exchange), Window())
+        ask_fills(server.open(exchange, retries=0))
     shown = f"{caught.value} {caught.value!r} {caught.value.__context__!r} {caplog.text}"
     names_ = ("x-signature", "sign", "x-nonce")
     secret = [sent.headers[n] for n in names_ if n in sent.headers]

@@ -18,6 +18,7 @@ from connectors import (
 )
 from sandbox import Fault
 from tests.connectors.conftest import Asked, PageOf, Scripted, World
+from tests.connectors.test_http import ask_fills
 
 
 @dataclass
@@ -109,7 +110,7 @@ def test_a_secret_that_a_server_repeats_is_masked(
     body = f'{{"success": 0, "error": "what is {form("my-key-4711")} / {form("my-secret-0815")}"}}'
     server.answers(body.encode())
     with pytest.raises(Exception, match=r"\*\*\*") as caught:
-        connector.fetch(StreamId(exchange, "account_trades", account="main"), Window())
+        ask_fills(connector)
     shown = f"{kept.answers[0]!r} {caught.value}".lower()
     assert "my-key-4711" not in shown and "my-secret-0815" not in shown
     assert b"***" in kept.answers[0].body

@@ -1,13 +1,14 @@
 """What the common behaviour suite needs to know of each exchange: one module per exchange here."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
 from connectors import Connector, StreamId, Window
 from connectors.http import Request
 from sandbox.jsontext import NumberStyle
+from sandbox.marketdata import MarketTape
 
 
 class Ask(Protocol):
@@ -34,6 +35,10 @@ class Case:
     empties: Sequence[Mapping[str, Any]] = ({},)
     lacks: frozenset[str] = frozenset()
     posts: tuple[str, ...] = ()
+    trade_id: Callable[[MarketTape, int], int] = lambda tape, at: tape.ids[at]
+    """The id that the dialect gives the trade at a place of the tape."""
+    amounts: Mapping[str, str] = field(default_factory=dict)
+    """The field that holds the amount of a row, by dataset, where it is not ``amount``."""
 
 
 def case(exchange: str) -> Case:
