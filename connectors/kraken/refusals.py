@@ -47,7 +47,8 @@ def refusal(response: Response) -> type[ExchangeError] | None:
     found = _errors(response)
     if not found:
         return None
-    return next((e for text in found for p, e in MEANINGS if re.match(p, text)), RefusedError)
+    unknown = RefusedError if response.status == 200 else None
+    return next((e for text in found for p, e in MEANINGS if re.match(p, text)), unknown)
 
 
 def content(response: Response) -> bytes:

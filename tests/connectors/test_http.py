@@ -121,7 +121,7 @@ def test_an_answer_that_repeats_the_secrets_is_masked(
     with pytest.raises((RequestError, AuthError, TransientError, ContractError)) as caught:
         ask_fills(server.open(exchange, retries=0))
     shown = f"{caught.value} {caught.value!r} {caught.value.__context__!r} {caplog.text}"
-    names_ = ("x-signature", "sign", "x-nonce")
+    names_ = ("x-signature", "sign", "api-sign", "x-nonce")
     secret = [sent.headers[n] for n in names_ if n in sent.headers]
     secret += re.findall(r"nonce=(\d+)", sent.body)
     assert len(secret) >= 2
