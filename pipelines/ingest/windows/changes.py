@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from connectors.base import Unit
-from pipelines.ingest.windows.evidence import Evidence, Received, at_positions, is_covered
+from pipelines.ingest.windows.evidence import (
+    UNIT_US,
+    Evidence,
+    Received,
+    at_positions,
+    is_covered,
+)
 from pipelines.ingest.windows.state import Progress, Request
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
@@ -18,6 +24,10 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         return p
     lower, upper = request.window.lower, request.window.upper
     cursors = rows.times if p.pull.by_time else rows.positions
+    if not p.bounded and p.pull.by_time and lower is not None and not rows.outside:
+        oldest = p.complete[0].first_at if p.complete else None
+        if oldest is not None and oldest < lower - UNIT_US["s"]:
+            p = replace(p, bounded=True)
     # A copy of so many fields costs: only what differs is replaced.
     if not p.low_inclusive and lower is not None and lower in cursors:
         p = replace(p, low_inclusive=True)

@@ -49,7 +49,8 @@ class Received:
     whether a candle's interval had ended. ``open``: positions of rows that may still change.
     ``rejected``: positions of malformed rows, where readable; ``unreadable``: the number of other
     malformed rows. ``outside``: whether rows outside the window came along. ``distinct``: how many
-    different rows can be stored, where several may share a position.
+    different rows can be stored, where several may share a position. ``resume``: where the answer
+    ends, to a finer unit than times.
     """
 
     positions: Numbers
@@ -60,6 +61,7 @@ class Received:
     final: Flags | None = None
     open: frozenset[int] = frozenset()
     distinct: int | None = None
+    resume: int | None = None
 
     @property
     def size(self) -> int:
@@ -160,6 +162,7 @@ def receive(
         final,
         frozenset() if opened is None else frozenset(positions[opened].tolist()),
         distinct,
+        page.resume,
     )
 
 
