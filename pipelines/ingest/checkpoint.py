@@ -28,10 +28,14 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
 
 
 class Newest(msgspec.Struct, frozen=True, tag="newest"):
-    """Of a stream of which the exchange shows only the newest rows."""
+    """Of a stream of which the exchange shows only the newest rows.
+
+    ``change``: of candles, the last change of the trades of which older ones are built.
+    """
 
     restart: Restart | None = None
     empty_since: int | None = None
+    change: int = 0
 
 
 class Walk(msgspec.Struct, frozen=True, tag="walk"):
