@@ -30,7 +30,6 @@ _PLAIN_WIDE: Final = r"^[0-9]{1,20}(\.[0-9]{1,18})?$"
 _PLAIN_WIDE_SIGNED: Final = r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"
 _SECONDS: Final = r"^[0-9]{9,10}(\.[0-9]{1,9})?$"
 _ISO_UTC: Final = r"^[0-9]{4}(-[0-9]{2}){2}[T ][0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?Z$"
-_MILLION: Final = pa.scalar(Decimal(1_000_000), pa.decimal128(7, 0))
 _PER_US: Final = (1_000_000, 1000, 1)  # seconds, milliseconds, microseconds
 
 
@@ -146,9 +145,10 @@ def _microseconds(texts: pa.StringArray) -> pa.Int64Array:
     """Decimal seconds or ISO 8601 in UTC, all of them alike, in whole microseconds."""
     try:
         if pc.all(pc.match_substring_regex(texts, _SECONDS), min_count=0).as_py():
-            return pc.floor(pc.multiply(texts.cast(pa.decimal128(19, 9)), _MILLION)).cast(
-                pa.int64()
-            )
+            million = pa.scalar(
+                Decimal(1_000_000), pa.decimal128(7, 0)
+            )  # not at import: it is slow
+            return pc.floor(pc.multiply(texts.cast(pa.decimal128(19, 9)), million)).cast(pa.int64())
         if pc.all(pc.match_substring_regex(texts, _ISO_UTC), min_count=0).as_py():
             return pc.divide(texts.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()), 1000)
     except pa.ArrowInvalid:  # no such day

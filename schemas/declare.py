@@ -125,6 +125,11 @@ class Dataset(Table):
         return pa.schema([f for f in self.schema if f.name not in known])
 
     @property
+    def naming_column(self) -> str:
+        """The key column that names a row within its stream: its id, else the last of the key."""
+        return self.id_column or self.key[-1]
+
+    @property
     def is_account(self) -> bool:
         """Whether the rows are of one account (and need its key)."""
         return "account" in self.partition

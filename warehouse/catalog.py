@@ -7,11 +7,24 @@ of both as the comment of ``_tidemark.loaded``.
 import hashlib
 from collections.abc import Iterator
 from functools import cache
+from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from schemas import TABLES
 from warehouse.views import View, views
+
+TYPES: Final = {
+    "string": "VARCHAR",
+    "timestamp[us, tz=UTC]": "TIMESTAMP WITH TIME ZONE",
+    "decimal128(38, 12)": "DECIMAL(38,12)",
+    "decimal128(38, 18)": "DECIMAL(38,18)",
+    "bool": "BOOLEAN",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+}
+"""The DuckDB type of a column, by its Arrow type."""
 
 
 @cache
@@ -37,13 +50,20 @@ def _made_of(db: duckdb.DuckDBPyConnection) -> str | None:
 
 def has_other_columns(db: duckdb.DuckDBPyConnection) -> bool:
     """Whether a table of the file has other columns than are declared now."""
-    held: dict[str, list[str]] = {}
-    for table, column in db.execute(
-        "SELECT table_name, column_name FROM duckdb_columns()"
+    held: dict[str, list[tuple[str, str, bool]]] = {}
+    for table, *column in db.execute(
+        "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns()"
         " WHERE schema_name = 'main' AND NOT internal ORDER BY table_name, column_index"
     ).fetchall():
-        held.setdefault(table, []).append(column)
-    return any(name in held and held[name] != t.schema.names for name, t in TABLES.items())
+        held.setdefault(table, []).append(tuple(column))
+    return any(
+        name in held and held[name] != [_duckdb_column(f) for f in table.schema]
+        for name, table in TABLES.items()
+    )
+
+
+def _duckdb_column(field: pa.Field) -> tuple[str, str, bool]:
+    return field.name, TYPES[str(field.type)], field.nullable
 
 
 def drop_tables(db: duckdb.DuckDBPyConnection) -> None:

@@ -47,16 +47,46 @@ def file_rows(dataset: Dataset, received: Sequence[pa.Table], came: int) -> pa.T
 
 
 def read(dataset: Dataset, path: Path, columns: list[str] | None = None) -> pa.Table:
-    """One lake file, of ``dataset.file_schema``. A damaged one is a ``StorageError``."""
+    """One lake file, of ``dataset.file_schema``; some ``columns`` of it, if they are named.
+
+    One that an older version wrote is read as if it were written now. A damaged one is a
+    ``StorageError``.
+    """
     try:
         # opened by handle: by path pyarrow would add the hive directories as columns
-        with pa.OSFile(str(path)) as source:
-            table = pq.read_table(source, columns=columns, page_checksum_verification=True)
-        return table.cast(dataset.file_schema) if columns is None else table
+        with (
+            pa.OSFile(str(path)) as source,
+            pq.ParquetFile(source, page_checksum_verification=True) as file,
+        ):
+            held = file.schema_arrow.names
+            table = file.read(None if columns is None else [n for n in columns if n in held])
+        return conformed(dataset, table, columns)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: other columns
         raise StorageError(f"cannot read {path}: {error}. {FIX}") from error
+
+
+def conformed(dataset: Dataset, table: pa.Table, columns: list[str] | None = None) -> pa.Table:
+    """``table`` as the dataset declares it (or ``columns`` of it).
+
+    Nullable columns that were declared after it was written are null, decimals get more places.
+    Raises ``ValueError`` or ``ArrowException`` where that is not all that differs.
+    """
+    schema = dataset.file_schema
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    held = table.column_names
+    if held == schema.names:
+        return table.cast(schema)
+    unknown = [name for name in held if name not in schema.names]
+    missing = [f.name for f in schema if f.name not in held and not f.nullable]
+    if unknown or missing:
+        raise ValueError(f"it has the columns {', '.join(held)}, not {', '.join(schema.names)}")
+    arrays = [
+        table.column(f.name) if f.name in held else pa.nulls(table.num_rows, f.type) for f in schema
+    ]
+    return pa.table(arrays, names=schema.names).cast(schema)
 
 
 def read_untrusted(dataset: Dataset, path: Path) -> pa.Table:
@@ -89,7 +119,7 @@ def read_untrusted(dataset: Dataset, path: Path) -> pa.Table:
 def of_schema(dataset: Dataset, table: pa.Table, path: Path) -> pa.Table:
     """The rows of the file at ``path`` as the dataset declares them. Raises ``StorageError``."""
     try:
-        return table.cast(dataset.file_schema)
+        return conformed(dataset, table)
     except (ValueError, pa.ArrowException) as error:
         raise StorageError(f"cannot read {path}: {error}. {FIX}") from error
 
@@ -244,6 +274,6 @@ def key_numbers(dataset: Dataset, table: pa.Table) -> pa.ChunkedArray | None:
     """The row keys as int64: ids, or microseconds. ``None`` where an id is no integer."""
     if dataset.id_column:
         return integers(table.column(dataset.id_column))
-    if dataset.snapshot or dataset.key[-1] == dataset.time_column:
+    if dataset.snapshot or dataset.naming_column == dataset.time_column:
         return pc.cast(table.column(dataset.time_column), pa.int64())
     return None

@@ -42,7 +42,7 @@ def _damage(path: Path) -> str | None:
             if version == 0:
                 return "empty"
             verdict = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
-            if version == VERSION:
+            if version in (4, VERSION):
                 for table in TABLES:
                     db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
@@ -58,7 +58,7 @@ def salvage(home: Path, damaged: Path) -> int:
     """Copy what is whole in a ``damaged`` metastore into the new one; how many rows that were."""
     try:
         with closing(sqlite3.connect(damaged, timeout=60)) as db:
-            if version_of(db) != VERSION:
+            if version_of(db) not in (4, VERSION):
                 return 0  # of a version without checksums: nothing proves a row
             rows = sound_rows(db)
     except sqlite3.Error:

@@ -118,7 +118,7 @@ def _above(
 
 
 def _time_of(home: Path, declared: Dataset, file: FileRecord, key: int) -> int | None:
-    names = [declared.key[-1], declared.time_column]
+    names = [declared.naming_column, declared.time_column]
     table = files.read(declared, home / file.path, names)
     at = pc.index(table.column(0), str(key)).as_py()
     return int(table.column(1)[at].value) if at >= 0 else None

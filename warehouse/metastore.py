@@ -28,7 +28,7 @@ from warehouse.state import StreamState
 FILE_NAME: Final = "metastore.sqlite"
 OLDER_NAME: Final = "ledger.sqlite"
 """What the file was called up to version 2."""
-VERSION: Final = 4
+VERSION: Final = 5
 _STREAM: Final = """exchange TEXT NOT NULL, dataset TEXT NOT NULL, symbol TEXT NOT NULL,
     account TEXT NOT NULL, timeframe TEXT NOT NULL, source TEXT NOT NULL"""
 _KEY: Final = "exchange, dataset, symbol, account, timeframe, source"
@@ -143,6 +143,9 @@ class Metastore:
                 from warehouse.migration import add_checksums  # needed once in the life of a home
 
                 add_checksums(db)
+            elif version == 4:  # the same tables; its lake has files of an older schema
+                put(db, "counters", [("version", VERSION)])
+                db.execute(f"PRAGMA user_version = {VERSION}")
             elif version not in (0, VERSION):
                 raise StorageError(
                     f"{home / FILE_NAME} has version {version}, this Tidemark knows {VERSION}. "
@@ -417,6 +420,15 @@ class Metastore:
         """Distinguishes this metastore from one that was lost: their counters are unrelated."""
         return self._counter("identity")
 
+    def lake_schemas(self) -> int:
+        """What was recorded of the schemas that all files of the lake have; 0: nothing."""
+        return self._counter("lake_schemas")
+
+    def record_lake_schemas(self, number: int) -> None:
+        """Record that all files of the lake have the schemas that ``number`` stands for."""
+        with self._transaction() as db:
+            put(db, "counters", [("lake_schemas", number)])
+
     def _counter(self, name: str) -> int:
         rows = self._select("counters", "WHERE name = ?", (name,))
         return int(rows[0][1]) if rows else 0
@@ -535,7 +547,7 @@ def version_of(db: sqlite3.Connection) -> int:
     """
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master").fetchall()}
-    if version not in (3, VERSION) and "counters" in tables:
+    if version not in (3, 4, VERSION) and "counters" in tables:
         row = db.execute("SELECT * FROM counters WHERE name = 'version'").fetchone()
         if row and is_sound(row) and (row[1] ^ version).bit_count() == 1:
             return int(row[1])

@@ -19,16 +19,18 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
-from schemas import DATASETS, Dataset, StreamId
+from schemas import DATASETS, Dataset, StreamId, dataset
 from warehouse import catalog, files
 from warehouse.coverage_table import coverage_rows
 from warehouse.duckdb_files import literal, readable, writable
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
+from warehouse.lake_migration import SCHEMAS, is_older, migrate_lake
 from warehouse.locks import exclusive, exclusive_if_free
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.paths import lock_name, period_bounds
+from warehouse.paths import LakePath, lock_name, period_bounds
 from warehouse.recovery import recover
 from warehouse.template import LOADING, template_database, update_catalog
 
@@ -82,6 +84,7 @@ def publish(home: Path | str | None = None, *, rebuild: bool = False) -> Publish
     """
     home = home_of(home)
     with closing(Metastore(home)) as metastore, exclusive(home, "publish"):
+        migrate_lake(home, metastore)
         try:
             return _publish(home, metastore, rebuild)
         except duckdb.Error as error:
@@ -196,7 +199,12 @@ def _load(
     replace: bool,
 ) -> None:
     """Put the files of ``groups`` in place of the rows that the table has of them."""
-    paths = [str(literal(home) / f.path) for g in groups for f in _sound_files(home, metastore, g)]
+    sound = [(g, f) for g in groups for f in _sound_files(home, metastore, g)]
+    older: list[pa.Table] = []
+    if metastore.lake_schemas() != SCHEMAS:  # of streams that were written when it was migrated
+        older = [_whole_rows(home, g, f) for g, f in sound if is_older(home, _lake_path(g, f))]
+        sound = [(g, f) for g, f in sound if not is_older(home, _lake_path(g, f))]
+    paths = [str(literal(home) / f.path) for _, f in sound]
     hive = ", ".join(f"'{name}': VARCHAR" for name in declared.partition)
     columns = ", ".join(f'"{name}"' for name in declared.schema.names)
     for memory in (LOADING["memory_limit"], "80%"):  # wide rows: what DuckDB takes by itself
@@ -212,6 +220,10 @@ def _load(
                     f" read_parquet(?, hive_partitioning = true, hive_types = {{{hive}}})",
                     [paths],
                 )
+            for rows in older:
+                db.register("older_rows", rows)
+                db.execute(f'INSERT INTO "{declared.name}" SELECT {columns} FROM older_rows')
+                db.unregister("older_rows")
             db.execute("COMMIT")
             return
         except duckdb.Error as error:
@@ -219,6 +231,24 @@ def _load(
                 db.execute("ROLLBACK")
             if memory == "80%" or not isinstance(error, duckdb.OutOfMemoryException):
                 raise
+
+
+def _lake_path(group: _Group, file: FileRecord) -> LakePath:
+    return LakePath(file.path, group.stream, group.period, temporary=False)
+
+
+def _whole_rows(home: Path, group: _Group, file: FileRecord) -> pa.Table:
+    """The rows of a file that an older version wrote, with those columns that its path names."""
+    declared = dataset(group.stream.dataset)
+    rows = files.read(declared, home / file.path)
+    named = {
+        "exchange": group.stream.exchange,
+        "symbol": group.stream.symbol,
+        "account": group.stream.account,
+    }
+    for name in declared.partition:
+        rows = rows.append_column(name, pa.repeat(named[name], rows.num_rows))
+    return rows
 
 
 def _sound_files(home: Path, metastore: Metastore, group: _Group) -> Sequence[FileRecord]:

@@ -55,9 +55,9 @@ def unsettled_rows(declared: Dataset, records: Sequence[FileRecord], read: _Read
         return frozenset()
     found: set[int] = set()
     for record in records:
-        table = read(record, [declared.key[-1], "status"])
+        table = read(record, [declared.naming_column, "status"])
         still = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
-        found |= {*integer_ids(table.column(declared.key[-1]).filter(still)).to_pylist()}
+        found |= {*integer_ids(table.column(declared.naming_column).filter(still)).to_pylist()}
     return frozenset(found)
 
 

@@ -88,12 +88,13 @@ class PublishedRows:
     ) -> pa.Table | None:
         """The rows of the file's group that no other file of the group holds, in order."""
         declared = dataset(stream.dataset)
-        columns = ", ".join(f'"{name}"' for name in declared.file_schema.names)
         where, values = where_of(declared, stream, record.period)
         try:
+            held = db.sql(f'FROM "{declared.name}"').columns  # fewer in an older version
+            columns = ", ".join(f'"{n}"' for n in declared.file_schema.names if n in held)
             query = f'SELECT {columns} FROM "{declared.name}" WHERE {where}'
             table: pa.Table = db.sql(query, params=values).to_arrow_table()
-            table = table.cast(declared.file_schema)
+            table = files.conformed(declared, table)
         except (duckdb.Error, pa.ArrowException, ValueError):
             return None
         for other in self._others(stream, record):

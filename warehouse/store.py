@@ -180,7 +180,7 @@ class StreamWriter(StreamReader):
         A row whose new id is held is that row once more, and is left out. Every file is replaced
         whole, so that no reader sees a row twice or not at all.
         """
-        name = self.declared.key[-1]
+        name = self.declared.naming_column
         old, new = pa.array(ids.keys(), pa.string()), pa.array(ids.values(), pa.string())
         held = pa.chunked_array([t.column(0) for t in self.scan([name])], pa.string())
         count = 0
@@ -335,7 +335,7 @@ class StreamWriter(StreamReader):
         ``placed`` are the rows of this very commit that went to other periods.
         """
         declared = self.declared
-        if declared.key[-1] == declared.time_column or declared.period is Period.ALL:
+        if declared.naming_column == declared.time_column or declared.period is Period.ALL:
             return part, []
         low, high = _key_range(declared, part)
         conflicts: list[RejectedRow] = []

@@ -27,16 +27,6 @@ LOADING: Final[Config] = {
     "threads": 1,
     "memory_limit": "64MB",
 }
-TYPES: Final = {
-    "string": "VARCHAR",
-    "timestamp[us, tz=UTC]": "TIMESTAMPTZ",
-    "decimal128(38, 12)": "DECIMAL(38, 12)",
-    "decimal128(38, 18)": "DECIMAL(38, 18)",
-    "bool": "BOOLEAN",
-    "int32": "INTEGER",
-    "int64": "BIGINT",
-}
-"""The DuckDB type of a column, by its Arrow type."""
 _DIGEST_BYTES: Final = hashlib.sha256().digest_size
 
 
@@ -73,7 +63,7 @@ def _tables() -> Iterator[str]:
     for name, table in TABLES.items():
         columns = []
         for field in table.schema:
-            column = f'"{field.name}" {TYPES[str(field.type)]}'
+            column = f'"{field.name}" {catalog.TYPES[str(field.type)]}'
             if field.name == ids.get(name):
                 # ids hardly repeat: what DuckDB would choose by itself takes twice as long to
                 # load and no less to read

@@ -48,17 +48,22 @@ def _statement_files() -> dict[str, Path]:
 
 
 def _held_rows(declared: Dataset) -> str:
-    """A query of the stream (as ``coverage`` names it) and the time of every row held."""
-    moment = declared.time_column
+    """A query of the stream and the time of every row held.
+
+    ``stream`` as ``coverage`` names it, of an account that is asked market by market with
+    ``market`` behind it.
+    """
+    moment, market = declared.time_column, "NULL"
     if declared.is_reference:
         stream, moment = "''", "NULL"
     elif declared.is_account:
         stream = "account"
+        market = "symbol" if "symbol" in declared.schema.names else market
     else:
         stream = " || ':' || ".join(("symbol", *declared.stream_columns))
     return (
-        f"SELECT exchange, '{declared.name}' AS dataset, {stream} AS stream, {moment} AS moment,"
-        f" ingested_at FROM main.{declared.name}"
+        f"SELECT exchange, '{declared.name}' AS dataset, {stream} AS stream, {market} AS market,"
+        f" {moment} AS moment, ingested_at FROM main.{declared.name}"
     )
 
 

@@ -29,7 +29,7 @@ Rows = dict[str, dict[str, Any]]
 
 def pull_reference(session: Session) -> None:
     """One pull of a list. Raises ``TidemarkError``."""
-    name = session.declared.key[-1]
+    name = session.declared.naming_column
     page = session.count(session.connector.snapshot(session.stream.dataset, ()))
     listed = _by_key(page.table, name)
     held = _held(session, name)
@@ -62,7 +62,7 @@ def _unlisted(session: Session, page: Page, listed: Rows, held: Rows) -> Rows:
         unknown = sorted((_named(session) | gone.keys()) - listed.keys() - (held.keys() - gone))
         for key in unknown[:_DETAILS]:
             detail = session.count(session.connector.snapshot(session.stream.dataset, (key,)))
-            found |= _by_key(detail.table, session.declared.key[-1])
+            found |= _by_key(detail.table, session.declared.naming_column)
     return found
 
 
@@ -91,7 +91,7 @@ def _table(schema: pa.Schema, rows: Any) -> pa.Table:
 
 def _keep_history(session: Session, now: Rows) -> None:
     """Write the end of each state that is no longer current, and the beginning of each new one."""
-    name = session.declared.key[-1]
+    name = session.declared.naming_column
     writer = session.writer.sibling(session.declared.history or "")
     past = writer.tail(1_000_000).drop_columns(["ingested_at"]).to_pylist()
     valid = {row[name]: row for row in past if row["valid_to"] is None}

@@ -34,7 +34,7 @@ _REMEMBERED: Final = 200
 def pull_walk(session: Session) -> None:
     """One pull of a ``Cursor.PAGES`` stream. Raises ``TidemarkError``."""
     known = checkpoint.load(session.state.checkpoint, Walk)
-    key = session.declared.key[-1]
+    key = session.declared.naming_column
     held, waiting = _held(session, key)
     is_first = True
     going = msgspec.structs.replace(known, empty_since=None)
@@ -128,7 +128,7 @@ def _rename(session: Session, received: pa.Table) -> int:
     if count:
         session.report.notice = (
             f"{session.stream}: {count} row(s) that an earlier Tidemark had stored under another "
-            f"{session.declared.key[-1]} have the one of now"
+            f"{session.declared.naming_column} have the one of now"
         )
     return count
 

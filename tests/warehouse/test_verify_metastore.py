@@ -194,7 +194,7 @@ def test_a_damaged_row_of_the_metastore_is_found_and_claims_nothing(
 
 
 def test_a_flipped_version_number_is_told_from_a_newer_version(healthy: Path) -> None:
-    change_metastore(healthy, "PRAGMA user_version = 6")
+    change_metastore(healthy, "PRAGMA user_version = 7")
     assert_clean(healthy)
     change_metastore(healthy, "PRAGMA user_version = 99")
     with pytest.raises(StorageError, match="update Tidemark"):

@@ -133,13 +133,15 @@ def duck(home: Path, name: str) -> list[Row]:
 
 
 def bag(rows: Iterable[Row]) -> "Counter[tuple[tuple[str, str], ...]]":
-    """Rows as a multiset of exact text, whatever their order."""
-    return Counter(tuple(sorted((k, repr(_plain(v))) for k, v in r.items())) for r in rows)
+    """Rows as a multiset of exact text, whatever their order; a null is as good as no column."""
+    return Counter(
+        tuple(sorted((k, repr(_plain(v))) for k, v in r.items() if v is not None)) for r in rows
+    )
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Decimal) and not value:
-        return abs(value)  # -0 is the same number
+    if isinstance(value, Decimal):  # -0 is the same number, and so is one with more zeros
+        return abs(value.normalize()) if not value else value.normalize()
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 

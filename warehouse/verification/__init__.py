@@ -25,6 +25,7 @@ from schemas import DATASETS, StreamId
 from warehouse import heal, paths
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
+from warehouse.lake_migration import migrate_lake
 from warehouse.metastore import FILE_NAME, Metastore
 from warehouse.publishing import LINK, publish
 from warehouse.restore import PublishedRows
@@ -78,6 +79,9 @@ def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verificat
     _drop_damaged_rows(metastore, report)
     for name in heal.clean_up(home):
         report.healed("duckdb", name, "left by a publish that broke off: removed")
+    migrated = migrate_lake(home, metastore, wait=True)
+    if migrated:
+        report.healed("files", paths.LAKE, f"{migrated} files of an older schema: written again")
     facts = _check_lake(home, metastore, on_progress, report, repair=repair)
     if damage is not None and not kept:
         _summarise_adopted(facts, report)

@@ -12,12 +12,12 @@ import duckdb
 
 from schemas import COVERAGE, DATASETS, TABLES, Dataset, Period, StreamId
 from warehouse import paths
+from warehouse.catalog import TYPES
 from warehouse.coverage_table import coverage_rows
 from warehouse.duckdb_files import readable
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
 from warehouse.publishing import LINK, is_outdated
-from warehouse.template import TYPES
 from warehouse.verification.report import Verification
 from warehouse.verification.rows import Facts, hash_of
 
@@ -92,7 +92,7 @@ def _check_columns(db: duckdb.DuckDBPyConnection, report: Verification) -> list[
 
 
 def _duck_type(arrow: object) -> str:
-    name = TYPES[str(arrow)].replace(", ", ",")
+    name = TYPES[str(arrow)]
     return {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}.get(name, name)
 
 

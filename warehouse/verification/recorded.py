@@ -293,7 +293,7 @@ class _Rows:
         if record.path not in self._read:
             names = [self._declared.time_column]
             if self._by_id:
-                names.append(self._declared.id_column or self._declared.key[-1])
+                names.append(self._declared.naming_column)
             table = files.read(self._declared, self._home / record.path, names)
             times = pc.cast(table.column(0), pa.int64()).to_numpy()
             keys = times

@@ -36,7 +36,7 @@ fills AS (
         if(
             trade_id IS NULL,
             'statement ' || transaction_id,
-            'trade ' || symbol || ' ' || trade_id
+            'trade ' || symbol || ' ' || fill_id
         ) AS event
     FROM account_fills
 )
@@ -45,7 +45,7 @@ SELECT
     l.account,
     l.entry,
     l.timestamp,
-    coalesce(l.kind, 'trade') AS kind,
+    coalesce(l.kind, t.type, 'trade') AS kind,
     f.symbol,
     f.side,
     f.price,

@@ -83,7 +83,7 @@ def begin(session: Session, known: Windows) -> Progress:
         started=session.started,
         wanted_from=session.wanted_from,
         step=TIMEFRAMES[session.stream.timeframe] if session.stream.timeframe else 1,
-        id_column=declared.key[-1],
+        id_column=declared.naming_column,
         lookback=max(configured, LOOKBACK_CANDLES) if candles else configured,
         of_market=session.stream.symbol is not None,
         changes="status" in declared.schema.names,
@@ -179,7 +179,7 @@ def _row_below_head(session: Session, rows: int, top: Interval) -> int | None:
     """The cursor value of the held row so many rows below the head."""
     declared = session.declared
     by_ids = session.paging.key is Key.INTEGER and session.paging.cursor is Cursor.ID
-    column = declared.key[-1] if by_ids else declared.time_column
+    column = declared.naming_column if by_ids else declared.time_column
     tail = session.writer.tail(rows, [column])
     if not tail.num_rows:
         return top.lower or None
@@ -227,7 +227,7 @@ def _without_stretch(session: Session, again: tuple[int, int]) -> Intervals:
 def _neighbours(session: Session, again: tuple[int, int]) -> tuple[list[int], list[int]]:
     """Positions of stored rows next to a stretch of time: up to two on either side, in order."""
     low, high = again
-    column = session.declared.key[-1] if session.paging.key is Key.INTEGER else None
+    column = session.declared.naming_column if session.paging.key is Key.INTEGER else None
     time = session.declared.time_column
 
     def positions(since: int, until: int) -> list[int]:

@@ -10,10 +10,10 @@
 --   currency      VARCHAR                     what is held
 --   valid_from    TIMESTAMP WITH TIME ZONE    when it was first observed (UTC)
 --   valid_to      TIMESTAMP WITH TIME ZONE    the account's next, different observation; null: current
---   available     DECIMAL(38,12)              free to use
---   reserved      DECIMAL(38,12)              held by open orders; null where the exchange does not
+--   available     DECIMAL(38,18)              free to use
+--   reserved      DECIMAL(38,18)              held by open orders; null where the exchange does not
 --                                             say (WEX)
---   total         DECIMAL(38,12)              available + reserved as far as known
+--   total         DECIMAL(38,18)              available + reserved as far as known
 WITH observations AS (
     SELECT
         exchange,
@@ -30,6 +30,6 @@ SELECT
     valid_to,
     available,
     reserved,
-    available + coalesce(reserved, 0)::DECIMAL(38,12) AS total
+    available + coalesce(reserved, 0)::DECIMAL(38,18) AS total
 FROM main.balances
 JOIN observations USING (exchange, account, observed_at)

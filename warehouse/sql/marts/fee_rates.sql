@@ -9,8 +9,12 @@
 --                                                their own
 --   valid_from       TIMESTAMP WITH TIME ZONE    first observed (UTC)
 --   valid_to         TIMESTAMP WITH TIME ZONE    another rate first observed; null: current
---   buy_fee_rate     DECIMAL(38,12)              a fraction: 0.002 = 0.2 %
---   sell_fee_rate    DECIMAL(38,12)              a fraction: 0.002 = 0.2 %
+--   buy_fee_rate     DECIMAL(38,12)              of a buy, a fraction: 0.002 = 0.2 %
+--   sell_fee_rate    DECIMAL(38,12)              of a sale; both are null where the exchange tells
+--                                                maker and taker apart instead
+--   maker_fee_rate   DECIMAL(38,12)              of an order that waits in the book; null where not
+--                                                named
+--   taker_fee_rate   DECIMAL(38,12)              of an order that meets one; null where not named
 WITH observations AS (
     SELECT
         exchange,
@@ -25,7 +29,10 @@ runs AS (  -- in a run of like observations, place grows as their number does
     SELECT
         *,
         place - row_number() OVER (
-            PARTITION BY exchange, account, symbol, buy_fee_rate, sell_fee_rate ORDER BY place
+            PARTITION BY
+                exchange, account, symbol,
+                buy_fee_rate, sell_fee_rate, maker_fee_rate, taker_fee_rate
+            ORDER BY place
         ) AS run
     FROM main.trading_fees
     JOIN observations USING (exchange, account, observed_at)
@@ -37,6 +44,9 @@ SELECT
     min(observed_at) AS valid_from,
     arg_max_null(next_at, place) AS valid_to,
     buy_fee_rate,
-    sell_fee_rate
+    sell_fee_rate,
+    maker_fee_rate,
+    taker_fee_rate
 FROM runs
-GROUP BY exchange, account, symbol, buy_fee_rate, sell_fee_rate, run
+GROUP BY
+    exchange, account, symbol, buy_fee_rate, sell_fee_rate, maker_fee_rate, taker_fee_rate, run

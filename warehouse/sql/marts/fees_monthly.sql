@@ -10,7 +10,7 @@
 --   fee_currency         VARCHAR           currency of fee; null where the exchange names no fee
 --   fills                BIGINT            number of fills
 --   fills_without_fee    BIGINT            those of which no fee is known
---   fee                  DECIMAL(38,12)    sum of fees in fee_currency, exact; null where unknown
+--   fee                  DECIMAL(38,18)    sum of fees in fee_currency, exact; null where unknown
 --   turnover             DECIMAL(38,18)    sum of price × amount, in quote currency, exact
 --   fee_quote            DECIMAL(38,18)    sum of fees in quote currency (exact to 18 decimals each);
 --                                          null where a fee cannot be converted

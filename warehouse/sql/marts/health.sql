@@ -5,8 +5,9 @@
 -- columns:
 --   exchange       VARCHAR                     of which exchange
 --   dataset        VARCHAR                     table
---   stream         VARCHAR                     symbol or account, with :timeframe for candles; empty
---                                              for markets and currencies
+--   stream         VARCHAR                     symbol or account, with :timeframe for candles, and
+--                                              /symbol for an account that is asked market by market;
+--                                              empty for markets and currencies
 --   rows           BIGINT                      rows held
 --   oldest         TIMESTAMP WITH TIME ZONE    time of the oldest row (UTC); null for markets and
 --                                              currencies
@@ -24,17 +25,33 @@
 WITH held AS (
     {{held_rows}}
 ),
-streams AS (
+by_market AS (
     SELECT
         exchange,
         dataset,
         stream,
+        market,
         count(*) AS rows,
         min(moment) AS oldest,
         max(moment) AS newest,
         max(ingested_at) AS stored_at
     FROM held
     GROUP BY ALL
+),
+streams AS (
+    SELECT
+        h.exchange,
+        h.dataset,
+        coalesce(c.stream, h.stream) AS stream,
+        sum(h.rows)::BIGINT AS rows,
+        min(h.oldest) AS oldest,
+        max(h.newest) AS newest,
+        max(h.stored_at) AS stored_at
+    FROM by_market AS h
+    LEFT JOIN (SELECT DISTINCT exchange, dataset, stream FROM main.coverage) AS c
+        ON h.exchange = c.exchange AND h.dataset = c.dataset
+        AND h.stream || '/' || h.market = c.stream
+    GROUP BY 1, 2, 3
 ),
 known AS (
     SELECT

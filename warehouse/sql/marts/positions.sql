@@ -1,8 +1,8 @@
 -- How every fill changed the position bought in its market.
 -- Fees count: a buy adds the amount received at the cost paid including its fee; a sale brings the
--- proceeds received (a fee in a third currency is not counted). An amount sold beyond all that was
--- bought (deposited, or bought before the history begins) takes nothing. After a fill, the position is
--- all_bought - taken_to.
+-- proceeds received less it. A fee in a third currency counts if it can be converted (marts.fills:
+-- fee_quote is null where it cannot). An amount sold beyond all that was bought (deposited, or bought
+-- before the history begins) takes nothing. After a fill, the position is all_bought - taken_to.
 --
 -- grain: one row per exchange, account, symbol and fill
 -- sources: marts.fills
@@ -27,7 +27,7 @@ WITH moves AS (
         symbol,
         fill_id,
         timestamp,
-        if(base_change > 0, -quote_change, quote_change) AS value,
+        if(base_change > 0, -net_quote, net_quote) AS value,
         if(base_change > 0, base_change, 0)::DECIMAL(38,12) AS bought,
         if(base_change < 0, -base_change, 0)::DECIMAL(38,12) AS sold,
         row_number() OVER market_order AS place

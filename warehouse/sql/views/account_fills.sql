@@ -12,6 +12,9 @@
 --   exchange          VARCHAR                     where it was traded
 --   account           VARCHAR                     label of the account
 --   symbol            VARCHAR                     market, BASE-QUOTE
+--   fill_id           VARCHAR                     name of the fill within its market: trade_id; of a
+--                                                 trade with oneself with its side; where only a
+--                                                 statement has it, of the statement's line
 --   trade_id          VARCHAR                     of account_trades; null where only the statement
 --                                                 has it
 --   transaction_id    VARCHAR                     of the statement's line; null where there is none
@@ -22,7 +25,7 @@
 --   price             DECIMAL(38,12)              in quote currency
 --   base_amount       DECIMAL(38,12)              in base currency, before the fee
 --   cost              DECIMAL(38,18)              in quote currency, before the fee
---   fee               DECIMAL(38,12)              positive: paid; negative: a rebate; null where
+--   fee               DECIMAL(38,18)              positive: paid; negative: a rebate; null where
 --                                                 neither names one
 --   fee_currency      VARCHAR                     currency of fee
 --   base              VARCHAR                     currency that base_amount is in: as the exchange
@@ -113,30 +116,36 @@ ranked AS (
 ),
 paired AS (
     SELECT
-        exchange, account, symbol, max(trade_id) AS trade_id, max(transaction_id) AS transaction_id
+        exchange, account, symbol, side,
+        max(trade_id) AS trade_id, max(transaction_id) AS transaction_id
     FROM ranked
     GROUP BY exchange, account, symbol, side, role, own_order, part, figures, place
     UNION ALL
-    SELECT exchange, account, symbol, trade_id, NULL
+    SELECT exchange, account, symbol, side, trade_id, NULL
     FROM main.account_trades
     ANTI JOIN stated USING (exchange, account)
 ),
 priced AS (
     SELECT
         p.*,
+        coalesce(
+            p.trade_id || if(count(*) OVER trade > 1, ' ' || p.side, ''), p.transaction_id
+        ) AS fill_id,
         coalesce(m.base, split_part(p.symbol, '-', 1)) AS base,
         coalesce(m.quote, split_part(p.symbol, '-', 2)) AS quote
     FROM paired AS p
     LEFT JOIN main.markets AS m USING (exchange, symbol)
+    WINDOW trade AS (PARTITION BY p.exchange, p.account, p.symbol, p.trade_id)
 )
 SELECT
     p.exchange,
     p.account,
     p.symbol,
+    p.fill_id,
     p.trade_id,
     p.transaction_id,
     coalesce(t.timestamp, s.timestamp) AS timestamp,
-    coalesce(t.side, s.side) AS side,
+    p.side,
     coalesce(t.taker_or_maker, s.taker_or_maker) AS taker_or_maker,
     coalesce(t.order_id, CASE WHEN s.taker_or_maker = 'maker' THEN s.order_id END) AS order_id,
     coalesce(s.price, t.price) AS price,
@@ -159,7 +168,7 @@ SELECT
 FROM priced AS p
 LEFT JOIN main.account_trades AS t
     ON p.exchange = t.exchange AND p.account = t.account AND p.symbol = t.symbol
-    AND p.trade_id = t.trade_id
+    AND p.trade_id = t.trade_id AND p.side = t.side
 LEFT JOIN main.currencies AS c
     ON t.exchange = c.exchange AND t.fee_currency = c.currency
 LEFT JOIN main.statements AS s

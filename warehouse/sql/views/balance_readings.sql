@@ -14,8 +14,8 @@
 --   account        VARCHAR                     label of the account
 --   currency       VARCHAR                     what is held
 --   observed_at    TIMESTAMP WITH TIME ZONE    when the balance was observed (UTC)
---   available      DECIMAL(38,12)              as reported: free to use
---   reserved       DECIMAL(38,12)              as reported: held by open orders; null where the
+--   available      DECIMAL(38,18)              as reported: free to use
+--   reserved       DECIMAL(38,18)              as reported: held by open orders; null where the
 --                                              exchange does not say (WEX)
 --   held           DECIMAL(38,18)              in open orders at as_of by the history (holds); the
 --                                              part of it that is this currency
@@ -110,9 +110,9 @@ doubted AS (
     SELECT
         p.exchange, p.account, p.currency, p.observed_at,
         -- by now counted, and perhaps not booked then; or the other way round
-        if(
-            (t.type, t.status) IN (('deposit', 'ok'), ('withdrawal', 'failed')), -t.amount, t.amount
-        ) AS effect,
+        (if((t.type, t.status) IN (('deposit', 'ok'), ('withdrawal', 'failed')), -1, 1)
+            * (t.amount + if(t.type = 'deposit', -1, 1) * coalesce(t.fee_amount, 0))
+        )::DECIMAL(38, 18) AS effect,
         t.type || ' ' || t.transaction_id || CASE
             WHEN t.type = 'deposit' AND t.status = 'ok' THEN ' not yet booked'
             WHEN t.type = 'deposit' THEN ' already booked'

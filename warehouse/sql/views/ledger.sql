@@ -3,7 +3,8 @@
 -- add up to 0 in every currency. Each economic event is taken once: a fill that two histories
 -- hold is one event (account_fills), and what is laid aside for an open order changes nothing that
 -- the account owns (holds). A deposit or credit counts once it is ok; a withdrawal or debit from
--- when it is asked for, and not at all once it has failed.
+-- when it is asked for, and not at all once it has failed. The fee of a transaction comes on top of
+-- its amount; the fee of a fill is taken in whichever currency the exchange takes it.
 --
 -- grain: one row per exchange, account and entry
 -- sources: account_fills, account_transactions, statements
@@ -33,9 +34,15 @@ WITH fills AS (
         if(
             trade_id IS NULL,
             'statement ' || transaction_id,
-            'trade ' || symbol || ' ' || trade_id
+            'trade ' || symbol || ' ' || fill_id
         ) AS event
     FROM main.account_fills
+),
+transactions AS (
+    SELECT *
+    FROM main.account_transactions
+    ANTI JOIN main.statements USING (exchange, account, transaction_id)
+    WHERE status = 'ok' OR (type IN ('withdrawal', 'debit') AND status <> 'failed')
 ),
 changes AS (
     SELECT
@@ -60,9 +67,13 @@ changes AS (
         exchange, account, timestamp, 'transaction ' || transaction_id, 1, type, 'external',
         currency, if(type IN ('deposit', 'credit'), amount, -amount)::DECIMAL(38, 18),
         'account_transactions', transaction_id, NULL
-    FROM main.account_transactions
-    ANTI JOIN main.statements USING (exchange, account, transaction_id)
-    WHERE status = 'ok' OR (type IN ('withdrawal', 'debit') AND status <> 'failed')
+    FROM transactions
+    UNION ALL
+    SELECT
+        exchange, account, timestamp, 'transaction ' || transaction_id, 2, 'fee', 'fees',
+        currency, -fee_amount,
+        'account_transactions', transaction_id, NULL
+    FROM transactions
 ),
 entries AS (
     SELECT

@@ -9,8 +9,8 @@
 --   account        VARCHAR                     label of the account
 --   currency       VARCHAR                     what is held
 --   observed_at    TIMESTAMP WITH TIME ZONE    when the balance was observed (UTC)
---   available      DECIMAL(38,12)              as reported: free to use
---   reserved       DECIMAL(38,12)              as reported: held by open orders; null where the
+--   available      DECIMAL(38,18)              as reported: free to use
+--   reserved       DECIMAL(38,18)              as reported: held by open orders; null where the
 --                                              exchange does not say (WEX)
 --   held           DECIMAL(38,18)              in open orders at as_of by the history (holds); the
 --                                              part of it that is this currency
@@ -53,7 +53,9 @@ collected AS (
 ),
 holes AS (
     SELECT
-        exchange, stream AS account, dataset,
+        exchange,
+        split_part(stream, '/', 1) AS account,  -- main/BTC-USD: asked market by market
+        dataset,
         -- ids that are not covered from 0 on: history was wanted only from some day
         count(*) FILTER (state <> 'complete' OR (unit = 'id' AND lower = lowest AND lower > 0))
             AS all_holes,
@@ -63,7 +65,7 @@ holes AS (
         FROM main.coverage
         WHERE dataset IN ('account_trades', 'account_transactions')
     )
-    GROUP BY exchange, stream, dataset
+    GROUP BY 1, 2, 3
 ),
 lacking AS (
     SELECT

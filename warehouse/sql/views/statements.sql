@@ -14,7 +14,7 @@
 --   order_id          VARCHAR                     the order it names: the account's own, but for a
 --                                                 taker's fill
 --   currency          VARCHAR                     the line's currency
---   amount            DECIMAL(38,12)              the line's amount, positive
+--   amount            DECIMAL(38,18)              the line's amount, positive
 --   symbol            VARCHAR                     of a fill: market, BASE-QUOTE
 --   side              VARCHAR                     of a fill: buy or sell, the account's
 --   taker_or_maker    VARCHAR                     of a fill: role of the account

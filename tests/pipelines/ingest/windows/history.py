@@ -215,7 +215,7 @@ def rows_of(home: Path, exchange: Past) -> dict[int, Row]:
     names = declared.connector_schema.names
     found: dict[int, Row] = {}
     for row in lake(home, declared.name):
-        key = row[declared.key[-1]]
+        key = row[declared.naming_column]
         number = to_microseconds(key) if isinstance(key, datetime) else int(key.removeprefix("T-"))
         assert number not in found, f"{declared.name} {number} is held twice"
         found[number] = {name: row[name] for name in names}
