@@ -12,9 +12,10 @@ from urllib.parse import parse_qs, urlencode
 from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey
 from connectors.dialect import Answered, Asked, Dialect, Endpoint, NonceRule
 from connectors.http import Request, get
-from connectors.kraken import auth, parse, refusals
+from connectors.kraken import account, auth, parse, refusals
 from connectors.kraken.names import SPELLING
 from connectors.pace import Allowance
+from connectors.rows import Built
 
 READS: Final = (
     "GET /0/public/(AssetPairs|Assets|Trades|OHLC|Ticker|Depth)",
@@ -73,7 +74,7 @@ def _orders(asked: Asked) -> Request:
     return _history("ClosedOrders", asked.token)
 
 
-def _candle_rows(body: bytes, about: Answered) -> parse.Built:
+def _candle_rows(body: bytes, about: Answered) -> Built:
     timeframe = about.streams[0].timeframe or ""
     clock = about.server_time or about.at
     return parse.candles(body, *about.market, timeframe, clock, about.names)
@@ -116,28 +117,28 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY),
         # else several fills of one order of a taker come as one
         lambda asked: _history("TradesHistory", asked.token, consolidate_taker="false"),
-        lambda body, about: parse.account_trades(body, about.query, about.names),
+        lambda body, about: account.account_trades(body, about.query, about.names),
     ),
     "account_transactions": Endpoint(
         Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY),
         lambda asked: _history("Ledgers", asked.token),
-        lambda body, about: parse.account_transactions(body, about.query, about.names.codes),
+        lambda body, about: account.account_transactions(body, about.query, about.names.codes),
     ),
     "account_orders": Endpoint(
         Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY),
         _orders,
-        lambda body, about: parse.account_orders(body, about.query, about.names),
+        lambda body, about: account.account_orders(body, about.query, about.names),
     ),
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
         lambda asked: _private("BalanceEx"),
-        lambda body, about: parse.balances(body, about.at, about.names.codes),
+        lambda body, about: account.balances(body, about.at, about.names.codes),
     ),
     "trading_fees": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
         # it tells rates of the pairs that it is asked for, and none where one is unknown
         lambda asked: _private("TradeVolume", {"pair": ",".join(asked.names.listed or ["XBTUSD"])}),
-        lambda body, about: parse.trading_fees(body, about.at, about.names),
+        lambda body, about: account.trading_fees(body, about.at, about.names),
     ),
 }
 

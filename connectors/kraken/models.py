@@ -1,12 +1,14 @@
-"""Kraken's rows as they come. Any field may be missing, null, text or number: parse.py decides.
+"""Kraken's answers as they come. Any field may be missing, null, text or number.
 
-Numbers that are not integers arrive as their text. Rows that are members of an object have the
-member's key in ``id``.
+Numbers that are not integers arrive as their text. Rows that are members of an object are read as
+dictionaries, each with its key as ``id``.
 """
 
 from typing import Any
 
 from msgspec import Raw, Struct
+
+Row = dict[str, Any]
 
 
 class Envelope(Struct):
@@ -17,7 +19,7 @@ class Envelope(Struct):
 
 
 class Trade(Struct, array_like=True, gc=False):
-    """``Trades``: ``side`` (b, s) is the taker's; the last element is the id."""
+    """One of ``Trades``: ``side`` (b, s) is the taker's; old answers have no id."""
 
     price: Any = None
     amount: Any = None
@@ -29,7 +31,7 @@ class Trade(Struct, array_like=True, gc=False):
 
 
 class Candle(Struct, array_like=True, gc=False):
-    """``OHLC``: ``time`` is the opening, in seconds."""
+    """One of ``OHLC``: ``time`` is the opening, in seconds."""
 
     time: Any = None
     open: Any = None
@@ -40,108 +42,25 @@ class Candle(Struct, array_like=True, gc=False):
     volume: Any = None
 
 
-class Ticker(Struct, rename={"low": "l", "high": "h"}):
-    """``Ticker``: lists; the second of ``v``, ``p``, ``l`` and ``h`` is of the last 24 hours."""
-
-    id: Any = None
-    a: Any = None
-    b: Any = None
-    c: Any = None
-    v: Any = None
-    p: Any = None
-    low: Any = None
-    high: Any = None
-
-
 class Depth(Struct):
-    """``Depth``: each level an array of price, amount and time."""
+    """``Depth`` of one market: each level an array of price, amount and time."""
 
     asks: Raw
     bids: Raw
 
 
-class Market(Struct):
-    """One of ``AssetPairs``; ``fees``: volume and per cent, the first pair of no volume."""
+class Page(Struct):
+    """A page of a history: its rows stand under one of these names."""
 
-    id: Any = None
-    altname: Any = None
-    wsname: Any = None
-    base: Any = None
-    quote: Any = None
-    pair_decimals: Any = None
-    lot_decimals: Any = None
-    ordermin: Any = None
-    costmin: Any = None
-    fees: Any = None
-    status: Any = None
+    trades: Raw = Raw(b"")
+    ledger: Raw = Raw(b"")
+    open: Raw = Raw(b"")
+    closed: Raw = Raw(b"")
+    count: Any = None
 
 
-class Currency(Struct):
-    """One of ``Assets``."""
+class TradeVolume(Struct):
+    """The account's rates by pair, in per cent, as a taker and as a maker."""
 
-    id: Any = None
-    altname: Any = None
-    decimals: Any = None
-    status: Any = None
-
-
-class Fill(Struct, gc=False):
-    """One of ``TradesHistory``: ``pair`` is an id or a name, the currency of ``fee`` not named."""
-
-    id: Any = None
-    ordertxid: Any = None
-    pair: Any = None
-    time: Any = None
-    type: Any = None
-    price: Any = None
-    cost: Any = None
-    fee: Any = None
-    vol: Any = None
-    maker: Any = None
-
-
-class Entry(Struct, gc=False):
-    """One of ``Ledgers``: the balance changes by ``amount - fee``."""
-
-    id: Any = None
-    refid: Any = None
-    time: Any = None
-    type: Any = None
-    subtype: Any = None
-    asset: Any = None
-    amount: Any = None
-    fee: Any = None
-
-
-class Order(Struct, gc=False):
-    """One of ``OpenOrders`` and ``ClosedOrders``: ``price`` is the average of what is filled."""
-
-    id: Any = None
-    status: Any = None
-    opentm: Any = None
-    closetm: Any = None
-    descr: Any = None
-    vol: Any = None
-    vol_exec: Any = None
-    cost: Any = None
-    fee: Any = None
-    price: Any = None
-    oflags: Any = None
-
-
-class Balance(Struct):
-    """One of ``BalanceEx``."""
-
-    id: Any = None
-    balance: Any = None
-    hold_trade: Any = None
-    credit: Any = None
-    credit_used: Any = None
-
-
-class Fees(Struct):
-    """One pair of ``TradeVolume``: the account's rates, in percent."""
-
-    id: Any = None
-    taker: Any = None
-    maker: Any = None
+    fees: Raw = Raw(b"{}")
+    fees_maker: Raw = Raw(b"{}")

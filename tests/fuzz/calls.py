@@ -29,7 +29,7 @@ from tests.fuzz.mutate import Answer, answer
 from warehouse.quarantine import quarantine_rows
 
 KEY, SECRET = "my-key-4711", "my-secret-0815"
-ALLOWED = ("/api/v2/public/", "/api/v2/private/", "/api/3/", "/tapi")
+ALLOWED = ("/api/v2/public/", "/api/v2/private/", "/api/3/", "/tapi", "/0/public/", "/0/private/")
 LONGEST = 1500
 
 

@@ -198,17 +198,21 @@ def test_maintenance_with_status_200_is_a_fault_of_the_moment(
     assert Store(home).state(stream).complete == before and held(home) == whole
 
 
-def test_a_market_that_is_renamed_keeps_its_symbol(
+def test_a_market_that_is_renamed_is_another_one_and_said(
     exchange: Served, home: Path, feeds: Callable[[str], Path]
 ) -> None:
-    root = feeds(TRADES.replace("datasets: {", "datasets: {markets: {}, "))
-    assert run(settings_for(exchange, home), feeds_root=root).errors == []
+    """The old one keeps its rows and its symbol; whether they are one is a person's to say."""
+    every = TRADES.replace("[BTC-USD]", "all").replace("datasets: {", "datasets: {markets: {}, ")
+    assert run(settings_for(exchange, home), feeds_root=feeds(every)).errors == []
+    before = held(home)
     exchange.switch(kraken_renamed={SYMBOL: "NEWBTCUSD"})
-    exchange.advance(3600)
-    assert run(settings_for(exchange, home), feeds_root=root).errors == []
-    now = exchange.world.now()
-    wanted = [row for row in tape_rows(exchange.world.tapes[SYMBOL]) if row[1] <= now]
-    assert is_near(held(home), wanted)
+    (error,) = run(settings_for(exchange, home), feeds_root=feeds(TRADES)).errors
+    assert "does not list the market BTC-USD" in error and "NEWBTCUSD" in error
+    assert run(settings_for(exchange, home), feeds_root=feeds(every)).errors == []
+    assert held(home) == before
+    query = "SELECT symbol FROM markets WHERE native_symbol = 'NEWBTCUSD'"
+    ((symbol,),) = [row.values() for row in warehouse.sql(query, home=home).to_pylist()]
+    assert symbol.startswith("BTC-USD-") and is_near(held(home, symbol), before)
 
 
 # -- the whole job ---------------------------------------------------------------------------------
