@@ -13,7 +13,6 @@ from connectors import (
     ConfigError,
     Connector,
     ContractError,
-    Cursor,
     NotOfferedError,
     Page,
     RateLimitedError,
@@ -32,7 +31,7 @@ from connectors.redact import excerpt, redact
 from sandbox.dialect import dialects
 from schemas import DATASETS
 from tests.connectors.cases import case
-from tests.connectors.conftest import CLOCK, Scripted
+from tests.connectors.conftest import CLOCK, Scripted, newest
 
 DATE = "Sat, 10 Jan 2026 20:00:00 GMT"
 DATE_US = int(datetime(2026, 1, 10, 20, tzinfo=UTC).timestamp()) * 1_000_000
@@ -43,11 +42,8 @@ def trades(exchange: str) -> StreamId:
 
 
 def ask_fills(connector: Connector) -> Page:
-    """A call of the account's fills, in the way that the exchange pages them."""
-    stream = StreamId(connector.name, "account_trades", account="main")
-    if connector.offers[stream.dataset].cursor is Cursor.PAGES:
-        return connector.page(stream, None)
-    return connector.fetch(stream, Window())
+    """The newest page of the account's fills."""
+    return newest(connector, StreamId(connector.name, "account_trades", account="main"))
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ class Case:
     no_trades: bytes
     no_fills: bytes
     numbers: Callable[[NumberStyle], Mapping[str, Any]]
+    odd_markets: bytes
+    """A list of BTC-USD, whose least amount is no number, and ETH-USD, whose least amount is 1."""
     empties: Sequence[Mapping[str, Any]] = ({},)
     lacks: frozenset[str] = frozenset()
     posts: tuple[str, ...] = ()

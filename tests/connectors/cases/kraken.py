@@ -62,6 +62,8 @@ CASE = Case(
     posts=(
         "POST /0/private/(BalanceEx|TradesHistory|OpenOrders|ClosedOrders|Ledgers|TradeVolume)",
     ),
+    odd_markets=b'{"error":[],"result":{"XXBTZUSD":{"wsname":"XBT/USD","ordermin":"a lot"},'
+    b'"XETHZUSD":{"base":"XETH","quote":"ZUSD","ordermin":"1"}}}',
     no_trades=b'{"error":[],"result":{"XXBTZUSD":[],"last":"0"}}',
     no_fills=b'{"error":[],"result":{"trades":{},"count":0}}',
     numbers=lambda style: {"kraken_numbers": style},
