@@ -48,7 +48,8 @@ def _trades(asked: Asked) -> Request:
     window = asked.window
     more = {"count": min(window.limit, MAX_TRADES)}
     if window.lower is not None:
-        more["since"] = max(window.lower, 0) * 1000  # nanoseconds; older rows than these may come
+        # nanoseconds; what an answer named is finer than a window's microseconds
+        more["since"] = max(window.lower, 0) * 1000 if window.resume is None else window.resume
     return _public("Trades", asked, **more)
 
 

@@ -7,7 +7,7 @@ ids are known that have a letter in front; Kraken gave the last of them in 2017.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,21 +48,17 @@ def code(codes: Codes, sent: str) -> str:
 
 def halves(pair: str, codes: Codes = _NO_CODES) -> tuple[str, str] | None:
     """Base and quote of a market that no list names: the two currencies that it is made of."""
-    for first, second in _splits(pair):
-        if {first, second} <= codes.aliases.keys():
-            return code(codes, first), code(codes, second)
+    first, slash, second = pair.partition("/")
+    if slash:
+        return code(codes, first), code(codes, second)
+    for at in range(1, len(pair)):
+        if {pair[:at], pair[at:]} <= codes.aliases.keys():
+            return code(codes, pair[:at]), code(codes, pair[at:])
     first, second = pair[:4], pair[4:]
     if second in PREFIXED and (first in PREFIXED or first == "USDT"):
         return code(codes, first), code(codes, second)
     quote = next((q for q in _QUOTES if pair.endswith(q) and pair != q), None)
     return None if quote is None else (common(pair[: -len(quote)]), common(quote))
-
-
-def _splits(pair: str) -> Iterator[tuple[str, str]]:
-    if "/" in pair:
-        first, _, second = pair.partition("/")
-        yield first, second
-    yield from ((pair[:at], pair[at:]) for at in range(1, len(pair)))
 
 
 @dataclass(frozen=True)
