@@ -102,14 +102,15 @@ class Paging:
 class Window:
     """Rows asked for: ids, or microseconds since 1970; both bounds as sent, ``None`` = not sent.
 
-    ``unit`` is the unit in which time bounds are sent. No caller may assume that the exchange
-    honours any of it.
+    ``unit`` is the unit in which time bounds are sent. ``resume``: the lower bound to a finer unit,
+    from an earlier ``Page.resume``. No caller may assume that the exchange honours any of it.
     """
 
     lower: int | None = None
     upper: int | None = None
     limit: int = 1000
     unit: Unit | None = None
+    resume: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,12 @@ class Page:
     in microseconds.
     ``server_time``: the exchange's clock in microseconds (Date header), where it is reported.
     ``next_token``/``total``: for ``Cursor.PAGES``; the following page, and how many rows there are.
+    ``resume``: for ``Cursor.TIME``, where the answer ends, in nanoseconds, where it says so.
+    ``others``: ids of rows of another dataset that came along (entries of a ledger that repeat
+    fills); ``total`` counts them.
     ``rights``: what the key may do (``info``, ``trade``), where it is reported.
+    ``aliases``: of a list of markets or currencies, what other calls name them by, with the symbol
+    or currency that is meant.
     """
 
     table: pa.Table
@@ -131,7 +137,10 @@ class Page:
     server_time: int | None = None
     next_token: str | None = None
     total: int | None = None
+    resume: int | None = None
+    others: Sequence[str] = ()
     rights: tuple[str, ...] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def received(self) -> int:

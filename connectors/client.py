@@ -6,7 +6,7 @@ which sends reading calls only), recorder, parser.
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from decimal import Decimal
 from itertools import chain
@@ -155,20 +155,19 @@ class Client:
         except UnknownRowError:
             return nothing(dataset_)
         if dataset_ == "markets":
-            self._learn(page.table, "base", "quote")
-        elif "currency" in page.table.column_names:
-            self._learn(page.table, "currency")
-        return page
-
-    def _learn(self, table: pa.Table, *of_codes: str) -> None:
-        """Remember the names of markets and currencies that the rows of ``table`` have."""
-        markets: dict[str, str] = {}
-        if "native_symbol" in table.column_names:
-            columns = (table[name].to_pylist() for name in ("native_symbol", "symbol"))
+            columns = (page.table[name].to_pylist() for name in ("native_symbol", "symbol"))
             markets = dict(zip(*columns, strict=True))
-        codes = chain.from_iterable(table[name].to_pylist() for name in of_codes)
-        with self._names_lock:  # lists are read at the same time
-            self._names = self._names.knowing(markets, codes)
+            with self._names_lock:  # lists are read at the same time
+                known = self._names.knowing(markets, _texts(page, "base", "quote"))
+                aliases = {**known.aliases, **page.aliases}
+                listed = known.listed if symbols else tuple(markets)
+                self._names = replace(known, aliases=aliases, listed=listed)
+        elif "currency" in page.table.column_names:
+            with self._names_lock:
+                known = self._names.knowing({}, _texts(page, "currency"))
+                codes = replace(known.codes, aliases={**known.codes.aliases, **page.aliases})
+                self._names = replace(known, codes=codes)
+        return page
 
     def open_rows(self, stream: StreamId) -> Mapping[int, Decimal | None]:
         call = self._endpoint(stream.dataset, Cursor.LOOKUP).open_rows
@@ -334,5 +333,10 @@ class Client:
             raise ContractError(f"{call}: {printable(str(error))}; came: {came}") from None
 
 
+def _texts(page: Page, *columns: str) -> Iterator[str]:
+    return chain.from_iterable(page.table[name].to_pylist() for name in columns)
+
+
 def _about(streams: Sequence[StreamId], response: Response) -> Answered:
-    return Answered(streams, response.at, response.server_time)
+    query = response.request.query or response.request.form
+    return Answered(streams, response.at, response.server_time, query)

@@ -6,8 +6,8 @@ A code is in upper case. Where an exchange lists two that differ by case only (`
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -22,22 +22,25 @@ class Codes:
     """The currencies of one exchange that have to be told apart from others.
 
     ``lower``: whether it spells codes in lower case as a rule. ``apart``: the codes, as they are
-    stored, of currencies that another one's name differs from by case only.
+    stored, of currencies that another one's name differs from by case only. ``aliases``: codes by
+    the names that a list of currencies gives besides (``XXBT``: ``BTC``).
     """
 
     lower: bool = False
     apart: Set[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def knowing(self, codes: Iterable[str]) -> "Codes":
         """With ``codes`` as they are stored, of lists read earlier: a currency keeps its code."""
-        return Codes(self.lower, self.apart | {c for c in codes if c != c.upper() or "-" in c})
+        apart = self.apart | {c for c in codes if c != c.upper() or "-" in c}
+        return replace(self, apart=apart)
 
     def listed(self, codes: Iterable[Any]) -> "Codes":
         """With the ``codes`` of one list, as sent; what is no text is left out."""
         distinct = {code for code in codes if isinstance(code, str)}
         alike = Counter(code.upper() for code in distinct)
         odd = (c for c in distinct if alike[c.upper()] > 1 and not self._is_usual(c))
-        return Codes(self.lower, self.apart | set(map(self._own, odd)))
+        return replace(self, apart=self.apart | set(map(self._own, odd)))
 
     def code_of(self, sent: Any) -> Any:
         """The code of a currency, be it listed or not; anything but text stays as it is."""

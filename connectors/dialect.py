@@ -53,12 +53,14 @@ class Answered:
     """What a parser needs to know of an answer besides its body. Times in microseconds.
 
     ``at``: by this machine's clock. ``server_time``: by the exchange's, where it is reported.
+    ``query``: of the URL, or of the form, that asked.
     ``names``: those known. ``markets``: the symbols of the markets asked for, by native name.
     """
 
     streams: Sequence[StreamId]
     at: int
     server_time: int | None
+    query: str = ""
     names: Names = field(default_factory=Names)
     markets: Mapping[str, str] = field(default_factory=dict)
 

@@ -7,9 +7,9 @@ case or by a separator only; a market keeps the symbol that it once had.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
@@ -82,12 +82,15 @@ def unsound(native: str) -> str | None:
 class Names:
     """The names that are known of one exchange.
 
-    ``known``: symbols by native name, all distinct. ``codes``: of its currencies.
+    ``known``: symbols by native name, all distinct. ``codes``: of its currencies. ``aliases``:
+    symbols by what other calls name the markets by. ``listed``: native names of the last list read.
     """
 
     spelling: Spelling = field(default_factory=Spelling)
     known: Mapping[str, str] = field(default_factory=dict)
     codes: Codes = field(default_factory=Codes)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    listed: Collection[str] = ()
 
     @cached_property
     def _natives(self) -> dict[str, str]:
@@ -95,7 +98,8 @@ class Names:
 
     def knowing(self, more: Mapping[str, str], codes: Iterable[str] = ()) -> "Names":
         """These names and ``more``; what is known already stays as it is."""
-        return Names(self.spelling, {**more, **self.known}, self.codes.knowing(codes))
+        known = {**more, **self.known}
+        return replace(self, known=known, codes=self.codes.knowing(codes))
 
     def assigned(self, markets: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         """The symbol of each of ``markets`` (base and quote by native name), each another one.
@@ -120,6 +124,8 @@ class Names:
         """The symbol of a market, be it listed or not. Raises :class:`InvalidValue`."""
         if native in self.known:
             return self.known[native]
+        if native in self.aliases:
+            return self.aliases[native]
         problem = unsound(native)
         if problem:
             raise InvalidValue(f"is not a market: it {problem}: {shown(native)!r}")
@@ -145,8 +151,8 @@ class Names:
         """
         if name in self._natives:
             return name
-        if name in self.known:
-            return self.known[name]
+        if name in self.known or name in self.aliases:
+            return self.known.get(name) or self.aliases[name]
         native = name if self.spelling.is_usual(name) else self.spelling.native(name)
         symbol = self.spelling.symbol(native)
         if not self.spelling.is_usual(native) or self.spelling.problem(native):

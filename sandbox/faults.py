@@ -145,7 +145,11 @@ def _spoil_inside(answer: dict[str, Any], fault: Fault, rng: Random) -> None:
     for name, value in answer.items():
         if isinstance(value, list):
             answer[name] = _spoil_list(value, fault, rng)
-        elif isinstance(value, dict) and value and all(isinstance(v, dict) for v in value.values()):
+        elif (
+            isinstance(value, dict)
+            and _holds_objects(value)
+            and not all(map(_holds_objects, value.values()))
+        ):
             keys = list(value)
             if fault.kind == "malformed":
                 hit = [rng.choice(keys)] if fault.rows is None else keys[fault.rows]
@@ -155,6 +159,11 @@ def _spoil_inside(answer: dict[str, Any], fault: Fault, rng: Random) -> None:
                 answer[name] = {key: value[key] for key in keys}
         elif isinstance(value, dict):
             _spoil_inside(value, fault, rng)
+
+
+def _holds_objects(value: dict[str, Any]) -> bool:
+    """Whether every member is an object: so are rows, and what holds rows by a name."""
+    return bool(value) and all(isinstance(v, dict) for v in value.values())
 
 
 def _spoil_member(key: str, row: Any, hit: bool, fault: Fault) -> tuple[str, Any]:

@@ -28,16 +28,26 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
 
 
 class Newest(msgspec.Struct, frozen=True, tag="newest"):
-    """Of a stream of which the exchange shows only the newest rows."""
+    """Of a stream of which the exchange shows only the newest rows.
+
+    ``change``: of candles, the last change of the trades of which older ones are built.
+    """
 
     restart: Restart | None = None
     empty_since: int | None = None
+    change: int = 0
 
 
 class Walk(msgspec.Struct, frozen=True, tag="walk"):
-    """Of a stream that is read page by page."""
+    """Of a stream that is read page by page.
+
+    ``counted``: how many rows the exchange counted when all of them were shown, those of other
+    datasets too; ``others``: the ids of the newest of these.
+    """
 
     empty_since: int | None = None
+    counted: int | None = None
+    others: tuple[str, ...] = ()
 
 
 class Built(msgspec.Struct, frozen=True, tag="built"):

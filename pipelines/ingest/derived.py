@@ -17,9 +17,10 @@ from pipelines.ingest.session import Session
 from schemas.timeframes import Grid, grid
 from schemas.times import DAY_US
 from warehouse import candles
-from warehouse.intervals import Interval, union
+from warehouse.intervals import Interval, subtract, union
 from warehouse.paths import period_bounds
 from warehouse.reader import StreamReader
+from warehouse.state import StreamState
 
 
 def build_candles(session: Session) -> None:
@@ -65,6 +66,30 @@ def build_candles(session: Session) -> None:
             checkpoint=checkpoint.dump(Built(newest_change)),
         ),
     )
+
+
+def build_missing(session: Session, state: StreamState, change: int) -> tuple[StreamState, int]:
+    """Build the candles that the exchange shows no longer and ``state`` does not hold.
+
+    ``change``: the last change of the trades that is built in. Returns the state with what is held
+    now, and the last change. All are final: their intervals lie before one that the exchange shows.
+    """
+    source = session.task.store.reader(replace(session.stream, dataset="trades", timeframe=None))
+    trades, newest_change = source.state(), source.change()
+    if not newest_change or not trades.complete or not state.complete:
+        return state, change
+    frame = grid(session.stream.timeframe or "")
+    end = state.complete[-1].upper
+    whole = candles.whole(trades, source.time_of, frame, with_open=False)
+    wanted = subtract(tuple(Interval(low, min(high, end)) for low, high in whole), state.complete)
+    starts = {day: period_bounds(source.declared, day)[0] for day in source.periods()}
+    for found in _rebuilt(source, frame, [starts[day] for day in source.periods(change)]):
+        keep = [any(moment in stretch for stretch in wanted) for moment in _times(found)]
+        found = found.filter(pa.array(keep, pa.bool_()))
+        if found.num_rows:
+            final = pa.array([True] * found.num_rows)
+            session.commit(_rows(session, found, final), state)
+    return replace(state, complete=union([*state.complete, *wanted])), newest_change
 
 
 def _rebuilt(source: StreamReader, frame: Grid, changed: Iterable[int]) -> Iterator[pa.Table]:

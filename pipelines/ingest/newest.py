@@ -1,19 +1,22 @@
 """Pull a stream of which the exchange shows only the newest rows.
 
 Overlap proves that no row was missed since the last pull: the answer shows stored rows. Without
-overlap, even in the largest answer, the stretch between is recorded as lost.
+overlap, even in the largest answer, the stretch between is recorded as lost. Candles that are no
+longer shown are built from the trades of their market, where those are stored.
 """
 
 from dataclasses import replace
 from typing import Final
 
-from connectors.base import Page, Window
+from connectors.base import Key, Page, Window
 from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Newest
+from pipelines.ingest.derived import build_missing
 from pipelines.ingest.session import Session, time_span
 from pipelines.ingest.windows.evidence import Received, proved, receive
 from pipelines.ingest.windows.state import Restart
+from schemas import TIMEFRAMES
 from warehouse.clock import now_us
 from warehouse.coverage_table import missing_intervals
 from warehouse.intervals import Interval, Intervals, Unshown, add
@@ -25,7 +28,8 @@ USUAL_ROWS: Final = 1000
 def pull_newest(session: Session) -> None:
     """One pull of a ``Cursor.NEWEST`` stream. Raises ``TidemarkError``."""
     known = checkpoint.load(session.state.checkpoint, Newest)
-    state = replace(session.state, unit="id", remark="")
+    of_ids = session.paging.key is Key.INTEGER
+    state = replace(session.state, unit="id" if of_ids else "time", remark="")
     most = session.paging.max_rows
     usual = min(most, max(USUAL_ROWS, session.task.lookback or 0))
     first = not state.complete or session.task.again is not None
@@ -37,7 +41,7 @@ def pull_newest(session: Session) -> None:
     if not len(rows.shown):
         _without_rows(session, known, state, page)
         return
-    restart = _restart(known, state, rows)
+    restart = _restart(known, state, rows) if of_ids else None
     if restart is not None:
         _restarted(session, restart, state, page)
         return
@@ -49,13 +53,18 @@ def pull_newest(session: Session) -> None:
         state,
         newest_at=max(newest[1] if newest else 0, state.newest_at or 0) or None,
         checked_at=(page.server_time or now_us()) - session.paging.cache_us,
-        checkpoint=checkpoint.dump(Newest()),
+        checkpoint=checkpoint.dump(Newest(change=known.change)),
     )
+    if not of_ids:
+        session.commit(page.table, state, page.rejected)
+        state, change = build_missing(session, state, known.change)
+        state = replace(state, checkpoint=checkpoint.dump(Newest(change=change)))
     # The exchange will never show what else is wanted. That is a new loss only where coverage
     # existed before: not at the first contact, and not after the metastore was lost, when stored
     # rows are not proved to be all.
     holes = missing_intervals(state)
-    session.report.lost_found = held is not None and any(hole.lower > 0 for hole in holes)
+    first_held = session.state.complete[0].lower if held is not None else 0
+    session.report.lost_found = held is not None and any(h.lower > first_held for h in holes)
     lost = [
         Unshown(hole.lower, hole.upper, session.started, session.started, lost=True)
         for hole in holes
@@ -72,8 +81,10 @@ def _ask(session: Session, complete: Intervals, limit: int) -> tuple[Page, Recei
 
 def _proved(session: Session, rows: Received, complete: Intervals) -> Intervals:
     """The spans that the answer proves. It holds the newest rows, so its upper end is not cut."""
-    spans = proved(rows, complete, session.paging, top_is_whole=True)
-    if spans or not len(rows.positions):
+    timeframe = session.stream.timeframe
+    step = TIMEFRAMES[timeframe] if timeframe else 1
+    spans = proved(rows, complete, session.paging, step, top_is_whole=True)
+    if spans or not len(rows.positions) or session.paging.key is not Key.INTEGER:
         return spans
     at = int(rows.positions.argmax())
     top, time = int(rows.positions[at]), int(rows.times[at])

@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 import connectors
-from connectors.base import Connector, Cursor, Limits, Market, Paging
+from connectors.base import Connector, Cursor, Key, Limits, Market, Paging
 from connectors.errors import (
     ContractError,
     PartlyReadError,
@@ -252,7 +252,8 @@ class _Plan:
         for symbol in symbols:
             for timeframe in job.spec.timeframes or (None,):
                 task = self._task(job, symbol=symbol, timeframe=timeframe)
-                yield task.paging.cursor, _one(pull_stream, task)
+                of_trades = task.paging.cursor is Cursor.NEWEST and task.paging.key is Key.TIME
+                yield Cursor.DERIVED if of_trades else task.paging.cursor, _one(pull_stream, task)
 
     def _own(self, job: Job, symbols: Sequence[str]) -> tuple[list[str], list[StreamReport]]:
         """The markets that no other feed collects, and a report for each that one does.

@@ -3,11 +3,17 @@
 The exchange gives the total number of rows; the walk is complete when as many distinct rows are
 held. A row that appears during the walk shifts the pages, so that a row may come twice or be
 skipped. Then the count does not match, and the walk is repeated.
+
+The count may include rows of another dataset that come along and are not held (``Page.others``).
+Then a walk ends where it has shown as many unknown rows as the count has grown by. Rows of a page
+that names no count (open orders) are not part of what the other pages count.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,6 +27,8 @@ from warehouse.intervals import Interval
 from warehouse.state import StreamState
 
 _WALKS: Final = 3
+_REMEMBERED: Final = 200
+"""Ids of rows of another dataset: those of some pages."""
 
 
 def pull_walk(session: Session) -> None:
@@ -29,39 +37,55 @@ def pull_walk(session: Session) -> None:
     key = session.declared.naming_column
     held, waiting = _held(session, key)
     is_first = True
-    state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(Walk()))
+    going = msgspec.structs.replace(known, empty_since=None)
+    state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(going))
     for _ in range(_WALKS):
         received: set[str] = set()
         malformed: set[str] = set()
+        others: dict[str, None] = {}
+        uncounted: set[str] = set()
+        unknown: set[str] = set()
+        growing = known.counted is not None
         total: int | None = None
         token: str | None = None
+        shown = walked = 0
+        is_first_page = True
         while True:
             session.keep_going()
             try:
                 page = session.count(session.connector.page(session.stream, token))
             except RequestError:
-                if total is None or len(received) + len(malformed) < total:
+                if total is None or walked < total:
                     raise
                 token = None  # the last page named a next one
                 break
             if is_first and held and page.table.num_rows and _rename(session, page.table):
                 held, waiting = _held(session, key)
             is_first = is_first and not page.table.num_rows
-            before = len(received) + len(malformed)
-            received |= set(page.table.column(key).to_pylist())
+            before = shown
+            ids = set(page.table.column(key).to_pylist())
+            uncounted = uncounted | ids if page.total is None else uncounted - ids
+            received |= ids
+            others |= dict.fromkeys(page.others)
             malformed |= {row.payload for row in page.rejected}
-            walked = len(received) + len(malformed)
+            shown = len(received) + len(others) + len(malformed)
+            walked = shown - len(uncounted)
+            news = {*ids, *page.others} - held - unknown - {*known.others}
+            unknown |= news
             span = time_span(session.declared, page.table)
             newest = max(span[1] if span else 0, state.newest_at or 0) or None
             state = replace(state, newest_at=newest)
             session.commit(page.table, state, page.rejected)
             token = page.next_token
             total = page.total
-            known_rows = len(held | received) + len(malformed)
+            known_rows = len((held | received) - uncounted) + len(others) + len(malformed)
+            grown = growing and (known.counted or 0) + len(unknown) == total and not malformed
+            growing = growing and bool(news)  # below known rows, forgotten ones look like new ones
             # A count that the walk reaches before its last page is wrong: read on.
-            if token is None or (known_rows == total and walked < total and waiting <= received):
+            all_known = grown or (known_rows == total and walked < total)
+            if token is None or (all_known and waiting <= received):
                 break
-            if walked == before:  # it may name next pages for ever: the count decides
+            if shown == before and not is_first_page:  # the count decides, or there is no end
                 token = None
                 if total is None:
                     raise ContractError(
@@ -69,10 +93,12 @@ def pull_walk(session: Session) -> None:
                         "received is stored; nothing is claimed as complete. Fix: pull again later"
                     )
                 break
-        if held and not walked:
+            is_first_page = False
+        if held and not shown:
             _without_rows(session, known, state)
             return
         if total is None or token is not None or walked >= total:
+            known = _remembering(known, total, others)
             break
     else:
         raise ContractError(
@@ -86,7 +112,14 @@ def pull_walk(session: Session) -> None:
         lowest = min(rows[0], session.wanted_from)
         whole = Interval(lowest, state.newest_at + 1, rows[0], state.newest_at, *rows)
         state = replace(state, complete=(whole,))
+    state = replace(state, checkpoint=checkpoint.dump(known))
     session.commit(None, replace(state, checked_at=session.started))
+
+
+def _remembering(known: Walk, total: int | None, others: Iterable[str]) -> Walk:
+    """What the next walk needs to know of the rows that are not held."""
+    newest = tuple(dict.fromkeys([*others, *known.others]))[:_REMEMBERED]
+    return Walk(counted=total, others=newest) if newest else Walk()
 
 
 def _rename(session: Session, received: pa.Table) -> int:
@@ -116,8 +149,11 @@ def _held(session: Session, key: str) -> tuple[set[str], set[str]]:
     """Ids of the stored rows, and of those among them whose state may still change."""
     held: set[str] = set()
     waiting: set[str] = set()
-    for table in session.writer.scan([key, "status"]):
+    changes = "status" in session.declared.schema.names
+    for table in session.writer.scan([key, "status"] if changes else [key]):
         held |= set(table.column(key).to_pylist())
+        if not changes:
+            continue
         still = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
         waiting |= set(table.filter(still).column(key).to_pylist())
     return held, waiting

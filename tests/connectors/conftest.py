@@ -129,6 +129,13 @@ def exchange(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def newest(connector: Connector, stream: StreamId, window: Window | None = None) -> Page:
+    """The newest page of a stream, in the way that the exchange pages it."""
+    if connector.offers[stream.dataset].cursor is Cursor.PAGES:
+        return connector.page(stream, None)
+    return connector.fetch(stream, window or Window())
+
+
 def fault_name(fault: Fault) -> str:
     return f"{fault.kind}-{fault.status}-{fault.retry_after}"
 

@@ -126,7 +126,8 @@ def test_an_answer_that_repeats_the_secrets_is_masked(
     with pytest.raises((RequestError, AuthError, TransientError, ContractError)) as caught:
         ask_fills(server.open(exchange, retries=0))
     shown = f"{caught.value} {caught.value!r} {caught.value.__context__!r} {caplog.text}"
-    names_ = ("x-signature", "sign", "x-nonce", "x-mbx-apikey", "cb-access-key", "cb-access-sign")
+    keys = ("sign", "x-signature", "x-mbx-apikey", "cb-access-key", "cb-access-sign", "api-sign")
+    names_ = (*keys, "x-nonce")
     secret = [sent.headers[n] for n in names_ if n in sent.headers]
     secret += re.findall(r"nonce=(\d+)", sent.body)
     secret += re.findall(r"signature=(\w+)", sent.target)

@@ -14,6 +14,7 @@ from connectors import Connection, Credentials, StreamId, TransientError, Window
 from connectors.errors import UnreachableError
 from connectors.http import Http, get
 from connectors.local import LocalNonces, NoLimits
+from tests.connectors.conftest import newest
 from tests.connectors.hostile import Wire, answer, serving
 
 TIMEOUT = 0.1
@@ -101,7 +102,7 @@ def test_a_call_ends_at_its_deadline(
         symbol, account = "BTC-USD" if per_market else None, "main" if private else None
         began = time.monotonic()
         with pytest.raises(TransientError, match=r"no whole answer within|took longer"):
-            connector.fetch(StreamId(exchange, dataset, symbol, account), Window())
+            newest(connector, StreamId(exchange, dataset, symbol, account))
         assert time.monotonic() - began < ENOUGH
         connector.close()
     assert nonces._one_request.acquire(blocking=False)  # nobody holds the key any more
@@ -139,7 +140,7 @@ def test_a_resolver_that_hangs_ends_with_the_call(
             per_market = not private or connectors.offers(exchange)[dataset].per_market
             symbol, account = "BTC-USD" if per_market else None, "main" if private else None
             with pytest.raises(UnreachableError, match="no address of the host was found") as said:
-                at_once.fetch(StreamId(exchange, dataset, symbol, account), Window())
+                newest(at_once, StreamId(exchange, dataset, symbol, account))
             assert "my-" not in str(said.value) and "Fix: check the network" in str(said.value)
         assert time.monotonic() - began < 2 * ENOUGH
         # those that are still waiting are one, with no secret in its name

@@ -17,7 +17,7 @@ from pipelines.ingest.windows.evidence import (
     leaves_out_older,
 )
 from pipelines.ingest.windows.gaps import ENOUGH, after_gap, ignores
-from pipelines.ingest.windows.plan import BARREN, ask_up, top_value, turn
+from pipelines.ingest.windows.plan import BARREN, ask_up, finer, top_value, turn
 from pipelines.ingest.windows.state import (
     Head,
     Kind,
@@ -139,7 +139,7 @@ def _is_stale(p: Progress) -> Progress:
 
 
 def _from_top(p: Progress) -> Progress:
-    return replace(p, up=replace(p.up, start=top_value(p), units=()))
+    return replace(p, up=replace(p.up, start=top_value(p), units=(), resume=None))
 
 
 def _after_up(
@@ -153,6 +153,9 @@ def _after_up(
     """``known``/``most_rows``: the highest position and the most rows of the answers before."""
     shown = rows.shown
     if not len(shown):
+        further = finer(p, rows, request.window.resume) if rows.unreadable else None
+        if further is not None:
+            return replace(p, up=replace(p.up, resume=further))
         return _nothing_above(p, request, rows)
     top = int(shown[-1])
     if request.kind is Kind.BEYOND and top == known and ask_up(p) != request:
@@ -169,6 +172,8 @@ def _after_up(
     if _head_left_out_newer(p, rows):
         p = replace(p, profile=replace(p.profile, keeps=None))
     p = _from_top(p)
+    if request.window.resume is not None:
+        p = replace(p, up=replace(p.up, resume=finer(p, rows, request.window.resume)))
     new = int((shown > (known if known is not None else -1)).sum())
     if (p.newest_at or 0) >= p.pull.started and new < max(2, p.most_rows // 2):
         return replace(p, top_settled=True, checked=not p.head_empty)  # the next pull goes on
@@ -185,6 +190,11 @@ def _nothing_newer(
     start = p.up.start or 0
     further = _next_start(p, rows, start)
     maybe_cut = maybe_cut and request.kind is Kind.UP and not p.up.beyond_empty
+    if maybe_cut and (further <= start or request.window.resume is not None):
+        resume = finer(p, rows, request.window.resume)
+        if resume is not None:
+            return replace(p, up=replace(p.up, resume=resume))
+    p = replace(p, up=replace(p.up, resume=None))
     if alive and further > start and (maybe_cut or int(rows.shown[-1]) < known):
         return replace(p, up=replace(p.up, start=further, units=()))
     if maybe_cut:

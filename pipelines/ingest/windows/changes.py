@@ -6,6 +6,7 @@ from typing import Any
 
 from connectors.base import Unit
 from pipelines.ingest.windows.evidence import (
+    UNIT_US,
     Evidence,
     Received,
     at_positions,
@@ -26,6 +27,10 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         return replace(p, **new) if new else p
     lower, upper = request.window.lower, request.window.upper
     cursors = rows.times if p.pull.by_time else rows.positions
+    if not p.bounded and p.pull.by_time and lower is not None and not rows.outside:
+        oldest = p.complete[0].first_at if p.complete else None
+        if oldest is not None and oldest < lower - UNIT_US["s"]:
+            new["bounded"] = True
     if not p.low_inclusive and lower is not None and lower in cursors:
         new["low_inclusive"] = True
     if not p.high_inclusive and upper is not None and upper in cursors:

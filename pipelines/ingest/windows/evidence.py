@@ -50,6 +50,7 @@ class Received:
     ``rejected``: positions of malformed rows, where readable; ``unreadable``: the number of other
     malformed rows. ``outside``: whether rows outside the window came along. ``distinct``: how many
     different rows with a readable position there are, where several may share a position.
+    ``resume``: where the answer ends, to a finer unit than times.
     """
 
     positions: Numbers
@@ -60,6 +61,7 @@ class Received:
     final: Flags | None = None
     open: frozenset[int] = frozenset()
     distinct: int | None = None
+    resume: int | None = None
 
     @property
     def size(self) -> int:
@@ -159,6 +161,7 @@ def receive(
         final,
         frozenset() if opened is None else frozenset(positions[opened].tolist()),
         distinct,
+        page.resume,
     )
 
 

@@ -19,7 +19,7 @@ from pipelines.ingest.windows.evidence import (
     shows_above,
     shows_below,
 )
-from pipelines.ingest.windows.plan import BARREN, EARLIER_US, SHIFTS_US, ask
+from pipelines.ingest.windows.plan import BARREN, EARLIER_US, SHIFTS_US, ask, finer
 from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row
 from schemas.times import DAY_US
 from warehouse.intervals import Gap, Interval, Intervals, subtract
@@ -86,7 +86,7 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
     if not below and not above and not found and (unit := untried(p, tried)) is not None:
         return replace(p, attempt=replace(t, units=(*tried, unit)))
     if p.pull.paging.dense:
-        return _after_dense(p, t, rows, above)
+        return _after_dense(p, t, request, rows)
     t = replace(t, rows=rows.size, seen=found, shown=t.shown or above)
     if not t.tight and not found and len(rows.shown) > 1 and below != above:
         return replace(p, attempt=replace(t, tight=True))
@@ -101,7 +101,9 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
     if not p.pull.can_upper and above and (found or below) and not p.oldest_kept:
         return replace(p, attempt=replace(t, step=Step.SINGLE))
     if not p.pull.can_upper and above and below and not found:
-        above_it = replace(t, step=Step.NARROW, mirrored=True, exclude=True, seen=(t.gap.upper or 0,))
+        above_it = replace(
+            t, step=Step.NARROW, mirrored=True, exclude=True, seen=(t.gap.upper or 0,)
+        )
         return replace(p, attempt=above_it)
     if not p.pull.counts_times:
         if above and (found or below):
@@ -125,10 +127,18 @@ def _exclusive(p: Progress, *, low: bool) -> Progress:
     return replace(p, low_inclusive=False) if low else replace(p, high_inclusive=False)
 
 
-def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progress:
-    """After ``Step.GAP``, ids without holes: an id not shown is missing, except below id 1."""
-    if above and t.gap.below is None and t.gap.upper == 1 and not rows.outside:
-        return _begun(p, t)
+def _after_dense(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
+    """After ``Step.GAP``, ids without holes: an id not shown is missing, except below the first.
+
+    That is id 1, or the first one of an answer from the beginning of time on.
+    """
+    if shows_above(t, rows) and t.gap.below is None and not rows.outside:
+        from_zero = p.pull.by_time and request.window.lower == 0 and p.bounded
+        if t.gap.upper == 1 or (from_zero and not rows.unreadable):
+            return _begun(p, t)
+    further = finer(p, rows, t.resume)
+    if further is not None and not shows_above(t, rows):
+        return replace(p, attempt=replace(t, resume=further))
     if (
         not p.pull.by_time
         and not t.tight
@@ -139,7 +149,7 @@ def _after_dense(p: Progress, t: Attempt, rows: Received, above: bool) -> Progre
         return replace(p, attempt=replace(t, tight=True))
     ways = EARLIER_US if t.gap.below is None else SHIFTS_US
     if p.pull.by_time and t.shift + 1 < len(ways):
-        return replace(p, attempt=replace(t, shift=t.shift + 1))
+        return replace(p, attempt=replace(t, shift=t.shift + 1, resume=None))
     return _give_up(p, t, _not_shown(p))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.base import Bounds, Unit, Window
+from pipelines.ingest.windows.evidence import Received
 from pipelines.ingest.windows.state import (
     Attempt,
     Kind,
@@ -92,9 +93,27 @@ def ask_up(p: Progress) -> Request:
     if p.up.beyond and p.raw_top is not None:
         above = _without_low(p, value(p, p.raw_top, p.raw_top_at))
         return Request(Kind.BEYOND, Window(above, None, p.pull.paging.max_rows, unit))
+    if p.up.resume is not None:
+        return Request(Kind.UP, _resuming(p, p.up.resume, unit))
     return Request(
         Kind.UP, Window(max(0, start - p.pull.margin), None, p.pull.paging.max_rows, unit)
     )
+
+
+def _resuming(p: Progress, resume: int, unit: Unit | None) -> Window:
+    return Window(resume // 1000, None, p.pull.paging.max_rows, unit, resume)
+
+
+def finer(p: Progress, rows: Received, asked: int | None) -> int | None:
+    """Where to go on from, in nanoseconds, where an answer without a further row may be cut.
+
+    From just before its end, from its end, from just behind it: rows there may be shown or not, and
+    the ids tell. ``asked``: from where it was asked for; ``None`` as the result: no such place.
+    """
+    if rows.resume is None or rows.size + rows.unreadable < max(1, p.most_rows):
+        return None
+    places = (rows.resume - 1, rows.resume, rows.resume + 1)
+    return next((at for at in places if asked is None or at > asked), None)
 
 
 def _looks_further_back(p: Progress) -> bool:
@@ -171,6 +190,8 @@ def ask(p: Progress, t: Attempt) -> Request:
     if gap.above is not None:
         high = value(p, first_row(gap.above), gap.above.first_at)
     match t.step:
+        case Step.GAP if t.resume is not None:
+            return Request(Kind.GAP, _resuming(p, t.resume, unit), t)
         case Step.GAP:
             lower = _lowest(p, gap, t.shift) if low is None else low - m + SHIFTS_US[t.shift]
             upper = high + m if high is not None else gap.upper

@@ -106,6 +106,8 @@ class Attempt:
     mirrored: bool = False
     """``Step.NARROW`` works upwards from the row below the gap."""
     shift: int = 0
+    resume: int | None = None
+    """The next request begins here, where the answers before brought no further row."""
     probes: tuple[int, ...] = ()
     places: tuple[int, ...] = ()
     """Below which ``Step.SINGLE`` asks for one row."""
@@ -205,6 +207,8 @@ class Upward:
     """The next request leaves out the newest row: the answer may be cut below the one above."""
     beyond_empty: bool = False
     """A request that left out the newest row showed nothing."""
+    resume: int | None = None
+    """The next request begins here: more rows share a moment than an answer holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,8 @@ class Progress:
     raw_top_at: int | None = None
     """… and its time."""
     up: Upward = Upward()
+    bounded: bool = False
+    """An answer left out older rows than its lower bound names: it was applied."""
     most_rows: int = 0
     """Different rows in the largest answer of this pull."""
     low_inclusive: bool | None = None

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from connectors import Connector, StreamId, Window
 from connectors.http import Request
 from sandbox.jsontext import NumberStyle
+from sandbox.marketdata import MarketTape
 
 
 class Ask(Protocol):
@@ -25,8 +26,6 @@ class Case:
     (and the less usual style of dates). ``empties``: those for every way to answer nothing.
     ``amounts``: the fields that hold amounts, by dataset, where not ``amount``. ``clock``: the path
     of the call that tells the exchange's time, which is made before the first signed one.
-    ``numbered``: trades have the numbers of the world's own, counted from 1 in each market.
-    ``private``: the calls for fills that are allowed in a second.
     """
 
     base_url: str
@@ -35,13 +34,20 @@ class Case:
     no_trades: bytes
     no_fills: bytes
     numbers: Callable[[NumberStyle], Mapping[str, Any]]
+    odd_markets: bytes
+    """A list of BTC-USD, whose least amount is no number, and ETH-USD, whose least amount is 1."""
     empties: Sequence[Mapping[str, Any]] = ({},)
     lacks: frozenset[str] = frozenset()
     posts: tuple[str, ...] = ()
     amounts: Mapping[str, str] = field(default_factory=dict)
     clock: str = ""
-    numbered: bool = False
-    private: float = 2
+    trade_id: Callable[[MarketTape, int], int] = lambda tape, at: tape.ids[at]
+    """The id that the dialect gives the trade at a place of the tape."""
+
+
+def numbered(tape: MarketTape, at: int) -> int:
+    """A ``trade_id``: trades have numbers of their own in each market, counted from 1."""
+    return at + 1
 
 
 def case(exchange: str) -> Case:

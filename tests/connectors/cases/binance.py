@@ -4,7 +4,7 @@ from typing import Any
 
 from connectors import Connector, StreamId, Window
 from connectors.http import Request
-from tests.connectors.cases import Case, fetch, post, snapshot
+from tests.connectors.cases import Case, fetch, numbered, post, snapshot
 
 MARKET = StreamId("binance", "trades", "BTC-USD")
 TRANSACTIONS = fetch("account_transactions")
@@ -81,6 +81,9 @@ CASE = Case(
     lacks=frozenset({"currencies", "public_orders"}),
     amounts={"trades": "qty", "account_trades": "qty", "account_orders": "origQty"},
     clock="/api/v3/time",
-    numbered=True,
-    private=4.5,
+    trade_id=numbered,
+    odd_markets=b'{"symbols":[{"symbol":"BTCUSD","baseAsset":"BTC","quoteAsset":"USD",'
+    b'"status":"TRADING","filters":[{"filterType":"LOT_SIZE","minQty":"a lot"}]},'
+    b'{"symbol":"ETHUSD","baseAsset":"ETH","quoteAsset":"USD","status":"TRADING",'
+    b'"filters":[{"filterType":"LOT_SIZE","minQty":"1"}]}]}',
 )

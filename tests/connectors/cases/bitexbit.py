@@ -29,6 +29,8 @@ CASE = Case(
         post("/api/v2/private/coupon/create"),
         post("/api/v2/private/coupon/redeem"),
     ],
+    odd_markets=b'[{"symbol":"BTC_USD","base":"BTC","quote":"USD","min_amount":"a lot"},'
+    b'{"symbol":"ETH_USD","base":"ETH","quote":"USD","min_amount":"1"}]',
     no_trades=b"[]",
     no_fills=b"[]",
     numbers=lambda style: {"numbers": style, "dates": "s", "private_dates": "s"},

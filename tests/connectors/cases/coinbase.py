@@ -2,7 +2,7 @@
 
 from connectors import StreamId, Window
 from connectors.http import Request
-from tests.connectors.cases import Case, fetch, post, snapshot
+from tests.connectors.cases import Case, fetch, numbered, post, snapshot
 
 
 def fills(connector: object, order_id: int) -> object:
@@ -64,6 +64,8 @@ CASE = Case(
     lacks=frozenset({"public_orders"}),
     amounts=dict.fromkeys(("trades", "account_trades", "account_orders"), "size"),
     clock="/time",
-    numbered=True,
-    private=10,
+    trade_id=numbered,
+    odd_markets=b'[{"id":"BTC-USD","base_currency":"BTC","quote_currency":"USD",'
+    b'"status":"online","base_min_size":"a lot"},{"id":"ETH-USD","base_currency":"ETH",'
+    b'"quote_currency":"USD","status":"online","base_min_size":"1"}]',
 )

@@ -30,6 +30,7 @@ CASE = Case(
     posts=(
         "POST /tapi (getInfo|ActiveOrders|OrderInfo|TradeHistory|TransHistory|CoinDepositAddress)",
     ),
+    odd_markets=b'{"pairs":{"btc_usd":{"min_amount":NaN},"eth_usd":{"min_amount":1}}}',
     no_trades=b"{}",
     no_fills=b'{"success":true,"return":[]}',
     numbers=lambda style: {"wex_numbers": style},

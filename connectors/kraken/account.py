@@ -1,0 +1,248 @@
+"""Kraken's private results as canonical columns, like :mod:`connectors.kraken.parse`.
+
+Ids of fills, orders and ledger entries are opaque text. Pages are counted from the newest row.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Context, Decimal
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+
+from connectors import exact
+from connectors.base import Page
+from connectors.codes import Code, Codes
+from connectors.columns import Canonical, Choice, Cost, Number, Percent, Text, Time, Wide
+from connectors.errors import ContractError
+from connectors.exact import InvalidValue
+from connectors.jsontext import decode_row
+from connectors.kraken import models
+from connectors.kraken.models import Row
+from connectors.kraken.names import code, symbol_of
+from connectors.kraken.parse import NO_NAMES, integer, keyed, member_texts, object_of, of
+from connectors.names import Names, listed_rows
+from connectors.rows import Built, Column, Layout, RowText, Source, observed, read
+
+_NUMBER, _SIGNED, _TEXT, _TIME = Number(), Number(signed=True), Text(), Time()
+_SIGNED_WIDE: Final = Wide(signed=True)
+_SIDES: Final = Choice({"buy": "buy", "sell": "sell"})
+_EXACT: Final = Context(prec=100)
+_DEAREST: Final = Decimal("0.01")
+"""A rate that no fee reaches: the dearest of the public table is 0.4 per cent."""
+
+
+def _paged(page: Page, count: Any, query: str, others: tuple[str, ...] = ()) -> Page:
+    """``page`` with its place: the next one begins behind its rows, until one has none."""
+    before = integer(parse_qs(query).get("ofs", ["0"])[0]) or 0
+    rows = page.received + len(others)
+    following = str(before + rows) if rows else None
+    return replace(page, next_token=following, total=integer(count), others=others)
+
+
+def _market(names: Names) -> Canonical:
+    return Canonical(lambda pair: symbol_of(names, pair))
+
+
+def _role(row: Row) -> str | None:
+    maker = row.get("maker")
+    return None if not isinstance(maker, bool) else "maker" if maker else "taker"
+
+
+def _fee_currency(row: Row, names: Names) -> str | None:
+    """The currency of a fill's fee, which no row names: the quote, or the base on wish.
+
+    Documented is the quote. An order may ask for fees in base; then the figure is no thinkable part
+    of the cost, but is one of the volume. If it is neither, it is in fee credits, and unknown.
+    """
+    try:
+        fee, cost, volume = (exact.number(row.get(name)) for name in ("fee", "cost", "vol"))
+    except InvalidValue:
+        return None
+    base, _, quote = symbol_of(names, exact.text(row.get("pair"))).partition("-")
+    if abs(fee) > cost * _DEAREST and abs(fee) <= volume * _DEAREST:
+        return base
+    return quote if abs(fee) <= cost else None
+
+
+def account_trades(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
+    """One page of ``TradesHistory``: the account's fills."""
+    page = object_of(models.Page, body, "a page of fills")
+    columns = (
+        of("trade_id", "id", _TEXT),
+        of("timestamp", "time", _TIME),
+        of("symbol", "pair", _market(names)),
+        of("side", "type", _SIDES),
+        of("price", "price", _NUMBER),
+        of("amount", "vol", _NUMBER),
+        of("order_id", "ordertxid", _TEXT, required=False),
+        Column("taker_or_maker", _role, _TEXT, required=False),
+        of("fee_amount", "fee", _SIGNED_WIDE, required=False),
+        Column("fee_currency", lambda row: _fee_currency(row, names), _TEXT, required=False),
+    )
+    layout = Layout("account_trades", columns, ("trade_id", "symbol", "side"), "timestamp")
+    return _paged(read(layout, keyed(bytes(page.trades))).page(), page.count, query)
+
+
+_TRADE: Final = "trade"
+"""The type of ledger entries that repeat fills."""
+
+
+def _entry_type(row: Row) -> str:
+    """A deposit or withdrawal by its name; what is reversed, and all else, by the way it went.
+
+    An entry of an unknown type is not left out: the balance changed by it.
+    """
+    comes = exact.wide(row.get("amount"), signed=True) >= 0
+    if row.get("type") == ("deposit" if comes else "withdrawal"):
+        return str(row["type"])
+    return "credit" if comes else "debit"
+
+
+def _described(row: Row) -> str:
+    parts = (row.get(name) for name in ("type", "subtype", "refid"))
+    return " ".join(part for part in parts if isinstance(part, str) and part)
+
+
+def account_transactions(body: bytes, query: str, codes: Codes = NO_NAMES.codes) -> Page:
+    """One page of ``Ledgers``, without the entries that repeat fills: ``others`` names those."""
+    page = object_of(models.Page, body, "a page of the ledger")
+    columns = (
+        of("transaction_id", "id", _TEXT),
+        of("timestamp", "time", _TIME),
+        Column("type", _entry_type, _TEXT),
+        Column("currency", lambda row: code(codes, exact.text(row.get("asset"))), Code(codes)),
+        Column("amount", lambda row: _sum(("+", row.get("amount"))).lstrip("-"), Wide()),
+        of("fee_amount", "fee", _SIGNED_WIDE, required=False),
+        Column("status", lambda row: "ok", _TEXT),
+        Column("description", _described, _TEXT),
+    )
+    layout = Layout("account_transactions", columns, ("transaction_id",), "timestamp")
+    source = keyed(bytes(page.ledger))
+    built = read(layout, source, lambda row: row.get("type") != _TRADE)
+    others = tuple(row["id"] for row in listed_rows(source) if row.get("type") == _TRADE)
+    return _paged(built.page(), page.count, query, others)
+
+
+_STATES: Final = {
+    "pending": "open",
+    "open": "open",
+    "closed": "closed",
+    "canceled": "canceled",
+    "expired": "canceled",
+}
+_LIMITS: Final = re.compile(r"limit|iceberg|.*-limit")
+
+
+def _is_open(row: Row) -> bool:
+    return row.get("status") in ("open", "pending")
+
+
+def _described_as(name: str) -> Callable[[Row], Any]:
+    """A getter of one part of an order's description."""
+    return lambda row: row["descr"].get(name) if isinstance(row.get("descr"), dict) else None
+
+
+def _order_type(row: Row) -> str:
+    kind = exact.text(_described_as("ordertype")(row))
+    return "limit" if _LIMITS.fullmatch(kind) else "market"
+
+
+def _ordered(row: Row) -> Any:
+    """The amount in base currency. An old order may have named it in quote currency."""
+    if "viqc" not in str(row.get("oflags")):
+        return row.get("vol")
+    if _is_open(row):
+        raise InvalidValue("is named in quote currency")
+    return row.get("vol_exec")
+
+
+def _remaining(row: Row) -> str:
+    return _sum(("+", row.get("vol")), ("-", row.get("vol_exec"))) if _is_open(row) else "0"
+
+
+def _average(row: Row) -> Any:
+    return row.get("price") if exact.number(row.get("vol_exec")) else None
+
+
+def account_orders(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
+    """``OpenOrders``, or one page of ``ClosedOrders``, which alone has a count."""
+    page = object_of(models.Page, body, "a page of orders")
+    columns = (
+        of("order_id", "id", _TEXT),
+        of("timestamp", "opentm", _TIME),
+        Column("symbol", _described_as("pair"), _market(names)),
+        Column("side", _described_as("type"), _SIDES),
+        Column("type", _order_type, _TEXT),
+        Column("price", _described_as("price"), _NUMBER),
+        Column("amount", _ordered, _NUMBER),
+        Column("remaining", _remaining, _NUMBER),
+        of("status", "status", Choice(_STATES)),
+        of("filled", "vol_exec", _NUMBER, required=False),
+        of("cost", "cost", Cost(), required=False),
+        Column("average", _average, _NUMBER, required=False),
+        of("fee_amount", "fee", _SIGNED, required=False),
+        of("closed_at", "closetm", _TIME, required=False),
+    )
+    layout = Layout("account_orders", columns, ("order_id", "symbol"), "timestamp")
+    rows = bytes(page.closed) or bytes(page.open)
+    if not rows:
+        raise ContractError("neither open nor closed orders")
+    found = read(layout, keyed(rows)).page()
+    is_closed = bool(bytes(page.closed))
+    return _paged(found, page.count, query) if is_closed else replace(found, next_token="0")
+
+
+def _sum(*parts: tuple[str, Any]) -> str:
+    """The exact sum of numbers, each with its sign; those that are missing are nothing."""
+    total = Decimal(0)
+    for sign, value in parts:
+        if value is not None:
+            found = exact.wide(value, signed=True)
+            total = (_EXACT.add if sign == "+" else _EXACT.subtract)(total, found)
+    return f"{total:f}"
+
+
+def _available(row: Row) -> str:
+    exact.wide(row.get("balance"), signed=True)  # which must be there
+    held = (("-", row.get("hold_trade")), ("-", row.get("credit_used")))
+    return _sum(("+", row.get("balance")), ("+", row.get("credit")), *held)
+
+
+def balances(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Built:
+    """``BalanceEx``: every currency of the account, variants as currencies of their own."""
+    columns = (
+        Column("currency", lambda row: code(codes, exact.text(row["id"])), Code(codes)),
+        Column("available", _available, _SIGNED_WIDE),
+        of("reserved", "hold_trade", _SIGNED_WIDE, required=False),
+    )
+    return read(observed("balances", columns, key="currency", at=observed_at), keyed(body))
+
+
+def trading_fees(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Built:
+    """``TradeVolume`` of the pairs asked for: what a taker and a maker pay."""
+    found = object_of(models.TradeVolume, body, "the account's fee rates")
+    makers = {text.key: text for text in _rates(found.fees_maker)}
+    takers = _rates(found.fees)
+
+    def one(text: RowText) -> Row:
+        maker = makers.get(text.key)
+        return {"id": text.key, "taker": _rate(text), "maker": maker and _rate(maker)}
+
+    columns = (
+        of("symbol", "id", _market(names)),
+        of("taker_fee_rate", "taker", Percent(signed=True)),
+        of("maker_fee_rate", "maker", Percent(signed=True), required=False),
+    )
+    layout = observed("trading_fees", columns, key="symbol", at=observed_at)
+    return read(layout, Source(body, None, lambda: takers, one))
+
+
+def _rates(body: msgspec.Raw) -> list[RowText]:
+    return [] if bytes(body) in (b"null", b"[]") else member_texts(bytes(body))
+
+
+def _rate(text: RowText) -> Any:
+    return decode_row(Row, text.value).get("fee")

@@ -1,0 +1,172 @@
+"""Kraken's endpoints in one table: dataset, paging, request, parser.
+
+Source: "Spot REST API" of Kraken. Public calls are counted by address, about one a second. A key
+has a counter: calls of histories add 2, others 1, and it falls by 0.33 a second from 15 at most
+(the lowest of three tiers).
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qs, urlencode
+
+from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey
+from connectors.dialect import Answered, Asked, Dialect, Endpoint, NonceRule
+from connectors.http import Request, get
+from connectors.kraken import account, auth, parse, refusals
+from connectors.kraken.names import SPELLING
+from connectors.pace import Allowance
+from connectors.rows import Built
+
+READS: Final = (
+    "GET /0/public/(AssetPairs|Assets|Trades|OHLC|Ticker|Depth)",
+    "POST /0/private/(BalanceEx|TradesHistory|OpenOrders|ClosedOrders|Ledgers|TradeVolume)",
+)
+MAX_TRADES: Final = 1000
+MAX_CANDLES: Final = 720
+MAX_LEVELS: Final = 500
+"""Of either side of an order book."""
+MAX_HISTORY: Final = 50
+BATCH: Final = 50
+"""Markets of one call of ``Ticker``; documented is no limit but that of a URL."""
+TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "1d": 1440}
+"""Minutes. Kraken's week does not begin on a Monday: 1w is built from trades, like all others."""
+
+
+def _markets_of(request: Request) -> list[str]:
+    pairs = parse_qs(request.query or request.form).get("pair", [""])[0]
+    return pairs.split(",") if pairs else []
+
+
+def _public(name: str, asked: Asked, **more: int) -> Request:
+    query = {"pair": ",".join(asked.natives)} | {key: str(value) for key, value in more.items()}
+    if any(native != native.upper() and ".d" not in native for native in asked.natives):
+        query["asset_class"] = "tokenized_asset"  # as AAPLxUSD
+    return get(f"/0/public/{name}", query)
+
+
+def _trades(asked: Asked) -> Request:
+    window = asked.window
+    more = {"count": min(window.limit, MAX_TRADES)}
+    if window.lower is not None:
+        # nanoseconds; what an answer named is finer than a window's microseconds
+        more["since"] = max(window.lower, 0) * 1000 if window.resume is None else window.resume
+    return _public("Trades", asked, **more)
+
+
+def _candles(asked: Asked) -> Request:
+    return _public("OHLC", asked, interval=TIMEFRAMES[asked.streams[0].timeframe or ""])
+
+
+def _private(name: str, form: Mapping[str, str] | None = None, cost: float = 1.0) -> Request:
+    text = urlencode(form or {}, safe=",")
+    return Request("POST", f"/0/private/{name}", form=text, private=True, cost=cost)
+
+
+def _history(name: str, token: str | None, **more: str) -> Request:
+    """A page by its distance from the newest row: rows that appear meanwhile shift the pages."""
+    form = {**more, "ofs": token} if token else more
+    return _private(name, form, cost=2)
+
+
+def _orders(asked: Asked) -> Request:
+    """What is open first: an order that closes between two pages is then in both."""
+    if asked.token is None:
+        return _private("OpenOrders")
+    return _history("ClosedOrders", asked.token)
+
+
+def _candle_rows(body: bytes, about: Answered) -> Built:
+    timeframe = about.streams[0].timeframe or ""
+    clock = about.server_time or about.at
+    return parse.candles(body, *about.market, timeframe, clock, about.names)
+
+
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    "trades": Endpoint(
+        Paging(Cursor.TIME, max_rows=MAX_TRADES, bounds=Bounds.LOWER, dense=True),
+        _trades,
+        lambda body, about: parse.trades(body, *about.market, about.names),
+    ),
+    "candles": Endpoint(
+        Paging(Cursor.NEWEST, key=Key.TIME, max_rows=MAX_CANDLES + 1, timeframes=tuple(TIMEFRAMES)),
+        _candles,
+        _candle_rows,
+    ),
+    "tickers": Endpoint(
+        Paging(Cursor.SNAPSHOT, max_rows=BATCH, batch=BATCH),
+        lambda asked: _public("Ticker", asked),
+        lambda body, about: parse.tickers(
+            body, about.markets, about.at, about.server_time, about.names
+        ),
+    ),
+    "order_books": Endpoint(
+        Paging(Cursor.SNAPSHOT, max_rows=2 * MAX_LEVELS),
+        lambda asked: _public("Depth", asked, count=MAX_LEVELS),
+        lambda body, about: parse.order_books(body, *about.market, about.at, about.names),
+    ),
+    "markets": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0),
+        lambda asked: get("/0/public/AssetPairs"),
+        lambda body, about: parse.market_rows(body, about.at, about.names),
+    ),
+    "currencies": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0),
+        lambda asked: get("/0/public/Assets"),
+        lambda body, about: parse.currency_rows(body, about.at, about.names.codes),
+    ),
+    "account_trades": Endpoint(
+        Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY),
+        # else several fills of one order of a taker come as one
+        lambda asked: _history("TradesHistory", asked.token, consolidate_taker="false"),
+        lambda body, about: account.account_trades(body, about.query, about.names),
+    ),
+    "account_transactions": Endpoint(
+        Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY),
+        lambda asked: _history("Ledgers", asked.token),
+        lambda body, about: account.account_transactions(body, about.query, about.names.codes),
+    ),
+    "account_orders": Endpoint(
+        Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY),
+        _orders,
+        lambda body, about: account.account_orders(body, about.query, about.names),
+    ),
+    "balances": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0),
+        lambda asked: _private("BalanceEx"),
+        lambda body, about: account.balances(body, about.at, about.names.codes),
+    ),
+    "trading_fees": Endpoint(
+        Paging(Cursor.SNAPSHOT, batch=0),
+        # it tells rates of the pairs that it is asked for, and none where one is unknown
+        lambda asked: _private("TradeVolume", {"pair": ",".join(asked.names.listed or ["XBTUSD"])}),
+        lambda body, about: account.trading_fees(body, about.at, about.names),
+    ),
+}
+
+DIALECT: Final = Dialect(
+    name="kraken",
+    base_url="https://api.kraken.com",
+    endpoints=ENDPOINTS,
+    reads=READS,
+    limits={
+        "public": Allowance(1),
+        "private": Allowance(0.33, burst=11, per_account=True),
+    },
+    sign=auth.sign,
+    spelling=SPELLING,
+    markets_of=_markets_of,
+    freshness=NonceRule(
+        first=lambda now_us: now_us // 1000,
+        after=refusals.nonce_after,
+        tries=3,
+        largest=auth.MAX_NONCE,
+    ),
+    refusal=refusals.refusal,
+    content=refusals.content,
+    rest=refusals.rest,
+    key=ReadOnlyKey(
+        "query",
+        "in Kraken's settings, section API, with Query funds, Query open orders and trades, Query "
+        "closed orders and trades and Query ledger entries ticked, and nothing else",
+    ),
+)

@@ -1,0 +1,322 @@
+"""Kraken's public results as canonical columns. Pure functions of what stands under ``result``.
+
+Whatever does not have the documented shape raises ``ContractError``; a row that cannot be stored is
+returned as rejected. Results are keyed by the market's id, whatever name was asked for.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.base import Page
+from connectors.books import book
+from connectors.codes import Code, Codes
+from connectors.columns import (
+    Canonical,
+    Choice,
+    Flag,
+    Id,
+    Kind,
+    Number,
+    Percent,
+    Text,
+    Time,
+    Whole,
+    Wide,
+)
+from connectors.errors import ContractError
+from connectors.exact import InvalidValue
+from connectors.jsontext import NotJsonError, decode_object, decode_row, elements, members
+from connectors.kraken import models
+from connectors.kraken.models import Row
+from connectors.kraken.names import SPELLING, code, common, symbol_of
+from connectors.names import Listed, Names, listed_rows
+from connectors.rows import Built, Column, Layout, RowText, Source, column, decoded, observed, read
+from schemas import timeframe_us
+
+NO_NAMES: Final = Names(SPELLING)
+_LAST: Final = "last"
+_NUMBER, _SIGNED, _SIGNED_WIDE = Number(), Number(signed=True), Wide(signed=True)
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def object_of(type_: type[T], body: bytes, what: str) -> T:
+    """``body`` as an object. Raises ``ContractError``: it is not ``what``."""
+    try:
+        return decode_object(type_, body)
+    except NotJsonError as error:
+        raise ContractError(f"not {what} ({error})") from None
+
+
+def member_texts(body: bytes) -> list[RowText]:
+    """The members of an object. Raises ``ContractError`` where it is none."""
+    try:
+        return [RowText(m.whole, m.value, m.key) for m in members(body)]
+    except NotJsonError as error:
+        raise ContractError(f"the result is not an object ({error})") from None
+
+
+def keyed(body: bytes) -> Source:
+    """Rows that are members of an object, each with its key as ``id``.
+
+    They are few, and read one by one, so that a key that stands twice loses no row.
+    """
+
+    def with_key(text: RowText) -> Row:
+        return {**decode_row(Row, text.value), "id": text.key}
+
+    return Source(body, None, lambda: member_texts(body), with_key)
+
+
+def of(name: str, source: str, kind: Kind, required: bool = True) -> Column:
+    """The canonical column ``name`` from the member ``source`` of a row."""
+    return Column(name, lambda row: row.get(source), kind, required)
+
+
+def integer(sent: Any) -> int | None:
+    """A natural number that may stand in quotes; None for anything else."""
+    digits = str(sent).strip('"')
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+
+
+def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int | None]:
+    """What stands under the one market of a result, and its ``last``.
+
+    Asked for by its name, it answers under its id: only the id of another known market is wrong.
+    """
+    parts = member_texts(body)
+    found = [part for part in parts if part.key != _LAST]
+    if len(found) != 1:
+        raise ContractError(f"{len(found)} markets in the answer for {native!r}")
+    key = found[0].key or ""
+    if key != native and native in names.known and key in names.known:
+        raise ContractError(f"{key[:40]!r} in the answer for {native!r}")
+    last = next((bytes(part.value).decode("latin-1") for part in parts if part.key == _LAST), "")
+    return bytes(found[0].value), integer(last)
+
+
+def _array(body: bytes, model: Any) -> Source:
+    def texts() -> list[RowText]:
+        try:
+            return [RowText(text, text) for text in elements(body)]
+        except NotJsonError as error:
+            raise ContractError(f"the rows are not a list ({error})") from None
+
+    rows = decoded(list[model], body)
+    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
+
+
+class _TradeId(Id):
+    """The id of a trade. For years some rows came with id 0, which is none."""
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """Integers above 0."""
+        array = super().many(values, required)
+        if len(array) and pc.min(array).as_py() == 0:
+            raise InvalidValue("is 0, which is no id")
+        return array
+
+    def one(self, value: Any) -> int:
+        """An integer above 0."""
+        found = super().one(value)
+        if not found:
+            raise InvalidValue("is 0, which is no id")
+        return found
+
+
+_TRADE_COLUMNS: Final = (
+    column("trade_id", "id", _TradeId()),
+    column("timestamp", "time", Time()),
+    column("side", "side", Choice({"b": "buy", "s": "sell"})),
+    column("price", "price", _NUMBER),
+    column("amount", "amount", _NUMBER),
+)
+_CANDLE_COLUMNS: Final = (
+    column("timestamp", "time", Time()),
+    *(column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
+)
+
+
+def trades(body: bytes, native: str, symbol: str, names: Names = NO_NAMES) -> Page:
+    """``Trades`` of one market, oldest first. A row's time is no place to go on from: it is printed
+    up to 119 ns off; ``last`` is.
+    """
+    rows, last = _of_one_market(body, native, names)
+    same = {"symbol": symbol}
+    layout = Layout("trades", _TRADE_COLUMNS, ("trade_id",), "trade_id", constants=same)
+    page = read(layout, _array(rows, models.Trade)).page()
+    return replace(page, resume=last if page.received else None)
+
+
+def candles(
+    body: bytes, native: str, symbol: str, timeframe: str, clock: int, names: Names = NO_NAMES
+) -> Built:
+    """``OHLC`` of one market. ``clock``: the exchange's, in microseconds.
+
+    ``last`` names the newest candle that is final. Where it is missing, the newest row is taken to
+    be open, and of the others those whose interval has ended by the clock are final.
+    """
+    rows, last = _of_one_market(body, native, names)
+    same = {"symbol": symbol, "timeframe": timeframe}
+    layout = Layout("candles", _CANDLE_COLUMNS, ("timestamp",), "timestamp", constants=same)
+    built = read(layout, _array(rows, models.Candle))
+    opened = built.positions
+    ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
+    limit = (pc.max(opened).as_py() or 0) if last is None else last * 1_000_000 + 1
+    return built.with_column("is_final", pc.and_(ended, pc.less(opened, limit)))
+
+
+def _at(name: str, index: int) -> Callable[[Row], Any]:
+    """A getter of one element of a list."""
+
+    def get(row: Row) -> Any:
+        values = row.get(name)
+        if values is not None and not (isinstance(values, list) and len(values) > index):
+            raise InvalidValue(f"is not to be found in {str(values)[:40]!r}")
+        return None if values is None else values[index]
+
+    return get
+
+
+_TICKER_COLUMNS: Final = tuple(
+    Column(name, _at(source, index), kind, required=False)
+    for name, source, index, kind in (
+        ("last", "c", 0, _SIGNED),
+        ("bid", "b", 0, _SIGNED),
+        ("ask", "a", 0, _SIGNED),
+        ("high", "h", 1, _SIGNED),  # the second one is of the last 24 hours
+        ("low", "l", 1, _SIGNED),
+        ("base_volume", "v", 1, _SIGNED_WIDE),
+        ("average", "p", 1, _SIGNED_WIDE),
+    )
+)
+
+
+def tickers(
+    body: bytes, asked: Mapping[str, str], at: int, clock: int | None, names: Names = NO_NAMES
+) -> Built:
+    """``Ticker``; ``asked``: symbols by the names asked for. No row names a time: it is ``clock``,
+    else ``at``. ``o`` is the opening of the day, not of 24 hours ago: there is no change.
+    """
+    alone = next(iter(asked.values())) if len(asked) == 1 else None
+
+    def symbol(key: str) -> str:
+        if key in asked or alone is None or key in names.known:
+            return asked.get(key) or symbol_of(names, key)
+        return alone  # asked for by its name, it answers under its id
+
+    wanted = set(asked.values())
+    columns = (*_TICKER_COLUMNS, of("symbol", "id", Canonical(symbol)))
+    layout = observed("tickers", columns, key="symbol", at=at)
+    layout = replace(layout, constants={**layout.constants, "timestamp": clock or at})
+    return read(layout, keyed(body), lambda row: symbol(row["id"]) in wanted)
+
+
+def order_books(
+    body: bytes, native: str, symbol: str, observed_at: int, names: Names = NO_NAMES
+) -> Built:
+    """``Depth`` of one market."""
+    found = object_of(models.Depth, _of_one_market(body, native, names)[0], "an order book")
+    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
+
+
+_OPEN: Final = (None, "online", "limit_only", "post_only", "reduce_only")
+"""States in which a market has orders that may trade; an old list names none."""
+_ENABLED: Final = (None, "enabled", "deposit_only", "withdrawal_only")
+
+
+def _fee(row: Row) -> Any:
+    """What a taker of no volume pays; the table is a list of volumes and rates."""
+    try:
+        return row["fees"][0][1] if row.get("fees") else None
+    except (TypeError, LookupError):
+        raise InvalidValue(f"is not in a table of fees: {str(row['fees'])[:40]!r}") from None
+
+
+_MARKETS: Final = (
+    of("native_symbol", "id", Text()),
+    of("price_precision", "pair_decimals", Whole(), required=False),
+    of("amount_precision", "lot_decimals", Whole(), required=False),
+    of("min_amount", "ordermin", _NUMBER, required=False),
+    of("min_value", "costmin", _NUMBER, required=False),
+    Column("fee_rate", _fee, Percent(signed=True), required=False),
+    Column("active", lambda row: row.get("status") in _OPEN, Flag()),
+)
+
+
+def _spelled(row: Row) -> tuple[str, str] | None:
+    """Base and quote as codes, where a market has its third spelling."""
+    base, _, quote = str(row.get("wsname") or "").partition("/")
+    return (common(base), common(quote)) if base and quote else None
+
+
+def _ids(row: Row) -> tuple[Any, Any]:
+    return row.get("base"), row.get("quote")
+
+
+def market_rows(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Page:
+    """``AssetPairs``: every market of the list, dark pools (``.d``) too."""
+    source = keyed(body)
+    rows = list(listed_rows(source))
+    told: dict[str, str] = {}  # codes by currency id, of other markets
+    for row in rows:
+        told |= zip(map(str, _ids(row)), _spelled(row) or (), strict=False)
+
+    def currencies(row: Row) -> tuple[str, str]:
+        base, quote = (told.get(str(c)) or code(names.codes, str(c or "")) for c in _ids(row))
+        return _spelled(row) or (base, quote)
+
+    def named(row: Row, at: int) -> str:
+        if not all(found := currencies(row)):
+            raise InvalidValue(f"is unknown: base and quote are {str(_ids(row))[:60]}")
+        return found[at]
+
+    listed = {row["id"]: currencies(row) for row in rows}
+    kind = Code(names.codes.listed(c for pair in listed.values() for c in pair if c))
+    columns = (
+        of("symbol", "id", Listed(names, listed)),
+        Column("base", lambda row: named(row, 0), kind),
+        Column("quote", lambda row: named(row, 1), kind),
+        *_MARKETS,
+    )
+    built = read(observed("markets", columns, key="symbol", at=observed_at), source)
+    return _with_aliases(built, rows, "native_symbol", "symbol", ("altname", "wsname"))
+
+
+def currency_rows(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Page:
+    """``Assets``: every currency, variants (``.S``, ``.F``, ``.HOLD``) too; ``name`` is its id."""
+    source = keyed(body)
+    rows = list(listed_rows(source))
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for row in rows:
+        mine = common(str(row.get("altname") or row["id"]))
+        found[row["id"]] = row["id"] if mine in taken else mine
+        taken.add(mine)
+    columns = (
+        Column("currency", lambda row: found.get(row["id"]), Code(codes.listed(found.values()))),
+        of("name", "id", Text()),
+        of("precision", "decimals", Whole()),
+        Column("active", lambda row: row.get("status") in _ENABLED, Flag()),
+    )
+    built = read(observed("currencies", columns, key="currency", at=observed_at), source)
+    return _with_aliases(built, rows, "name", "currency", ("altname",))
+
+
+def _with_aliases(
+    built: Built, rows: Sequence[Row], key: str, value: str, others: Sequence[str]
+) -> Page:
+    """The page of a list, with what its rows are called besides."""
+    columns = (built.columns[name].to_pylist() for name in (key, value))
+    known = dict(zip(*columns, strict=True))
+    more = {
+        row[other]: known[row["id"]]
+        for row in rows
+        for other in others
+        if row["id"] in known and isinstance(row.get(other), str)
+    }
+    return replace(built.page(), aliases={**more, **known})

@@ -1,0 +1,243 @@
+"""Kraken pulled from its dialect: every trade once, whatever its documentation leaves open."""
+
+import csv
+import gzip
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import warehouse
+from sandbox import Fault, ManualClock, Served, World, serve, tape
+from sandbox.kraken import KrakenSwitches
+from sandbox.marketdata import MarketTape
+from schemas import StreamId
+from tests.pipelines.ingest.conftest import run, settings_for
+from warehouse.store import Store
+
+DAY = 86_400
+UNIT = Decimal("1e-8")
+SYMBOL = "BTC-USD"
+TRADES = "exchange: kraken\nmarkets: [BTC-USD]\nstart: 2013-01-01\ndatasets: {trades: {}}"
+ACCOUNT = (
+    "account_trades: {}, account_orders: {}, account_transactions: {}, balances: {},"
+    " trading_fees: {}"
+)
+EVERYTHING = (
+    "exchange: kraken\nmarkets: [BTC-USD, LTC-BTC]\nstart: 2013-01-01\ndatasets: {"
+    "trades: {}, candles: {timeframes: [1m, 5m, 1h, 2h, 1d]}, tickers: {}, order_books: {},"
+    f" markets: {{}}, currencies: {{}}, {ACCOUNT}}}"
+)
+Row = tuple[int, int, Decimal, Decimal, str]
+
+
+def tape_rows(made: MarketTape, first: int = 1) -> list[Row]:
+    """What there is to hold of a tape: ids without holes, times in milliseconds."""
+    return [
+        (first + n, t.timestamp, Decimal(t.price), Decimal(t.amount), t.side)
+        for n, t in enumerate(made.trades())
+    ]
+
+
+def held(home: Path, symbol: str = SYMBOL) -> list[Row]:
+    query = (
+        "SELECT trade_id::BIGINT AS id, epoch_ms(timestamp) AS ms, price, amount, side FROM trades"
+        f" WHERE exchange = 'kraken' AND symbol = '{symbol}' ORDER BY id"
+    )
+    rows = warehouse.sql(query, home=home).to_pylist()
+    return [(r["id"], r["ms"], r["price"], r["amount"], r["side"]) for r in rows]
+
+
+def spans(home: Path, dataset: str = "trades") -> list[tuple[str, int, int]]:
+    rows = warehouse.coverage(home).to_pylist()
+    return [(r["state"], r["lower"], r["upper"]) for r in rows if r["dataset"] == dataset]
+
+
+def is_near(found: list[Row], wanted: list[Row]) -> bool:
+    """Whether all is equal, but for times that are printed up to 119 ns off."""
+    same = [(i, p, a, s) for i, _, p, a, s in found] == [(i, p, a, s) for i, _, p, a, s in wanted]
+    return same and all(abs(f[1] - w[1]) <= 1 for f, w in zip(found, wanted, strict=True))
+
+
+@contextmanager
+def replayed(made: MarketTape, **switches: Any) -> Iterator[tuple[Served, ManualClock]]:
+    clock = ManualClock(int(made.times[-1]) + 1)
+    with serve(World.replay({made.symbol: made}, clock), limits=False) as server:
+        server.switch(**switches)
+        yield server, clock
+
+
+def crowded(moments: list[int], symbol: str = SYMBOL) -> MarketTape:
+    """A tape with so many trades in each of the moments, a second apart."""
+    made, number = MarketTape(symbol), 0
+    for at, count in enumerate(moments):
+        for _ in range(count):
+            number += 1
+            ms = 1_700_000_000_000 + at * 1000
+            made.add(number * 3, ms, 10**12 + number, 10**6 * number, number % 2 > 0)
+    return made
+
+
+HABITS: list[dict[str, Any]] = [
+    {},
+    {"kraken_since_inclusive": False},
+    {"kraken_since_inclusive": False, "kraken_ns_step": 0, "sorts_by": "time"},
+    {"kraken_ns_step": 0, "kraken_last": "never", "sorts_by": "time"},
+    {"kraken_last": "sometimes", "page_cap": 130},
+    {"kraken_since_inclusive": False, "page_cap": 130, "sorts_by": "time"},
+    {"kraken_first_id": 3, "kraken_stale_head": 7},
+    {"extra_fields": True, "kraken_numbers": "number"},
+]
+
+
+@pytest.mark.parametrize("habit", HABITS, ids=lambda h: " ".join(f"{k}={v}" for k, v in h.items()))
+def test_every_trade_once_and_a_day_later_too(
+    habit: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    root = feeds(TRADES)
+    exchange.switch(**habit)
+    first = habit.get("kraken_first_id", 1)
+    for hours in (0, 24, 0):
+        exchange.advance(hours * 3600)
+        report = run(settings_for(exchange, home), feeds_root=root)
+        assert report.errors == []
+        now = exchange.world.now()
+        wanted = [row for row in tape_rows(exchange.world.tapes[SYMBOL], first) if row[1] <= now]
+        rows, stale = held(home), habit.get("kraken_stale_head", 0)
+        wanted = wanted[: len(rows)] if len(wanted) - len(rows) <= stale else wanted
+        assert is_near(rows, wanted)
+        assert spans(home) == [("complete", 0, wanted[-1][0])]
+    assert warehouse.verify(home).findings == []
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("step", [0, 1, 300])
+def test_shared_moments_and_shuffled_ties(
+    inclusive: bool, step: int, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    """Crowds of up to a page in one nanosecond, of three pages in less than a millisecond."""
+    made = crowded([5, 400, 1, 999, 2, 40, 3000 if step else 700, 3, 998, 1])
+    switches = {"kraken_since_inclusive": inclusive, "kraken_ns_step": step, "sorts_by": "time"}
+    root = feeds(TRADES)
+    with replayed(made, **switches) as (server, clock):
+        end = clock()
+        for until in (int(made.times[1000]), end, end):
+            clock.set(until)
+            report = run(settings_for(server, home), feeds_root=root)
+            assert report.errors == []
+    assert is_near(held(home), tape_rows(made))
+    assert spans(home) == [("complete", 0, len(made))]
+
+
+def test_more_than_a_page_in_one_nanosecond_is_no_whole(
+    home: Path, feeds: Callable[[str], Path]
+) -> None:
+    """Nothing can name what lies between: a gap, said, and everything around it is held."""
+    made = crowded([5, 2500, 5, 1200])
+    root = feeds(TRADES)
+    with replayed(made, kraken_ns_step=0) as (server, _):
+        for _ in range(2):
+            report = run(settings_for(server, home), feeds_root=root)
+            assert len(report.errors) == 1
+    rows = held(home)
+    assert len(rows) == len({row[0] for row in rows}) < len(made)
+    for state, low, high in spans(home):
+        if state == "complete":
+            assert {row[0] for row in rows} >= {*range(max(1, low), high + 1)}
+    assert "gap" in {state for state, *_ in spans(home)}
+
+
+def test_recorded_trades_where_two_thirds_share_a_millisecond(
+    shared_data: Path, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    path = shared_data / "binance_spot_btcusdt_trades_2024-08-08_09.csv.gz"
+    made = tape.load(path, "BTC-USDT")
+    root = feeds(TRADES.replace("BTC-USD", "BTC-USDT"))
+    with replayed(made, kraken_since_inclusive=False, sorts_by="time") as (server, _):
+        for _ in range(2):
+            assert run(settings_for(server, home), feeds_root=root).errors == []
+        asked = {e.params["pair"] for e in server.log.of("/0/public/Trades")}
+    assert asked == {"XBTUSDT"}
+    with gzip.open(path, "rt") as file:
+        assert len(list(csv.DictReader(file))) == len(made)
+    assert is_near(held(home, "BTC-USDT"), tape_rows(made))
+
+
+def test_rows_with_id_0_go_to_quarantine(home: Path, feeds: Callable[[str], Path]) -> None:
+    made = crowded([1] * 4000)
+    root = feeds(TRADES)
+    with replayed(made, kraken_zero_ids=(1500, 2700)) as (server, _):
+        run(settings_for(server, home), feeds_root=root)
+        assert run(settings_for(server, home), feeds_root=root).errors
+        assert [row[0] for row in held(home)] == [*range(1, 1500), *range(2701, 4001)]
+        count = "SELECT count(*) AS n FROM quarantine WHERE exchange = 'kraken'"
+        assert warehouse.sql(count, home=home).to_pylist() == [{"n": 1201}]
+        states = [state for state, *_ in spans(home)]
+        assert states == ["complete", "gap", "complete"]
+        server.switch()
+        assert run(settings_for(server, home), feeds_root=root).errors == []
+    assert spans(home) == [("complete", 0, 4000)]
+
+
+def test_maintenance_with_status_200_is_a_fault_of_the_moment(
+    exchange: Served, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    root = feeds(TRADES)
+    settings = settings_for(exchange, home)
+    exchange.faults.add(Fault("refusal", text="EService:Unavailable", times=2))
+    assert run(settings, feeds_root=root).errors == []
+    whole = held(home)
+    exchange.of(KrakenSwitches).kraken_maintenance = True
+    stream = StreamId("kraken", "trades", SYMBOL)
+    before = Store(home).state(stream).complete
+    exchange.faults.add(Fault("status", status=520, times=None))
+    assert run(settings, feeds_root=root).errors
+    assert Store(home).state(stream).complete == before and held(home) == whole
+
+
+def test_a_market_that_is_renamed_is_another_one_and_said(
+    exchange: Served, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    """The old one keeps its rows and its symbol; whether they are one is a person's to say."""
+    every = TRADES.replace("[BTC-USD]", "all").replace("datasets: {", "datasets: {markets: {}, ")
+    assert run(settings_for(exchange, home), feeds_root=feeds(every)).errors == []
+    before = held(home)
+    exchange.switch(kraken_renamed={SYMBOL: "NEWBTCUSD"})
+    (error,) = run(settings_for(exchange, home), feeds_root=feeds(TRADES)).errors
+    assert "does not list the market BTC-USD" in error and "NEWBTCUSD" in error
+    assert run(settings_for(exchange, home), feeds_root=feeds(every)).errors == []
+    assert held(home) == before
+    query = "SELECT symbol FROM markets WHERE native_symbol = 'NEWBTCUSD'"
+    ((symbol,),) = [row.values() for row in warehouse.sql(query, home=home).to_pylist()]
+    assert symbol.startswith("BTC-USD-") and is_near(held(home, symbol), before)
+
+
+# -- the whole job ---------------------------------------------------------------------------------
+
+
+def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path]) -> None:
+    root = feeds(EVERYTHING)
+    settings = settings_for(exchange, home)
+    for hours in (0, 24, 0):
+        exchange.advance(hours * 3600)
+        report = run(settings, feeds_root=root)
+        assert report.errors == []
+    assert warehouse.verify(home).findings == []
+    tables = {
+        name: warehouse.sql(f"SELECT * FROM {name} WHERE exchange = 'kraken'", home=home)
+        for name in (
+            *("trades", "candles", "tickers", "order_books", "markets", "currencies"),
+            *("account_trades", "account_orders", "account_transactions", "balances"),
+            "trading_fees",
+        )
+    }
+    assert {name for name, table in tables.items() if not table.num_rows} == set()
+    natives = {r["symbol"]: r["native_symbol"] for r in tables["markets"].to_pylist()}
+    assert (natives["BTC-USD"], natives["DOGE-USD"]) == ("XXBTZUSD", "XXDGZUSD")
+    codes = {r["currency"] for r in tables["currencies"].to_pylist()}
+    assert codes >= {"BTC", "USD", "ETH", "LTC", "DOGE"}
+    frames = {r["timeframe"] for r in tables["candles"].to_pylist()}
+    assert frames == {"1m", "5m", "1h", "2h", "1d"}
