@@ -23,7 +23,7 @@ from connectors.base import Page
 from connectors.columns import Kind, as_stored
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError, Text, decode, repeated_key
+from connectors.jsontext import NotJsonError, Text, decode, decode_row, elements, repeated_key
 from connectors.redact import printable
 from schemas import RejectedRow, dataset
 
@@ -138,6 +138,19 @@ def decoded(type_: Any, body: Text) -> Any:
         return decode(type_, body)
     except NotJsonError:
         return None
+
+
+def rows_of(body: bytes, model: Any) -> Source:
+    """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
+
+    def texts() -> list[RowText]:
+        try:
+            return [RowText(text, text) for text in elements(body)]
+        except NotJsonError as error:
+            raise ContractError(f"the rows are not a list ({error})") from None
+
+    rows = decoded(list[model], body)
+    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
 
 
 def nothing(dataset_: str) -> Page:

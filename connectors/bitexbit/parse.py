@@ -47,9 +47,9 @@ from connectors.rows import (
     Source,
     check_number,
     column,
-    decoded,
     observed,
     read,
+    rows_of,
 )
 from schemas import timeframe_us
 
@@ -57,19 +57,6 @@ SPELLING: Final = Spelling(reserved=",/\\")
 """``BTC_USD``; a comma separates names."""
 _NO_NAMES: Final = Names(SPELLING)
 _ANY_CODE: Final = Codes()
-
-
-def rows_of(body: bytes, model: Any) -> Source:
-    """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
-
-    def texts() -> list[RowText]:
-        try:
-            return [RowText(text, text) for text in elements(body)]
-        except NotJsonError as error:
-            raise ContractError(f"the rows are not a list ({error})") from None
-
-    rows = decoded(list[model], body)
-    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
 
 
 SIDES: Final = {"buy": "buy", "sell": "sell"}
