@@ -32,11 +32,11 @@ from connectors.columns import (
     Whole,
     Wide,
 )
-from connectors.errors import ContractError, TransientError
+from connectors.errors import TransientError
 from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError, decode_object
+from connectors.jsontext import NotJsonError
 from connectors.names import Listed, Names, Spelling, listed_rows
-from connectors.rows import Built, Column, Layout, column, observed, read, rows_of
+from connectors.rows import Built, Column, Layout, column, object_of, observed, read, rows_of
 from schemas import timeframe_us
 
 SPELLING: Final = Spelling(separator="", reserved='",[]/\\')
@@ -50,14 +50,6 @@ _PERMISSION_SETS: Final = re.compile(rb'("permissionSets"\s*:\s*)\[(?:\s*\[[^\[\
 def without_permissions(body: bytes) -> bytes:
     """``body`` without ``permissionSets``: two thirds of 15 MB of ``exchangeInfo``, not read."""
     return _PERMISSION_SETS.sub(rb"\1[]", body) if b'"permissionSets"' in body else body
-
-
-def _object(model: Any, body: bytes, what: str) -> Any:
-    """``body`` as ``model``. Raises ``ContractError`` where it is another thing than ``what``."""
-    try:
-        return decode_object(model, body)
-    except NotJsonError as error:
-        raise ContractError(f"not {what} ({error})") from None
 
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
@@ -174,7 +166,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
 
 def order_books(body: bytes, symbol: str, observed_at: int) -> Built:
     """``depth`` of one market."""
-    found = _object(models.Depth, body, "an order book")
+    found = object_of(models.Depth, body, "an order book")
     return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
 
 
@@ -232,7 +224,7 @@ _MARKET_COLUMNS: Final = (
 
 def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``exchangeInfo``: base and quote are named, and no name says them. Spot markets alone."""
-    listing = _object(models.Listing, body, "a list of markets")
+    listing = object_of(models.Listing, body, "a list of markets")
     source = rows_of(bytes(listing.symbols), models.Market)
     listed = {
         row.symbol: (str(row.baseAsset or ""), str(row.quoteAsset or ""))
@@ -410,7 +402,7 @@ def transactions(body: bytes, codes: Codes = _ANY_CODE) -> Built:
     """Deposits, withdrawals (``amount`` without the fee) or dividends: their fields tell which."""
     coin = column("currency", "coin", Code(codes))
     if body.lstrip()[:1] == b"{":
-        rows = bytes(_object(models.Dividends, body, "a list of dividends").rows)
+        rows = bytes(object_of(models.Dividends, body, "a list of dividends").rows)
         coin = column("currency", "asset", Code(codes))
         return read(_with(_DIVIDENDS, coin), rows_of(rows, models.Dividend))
     if b'"applyTime"' in body:
@@ -424,7 +416,7 @@ def _with(layout: Layout, *columns: Column) -> Layout:
 
 def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Built:
     """``account``: the currencies of the spot wallet, those without anything left out."""
-    found = _object(models.Account, body, "an account")
+    found = object_of(models.Account, body, "an account")
     layout = observed(
         "balances",
         (
@@ -456,6 +448,6 @@ def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Bui
 def clock(body: bytes) -> int:
     """``time``: the exchange's, in microseconds."""
     try:
-        return exact.time_us(decode_object(models.Clock, body).serverTime)
+        return exact.time_us(decodeobject_of(models.Clock, body).serverTime)
     except (NotJsonError, InvalidValue) as error:
         raise TransientError(f"binance: the exchange does not say its time ({error})") from None

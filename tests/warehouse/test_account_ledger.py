@@ -78,6 +78,31 @@ def test_an_order_of_wex_from_hold_to_release_is_taken_once(accounts: Accounts) 
 
 
 @pytest.mark.parametrize(
+    ("listed", "worded", "code"),
+    [
+        ([], "USDT.E", "USDT.E"),
+        ([], "USDT.e", "USDT.E"),
+        (["USDT.E", "USDT.e"], "USDT.e", "USDT.e"),  # two currencies
+        ([], "1INCH-B_2", "1INCH-B_2"),
+    ],
+)
+@pytest.mark.parametrize("quote", [False, True], ids=["base", "quote"])
+def test_a_currency_of_any_code_is_read_in_a_statement(
+    accounts: Accounts, listed: list[str], worded: str, code: str, quote: bool
+) -> None:
+    market = {"native_symbol": "n", "quote": "EUR", "active": True}
+    for n, base in enumerate(listed):
+        accounts.add("markets", market | {"symbol": f"m{n}", "base": base}, exchange="wex")
+    base_worded, quote_worded = ("LTC", worded) if quote else (worded, "LTC")
+    words = f"Buy 2 {base_worded} (-0.2%) from order :order:9: by price 3 {quote_worded}"
+    paid = code if quote else "LTC"
+    accounts.add("account_transactions", line(1, at(0), "debit", "6", paid, words), exchange="wex")
+    symbol = f"LTC-{code}" if quote else f"{code}-LTC"
+    found = accounts.rows("SELECT meaning, symbol, cost, fee_currency FROM statements")
+    assert found == [("fill", symbol, 6, "LTC" if quote else code)]
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "amount", "currency", "expected"),
     [
         (
@@ -193,6 +218,71 @@ def test_transfers_coupons_and_what_failed(accounts: Accounts) -> None:
     ]
     books = "SELECT book, sum(amount) FROM ledger GROUP BY ALL ORDER BY ALL"
     assert accounts.rows(books) == [("account", Decimal("8.5")), ("external", Decimal("-8.5"))]
+
+
+def test_the_fee_of_a_transaction_comes_on_top_of_its_amount(accounts: Accounts) -> None:
+    """Balance changes by amount less fee, of a withdrawal by both."""
+    deposit = line(1, at(0), "deposit", "10", "BTC") | {"fee_amount": Decimal("0.125")}
+    withdrawal = line(2, at(1), "withdrawal", "4", "BTC") | {"fee_amount": Decimal("0.5")}
+    failed = line(3, at(2), "withdrawal", "1", "BTC") | {
+        "fee_amount": Decimal("0.5"),
+        "status": "failed",
+    }
+    accounts.add("account_transactions", deposit, withdrawal, failed)
+    assert accounts.rows(
+        "SELECT event, kind, amount, balance FROM ledger WHERE book = 'account' ORDER BY entry"
+    ) == [
+        ("transaction 1", "deposit", Decimal(10), Decimal(10)),
+        ("transaction 1", "fee", Decimal("-0.125"), Decimal("9.875")),
+        ("transaction 2", "withdrawal", Decimal(-4), Decimal("5.875")),
+        ("transaction 2", "fee", Decimal("-0.5"), Decimal("5.375")),
+    ]
+    assert accounts.unbalanced() == []
+
+
+def test_a_withdrawal_under_way_is_in_transit_with_its_fee(accounts: Accounts) -> None:
+    withdrawal = line(2, at(0), "withdrawal", "4", "BTC") | {
+        "fee_amount": Decimal("0.5"),
+        "status": "pending",
+    }
+    accounts.add("account_transactions", line(1, at(-99), "deposit", "10", "BTC"), withdrawal)
+    accounts.balances(at(300), BTC="10")
+    ((currency, difference, cause, explained),) = accounts.result()
+    assert (currency, difference, explained) == ("BTC", 0, True)
+    assert cause == "withdrawal 2 not yet taken"
+
+
+def test_a_trade_with_oneself_is_two_fills(accounts: Accounts) -> None:
+    fee = {"fee_amount": Decimal("0.25"), "fee_currency": "EUR"}
+    accounts.add(
+        "account_trades",
+        fill(7, at(0), "buy", "2", "3", **fee),
+        fill(7, at(0), "sell", "2", "3", **fee),
+        fill(8, at(1), "buy", "2", "1"),
+    )
+    assert accounts.rows("SELECT fill_id, side FROM account_fills ORDER BY fill_id") == [
+        ("7 buy", "buy"),
+        ("7 sell", "sell"),
+        ("8", "buy"),
+    ]
+    assert accounts.rows(
+        "SELECT currency, last(balance ORDER BY entry) FROM ledger WHERE book = 'account'"
+        " GROUP BY currency ORDER BY currency"
+    ) == [("EUR", Decimal("-2.5")), ("LTC", Decimal(1))]
+    assert accounts.unbalanced() == []
+
+
+def test_a_fee_in_a_third_currency_is_booked_in_it(accounts: Accounts) -> None:
+    fee = {"fee_amount": Decimal("0.001"), "fee_currency": "BNB"}
+    accounts.add("account_trades", fill(1, at(0), "sell", "2", "1", **fee))
+    assert accounts.rows(
+        "SELECT kind, currency, amount FROM ledger WHERE book = 'account' ORDER BY entry"
+    ) == [
+        ("trade", "LTC", Decimal(-1)),
+        ("trade", "EUR", Decimal(2)),
+        ("fee", "BNB", Decimal("-0.001")),
+    ]
+    assert accounts.unbalanced() == []
 
 
 def test_a_rebate_is_a_fee_that_comes_in(accounts: Accounts) -> None:

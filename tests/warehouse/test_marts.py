@@ -39,6 +39,73 @@ def test_fills_and_fees_by_month(db: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_a_fee_in_a_third_currency_is_converted_at_the_price_of_its_time(
+    db: duckdb.DuckDBPyConnection,
+) -> None:
+    """By the market of the two, either way round; a fee without a price is said to have none."""
+    fill(db, 1, at(10), "buy", "100", "1", "0.5", "BNB")  # before any price of BNB
+    trade(db, 1, at(11), "10", "1", symbol="BNB-USD")
+    trade(db, 2, at(11), "20", "1", symbol="BNB-USD")
+    fill(db, 2, at(12), "buy", "100", "1", "0.5", "BNB")
+    insert(db, "tickers", symbol="BNB-USD", observed_at=at(13), timestamp=at(13), last=D(30))
+    fill(db, 3, at(14), "sell", "150", "1", "-0.25", "BNB")  # a rebate
+    trade(db, 3, at(15), "4", "1", symbol="USD-KFEE")
+    fill(db, 4, at(16), "sell", "150", "1", "10", "KFEE")
+    found = rows(
+        db, "SELECT fill_id, fee_quote, quote_change, net_quote FROM marts.fills ORDER BY fill_id"
+    )
+    assert [tuple(r.values()) for r in found] == [
+        ("1", None, D(-100), D(-100)),
+        ("2", D(10), D(-100), D(-110)),
+        ("3", D("-7.5"), D(150), D("157.5")),
+        ("4", D("2.5"), D(150), D("147.5")),
+    ]
+    profit = rows(db, "SELECT cost, proceeds, profit FROM marts.profit_fifo ORDER BY fill_id")
+    assert [tuple(r.values()) for r in profit] == [
+        (D(100), D("157.5"), D("57.5")),
+        (D(110), D("147.5"), D("37.5")),
+    ]
+    (month,) = rows(db, "SELECT * FROM marts.fees_monthly WHERE fee_currency = 'BNB'")
+    assert (month["fee"], month["fee_quote"]) == (D("0.75"), None)
+
+
+def test_a_fee_of_sixteen_decimals_is_kept_whole(db: duckdb.DuckDBPyConnection) -> None:
+    fill(db, 1, at(1), "sell", "7", "2", "2.6256545174247512", "USD")
+    fill(db, 2, at(2), "buy", "7", "2", "0.0000000000000012", "BTC")
+    first, second = rows(db, "FROM marts.fills ORDER BY fill_id")
+    assert first["fee_quote"] == D("2.6256545174247512")
+    assert first["quote_change"] == D("11.3743454825752488")
+    assert second["fee_quote"] == D("0.0000000000000084")
+
+
+def test_rates_of_maker_and_taker_have_their_time(db: duckdb.DuckDBPyConnection) -> None:
+    for minute, maker in ((1, "0.001"), (2, "0.001"), (3, "0.0005")):
+        given = {"maker_fee_rate": D(maker), "taker_fee_rate": D("0.002"), "symbol": "*"}
+        insert(db, "trading_fees", observed_at=at(minute), **given)
+    found = rows(db, "SELECT * FROM marts.fee_rates ORDER BY valid_from")
+    assert [(r["maker_fee_rate"], r["taker_fee_rate"], r["valid_to"]) for r in found] == [
+        (D("0.001"), D("0.002"), at(3)),
+        (D("0.0005"), D("0.002"), None),
+    ]
+    assert {r["buy_fee_rate"] for r in found} == {None}
+
+
+def test_health_of_an_account_that_is_asked_market_by_market(
+    db: duckdb.DuckDBPyConnection,
+) -> None:
+    fill(db, 1, at(1), "buy", "7", "2")
+    fill(db, 2, at(2), "buy", "7", "2", symbol="ETH-USD")
+    for stream in ("main/BTC-USD", "main/ETH-USD", "main/XRP-USD"):
+        span = {"lower": 0, "upper": 9, "unit": "id", "state": "complete"}
+        insert(db, "coverage", dataset="account_trades", stream=stream, **span)
+    found = rows(db, "SELECT stream, rows, complete FROM marts.health ORDER BY stream")
+    assert [tuple(r.values()) for r in found] == [
+        ("main/BTC-USD", 1, 1),
+        ("main/ETH-USD", 1, 1),
+        ("main/XRP-USD", 0, 1),
+    ]
+
+
 def test_fills_of_more_than_duckdb_multiplies(db: duckdb.DuckDBPyConnection) -> None:
     """10^15 in quote currency fits; 10^21 does not: the fill is there without it."""
     fill(db, 1, at(1), "buy", "10000000", "100000000", "1", "BTC", cost=None)
