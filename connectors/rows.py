@@ -29,6 +29,7 @@ from connectors.jsontext import (
     Text,
     decode,
     decode_object,
+    decode_row,
     elements,
     repeated_key,
 )
@@ -183,6 +184,17 @@ def list_of(body: Text, what: str) -> list[RowText]:
         return [RowText(text, text) for text in elements(body)]
     except NotJsonError as error:
         raise ContractError(f"{what} are not a list ({error})") from None
+
+
+def rows_of(body: bytes, model: Any) -> Source:
+    """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
+    return Source(
+        body,
+        decoded(list[model], body),
+        lambda: list_of(body, "the rows"),
+        lambda text: decode_row(model, text.value),
+        ordered=True,
+    )
 
 
 def nothing(dataset_: str) -> Page:

@@ -41,13 +41,11 @@ _LONGEST_US: Final = 90 * _DAY_US - 1000
 _MARGIN_US: Final = 4 * _DAY_US
 """It is unknown by which of its two times a withdrawal is selected."""
 
-_SYMBOL: Final = re.compile(r'"([^"]+)"')
-
 
 def _markets_of(request: Request) -> list[str]:
     query = parse_qs(request.query)
     if "symbols" in query:
-        return _SYMBOL.findall(query["symbols"][0])
+        return re.findall(r'"([^"]+)"', query["symbols"][0])
     return query.get("symbol", [])
 
 

@@ -32,21 +32,11 @@ from connectors.columns import (
     Whole,
     Wide,
 )
-from connectors.errors import ContractError, TransientError
+from connectors.errors import TransientError
 from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError, decode_object, decode_row, elements
+from connectors.jsontext import NotJsonError
 from connectors.names import Listed, Names, Spelling, listed_rows
-from connectors.rows import (
-    Built,
-    Column,
-    Layout,
-    RowText,
-    Source,
-    column,
-    decoded,
-    observed,
-    read,
-)
+from connectors.rows import Built, Column, Layout, column, object_of, observed, read, rows_of
 from schemas import timeframe_us
 
 SPELLING: Final = Spelling(separator="", reserved='",[]/\\')
@@ -60,27 +50,6 @@ _PERMISSION_SETS: Final = re.compile(rb'("permissionSets"\s*:\s*)\[(?:\s*\[[^\[\
 def without_permissions(body: bytes) -> bytes:
     """``body`` without ``permissionSets``: two thirds of 15 MB of ``exchangeInfo``, not read."""
     return _PERMISSION_SETS.sub(rb"\1[]", body) if b'"permissionSets"' in body else body
-
-
-def rows_of(body: bytes, model: Any) -> Source:
-    """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
-
-    def texts() -> list[RowText]:
-        try:
-            return [RowText(text, text) for text in elements(body)]
-        except NotJsonError as error:
-            raise ContractError(f"the rows are not a list ({error})") from None
-
-    rows = decoded(list[model], body)
-    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
-
-
-def _object(model: Any, body: bytes, what: str) -> Any:
-    """``body`` as ``model``. Raises ``ContractError`` where it is another thing than ``what``."""
-    try:
-        return decode_object(model, body)
-    except NotJsonError as error:
-        raise ContractError(f"not {what} ({error})") from None
 
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
@@ -115,7 +84,7 @@ def trades(body: bytes, symbol: str) -> Built:
     """``trades`` and ``historicalTrades``: where the buyer is the maker, the taker sold."""
     layout = Layout(
         "trades",
-        (*_TRADE_COLUMNS, Column("side", _worded("is_buyer_maker", "sell", "buy"), _SIDES)),
+        (*_TRADE_COLUMNS, Column("side", _worded("isBuyerMaker", "sell", "buy"), _SIDES)),
         key=("trade_id",),
         position="trade_id",
         fields=(b"id", b"price", b"qty", b"time", b"isBuyerMaker"),
@@ -161,21 +130,21 @@ def _price(source: str) -> Callable[[Any], Any]:
 
 
 _TICKER_COLUMNS: Final = (
-    column("timestamp", "close_time", _TIME),
+    column("timestamp", "closeTime", _TIME),
     *(
         Column(name, _price(source), kind, required=False)
         for name, source, kind in (
-            ("last", "last_price", _NUMBER),
-            ("bid", "bid_price", _NUMBER),
-            ("ask", "ask_price", _NUMBER),
-            ("high", "high_price", _NUMBER),
-            ("low", "low_price", _NUMBER),
-            ("average", "weighted_avg_price", _WIDE),
+            ("last", "lastPrice", _NUMBER),
+            ("bid", "bidPrice", _NUMBER),
+            ("ask", "askPrice", _NUMBER),
+            ("high", "highPrice", _NUMBER),
+            ("low", "lowPrice", _NUMBER),
+            ("average", "weightedAvgPrice", _WIDE),
         )
     ),
     _optional("base_volume", "volume", _WIDE),
-    _optional("quote_volume", "quote_volume", _WIDE),
-    _optional("change_percent", "price_change_percent", _SIGNED),
+    _optional("quote_volume", "quoteVolume", _WIDE),
+    _optional("change_percent", "priceChangePercent", _SIGNED),
 )
 
 
@@ -197,11 +166,11 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
 
 def order_books(body: bytes, symbol: str, observed_at: int) -> Built:
     """``depth`` of one market."""
-    found = _object(models.Depth, body, "an order book")
+    found = object_of(models.Depth, body, "an order book")
     return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
 
 
-def _filters(row: models.Market) -> Iterator[Mapping[str, Any]]:
+def _filters(row: Any) -> Iterator[Mapping[str, Any]]:
     return (f for f in row.filters or () if isinstance(f, dict))
 
 
@@ -255,10 +224,10 @@ _MARKET_COLUMNS: Final = (
 
 def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``exchangeInfo``: base and quote are named, and no name says them. Spot markets alone."""
-    listing = _object(models.Listing, body, "a list of markets")
+    listing = object_of(models.Listing, body, "a list of markets")
     source = rows_of(bytes(listing.symbols), models.Market)
     listed = {
-        row.symbol: (str(row.base_asset or ""), str(row.quote_asset or ""))
+        row.symbol: (str(row.baseAsset or ""), str(row.quoteAsset or ""))
         for row in listed_rows(source)
         if isinstance(row.symbol, str) and _is_spot(row)
     }
@@ -267,8 +236,8 @@ def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Buil
         "markets",
         (
             column("symbol", "symbol", Listed(names, listed)),
-            column("base", "base_asset", code),
-            column("quote", "quote_asset", code),
+            column("base", "baseAsset", code),
+            column("quote", "quoteAsset", code),
             *_MARKET_COLUMNS,
         ),
         key="symbol",
@@ -277,8 +246,8 @@ def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Buil
     return read(replace(layout, most_rows=_MOST_LISTED), source, _is_spot)
 
 
-def _is_spot(row: models.Market) -> bool:
-    return row.is_spot_trading_allowed is not False
+def _is_spot(row: Any) -> bool:
+    return row.isSpotTradingAllowed is not False
 
 
 def account_trades(body: bytes, native: str, symbol: str, codes: Codes = _ANY_CODE) -> Built:
@@ -288,16 +257,16 @@ def account_trades(body: bytes, native: str, symbol: str, codes: Codes = _ANY_CO
         (
             *_TRADE_COLUMNS,
             column("symbol", "symbol", Only(native, symbol)),
-            Column("side", _worded("is_buyer", "buy", "sell"), _SIDES),
-            _optional("order_id", "order_id", _TEXT),
+            Column("side", _worded("isBuyer", "buy", "sell"), _SIDES),
+            _optional("order_id", "orderId", _TEXT),
             Column(
                 "taker_or_maker",
-                _worded("is_maker", "maker", "taker"),
+                _worded("isMaker", "maker", "taker"),
                 Choice({"maker": "maker", "taker": "taker"}),
                 required=False,
             ),
             _optional("fee_amount", "commission", Wide(signed=True)),
-            _optional("fee_currency", "commission_asset", Code(codes)),
+            _optional("fee_currency", "commissionAsset", Code(codes)),
         ),
         key=("trade_id", "symbol", "side"),
         position="trade_id",
@@ -320,24 +289,24 @@ _STATES: Final = {
 }
 
 
-def _is_open(row: models.Order) -> bool:
+def _is_open(row: Any) -> bool:
     return isinstance(row.status, str) and _STATES.get(row.status) == "open"
 
 
-def _remaining(row: models.Order) -> Any:
+def _remaining(row: Any) -> Any:
     """What may still be filled: of an order that has ended, nothing, whatever is left of it."""
-    return str(exact.difference(row.orig_qty, row.executed_qty)) if _is_open(row) else "0"
+    return str(exact.difference(row.origQty, row.executedQty)) if _is_open(row) else "0"
 
 
-def _paid(row: models.Order) -> Any:
+def _paid(row: Any) -> Any:
     """The sum of the fills in quote currency; below 0 stands for unknown."""
-    return None if str(row.cummulative_quote_qty).startswith("-") else row.cummulative_quote_qty
+    return None if str(row.cummulativeQuoteQty).startswith("-") else row.cummulativeQuoteQty
 
 
-def _average(row: models.Order) -> str | None:
+def _average(row: Any) -> str | None:
     """The price of what is filled, where it is exact."""
     with suppress(DecimalException, InvalidValue):
-        found = _EXACT.divide(exact.number(_paid(row)), exact.number(row.executed_qty))
+        found = _EXACT.divide(exact.number(_paid(row)), exact.number(row.executedQty))
         return f"{exact.price(str(found)):f}"
     return None
 
@@ -347,21 +316,21 @@ def account_orders(body: bytes, native: str, symbol: str) -> Built:
     layout = Layout(
         "account_orders",
         (
-            column("order_id", "order_id", _ID),
+            column("order_id", "orderId", _ID),
             column("timestamp", "time", _TIME),
             column("symbol", "symbol", Only(native, symbol)),
             column("side", "side", Choice({"BUY": "buy", "SELL": "sell"})),
             column("type", "type", Choice(_TYPES)),
             column("price", "price", _NUMBER),
-            column("amount", "orig_qty", _NUMBER),
+            column("amount", "origQty", _NUMBER),
             Column("remaining", _remaining, _NUMBER),
             column("status", "status", Choice(_STATES)),
-            _optional("filled", "executed_qty", _NUMBER),
+            _optional("filled", "executedQty", _NUMBER),
             Column("cost", _paid, Cost(), required=False),
             Column("average", _average, _NUMBER, required=False),
             Column(
                 "closed_at",
-                lambda row: None if _is_open(row) else row.update_time,
+                lambda row: None if _is_open(row) else row.updateTime,
                 _TIME,
                 required=False,
             ),
@@ -373,12 +342,12 @@ def account_orders(body: bytes, native: str, symbol: str) -> Built:
     return read(layout, rows_of(body, models.Order))
 
 
-_DEPOSIT_STATES: Final = {
+_DEPOSITED: Final = {
     **dict.fromkeys("08", "pending"),
     **dict.fromkeys("16", "ok"),
     **dict.fromkeys("27", "failed"),
 }
-_WITHDRAWAL_STATES: Final = {
+_WITHDRAWN: Final = {
     **dict.fromkeys("024", "pending"),
     "6": "ok",
     **dict.fromkeys("135", "failed"),
@@ -390,73 +359,64 @@ def _state(states: Mapping[str, str]) -> Callable[[Any], str]:
     return lambda row: states.get(str(row.status), "unconfirmed")
 
 
-def _deposit_id(row: models.Deposit) -> Any:
+def _deposit_id(row: Any) -> Any:
     """Digits; rows of early years have none. No id of a withdrawal is the same."""
-    if row.id in (None, "") and row.tx_id:
-        return f"deposit-{row.tx_id}-{row.insert_time}"
+    if row.id in (None, "") and row.txId:
+        return f"deposit-{row.txId}-{row.insertTime}"
     return row.id if row.id is None or str(row.id).isdecimal() else f"deposit-{row.id}"
 
 
-def _withdrawal_id(row: models.Withdrawal) -> Any:
+def _withdrawal_id(row: Any) -> Any:
     return f"withdrawal-{row.id}" if str(row.id).isdecimal() else row.id
 
 
-def _dividend_id(row: models.Dividend) -> Any:
-    number = row.id if row.id is not None else row.tran_id
+def _dividend_id(row: Any) -> Any:
+    number = row.id if row.id is not None else row.tranId
     return None if number is None else f"dividend-{number}"
 
 
-def _transfer_layout(
+def _transfers(
     id_: Callable[[Any], Any], time: str, type_: str, state: Callable[[Any], str], text: str
 ) -> Layout:
     about = attrgetter(text)
-    return Layout(
-        "account_transactions",
-        (
-            Column("transaction_id", id_, _TEXT),
-            column("timestamp", time, _TIME),
-            column("amount", "amount", _WIDE),
-            Column("type", lambda row: type_, _TEXT),
-            Column("status", state, _TEXT),
-            Column("description", lambda row: about(row) or "", _TEXT),
-        ),
-        key=("transaction_id",),
-        position="timestamp",
+    columns = (
+        Column("transaction_id", id_, _TEXT),
+        column("timestamp", time, _TIME),
+        column("amount", "amount", _WIDE),
+        Column("type", lambda row: type_, _TEXT),
+        Column("status", state, _TEXT),
+        Column("description", lambda row: about(row) or "", _TEXT),
     )
+    return Layout("account_transactions", columns, ("transaction_id",), "timestamp")
 
 
-_DEPOSITS: Final = _transfer_layout(
-    _deposit_id, "insert_time", "deposit", _state(_DEPOSIT_STATES), "tx_id"
+_DEPOSITS: Final = _transfers(_deposit_id, "insertTime", "deposit", _state(_DEPOSITED), "txId")
+_WITHDRAWALS: Final = _transfers(
+    _withdrawal_id, "applyTime", "withdrawal", _state(_WITHDRAWN), "txId"
 )
-_WITHDRAWALS: Final = _transfer_layout(
-    _withdrawal_id, "apply_time", "withdrawal", _state(_WITHDRAWAL_STATES), "tx_id"
-)
-_DIVIDENDS: Final = _transfer_layout(
-    _dividend_id, "div_time", "credit", lambda row: "ok", "en_info"
-)
+_FEE: Final = _optional("fee_amount", "transactionFee", _WIDE)
+_DIVIDENDS: Final = _transfers(_dividend_id, "divTime", "credit", lambda row: "ok", "enInfo")
 
 
 def transactions(body: bytes, codes: Codes = _ANY_CODE) -> Built:
     """Deposits, withdrawals (``amount`` without the fee) or dividends: their fields tell which."""
-    kind = Code(codes)
+    coin = column("currency", "coin", Code(codes))
     if body.lstrip()[:1] == b"{":
-        found = _object(models.Dividends, body, "a list of dividends")
-        layout = replace(
-            _DIVIDENDS, columns=(*_DIVIDENDS.columns, column("currency", "asset", kind))
-        )
-        return read(layout, rows_of(bytes(found.rows), models.Dividend))
-    coin = column("currency", "coin", kind)
+        rows = bytes(object_of(models.Dividends, body, "a list of dividends").rows)
+        coin = column("currency", "asset", Code(codes))
+        return read(_with(_DIVIDENDS, coin), rows_of(rows, models.Dividend))
     if b'"applyTime"' in body:
-        fee = _optional("fee_amount", "transaction_fee", _WIDE)
-        layout = replace(_WITHDRAWALS, columns=(*_WITHDRAWALS.columns, coin, fee))
-        return read(layout, rows_of(body, models.Withdrawal))
-    layout = replace(_DEPOSITS, columns=(*_DEPOSITS.columns, coin))
-    return read(layout, rows_of(body, models.Deposit))
+        return read(_with(_WITHDRAWALS, coin, _FEE), rows_of(body, models.Withdrawal))
+    return read(_with(_DEPOSITS, coin), rows_of(body, models.Deposit))
+
+
+def _with(layout: Layout, *columns: Column) -> Layout:
+    return replace(layout, columns=(*layout.columns, *columns))
 
 
 def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Built:
     """``account``: the currencies of the spot wallet, those without anything left out."""
-    found = _object(models.Account, body, "an account")
+    found = object_of(models.Account, body, "an account")
     layout = observed(
         "balances",
         (
@@ -476,8 +436,8 @@ def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Bui
         "trading_fees",
         (
             column("symbol", "symbol", Canonical(names.symbol_of)),
-            column("maker_fee_rate", "maker_commission", _SIGNED),
-            column("taker_fee_rate", "taker_commission", _SIGNED),
+            column("maker_fee_rate", "makerCommission", _SIGNED),
+            column("taker_fee_rate", "takerCommission", _SIGNED),
         ),
         key="symbol",
         at=observed_at,
@@ -488,6 +448,6 @@ def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Bui
 def clock(body: bytes) -> int:
     """``time``: the exchange's, in microseconds."""
     try:
-        return exact.time_us(decode_object(models.Clock, body).server_time)
+        return exact.time_us(decodeobject_of(models.Clock, body).serverTime)
     except (NotJsonError, InvalidValue) as error:
         raise TransientError(f"binance: the exchange does not say its time ({error})") from None

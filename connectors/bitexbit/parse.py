@@ -37,12 +37,12 @@ from connectors.rows import (
     RowText,
     Source,
     column,
-    decoded,
     list_of,
     nullable,
     object_of,
     observed,
     read,
+    rows_of,
 )
 from schemas import timeframe_us
 
@@ -50,17 +50,6 @@ SPELLING: Final = Spelling(reserved=",/\\")
 """``BTC_USD``; a comma separates names."""
 _NO_NAMES: Final = Names(SPELLING)
 _ANY_CODE: Final = Codes()
-
-
-def rows_of(body: bytes, model: Any) -> Source:
-    """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
-    return Source(
-        body,
-        decoded(list[model], body),
-        lambda: list_of(body, "the rows"),
-        lambda text: decode_row(model, text.value),
-        ordered=True,
-    )
 
 
 SIDES: Final = {"buy": "buy", "sell": "sell"}

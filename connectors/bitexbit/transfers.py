@@ -15,11 +15,10 @@ import pyarrow.compute as pc
 from connectors import exact
 from connectors.base import Page
 from connectors.bitexbit import models
-from connectors.bitexbit.parse import rows_of
 from connectors.codes import Code, Codes
 from connectors.columns import Choice, Text, Time, Wide
 from connectors.exact import InvalidValue
-from connectors.rows import Column, Layout, check_number, column, object_of, read
+from connectors.rows import Column, Layout, check_number, column, object_of, read, rows_of
 
 _ANY_CODE: Final = Codes()
 _STATES: Final = {"10": "pending", "20": "failed", "30": "ok"}
