@@ -108,6 +108,8 @@ def test_a_nonce_that_another_program_used_is_overtaken(
         connector = connect(name)
         key = exchange.env[f"{name.upper()}_API_KEY"]
         assert connector.snapshot("balances", ()).received > 0
+        if not book.highest(key):  # its keys have no nonces
+            continue
         ahead = book.highest(key) + 7_000
         assert book.spend(key, ahead)
         assert connector.snapshot("balances", ()).received > 0
