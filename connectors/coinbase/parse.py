@@ -47,8 +47,7 @@ from connectors.rows import (
 )
 from schemas import timeframe_us
 
-SPELLING: Final = Spelling(separator="-")
-"""``BTC-USD``: a market's own name is its symbol."""
+SPELLING: Final = Spelling(separator="-")  # a market's own name is its symbol
 _NO_NAMES: Final = Names(SPELLING)
 _ID, _TIME, _NUMBER, _TEXT, _WIDE = Id(), Time(), Number(), Text(), Wide()
 _SIGNED, _SIGNED_WIDE = Number(signed=True), Wide(signed=True)

@@ -58,7 +58,8 @@ type: {component}
 
 attributes:
   # The connector, and the label that the account's rows carry. Its key is read from
-  # {key}; without them only public data is collected.
+  # {key};
+  # without them only public data is collected.
   exchange: {exchange}
   account: {account}
 

@@ -192,7 +192,7 @@ class Scripted:
 
             def _say(self) -> None:
                 received = Received(self)
-                answer = _TIME if received.target in _CLOCKS else None
+                answer: Response | None = _TIME if received.target in _CLOCKS else None
                 if answer is None:
                     scripted.requests.append(received)
                     answer = scripted._answers.pop(0)
