@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import httpx
@@ -57,7 +58,7 @@ def test_the_command_serves_until_interrupted(repo_root: Path) -> None:
     ) as process:
         try:
             assert process.stdout is not None
-            lines = [process.stdout.readline() for _ in range(9)]
+            lines = list(takewhile(lambda line: not line.startswith("Stop"), process.stdout))
             url = lines[0].split(" on ")[1].split()[0]
             assert f"  export BITEXBIT_BASE_URL={url}\n" in lines
             assert any(line.startswith("  export WEX_API_SECRET=") for line in lines)
