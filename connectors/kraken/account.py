@@ -30,8 +30,8 @@ _NUMBER, _SIGNED, _TEXT, _TIME = Number(), Number(signed=True), Text(), Time()
 _SIGNED_WIDE: Final = Wide(signed=True)
 _SIDES: Final = Choice({"buy": "buy", "sell": "sell"})
 _EXACT: Final = Context(prec=100)
-_DEAREST: Final = Decimal("0.01")
-"""A rate that no fee reaches: the dearest of the public table is 0.4 per cent."""
+_RATES: Final = (Decimal("0.00005"), Decimal("0.01"))
+"""Between these lies any fee that is not nothing: the public tables have 0.02 to 0.4 per cent."""
 
 
 def _paged(page: Page, count: Any, query: str, others: tuple[str, ...] = ()) -> Page:
@@ -54,17 +54,18 @@ def _role(row: Row) -> str | None:
 def _fee_currency(row: Row, names: Names) -> str | None:
     """The currency of a fill's fee, which no row names: the quote, or the base on wish.
 
-    Documented is the quote. An order may ask for fees in base; then the figure is no thinkable part
-    of the cost, but is one of the volume. If it is neither, it is in fee credits, and unknown.
+    Documented is the quote. An order may ask for fees in base: then the figure is a thinkable part
+    of the volume, and none of the cost. Above the cost it is in fee credits, or unknown.
     """
     try:
         fee, cost, volume = (exact.number(row.get(name)) for name in ("fee", "cost", "vol"))
     except InvalidValue:
         return None
     base, _, quote = symbol_of(names, exact.text(row.get("pair"))).partition("-")
-    if abs(fee) > cost * _DEAREST and abs(fee) <= volume * _DEAREST:
-        return base
-    return quote if abs(fee) <= cost else None
+    low, high = _RATES
+    in_quote = not fee or cost * low <= abs(fee) <= cost * high
+    in_base = volume * low <= abs(fee) <= volume * high
+    return base if in_base and not in_quote else quote if abs(fee) <= cost else None
 
 
 def account_trades(body: bytes, query: str, names: Names = NO_NAMES) -> Page:

@@ -5,17 +5,21 @@ import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import connectors
 import warehouse
 from sandbox import Fault, ManualClock, Served, World, serve, tape
 from sandbox.kraken import KrakenSwitches
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
-from tests.pipelines.ingest.conftest import run, settings_for
+from schemas.times import to_microseconds
+from tests.pipelines.ingest.conftest import only_pull, run, settings_for
+from tests.warehouse.tools import lake
 from warehouse.store import Store
 
 DAY = 86_400
@@ -31,6 +35,15 @@ EVERYTHING = (
     "trades: {}, candles: {timeframes: [1m, 5m, 1h, 2h, 1d]}, tickers: {}, order_books: {},"
     f" markets: {{}}, currencies: {{}}, {ACCOUNT}}}"
 )
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries do not wait."""
+    opened = partial(connectors.open_connector, sleep=lambda _: None)
+    monkeypatch.setattr(connectors, "open_connector", opened)
+
+
 Row = tuple[int, int, Decimal, Decimal, str]
 
 
@@ -43,12 +56,18 @@ def tape_rows(made: MarketTape, first: int = 1) -> list[Row]:
 
 
 def held(home: Path, symbol: str = SYMBOL) -> list[Row]:
-    query = (
-        "SELECT trade_id::BIGINT AS id, epoch_ms(timestamp) AS ms, price, amount, side FROM trades"
-        f" WHERE exchange = 'kraken' AND symbol = '{symbol}' ORDER BY id"
+    """The trades of a market in the lake."""
+    return sorted(
+        (
+            int(r["trade_id"]),
+            to_microseconds(r["timestamp"]) // 1000,
+            r["price"],
+            r["amount"],
+            r["side"],
+        )
+        for r in lake(home, "trades")
+        if r["symbol"] == symbol
     )
-    rows = warehouse.sql(query, home=home).to_pylist()
-    return [(r["id"], r["ms"], r["price"], r["amount"], r["side"]) for r in rows]
 
 
 def spans(home: Path, dataset: str = "trades") -> list[tuple[str, int, int]]:
@@ -102,7 +121,7 @@ def test_every_trade_once_and_a_day_later_too(
     first = habit.get("kraken_first_id", 1)
     for hours in (0, 24, 0):
         exchange.advance(hours * 3600)
-        report = run(settings_for(exchange, home), feeds_root=root)
+        report = only_pull(settings_for(exchange, home), feeds_root=root)
         assert report.errors == []
         now = exchange.world.now()
         wanted = [row for row in tape_rows(exchange.world.tapes[SYMBOL], first) if row[1] <= now]
@@ -110,7 +129,6 @@ def test_every_trade_once_and_a_day_later_too(
         wanted = wanted[: len(rows)] if len(wanted) - len(rows) <= stale else wanted
         assert is_near(rows, wanted)
         assert spans(home) == [("complete", 0, wanted[-1][0])]
-    assert warehouse.verify(home).findings == []
 
 
 @pytest.mark.parametrize("inclusive", [True, False])
@@ -126,7 +144,7 @@ def test_shared_moments_and_shuffled_ties(
         end = clock()
         for until in (int(made.times[1000]), end, end):
             clock.set(until)
-            report = run(settings_for(server, home), feeds_root=root)
+            report = only_pull(settings_for(server, home), feeds_root=root)
             assert report.errors == []
     assert is_near(held(home), tape_rows(made))
     assert spans(home) == [("complete", 0, len(made))]
@@ -140,7 +158,7 @@ def test_more_than_a_page_in_one_nanosecond_is_no_whole(
     root = feeds(TRADES)
     with replayed(made, kraken_ns_step=0) as (server, _):
         for _ in range(2):
-            report = run(settings_for(server, home), feeds_root=root)
+            report = only_pull(settings_for(server, home), feeds_root=root)
             assert len(report.errors) == 1
     rows = held(home)
     assert len(rows) == len({row[0] for row in rows}) < len(made)
@@ -158,7 +176,7 @@ def test_recorded_trades_where_two_thirds_share_a_millisecond(
     root = feeds(TRADES.replace("BTC-USD", "BTC-USDT"))
     with replayed(made, kraken_since_inclusive=False, sorts_by="time") as (server, _):
         for _ in range(2):
-            assert run(settings_for(server, home), feeds_root=root).errors == []
+            assert only_pull(settings_for(server, home), feeds_root=root).errors == []
         asked = {e.params["pair"] for e in server.log.of("/0/public/Trades")}
     assert asked == {"XBTUSDT"}
     with gzip.open(path, "rt") as file:
@@ -170,15 +188,14 @@ def test_rows_with_id_0_go_to_quarantine(home: Path, feeds: Callable[[str], Path
     made = crowded([1] * 4000)
     root = feeds(TRADES)
     with replayed(made, kraken_zero_ids=(1500, 2700)) as (server, _):
-        run(settings_for(server, home), feeds_root=root)
-        assert run(settings_for(server, home), feeds_root=root).errors
+        only_pull(settings_for(server, home), feeds_root=root)
+        assert only_pull(settings_for(server, home), feeds_root=root).errors
         assert [row[0] for row in held(home)] == [*range(1, 1500), *range(2701, 4001)]
-        count = "SELECT count(*) AS n FROM quarantine WHERE exchange = 'kraken'"
-        assert warehouse.sql(count, home=home).to_pylist() == [{"n": 1201}]
+        assert len(lake(home, "quarantine")) == 1201
         states = [state for state, *_ in spans(home)]
         assert states == ["complete", "gap", "complete"]
         server.switch()
-        assert run(settings_for(server, home), feeds_root=root).errors == []
+        assert only_pull(settings_for(server, home), feeds_root=root).errors == []
     assert spans(home) == [("complete", 0, 4000)]
 
 
@@ -188,13 +205,13 @@ def test_maintenance_with_status_200_is_a_fault_of_the_moment(
     root = feeds(TRADES)
     settings = settings_for(exchange, home)
     exchange.faults.add(Fault("refusal", text="EService:Unavailable", times=2))
-    assert run(settings, feeds_root=root).errors == []
+    assert only_pull(settings, feeds_root=root).errors == []
     whole = held(home)
     exchange.of(KrakenSwitches).kraken_maintenance = True
     stream = StreamId("kraken", "trades", SYMBOL)
     before = Store(home).state(stream).complete
     exchange.faults.add(Fault("status", status=520, times=None))
-    assert run(settings, feeds_root=root).errors
+    assert only_pull(settings, feeds_root=root).errors
     assert Store(home).state(stream).complete == before and held(home) == whole
 
 
@@ -203,15 +220,14 @@ def test_a_market_that_is_renamed_is_another_one_and_said(
 ) -> None:
     """The old one keeps its rows and its symbol; whether they are one is a person's to say."""
     every = TRADES.replace("[BTC-USD]", "all").replace("datasets: {", "datasets: {markets: {}, ")
-    assert run(settings_for(exchange, home), feeds_root=feeds(every)).errors == []
+    assert only_pull(settings_for(exchange, home), feeds_root=feeds(every)).errors == []
     before = held(home)
     exchange.switch(kraken_renamed={SYMBOL: "NEWBTCUSD"})
-    (error,) = run(settings_for(exchange, home), feeds_root=feeds(TRADES)).errors
+    (error,) = only_pull(settings_for(exchange, home), feeds_root=feeds(TRADES)).errors
     assert "does not list the market BTC-USD" in error and "NEWBTCUSD" in error
-    assert run(settings_for(exchange, home), feeds_root=feeds(every)).errors == []
+    assert only_pull(settings_for(exchange, home), feeds_root=feeds(every)).errors == []
     assert held(home) == before
-    query = "SELECT symbol FROM markets WHERE native_symbol = 'NEWBTCUSD'"
-    ((symbol,),) = [row.values() for row in warehouse.sql(query, home=home).to_pylist()]
+    (symbol,) = [r["symbol"] for r in lake(home, "markets") if r["native_symbol"] == "NEWBTCUSD"]
     assert symbol.startswith("BTC-USD-") and is_near(held(home, symbol), before)
 
 
@@ -221,10 +237,9 @@ def test_a_market_that_is_renamed_is_another_one_and_said(
 def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path]) -> None:
     root = feeds(EVERYTHING)
     settings = settings_for(exchange, home)
-    for hours in (0, 24, 0):
+    for hours in (0, 24):
         exchange.advance(hours * 3600)
-        report = run(settings, feeds_root=root)
-        assert report.errors == []
+        assert run(settings, feeds_root=root).errors == []
     assert warehouse.verify(home).findings == []
     tables = {
         name: warehouse.sql(f"SELECT * FROM {name} WHERE exchange = 'kraken'", home=home)
@@ -241,3 +256,108 @@ def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path
     assert codes >= {"BTC", "USD", "ETH", "LTC", "DOGE"}
     frames = {r["timeframe"] for r in tables["candles"].to_pylist()}
     assert frames == {"1m", "5m", "1h", "2h", "1d"}
+
+
+# -- the account -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "habit",
+    [
+        {},
+        {"kraken_shuffled_keys": True, "kraken_count": "text", "page_cap": 7},
+        {"kraken_count": "missing", "kraken_numbers": "number"},
+    ],
+    ids=["usual", "shuffled, small pages", "no count"],
+)
+def test_the_ledger_is_the_balance_to_the_last_digit(
+    habit: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    root = feeds(f"exchange: kraken\nstart: 2013-01-01\ndatasets: {{{ACCOUNT}}}")
+    settings = settings_for(exchange, home)
+    exchange.switch(**habit)
+    account = exchange.world.accounts["beta"]
+    histories = ("*/account_trades", "*/account_orders", "*/account_transactions")
+    for seconds in (0, 31_377):
+        exchange.advance(seconds)
+        assert only_pull(settings, *histories, feeds_root=root).errors == []
+    assert run(settings, feeds_root=root).errors == []  # balances too: the clock stands
+    now = exchange.world.now()
+    expected = {fill.trade_id: (order, fill) for order, fill in account.fills(now)}
+    fills = warehouse.sql("SELECT * FROM account_fills", home=home).to_pylist()
+    assert len(fills) == len({f["trade_id"] for f in fills}) == len(expected) > 100
+    assert sorted((f["cost"], f["fee"], f["fee_currency"]) for f in fills if f["fee"]) == sorted(
+        (f.cost * UNIT, f.fee * UNIT, o.market.base if o.buy else o.market.quote)
+        for o, f in expected.values()
+        if f.fee
+    )
+    rows = warehouse.sql("SELECT * FROM reconciliation", home=home).to_pylist()
+    assert len(rows) == 4
+    wrong = [r for r in rows if not r["explained"] or r["difference"]]
+    assert wrong == []
+    orders = warehouse.sql("SELECT * FROM account_orders", home=home).to_pylist()
+    assert len(orders) == sum(o.created <= now for o in account.orders)
+    assert sum(o["status"] == "open" for o in orders) == sum(o.is_open(now) for o in account.orders)
+
+
+def test_pulls_of_an_account_read_what_is_new_and_no_more(
+    exchange: Served, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    root = feeds(f"exchange: kraken\nstart: 2013-01-01\ndatasets: {{{ACCOUNT}}}")
+    settings = settings_for(exchange, home)
+    pages = []
+    for seconds in (86_400, 60, 60, 3600):
+        exchange.advance(seconds)
+        exchange.log.clear()
+        assert only_pull(settings, feeds_root=root).errors == []
+        names = ("TradesHistory", "Ledgers", "ClosedOrders")
+        pages.append([len(exchange.log.of(f"/0/private/{name}")) for name in names])
+    first, *later = pages
+    assert min(first) > 5
+    assert all(count <= 2 for asked in later for count in asked), pages
+
+
+def test_a_count_that_no_page_keeps_ends_the_pull_and_proves_nothing(
+    exchange: Served, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    root = feeds("exchange: kraken\nstart: 2013-01-01\ndatasets: {account_trades: {}}")
+    exchange.switch(kraken_count_extra=3)
+    report = only_pull(settings_for(exchange, home), feeds_root=root)
+    (error,) = report.errors
+    assert "the exchange counts" in error and spans(home, "account_trades") == []
+    now = exchange.world.now()
+    fills = exchange.world.accounts["beta"].fills(now)
+    assert len(lake(home, "account_trades")) == len(fills)
+    exchange.switch()
+    assert only_pull(settings_for(exchange, home), feeds_root=root).errors == []
+    assert [state for state, *_ in spans(home, "account_trades")] == ["complete"]
+
+
+def test_candles_no_longer_shown_are_built_from_trades(
+    exchange: Served, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    """1m: the newest twelve hours come from Kraken, those before from its trades, once each."""
+    root = feeds(
+        "exchange: kraken\nmarkets: [BTC-USD]\nstart: 2013-01-01\n"
+        "datasets: {trades: {}, candles: {timeframes: [1m, 1h]}}"
+    )
+    settings = settings_for(exchange, home)
+    for hours in (1, 30, 0):
+        exchange.advance(hours * 3600)
+        report = run(settings, feeds_root=root)
+        assert report.errors == []
+    query = """
+        WITH built AS (
+            SELECT time_bucket(INTERVAL 1 MINUTE, timestamp) AS at, max(price) AS high,
+                min(price) AS low, sum(amount) AS volume
+            FROM trades GROUP BY 1
+        )
+        SELECT count(*) AS n, count(c.timestamp) AS held, bool_and(
+            c.high = b.high AND c.low = b.low AND c.volume = b.volume) AS equal
+        FROM built b LEFT JOIN candles c ON c.timestamp = b.at AND c.timeframe = '1m'
+    """
+    (found,) = warehouse.sql(query, home=home).to_pylist()
+    assert found["n"] - found["held"] <= 1 and found["equal"] and found["n"] > 500
+    (state,) = {s for s, *_ in spans(home, "candles")} - {"lost"}
+    assert state == "complete"
+    assert warehouse.verify(home).findings == []
