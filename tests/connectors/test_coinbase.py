@@ -13,11 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import connectors
 from connectors import (
     AuthError,
     ConfigError,
     Connector,
     Credentials,
+    Cursor,
     RateLimitedError,
     RefusedError,
     RequestError,
@@ -329,6 +331,12 @@ def test_bounds_of_candles_are_both_sent_and_at_most_300(
     server.answers(b"[]")
     opened.fetch(HOURS, Window(limit=5))
     assert query_of(server) == {"granularity": "3600"}
+
+
+def test_a_window_of_candles_is_as_long_as_an_answer() -> None:
+    paging = connectors.offers("coinbase")["candles"]
+    assert paging.of("1h").max_span_us == 299 * HOUR_US
+    assert paging.of("4h").cursor is Cursor.DERIVED and paging.max_span_us is None
 
 
 def test_account_calls_on_the_wire(server: Scripted, opened: Connector) -> None:
