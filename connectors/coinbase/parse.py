@@ -50,6 +50,7 @@ from connectors.rows import (
 from schemas import timeframe_us
 
 SPELLING: Final = Spelling(separator="-")  # a market's own name is its symbol
+MAX_LEVELS: Final = 100_000  # of a whole book, which has tens of thousands
 _NO_NAMES: Final = Names(SPELLING)
 _ID, _TIME, _NUMBER, _TEXT, _WIDE = Id(), Time(), Number(), Text(), Wide()
 _SIGNED, _SIGNED_WIDE = Number(signed=True), Wide(signed=True)
@@ -153,7 +154,7 @@ def ticker(body: bytes, symbol: str, observed_at: int) -> Built:
 def order_book(body: bytes, symbol: str, observed_at: int) -> Built:
     """``/products/<id>/book`` at level 2: the whole book, added up by price."""
     found = object_of(models.Book, body, "an order book")
-    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
+    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at, MAX_LEVELS)
 
 
 def _only_row(body: bytes, model: Any, key: bytes) -> Source:

@@ -450,3 +450,9 @@ def test_a_passphrase_is_needed_and_named(server: Scripted) -> None:
     for passphrase in ("", None):
         with pytest.raises(ConfigError, match="COINBASE_API_PASSPHRASE is empty"):
             server.open("coinbase", credentials=Credentials("k", "s", passphrase))
+
+
+def test_a_whole_book_of_many_levels() -> None:
+    levels = ",".join(f'["{1000 + n}","0.5",{n}]' for n in range(45_000))
+    body = f'{{"sequence":1,"asks":[{levels}],"bids":[]}}'.encode()
+    assert parse.order_book(body, "BTC-USD", AT).page().table.num_rows == 45_000
