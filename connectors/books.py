@@ -30,9 +30,12 @@ _MOST_LEVELS: Final = 40_000
 """Documented are up to 5,000 of either side."""
 
 
-def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
+def book(
+    asks: bytes, bids: bytes, symbol: str, observed_at: int, most_levels: int = _MOST_LEVELS
+) -> Built:
     """One market's book. A level that cannot be stored is rejected; the others are numbered on.
 
+    ``most_levels``: as many are read of both sides together.
     Raises ``ContractError`` where the sides are no lists.
     """
     texts = [
@@ -55,7 +58,7 @@ def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
         key=("place",),
         position="observed_at",
         constants={"symbol": symbol, "observed_at": observed_at},
-        most_rows=_MOST_LEVELS,
+        most_rows=most_levels,
     )
     return _numbered(read(layout, Source.of_texts(asks + bids, texts, one)))
 

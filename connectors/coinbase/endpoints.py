@@ -159,7 +159,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         lambda body, about: parse.ticker(body, about.symbol, about.at),
     ),
     "order_books": Endpoint(
-        Paging(Cursor.SNAPSHOT, max_rows=50_000),
+        Paging(Cursor.SNAPSHOT, max_rows=parse.MAX_LEVELS),
         lambda asked: _product(asked, "book", {"level": "2"}),
         lambda body, about: parse.order_book(body, about.symbol, about.at),
     ),

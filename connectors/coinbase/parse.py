@@ -38,16 +38,19 @@ from connectors.rows import (
     Built,
     Column,
     Layout,
-    RowText,
     Source,
     column,
     decoded,
+    list_of,
+    nullable,
+    object_of,
     observed,
     read,
 )
 from schemas import timeframe_us
 
 SPELLING: Final = Spelling(separator="-")  # a market's own name is its symbol
+MAX_LEVELS: Final = 100_000  # of a whole book, which has tens of thousands
 _NO_NAMES: Final = Names(SPELLING)
 _ID, _TIME, _NUMBER, _TEXT, _WIDE = Id(), Time(), Number(), Text(), Wide()
 _SIGNED, _SIGNED_WIDE = Number(signed=True), Wide(signed=True)
@@ -58,19 +61,13 @@ _OWN_SIDES: Final = {"buy": "buy", "sell": "sell"}
 
 def rows_of(body: bytes, model: Any) -> Source:
     """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
-
-    def texts() -> list[RowText]:
-        try:
-            return [RowText(text, text) for text in elements(body)]
-        except NotJsonError as error:
-            raise ContractError(f"the rows are not a list ({error})") from None
-
-    rows = decoded(list[model], body)
-    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
-
-
-def _optional(name: str, kind: Any, source: str) -> Column:
-    return column(name, source, kind, required=False)
+    return Source(
+        body,
+        decoded(list[model], body),
+        lambda: list_of(body, "the rows"),
+        lambda text: decode_row(model, text.value),
+        ordered=True,
+    )
 
 
 def _fill_columns(sides: Mapping[str, str], time: str) -> tuple[Column, ...]:
@@ -144,10 +141,8 @@ def ticker(body: bytes, symbol: str, observed_at: int) -> Built:
         "tickers",
         (
             column("timestamp", "time", _TIME),
-            _optional("last", _SIGNED, "price"),
-            _optional("bid", _SIGNED, "bid"),
-            _optional("ask", _SIGNED, "ask"),
-            _optional("base_volume", _SIGNED_WIDE, "volume"),
+            *nullable(_SIGNED, {"last": "price", "bid": "bid", "ask": "ask"}),
+            column("base_volume", "volume", _SIGNED_WIDE, required=False),
         ),
         key="timestamp",
         at=observed_at,
@@ -158,11 +153,8 @@ def ticker(body: bytes, symbol: str, observed_at: int) -> Built:
 
 def order_book(body: bytes, symbol: str, observed_at: int) -> Built:
     """``/products/<id>/book`` at level 2: the whole book, added up by price."""
-    try:
-        found = decode_object(models.Book, body)
-    except NotJsonError as error:
-        raise ContractError(f"not an order book ({error})") from None
-    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
+    found = object_of(models.Book, body, "an order book")
+    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at, MAX_LEVELS)
 
 
 def _only_row(body: bytes, model: Any, key: bytes) -> Source:
@@ -189,9 +181,8 @@ _PRODUCTS: Final = (
     column("native_symbol", "id", _TEXT),
     Column("price_precision", lambda row: _places(row.quote_increment), Whole(), required=False),
     Column("amount_precision", lambda row: _places(row.base_increment), Whole(), required=False),
-    _optional("min_amount", _NUMBER, "base_min_size"),
-    _optional("max_amount", _NUMBER, "base_max_size"),
-    _optional("min_value", _NUMBER, "min_market_funds"),
+    *nullable(_NUMBER, {"min_amount": "base_min_size", "max_amount": "base_max_size"}),
+    column("min_value", "min_market_funds", _NUMBER, required=False),
     Column("active", _active, Flag()),
 )
 
@@ -245,9 +236,11 @@ def fills(body: bytes, native: str, symbol: str, codes: Codes) -> Built:
         (
             *_fill_columns(_OWN_SIDES, "created_at"),
             column("symbol", "product_id", Only(native, symbol)),
-            _optional("order_id", _TEXT, "order_id"),
+            column("order_id", "order_id", _TEXT, required=False),
             Column("fee_amount", _fee, _SIGNED_WIDE, required=False),
-            _optional("taker_or_maker", Choice({"M": "maker", "T": "taker"}), "liquidity"),
+            column(
+                "taker_or_maker", "liquidity", Choice({"M": "maker", "T": "taker"}), required=False
+            ),
         ),
         key=("trade_id", "symbol", "side"),
         position="trade_id",
@@ -319,10 +312,10 @@ _ORDERS: Final = (
     Column("amount", _amount, _NUMBER),
     Column("remaining", _remaining, _NUMBER),
     Column("status", _status, _TEXT),
-    _optional("filled", _NUMBER, "filled_size"),
-    _optional("cost", Cost(), "executed_value"),
+    column("filled", "filled_size", _NUMBER, required=False),
+    column("cost", "executed_value", Cost(), required=False),
     Column("average", _average, _NUMBER, required=False),
-    _optional("closed_at", _TIME, "done_at"),
+    column("closed_at", "done_at", _TIME, required=False),
 )
 
 
@@ -412,7 +405,7 @@ def balances(body: bytes, observed_at: int, codes: Codes) -> Built:
         (
             column("currency", "currency", Code(codes)),
             column("available", "available", _SIGNED_WIDE),
-            _optional("reserved", _SIGNED_WIDE, "hold"),
+            column("reserved", "hold", _SIGNED_WIDE, required=False),
         ),
         key="currency",
         at=observed_at,

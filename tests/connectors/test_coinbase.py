@@ -13,11 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import connectors
 from connectors import (
     AuthError,
     ConfigError,
     Connector,
     Credentials,
+    Cursor,
     RateLimitedError,
     RefusedError,
     RequestError,
@@ -331,6 +333,12 @@ def test_bounds_of_candles_are_both_sent_and_at_most_300(
     assert query_of(server) == {"granularity": "3600"}
 
 
+def test_a_window_of_candles_is_as_long_as_an_answer() -> None:
+    paging = connectors.offers("coinbase")["candles"]
+    assert paging.of("1h").max_span_us == 299 * HOUR_US
+    assert paging.of("4h").cursor is Cursor.DERIVED and paging.max_span_us is None
+
+
 def test_account_calls_on_the_wire(server: Scripted, opened: Connector) -> None:
     server.answers(b"[]", b"[]", b"[]")
     opened.fetch(FILLS, Window(None, 7))
@@ -442,3 +450,9 @@ def test_a_passphrase_is_needed_and_named(server: Scripted) -> None:
     for passphrase in ("", None):
         with pytest.raises(ConfigError, match="COINBASE_API_PASSPHRASE is empty"):
             server.open("coinbase", credentials=Credentials("k", "s", passphrase))
+
+
+def test_a_whole_book_of_many_levels() -> None:
+    levels = ",".join(f'["{1000 + n}","0.5",{n}]' for n in range(45_000))
+    body = f'{{"sequence":1,"asks":[{levels}],"bids":[]}}'.encode()
+    assert parse.order_book(body, "BTC-USD", AT).page().table.num_rows == 45_000
