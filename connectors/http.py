@@ -47,6 +47,7 @@ _PATIENCE: Final = 4
 _SENDABLE: Final = re.compile(r"(/(?!(\.|%2[eE]){1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+")
 _SENDABLE_QUERY: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*")
 _LONGEST_QUERY: Final = 8000
+_SHOWN_QUERY: Final = 400
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Request:
     def label(self) -> str:
         """How messages name it."""
         asked = self.query or self.form
+        asked = asked if len(asked) <= _SHOWN_QUERY else f"{asked[:_SHOWN_QUERY]}..."
         return f"{self.method} {self.path}{'?' if asked else ''}{asked}"
 
     @property

@@ -10,40 +10,43 @@ from decimal import Context, Decimal
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-import msgspec
-
+from connectors import columns as kinds
 from connectors import exact
 from connectors.base import Page
 from connectors.codes import Code, Codes
-from connectors.columns import Canonical, Choice, Cost, Number, Percent, Text, Time, Wide
-from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.jsontext import decode_row
-from connectors.kraken import models
-from connectors.kraken.models import Row
 from connectors.kraken.names import code, symbol_of
-from connectors.kraken.parse import NO_NAMES, integer, keyed, member_texts, object_of, of
+from connectors.kraken.parse import NO_NAMES, Row, integer, keyed, members_of, of, parts_of
 from connectors.names import Names, listed_rows
 from connectors.rows import Built, Column, Layout, RowText, Source, observed, read
 
-_NUMBER, _SIGNED, _TEXT, _TIME = Number(), Number(signed=True), Text(), Time()
-_SIGNED_WIDE: Final = Wide(signed=True)
-_SIDES: Final = Choice({"buy": "buy", "sell": "sell"})
+_NUMBER, _SIGNED, _TEXT, _TIME = (
+    kinds.Number(),
+    kinds.Number(signed=True),
+    kinds.Text(),
+    kinds.Time(),
+)
+_SIGNED_WIDE: Final = kinds.Wide(signed=True)
+_SIDES: Final = kinds.Choice({"buy": "buy", "sell": "sell"})
+Parts = dict[str, bytes]
 _EXACT: Final = Context(prec=100)
 _RATES: Final = (Decimal("0.00005"), Decimal("0.01"))
 """Between these lies any fee that is not nothing: the public tables have 0.02 to 0.4 per cent."""
 
 
-def _paged(page: Page, count: Any, query: str, others: tuple[str, ...] = ()) -> Page:
+def _paged(page: Page, parts: Parts, query: str, others: tuple[str, ...] = ()) -> Page:
     """``page`` with its place: the next one begins behind its rows, until one has none."""
-    before = integer(parse_qs(query).get("ofs", ["0"])[0]) or 0
+    before = integer(parse_qs(query).get("ofs", ["0"])[0].encode()) or 0
     rows = page.received + len(others)
-    following = str(before + rows) if rows else None
-    return replace(page, next_token=following, total=integer(count), others=others)
+    total = integer(parts.get("count", b""))
+    return replace(
+        page, next_token=str(before + rows) if rows else None, total=total, others=others
+    )
 
 
-def _market(names: Names) -> Canonical:
-    return Canonical(lambda pair: symbol_of(names, pair))
+def _market(names: Names) -> kinds.Canonical:
+    return kinds.Canonical(lambda pair: symbol_of(names, pair))
 
 
 def _role(row: Row) -> str | None:
@@ -70,7 +73,7 @@ def _fee_currency(row: Row, names: Names) -> str | None:
 
 def account_trades(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
     """One page of ``TradesHistory``: the account's fills."""
-    page = object_of(models.Page, body, "a page of fills")
+    page = parts_of(body)
     columns = (
         of("trade_id", "id", _TEXT),
         of("timestamp", "time", _TIME),
@@ -84,7 +87,7 @@ def account_trades(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
         Column("fee_currency", lambda row: _fee_currency(row, names), _TEXT, required=False),
     )
     layout = Layout("account_trades", columns, ("trade_id", "symbol", "side"), "timestamp")
-    return _paged(read(layout, keyed(bytes(page.trades))).page(), page.count, query)
+    return _paged(read(layout, keyed(page.get("trades", b""))).page(), page, query)
 
 
 _TRADE: Final = "trade"
@@ -109,22 +112,22 @@ def _described(row: Row) -> str:
 
 def account_transactions(body: bytes, query: str, codes: Codes = NO_NAMES.codes) -> Page:
     """One page of ``Ledgers``, without the entries that repeat fills: ``others`` names those."""
-    page = object_of(models.Page, body, "a page of the ledger")
+    page = parts_of(body)
     columns = (
         of("transaction_id", "id", _TEXT),
         of("timestamp", "time", _TIME),
         Column("type", _entry_type, _TEXT),
         Column("currency", lambda row: code(codes, exact.text(row.get("asset"))), Code(codes)),
-        Column("amount", lambda row: _sum(("+", row.get("amount"))).lstrip("-"), Wide()),
+        Column("amount", lambda row: _sum(("+", row.get("amount"))).lstrip("-"), kinds.Wide()),
         of("fee_amount", "fee", _SIGNED_WIDE, required=False),
         Column("status", lambda row: "ok", _TEXT),
         Column("description", _described, _TEXT),
     )
     layout = Layout("account_transactions", columns, ("transaction_id",), "timestamp")
-    source = keyed(bytes(page.ledger))
+    source = keyed(page.get("ledger", b""))
     built = read(layout, source, lambda row: row.get("type") != _TRADE)
     others = tuple(row["id"] for row in listed_rows(source) if row.get("type") == _TRADE)
-    return _paged(built.page(), page.count, query, others)
+    return _paged(built.page(), page, query, others)
 
 
 _STATES: Final = {
@@ -170,7 +173,7 @@ def _average(row: Row) -> Any:
 
 def account_orders(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
     """``OpenOrders``, or one page of ``ClosedOrders``, which alone has a count."""
-    page = object_of(models.Page, body, "a page of orders")
+    page = parts_of(body)
     columns = (
         of("order_id", "id", _TEXT),
         of("timestamp", "opentm", _TIME),
@@ -180,20 +183,16 @@ def account_orders(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
         Column("price", _described_as("price"), _NUMBER),
         Column("amount", _ordered, _NUMBER),
         Column("remaining", _remaining, _NUMBER),
-        of("status", "status", Choice(_STATES)),
+        of("status", "status", kinds.Choice(_STATES)),
         of("filled", "vol_exec", _NUMBER, required=False),
-        of("cost", "cost", Cost(), required=False),
+        of("cost", "cost", kinds.Cost(), required=False),
         Column("average", _average, _NUMBER, required=False),
         of("fee_amount", "fee", _SIGNED, required=False),
         of("closed_at", "closetm", _TIME, required=False),
     )
     layout = Layout("account_orders", columns, ("order_id", "symbol"), "timestamp")
-    rows = bytes(page.closed) or bytes(page.open)
-    if not rows:
-        raise ContractError("neither open nor closed orders")
-    found = read(layout, keyed(rows)).page()
-    is_closed = bool(bytes(page.closed))
-    return _paged(found, page.count, query) if is_closed else replace(found, next_token="0")
+    found = read(layout, keyed(page.get("closed", page.get("open", b"")))).page()
+    return _paged(found, page, query) if "closed" in page else replace(found, next_token="0")
 
 
 def _sum(*parts: tuple[str, Any]) -> str:
@@ -223,27 +222,19 @@ def balances(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Bu
 
 
 def trading_fees(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Built:
-    """``TradeVolume`` of the pairs asked for: what a taker and a maker pay."""
-    found = object_of(models.TradeVolume, body, "the account's fee rates")
-    makers = {text.key: text for text in _rates(found.fees_maker)}
-    takers = _rates(found.fees)
+    """``TradeVolume`` of the pairs asked for: what a taker and a maker pay, in per cent."""
+    found = parts_of(body)
+    makers = parts_of(found.get("fees_maker", b"{}"))
 
     def one(text: RowText) -> Row:
-        maker = makers.get(text.key)
-        return {"id": text.key, "taker": _rate(text), "maker": maker and _rate(maker)}
+        maker = decode_row(Row, makers.get(text.key or "", b"{}"))
+        return {**decode_row(Row, text.value), "id": text.key, "maker": maker.get("fee")}
 
     columns = (
         of("symbol", "id", _market(names)),
-        of("taker_fee_rate", "taker", Percent(signed=True)),
-        of("maker_fee_rate", "maker", Percent(signed=True), required=False),
+        of("taker_fee_rate", "fee", kinds.Percent(signed=True)),
+        of("maker_fee_rate", "maker", kinds.Percent(signed=True), required=False),
     )
     layout = observed("trading_fees", columns, key="symbol", at=observed_at)
+    takers = members_of(found.get("fees", b"{}"))
     return read(layout, Source(body, None, lambda: takers, one))
-
-
-def _rates(body: msgspec.Raw) -> list[RowText]:
-    return [] if bytes(body) in (b"null", b"[]") else member_texts(bytes(body))
-
-
-def _rate(text: RowText) -> Any:
-    return decode_row(Row, text.value).get("fee")

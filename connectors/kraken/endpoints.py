@@ -49,7 +49,8 @@ def _trades(asked: Asked) -> Request:
     more = {"count": min(window.limit, MAX_TRADES)}
     if window.lower is not None:
         # nanoseconds; what an answer named is finer than a window's microseconds
-        more["since"] = max(window.lower, 0) * 1000 if window.resume is None else window.resume
+        since = max(window.lower, 0) * 1000 if window.resume is None else window.resume
+        more["since"] = since if since >= 10**18 else 0  # fewer digits are not read as nanoseconds
     return _public("Trades", asked, **more)
 
 
@@ -73,6 +74,12 @@ def _orders(asked: Asked) -> Request:
     if asked.token is None:
         return _private("OpenOrders")
     return _history("ClosedOrders", asked.token)
+
+
+def _fees(asked: Asked) -> Request:
+    """It gives the rates of the pairs that it is asked for, and none where one is unknown."""
+    pairs = ",".join(filter(SPELLING.is_usual, asked.names.listed))
+    return _private("TradeVolume", {"pair": pairs or "XBTUSD"})
 
 
 def _candle_rows(body: bytes, about: Answered) -> Built:
@@ -137,8 +144,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "trading_fees": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
-        # it tells rates of the pairs that it is asked for, and none where one is unknown
-        lambda asked: _private("TradeVolume", {"pair": ",".join(asked.names.listed or ["XBTUSD"])}),
+        _fees,
         lambda body, about: account.trading_fees(body, about.at, about.names),
     ),
 }

@@ -6,58 +6,41 @@ returned as rejected. Results are keyed by the market's id, whatever name was as
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors import columns as kinds
 from connectors.base import Page
 from connectors.books import book
 from connectors.codes import Code, Codes
-from connectors.columns import (
-    Canonical,
-    Choice,
-    Flag,
-    Id,
-    Kind,
-    Number,
-    Percent,
-    Text,
-    Time,
-    Whole,
-    Wide,
-)
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError, decode_object, decode_row, elements, members
-from connectors.kraken import models
-from connectors.kraken.models import Row
+from connectors.jsontext import NotJsonError, decode_row, elements, members
 from connectors.kraken.names import SPELLING, code, common, symbol_of
 from connectors.names import Listed, Names, listed_rows
 from connectors.rows import Built, Column, Layout, RowText, Source, column, decoded, observed, read
 from schemas import timeframe_us
 
 NO_NAMES: Final = Names(SPELLING)
-_LAST: Final = "last"
-_NUMBER, _SIGNED, _SIGNED_WIDE = Number(), Number(signed=True), Wide(signed=True)
-T = TypeVar("T", bound=msgspec.Struct)
+_NUMBER, _SIGNED, _SIGNED_WIDE = kinds.Number(), kinds.Number(signed=True), kinds.Wide(signed=True)
+Row = dict[str, Any]
+"""A row that is a member of an object, with its key as ``id``."""
 
 
-def object_of(type_: type[T], body: bytes, what: str) -> T:
-    """``body`` as an object. Raises ``ContractError``: it is not ``what``."""
-    try:
-        return decode_object(type_, body)
-    except NotJsonError as error:
-        raise ContractError(f"not {what} ({error})") from None
-
-
-def member_texts(body: bytes) -> list[RowText]:
+def members_of(body: bytes) -> list[RowText]:
     """The members of an object. Raises ``ContractError`` where it is none."""
     try:
         return [RowText(m.whole, m.value, m.key) for m in members(body)]
     except NotJsonError as error:
         raise ContractError(f"the result is not an object ({error})") from None
+
+
+def parts_of(body: bytes) -> dict[str, bytes]:
+    """The members of an object, each as received. Raises ``ContractError`` where it is none."""
+    return {text.key or "": bytes(text.value) for text in members_of(body)}
 
 
 def keyed(body: bytes) -> Source:
@@ -69,18 +52,18 @@ def keyed(body: bytes) -> Source:
     def with_key(text: RowText) -> Row:
         return {**decode_row(Row, text.value), "id": text.key}
 
-    return Source(body, None, lambda: member_texts(body), with_key)
+    return Source(body, None, lambda: members_of(body), with_key)
 
 
-def of(name: str, source: str, kind: Kind, required: bool = True) -> Column:
+def of(name: str, source: str, kind: kinds.Kind, required: bool = True) -> Column:
     """The canonical column ``name`` from the member ``source`` of a row."""
     return Column(name, lambda row: row.get(source), kind, required)
 
 
-def integer(sent: Any) -> int | None:
+def integer(sent: bytes) -> int | None:
     """A natural number that may stand in quotes; None for anything else."""
-    digits = str(sent).strip('"')
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+    digits = sent.strip(b'"')
+    return int(digits) if digits.isdigit() and len(digits) < 20 else None
 
 
 def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int | None]:
@@ -88,15 +71,25 @@ def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int |
 
     Asked for by its name, it answers under its id: only the id of another known market is wrong.
     """
-    parts = member_texts(body)
-    found = [part for part in parts if part.key != _LAST]
-    if len(found) != 1:
-        raise ContractError(f"{len(found)} markets in the answer for {native!r}")
-    key = found[0].key or ""
+    parts = parts_of(body)
+    last = integer(parts.pop("last", b""))
+    if len(parts) != 1:
+        raise ContractError(f"{len(parts)} markets in the answer for {native!r}")
+    ((key, rows),) = parts.items()
     if key != native and native in names.known and key in names.known:
         raise ContractError(f"{key[:40]!r} in the answer for {native!r}")
-    last = next((bytes(part.value).decode("latin-1") for part in parts if part.key == _LAST), "")
-    return bytes(found[0].value), integer(last)
+    return rows, last
+
+
+def _row(name: str, fields: str) -> type:
+    """A row that is an array; elements that are missing are None."""
+    return msgspec.defstruct(
+        name, [(field, Any, None) for field in fields.split()], array_like=True, gc=False
+    )
+
+
+_Trade: Final = _row("Trade", "price amount time side kind misc id")
+_Candle: Final = _row("Candle", "time open high low close vwap volume")
 
 
 def _array(body: bytes, model: Any) -> Source:
@@ -110,7 +103,7 @@ def _array(body: bytes, model: Any) -> Source:
     return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
 
 
-class _TradeId(Id):
+class _TradeId(kinds.Id):
     """The id of a trade. For years some rows came with id 0, which is none."""
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
@@ -130,13 +123,13 @@ class _TradeId(Id):
 
 _TRADE_COLUMNS: Final = (
     column("trade_id", "id", _TradeId()),
-    column("timestamp", "time", Time()),
-    column("side", "side", Choice({"b": "buy", "s": "sell"})),
+    column("timestamp", "time", kinds.Time()),
+    column("side", "side", kinds.Choice({"b": "buy", "s": "sell"})),
     column("price", "price", _NUMBER),
     column("amount", "amount", _NUMBER),
 )
 _CANDLE_COLUMNS: Final = (
-    column("timestamp", "time", Time()),
+    column("timestamp", "time", kinds.Time()),
     *(column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
 )
 
@@ -148,7 +141,7 @@ def trades(body: bytes, native: str, symbol: str, names: Names = NO_NAMES) -> Pa
     rows, last = _of_one_market(body, native, names)
     same = {"symbol": symbol}
     layout = Layout("trades", _TRADE_COLUMNS, ("trade_id",), "trade_id", constants=same)
-    page = read(layout, _array(rows, models.Trade)).page()
+    page = read(layout, _array(rows, _Trade)).page()
     return replace(page, resume=last if page.received else None)
 
 
@@ -163,7 +156,7 @@ def candles(
     rows, last = _of_one_market(body, native, names)
     same = {"symbol": symbol, "timeframe": timeframe}
     layout = Layout("candles", _CANDLE_COLUMNS, ("timestamp",), "timestamp", constants=same)
-    built = read(layout, _array(rows, models.Candle))
+    built = read(layout, _array(rows, _Candle))
     opened = built.positions
     ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
     limit = (pc.max(opened).as_py() or 0) if last is None else last * 1_000_000 + 1
@@ -210,7 +203,7 @@ def tickers(
         return alone  # asked for by its name, it answers under its id
 
     wanted = set(asked.values())
-    columns = (*_TICKER_COLUMNS, of("symbol", "id", Canonical(symbol)))
+    columns = (*_TICKER_COLUMNS, of("symbol", "id", kinds.Canonical(symbol)))
     layout = observed("tickers", columns, key="symbol", at=at)
     layout = replace(layout, constants={**layout.constants, "timestamp": clock or at})
     return read(layout, keyed(body), lambda row: symbol(row["id"]) in wanted)
@@ -220,8 +213,8 @@ def order_books(
     body: bytes, native: str, symbol: str, observed_at: int, names: Names = NO_NAMES
 ) -> Built:
     """``Depth`` of one market."""
-    found = object_of(models.Depth, _of_one_market(body, native, names)[0], "an order book")
-    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at)
+    sides = parts_of(_of_one_market(body, native, names)[0])
+    return book(sides.get("asks", b""), sides.get("bids", b""), symbol, observed_at)
 
 
 _OPEN: Final = (None, "online", "limit_only", "post_only", "reduce_only")
@@ -238,13 +231,13 @@ def _fee(row: Row) -> Any:
 
 
 _MARKETS: Final = (
-    of("native_symbol", "id", Text()),
-    of("price_precision", "pair_decimals", Whole(), required=False),
-    of("amount_precision", "lot_decimals", Whole(), required=False),
+    of("native_symbol", "id", kinds.Text()),
+    of("price_precision", "pair_decimals", kinds.Whole(), required=False),
+    of("amount_precision", "lot_decimals", kinds.Whole(), required=False),
     of("min_amount", "ordermin", _NUMBER, required=False),
     of("min_value", "costmin", _NUMBER, required=False),
-    Column("fee_rate", _fee, Percent(signed=True), required=False),
-    Column("active", lambda row: row.get("status") in _OPEN, Flag()),
+    Column("fee_rate", _fee, kinds.Percent(signed=True), required=False),
+    Column("active", lambda row: row.get("status") in _OPEN, kinds.Flag()),
 )
 
 
@@ -299,9 +292,9 @@ def currency_rows(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) 
         taken.add(mine)
     columns = (
         Column("currency", lambda row: found.get(row["id"]), Code(codes.listed(found.values()))),
-        of("name", "id", Text()),
-        of("precision", "decimals", Whole()),
-        Column("active", lambda row: row.get("status") in _ENABLED, Flag()),
+        of("name", "id", kinds.Text()),
+        of("precision", "decimals", kinds.Whole()),
+        Column("active", lambda row: row.get("status") in _ENABLED, kinds.Flag()),
     )
     built = read(observed("currencies", columns, key="currency", at=observed_at), source)
     return _with_aliases(built, rows, "name", "currency", ("altname",))

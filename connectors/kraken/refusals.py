@@ -5,7 +5,9 @@ other is a fault of the moment (``RefusedError``).
 """
 
 import re
-from typing import Final
+from typing import Any, Final
+
+from msgspec import Raw, Struct
 
 from connectors.dialect import rest_of_header
 from connectors.errors import (
@@ -20,14 +22,13 @@ from connectors.errors import (
 )
 from connectors.http import Response
 from connectors.jsontext import NotJsonError, decode_object
-from connectors.kraken import models
 
 MEANINGS: Final[tuple[tuple[str, type[ExchangeError]], ...]] = (
     (r"EAPI:Invalid (key|signature|nonce)", AuthError),
     (r"EGeneral:Permission denied", AuthError),
     (r"EAPI:Rate limit exceeded|EGeneral:(Too many requests|Temporary lockout)", RateLimitedError),
     (r"EService: ?Throttled", RateLimitedError),
-    (r"EGeneral:Unknown method|EAPI:Feature disabled", NotOfferedError),
+    (r"EGeneral:Unknown method", NotOfferedError),
     (r"EGeneral:Invalid arguments|EQuery:(Unknown|Invalid) asset", RequestError),
     (r"EFunding:No funding method", RequestError),
     (r"EService:|EGeneral:Internal error|EDatabase:", TransientError),
@@ -37,6 +38,13 @@ _RESTS: Final = ((r"EGeneral:Temporary lockout", 300.0), (r"EAPI:Rate limit exce
 """Seconds: a lockout lasts minutes, and a counter at its top has come down by a third after 15."""
 _NONCE: Final = "EAPI:Invalid nonce"
 _NONCE_STEP: Final = 5_000
+
+
+class _Envelope(Struct):
+    error: Any = None
+    result: Raw = Raw(b"")
+
+
 _MAY_EXPLAIN: Final = (200, 400, 401, 403, 404, 405)
 
 
@@ -80,17 +88,15 @@ def nonce_after(response: Response, sent: int) -> int | None:
     return max(sent + _NONCE_STEP, (response.server_time or 0) // 1000 + 1000)
 
 
-def _envelope(body: bytes) -> models.Envelope:
+def _envelope(body: bytes) -> _Envelope:
     try:
-        return decode_object(models.Envelope, body)
+        return decode_object(_Envelope, body)
     except NotJsonError as error:
         raise ContractError(f"not an answer as documented ({error})") from None
 
 
 def _errors(response: Response) -> list[str]:
     """The errors of an answer, without its warnings."""
-    if b'"error"' not in response.body[:4096] and b'"error"' not in response.body[-4096:]:
-        return []
     try:
         found = _envelope(response.json).error
     except ContractError:
