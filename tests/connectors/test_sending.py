@@ -44,7 +44,7 @@ DIALECT = Dialect(
     name="clockwork",
     base_url="https://clockwork.example",
     endpoints={},
-    reads=["GET /(time|account|public)"],
+    reads=["GET /(clock|account|public)"],
     limits={
         "public": Allowance(10),
         "private": Allowance(5, per_account=True),
@@ -52,7 +52,7 @@ DIALECT = Dialect(
     },
     sign=_sign,
     freshness=ServerClock(
-        Call(lambda asked: get("/time"), lambda body, about: int(body[14:-1]) * 1000), _refused
+        Call(lambda asked: get("/clock"), lambda body, about: int(body[14:-1]) * 1000), _refused
     ),
     spelling=Spelling(separator=""),
     markets_of=lambda request: (),
@@ -123,7 +123,7 @@ def test_the_exchanges_clock_is_asked_once(server: Scripted, opened: Opened) -> 
     sender = opened(TIME, b"[]", b"[]")
     for _ in range(2):
         assert sender.send(get("/account", private=True)).status == 200
-    assert [r.target.partition("?")[0] for r in server.requests] == ["/time", *["/account"] * 2]
+    assert [r.target.partition("?")[0] for r in server.requests] == ["/clock", *["/account"] * 2]
     assert stamps(server) == [int(CLOCK) * 1000 + AHEAD] * 2
     assert server.requests[1].headers["x-passphrase"] == KEY.passphrase
 
@@ -148,7 +148,7 @@ def test_several_threads_measure_once(server: Scripted, opened: Opened) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(ask, range(4))) == {200}
-    assert sum(r.target == "/time" for r in server.requests) == 1
+    assert sum(r.target == "/clock" for r in server.requests) == 1
 
 
 def test_a_rest_that_the_exchange_asks_for(opened: Opened) -> None:
