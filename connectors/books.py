@@ -1,7 +1,7 @@
-"""Order books: from two lists of levels (price, amount, …), in any order, to numbered ones."""
+"""Order books: from two lists of (price, amount), in any order, to numbered levels, best first."""
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pyarrow as pa
 from msgspec import Struct
@@ -13,17 +13,10 @@ from connectors.rows import Built, Column, Layout, RowText, Source, list_of, not
 
 
 class _Level(Struct, array_like=True, gc=False):
-    """What follows, a time or a number of orders, is left out."""
-
     price: Any = None
     amount: Any = None
-
-
-class _Placed(NamedTuple):
-    """``place``: which list, and where in it; it distinguishes the levels of one answer."""
-
-    place: str
-    level: _Level
+    place: Any = ""  # what a level holds besides price and amount is overwritten
+    """Which list, and where in it: distinguishes the levels of one answer."""
 
 
 _MOST_LEVELS: Final = 40_000
@@ -44,16 +37,18 @@ def book(
         for number, text in enumerate(list_of(body, f"the levels of {symbol}"))
     ]
 
-    def one(text: RowText) -> _Placed:
-        return _Placed(text.key or "", decode_row(_Level, text.value))
+    def one(text: RowText) -> _Level:
+        level: _Level = decode_row(_Level, text.value)
+        level.place = text.key or ""
+        return level
 
     layout = Layout(
         "order_books",
         (
-            Column("place", lambda row: row.place, Text()),
-            Column("side", lambda row: row.place.partition(":")[0], Text()),
-            Column("price", lambda row: row.level.price, Number()),
-            Column("amount", lambda row: row.level.amount, Number()),
+            Column("place", lambda level: level.place, Text()),
+            Column("side", lambda level: level.place.partition(":")[0], Text()),
+            Column("price", lambda level: level.price, Number()),
+            Column("amount", lambda level: level.amount, Number()),
         ),
         key=("place",),
         position="observed_at",

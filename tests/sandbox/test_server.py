@@ -57,7 +57,7 @@ def test_the_command_serves_until_interrupted(repo_root: Path) -> None:
     ) as process:
         try:
             assert process.stdout is not None
-            lines = [*iter(process.stdout.readline, "Stop with Ctrl-C.\n")]
+            lines = list(iter(process.stdout.readline, "Stop with Ctrl-C.\n"))
             url = lines[0].split(" on ")[1].split()[0]
             assert f"  export BITEXBIT_BASE_URL={url}\n" in lines
             assert any(line.startswith("  export WEX_API_SECRET=") for line in lines)
