@@ -20,7 +20,7 @@ FORBIDDEN = [
     r"/cancel\b",
     r"CancelOrders?",
     r"method.{0,3}Trade[\"']",
-    r"[\"']Trade[\"']",
+    r"(?-i:[\"']Trade[\"'])",
     r"WithdrawCoin",
     r"CreateCoupon",
     r"RedeemCoupon",
