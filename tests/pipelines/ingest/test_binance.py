@@ -266,8 +266,10 @@ def test_a_pair_that_does_not_trade(scene: Scene, feeds: Feeds) -> None:
     root = feeds(feed("trades: {}, markets: {}", "all"))
     assert pulled(scene, root).errors == []
     scene.server.switch(breaks_served=False)
-    (error,) = pulled(scene, root).errors
-    assert "DOGE-USD" in error and "Invalid symbol" in error
+    report = pulled(scene, root)
+    assert report.errors == []
+    (notice,) = [one.notice for one in report.streams if one.notice]
+    assert "DOGE-USD" in notice and "Invalid symbol" in notice
     active = dict(table(scene.home, "SELECT symbol, active FROM markets"))
     assert active["DOGE-USD"] is False and active["BTC-USD"] is True
 
