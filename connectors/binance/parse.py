@@ -34,7 +34,7 @@ from connectors.columns import (
 )
 from connectors.errors import TransientError
 from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError
+from connectors.jsontext import NotJsonError, decode_object
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import Built, Column, Layout, column, object_of, observed, read, rows_of
 from schemas import timeframe_us
@@ -90,7 +90,7 @@ def trades(body: bytes, symbol: str) -> Built:
         fields=(b"id", b"price", b"qty", b"time", b"isBuyerMaker"),
         constants={"symbol": symbol},
     )
-    return read(layout, rows_of(body, models.Trade))
+    return read(layout, rows_of(body, models.PublicTrade))
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
@@ -448,6 +448,6 @@ def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Bui
 def clock(body: bytes) -> int:
     """``time``: the exchange's, in microseconds."""
     try:
-        return exact.time_us(decodeobject_of(models.Clock, body).serverTime)
+        return exact.time_us(decode_object(models.Clock, body).serverTime)
     except (NotJsonError, InvalidValue) as error:
         raise TransientError(f"binance: the exchange does not say its time ({error})") from None
