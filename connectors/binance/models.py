@@ -16,7 +16,7 @@ def _row(name: str, fields: str, *, array_like: bool = False) -> Any:
     return msgspec.defstruct(name, declared, module=__name__, gc=False, array_like=array_like)
 
 
-Trade = _row("MarketTrade", "id price qty time isBuyerMaker")
+PublicTrade = _row("PublicTrade", "id price qty time isBuyerMaker")
 """``trades`` and ``historicalTrades``; their ``quoteQty`` is cut to 8 decimals."""
 
 Candle = _row("Candle", "time open high low close volume", array_like=True)

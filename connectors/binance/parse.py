@@ -90,7 +90,7 @@ def trades(body: bytes, symbol: str) -> Built:
         fields=(b"id", b"price", b"qty", b"time", b"isBuyerMaker"),
         constants={"symbol": symbol},
     )
-    return read(layout, rows_of(body, models.Trade))
+    return read(layout, rows_of(body, models.PublicTrade))
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:

@@ -170,7 +170,7 @@ class Received:
 
 
 _CLOCKS = {found for name in connectors.names() if (found := case(name).clock)}
-_TIME = b'{"serverTime":%d,"epoch":%.3f,"iso":"2026-01-09T23:06:40.250Z"}' % (CLOCK * 1000, CLOCK)
+TIME = b'{"serverTime":%d,"epoch":%.3f,"iso":"2026-01-09T23:06:40.250Z"}' % (CLOCK * 1000, CLOCK)
 """The time as any exchange tells it."""
 
 
@@ -192,7 +192,7 @@ class Scripted:
 
             def _say(self) -> None:
                 received = Received(self)
-                answer: Response | None = _TIME if received.target in _CLOCKS else None
+                answer: Response | None = TIME if received.target in _CLOCKS else None
                 if answer is None:
                     scripted.requests.append(received)
                     answer = scripted._answers.pop(0)
