@@ -169,7 +169,6 @@ class Received:
         self.body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
 
 
-_CLOCKS = {found for name in connectors.names() if (found := case(name).clock)}
 TIME = b'{"serverTime":%d,"epoch":%.3f,"iso":"2026-01-09T23:06:40.250Z"}' % (CLOCK * 1000, CLOCK)
 """The time as any exchange tells it."""
 
@@ -177,7 +176,7 @@ TIME = b'{"serverTime":%d,"epoch":%.3f,"iso":"2026-01-09T23:06:40.250Z"}' % (CLO
 class Scripted:
     """A server that gives the answers set, one by one, and keeps what it was asked.
 
-    It tells the time to whoever asks for it.
+    It tells the time to the exchanges opened on it.
     """
 
     def __init__(self) -> None:
@@ -185,6 +184,7 @@ class Scripted:
         self.waits: list[float] = []
         self._opened: list[Connector] = []
         self._answers: list[Response] = []
+        self._clocks: set[str] = set()
         scripted = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -192,7 +192,7 @@ class Scripted:
 
             def _say(self) -> None:
                 received = Received(self)
-                answer: Response | None = TIME if received.target in _CLOCKS else None
+                answer: Response | None = TIME if received.target in scripted._clocks else None
                 if answer is None:
                     scripted.requests.append(received)
                     answer = scripted._answers.pop(0)
@@ -232,6 +232,7 @@ class Scripted:
             exchange, replace(connection, **changes), sleep=self.waits.append, now=lambda: CLOCK
         )
         self._opened.append(opened)
+        self._clocks.add(case(exchange).clock)
         return opened
 
     def stop(self) -> None:

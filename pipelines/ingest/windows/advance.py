@@ -16,7 +16,7 @@ from pipelines.ingest.windows.evidence import (
     is_young,
     leaves_out_older,
 )
-from pipelines.ingest.windows.gaps import ENOUGH, after_gap, ignores
+from pipelines.ingest.windows.gaps import ENOUGH, after_gap, ignores, without_holes
 from pipelines.ingest.windows.plan import BARREN, ask_up, finer, top_value, turn
 from pipelines.ingest.windows.state import (
     Head,
@@ -39,7 +39,7 @@ def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
     """The progress after the answer to ``request``."""
     rows, before = evidence.rows, p.complete
     known_top, most_rows = p.raw_top, p.most_rows
-    p = claimed(noted(p, request, rows), evidence)
+    p = without_holes(claimed(noted(p, request, rows), evidence), evidence)
     match request.kind:
         case Kind.HEAD:
             return _after_head(p, rows, before)

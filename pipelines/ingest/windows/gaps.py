@@ -8,7 +8,10 @@ single rows above it (``Step.SINGLE``). A gap that no step closes is noted as no
 """
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
+
+import numpy as np
 
 from pipelines.ingest.windows.changes import added, counted, unshown, untried
 from pipelines.ingest.windows.evidence import (
@@ -327,18 +330,34 @@ def _begun(p: Progress, t: Attempt) -> Progress:
 
 def _give_up(p: Progress, t: Attempt, why: str, *, may_be_lost: bool = True) -> Progress:
     """End the attempt: the gap is noted as not shown, and this pull no longer requests it."""
-    gap = t.gap
-    assert gap.upper is not None
-    p = unshown(p, gap.lower, gap.upper, may_be_lost=may_be_lost)
+    assert t.gap.upper is not None
+    p = _unanswered(p, t.gap.lower, t.gap.upper, why, may_be_lost=may_be_lost)
+    return replace(p, attempt=None)
+
+
+def _unanswered(p: Progress, lower: int, upper: int, why: str, *, may_be_lost: bool) -> Progress:
+    p = unshown(p, lower, upper, may_be_lost=may_be_lost)
     lost = [Interval(u.lower, u.upper) for u in p.unshown if u.lost]
-    is_lost = not subtract((Interval(gap.lower, gap.upper),), lost)
+    is_lost = not subtract((Interval(lower, upper),), lost)
     problems = p.problems if is_lost or why in p.problems else (*p.problems, why)
-    return replace(
-        p,
-        attempt=None,
-        skipped=p.skipped | {(gap.lower, gap.upper)},
-        problems=problems,
-    )
+    return replace(p, skipped=p.skipped | {(lower, upper)}, problems=problems)
+
+
+def without_holes(p: Progress, evidence: Evidence) -> Progress:
+    """``p`` with the ids that an answer leaves out between its rows, where ids have no holes.
+
+    They were requested with it, and are not shown: one by one would take a request or two each.
+    Not where an answer is cut between rows of one time, nor where a row cannot be read.
+    """
+    rows, retried = evidence.rows, p.retried
+    if not p.pull.paging.dense or p.pull.by_time or rows.unreadable or p.restart is not None:
+        return p
+    steps = np.diff(rows.positions)
+    if (steps > 0).all() or (steps < 0).all():
+        for below, above in pairwise(evidence.spans):
+            for hole in subtract((Interval(below.upper, above.lower),), p.complete):
+                p = _unanswered(p, hole.lower, hole.upper, _not_shown(p), may_be_lost=True)
+    return replace(p, retried=retried)
 
 
 def _stop(p: Progress) -> Progress:
