@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -84,6 +85,8 @@ __all__ = [
     "UnknownRowError",
     "UnreachableError",
     "Window",
+    "check_key",
+    "checked_base_url",
     "default_base_url",
     "key_settings",
     "key_variables",
@@ -102,7 +105,7 @@ def names() -> tuple[str, ...]:
 
 def offers(name: str) -> Mapping[str, Paging]:
     """What exchange ``name`` offers for reading, by dataset. Raises ``ConfigError``."""
-    return {dataset: found.paging for dataset, found in _dialect(name).endpoints.items()}
+    return _dialect(name).offers
 
 
 def default_base_url(name: str) -> str:
@@ -113,9 +116,11 @@ def default_base_url(name: str) -> str:
 def key_variables(name: str, account: str) -> tuple[str, ...]:
     """The settings that hold the parts of the key of ``account`` at exchange ``name``.
 
-    Key, secret and, where the exchange has one, passphrase. Raises ``ConfigError``.
+    Key, secret and, where the exchange has one, passphrase. ``name`` may be that of an exchange of
+    which rows are held and that this program has no connector for.
     """
-    return http.key_variables(name, account, passphrase=_dialect(name).has_passphrase)
+    has_passphrase = name in names() and _dialect(name).has_passphrase
+    return http.key_variables(name, account, passphrase=has_passphrase)
 
 
 def key_settings(name: str, account: str) -> str:
@@ -142,8 +147,10 @@ def open_connector(
     in a header or would be sent unencrypted, and proxies or authorities that cannot be used.
     """
     dialect = _dialect(name)
-    url = _checked_url(name, connection.base_url)
-    _check_key(name, connection, url)
+    url = httpx.URL(checked_base_url(name, connection.base_url))
+    if connection.credentials is not None:
+        _check_encrypted(name, connection, url)
+        check_key(name, connection.account, connection.credentials)
     return Client(dialect, connection, sleep=sleep, now=now)
 
 
@@ -154,42 +161,58 @@ def _dialect(name: str) -> Dialect:
     return found
 
 
-def _checked_url(name: str, text: str) -> httpx.URL:
-    variable = f"{name.upper()}_BASE_URL"
-    fix = f"{variable} must be a host root like {default_base_url(name)}"
+def checked_base_url(name: str, text: str) -> str:
+    """``text``, a host root of exchange ``name``, without a slash at its end.
+
+    Raises ``ConfigError`` with the setting's name for what is none.
+    """
+    variable, default = f"{name.upper()}_BASE_URL", default_base_url(name)
+    problem = None
     try:
-        url = httpx.URL(text)
-    except (httpx.InvalidURL, TypeError):
-        raise ConfigError(f"{fix}, not {str(text)[:100]!r}") from None
-    if url.userinfo:
-        raise ConfigError(f"{fix}, without user name and password")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise ConfigError(f"{fix}, not {text[:100]!r}")
-    return url
+        parts, url = urlsplit(text), httpx.URL(text)
+        host, _ = parts.hostname, parts.port  # a bad port raises only when it is asked for
+    except (ValueError, httpx.InvalidURL) as error:
+        raise ConfigError(
+            f"{variable} is not a web address: {error}\nFix: {variable}={default}"
+        ) from None
+    if "@" in parts.netloc:
+        problem = "holds a user name or password, which is not used"
+    elif parts.scheme not in ("http", "https") or not host or not url.host:
+        problem = f"is {text!r}, not an address like https://host"
+    elif parts.query or parts.fragment or {"api", "tapi"} & set(parts.path.split("/")):
+        problem = f"is {text!r}, not the host root alone, which the API's paths follow"
+        default = f"{parts.scheme}://{parts.netloc}"
+    if problem:
+        raise ConfigError(f"{variable} {problem}\nFix: {variable}={default}")
+    return text.rstrip("/")
 
 
-def _check_key(name: str, connection: Connection, url: httpx.URL) -> None:
-    """Keys are sent in headers; the HTTP library's error would show one that is invalid there."""
-    if connection.credentials is None:
-        return
-    variables = key_variables(name, connection.account)
+def check_key(name: str, account: str, key: Credentials) -> None:
+    """Keys are sent in headers; the HTTP library's error would show one that is invalid there.
+
+    Raises ``ConfigError`` with the setting's name.
+    """
+    variables = key_variables(name, account)
+    for variable, part in zip(variables, (key.key, key.secret, key.passphrase), strict=False):
+        if not part:
+            raise ConfigError(
+                f"{variable} is empty\nFix: set it, or none of {http.together(variables)}"
+            )
+        # a passphrase is chosen by a person
+        inside = r"[\x20-\x7e]" if variable.endswith("_PASSPHRASE") else r"[\x21-\x7e]"
+        if not re.fullmatch(rf"[\x21-\x7e]({inside}*[\x21-\x7e])?", part):
+            raise ConfigError(
+                f"{variable} holds characters that no key has (line breaks, letters outside ASCII)"
+                "\nFix: copy it again from the exchange"
+            )
+
+
+def _check_encrypted(name: str, connection: Connection, url: httpx.URL) -> None:
     if url.scheme == "http" and not (connection.allow_http or is_this_machine(url.host)):
+        variable, *_ = key_variables(name, connection.account)
         raise ConfigError(
             f"{name.upper()}_BASE_URL is http://{url.host}, and over http anyone on the way reads "
-            f"what the key of account '{connection.account}' ({variables[0]}) asks and changes "
+            f"what the key of account '{connection.account}' ({variable}) asks and changes "
             "the answers. Fix: use https://, or set TIDEMARK_ALLOW_HTTP=1 for a network that you "
             "trust"
         )
-    credentials = connection.credentials
-    parts = (credentials.key, credentials.secret, credentials.passphrase)
-    for variable, part in zip(variables, parts, strict=False):
-        if not part:
-            raise ConfigError(
-                f"{variable} is empty. Fix: set it, or none of {http.together(variables)}"
-            )
-        # a passphrase is chosen by a person
-        inside = r"[\x20-\x7e]" if part is credentials.passphrase else r"[\x21-\x7e]"
-        if not re.fullmatch(rf"[\x21-\x7e]({inside}*[\x21-\x7e])?", part):
-            raise ConfigError(
-                f"{variable} holds a space, line end or unusual character. Fix: copy it again"
-            )

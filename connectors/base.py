@@ -263,7 +263,6 @@ class Connection:
     recorder: Recorder | None = None
     allow_http: bool = False
     """Whether the key may be sent to another machine unencrypted."""
-    extra: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     """Symbols by native name, of lists read earlier: a market keeps its symbol."""
     codes: Collection[str] = ()

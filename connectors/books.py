@@ -8,9 +8,8 @@ from msgspec import Struct
 
 from connectors.base import Page
 from connectors.columns import Number, Text
-from connectors.errors import ContractError
-from connectors.jsontext import NotJsonError, decode_row, elements
-from connectors.rows import Built, Column, Layout, RowText, Source, nothing, read
+from connectors.jsontext import decode_row
+from connectors.rows import Built, Column, Layout, RowText, Source, list_of, nothing, read
 
 
 class _Level(Struct, array_like=True, gc=False):
@@ -29,24 +28,17 @@ def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
 
     Raises ``ContractError`` where the sides are no lists.
     """
-    try:
-        texts = [
-            RowText(text, text, f"{side}:{number}")
-            for side, body in (("ask", asks), ("bid", bids))
-            for number, text in enumerate(elements(body))
-        ]
-    except NotJsonError as error:
-        raise ContractError(f"the levels of {symbol} are not a list ({error})") from None
+    texts = [
+        text._replace(key=f"{side}:{number}")
+        for side, body in (("ask", asks), ("bid", bids))
+        for number, text in enumerate(list_of(body, f"the levels of {symbol}"))
+    ]
 
     def one(text: RowText) -> _Level:
         level: _Level = decode_row(_Level, text.value)
         level.place = text.key or ""
         return level
 
-    try:
-        rows: list[_Level] | None = [one(text) for text in texts]
-    except NotJsonError:
-        rows = None
     layout = Layout(
         "order_books",
         (
@@ -60,7 +52,7 @@ def book(asks: bytes, bids: bytes, symbol: str, observed_at: int) -> Built:
         constants={"symbol": symbol, "observed_at": observed_at},
         most_rows=_MOST_LEVELS,
     )
-    return _numbered(read(layout, Source(asks + bids, rows, lambda: texts, one)))
+    return _numbered(read(layout, Source.of_texts(asks + bids, texts, one)))
 
 
 def _numbered(built: Built) -> Built:

@@ -85,9 +85,7 @@ class Client:
         now: Now = time.time,
     ) -> None:
         self.name = dialect.name
-        self.offers: Mapping[str, Paging] = {
-            name: endpoint.paging for name, endpoint in dialect.endpoints.items()
-        }
+        self.offers: Mapping[str, Paging] = dialect.offers
         self.connection = connection
         self._dialect = dialect
         self._sender = Sender(dialect, connection, now)
@@ -107,7 +105,6 @@ class Client:
         return self._markets.get()
 
     def learn_codes(self) -> None:
-        """Ask for the list of currencies, or of markets where there is none; once."""
         if "currencies" in self.offers:
             self._currencies.get()
         else:
@@ -128,11 +125,9 @@ class Client:
         return readable
 
     def symbol_of(self, name: str) -> str | None:
-        """The symbol that ``name`` stands for: a symbol, or the exchange's own name."""
         return self._names.named(name)
 
     def fetch(self, stream: StreamId, window: Window) -> Page:
-        """One page of an ``ID``, ``TIME`` or ``NEWEST`` stream."""
         endpoint = self._endpoint(stream.dataset, Cursor.ID, Cursor.TIME, Cursor.NEWEST)
         if endpoint.paging.of(stream.timeframe).cursor is Cursor.DERIVED:
             raise NotOfferedError(
@@ -142,12 +137,10 @@ class Client:
         return self._page(endpoint, Asked((stream,), window))
 
     def page(self, stream: StreamId, token: str | None) -> Page:
-        """One page of a ``PAGES`` stream."""
         endpoint = self._endpoint(stream.dataset, Cursor.PAGES)
         return self._page(endpoint, Asked((stream,), token=token))
 
     def snapshot(self, dataset_: str, symbols: Sequence[str]) -> Page:
-        """The state now of up to ``Paging.batch`` markets."""
         endpoint = self._endpoint(dataset_, Cursor.SNAPSHOT)
         paging = endpoint.paging
         if paging.batch and not 0 < len(symbols) <= paging.batch:
@@ -176,13 +169,12 @@ class Client:
         return page
 
     def open_rows(self, stream: StreamId) -> Mapping[int, Decimal | None]:
-        """What remains of each open row of a ``LOOKUP`` stream, by id."""
         call = self._endpoint(stream.dataset, Cursor.LOOKUP).open_rows
-        assert call is not None
-        return self._unrecorded(call, Asked((stream,)), str(stream.dataset))
+        if call is None:
+            raise NotOfferedError(f"{self.name} has no list of the open rows of {stream.dataset}")
+        return self._unrecorded(call, Asked((stream,)), stream.dataset)
 
     def lookup(self, stream: StreamId, row_id: int) -> Page:
-        """One row of a ``LOOKUP`` stream."""
         endpoint = self._endpoint(stream.dataset, Cursor.LOOKUP)
         found = self._page(endpoint, Asked((stream,), row_id=row_id))
         if found.received and found.positions.to_pylist() not in ([row_id], []):
@@ -190,7 +182,6 @@ class Client:
         return found
 
     def renamed(self, dataset_: str, received: pa.Table, stored: pa.Table) -> Mapping[str, str]:
-        """Ids that an earlier version gave to ``stored`` rows, with those that they have now."""
         return self._dialect.endpoints[dataset_].renamed(received, stored)
 
     def address(self, currency: str) -> str:
@@ -202,7 +193,6 @@ class Client:
         return self._unrecorded(call, Asked((stream,), currency=currency), "an address")
 
     def read(self, response: RecordedResponse) -> Page:
-        """The page in an earlier ``response``, as a call would read it; sends nothing."""
         endpoint = self._endpoint(response.dataset, *(c for c in Cursor if c is not Cursor.DERIVED))
         private = dataset(response.dataset).is_account
         received = Response(
@@ -215,7 +205,6 @@ class Client:
         return self._read(endpoint, response.streams, received, self._content(received))
 
     def close(self) -> None:
-        """Close all connections."""
         self._sender.close()
 
     def _endpoint(self, dataset_: str, *cursors: Cursor) -> Endpoint:
@@ -231,7 +220,6 @@ class Client:
 
     def _page(self, endpoint: Endpoint, asked: Asked) -> Page:
         """The page that one recorded call gives."""
-        assert endpoint.request is not None
         request = endpoint.request(replace(asked, names=self._names))
 
         def read(response: Response) -> Page:
@@ -308,9 +296,7 @@ class Client:
         symbols = [stream.symbol for stream in streams if stream.symbol]
         asked = dict(zip(self._dialect.markets_of(response.request), symbols, strict=False))
         about = replace(_about(streams, response), names=self._names, markets=asked)
-        parse = endpoint.parse
-        assert parse is not None
-        found = self._parsed(response, lambda: parse(content, about))
+        found = self._parsed(response, lambda: endpoint.parse(content, about))
         page = found.page() if isinstance(found, Built) else found
         return replace(page, server_time=response.server_time)
 

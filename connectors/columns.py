@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from connectors import exact
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue, shown, text
-from schemas.datasets import PRICE, TEXT, TIME, WIDE
+from schemas.declare import PRICE, TEXT, TIME, WIDE
 
 _LONGEST: Final = 26
 """More digits than these may not fit before the point, and Arrow's cast wraps around in silence."""
@@ -112,7 +112,6 @@ class Id:
         return array
 
     def one(self, value: Any) -> int:
-        """See :func:`connectors.exact.identity`."""
         return exact.identity(value)
 
 
@@ -137,7 +136,6 @@ class Time:
         raise InvalidValue("is not a date in one unit")
 
     def one(self, value: Any) -> int:
-        """See :func:`connectors.exact.time_us`."""
         return exact.time_us(value)
 
 
@@ -179,7 +177,6 @@ class Number:
             raise InvalidValue("is not a plain number") from None
 
     def one(self, value: Any) -> Any:
-        """See :func:`connectors.exact.price`."""
         return exact.price(value, signed=self._signed)
 
 
@@ -222,7 +219,6 @@ class Choice:
         return _array(values, TEXT, required)
 
     def one(self, value: Any) -> str:
-        """See :func:`connectors.exact.choice`."""
         return exact.choice(value, self._choices)
 
 
@@ -236,7 +232,6 @@ class Text:
         return _texts(values, required)
 
     def one(self, value: Any) -> str:
-        """See :func:`connectors.exact.text`."""
         return exact.text(value)
 
 

@@ -8,7 +8,7 @@ and which parser reads the answer, of a call just made and of a recorded one ali
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 import pyarrow as pa
 
@@ -86,9 +86,13 @@ class Call(Generic[T]):
 NotFound = type[NotOfferedError] | type[UnknownRowError]
 
 
+def _derived(*_: object) -> NoReturn:
+    raise NotOfferedError("this dataset is built from others; no call gives it")
+
+
 @dataclass(frozen=True)
 class Endpoint:
-    """One dataset. Nothing is asked for where it is built from others (``Cursor.DERIVED``).
+    """One dataset. No call gives one that is built from others (``Cursor.DERIVED``).
 
     ``open_rows``: the list of open rows of a ``LOOKUP`` dataset, what remains of each by id.
     ``not_found``: what a refusal in JSON with that status (400, 404) means, None for what it says.
@@ -96,8 +100,8 @@ class Endpoint:
     """
 
     paging: Paging
-    request: Callable[[Asked], Request] | None = None
-    parse: Callable[[bytes, Answered], Built | Page] | None = None
+    request: Callable[[Asked], Request] = _derived
+    parse: Callable[[bytes, Answered], Built | Page] = _derived
     open_rows: Call[Mapping[int, Decimal | None]] | None = None
     not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
     renamed: Callable[[pa.Table, pa.Table], Mapping[str, str]] = lambda received, stored: {}
@@ -164,3 +168,8 @@ class Dialect:
     address: Call[str] | None = None
     key: ReadOnlyKey | None = None
     has_passphrase: bool = False
+
+    @property
+    def offers(self) -> Mapping[str, Paging]:
+        """How each dataset is paged."""
+        return {name: endpoint.paging for name, endpoint in self.endpoints.items()}

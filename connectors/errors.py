@@ -19,9 +19,12 @@ Messages name the exchange, the call, what came and how to fix it; they are reda
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from schemas import TidemarkError
+
+if TYPE_CHECKING:
+    from connectors.base import Market
 
 
 class ExchangeError(TidemarkError):
@@ -71,7 +74,7 @@ class ContractError(ExchangeError):
 
 
 class PartlyReadError(ContractError):
-    def __init__(self, message: str, readable: Sequence[Any]) -> None:
+    def __init__(self, message: str, readable: "Sequence[Market]") -> None:
         super().__init__(message)
         self.readable = readable
 

@@ -30,6 +30,7 @@ _TRAPS: Final = [Inexact, InvalidOperation, Overflow]
 _STORED: Final = Context(prec=38, traps=_TRAPS)
 _WIDE: Final = Context(prec=200, traps=_TRAPS)
 _STEP: Final = Decimal("1e-12")
+_HUNDREDTH: Final = Decimal("0.01")
 _WIDE_STEP: Final = Decimal("1e-18")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST: Final = 400
@@ -92,10 +93,8 @@ def difference(value: Any, other: Any) -> Decimal:
 
 def percent(value: Any, *, signed: bool = False) -> Decimal:
     """A hundredth of ``value`` as :func:`price` has it. Raises :class:`InvalidValue`."""
-    sign, digits, exponent = number(value).as_tuple()
-    assert isinstance(exponent, int)  # a number has no other
     try:
-        return price(str(Decimal((sign, digits, exponent - 2))), signed=signed)
+        return price(str(_WIDE.multiply(number(value), _HUNDREDTH)), signed=signed)
     except DecimalException:
         raise InvalidValue(f"does not fit decimal(38, 12) exactly: {shown(value)}") from None
 

@@ -32,7 +32,7 @@ _KEY: Final = re.compile(rb"(%b)\s*:" % _STRING.encode(), re.DOTALL)
 _TOKENS: Final = re.compile(rf"{_STRING}|[^\s\[\]{{}},:\"]++", re.DOTALL)
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _VALID: Final = re.compile(r"true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
-_ODD: Final = re.compile(r"[\w.+-]+", re.ASCII)
+_BARE: Final = re.compile(r"[\w.+-]+", re.ASCII)
 _QUOTE, _COMMA = b'",'
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -121,7 +121,7 @@ def decode_object(type_: type[T], text: Text) -> T:
 
 def _as_json(token: re.Match[str]) -> str:
     text = token[0]
-    if text[0] == '"' or _VALID.fullmatch(text) or not _ODD.fullmatch(text):
+    if text[0] == '"' or _VALID.fullmatch(text) or not _BARE.fullmatch(text):
         return text
     return f'"{text}"'
 

@@ -25,7 +25,6 @@ class LocalNonces:
 
     @contextmanager
     def next(self, at_least: int) -> Iterator[int]:
-        """The next nonce, held until the block is left."""
         with self._one_request:
             self._last = max(self._last + 1, at_least)
             yield self._last
@@ -45,17 +44,14 @@ class LocalLimits:
         self._paces: dict[str, Pace] = {}
 
     def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
-        """Take the next free moment of ``bucket``, and wait for it."""
         spacing = allowance.spacing(cost)
         pace.wait(partial(self._update, bucket), spacing, allowance.slack, self._sleep)
 
     def sent(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
-        """Count from now: a call of ``bucket`` left."""
         spacing = allowance.spacing(cost)
         self._update(bucket, lambda pace, now: (now, pace.sent(now, spacing, allowance.slack)))
 
     def hold(self, bucket: str, seconds: float) -> None:
-        """Let no call of ``bucket`` go for so long."""
         self._update(bucket, lambda pace, now: (now, pace.hold(now + round(seconds * SECOND))))
 
     def _update(self, bucket: str, step: Step) -> tuple[int, int]:
@@ -82,5 +78,4 @@ class NoBreaker:
     """Every call is made."""
 
     def call(self, stream: str, ask: Callable[[], T], *, public: bool = True) -> T:
-        """The answer of ``ask``."""
         return ask()

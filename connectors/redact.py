@@ -49,13 +49,14 @@ def masked(parts: Iterable[bytes], secrets: Iterable[str]) -> Iterator[bytes]:
     if not words:
         yield from parts
         return
-    pattern = re.compile(b"|".join(map(re.escape, words)), re.IGNORECASE)
     held = b""
     for part in parts:
         held += part
         lower = held.lower()
-        if any(word in lower for word in words):  # a tenth of the time of the pattern
-            held = pattern.sub(MASK.encode(), held)
+        # hardly ever; each call has a signature of its own, and so a pattern
+        if any(word in lower for word in words):
+            pattern = b"|".join(map(re.escape, words))
+            held = re.sub(pattern, MASK.encode(), held, flags=re.IGNORECASE)
         ready = max(0, len(held) - len(words[0]) + 1)  # the rest may be the beginning of one
         yield held[:ready]
         held = held[ready:]

@@ -13,8 +13,9 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,11 +24,19 @@ from connectors.base import Page
 from connectors.columns import Kind, as_stored
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError, Text, decode, repeated_key
+from connectors.jsontext import (
+    NotJsonError,
+    Text,
+    decode,
+    decode_object,
+    elements,
+    repeated_key,
+)
 from connectors.redact import printable
 from schemas import RejectedRow, dataset
 
 Constant = str | int
+T = TypeVar("T", bound=msgspec.Struct)
 
 MOST_ROWS: Final = 5_000
 """Rows of one answer that are read unless a layout says otherwise: documented are up to 1,000."""
@@ -68,10 +77,19 @@ class Layout:
     constants: Mapping[str, Constant] = field(default_factory=dict)
     most_rows: int = MOST_ROWS
 
+    def with_columns(self, *columns: Column) -> "Layout":
+        """The same with more columns."""
+        return replace(self, columns=(*self.columns, *columns))
+
 
 def column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
     """The canonical column ``name`` from the field ``source``."""
     return Column(name, attrgetter(source), kind, required)
+
+
+def nullable(kind: Kind, sources: Mapping[str, str]) -> tuple[Column, ...]:
+    """Columns of one kind that may be null. ``sources``: the field of each canonical column."""
+    return tuple(column(name, source, kind, False) for name, source in sources.items())
 
 
 def observed(
@@ -104,6 +122,17 @@ class Source:
     texts: Callable[[], Sequence[RowText]]
     one: Callable[[RowText], Any]
     ordered: bool = False
+
+    @classmethod
+    def of_texts(
+        cls, body: bytes, texts: Sequence[RowText], one: Callable[[RowText], Any]
+    ) -> "Source":
+        """The source of few rows, each decoded by itself from the start."""
+        try:
+            rows: list[Any] | None = [one(text) for text in texts]
+        except NotJsonError:
+            rows = None
+        return cls(body, rows, lambda: texts, one)
 
 
 @dataclass(frozen=True)
@@ -138,6 +167,22 @@ def decoded(type_: Any, body: Text) -> Any:
         return decode(type_, body)
     except NotJsonError:
         return None
+
+
+def object_of(type_: type[T], body: Text, what: str) -> T:
+    """The object that ``body`` is, ``what`` in a message. Raises ``ContractError``."""
+    try:
+        return decode_object(type_, body)
+    except NotJsonError as error:
+        raise ContractError(f"not {what} ({error})") from None
+
+
+def list_of(body: Text, what: str) -> list[RowText]:
+    """The rows of an array, called ``what`` where it is none. Raises ``ContractError``."""
+    try:
+        return [RowText(text, text) for text in elements(body)]
+    except NotJsonError as error:
+        raise ContractError(f"{what} are not a list ({error})") from None
 
 
 def nothing(dataset_: str) -> Page:

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,6 @@ LEAST_FREE: Final = 1_000_000_000
 """Free bytes; and twice the DuckDB file, which a publish copies."""
 LOSS_SHOWN: Final = timedelta(days=7)
 """For so long a loss is a problem of today. What is lost stays ``lost`` in ``coverage``."""
-SLACK: Final = timedelta(minutes=15)
 GHOST_AFTER: Final = timedelta(hours=6)
 DAGSTER: Final = "dagster"
 """Dagster's own folder in the home, where ``DAGSTER_HOME`` names no other."""
@@ -133,7 +132,8 @@ def _stale(
         fix = f"tidemark pull {job.name} says what is wrong; is it scheduled?"
         allowed = max_age or _allowed(job)
         if not mine:
-            yield Problem("stale", f"{job.name} was never pulled", fix)
+            if allowed is None or now - _written_at(job.feed) > allowed:
+                yield Problem("stale", f"{job.name} was never pulled", fix)
             continue
         if allowed is None:
             continue
@@ -147,7 +147,10 @@ def _stale(
 
 
 def checked_at(status: StreamStatus) -> int:
-    """When a pull last reached the newest end (of snapshots: last saw one); microseconds."""
+    """When a pull last reached the newest end; microseconds.
+
+    Of snapshots that an older version stored: when it last saw one.
+    """
     return status.state.checked_at or status.state.newest_at or 0
 
 
@@ -155,8 +158,12 @@ def _allowed(job: Job) -> timedelta | None:
     """How long after a pull the next one is overdue; ``None`` without a schedule."""
     if not job.spec.schedule:
         return None
-    pause = cron.longest_pause(job.spec.schedule)
-    return pause + max(pause / 2, SLACK)
+    return cron.overdue_after(cron.longest_pause(job.spec.schedule))
+
+
+def _written_at(feed: Feed) -> datetime:
+    """When the feed was last changed: what it newly collects was not due before."""
+    return datetime.fromtimestamp(feed.path.stat().st_mtime, UTC)
 
 
 def _holes(held: Sequence[StreamStatus], now: datetime) -> Iterator[Problem]:

@@ -94,12 +94,10 @@ class PlainLines:
         clock: Callable[[], float] = time.monotonic,
         unit: str = "request",
         write: Callable[[str], None] = warn,
-        seconds: float = PLAIN_SECONDS,
     ) -> None:
         self._clock = clock
         self._unit = unit
         self._write = write
-        self._seconds = seconds
         self._lock = threading.Lock()
         self._written_at: dict[str, float] = {}
 
@@ -109,6 +107,6 @@ class PlainLines:
             now = self._clock()
             if report.done:
                 self._write(f"{key}: {detail(report, self._unit)}, done")
-            elif now - self._written_at.setdefault(key, now) >= self._seconds:
+            elif now - self._written_at.setdefault(key, now) >= PLAIN_SECONDS:
                 self._written_at[key] = now
                 self._write(f"{key}: {detail(report, self._unit)}")

@@ -39,7 +39,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import connectors
 from connectors.base import Credentials
@@ -81,16 +80,15 @@ class Settings:
 
         Raises ``ConfigError`` for what is no ``http(s)://host``.
         """
-        name = f"{exchange.upper()}_BASE_URL"
-        value = self.variables.get(name)
+        value = self.variables.get(f"{exchange.upper()}_BASE_URL")
         if value is None:
             return connectors.default_base_url(exchange)
-        return _checked_url(name, value, connectors.default_base_url(exchange))
+        return connectors.checked_base_url(exchange, value)
 
     def credentials(self, exchange: str, account: str) -> Credentials | None:
         """The account's key; ``None`` where none is set (then only public data can be had).
 
-        Raises ``ConfigError`` where a part of it is not set.
+        Raises ``ConfigError`` where a part of it is not set, and for what is no key.
         """
         names = connectors.key_variables(exchange, account)
         parts = {name: self.variables[name] for name in names if name in self.variables}
@@ -105,16 +103,9 @@ class Settings:
                     "collect public data only",
                 )
             )
-        for name, value in parts.items():
-            if not (value.isascii() and value.isprintable()):
-                raise ConfigError(
-                    with_fix(
-                        f"{name} holds characters that no key has "
-                        "(line breaks, letters outside ASCII)",
-                        "copy it again from the exchange",
-                    )
-                )
-        return Credentials(*parts.values())
+        found = Credentials(*parts.values())
+        connectors.check_key(exchange, account, found)
+        return found
 
     def number(self, name: str, default: int) -> int:
         """A setting that is a whole number from 1 on. Raises ``ConfigError`` for another."""
@@ -280,28 +271,6 @@ def _has_modes(folder: Path) -> bool:
             return not stat.S_IMODE(os.fstat(probe.fileno()).st_mode) & 0o077
     except OSError:
         return True
-
-
-def _checked_url(name: str, value: str, default: str) -> str:
-    fix = f"{name}={default}"
-    try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port  # a bad port raises only when it is asked for
-    except ValueError as error:
-        raise ConfigError(with_fix(f"{name} is not a web address: {error}", fix)) from None
-    if "@" in parts.netloc:
-        problem = f"{name} holds a user name or password, which is not used"
-        raise ConfigError(with_fix(problem, fix))
-    if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(with_fix(f"{name} is {value!r}, not an address like https://host", fix))
-    if parts.query or parts.fragment or {"api", "tapi"} & set(parts.path.split("/")):
-        raise ConfigError(
-            with_fix(
-                f"{name} is {value!r}, not the host root alone, which the API's paths follow",
-                f"{name}={parts.scheme}://{parts.netloc}",
-            )
-        )
-    return value.rstrip("/")
 
 
 def _read_dotenv(path: Path | None) -> dict[str, str]:

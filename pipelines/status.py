@@ -226,11 +226,10 @@ def next_steps(held: Sequence[StreamStatus], quarantined: bool) -> list[str]:
 
 
 def _quarantine(streams: Iterable[StreamStatus]) -> list[str]:
-    origins = [
-        (replace(s.stream, dataset=s.stream.source or s.stream.dataset, source=None), s)
+    return [
+        f"{replace(s.stream, dataset=s.stream.source or s.stream.dataset, source=None)}: {s.rows}"
         for s in streams
     ]
-    return [f"{origin}: {s.rows}" for origin, s in origins]
 
 
 def _days(oldest: int | None, newest: int | None) -> str:

@@ -59,10 +59,10 @@ class ManualClock:
         """The time in milliseconds since 1970 UTC."""
         return self._now
 
-    def advance(self, seconds: float = 0, *, ms: int = 0) -> int:
+    def advance(self, seconds: float) -> int:
         """Move on (or back, where negative); gives the new time in milliseconds."""
         with self._lock:
-            self._now += round(seconds * 1_000) + ms
+            self._now += round(seconds * 1_000)
             return self._now
 
     def set(self, at: Instant) -> None:

@@ -5,6 +5,7 @@ so a later clock only ever adds to what an earlier one showed. Only integers are
 """
 
 import heapq
+from collections.abc import Callable
 from random import Random
 from typing import Final, Literal
 
@@ -28,6 +29,8 @@ _FIRST_TRANSACTION: Final = 1_960_984_222
 _DEPOSITS: Final = {"USD": 250_000, "BTC": 12, "ETH": 160, "LTC": 2_000}
 
 _Kind = Literal["burst", "crowd", "order", "take", "cancel", "transfer", "settle"]
+_OF_ACCOUNTS: Final[tuple[tuple[_Kind, int], ...]] = (("order", 80), ("take", 15))
+"""What an account does in a slice, with its chance in percent."""
 
 
 class Engine:
@@ -49,6 +52,15 @@ class Engine:
         self._events: list[tuple[int, int, _Kind, tuple[object, ...]]] = []
         self._seq = 0
         self._rng = Random()
+        self._happen: dict[_Kind, Callable[..., None]] = {
+            "burst": self._burst,
+            "crowd": self._crowd,
+            "order": self._place,
+            "take": self._take,
+            "cancel": self._cancel,
+            "transfer": self._transfer,
+            "settle": self._settle,
+        }
 
     def extend(self, until: int) -> None:
         """Make every slice that begins at or before ``until``."""
@@ -79,23 +91,22 @@ class Engine:
             for _ in range(3):
                 self._at(begin + rng.randrange(SLICE), "crowd", market, 40)
         for account in self.accounts.values():
-            for kind, chance in (("order", 80), ("take", 15)):
+            for kind, chance in _OF_ACCOUNTS:
                 if rng.randrange(100) < chance * (2 if live else 1):
                     market = open_markets[rng.randrange(len(open_markets))]
-                    when = begin + rng.randrange(SLICE)
-                    self._at(when, "order" if kind == "order" else "take", market, account)
+                    self._at(begin + rng.randrange(SLICE), kind, market, account)
             if rng.randrange(36 if not live else 3) == 0:
                 self._plan_transfer(account, begin + rng.randrange(SLICE))
         self._next += 1
         end = begin + SLICE
         while self._events and self._events[0][0] < end:
             ms, _, kind, what = heapq.heappop(self._events)
-            getattr(self, f"_do_{kind}")(ms, *what)
+            self._happen[kind](ms, *what)
 
     def _open(self, begin: int) -> None:
         for market in (m for m in MARKETS if m.enabled):
             for _ in range(120):
-                self._do_crowd(begin, market, 60)
+                self._crowd(begin, market, 60)
         for account in self.accounts.values():
             for currency, amount in _DEPOSITS.items():
                 settle = self._rng.randrange(30, 300)
@@ -143,7 +154,7 @@ class Engine:
 
     # Transfers.
 
-    def _do_transfer(
+    def _transfer(
         self,
         ms: int,
         account: Account,
@@ -164,7 +175,7 @@ class Engine:
         if (kind == 1) == (end == "ok"):
             self._at(done, "settle", account, currency, amount)
 
-    def _do_settle(self, ms: int, account: Account, currency: str, amount: int) -> None:
+    def _settle(self, ms: int, account: Account, currency: str, amount: int) -> None:
         account.move(ms, currency, amount)
 
     # Orders.
@@ -173,7 +184,7 @@ class Engine:
         zeros = self._rng.randrange(market.size + 1)
         return int(self._rng.randrange(1, 1_000) * 10**zeros) * market.lot
 
-    def _do_crowd(self, ms: int, market: Market, reach: int) -> None:
+    def _crowd(self, ms: int, market: Market, reach: int) -> None:
         rng, buy = self._rng, self._rng.randrange(2) == 0
         away = rng.randrange(1, reach * market.step + 1) * market.tick
         price = self._last[market.symbol] + (-away if buy else away)
@@ -183,7 +194,7 @@ class Engine:
             self.books[market.symbol].rest(order)
             self._at(ms + rng.randrange(30 * MINUTE, 12 * HOUR), "cancel", order)
 
-    def _do_order(self, ms: int, market: Market, account: Account) -> None:
+    def _place(self, ms: int, market: Market, account: Account) -> None:
         rng, buy = self._rng, self._rng.randrange(2) == 0
         away = rng.randrange(1, 3 * market.step + 1) * market.tick
         price = self._last[market.symbol] + (-away if buy else away)
@@ -205,7 +216,7 @@ class Engine:
         self._record(account, ms, 5, order.held_currency, hold, desc)
         self._at(ms + rng.randrange(10 * MINUTE, 3 * HOUR), "cancel", order)
 
-    def _do_cancel(self, ms: int, order: Order) -> None:
+    def _cancel(self, ms: int, order: Order) -> None:
         if not order.left:
             return
         order.canceled = ms
@@ -218,11 +229,11 @@ class Engine:
 
     # Trades.
 
-    def _do_burst(self, ms: int, market: Market) -> None:
+    def _burst(self, ms: int, market: Market) -> None:
         buy = self._rng.randrange(100) < self._bias[market.symbol]
         self._sweep(ms, market, buy, None)
 
-    def _do_take(self, ms: int, market: Market, account: Account) -> None:
+    def _take(self, ms: int, market: Market, account: Account) -> None:
         self._sweep(ms, market, self._rng.randrange(2) == 0, account)
 
     def _sweep(self, ms: int, market: Market, buy: bool, account: Account | None) -> None:

@@ -38,12 +38,10 @@ def plain(text: str) -> str:
 
 def scientific(text: str) -> str:
     """The same value with an exponent: ``0.00756`` → ``7.56E-3``."""
-    sign, digits, exponent = Decimal(text).as_tuple()
-    assert isinstance(exponent, int)
-    body = "".join(map(str, digits)).rstrip("0") or "0"
-    exponent += len(digits) - 1
+    value = Decimal(text)
+    body = "".join(map(str, value.as_tuple().digits)).rstrip("0") or "0"
     mantissa = body[0] + ("." + body[1:] if len(body) > 1 else "")
-    return f"{'-' if sign else ''}{mantissa}E{exponent}"
+    return f"{'-' if value.is_signed() else ''}{mantissa}E{value.adjusted()}"
 
 
 def number(text: str, style: NumberStyle) -> str:

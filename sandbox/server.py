@@ -102,12 +102,7 @@ def environment(base_url: str) -> dict[str, str]:
 
 @contextmanager
 def serve(
-    world: World | Exchange,
-    *,
-    paging: PagingProfile | None = None,
-    faults: Faults | None = None,
-    limits: Limits | bool = True,
-    port: int = 0,
+    world: World | Exchange, *, limits: Limits | bool = True, port: int = 0
 ) -> Iterator[Served]:
     """Serve from a thread of this process, on a free port by default.
 
@@ -115,11 +110,7 @@ def serve(
     """
     if isinstance(limits, bool):
         limits = Limits(enabled=limits)
-    exchange = (
-        world
-        if isinstance(world, Exchange)
-        else Exchange(world, paging or PagingProfile(), faults or Faults(), limits)
-    )
+    exchange = world if isinstance(world, Exchange) else Exchange(world, limits=limits)
     wire = Wire(build(exchange), exchange)
     listener = _listen(port)
     server = uvicorn.Server(_config(wire))

@@ -7,11 +7,10 @@ price, amount, and the taker's side (``buy``/``sell``) or whether the buyer was 
 
 import csv
 import gzip
-import io
 import math
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -53,7 +52,11 @@ _LATEST: Final = 86_400_000
 """Milliseconds after now: a recording machine's clock may be ahead."""
 
 _PLAIN: Final = re.compile(r"(0|[1-9]\d*)(\.\d{1,8})?")
-_TRUE: Final = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
+_BUYS: Final = {
+    "buyer_is_maker": {"true": False, "1": False, "t": False, "false": True, "0": True, "f": True},
+    "side": {"buy": True, "bid": True, "sell": False, "ask": False},
+}
+"""Which words of which column mean that the taker buys; the first one that is there counts."""
 
 
 def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None) -> MarketTape:
@@ -71,18 +74,13 @@ def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None
             raise SandboxError(f"tape {path} is empty. Fix: begin it with a header row")
         at = _columns(path, header, columns or {})
         time, ident, price, amount = at["time"], at["id"], at["price"], at["amount"]
-        maker = at.get("buyer_is_maker")
-        side = at.get("side")
+        taker, buys = next((at[name], words) for name, words in _BUYS.items() if name in at)
         for row in reader:
             try:
                 p, a = row[price], row[amount]
                 if not (_PLAIN.fullmatch(p) and _PLAIN.fullmatch(a)):
                     raise ValueError(f"price {p!r}, amount {a!r}: plain decimals, at most 8 places")
-                if maker is not None:
-                    buy = not _TRUE[row[maker].lower()]
-                else:
-                    assert side is not None
-                    buy = {"buy": True, "bid": True, "sell": False, "ask": False}[row[side].lower()]
+                buy = buys[row[taker].lower()]
                 rows.append((int(row[ident]), _number(row[time]), exact(p), exact(a), buy, p, a))
             except (ValueError, KeyError, IndexError) as error:
                 raise SandboxError(
@@ -111,12 +109,11 @@ def load(path: str | Path, market: str, columns: Mapping[str, str] | None = None
     return tape
 
 
-def make(rows: int, market: str = "BTC-USD", seed: int = 1, start_ms: int = 1_700_000_000_000,
-         first_id: int = 1_000) -> MarketTape:  # fmt: skip
+def make(rows: int, market: str = "BTC-USD") -> MarketTape:
     """``rows`` invented trades, quickly: one every 50 ms on average, two thirds share a moment."""
-    rng = Random(f"{seed}:{rows}")
+    rng = Random(f"1:{rows}")
     tape = MarketTape(market)
-    trade_id, ms, price = first_id, start_ms, 61_800 * UNIT
+    trade_id, ms, price = 1_000, 1_700_000_000_000, 61_800 * UNIT
     for _ in range(rows):
         bits = rng.getrandbits(32)
         trade_id += 1 + (bits & 7 == 0) * 3
@@ -141,13 +138,12 @@ def _milliseconds(times: list[int | Fraction], said: bool) -> int | Fraction | N
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[io.TextIOBase]:
+def _open(path: Path) -> Iterator[Iterable[str]]:
     try:
         with open(path, "rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         opener = gzip.open if packed else open
         with opener(path, "rt", encoding="utf-8", newline="") as file:
-            assert isinstance(file, io.TextIOBase)
             yield file
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Any, cast
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -207,7 +207,8 @@ async def _read(receive: Receive) -> bytes:
 def _transport(send: Send) -> asyncio.Transport:
     """The connection under uvicorn's ``send``: ASGI itself cannot break one off."""
     cycle: Any = getattr(send, "__self__", None)
-    return cast(asyncio.Transport, cycle.transport)
+    transport: asyncio.Transport = cycle.transport
+    return transport
 
 
 def _reset(send: Send) -> None:

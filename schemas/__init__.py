@@ -4,7 +4,8 @@ The lowest layer: it imports nothing of the project, so that connectors (HTTP) a
 (storage) can both use it without importing each other.
 """
 
-from schemas.datasets import COVERAGE, DATASETS, TABLES, Column, Dataset, Period, Table, dataset
+from schemas.datasets import COVERAGE, DATASETS, TABLES, dataset
+from schemas.declare import Column, Dataset, Period, Table
 from schemas.errors import ConfigError, TidemarkError
 from schemas.streams import RejectedRow, StreamId
 from schemas.timeframes import TIMEFRAMES, timeframe_us

@@ -11,38 +11,9 @@ from schemas.account_data import (
     BALANCES,
     TRADING_FEES,
 )
-from schemas.declare import (
-    COST,
-    EXCHANGE,
-    INGESTED_AT,
-    PRICE,
-    TEXT,
-    TIME,
-    WIDE,
-    Column,
-    Dataset,
-    Period,
-    Table,
-    required,
-)
+from schemas.declare import EXCHANGE, INGESTED_AT, TIME, Dataset, Period, Table, required
 from schemas.market_data import CANDLES, ORDER_BOOKS, PUBLIC_ORDERS, TICKERS, TRADES
 from schemas.reference_data import CURRENCIES, CURRENCIES_HISTORY, MARKETS, MARKETS_HISTORY
-
-__all__ = [
-    "COST",
-    "COVERAGE",
-    "DATASETS",
-    "PRICE",
-    "TABLES",
-    "TEXT",
-    "TIME",
-    "WIDE",
-    "Column",
-    "Dataset",
-    "Period",
-    "Table",
-    "dataset",
-]
 
 _QUARANTINE = Dataset(
     name="quarantine",

@@ -1,6 +1,7 @@
 """Flip single bits in a home, one at a time, and see what ``verify`` says of each.
 
-``python -m tests.bitflips --flips 1000 --seed 1``. A flip is *found* (and healed, or named), or it
+``python -m tests.bitflips --flips 1000 --seed 1``; with ``--start 500`` only what comes after the
+first 500 of them. A flip is *found* (and healed, or named), or it
 is *harmless*: every reader gives the right values. What is neither is *unseen*, and a failure. So
 is whatever ``verify``, ``rebuild``, ``status`` and a pull's writer raise beyond ``StorageError``,
 and a right value that is gone after the printed advice was followed.
@@ -112,15 +113,20 @@ def bitflips(
     seed: int,
     places: Iterable[str] = PLACES,
     report: Callable[[str], None] = lambda _: None,
+    start: int = 0,
 ) -> Figures:
-    """Flip ``flips`` bits, spread evenly over ``places``, each in a home of its own."""
-    rng, figures = random.Random(seed), Figures()
+    """Flip ``flips`` bits, spread evenly over ``places``, each in a home of its own.
+
+    The first ``start`` are left out; the others are the same without them.
+    """
+    figures = Figures()
     sound = folder / "sound"
     sound.mkdir()
     fill(sound)
     wanted = Wanted(lake_rows(sound), duck_rows(sound), responses(sound), coverage(sound))
     chosen = list(places)
-    for number in range(flips):
+    for number in range(start, flips):
+        rng = random.Random(f"{seed}/{number}")
         home = folder / "home"
         shutil.copytree(sound, home, symlinks=True)
         place = chosen[number % len(chosen)]
@@ -129,10 +135,13 @@ def bitflips(
         at, bit = _position(rng, path), rng.randrange(8)
         flip(path, at, bit)
         name = f"{path.relative_to(home)} byte {at} bit {bit}"
+        known = len(figures.failures)
         outcome = _outcome(home, wanted, name, figures)
         figures.outcomes[place, outcome] += 1
         shutil.rmtree(home)
         report(f"{number + 1}: {outcome}: {name}")
+        for failure in figures.failures[known:]:
+            report(f"  {failure}")
     return figures
 
 
@@ -246,6 +255,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--flips", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--place", action="append", choices=PLACES)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -255,6 +265,7 @@ def main() -> int:
             asked.seed,
             asked.place or PLACES,
             lambda line: print(line, flush=True),
+            asked.start,
         )
     for (place, outcome), number in sorted(figures.outcomes.items()):
         print(f"{place}: {number} {outcome}")

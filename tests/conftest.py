@@ -19,18 +19,25 @@ if TYPE_CHECKING:
 # numpy's idle threads would take a tenth of a second of each of the many processes (pipelines).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-settings.register_profile("tidemark", max_examples=examples(100))
+# A deadline would make a property false where the machine is busy.
+settings.register_profile("tidemark", max_examples=examples(100), deadline=None)
 settings.load_profile("tidemark")
 
 REPO = Path(__file__).resolve().parent.parent
 UI = REPO / "tests" / "ui"
 """It needs a browser and minutes: `make test-ui`."""
-OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|BASE_URL)")
+OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|API_PASSPHRASE|BASE_URL)")
 
 
 def pytest_collection_finish() -> None:
     """The garbage collector looks less often: tests make many objects and few reference cycles."""
     gc.set_threshold(50_000, 10, 10)
+
+
+def pytest_unconfigure() -> None:
+    """Hypothesis's hook in the garbage collector would outlive all modules, and keep DuckDB's
+    types, of which its bindings then complain below the last line of pytest."""
+    gc.callbacks.clear()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -16,17 +16,17 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from schemas import ConfigError
+from warehouse.clock import stamp
 from warehouse.errors import StorageError, from_os_error
 from warehouse.files import sync_folder
 from warehouse.heal import metastore_damage
 from warehouse.home import home_of
 from warehouse.locks import exclusive
-from warehouse.metastore import FILE_NAME, OLDER_NAME, as_storage_error
+from warehouse.metastore_file import FILE_NAME, OLDER_NAME, as_storage_error, existing
 from warehouse.paths import LAKE
 from warehouse.raw import RAW, SUFFIX
 
@@ -110,14 +110,14 @@ def _check_place(home: Path, target: Path) -> None:
 
 def _copy(home: Path, target: Path, on_progress: Progress | None) -> Backup:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = FILE_NAME if (home / FILE_NAME).exists() else OLDER_NAME
+    source = existing(home) or home / FILE_NAME
     for torn in target.glob(f"{_TORN}*"):
         torn.unlink()
-    _check_identity(home / name, target)
-    _snapshot(home / name, target)
+    _check_identity(source, target)
+    _snapshot(source, target)
     # the lake is listed after the metastore was copied: it holds all that the metastore names
     paths = [path.relative_to(home) for path in (*_files(home / LAKE), *_files(home / RAW))]
-    lost = (_recorded(target / _NEW) & _recorded(home / name)) - {p.as_posix() for p in paths}
+    lost = (_recorded(target / _NEW) & _recorded(source)) - {p.as_posix() for p in paths}
     copied = size = 0
     for number, path in enumerate(paths):
         if on_progress is not None:
@@ -126,8 +126,8 @@ def _copy(home: Path, target: Path, on_progress: Progress | None) -> Backup:
         copied += written is not None
         size += written or 0
     removed = _move_aside(target, {*paths, *map(Path, lost)})
-    os.replace(target / _NEW, target / name)
-    if name == FILE_NAME:
+    os.replace(target / _NEW, target / source.name)
+    if source.name == FILE_NAME:
         (target / OLDER_NAME).unlink(missing_ok=True)
     sync_folder(target)
     kept = (path for path in sorted(lost) if (target / path).exists())
@@ -215,7 +215,7 @@ def _is_same(target: Path, stat: os.stat_result) -> bool:
 
 def _move_aside(target: Path, kept: set[Path]) -> int:
     """Move files that the home has no longer out of the copied lake: readers would see them."""
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    place = target / REMOVED / stamp()
     moved = 0
     for folder in (LAKE, RAW):
         for path in _files(target / folder):
@@ -225,8 +225,7 @@ def _move_aside(target: Path, kept: set[Path]) -> int:
             if path.name.endswith(_PARTIAL):
                 path.unlink()
                 continue
-            place = target / REMOVED / moment / relative
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, place)
+            (place / relative).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, place / relative)
             moved += 1
     return moved

@@ -14,6 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
+Config = dict[str, str | bool | int | float | list[str]]
 _SEPARATORS: Final = frozenset("?\\") if os.sep == "/" else frozenset()
 _PATTERN: Final = _SEPARATORS | set("*?[")
 
@@ -37,6 +40,18 @@ def readable(path: Path) -> Iterator[Path]:
         except OSError:  # on another file system
             shutil.copyfile(path, place)
         yield place
+
+
+def open_read_only(path: Path, config: Config | None = None) -> duckdb.DuckDBPyConnection:
+    """The database ``path``, which nobody writes any more, with times in UTC.
+
+    Raises ``duckdb.Error`` for one that is damaged.
+    """
+    with readable(path) as place:
+        db = duckdb.connect(str(place), read_only=True, config=config or {})
+    db.execute("SET TimeZone = 'UTC'")
+    db.execute("SET enable_progress_bar = false")  # it would be drawn where a run logs
+    return db
 
 
 @contextmanager

@@ -103,8 +103,9 @@ def read_untrusted(dataset: Dataset, path: Path) -> pa.Table:
             groups = [file.read_row_group(n) for n in range(file.num_row_groups)]
             table = pa.concat_tables(groups) if groups else file.schema_arrow.empty_table()
             stated = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+            types = [file.schema.column(n).physical_type for n in range(len(file.schema))]
             sound = file.metadata.num_rows == table.num_rows and all(
-                states.num_rows == group.num_rows and _has_its_statistics(states, group)
+                states.num_rows == group.num_rows and _has_its_statistics(states, group, types)
                 for states, group in zip(stated, groups, strict=True)
             )
     except FileNotFoundError:
@@ -124,9 +125,16 @@ def of_schema(dataset: Dataset, table: pa.Table, path: Path) -> pa.Table:
         raise StorageError(f"cannot read {path}: {error}. {FIX}") from error
 
 
-def _has_its_statistics(stated: "pq.RowGroupMetaData", group: pa.Table) -> bool:
+def _has_its_statistics(
+    stated: "pq.RowGroupMetaData", group: pa.Table, types: Sequence[str]
+) -> bool:
+    """``types``: the physical type of each column in the schema of the file."""
     for number, column in enumerate(group.columns):
-        bounds = stated.column(number).statistics
+        states = stated.column(number)
+        # pyarrow ends the process where it is asked for the statistics of another type
+        if states.physical_type != types[number]:
+            return False
+        bounds = states.statistics
         if bounds is None:
             continue
         if bounds.has_null_count and bounds.null_count != column.null_count:

@@ -66,7 +66,5 @@ def hand_over(table: pa.Table, as_: As) -> "pa.Table | PandasFrame | PolarsFrame
             raise ConfigError(
                 "as_=\"polars\" needs Polars. Fix: pip install 'tidemark[polars]'"
             ) from error
-        frame = pl.from_arrow(table)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+        return pl.DataFrame(table)
     return table

@@ -7,35 +7,21 @@ has its checksum is kept.
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
+from warehouse.clock import stamp
 from warehouse.errors import StorageError, from_os_error
 from warehouse.locks import exclusive
-from warehouse.metastore import (
-    FILE_NAME,
-    OLDER_NAME,
-    TABLES,
-    VERSION,
-    Metastore,
-    sound_rows,
-    version_of,
-)
+from warehouse.metastore import Metastore
+from warehouse.metastore_file import TABLES, VERSION, existing, sound_rows, version_of
 from warehouse.publishing import remove_leftovers
 
 
 def metastore_damage(home: Path) -> str | None:
     """Why the metastore cannot be used: ``missing``, or SQLite's message; ``None`` if it can."""
-    path = home / FILE_NAME
-    older = home / OLDER_NAME
-    if not path.exists() and not older.exists():
+    path = existing(home)
+    if path is None:
         return "missing"
-    if not path.exists():
-        return _damage(older)
-    return _damage(path)
-
-
-def _damage(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(path, timeout=60)) as db:
             version = version_of(db)
@@ -73,16 +59,16 @@ def set_aside(home: Path) -> Path | None:
     with exclusive(home, "metastore"):
         if metastore_damage(home) is None:  # another process was first
             return None
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        moved = None
+        path = existing(home)
+        if path is None:
+            return None
+        moved = path.with_name(f"{path.name}.damaged-{stamp()}")
         # the log first: without its metastore it must never be read again
-        name = FILE_NAME if (home / FILE_NAME).exists() else OLDER_NAME
         for suffix in ("-wal", "-shm", ""):
-            source = home / f"{name}{suffix}"
+            source = path.with_name(f"{path.name}{suffix}")
             if source.exists():
-                moved = home / f"{name}.damaged-{moment}{suffix}"
                 try:
-                    source.rename(moved)
+                    source.rename(moved.with_name(f"{moved.name}{suffix}"))
                 except OSError as error:
                     raise from_os_error(error, "cannot move", source) from error
         return moved

@@ -1,8 +1,8 @@
 """Interval arithmetic on coverage.
 
 Intervals are half-open ranges of integers ``[lower, upper)``: ids, or microseconds since 1970. An
-interval remembers its outermost rows: a later page proves that it adjoins only by showing one of
-them again. Pure functions; no I/O.
+interval remembers a row near each of its ends: a later page proves that it adjoins only by showing
+one of them again. Pure functions; no I/O.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,8 @@ Intervals = tuple["Interval", ...]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """``[lower, upper)`` is proved. ``first``/``last``: the outermost row keys in it.
+    """``[lower, upper)`` is proved. ``first``/``last``: keys of the rows one moment inside its
+    ends, or of the outermost rows where there are none.
 
     ``first_at``/``last_at`` are the times (microseconds) of these rows. All four are ``None`` where
     the interval holds no row.
@@ -117,15 +118,24 @@ def gaps(intervals: Intervals, lower: int, upper: int | None = None) -> tuple[Ga
 
 
 def _union(a: Interval, b: Interval) -> Interval:
-    firsts = [i for i in (a, b) if i.first is not None]
-    lowest = min(firsts, key=lambda i: i.first or 0, default=None)
-    lasts = [i for i in (a, b) if i.last is not None]
-    highest = max(lasts, key=lambda i: i.last or 0, default=None)
+    """The union of two that overlap or touch. Its marks are those of the ends that it keeps: a mark
+    of an interval that ends further inside may share its moment with rows at the end.
+    """
+    low = min(
+        (i for i in (a, b) if i.first is not None),
+        key=lambda i: (i.lower, -(i.first or 0)),
+        default=a,
+    )
+    high = max(
+        (i for i in (a, b) if i.last is not None),
+        key=lambda i: (i.upper, -(i.last or 0)),
+        default=a,
+    )
     return Interval(
         min(a.lower, b.lower),
         max(a.upper, b.upper),
-        lowest.first if lowest else None,
-        highest.last if highest else None,
-        lowest.first_at if lowest else None,
-        highest.last_at if highest else None,
+        low.first,
+        high.last,
+        low.first_at,
+        high.last_at,
     )

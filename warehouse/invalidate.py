@@ -24,9 +24,7 @@ def shrank(before: FileRecord, now: FileRecord | None) -> bool:
     """Whether a file that was ``before`` lacks rows now (``None``: it is gone)."""
     if now is None or now.rows < before.rows:
         return before.rows > 0
-
-    was = (before.min_key, before.max_key, before.min_time, before.max_time)
-    least, greatest, earliest, latest = (value or 0 for value in was)
+    least, greatest, earliest, latest = (value or 0 for value in before.span[1:])
     return (
         (now.min_key or 0) > least
         or (now.max_key or 0) < greatest

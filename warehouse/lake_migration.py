@@ -5,7 +5,6 @@ under the stream's lock, and recorded; a crash leaves some files for the next ti
 damaged stays as it is: ``tidemark verify`` says so, and restores it if it can.
 """
 
-import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas import DATASETS, Dataset, RejectedRow, StreamId, dataset
+from schemas import DATASETS, Dataset, StreamId, dataset
 from warehouse import files, paths
 from warehouse.errors import StorageError
 from warehouse.locks import exclusive, exclusive_if_free
 from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import quarantine_of
-from warehouse.quarantine import as_payload, quarantine_rows
+from warehouse.quarantine import contradictions, quarantine_rows
 from warehouse.state import StreamState
 from warehouse.store import StreamWriter, stream_lock
 
@@ -115,7 +114,6 @@ def _fitting(declared: Dataset, held: pa.Table) -> tuple[pa.Table, pa.Table]:
 def _quarantine(home: Path, metastore: Metastore, stream: StreamId, odd: pa.Table) -> None:
     if odd.num_rows:
         reason = "an amount does not fit decimal(38, 18)"
-        rejected = [RejectedRow(reason, json.dumps(as_payload(r))) for r in odd.to_pylist()]
-        rows = quarantine_rows(stream, rejected)
+        rows = quarantine_rows(stream, contradictions(odd, reason))
         writer = StreamWriter(home, metastore, quarantine_of(stream))
         writer.commit([rows], StreamState(unit="none"))

@@ -79,7 +79,11 @@ def table(
     check(as_)
     declared = _declared(dataset)
     given = {"exchange": exchange, "symbol": symbol, "account": account, "timeframe": timeframe}
-    wanted = {name: _values(v) for name, v in given.items() if v is not None}
+    wanted = {
+        name: [value] if isinstance(value, str) else list(value)
+        for name, value in given.items()
+        if value is not None
+    }
     _check_columns(declared, [*wanted, *(columns or [])])
     span = _microseconds(start), _microseconds(end)
     place = home_of(home)
@@ -102,10 +106,6 @@ def _declared(name: str) -> Dataset:
     if name not in DATASETS:
         raise ConfigError(f"there is no dataset {name!r}; there are: {', '.join(DATASETS)}")
     return DATASETS[name]
-
-
-def _values(value: str | Sequence[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
 
 
 def _check_columns(declared: Dataset, names: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ Operating-system file locks, so a killed process leaves none behind.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -33,39 +33,38 @@ def exclusive(home: Path, *name: str, wait: bool = True) -> Iterator[None]:
 
     Without ``wait`` another holder raises ``InUseError`` at once.
     """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(_held(home, name, timeout=-1 if wait else 0))
-        except Timeout:
-            raise InUseError(f"another process holds {_path(home, name)}") from None
+    lock = _acquired(home, name, timeout=-1 if wait else 0)
+    if lock is None:
+        raise InUseError(f"another process holds {_path(home, name)}")
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager
 def exclusive_if_free(home: Path, *name: str) -> Iterator[bool]:
     """Hold the lock ``name`` of this home unless another holds it; whether it is held here."""
+    lock = _acquired(home, name, timeout=0)
     try:
-        with _held(home, name, timeout=0):
-            yield True
-    except Timeout:
-        yield False
+        yield lock is not None
+    finally:
+        if lock is not None:
+            lock.release()
 
 
-@contextmanager
-def _held(home: Path, name: tuple[str, ...], timeout: float) -> Iterator[None]:
+def _acquired(home: Path, name: tuple[str, ...], timeout: float) -> FileLock | None:
+    """The lock, held; ``None`` where another holds it for longer than ``timeout`` seconds."""
     path = _path(home, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = file_lock(path, timeout)
         lock.acquire()
+        return lock
     except Timeout:
-        raise
+        return None
     except OSError as error:
         raise from_os_error(error, "cannot lock", path) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _path(home: Path, name: tuple[str, ...]) -> Path:

@@ -3,107 +3,49 @@
 One transaction records a commit (coverage and files) after its files are on disk, so that the
 metastore never names a row that a crash could remove. Coverage is recorded nowhere else.
 
-Every row carries a checksum of its columns: whoever reads it notices a flipped bit. Every file of
-the lake is recorded with the hash of its content.
+Every file of the lake is recorded with the hash of its content. ``warehouse.metastore_file`` has
+the tables and the checksums of their rows.
 """
 
-import re
-import secrets
 import sqlite3
 import threading
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from schemas import StreamId
 from warehouse.clock import now_us
 from warehouse.errors import StorageError, from_os_error
 from warehouse.intervals import Interval, Unshown
 from warehouse.locks import exclusive
+from warehouse.metastore_file import (
+    FILE_NAME,
+    KEY,
+    NAMES,
+    OF_STREAM,
+    OLDER_NAME,
+    VERSION,
+    Row,
+    as_storage_error,
+    create,
+    damaged_rows,
+    increment,
+    is_sound,
+    key,
+    put,
+    replace_rows,
+    sound_rows,
+    stream_of,
+    version_of,
+    write_state,
+)
 from warehouse.state import StreamState
 
-FILE_NAME: Final = "metastore.sqlite"
-OLDER_NAME: Final = "ledger.sqlite"
-"""What the file was called up to version 2."""
-VERSION: Final = 5
-_STREAM: Final = """exchange TEXT NOT NULL, dataset TEXT NOT NULL, symbol TEXT NOT NULL,
-    account TEXT NOT NULL, timeframe TEXT NOT NULL, source TEXT NOT NULL"""
-_KEY: Final = "exchange, dataset, symbol, account, timeframe, source"
-SCHEMA: Final = f"""
--- a stream is named by six columns; a field that it does not have is empty text
-CREATE TABLE IF NOT EXISTS streams (
-    {_STREAM},
-    unit TEXT NOT NULL,          -- id | time | none: what coverage is counted in
-    checkpoint TEXT NOT NULL,    -- what pulls remember of the stream; opaque; empty for nothing
-    wanted_from INTEGER,         -- microseconds: history is wanted back to here
-    newest_at INTEGER,           -- microseconds: time of the newest row held
-    checked_at INTEGER,          -- microseconds: when a pull last reached the head
-    remark TEXT NOT NULL,        -- what is wrong with the stream as a whole
-    delisted INTEGER NOT NULL,   -- 1: reported as listed no longer
-    recorded_at INTEGER NOT NULL,    -- microseconds: when its coverage last changed
-    checksum INTEGER NOT NULL,   -- CRC-32 of the other columns; so in every table
-    PRIMARY KEY ({_KEY})
-);
-CREATE TABLE IF NOT EXISTS intervals (   -- proved complete
-    {_STREAM},
-    lower INTEGER NOT NULL, upper INTEGER NOT NULL,    -- half-open
-    first INTEGER, last INTEGER, first_at INTEGER, last_at INTEGER,
-    checksum INTEGER NOT NULL,
-    PRIMARY KEY ({_KEY}, lower)
-);
-CREATE TABLE IF NOT EXISTS unshown (     -- asked for, and not shown by the exchange
-    {_STREAM},
-    lower INTEGER NOT NULL, upper INTEGER NOT NULL,    -- half-open
-    since INTEGER NOT NULL, asked_at INTEGER NOT NULL, times INTEGER NOT NULL,
-    lost INTEGER NOT NULL,       -- 1: long enough to call it lost
-    checksum INTEGER NOT NULL,
-    PRIMARY KEY ({_KEY}, lower)
-);
-CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY,       -- relative to the home
-    {_STREAM}, period TEXT NOT NULL,
-    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    min_key INTEGER, max_key INTEGER,    -- ids or times; null where an id is no integer
-    min_time INTEGER, max_time INTEGER,
-    change INTEGER NOT NULL,     -- the commit that last wrote it
-    digest TEXT NOT NULL,        -- SHA-256 of its bytes; empty: not recorded yet
-    checksum INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS files_by_stream ON files ({_KEY}, period);
-CREATE INDEX IF NOT EXISTS files_by_change ON files (change);
-CREATE TABLE IF NOT EXISTS unsettled (   -- rows whose state may still change
-    {_STREAM}, id INTEGER NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY ({_KEY}, id)
-);
-CREATE TABLE IF NOT EXISTS folders (     -- mtime differs: written without a commit
-    path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL, checksum INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS archived (    -- files of the raw archive, as last verified
-    path TEXT PRIMARY KEY,       -- relative to the home
-    bytes INTEGER NOT NULL,      -- so many from the beginning: they are only appended to
-    digest TEXT NOT NULL,        -- SHA-256 of these
-    checksum INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS emptied (     -- periods whose files are gone
-    {_STREAM}, period TEXT NOT NULL, change INTEGER NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY ({_KEY}, period)
-);
-CREATE TABLE IF NOT EXISTS counters (
-    name TEXT PRIMARY KEY, value INTEGER NOT NULL, checksum INTEGER NOT NULL
-);
-"""
-TABLES: Final = tuple(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
-_OF_STREAM: Final = " AND ".join(f"{name} = ?" for name in _KEY.split(", "))
-_NAMES: Final = 6
-"""Columns that name a stream."""
 _TIMES: Final = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 """The years 1 to 9999, in microseconds: what is outside is no time."""
 
-Row = tuple[Any, ...]
-"""A row of a table; without its checksum where nothing else is said."""
 Values = Sequence[object] | Mapping[str, object]
 
 
@@ -127,6 +69,15 @@ class FileRecord:
     change: int = 0
     digest: str = ""
 
+    @property
+    def span(self) -> tuple[int, int | None, int | None, int | None, int | None]:
+        """What it says of the rows: their number, least and greatest key, first and last time."""
+        return self.rows, self.min_key, self.max_key, self.min_time, self.max_time
+
+
+class _Local(threading.local):
+    connection: sqlite3.Connection | None = None
+
 
 class Metastore:
     """The metastore of one home. Safe for several threads and processes.
@@ -136,7 +87,7 @@ class Metastore:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._local = threading.local()
+        self._local = _Local()
         with self._transaction() as db:
             version = version_of(db)
             if version == 3:
@@ -161,21 +112,21 @@ class Metastore:
         rows = self._select(
             "streams",
             "WHERE exchange = coalesce(?, exchange) AND dataset = coalesce(?, dataset)"
-            f" ORDER BY {_KEY}",
+            f" ORDER BY {KEY}",
             (exchange, dataset),
         )
-        return [stream_of(*row[:_NAMES]) for row in rows]
+        return [stream_of(*row[:NAMES]) for row in rows]
 
     def all_streams(self) -> set[StreamId]:
         """The streams with a state or a file."""
-        named = [row[:_NAMES] for row in self._select("streams")]
-        named += [row[1 : 1 + _NAMES] for row in self._select("files")]
+        named = [row[:NAMES] for row in self._select("streams")]
+        named += [row[1 : 1 + NAMES] for row in self._select("files")]
         return {stream_of(*names) for names in named}
 
     def is_registered(self, stream: StreamId) -> bool:
         """Whether ``stream`` has a state, with or without coverage."""
         with self.reading() as db:
-            row = db.execute(f"SELECT 1 FROM streams WHERE {_OF_STREAM}", key(stream)).fetchone()
+            row = db.execute(f"SELECT 1 FROM streams WHERE {OF_STREAM}", key(stream)).fetchone()
         return row is not None
 
     def state(self, stream: StreamId) -> StreamState:
@@ -184,16 +135,16 @@ class Metastore:
         Raises ``ValueError`` for an interval that ends before it begins.
         """
         of = key(stream)
-        row, *_ = self._select("streams", f"WHERE {_OF_STREAM}", of) or [
+        row, *_ = self._select("streams", f"WHERE {OF_STREAM}", of) or [
             (*of, StreamState().unit, "", None, None, None, "", 0, 0)
         ]
-        unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted, _ = row[_NAMES:]
-        intervals = self._select("intervals", f"WHERE {_OF_STREAM} ORDER BY lower", of)
-        unshown = self._select("unshown", f"WHERE {_OF_STREAM} ORDER BY lower", of)
-        unsettled = self._select("unsettled", f"WHERE {_OF_STREAM}", of)
+        unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted, _ = row[NAMES:]
+        intervals = self._select("intervals", f"WHERE {OF_STREAM} ORDER BY lower", of)
+        unshown = self._select("unshown", f"WHERE {OF_STREAM} ORDER BY lower", of)
+        unsettled = self._select("unsettled", f"WHERE {OF_STREAM}", of)
         return StreamState(
-            tuple(Interval(*row[_NAMES:]) for row in intervals),
-            tuple(Unshown(*(*row[_NAMES:-1], bool(row[-1]))) for row in unshown),
+            tuple(Interval(*row[NAMES:]) for row in intervals),
+            tuple(Unshown(*(*row[NAMES:-1], bool(row[-1]))) for row in unshown),
             unit,
             checkpoint,
             wanted_from,
@@ -206,7 +157,7 @@ class Metastore:
 
     def recorded_at(self, stream: StreamId) -> int:
         """When the coverage of ``stream`` last changed (microseconds); 0 for a new stream."""
-        rows = self._select("streams", f"WHERE {_OF_STREAM}", key(stream))
+        rows = self._select("streams", f"WHERE {OF_STREAM}", key(stream))
         return int(rows[0][-1]) if rows else 0
 
     def record(
@@ -223,29 +174,25 @@ class Metastore:
             except ValueError:  # an invalid interval is recorded: it is replaced
                 changed = True
             if files or changed:
-                _count(db, "state")
+                increment(db, "state")
             recorded_at = now_us() if changed else self.recorded_at(stream) or now_us()
             write_state(db, stream, state, recorded_at)
             self._write_files(db, stream, files)
-            _note(db, folders)
+            put(db, "folders", folders)
 
     def record_digests(self, stream: StreamId, digests: Mapping[str, str]) -> None:
         """Note the content of files that were recorded without it, and are as recorded."""
         with self._transaction() as db:
             known = [f for f in self.files(stream) if f.path in digests and not f.digest]
-            put(
-                db,
-                "files",
-                [file_row(stream, replace(f, digest=digests[f.path])) for f in known],
-            )
+            put(db, "files", [_row(stream, replace(f, digest=digests[f.path])) for f in known])
 
     def drop_coverage(self, stream: StreamId) -> None:
         """Delete all coverage of ``stream``, even where its state cannot be read."""
         with self._transaction() as db:
-            _count(db, "state")
+            increment(db, "state")
             for table in ("intervals", "unshown"):
-                db.execute(f"DELETE FROM {table} WHERE {_OF_STREAM}", key(stream))
-            rows = self._select("streams", f"WHERE {_OF_STREAM}", key(stream))
+                db.execute(f"DELETE FROM {table} WHERE {OF_STREAM}", key(stream))
+            rows = self._select("streams", f"WHERE {OF_STREAM}", key(stream))
             put(db, "streams", [(*row[:-1], now_us()) for row in rows])
 
     # -- files ----------------------------------------------------------------------------------
@@ -255,24 +202,17 @@ class Metastore:
     ) -> None:
         """Record what is on disk: the records of ``stream`` become exactly ``files``."""
         with self._transaction() as db:
-            gone = {f.period for f in self.files(stream)} - {f.period for f in files}
-            db.execute(f"DELETE FROM files WHERE {_OF_STREAM}", key(stream))
-            if gone:
-                change = _count(db, "change")
-                put(db, "emptied", [(*key(stream), period, change) for period in sorted(gone)])
+            self._empty(db, stream, {f.period for f in files})
             self._write_files(db, stream, files)
-            _note(db, folders)
+            put(db, "folders", folders)
 
     def forget(self, stream: StreamId) -> None:
         """Delete all records of ``stream``; a publish removes its rows."""
         with self._transaction() as db:
-            periods = sorted({f.period for f in self.files(stream)})
-            if periods:
-                change = _count(db, "change")
-                put(db, "emptied", [(*key(stream), period, change) for period in periods])
-            _count(db, "state")
-            for table in ("files", "streams", "intervals", "unshown", "unsettled"):
-                db.execute(f"DELETE FROM {table} WHERE {_OF_STREAM}", key(stream))
+            self._empty(db, stream)
+            increment(db, "state")
+            for table in ("streams", "intervals", "unshown", "unsettled"):
+                db.execute(f"DELETE FROM {table} WHERE {OF_STREAM}", key(stream))
 
     def record_files(
         self, stream: StreamId, files: Sequence[FileRecord], folders: Iterable[tuple[str, int]]
@@ -280,12 +220,7 @@ class Metastore:
         """Record files that were written again; what is known of the stream stays."""
         with self._transaction() as db:
             self._write_files(db, stream, files)
-            _note(db, folders)
-
-    def note_folders(self, folders: Iterable[tuple[str, int]]) -> None:
-        """Record the mtimes of folders whose files are exactly those recorded."""
-        with self._transaction() as db:
-            _note(db, folders)
+            put(db, "folders", folders)
 
     def files(self, stream: StreamId, period: str | None = None) -> list[FileRecord]:
         """The files of one stream (of one period), oldest period first."""
@@ -312,23 +247,11 @@ class Metastore:
 
     def change_of(self, stream: StreamId) -> int:
         """The number of the newest change of the stream's files; 0 if there is none."""
-        with self.reading() as db:
-            row = db.execute(
-                "SELECT CAST(max(change) AS INTEGER) FROM"
-                f" (SELECT change FROM files WHERE {_OF_STREAM}"
-                f" UNION ALL SELECT change FROM emptied WHERE {_OF_STREAM} UNION ALL SELECT 0)",
-                (*key(stream), *key(stream)),
-            ).fetchone()
-        return int(row[0])
+        return self._newest_change(f"WHERE {OF_STREAM}", key(stream))
 
     def newest_change(self) -> int:
         """The number of the newest change of any file."""
-        with self.reading() as db:
-            row = db.execute(
-                "SELECT CAST(max(change) AS INTEGER) FROM (SELECT change FROM files"
-                " UNION ALL SELECT change FROM emptied UNION ALL SELECT 0)"
-            ).fetchone()
-        return int(row[0])
+        return self._newest_change()
 
     def changed_files(self, mark: int) -> dict[tuple[StreamId, str], list[FileRecord]]:
         """The files of all groups that changed after ``mark``, in order.
@@ -337,21 +260,21 @@ class Metastore:
         because they share one table. No file: the group has none any more.
         """
         changed = "WHERE change > ?"
-        news = [row[1 : 2 + _NAMES] for row in self._select("files", changed, (mark,))]
-        news += [row[: 1 + _NAMES] for row in self._select("emptied", changed, (mark,))]
+        news = [row[1 : 2 + NAMES] for row in self._select("files", changed, (mark,))]
+        news += [row[: 1 + NAMES] for row in self._select("emptied", changed, (mark,))]
         groups: dict[tuple[StreamId, str], list[FileRecord]] = {
             (stream_of(*of), period): [] for *of, period in news
         }
         shared = {s.exchange for s, _ in groups if s.dataset == "quarantine"}
         held = self._select(
             "files",
-            f"WHERE ({_KEY}, period) IN (SELECT {_KEY}, period FROM files {changed}"
-            f" UNION SELECT {_KEY}, period FROM emptied {changed})"
+            f"WHERE ({KEY}, period) IN (SELECT {KEY}, period FROM files {changed}"
+            f" UNION SELECT {KEY}, period FROM emptied {changed})"
             f" OR (dataset = 'quarantine' AND exchange IN ({', '.join('?' * len(shared))}))",
             (mark, mark, *sorted(shared)),
         )
         for row in held:
-            group = stream_of(*row[1 : 1 + _NAMES]), str(row[1 + _NAMES])
+            group = stream_of(*row[1 : 1 + NAMES]), str(row[1 + NAMES])
             groups.setdefault(group, []).append(_file(row))
         for files in groups.values():
             files.sort(key=lambda f: f.path)
@@ -362,12 +285,12 @@ class Metastore:
         streams = self.streams()
         with self.reading() as db:
             found = {
-                stream_of(*row[:_NAMES]): row[_NAMES:]
+                stream_of(*row[:NAMES]): row[NAMES:]
                 for row in db.execute(
-                    f"SELECT {_KEY}, CAST(sum(rows) AS INTEGER), count(path),"
+                    f"SELECT {KEY}, CAST(sum(rows) AS INTEGER), count(path),"
                     " min(CASE WHEN min_time BETWEEN ? AND ? THEN min_time END),"
                     " max(CASE WHEN max_time BETWEEN ? AND ? THEN max_time END)"
-                    f" FROM files WHERE exchange <> '' AND dataset <> '' GROUP BY {_KEY}",
+                    f" FROM files WHERE exchange <> '' AND dataset <> '' GROUP BY {KEY}",
                     (*_TIMES, *_TIMES),
                 ).fetchall()
             }
@@ -387,18 +310,18 @@ class Metastore:
         Returns how many rows of which tables those were. Coverage becomes less, never more.
         """
         with self.reading() as db:
-            if not _dropped(db, sound_rows(db)):
+            if not damaged_rows(db, sound_rows(db)):
                 return {}
         with self._transaction() as db:
             rows = sound_rows(db)
-            dropped = _dropped(db, rows)
-            _replace_rows(db, rows)
+            dropped = damaged_rows(db, rows)
+            replace_rows(db, rows)
         return dropped
 
     def replace_rows(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Let the tables hold just ``rows``, of another metastore of the same home."""
         with self._transaction() as db:
-            _replace_rows(db, rows)
+            replace_rows(db, rows)
 
     # -- the raw archive --------------------------------------------------------------------------
 
@@ -436,15 +359,34 @@ class Metastore:
     def _files(
         self, stream: StreamId, more: str = "", *values: int | str | None
     ) -> list[FileRecord]:
-        where = f"WHERE {_OF_STREAM}{more} ORDER BY period, path"
+        where = f"WHERE {OF_STREAM}{more} ORDER BY period, path"
         return [_file(row) for row in self._select("files", where, (*key(stream), *values))]
+
+    def _newest_change(self, of: str = "", names: Sequence[str] = ()) -> int:
+        with self.reading() as db:
+            row = db.execute(
+                f"SELECT CAST(max(change) AS INTEGER) FROM (SELECT change FROM files {of}"
+                f" UNION ALL SELECT change FROM emptied {of} UNION ALL SELECT 0)",
+                (*names, *names),
+            ).fetchone()
+        return int(row[0])
+
+    def _empty(
+        self, db: sqlite3.Connection, stream: StreamId, kept: Set[str] = frozenset()
+    ) -> None:
+        """Delete the records of all files; a publish empties the periods that are not ``kept``."""
+        gone = {f.period for f in self.files(stream)} - kept
+        db.execute(f"DELETE FROM files WHERE {OF_STREAM}", key(stream))
+        if gone:
+            change = increment(db, "change")
+            put(db, "emptied", [(*key(stream), period, change) for period in sorted(gone)])
 
     def _write_files(
         self, db: sqlite3.Connection, stream: StreamId, files: Sequence[FileRecord]
     ) -> None:
         if files:
-            change = _count(db, "change")
-            put(db, "files", [file_row(stream, replace(f, change=change)) for f in files])
+            change = increment(db, "change")
+            put(db, "files", [_row(stream, replace(f, change=change)) for f in files])
 
     def _select(self, table: str, more: str = "", values: Values = ()) -> list[Row]:
         """Rows of a table. Raises ``StorageError`` for one that does not have its checksum."""
@@ -481,13 +423,12 @@ class Metastore:
 
     def close(self) -> None:
         """Close this thread's connection; other threads' close with their thread."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
+        if self._local.connection is not None:
+            self._local.connection.close()
             self._local.connection = None
 
     def _connect(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        connection = self._local.connection
         if connection is None:
             path = self.home / FILE_NAME
             try:
@@ -508,169 +449,18 @@ class Metastore:
         return connection
 
 
-def key(stream: StreamId) -> tuple[str, ...]:
-    """The six columns that name ``stream``."""
-    return stream.exchange, stream.dataset, *(field or "" for field in stream.optional)
-
-
-def stream_of(exchange: str, dataset: str, *optional: str) -> StreamId:
-    """The stream that the six columns name."""
-    symbol, account, timeframe, source = (field or None for field in optional)
-    return StreamId(exchange, dataset, symbol, account, timeframe, source)
-
-
-def file_row(stream: StreamId, file: FileRecord) -> Row:
-    """The row of ``files`` that records ``file``."""
+def _row(stream: StreamId, file: FileRecord) -> Row:
     path, *rest = astuple(file)
     return path, *key(stream), *rest
 
 
 def _file(row: Row) -> FileRecord:
-    return FileRecord(row[0], *row[1 + _NAMES :])
-
-
-def create(db: sqlite3.Connection) -> None:
-    """Create all tables, inside the caller's transaction."""
-    for statement in SCHEMA.split(";\n"):
-        db.execute(statement)
-    counted = {name for (name,) in db.execute("SELECT name FROM counters").fetchall()}
-    # the identity distinguishes this metastore from one that was lost: counters are unrelated
-    first = {"identity": secrets.randbits(62), "version": VERSION}
-    put(db, "counters", [(name, first[name]) for name in first.keys() - counted])
-    db.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def version_of(db: sqlite3.Connection) -> int:
-    """The version of a metastore; 0 for an empty file.
-
-    The file's header has no checksum: a bit of it that flipped shows in the counter.
-    """
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master").fetchall()}
-    if version not in (3, 4, VERSION) and "counters" in tables:
-        row = db.execute("SELECT * FROM counters WHERE name = 'version'").fetchone()
-        if row and is_sound(row) and (row[1] ^ version).bit_count() == 1:
-            return int(row[1])
-    return version
-
-
-def put(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
-    """Insert ``rows``, each with its checksum, in place of rows with the same key."""
-    whole = [(*row, checksum(row)) for row in rows]
-    if whole:
-        marks = ", ".join("?" * len(whole[0]))
-        db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", whole)
-
-
-def sound_rows(db: sqlite3.Connection) -> dict[str, list[Row]]:
-    """The rows of every table that can be read and have their checksum.
-
-    Coverage only of streams whose own row is among them: it says what is counted.
-    """
-    db.text_factory = lambda text: text.decode(errors="replace")
-    found = {table: _readable(db, table) for table in TABLES}
-    streams = {row[:_NAMES] for row in found["streams"]}
-    for table in ("intervals", "unshown", "unsettled"):
-        found[table] = [row for row in found[table] if row[:_NAMES] in streams]
-    db.text_factory = str
-    return found
-
-
-def _dropped(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
-    held = {t: db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in TABLES}
-    return {
-        table: held[table] - len(rows[table]) for table in TABLES if held[table] > len(rows[table])
-    }
-
-
-def _replace_rows(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> None:
-    """The tables hold just ``rows`` then, and readers notice that something changed."""
-    for table in TABLES:
-        db.execute(f"DELETE FROM {table}")
-        put(db, table, rows[table])
-    known: dict[str, int] = dict(rows["counters"])
-    if not {"identity", "change", "state"} <= known.keys():
-        # nothing tells which changes DuckDB has: under a new identity it loads all of them
-        changes = [row[-2] for row in rows["files"]] + [row[-1] for row in rows["emptied"]]
-        known["identity"] = secrets.randbits(62)
-        known["change"] = max([known.get("change", 0), *changes])
-    known |= {"version": VERSION, "state": known.get("state", 0) + 1}
-    put(db, "counters", known.items())
-
-
-def _readable(db: sqlite3.Connection, table: str) -> list[Row]:
-    """From both ends, up to where a page is damaged."""
-    found: dict[Row, None] = {}
-    for order in ("ASC", "DESC"):
-        try:
-            for row in db.execute(f"SELECT * FROM {table} ORDER BY rowid {order}"):
-                found[row] = None
-            break
-        except sqlite3.Error:
-            continue
-    return [row[:-1] for row in found if is_sound(row)]
-
-
-def checksum(row: Row) -> int:
-    """CRC-32 of the columns of a row."""
-    return zlib.crc32(repr(tuple(row)).encode())
-
-
-def is_sound(row: Row) -> bool:
-    """Whether a row, of which the checksum is the last column, has that checksum."""
-    return bool(checksum(row[:-1]) == row[-1])
-
-
-def write_state(
-    db: sqlite3.Connection, stream: StreamId, state: StreamState, recorded_at: int
-) -> None:
-    """Replace the recorded state of ``stream``, inside the caller's transaction."""
-    of = key(stream)
-    for table in ("intervals", "unshown", "unsettled"):
-        db.execute(f"DELETE FROM {table} WHERE {_OF_STREAM}", of)
-    known = (state.unit, state.checkpoint, state.wanted_from, state.newest_at, state.checked_at)
-    put(db, "streams", [(*of, *known, state.remark, int(state.delisted), recorded_at)])
-    put(db, "intervals", [(*of, *astuple(run)) for run in state.complete])
-    put(db, "unshown", [(*of, *astuple(u)[:-1], int(u.lost)) for u in state.unshown])
-    put(db, "unsettled", [(*of, row_id) for row_id in sorted(state.unsettled)])
-
-
-def as_storage_error(path: Path, error: sqlite3.Error) -> StorageError:
-    """``StorageError`` for an SQLite error of ``path``, with a fix."""
-    if "disk is full" in str(error):
-        return StorageError(f"cannot write {path}: the disk is full. Fix: free some space, retry")
-    if "locked" in str(error):
-        return StorageError(
-            f"cannot use {path}: another program keeps it locked. Fix: end that program, retry"
-        )
-    if "readonly" in str(error) or "unable to open" in str(error):
-        return StorageError(
-            f"cannot write {path}. Fix: make the folder writable for this user, "
-            "or point TIDEMARK_HOME elsewhere"
-        )
-    return StorageError(
-        f"cannot use the metastore {path} ({error}). Fix: run `tidemark verify`, which keeps what "
-        "is whole of it: rows stay, and pulls prove the rest again"
-    )
+    return FileRecord(row[0], *row[1 + NAMES :])
 
 
 def _coverage(state: StreamState) -> tuple[object, ...]:
     """The parts of a state that the ``coverage`` table shows."""
     return state.complete, state.lost, state.unit, state.wanted_from
-
-
-def _count(db: sqlite3.Connection, name: str) -> int:
-    """Increment a counter inside the caller's transaction; its new value."""
-    row = db.execute("SELECT * FROM counters WHERE name = ?", (name,)).fetchone()
-    if row is not None and not is_sound(row):
-        raise StorageError(f"the metastore's counter {name} is damaged. Fix: `tidemark verify`")
-    number = 1 + (row[1] if row else 0)
-    put(db, "counters", [(name, number)])
-    return int(number)
-
-
-def _note(db: sqlite3.Connection, folders: Iterable[tuple[str, int]]) -> None:
-    put(db, "folders", folders)
 
 
 def _prepare(home: Path) -> None:

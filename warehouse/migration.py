@@ -22,7 +22,7 @@ from warehouse.clock import now_us
 from warehouse.errors import StorageError, from_os_error
 from warehouse.files import sync_folder
 from warehouse.intervals import Interval, Unshown
-from warehouse.metastore import (
+from warehouse.metastore_file import (
     FILE_NAME,
     OLDER_NAME,
     Row,

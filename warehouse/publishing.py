@@ -21,10 +21,10 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from schemas import DATASETS, Dataset, StreamId, dataset
+from schemas import DATASETS, TABLES, Dataset, StreamId, dataset
 from warehouse import catalog, files
 from warehouse.coverage_table import coverage_rows
-from warehouse.duckdb_files import literal, readable, writable
+from warehouse.duckdb_files import literal, open_read_only, writable
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
 from warehouse.lake_migration import SCHEMAS, is_older, migrate_lake
@@ -110,7 +110,8 @@ def _publish(home: Path, metastore: Metastore, rebuild: bool) -> Published:
     target = folder / f"warehouse-{number:08d}.duckdb"
     building = target.with_suffix(".building")
     if current is not None and not is_outdated(current, metastore):
-        counts = _counts(current)
+        with open_read_only(current) as db:
+            counts = _row_counts(db)
         return Published(link, False, counts, counts)
     try:
         if current is not None:
@@ -120,7 +121,7 @@ def _publish(home: Path, metastore: Metastore, rebuild: bool) -> Published:
         with writable(building) as place, duckdb.connect(str(place), config=LOADING) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute("SET enable_progress_bar = false")
-            before = dict.fromkeys(_counted(), 0)
+            before = dict.fromkeys(TABLES, 0)
             if current is not None:
                 update_catalog(db)
                 before = _row_counts(db)
@@ -130,7 +131,8 @@ def _publish(home: Path, metastore: Metastore, rebuild: bool) -> Published:
         if not changed and current is not None:
             _remove(folder, f"{building.name}*")  # it has nothing that the live version lacks
         else:
-            _fsync(building)
+            with building.open("rb+") as handle:
+                os.fsync(handle.fileno())
             os.replace(building, target)
             _point(link, target)
     except BaseException:
@@ -158,7 +160,8 @@ def _apply(
     mark, loaded = _mark(db, identity)
     # coverage first: rows committed while this runs may be in, but coverage never precedes rows
     state_mark, coverage = metastore.state_mark(), coverage_rows(metastore)
-    groups, newest = _changed(metastore, mark)
+    newest = metastore.newest_change()  # before the files: what comes in between is loaded again
+    groups = [_Group(*of, tuple(found)) for of, found in metastore.changed_files(mark).items()]
     left: list[str] = []
     failed: dict[str, str] = {}
     tables = sorted({g.stream.dataset for g in groups}, key=list(DATASETS).index)
@@ -305,13 +308,6 @@ def where_of(declared: Dataset, stream: StreamId, period: str) -> tuple[str, lis
     return " AND ".join(terms), [*given.values(), low, high]
 
 
-def _changed(metastore: Metastore, mark: int) -> tuple[list[_Group], int]:
-    """Groups with a file written after ``mark``, and the newest change there is."""
-    newest = metastore.newest_change()
-    changed = metastore.changed_files(mark)
-    return [_Group(*group, tuple(found)) for group, found in changed.items()], newest
-
-
 def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
     """The newest change loaded, and whether anything is.
 
@@ -325,7 +321,7 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
 
 def is_outdated(current: Path, metastore: Metastore) -> bool:
     """Whether the version ``current`` lacks anything that lake, metastore or program now have."""
-    with readable(current) as place, duckdb.connect(str(place), read_only=True) as db:
+    with open_read_only(current) as db:
         row = db.execute("SELECT * FROM _tidemark.loaded").fetchone()
         if not catalog.is_current(db):
             return True
@@ -333,20 +329,9 @@ def is_outdated(current: Path, metastore: Metastore) -> bool:
 
 
 def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    names = _counted()
-    counts = ", ".join(f'(SELECT count(*) FROM "{name}")' for name in names)
-    row = db.execute(f"SELECT {counts}").fetchone()
-    assert row is not None
-    return dict(zip(names, row, strict=True))
-
-
-def _counted() -> list[str]:
-    return [*DATASETS, "coverage"]
-
-
-def _counts(path: Path) -> dict[str, int]:
-    with readable(path) as place, duckdb.connect(str(place), read_only=True) as db:
-        return _row_counts(db)
+    counts = ", ".join(f'(SELECT count(*) FROM "{name}")' for name in TABLES)
+    (row,) = db.execute(f"SELECT {counts}").fetchall()
+    return dict(zip(TABLES, row, strict=True))
 
 
 def remove_superseded(home: Path) -> list[Path]:
@@ -381,11 +366,6 @@ def _remove(folder: Path, pattern: str) -> list[Path]:
         else:
             leftover.unlink()
     return found
-
-
-def _fsync(path: Path) -> None:
-    with path.open("rb+") as handle:
-        os.fsync(handle.fileno())
 
 
 def _point(link: Path, target: Path) -> None:

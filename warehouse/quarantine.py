@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
@@ -59,17 +60,15 @@ def bounded(row: RejectedRow) -> RejectedRow:
 
 
 def contradictions(rows: pa.Table, reason: str) -> list[RejectedRow]:
-    """Well-formed rows that may not replace a stored one, as text with exact figures."""
-    return [RejectedRow(reason, json.dumps(as_payload(row))) for row in rows.to_pylist()]
-
-
-def as_payload(row: dict[str, object]) -> dict[str, object]:
-    """A well-formed row as JSON values, with exact figures."""
-    return {name: _text(value) for name, value in row.items() if name != "ingested_at"}
+    """Well-formed rows that contradict a rule or a stored row, as text with exact figures."""
+    payloads = (
+        {name: _text(value) for name, value in row.items() if name != "ingested_at"}
+        for row in rows.to_pylist()
+    )
+    return [RejectedRow(reason, json.dumps(payload)) for payload in payloads]
 
 
 def _text(value: object) -> object:
     if value is None or isinstance(value, bool | int | str):
         return value
-    isoformat = getattr(value, "isoformat", None)
-    return isoformat() if isoformat else format(value, "f")
+    return value.isoformat() if isinstance(value, datetime) else format(value, "f")

@@ -14,14 +14,14 @@ import pyarrow as pa
 
 from schemas import StreamId
 from warehouse.coverage_table import coverage_rows, spans
-from warehouse.duckdb_files import readable
+from warehouse.duckdb_files import Config, open_read_only
 from warehouse.errors import StorageError
 from warehouse.frames import As, check, hand_over
 from warehouse.home import home_of
-from warehouse.metastore import FILE_NAME, OLDER_NAME, Metastore
+from warehouse.metastore import Metastore
+from warehouse.metastore_file import FILE_NAME, OLDER_NAME, existing
 from warehouse.publishing import LINK
 from warehouse.state import StreamState
-from warehouse.template import Config
 
 if TYPE_CHECKING:
     from warehouse.frames import PandasFrame, PolarsFrame
@@ -64,10 +64,7 @@ def connect(home: Path | str | None = None, *, external: bool = True) -> duckdb.
             "is a lake), or point TIDEMARK_HOME at the folder that holds the data"
         )
     try:
-        with readable(path) as place:
-            db = duckdb.connect(str(place), read_only=True, config={} if external else _CLOSED)
-        db.execute("SET TimeZone = 'UTC'")
-        db.execute("SET enable_progress_bar = false")  # it would be drawn where a run logs
+        db = open_read_only(path, None if external else _CLOSED)
         if not external:
             db.execute("SET lock_configuration = true")
     except duckdb.Error as error:
@@ -137,7 +134,7 @@ def sql(
 
 def has_data(home: Path | str | None = None) -> bool:
     """Whether anything was ever collected in this home."""
-    return any((home_of(home) / name).exists() for name in (FILE_NAME, OLDER_NAME))
+    return existing(home_of(home)) is not None
 
 
 def coverage(home: Path | str | None = None) -> pa.Table:

@@ -83,7 +83,7 @@ class RawWriter:
 
     def append(self, stream: StreamId, response: RawResponse) -> None:
         """Put one response on disk. Raises ``StorageError``; the file then is as it was before."""
-        path = folder(self._home, stream) / f"{_day(response.at)}{SUFFIX}"
+        path = folder(self._home, stream) / f"{to_datetime(response.at):%Y-%m-%d}{SUFFIX}"
         record = encode(response)
         with self._one_at_a_time, lock(self._home, stream):
             try:
@@ -118,7 +118,8 @@ class RawWriter:
 
 def encode(response: RawResponse) -> bytes:
     """One record: the skippable frame and the frame."""
-    line: dict[str, Any] = {"received_at": _iso(response.at), **response.about}
+    came = f"{to_datetime(response.at):%Y-%m-%dT%H:%M:%S.%fZ}"
+    line: dict[str, Any] = {"received_at": came, **response.about}
     try:
         line["body"] = response.body.decode()
     except UnicodeDecodeError:
@@ -231,11 +232,3 @@ def _is_as_long_as_it_says(content: mmap.mmap, start: int) -> bool:
         return False
     _, stored, _ = _NUMBERS.unpack(content[begin : begin + _NUMBERS.size])
     return bool(begin + _SIZE + stored == len(content))
-
-
-def _day(at: int) -> str:
-    return f"{to_datetime(at):%Y-%m-%d}"
-
-
-def _iso(at: int) -> str:
-    return f"{to_datetime(at):%Y-%m-%dT%H:%M:%S.%fZ}"

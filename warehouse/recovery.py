@@ -67,9 +67,7 @@ def same_span(declared: Dataset, table: pa.Table, record: FileRecord) -> bool:
     key = pc.min_max(keys).as_py() if keys is not None else {"min": None, "max": None}
     time = pc.min_max(pc.cast(table.column(declared.time_column), pa.int64())).as_py()
     span = (table.num_rows, key["min"], key["max"], time["min"], time["max"])
-    return span == (
-        record.rows, record.min_key, record.max_key, record.min_time, record.max_time
-    )  # fmt: skip
+    return span == record.span
 
 
 def is_newer(table: pa.Table, before: FileRecord, path: Path) -> bool:
@@ -113,7 +111,7 @@ def _recover(home: Path, metastore: Metastore, stream: StreamId, folder: Path) -
     if {f.path for f in found} != set(recorded) or any(recorded[f.path] != f for f in found):
         metastore.adopt(stream, found, folders)
     else:
-        metastore.note_folders(folders)
+        metastore.record_files(stream, [], folders)
 
 
 def _described(

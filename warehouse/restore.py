@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +18,8 @@ import pyarrow.compute as pc
 
 from schemas import StreamId, dataset
 from warehouse import files, paths
-from warehouse.duckdb_files import readable
+from warehouse.clock import stamp
+from warehouse.duckdb_files import open_read_only
 from warehouse.errors import StorageError, from_os_error
 from warehouse.merge import in_order, row_keys
 from warehouse.metastore import FileRecord, Metastore
@@ -74,9 +74,7 @@ class PublishedRows:
         identity = self._metastore.identity()
         for path in sorted((self._home / VERSIONS).glob("warehouse-*.duckdb"), reverse=True):
             try:
-                with readable(path) as place:
-                    db = duckdb.connect(str(place), read_only=True)
-                db.execute("SET TimeZone = 'UTC'")
+                db = open_read_only(path)
                 rows = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchall()
             except duckdb.Error:  # damaged, or of a version that had other tables
                 continue
@@ -104,7 +102,9 @@ class PublishedRows:
             ):
                 numbers = files.key_numbers(declared, table)
                 if numbers is not None:
-                    table = table.filter(_between(numbers, low, high))
+                    table = table.filter(
+                        pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
+                    )
                     continue
             try:
                 held = files.read(declared, self._home / other.path)
@@ -150,8 +150,7 @@ def keep(home: Path, path: str, *, move: bool = False) -> str:
 
     ``move``: it leaves its place. Raises ``StorageError``.
     """
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    kept = f"{DAMAGED}/{path}.{moment}"
+    kept = f"{DAMAGED}/{path}.{stamp()}"
     source, target = home / path, home / kept
     try:
         files.make_folder(target.parent)
@@ -165,7 +164,3 @@ def keep(home: Path, path: str, *, move: bool = False) -> str:
     except OSError as error:
         raise from_os_error(error, "cannot keep", source) from error
     return kept
-
-
-def _between(numbers: pa.ChunkedArray, low: int | None, high: int | None) -> pa.ChunkedArray:
-    return pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))

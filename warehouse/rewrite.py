@@ -48,6 +48,7 @@ def rewrite(
     """
     declared = writer.declared
     table = rows.select(declared.file_schema.names).cast(declared.file_schema)
+    times = table.column(declared.time_column)
     due = np.ones(table.num_rows, dtype=bool)
     newer = moved = removed = 0
     leaving: list[tuple[FileRecord, pa.Table]] = []
@@ -70,7 +71,7 @@ def rewrite(
         newer += int((other & later).sum())
         due[held[~other | later]] = False
         gone = held[other & ~later]
-        gone = gone[[_period(writer, table, int(i)) != record.period for i in gone]]
+        gone = gone[[writer.period_of(times[i].value) != record.period for i in gone]]
         if len(gone):
             moved += len(gone)
             out = pc.is_in(stored_keys, value_set=keys.take(gone))
@@ -112,11 +113,6 @@ def _not_observed(
     then = pc.is_in(stored.column(time), value_set=table.column(time))
     there = pc.is_in(stored_keys, value_set=keys)
     return pc.and_(then, pc.invert(there))
-
-
-def _period(writer: StreamWriter, table: pa.Table, row: int) -> str:
-    time: int = table.column(writer.declared.time_column)[row].value
-    return writer.period_of(time)
 
 
 def _later(mine: pa.Table, theirs: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -4,7 +4,6 @@ The same rules hold where rows enter the lake and where ``verify`` reads them, s
 is stored is called damage later. A row that breaks one goes to quarantine.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import Dataset, RejectedRow, StreamId
-from warehouse.quarantine import as_payload
+from warehouse.quarantine import contradictions
 
 _EARLIEST: Final = -30_610_224_000_000_000
 """The year 1000: earlier ones do not have four digits, of which file names are made."""
@@ -24,23 +23,12 @@ def fitting(
     declared: Dataset, stream: StreamId, table: pa.Table
 ) -> tuple[pa.Table, list[RejectedRow]]:
     """The rows of ``table`` that can be stored, and the others with the reason."""
-    rejected: list[RejectedRow] = []
     for meaning, broken in broken_rules(declared, stream, table):
         out = pc.fill_null(broken, False)
         if pc.any(out).as_py():
-            rejected += [
-                RejectedRow(meaning, json.dumps(as_payload(row)))
-                for row in table.filter(out).to_pylist()
-            ]
-            return _rest(declared, stream, table.filter(pc.invert(out)), rejected)
-    return table, rejected
-
-
-def _rest(
-    declared: Dataset, stream: StreamId, table: pa.Table, rejected: list[RejectedRow]
-) -> tuple[pa.Table, list[RejectedRow]]:
-    left, more = fitting(declared, stream, table)
-    return left, [*rejected, *more]
+            left, more = fitting(declared, stream, table.filter(pc.invert(out)))
+            return left, [*contradictions(table.filter(out), meaning), *more]
+    return table, []
 
 
 def broken_rules(

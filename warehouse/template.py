@@ -16,11 +16,9 @@ import duckdb
 
 from schemas import DATASETS, TABLES
 from warehouse import catalog
-from warehouse.duckdb_files import writable
+from warehouse.duckdb_files import Config, writable
 from warehouse.files import put
 from warehouse.home import user_folder
-
-Config = dict[str, str | bool | int | float | list[str]]
 
 LOADING: Final[Config] = {
     # one thread fills row groups in order: half the file, no slower, and memory stays flat

@@ -187,8 +187,8 @@ def views() -> Mapping[str, View]:
     parsed = [parse(folder, name, path.read_text(encoding="utf-8")) for folder, name, path in files]
     found = {view.key: view for view in parsed}
     try:
-        order = TopologicalSorter({k: _known(v, found) for k, v in found.items()}).static_order()
-        return {key: found[key] for key in order}
+        reads = {k: [s for s in view.sources if s in found] for k, view in found.items()}
+        return {key: found[key] for key in TopologicalSorter(reads).static_order()}
     except CycleError as error:
         raise StorageError(f"SQL files that read each other: {error.args[1]}") from error
 
@@ -203,10 +203,6 @@ def tables_of(view: View) -> tuple[str, ...]:
         else:
             found |= dict.fromkeys(tables_of(inner))
     return tuple(found)
-
-
-def _known(view: View, found: Mapping[str, View]) -> Iterable[str]:
-    return [source for source in view.sources if source in found]
 
 
 def _sections(head: Iterable[str]) -> tuple[list[str], dict[str, list[str]]]:

@@ -11,10 +11,9 @@ from connectors.base import Credentials
 from connectors.http import Request
 
 
-def signature(secret: str, path: str, nonce: int, body: str = "") -> str:
+def signature(secret: str, path: str, nonce: int) -> str:
     """``X-Signature`` of one call."""
-    payload = f"{path}{nonce}{body}"
-    return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), f"{path}{nonce}".encode(), hashlib.sha256).hexdigest()
 
 
 def sign(request: Request, credentials: Credentials, nonce: int) -> Request:

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
 from connectors.base import Cursor, Key, Paging, Window
-from connectors.bitexbit import auth, parse
+from connectors.bitexbit import auth, parse, transfers
 from connectors.dialect import Asked, Dialect, Endpoint, NonceRule, NotFound
 from connectors.errors import NotOfferedError, RequestError, UnknownRowError
 from connectors.http import Request, Response, get
@@ -86,7 +86,7 @@ def _private(name: str, query: Mapping[str, str] | None = None) -> Request:
 
 
 def _transfers(asked: Asked) -> Request:
-    if asked.token == parse.ODD_LINK:
+    if asked.token == transfers.DEAD_LINK:
         raise RequestError("bitexbit: the link to the next page of transfers leads nowhere")
     return replace(_private("transfers"), query=asked.token or "")
 
@@ -156,9 +156,9 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "account_transactions": Endpoint(
         Paging(Cursor.PAGES, key=Key.TEXT),
         _transfers,
-        lambda body, about: parse.transfers(body, about.names.codes),
+        lambda body, about: transfers.read_transfers(body, about.names.codes),
         not_found=_no_such_call,
-        renamed=parse.renamed_transfers,
+        renamed=transfers.renamed,
     ),
     "account_orders": Endpoint(
         Paging(Cursor.ID),

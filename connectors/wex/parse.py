@@ -31,14 +31,7 @@ from connectors.columns import (
 )
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import (
-    Member,
-    NotJsonError,
-    decode_object,
-    decode_row,
-    elements,
-    members,
-)
+from connectors.jsontext import Member, NotJsonError, decode_object, decode_row, members
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import (
     Built,
@@ -48,6 +41,9 @@ from connectors.rows import (
     Source,
     column,
     decoded,
+    list_of,
+    nullable,
+    object_of,
     observed,
     read,
 )
@@ -88,9 +84,9 @@ def _decoded(body: bytes, model: Any, key: str) -> list[Any] | None:
 
 
 def members_of(body: bytes) -> Sequence[Member]:
-    """The members of an object in order. Raises ``ContractError`` where it is none."""
+    """The members of an object in order, none of ``[]``. Raises ``ContractError`` for another."""
     try:
-        return members(body)
+        return () if is_empty(body) else members(body)
     except NotJsonError as error:
         raise ContractError(f"the rows are not an object keyed by name ({error})") from None
 
@@ -113,19 +109,8 @@ _TRADE_COLUMNS: Final = (
 
 _TICKER_COLUMNS: Final = (
     column("timestamp", "updated", _TIME),
-    *(
-        column(name, source, kind, required=False)
-        for name, source, kind in (
-            ("last", "last", _SIGNED),
-            ("bid", "sell", _SIGNED),
-            ("ask", "buy", _SIGNED),
-            ("high", "high", _SIGNED),
-            ("low", "low", _SIGNED),
-            ("base_volume", "vol_cur", _SIGNED_WIDE),
-            ("quote_volume", "vol", _SIGNED_WIDE),
-            ("average", "avg", _SIGNED_WIDE),
-        )
-    ),
+    *nullable(_SIGNED, {"last": "last", "bid": "sell", "ask": "buy", "high": "high", "low": "low"}),
+    *nullable(_SIGNED_WIDE, {"base_volume": "vol_cur", "quote_volume": "vol", "average": "avg"}),
 )
 
 
@@ -183,10 +168,7 @@ _MOST_TRADES: Final = 21_000
 
 def envelope(body: bytes) -> models.Envelope:
     """What wraps an answer. Raises ``ContractError`` where it is no object."""
-    try:
-        return decode_object(models.Envelope, body)
-    except NotJsonError as error:
-        raise ContractError(f"not an answer as documented ({error})") from None
+    return object_of(models.Envelope, body, "an answer as documented")
 
 
 def succeeded(answer: models.Envelope) -> bool:
@@ -219,10 +201,7 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
         for member in members_of(body):
             if member.key != native:
                 raise ContractError(f"{member.key[:40]!r} in the answer for {native!r}")
-            try:
-                found += [RowText(text, text) for text in elements(member.value)]
-            except NotJsonError as error:
-                raise ContractError(f"the trades are not a list ({error})") from None
+            found += list_of(member.value, "the trades")
         return found
 
     def one(text: RowText) -> models.Trade:
@@ -237,7 +216,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
 
     A pair that was not asked for is a ``ContractError``.
     """
-    for member in () if is_empty(body) else members_of(body):
+    for member in members_of(body):
         if member.key not in asked:
             raise ContractError(f"{member.key[:40]!r} was not asked for")
     layout = observed(
@@ -252,22 +231,14 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
 
 def account_trades(body: bytes, names: Names = _NO_NAMES) -> Built:
     """What ``TradeHistory`` returns: the account's fills, keyed by id. It names no fee."""
-    return read(_of_markets(_ACCOUNT_TRADES, names), keyed(body, models.AccountTrade, "id"))
-
-
-def _of_markets(layout: Layout, names: Names) -> Layout:
-    """``layout`` with the market of each row, looked up in ``names``."""
-    return _with(layout, column("symbol", "pair", Canonical(names.symbol_of)))
-
-
-def _with(layout: Layout, column: Column) -> Layout:
-    return replace(layout, columns=(*layout.columns, column))
+    layout = _ACCOUNT_TRADES.with_columns(column("symbol", "pair", Canonical(names.symbol_of)))
+    return read(layout, keyed(body, models.AccountTrade, "id"))
 
 
 def account_transactions(body: bytes, codes: Codes = _ANY_CODE) -> Built:
     """What ``TransHistory`` returns, keyed by id. It has every code in upper case."""
     currency = Column("currency", lambda row: _as_listed(row.currency), Code(codes))
-    return read(_with(_TRANSACTIONS, currency), keyed(body, models.Transaction, "id"))
+    return read(_TRANSACTIONS.with_columns(currency), keyed(body, models.Transaction, "id"))
 
 
 def _as_listed(code: Any) -> Any:
@@ -297,11 +268,9 @@ def _active(row: models.Market) -> bool:
 
 
 _MARKETS: Final = (
-    column("native_symbol", "symbol", Text()),
+    column("native_symbol", "symbol", _TEXT),
     column("price_precision", "decimal_places", Whole(), required=False),
-    column("min_amount", "min_amount", _NUMBER, required=False),
-    column("min_price", "min_price", _NUMBER, required=False),
-    column("max_price", "max_price", _NUMBER, required=False),
+    *nullable(_NUMBER, {name: name for name in ("min_amount", "min_price", "max_price")}),
     column("fee_rate", "fee", Percent(signed=True), required=False),
     Column("active", _active, Flag()),
 )
@@ -309,10 +278,7 @@ _MARKETS: Final = (
 
 def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``/api/3/info``: every pair of the list; a disabled one is not in it, a hidden one is."""
-    try:
-        pairs = bytes(decode_object(_Info, body).pairs)
-    except NotJsonError as error:
-        raise ContractError(f"not a list of pairs ({error})") from None
+    pairs = bytes(object_of(_Info, body, "a list of pairs").pairs)
     source = keyed(pairs, models.Market, "symbol")
     listed = {row.symbol: ("", "") for row in listed_rows(source)}
     code = Code(names.codes.listed(_listed_codes(listed)))
@@ -336,13 +302,10 @@ def order_books(body: bytes, asked: Mapping[str, str], observed_at: int) -> Page
     A pair that was not asked for, or appears twice, is a ``ContractError``.
     """
     pages: dict[str, Page] = {}
-    for member in () if is_empty(body) else members_of(body):
+    for member in members_of(body):
         if member.key not in asked or member.key in pages:
             raise ContractError(f"{member.key[:40]!r} was not asked for, or came twice")
-        try:
-            found = decode_object(models.Depth, member.value)
-        except NotJsonError as error:
-            raise ContractError(f"not an order book ({error})") from None
+        found = object_of(models.Depth, member.value, "an order book")
         built = book(bytes(found.asks), bytes(found.bids), asked[member.key], observed_at)
         pages[member.key] = built.page()
     return together(list(pages.values()))
@@ -372,14 +335,14 @@ def _filled(row: models.Order) -> str | None:
 _ORDERS: Final = Layout(
     "account_orders",
     (
-        column("order_id", "id", Id()),
-        column("timestamp", "timestamp_created", Time()),
-        column("side", "type", Choice({"buy": "buy", "sell": "sell"})),
-        column("price", "rate", Number()),
-        column("amount", "start_amount", Number()),
-        Column("remaining", _remaining, Number()),
+        column("order_id", "id", _ID),
+        column("timestamp", "timestamp_created", _TIME),
+        column("side", "type", Choice(_OWN_SIDES)),
+        column("price", "rate", _NUMBER),
+        column("amount", "start_amount", _NUMBER),
+        Column("remaining", _remaining, _NUMBER),
         column("status", "status", Choice(_ORDER_STATES)),
-        Column("filled", _filled, Number(), required=False),
+        Column("filled", _filled, _NUMBER, required=False),
     ),
     key=("order_id",),
     position="order_id",
@@ -390,13 +353,14 @@ _ORDERS: Final = Layout(
 
 def order(body: bytes, names: Names = _NO_NAMES) -> Built:
     """What ``OrderInfo`` returns: one order, keyed by its id."""
-    return read(_of_markets(_ORDERS, names), keyed(body, models.Order, "id"))
+    layout = _ORDERS.with_columns(column("symbol", "pair", Canonical(names.symbol_of)))
+    return read(layout, keyed(body, models.Order, "id"))
 
 
 def open_orders(body: bytes) -> Mapping[int, Decimal | None]:
     """What ``ActiveOrders`` returns: what remains of each order by id (``None``: unreadable)."""
     found: dict[int, Decimal | None] = {}
-    for member in () if is_empty(body) else members_of(body):
+    for member in members_of(body):
         try:
             found[exact.identity(member.key)] = _left(member.value)
         except InvalidValue as error:
@@ -413,14 +377,9 @@ def _left(text: memoryview) -> Decimal | None:
 
 def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Page:
     """What ``getInfo`` returns: what is available of every currency, and the key's rights."""
-    try:
-        account = decode_object(models.Account, body)
-    except NotJsonError as error:
-        raise ContractError(f"not the account's information ({error})") from None
+    account = object_of(models.Account, body, "the account's information")
     funds = bytes(account.funds)
-    texts = [
-        RowText(m.whole, m.value, m.key) for m in (() if is_empty(funds) else members_of(funds))
-    ]
+    texts = [RowText(m.whole, m.value, m.key) for m in members_of(funds)]
 
     def one(text: RowText) -> tuple[str, Any]:
         return text.key or "", decode_row(Any, text.value)
@@ -434,11 +393,7 @@ def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Page:
         key="currency",
         at=observed_at,
     )
-    try:
-        rows: list[tuple[str, Any]] | None = [one(text) for text in texts]
-    except NotJsonError:
-        rows = None
-    built = read(layout, Source(body, rows, lambda: texts, one))
+    built = read(layout, Source.of_texts(body, texts, one))
     return replace(built.page(), rights=rights(account.rights))
 
 

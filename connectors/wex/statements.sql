@@ -7,7 +7,7 @@
 -- the wording gives the rest. WEX cuts costs and fees off after 8 places, it does not round them.
 --
 -- grain: one row per exchange, account and line that names an order
--- sources: account_transactions
+-- sources: account_transactions, markets
 -- columns:
 --   exchange          VARCHAR                     wex
 --   account           VARCHAR                     label of the account
@@ -28,34 +28,45 @@
 --   cost              DECIMAL(38,18)              of a fill: in quote currency, before the fee
 --   fee               DECIMAL(38,18)              of a fill: taken from what is received
 --   fee_currency      VARCHAR                     of a fill: currency of fee
-WITH lines AS (
+WITH listed AS (
+    SELECT unnest([base, quote]) AS code FROM main.markets WHERE exchange = 'wex'
+),
+lines AS (
     SELECT
         *,
         regexp_extract(description, '^In payment for a warrant :order:([0-9]+):$', 1) AS held,
         regexp_extract(description, '^Cancel order :order:([0-9]+):$', 1) AS released,
         regexp_extract(
             description,
-            '^(?:Buy|Bought|Sell|Sold) ([0-9]+(?:\.[0-9]{1,12})?) ([A-Z0-9]+)(?: \(-([0-9.]+)%\))?'
+            '^(?:Buy|Bought|Sell|Sold) ([0-9]+(?:\.[0-9]{1,12})?) ([^ ]+)(?: \(-([0-9.]+)%\))?'
             || ' from (your )?order :order:([0-9]+):'
-            || ' by price ([0-9]+(?:\.[0-9]{1,12})?) ([A-Z0-9]+)'
-            || '(?: total ([0-9]+(?:\.[0-9]{1,12})?) [A-Z0-9]+)?(?: \(-[0-9.]+%\))?$',
+            || ' by price ([0-9]+(?:\.[0-9]{1,12})?) ([^ ]+)'
+            || '(?: total ([0-9]+(?:\.[0-9]{1,12})?) [^ ]+)?(?: \(-[0-9.]+%\))?$',
             ['amount', 'base', 'percent', 'own', 'order_id', 'price', 'quote', 'total']
         ) AS parsed
     FROM main.account_transactions
     WHERE exchange = 'wex' AND type IN ('credit', 'debit') AND status = 'ok'
         AND description LIKE '%:order:%'
 ),
+coded AS (
+    -- a code is in upper case, but for one that another differs from by case only
+    SELECT
+        *,
+        if(parsed.base IN (SELECT code FROM listed), parsed.base, upper(parsed.base)) AS base,
+        if(parsed.quote IN (SELECT code FROM listed), parsed.quote, upper(parsed.quote)) AS quote
+    FROM lines
+),
 read AS (
     SELECT
         *,
-        type = 'credit' AND currency = parsed.base AS is_maker_buy,
-        type = 'debit' AND currency = parsed.quote AS is_taker_buy,
-        type = 'credit' AND currency = parsed.quote AND parsed.total <> '' AS is_sell,
+        type = 'credit' AND currency = base AS is_maker_buy,
+        type = 'debit' AND currency = quote AS is_taker_buy,
+        type = 'credit' AND currency = quote AND parsed.total <> '' AS is_sell,
         TRY_CAST(parsed.amount AS DECIMAL(38, 12)) AS base_amount,
         TRY_CAST(parsed.price AS DECIMAL(38, 12)) AS price,
         TRY_CAST(nullif(parsed.percent, '') AS DECIMAL(9, 6)) AS percent,
         TRY_CAST(nullif(parsed.total, '') AS DECIMAL(38, 12)) AS total
-    FROM lines
+    FROM coded
 ),
 judged AS (
     SELECT
@@ -78,7 +89,7 @@ SELECT
     END AS order_id,
     currency,
     amount,
-    CASE meaning WHEN 'fill' THEN parsed.base || '-' || parsed.quote END AS symbol,
+    CASE meaning WHEN 'fill' THEN base || '-' || quote END AS symbol,
     CASE meaning WHEN 'fill' THEN if(is_sell, 'sell', 'buy') END AS side,
     CASE meaning WHEN 'fill' THEN if(parsed.own <> '', 'maker', 'taker') END AS taker_or_maker,
     CASE meaning WHEN 'fill' THEN price END AS price,
@@ -96,5 +107,5 @@ SELECT
         -- the only figure that no line states: the taker's base leg has none
         ELSE trunc(base_amount * percent * 0.01, 8)
     END::DECIMAL(38, 18) AS fee,
-    CASE WHEN meaning = 'fill' THEN if(is_sell, parsed.quote, parsed.base) END AS fee_currency
+    CASE WHEN meaning = 'fill' THEN if(is_sell, quote, base) END AS fee_currency
 FROM judged

@@ -1,10 +1,8 @@
 """The demo: the real definitions, fed by the sandbox exchange.
 
 ``exchange``  a sandbox whose world belongs to one home and continues between runs
-``instance``  the Dagster instance of a home
 ``progress``  what the run does now
 ``run``       ``tidemark demo``: one pull through Dagster
 ``summary``   what the demo shows of it
-``ui``        ``make ui``: Dagster's own page with the sandbox feeding it
 ``queries/``  the queries of the summary, each with its question in the first line
 """

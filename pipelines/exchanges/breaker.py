@@ -86,34 +86,30 @@ class HomeBreaker:
     @contextmanager
     def _admitted(self) -> Iterator[None]:
         """Leave to ask. A trial is held to its end, so that others wait for its outcome."""
-        state = self._state()
+        state = _read(self._path)
         with ExitStack() as stack:
             if state.opened:
-                self._must_try(state)
+                self._check(state)
                 trial = stack.enter_context(ExitStack())
                 trial.enter_context(exclusive(self._home, "breakers", self._name))
-                state = self._state()
+                state = _read(self._path)
                 if state.opened:
-                    self._must_try(state)
+                    self._check(state)
                 else:  # another's trial found the exchange well
                     trial.close()
             yield
 
-    def _must_try(self, state: State) -> None:
-        if not self._may_try(state):
-            raise self._refusal(state)
-
-    def _may_try(self, state: State) -> bool:
+    def _check(self, state: State) -> None:
+        """Raise ``NotAskedError`` where it is too early for a trial."""
         now = self._now()
         longest = LONGEST_BAN if state.banned else LONGEST_PAUSE
         if now >= state.until or state.until > now + longest:  # the latter: the clock stepped back
-            return True
-        return not state.banned and state.tried < self._began
-
-    def _refusal(self, state: State) -> NotAskedError:
+            return
+        if not state.banned and state.tried < self._began:
+            return
         did = "has banned us" if state.banned else "is down"
         later = "" if state.banned else ", or with the next pull"
-        return NotAskedError(
+        raise NotAskedError(
             f"not asked: {self._exchange} {did} since {_clock(state.since)}; "
             f"next try after {_clock(state.until)}{later}. Last answer: {state.why}"
         )
@@ -122,7 +118,7 @@ class HomeBreaker:
         wait = error.retry_after if isinstance(error, TransientError) else None
         banned = wait is not None and wait > BAN_SECONDS
         with self._one:
-            now, state = self._now(), self._state()
+            now, state = self._now(), _read(self._path)
             streams = tuple(sorted({*state.streams, stream}))
             failures = state.failures + 1
             opened = state.opened
@@ -143,14 +139,11 @@ class HomeBreaker:
         if not self._path.exists():
             return
         with self._one:
-            state = self._state()
+            state = _read(self._path)
             if state.banned and started <= state.tried:
                 return  # asked before the ban came
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
-
-    def _state(self) -> State:
-        return _read(self._path)
 
     def _store(self, state: State) -> None:
         with suppress(OSError):  # on a full disk every pull finds out for itself

@@ -1,6 +1,7 @@
 """The names that a home remembers: a market keeps its symbol, and a currency its code."""
 
 from contextlib import suppress
+from operator import itemgetter
 
 from schemas import StreamId
 from warehouse.errors import StorageError
@@ -18,7 +19,7 @@ def remembered_names(store: Store, exchange: str) -> dict[str, str]:
     except StorageError:
         return {}
     # of two symbols of one name, which an older Tidemark may have stored, that of the listed market
-    return {row["native_symbol"]: row["symbol"] for row in sorted(rows, key=_is_active)}
+    return {row["native_symbol"]: row["symbol"] for row in sorted(rows, key=itemgetter("active"))}
 
 
 def remembered_codes(store: Store, exchange: str) -> set[str]:
@@ -30,7 +31,3 @@ def remembered_codes(store: Store, exchange: str) -> set[str]:
                 for column in table.columns:
                     found.update(column.to_pylist())
     return found
-
-
-def _is_active(row: dict[str, object]) -> bool:
-    return bool(row["active"])

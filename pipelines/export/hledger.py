@@ -1,6 +1,8 @@
 """The journal in hledger's language: https://hledger.org/hledger.html
 
-Days are UTC. A balance is asserted by a posting of 0, after all others of its day.
+Days are UTC. Every account and commodity is declared, so that ``hledger check --strict`` passes;
+a commodity without a format, to whose places hledger would balance. A balance is asserted by a
+posting of 0, after all others of its day.
 """
 
 import re
@@ -18,6 +20,8 @@ def write(db: duckdb.DuckDBPyConnection, scope: Scope, out: IO[str]) -> int:
     """Write the journal; returns how many transactions."""
     journal = Journal(db, scope)
     out.write(f"; Tidemark: {journal.title}\n\ndecimal-mark .\n\n")
+    for currency in journal.currencies:
+        out.write(f"commodity {_symbol(journal, currency)}\n")
     for account in journal.accounts():
         out.write(f"account {account.name}\n")
     count = 0
@@ -57,6 +61,9 @@ def _posting(journal: Journal, posting: Posting) -> str:
 
 
 def _amount(journal: Journal, value: Decimal, currency: str) -> str:
+    return f"{number(value)} {_symbol(journal, currency)}"
+
+
+def _symbol(journal: Journal, currency: str) -> str:
     symbol = journal.names.symbol(currency)
-    name = symbol if re.fullmatch("[A-Za-z]+", symbol) else f'"{symbol}"'
-    return f"{number(value)} {name}"
+    return symbol if re.fullmatch("[A-Za-z]+", symbol) else f'"{symbol}"'

@@ -29,6 +29,8 @@ _ALIASES: Final = {
     "@monthly": "0 0 1 * *",
     "@yearly": "0 0 1 1 *",
 }
+_SLACK: Final = timedelta(minutes=15)
+"""So long something that is due may take at least."""
 _LOOKED_BACK: Final = timedelta(days=8 * 366 + 1)
 """29 February comes after eight years at the latest."""
 
@@ -52,7 +54,7 @@ def problem(cron: str) -> str | None:
         )
     for text, (name, low, high, names) in zip(parts, _FIELDS, strict=True):
         for piece in text.split(","):
-            if not _is_sound(piece, low, high, names):
+            if _numbers(piece, low, high, names) is None:
                 return f"{name} {piece!r} is not within {low}-{high}"
     return None
 
@@ -81,7 +83,7 @@ def _ticks(cron: str) -> tuple[set[int], set[int], Callable[[date], bool]]:
     """The minutes and hours of a sound ``cron``, and on which days it is due."""
     parts = _ALIASES.get(cron, cron).lower().split()
     minutes, hours, days, months, weekdays = (
-        _values(text, low, high, names)
+        {n for piece in text.split(",") for n in _numbers(piece, low, high, names) or ()}
         for text, (_, low, high, names) in zip(parts, _FIELDS, strict=True)
     )
     weekdays = {day % 7 for day in weekdays}
@@ -94,32 +96,19 @@ def _ticks(cron: str) -> tuple[set[int], set[int], Callable[[date], bool]]:
     return minutes, hours, is_day
 
 
-def _values(text: str, low: int, high: int, names: dict[str, int]) -> set[int]:
-    """The numbers that one sound field names."""
-    found: set[int] = set()
-    for piece in text.split(","):
-        span, _, step = piece.partition("/")
-        first, dash, last = span.partition("-")
-        begin = low if span == "*" else _number(first, names)
-        end = high if span == "*" else _number(last, names) if dash else begin
-        assert begin is not None and end is not None
-        found.update(range(begin, end + 1, int(step or 1)))
-    return found
-
-
-def _is_sound(piece: str, low: int, high: int, names: dict[str, int]) -> bool:
+def _numbers(piece: str, low: int, high: int, names: dict[str, int]) -> range | None:
+    """What one piece of a field names; ``None`` where that is not within ``low`` to ``high``."""
     span, slash, step = piece.partition("/")
     if slash and not (step.isdecimal() and 1 <= int(step) <= max(high, 1)):
-        return False
+        return None
     if span == "*":
-        return True
+        return range(low, high + 1, int(step or 1))
     first, dash, last = span.partition("-")
-    ends = [_number(first, names), _number(last, names) if dash else None]
-    if any(end is not None and not low <= end <= high for end in ends) or ends[0] is None:
-        return False
-    if not dash:
-        return not slash
-    return ends[1] is not None and ends[0] <= ends[1]
+    begin = _number(first, names)
+    end = _number(last, names) if dash else begin
+    if begin is None or end is None or not low <= begin <= end <= high or (slash and not dash):
+        return None
+    return range(begin, end + 1, int(step or 1))
 
 
 def _number(text: str, names: dict[str, int]) -> int | None:
@@ -143,3 +132,11 @@ def longest_pause(cron: str) -> timedelta:
     active = [day for day in days_looked_at if is_day(day)]
     apart = max((b - a for a, b in pairwise(active)), default=timedelta(5 * 366))
     return max([b - a for a, b in pairwise(times)] + [apart + times[0] - times[-1]])
+
+
+def overdue_after(pause: timedelta) -> timedelta:
+    """How long after a pull the next one is overdue, if there is one every ``pause``.
+
+    Half a pause more, at least 15 minutes: one slow pull is no alarm.
+    """
+    return pause + max(pause / 2, _SLACK)

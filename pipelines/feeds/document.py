@@ -58,10 +58,6 @@ class Value:
         """Whether it is empty (or ``null``)."""
         return self.scalar is None and self.members is None and self.entries is None
 
-    @property
-    def is_list(self) -> bool:
-        return self.members is not None
-
     def text(self, name: str) -> str:
         """The scalar, without white space around it."""
         if self.scalar is None:

@@ -183,7 +183,7 @@ def _account(value: Value) -> str:
 
 
 def _markets(value: Value, key: str = "markets") -> tuple[str, ...] | None:
-    if not value.is_list and value.text(key) == "all":
+    if value.members is None and value.text(key) == "all":
         return None
     found: list[str] = []
     for item in value.items(key, "[BTC-USD, ETH-USD], or the word all"):

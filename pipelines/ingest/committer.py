@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 import pyarrow as pa
@@ -30,8 +31,12 @@ _RELEASE_SECONDS: Final = 0.5
 class _Work:
     rows: pa.Table | None
     rejected: Sequence[RejectedRow]
-    state: StreamState | None
-    """``None``: nothing to record; the entry only wakes the thread for a flush."""
+    state: StreamState
+
+
+class _Signal(Enum):
+    FLUSH = "flush"
+    END = "end"
 
 
 class Committer:
@@ -40,7 +45,7 @@ class Committer:
     def __init__(self, writer: StreamWriter, report: StreamReport) -> None:
         self._writer = writer
         self._report = report
-        self._queue: queue.Queue[_Work | None] = queue.Queue(_PILE)
+        self._queue: queue.Queue[_Work | _Signal] = queue.Queue(_PILE)
         self._hurry = threading.Event()
         """Set while a caller waits: the thread stores what it has gathered at once."""
         self._error: BaseException | None = None
@@ -52,7 +57,7 @@ class Committer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._queue.put(None)
+        self._queue.put(_Signal.END)
         self._hurry.set()
         self._thread.join()
         if self._error is not None:
@@ -73,7 +78,7 @@ class Committer:
 
     def flush(self) -> None:
         """Return when everything put so far is stored."""
-        self._queue.put(_Work(None, (), None))
+        self._queue.put(_Signal.FLUSH)
         self._hurry.set()
         self._queue.join()
         if self._error is not None:
@@ -83,8 +88,8 @@ class Committer:
         ended = False
         while not ended:
             work = self._gather()
-            ended = None in work
-            pages = [w for w in work if w is not None and w.state is not None]
+            ended = _Signal.END in work
+            pages = [w for w in work if isinstance(w, _Work)]
             try:
                 if pages and self._error is None:
                     self._commit(pages)
@@ -94,7 +99,7 @@ class Committer:
                 for _ in work:
                     self._queue.task_done()
 
-    def _gather(self) -> list[_Work | None]:
+    def _gather(self) -> list[_Work | _Signal]:
         """The next entry and those that follow it within the gathering time.
 
         Waking up for each page would delay the thread that fetches them.
@@ -103,16 +108,14 @@ class Committer:
         self._hurry.wait(_GATHER_SECONDS)
         self._hurry.clear()
         with suppress(queue.Empty):
-            while work[-1] is not None:
+            while work[-1] is not _Signal.END:
                 work.append(self._queue.get_nowait())
         return work
 
     def _commit(self, pages: list[_Work]) -> None:
-        state = pages[-1].state
-        assert state is not None
         done = self._writer.commit(
             [w.rows for w in pages if w.rows is not None and w.rows.num_rows],
-            state,
+            pages[-1].state,
             [row for w in pages for row in w.rejected],
         )
         if time.monotonic() - self._released > _RELEASE_SECONDS:

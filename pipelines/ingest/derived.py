@@ -44,7 +44,9 @@ def build_candles(session: Session) -> None:
         changed += [start for start in starts.values() if low - DAY_US < start <= high]
     now = trades.checked_at or 0
     for found in _rebuilt(source, frame, changed):
-        keep = [any(low <= t < high for low, high in whole) for t in _times(found)]
+        keep = [
+            any(low <= t < high for low, high in whole) for t in found.column("open_us").to_pylist()
+        ]
         found = found.filter(pa.array(keep, pa.bool_()))
         final = pc.less_equal(pc.add(found.column("open_us"), frame.step), now)
         session.commit(_rows(session, found, final), session.state)
@@ -110,11 +112,6 @@ def _open_candles(session: Session) -> pa.ChunkedArray:
     """Opening times of the stored candles that are not final: they are among the newest."""
     tail = session.writer.tail(3)
     return tail.filter(pc.invert(tail.column("is_final"))).column("timestamp")
-
-
-def _times(built: pa.Table) -> list[int]:
-    times: list[int] = built.column("open_us").to_pylist()
-    return times
 
 
 def _rows(session: Session, built: pa.Table, final: pa.Array) -> pa.Table:

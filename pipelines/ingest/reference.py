@@ -43,7 +43,7 @@ def pull_reference(session: Session) -> None:
     _keep_history(session, now)
     changed = {key: row for key, row in now.items() if held.get(key) != row}
     session.commit(
-        _table(session.declared.connector_schema, changed.values()),
+        pa.Table.from_pylist([*changed.values()], session.declared.connector_schema),
         state if changed or session.state.newest_at is None else session.state,
         page.rejected,
     )
@@ -82,10 +82,6 @@ def _by_key(table: pa.Table, name: str) -> Rows:
     return {row[name]: row for row in table.to_pylist()}
 
 
-def _table(schema: pa.Schema, rows: Any) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=schema)
-
-
 # -- the history ----------------------------------------------------------------------------------
 
 
@@ -108,4 +104,4 @@ def _keep_history(session: Session, now: Rows) -> None:
         rows.append({**row, "valid_from": begins, "valid_to": None})
     if rows:
         state = StreamState(unit="none", newest_at=now_us())
-        writer.commit([_table(writer.declared.connector_schema, rows)], state)
+        writer.commit([pa.Table.from_pylist(rows, writer.declared.connector_schema)], state)

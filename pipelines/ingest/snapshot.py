@@ -55,7 +55,7 @@ def store_snapshot(session: Session, page: Page, asked: Sequence[StreamId] = ())
     session.count(
         replace(page, table=rows, positions=page.positions[: rows.num_rows], rejected=rejected)
     )
-    state = replace(session.state, unit="none", checked_at=None)
+    state = replace(session.state, unit="none", checked_at=session.started)
     if rows.num_rows:
         newest = pc.max(rows.column("observed_at")).value
         state = replace(state, newest_at=newest)

@@ -10,6 +10,7 @@
 ``ghosts``      runs whose process was killed are found and recorded as failed
 ``dev_servers``  a second development server on the same storage is refused
 ``maintenance``  old runs, events, logs and versions of the warehouse are deleted
+``pruning``     old results of checks, and room that SQLite does not need
 ``measuring``   rows, previews and column lineage of the views
 ``accounts``    one account's unusable key costs that account only
 ``broken_feeds``  what stands for a feed whose file has a mistake

@@ -3,8 +3,8 @@
 ``quick_checks``  read the metastore and the settings: the sensor of this name evaluates them
 ``row_checks``    read the rows: the job ``checks`` evaluates all checks, nightly
 
-Runs that pull evaluate none but ``reconciles``: Dagster keeps every evaluation for ever, also of
-runs that are deleted. The sensor records a result only where it differs from the last one.
+Runs that pull evaluate none but ``reconciles``: the results of all checks, every minute, would be
+most of what Dagster stores. The sensor records a result only where it differs from the last one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +17,7 @@ from pipelines.orchestration.broken_feeds import broken_check
 from pipelines.orchestration.looking import Check, Look
 from pipelines.orchestration.quick_checks import quick_checks
 from pipelines.orchestration.row_checks import RECONCILES, balance_checks, row_checks
+from pipelines.orchestration.run_log import QUIET
 from pipelines.output.formatting import visible
 from schemas import TidemarkError
 
@@ -39,11 +40,13 @@ def check_definitions(feeds: Sequence[Feed], broken: Sequence[BrokenFeed] = ()) 
                     "checks",
                     dg.AssetSelection.all_asset_checks(),
                     description="Evaluate every check; those that read all rows too.",
+                    config=QUIET,
                 ),
                 cron_schedule="30 3 * * *",
                 execution_timezone="UTC",
-                default_status=dg.DefaultScheduleStatus.STOPPED,
-                description="Evaluate every check; those that read all rows too.",
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+                description="Evaluate every check; those that read all rows too. No exchange is "
+                "asked.",
             )
         ],
     )
@@ -61,9 +64,9 @@ def asset_checks(
     return [_step(name, checks, feeds) for name, checks in groups.items() if checks]
 
 
-def pulled_with(datasets: Iterable[str]) -> dg.AssetSelection:
+def checks_of_pull(datasets: Iterable[str]) -> list[dg.AssetCheckKey]:
     """The checks that a run evaluates which pulls ``datasets``."""
-    return dg.AssetSelection.checks(*([RECONCILES.key] if "balances" in datasets else []))
+    return [RECONCILES.key] if "balances" in datasets else []
 
 
 def _step(name: str, checks: Sequence[Check], feeds: Sequence[Feed]) -> dg.AssetChecksDefinition:

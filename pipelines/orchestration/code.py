@@ -9,14 +9,15 @@ import dagster as dg
 from pipelines.feeds import FEEDS_ROOT, BrokenFeed, Feed, feeds_root, readable_feeds
 from pipelines.orchestration.alerts import alert_sensors
 from pipelines.orchestration.broken_feeds import broken_definitions
-from pipelines.orchestration.checks import check_definitions, pulled_with
+from pipelines.orchestration.checks import check_definitions, checks_of_pull
 from pipelines.orchestration.dev_servers import refuse_second
 from pipelines.orchestration.ghosts import executor
 from pipelines.orchestration.maintenance import maintenance_job, maintenance_schedule
 from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
 from pipelines.orchestration.pulling import lake_assets
-from pipelines.orchestration.schedules import QUIET, collect_job, collect_schedule
+from pipelines.orchestration.run_log import QUIET
+from pipelines.orchestration.schedules import collect_job, collect_schedule
 from pipelines.orchestration.specs import datasets_of
 from pipelines.output.extras import missing
 from pipelines.settings import load_settings
@@ -58,7 +59,7 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
             dg.define_asset_job(
                 "everything",
                 selection=dg.AssetSelection.all().without_checks()
-                | pulled_with(datasets_of(feeds)),
+                | dg.AssetSelection.checks(*checks_of_pull(datasets_of(feeds))),
                 description="Pull every feed, publish every table, write the report.",
                 config=QUIET,
             ),

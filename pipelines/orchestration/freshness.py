@@ -9,17 +9,15 @@ import dagster as dg
 from pipelines.feeds import Job, cron
 
 _WARN_SLACK: Final = timedelta(minutes=5)
-_FAIL_SLACK: Final = timedelta(minutes=15)
 
 
 def fail_window(jobs: Iterable[Job]) -> timedelta | None:
     """How long after a materialization the next one is overdue; ``None`` without a schedule.
 
-    The longest pause of a schedule and half of it again, at least 15 minutes: one slow pull is no
-    alarm. Of several schedules the most frequent counts.
+    Of several schedules the most frequent counts.
     """
     pause = _pause(jobs)
-    return None if pause is None else _overdue(pause)
+    return None if pause is None else cron.overdue_after(pause)
 
 
 def freshness_of(
@@ -39,12 +37,8 @@ def freshness_of(
 def freshness_after(pause: timedelta) -> dg.FreshnessPolicy:
     """The policy of an asset that is materialized every ``pause``."""
     return dg.FreshnessPolicy.time_window(
-        fail_window=_overdue(pause), warn_window=pause + max(pause / 4, _WARN_SLACK)
+        fail_window=cron.overdue_after(pause), warn_window=pause + max(pause / 4, _WARN_SLACK)
     )
-
-
-def _overdue(pause: timedelta) -> timedelta:
-    return pause + max(pause / 2, _FAIL_SLACK)
 
 
 def _pause(jobs: Iterable[Job]) -> timedelta | None:

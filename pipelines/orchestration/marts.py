@@ -18,6 +18,7 @@ import warehouse
 from pipelines.feeds import Feed, jobs
 from pipelines.orchestration.freshness import freshness_after, freshness_of
 from pipelines.orchestration.looking import table
+from pipelines.orchestration.run_log import QUIET
 from pipelines.orchestration.specs import OWNERS, WAREHOUSE, datasets_of, table_key
 from pipelines.output.formatting import visible
 from pipelines.report.query import FOLDER
@@ -173,7 +174,7 @@ def report_schedule() -> dg.ScheduleDefinition:
     """Hourly; off until somebody switches it on."""
     return dg.ScheduleDefinition(
         name="report",
-        job=dg.define_asset_job("report", dg.AssetSelection.assets(REPORT_KEY)),
+        job=dg.define_asset_job("report", dg.AssetSelection.assets(REPORT_KEY), config=QUIET),
         cron_schedule="0 * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED,

@@ -1,11 +1,11 @@
 """The metadata of a materialisation: rows, lag, gaps, files, and the streams that changed.
 
-Dagster stores it three times a run, every minute: what never changes (the columns) is in the
-asset's definition alone.
+Dagster stores it every minute, in the event and as the asset's newest: what never changes (the
+columns) is in the asset's definition alone.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -66,6 +66,17 @@ def pull_metadata(streams: Sequence[StreamReport], path: Path) -> Metadata:
         changed.sort(key=lambda s: s.rows_added + s.rows_replaced + s.quarantined, reverse=True)
         found["streams"] = _stream_table(changed[:_SHOWN])
     return found
+
+
+def materialized(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Mapping[str, object]
+) -> dg.MaterializeResult[None]:
+    """The result of one asset.
+
+    Metadata that a result carries itself is stored twice: in the event of the step's output too.
+    """
+    context.add_asset_metadata(metadata, asset_key=key)
+    return dg.MaterializeResult(asset_key=key)
 
 
 def markdown_list(lines: Iterable[str]) -> dg.MetadataValue:

@@ -11,7 +11,7 @@ from pipelines import publishing
 from pipelines.feeds import Feed
 from pipelines.orchestration.marts import mart_key, mart_spec, marts_of
 from pipelines.orchestration.measuring import Metadata, measured
-from pipelines.orchestration.metadata import publish_metadata
+from pipelines.orchestration.metadata import materialized, publish_metadata
 from pipelines.orchestration.specs import dataset_of, datasets_of, table_key, table_spec
 from pipelines.output.formatting import visible
 from pipelines.settings import load_settings
@@ -41,15 +41,11 @@ def warehouse_assets(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
         except TidemarkError as error:
             raise dg.Failure(visible(str(error)), allow_retries=False) from None
         for dataset in datasets:
-            yield dg.MaterializeResult(
-                asset_key=table_key(dataset), metadata=publish_metadata(dataset, report)
-            )
+            yield materialized(context, table_key(dataset), publish_metadata(dataset, report))
         asked = [mart for mart in marts if mart_key(mart.name) in selected]
         measures = _measured(context, asked, feeds)
         for mart in asked:
-            yield dg.MaterializeResult(
-                asset_key=mart_key(mart.name), metadata=measures.get(mart.name)
-            )
+            yield materialized(context, mart_key(mart.name), measures.get(mart.name, {}))
 
     return publish
 

@@ -19,7 +19,13 @@ from pipelines import ingest, publishing
 from pipelines.feeds import Feed, Job, jobs, of_markets, select_jobs
 from pipelines.ingest import Budget, Listener, PullReport, StreamReport
 from pipelines.orchestration.accounts import pull_usable
-from pipelines.orchestration.metadata import markdown_list, pull_metadata, table_metadata
+from pipelines.orchestration.metadata import (
+    Metadata,
+    markdown_list,
+    materialized,
+    pull_metadata,
+    table_metadata,
+)
 from pipelines.orchestration.publishing import left_unpublished, publish_here
 from pipelines.orchestration.run_log import RunLog
 from pipelines.orchestration.side_by_side import Pull, SideBySide
@@ -108,7 +114,8 @@ def lake_assets(feed: Feed, feeds: Sequence[Feed]) -> dg.AssetsDefinition | None
                 report = _pulled(context, feed, config, feeds, settings)
             for notice in report.notices:
                 context.log.warning(visible(notice))
-            yield from _results(feed.exchange, datasets, report, settings)
+            for dataset, metadata in _results(feed.exchange, datasets, report, settings):
+                yield materialized(context, lake_key(feed.exchange, dataset), metadata)
             failing = not report.ok
             to_publish = left_unpublished(context, datasets, failing)
             if to_publish:
@@ -253,8 +260,8 @@ def _unfinished(wanted: Sequence[Job], report: PullReport) -> list[Job]:
 
 def _results(
     exchange: str, datasets: Sequence[str], report: PullReport, settings: Settings
-) -> Iterator[dg.MaterializeResult[None]]:
-    """A result for every dataset of which anything could be pulled.
+) -> Iterator[tuple[str, Metadata]]:
+    """The metadata of every dataset of which anything could be pulled.
 
     The problem of one account or market does not make the others look stale: its streams are named
     in the metadata, and the step fails after all.
@@ -264,9 +271,9 @@ def _results(
         if streams and all(stream.error for stream in streams):
             continue
         path = settings.home / "lake" / dataset / f"exchange={exchange}"
-        yield dg.MaterializeResult(
-            asset_key=lake_key(exchange, dataset),
-            metadata={
+        yield (
+            dataset,
+            {
                 **pull_metadata(streams, path),
                 UNFINISHED: sum(stream.unfinished for stream in streams),
                 **table_metadata(publishing.table_state(settings, exchange, dataset)),

@@ -1,4 +1,4 @@
-"""The progress of a pull in the log of its run: rows, requests, how far back, time left."""
+"""The log of a run, and in it the progress of a pull: rows, requests, how far back, time left."""
 
 import threading
 import time
@@ -10,6 +10,9 @@ from pipelines.feeds import Job
 from pipelines.ingest import StreamProgress
 from pipelines.output.formatting import age
 from pipelines.progress import detail, name
+
+QUIET: Final = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+"""Run configuration: only warnings go to the terminal and captured logs. Events have all."""
 
 _SECONDS: Final = 15.0
 

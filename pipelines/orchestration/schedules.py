@@ -15,10 +15,11 @@ import dagster as dg
 
 from pipelines.feeds import Feed, Job, jobs
 from pipelines.feeds.cron import last_due
-from pipelines.orchestration.checks import pulled_with
+from pipelines.orchestration.checks import checks_of_pull
 from pipelines.orchestration.ghosts import end_ghosts
 from pipelines.orchestration.marts import mart_key, marts_of
 from pipelines.orchestration.pulling import UNFINISHED, owned_datasets, step_name
+from pipelines.orchestration.run_log import QUIET
 from pipelines.orchestration.specs import datasets_of, lake_key, table_key
 from pipelines.settings import Settings, load_settings
 
@@ -33,9 +34,6 @@ DUE: Final = "due"
 BACKFILL: Final = "back-fill"
 TICK_SECONDS: Final = 40
 BACKFILL_SECONDS: Final = 600
-
-QUIET: Final = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
-"""Run configuration: only warnings go to the terminal and captured logs. Events have all."""
 
 _MARTS_PAUSE: Final = timedelta(hours=1)
 """Views never lag behind their tables: recording them every minute would only fill the storage."""
@@ -57,7 +55,7 @@ def collect_job(feeds: Sequence[Feed]) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         COLLECT,
         selection=dg.AssetSelection.assets(*_keys(every, marts)).without_checks()
-        | pulled_with(datasets_of(feeds)),
+        | dg.AssetSelection.checks(*checks_of_pull(datasets_of(feeds))),
         config=QUIET,
         description="Pull every feed and publish every table, as `tidemark pull` does. Scheduled "
         "runs select what is due. In the launchpad: a market, a stretch of time, a time limit.",
@@ -161,16 +159,16 @@ def _to_backfill(instance: dg.DagsterInstance, every: Sequence[Job]) -> list[Job
     """The jobs of which the last pull left streams unfinished, where no back-fill runs already."""
     if _selected(instance, BACKFILL):
         return []
-    left: dict[dg.AssetKey, bool] = {}
-    for job in every:
-        key = lake_key(job.exchange, job.dataset)
-        if key not in left:
-            left[key] = _has_unfinished(instance, key)
-    return [job for job in every if left[lake_key(job.exchange, job.dataset)]]
+    keys = {lake_key(job.exchange, job.dataset) for job in every}
+    events = {
+        record.asset_entry.asset_key: record.asset_entry.last_materialization
+        for record in instance.get_asset_records(list(keys))
+    }
+    left = {key for key, event in events.items() if _has_unfinished(event)}
+    return [job for job in every if lake_key(job.exchange, job.dataset) in left]
 
 
-def _has_unfinished(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
-    event = instance.get_latest_materialization_event(key)
+def _has_unfinished(event: dg.EventLogEntry | None) -> bool:
     if event is None or event.asset_materialization is None:
         return False
     value = event.asset_materialization.metadata.get(UNFINISHED)
@@ -213,6 +211,8 @@ def _request(
     return dg.RunRequest(
         run_key=f"{kind} {at:%Y-%m-%dT%H:%MZ}",
         asset_selection=_keys(due, marts),
+        # left out, the run would evaluate every check of its assets, whatever the job selects
+        asset_check_keys=checks_of_pull(job.dataset for job in due),
         run_config={"ops": steps, **QUIET},
         tags={RUN_TAG: kind},
     )

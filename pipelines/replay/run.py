@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 import connectors
 from connectors.base import Connection, Connector, Cursor, Page
@@ -22,7 +21,7 @@ from connectors.local import LocalNonces, NoLimits
 from pipelines.exchanges.names import remembered_codes, remembered_names
 from pipelines.ingest.renaming import rename_stored
 from pipelines.ingest.report import Listener, StreamProgress
-from pipelines.ingest.session import Task
+from pipelines.ingest.session import Task, time_span
 from pipelines.ingest.snapshot import changes, rejected_of, rows_of
 from pipelines.ingest.stream import pull_stream
 from pipelines.replay.archive import Archive
@@ -220,11 +219,10 @@ class _Replay:
             return
         for stream in self.store.streams(self.report.exchange, "candles"):
             built = offer.of(stream.timeframe).cursor is Cursor.DERIVED
-            if stream.symbol not in self.changed or not built:
-                continue
-            done = pull_stream(Task(self.store, self.connector, stream, _NO_START))
-            if done.error:
-                self.report.problems.append(f"{stream}: {done.error}")
+            if stream.symbol in self.changed and built:
+                done = pull_stream(Task(self.store, self.connector, stream, _NO_START))
+                if done.error:
+                    self.report.problems.append(f"{stream}: {done.error}")
 
     def _sum_up(self, name: str, archive: Archive) -> None:
         self.report.responses += archive.responses
@@ -250,7 +248,7 @@ class _Replay:
     ) -> None:
         if self.listener is None:
             return
-        oldest = None if page is None else _oldest(self.declared, page.table)
+        span = None if page is None else time_span(self.declared, page.table)
         self.listener(
             StreamProgress(
                 stream.exchange,
@@ -258,14 +256,7 @@ class _Replay:
                 "" if self.cursor is Cursor.SNAPSHOT else stream.label,
                 rows,
                 archive.responses,
-                to_datetime(oldest),
+                to_datetime(span[0]) if span else None,
                 done=page is None,
             )
         )
-
-
-def _oldest(declared: Dataset, table: pa.Table) -> int | None:
-    """The least time in ``table`` (microseconds)."""
-    if not table.num_rows or declared.time_column not in table.column_names:
-        return None
-    return int(pc.min(table.column(declared.time_column)).value)

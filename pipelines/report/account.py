@@ -24,7 +24,7 @@ LISTED: Final = 60
 """How many rows a table has at most."""
 RECENT: Final = 15
 """How many of the newest fills and transfers are listed."""
-_WEEK: Final = 7 * TIMEFRAMES["1d"]
+_WEEK: Final = TIMEFRAMES["1w"]
 _LENGTHS: Final[Mapping[str, int]] = {
     **{name: us for name, us in TIMEFRAMES.items() if name in ("5m", "15m", "1h", "4h", "1d")},
     **{f"{weeks}w": weeks * _WEEK for weeks in (1, 4, 26)},

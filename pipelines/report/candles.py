@@ -9,18 +9,17 @@ from pipelines.output.formatting import number, with_fix
 from pipelines.report.figures import microseconds, milliseconds
 from pipelines.report.query import Queries, Row
 from schemas import ConfigError
-from schemas.timeframes import TIMEFRAMES
+from schemas.timeframes import TIMEFRAMES, USUAL
 
 MARKETS: Final = 12
 """How many markets one page offers."""
 INTERVALS: Final = 500
 """How many candles of one market and length, the newest."""
-_WEEK: Final = 7 * TIMEFRAMES["1d"]
-LENGTHS: Final = {
-    **dict(sorted(TIMEFRAMES.items(), key=lambda one: one[1])),
-    **{f"{weeks}w": weeks * _WEEK for weeks in (1, 4, 12, 52)},
-}
+_LONGER: Final = {f"{weeks}w": weeks * TIMEFRAMES["1w"] for weeks in (1, 4, 12, 52)}
+LENGTHS: Final = {**TIMEFRAMES, **_LONGER}
 """Lengths of candles in microseconds, the shortest first: those of exchanges, and longer ones."""
+_MADE: Final = (*USUAL, *_LONGER)
+"""Those that are made here of shorter ones, or of trades."""
 
 Market = tuple[str, str]
 """Exchange and symbol."""
@@ -113,7 +112,8 @@ def _built(queries: Queries, market: Market, trades: Row) -> Iterator[Row]:
 
 def _until_all(oldest: datetime, newest: datetime, above: int) -> Iterator[str]:
     """Lengths above ``above`` microseconds, up to the day at least and the first that holds all."""
-    for name, length in LENGTHS.items():
+    for name in _MADE:
+        length = LENGTHS[name]
         if length > above:
             yield name
             if _fits(oldest, newest, length) and length >= TIMEFRAMES["1d"]:

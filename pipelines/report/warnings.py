@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +10,7 @@ import warehouse
 from pipelines.output.formatting import count
 from pipelines.report.query import Row
 from pipelines.status import keys
+from schemas.times import to_datetime
 
 STALE: Final = timedelta(days=1)
 """Streams that no pull reached for longer are stale."""
@@ -83,7 +84,7 @@ def _of_metastore(status: Sequence[warehouse.StreamStatus], now: datetime) -> li
     for stream in status:
         if stream.state.checked_at is not None:
             name = f"{stream.stream.exchange}/{stream.stream.dataset}"
-            moment = datetime.fromtimestamp(stream.state.checked_at / 1_000_000, UTC)
+            moment = to_datetime(stream.state.checked_at)
             checked[name] = min(moment, checked.get(name, moment))
     stale = sorted(name for name, moment in checked.items() if now - moment > STALE)
     if stale:

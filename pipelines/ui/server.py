@@ -1,15 +1,17 @@
 """Dagster's pages and daemon, and the report beside them: one server on a home, until Ctrl-C."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from pipelines.output.console import say, warn
 from pipelines.output.extras import missing
@@ -22,6 +24,7 @@ from warehouse.errors import InUseError
 from warehouse.locks import exclusive
 
 STOP_SECONDS: Final = 20.0
+_BELOW_WARNING: Final = re.compile(rb" - dagster - (DEBUG|INFO) - ")
 
 
 def run(wanted: int) -> int:
@@ -87,12 +90,30 @@ def dagster(port: int, variables: Mapping[str, str]) -> Iterator[subprocess.Pope
     command += ["-h", HOST, "-p", str(port), "--log-level", "warning"]
     quiet = {"DAGSTER_DISABLE_TELEMETRY": "1", "PYTHONWARNINGS": "ignore"}
     process = subprocess.Popen(
-        command, env={**os.environ, **quiet, **variables}, start_new_session=True
+        command,
+        env={**os.environ, **quiet, **variables},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
     )
+    printer = threading.Thread(target=_print_warnings, args=(process.stderr,), daemon=True)
+    printer.start()
     try:
         yield process
     finally:
         _stop(process)
+        printer.join(1)  # a run that goes on keeps the pipe open
+
+
+def _print_warnings(output: IO[bytes] | None) -> None:
+    """Print what Dagster writes, without the lines of runs below warnings.
+
+    The level of a run is set in its configuration; runs that a page starts of assets have none. And
+    the level in ``dagster.yaml`` decides also what Dagster stores, where a run's progress belongs.
+    """
+    for line in output or ():
+        if not _BELOW_WARNING.search(line):
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -17,7 +17,10 @@ def _public(handle: Callable[..., Answer]) -> Handler:
         limit = exchange.of(WexSwitches).wex_public_per_second
         if not exchange.limits.allow(f"wex:{call.client}", limit):
             return public.fail("Requests too often")
-        return handle(exchange, call, **names)
+        try:
+            return handle(exchange, call, **names)
+        except public.Refusal as error:
+            return public.fail(str(error))
 
     return answer
 

@@ -18,7 +18,7 @@ from sandbox.exchange import Answer, Call, Exchange
 from sandbox.jsontext import encode, number
 from sandbox.keys import Key, find, make_key
 from sandbox.markets import text
-from sandbox.wex.public import fail, native
+from sandbox.wex.public import Refusal, fail, native
 from sandbox.wex.switches import WexSwitches
 from sandbox.windows import Bounds, Rows
 
@@ -37,37 +37,37 @@ Params = dict[str, str]
 def handle(exchange: Exchange, call: Call) -> Answer:
     """Answer one POST to ``/tapi``."""
     params = dict(parse_qsl(call.body.decode("latin-1"), keep_blank_values=True))
-    known = _authenticate(exchange, call, params)
-    if isinstance(known, Answer):
-        return known
-    method = _METHODS.get(params.get("method", ""))
-    if method is None:
-        return fail("Invalid method")
-    if "info" not in known.rights:
-        return fail("api key dont have info permission")
-    account = exchange.world.accounts[known.owner]
-    return method(exchange, account, known, params)
+    try:
+        known = _authenticate(exchange, call, params)
+        method = _METHODS.get(params.get("method", ""))
+        if method is None:
+            raise Refusal("Invalid method")
+        if "info" not in known.rights:
+            raise Refusal("api key dont have info permission")
+        return method(exchange, exchange.world.accounts[known.owner], known, params)
+    except Refusal as error:
+        return fail(str(error))
 
 
-def _authenticate(exchange: Exchange, call: Call, params: Params) -> Key | Answer:
+def _authenticate(exchange: Exchange, call: Call, params: Params) -> Key:
     key = call.headers.get("key", "")
     if not key:
-        return fail("api key not specified")
+        raise Refusal("api key not specified")
     known = find(KEYS, key)
     if known is None:
-        return fail("invalid api key")
+        raise Refusal("invalid api key")
     expected = hmac.new(known.secret.encode(), call.body, hashlib.sha512).hexdigest()
     if not hmac.compare_digest(expected.encode(), call.headers.get("sign", "").encode()):
-        return fail("invalid sign")
+        raise Refusal("invalid sign")
     switches = exchange.of(WexSwitches)
     if not exchange.limits.allow(f"wex:{known.owner}", switches.wex_private_per_second):
-        return fail("Requests too often")
+        raise Refusal("Requests too often")
     sent = params.get("nonce", "")
     valid = sent.isdecimal() and 1 <= int(sent) <= _MAX_NONCE
     if not valid or not exchange.nonces.spend(key, int(sent)):
         highest = exchange.nonces.highest(key)
         hint = f", you should send:{highest + 1}" if switches.wex_nonce_hint else ""
-        return fail(f"invalid nonce parameter; on key:{highest}, you sent:'{sent}'{hint}")
+        raise Refusal(f"invalid nonce parameter; on key:{highest}, you sent:'{sent}'{hint}")
     return known
 
 
@@ -85,7 +85,7 @@ def _rows(exchange: Exchange, rows: dict[str, Any], empty: str) -> Answer:
             rows = {key: rows[key] for key in keys}
         return _ok(exchange, rows)
     if switches.wex_empty == "error":
-        return fail(empty)
+        raise Refusal(empty)
     body = "{}" if switches.wex_empty == "object" else "[]"
     return Answer(f'{{"success":{encode(switches.wex_success)},"return":{body}}}'.encode())
 
@@ -111,9 +111,7 @@ def _get_info(exchange: Exchange, account: Account, key: Key, params: Params) ->
 
 def _active_orders(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
     now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
-    pair = params.get("pair", "")
-    if pair and not any(native(m) == pair for m in exchange.markets()):
-        return fail(f"Invalid pair name: {pair}")
+    pair = _pair(exchange, params)
     rows = {
         str(o.id): {
             "pair": native(o.market),
@@ -136,7 +134,7 @@ def _order_info(exchange: Exchange, account: Account, key: Key, params: Params) 
     wanted = params.get("order_id", "")
     order = next((o for o in account.orders if str(o.id) == wanted and o.created <= now), None)
     if order is None:
-        return fail("invalid order")
+        raise Refusal("invalid order")
     left = order.unfilled(now)
     # 0 active, 1 filled, 2 cancelled, 3 cancelled after a part was filled
     states = (3 if left < order.amount else 2, 0 if left else 1)
@@ -156,15 +154,11 @@ def _order_info(exchange: Exchange, account: Account, key: Key, params: Params) 
 def _trade_history(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
     switches, ignored = exchange.of(WexSwitches), exchange.paging.ignored
     now = exchange.world.now()
-    pair = "" if "pair" in ignored else params.get("pair", "")
-    if pair and not any(native(m) == pair for m in exchange.markets()):
-        return fail(f"Invalid pair name: {pair}")
+    pair = "" if "pair" in ignored else _pair(exchange, params)
     fills = [(o, f) for o, f in account.fills(now) if pair in ("", native(o.market))]
     if "since" in params and "since" not in ignored:
         fills = [(o, f) for o, f in fills if f.ms > now - 7 * DAY]
     at = _history(exchange, params, Rows([f.trade_id for _, f in fills], [f.ms for _, f in fills]))
-    if isinstance(at, Answer):
-        return at
     digits, style = switches.wex_trade_digits, switches.wex_numbers
     rows = {}
     for order, fill in (fills[i] for i in at):
@@ -180,6 +174,13 @@ def _trade_history(exchange: Exchange, account: Account, key: Key, params: Param
     return _rows(exchange, rows, "no trades")
 
 
+def _pair(exchange: Exchange, params: Params) -> str:
+    pair = params.get("pair", "")
+    if pair and not any(native(m) == pair for m in exchange.markets()):
+        raise Refusal(f"Invalid pair name: {pair}")
+    return pair
+
+
 def _rounded(number: str, digits: int | None) -> str:
     return number if digits is None else f"{Context(prec=digits).plus(Decimal(number)):f}"
 
@@ -188,8 +189,6 @@ def _trans_history(exchange: Exchange, account: Account, key: Key, params: Param
     switches, now = exchange.of(WexSwitches), exchange.world.now()
     lines = account.visible_transactions(now)
     at = _history(exchange, params, Rows([t.id for t in lines], [t.ms for t in lines]))
-    if isinstance(at, Answer):
-        return at
     rows = {
         str(t.id): {
             "type": t.kind,
@@ -204,7 +203,7 @@ def _trans_history(exchange: Exchange, account: Account, key: Key, params: Param
     return _rows(exchange, rows, "no transactions")
 
 
-def _history(exchange: Exchange, params: Params, rows: Rows) -> range | list[int] | Answer:
+def _history(exchange: Exchange, params: Params, rows: Rows) -> range | list[int]:
     """The positions that the history parameters choose, in the order of the answer."""
     paging, switches = exchange.paging, exchange.of(WexSwitches)
 
@@ -213,17 +212,14 @@ def _history(exchange: Exchange, params: Params, rows: Rows) -> range | list[int
         if not value or name in paging.ignored:
             return None
         if not value.isdecimal():
-            raise ValueError(name)
+            raise Refusal(f"invalid parameter: {name}")
         return int(value)
 
-    try:
-        since, end, skip, count = read("since"), read("end"), read("from"), read("count")
-        lower, upper = read("from_id"), read("end_id")
-    except ValueError as error:
-        return fail(f"invalid parameter: {error}")
+    since, end, skip, count = read("since"), read("end"), read("from"), read("count")
+    lower, upper = read("from_id"), read("end_id")
     order = params.get("order", "DESC").upper()
     if order not in ("ASC", "DESC"):
-        return fail("invalid parameter: order")
+        raise Refusal("invalid parameter: order")
     ascending = order == "ASC" and "order" not in paging.ignored
     ascending = ascending or since is not None or end is not None
     bounds = Bounds(
@@ -245,7 +241,7 @@ def _coin_deposit_address(exchange: Exchange, account: Account, key: Key, params
     coin = params.get("coinName", "")
     known = next((c for c in exchange.world.currencies if c.code == coin and c.enabled), None)
     if known is None or coin == "USD":
-        return fail("invalid coin name")
+        raise Refusal("invalid coin name")
     digest = hashlib.sha256(f"sandbox {account.name} {coin}".encode()).hexdigest()
     return _ok(exchange, {"address": f"1SANDBOX{digest[:26]}"})
 

@@ -13,6 +13,10 @@ def native(market: Market) -> str:
     return market.spelled or market.symbol.replace("-", "_").lower()
 
 
+class Refusal(Exception):
+    """Becomes an answer with this text as ``error``."""
+
+
 def fail(error: str) -> Answer:
     """The dialect's only error: status 200 and a text."""
     return Answer.of({"success": 0, "error": error})
@@ -38,8 +42,6 @@ def info(exchange: Exchange, call: Call) -> Answer:
 
 def ticker(exchange: Exchange, call: Call, pairs: str) -> Answer:
     chosen = _pairs(exchange, call, pairs)
-    if isinstance(chosen, Answer):
-        return chosen
     now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
     result = {}
     for market in chosen:
@@ -55,8 +57,6 @@ def ticker(exchange: Exchange, call: Call, pairs: str) -> Answer:
 
 def depth(exchange: Exchange, call: Call, pairs: str) -> Answer:
     chosen = _pairs(exchange, call, pairs)
-    if isinstance(chosen, Answer):
-        return chosen
     now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
     limit = _limit(call, 150, 5000)
     result = {}
@@ -72,8 +72,6 @@ def depth(exchange: Exchange, call: Call, pairs: str) -> Answer:
 def trades(exchange: Exchange, call: Call, pairs: str) -> Answer:
     """Only the newest exist: nothing but ``limit`` chooses."""
     chosen = _pairs(exchange, call, pairs)
-    if isinstance(chosen, Answer):
-        return chosen
     world, paging, switches = exchange.world, exchange.paging, exchange.of(WexSwitches)
     now = world.now()
     limit = _limit(call, switches.wex_trades_default, switches.wex_trades_max)
@@ -105,20 +103,22 @@ def _limit(call: Call, default: int, most: int) -> int:
     return min(int(value), most) if value.isdecimal() and int(value) > 0 else min(default, most)
 
 
-def _pairs(exchange: Exchange, call: Call, pairs: str) -> list[Market] | Answer:
+def _pairs(exchange: Exchange, call: Call, pairs: str) -> list[Market]:
     """The markets of ``btc_usd-ltc_usd``; with ``ignore_invalid=1`` unknown ones are left out."""
     lenient = call.query.get("ignore_invalid") == "1"
     chosen: list[Market] = []
     seen: set[str] = set()
     if not pairs:
-        return fail("Empty pair list")
+        raise Refusal("Empty pair list")
     for name in pairs.split("-"):
         found = next((m for m in exchange.markets() if native(m) == name and m.enabled), None)
         if name in seen:
-            return fail(f"Duplicated pair name: {name}")
+            raise Refusal(f"Duplicated pair name: {name}")
         seen.add(name)
         if found is not None:
             chosen.append(found)
         elif not lenient:
-            return fail(f"Invalid pair name: {name}")
-    return chosen or fail("Empty pair list")
+            raise Refusal(f"Invalid pair name: {name}")
+    if not chosen:
+        raise Refusal("Empty pair list")
+    return chosen

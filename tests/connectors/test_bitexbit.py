@@ -7,6 +7,7 @@ import pytest
 
 from connectors import ContractError, Market, NotOfferedError, RequestError, StreamId, Window
 from connectors.bitexbit import parse
+from connectors.bitexbit.transfers import read_transfers
 from tests.connectors.conftest import Scripted
 
 CANDLES = [
@@ -211,7 +212,7 @@ SEVEN = [  # newest first, of the later document: no id, and txid identifies not
 
 
 def transfer_ids(rows: list[dict[str, object]]) -> list[str]:
-    page = parse.transfers(body({"count": len(rows), "next": None, "results": rows}))
+    page = read_transfers(body({"count": len(rows), "next": None, "results": rows}))
     found: list[str] = page.table["transaction_id"].to_pylist()
     assert page.rejected == ()
     return found
@@ -227,7 +228,7 @@ def test_transfers_without_an_id_are_each_another_and_stay_the_same() -> None:
     assert transfer_ids([pending]) == transfer_ids([{**pending, **later}])
     # Read row by row, where one of the answer cannot be stored.
     rows = [transfer(amount="x"), *SEVEN]
-    page = parse.transfers(body({"count": 8, "next": None, "results": rows}))
+    page = read_transfers(body({"count": 8, "next": None, "results": rows}))
     assert page.table["transaction_id"].to_pylist() == found
     assert [r.reason for r in page.rejected] == [
         "transaction_id is missing, and cannot be made of date, type, currency and amount; "

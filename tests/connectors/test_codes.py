@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.bitexbit import parse as bitexbit
+from connectors.bitexbit.transfers import read_transfers
 from connectors.codes import Codes
 from connectors.names import Names
 from connectors.wex import parse as wex
@@ -81,7 +82,7 @@ def test_bitexbit_looks_every_code_up() -> None:
         for n, c in enumerate(["USDT.e", "USDT.E", "btc"])
     ]
     body = json.dumps({"results": transfers}).encode()
-    page = bitexbit.transfers(body, names.codes)
+    page = read_transfers(body, names.codes)
     assert page.table["currency"].to_pylist() == ["USDT.e", "USDT.E", "BTC"]
 
 
@@ -89,7 +90,7 @@ def test_the_id_made_of_a_transfer_does_not_change_with_the_list() -> None:
     transfer = {"date": "2026-01-09T00:00:00Z", "status": "30", "is_outgoing": True, "amount": "1"}
     body = json.dumps({"results": [{**transfer, "currency": {"code": "USDT.e"}}]}).encode()
     ids = [
-        bitexbit.transfers(body, names.codes).table["transaction_id"].to_pylist()
+        read_transfers(body, names.codes).table["transaction_id"].to_pylist()
         for names in (names_with(), names_with("USDT.e"))
     ]
     assert ids[0] == ids[1]

@@ -15,7 +15,7 @@ from connectors import exact
 from connectors.columns import Choice, Id, Kind, Number, Text, Time, Wide, as_stored
 from connectors.exact import InvalidValue
 from connectors.jsontext import decode
-from schemas.datasets import PRICE, TIME, WIDE
+from schemas.declare import PRICE, TIME, WIDE
 
 IN_FULL = Context(prec=1000)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.answers import calls
@@ -23,7 +23,6 @@ def fuzzer() -> Iterator[Fuzzer]:
     found.close()
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**48))
 def test_a_mutated_answer_raises_nothing_but_exchange_errors(fuzzer: Fuzzer, seed: int) -> None:
     fuzzer.one(seed)

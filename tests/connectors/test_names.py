@@ -4,7 +4,7 @@ import json
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import RequestError, StreamId, Window
@@ -68,7 +68,6 @@ def check_apart(symbols: list[str]) -> None:
 
 
 @pytest.mark.parametrize("exchange", SPELLINGS)
-@settings(deadline=None)
 @given(st.lists(listing, min_size=1, max_size=4))
 def test_markets_never_share_a_symbol_and_keep_theirs(
     exchange: str, lists: list[dict[str, tuple[str, str]]]
@@ -88,7 +87,6 @@ def test_markets_never_share_a_symbol_and_keep_theirs(
         check_apart(list(ever.values()))
 
 
-@settings(deadline=None)
 @given(st.lists(natives, unique=True, max_size=8))
 def test_without_a_list_only_names_of_the_usual_kind_are_told(texts: list[str]) -> None:
     for spelling in SPELLINGS.values():

@@ -13,7 +13,7 @@ from pipelines.settings import load_settings
 from tests.deploy.older_home import exchange, write_feeds
 from tests.pipelines.ingest.conftest import run
 from tests.warehouse.tools import assert_each_once, everything
-from warehouse.metastore import FILE_NAME, OLDER_NAME
+from warehouse.metastore_file import FILE_NAME, OLDER_NAME
 
 HOMES = Path(__file__).with_name("older_homes.tar.xz")
 COMMITS = {"4ec71b1": OLDER_NAME, "ccaa1a6": FILE_NAME}

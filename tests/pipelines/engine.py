@@ -16,11 +16,12 @@ from pipelines.publishing import PublishReport, TableState
 from pipelines.report.page import Written
 from pipelines.settings import Settings
 from schemas import TidemarkError
+from schemas.timeframes import USUAL
 from tests.feeds import write_feed
 
 FIVE = ("trades", "candles", "tickers", "account_trades", "account_transactions")
 OFFERS = {
-    "bitexbit": {name: Paging(Cursor.ID) for name in FIVE},
+    "bitexbit": {name: Paging(Cursor.ID, timeframes=USUAL) for name in FIVE},
     "wex": {name: Paging(Cursor.ID) for name in FIVE} | {"candles": Paging(Cursor.DERIVED)},
 }
 FEED = """\

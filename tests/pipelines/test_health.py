@@ -1,6 +1,7 @@
 """``tidemark health``: one line per problem, and an exit code."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -89,6 +90,17 @@ def test_a_dataset_that_was_never_pulled(feeds: Path, capsys: OUT) -> None:
     write_feed(feeds, FEED.replace("datasets: {", "datasets: {tickers: {}, "))
     (line,) = lines(capsys)
     assert line.startswith("stale: one/tickers was never pulled. Fix: ")
+
+
+def test_a_dataset_that_is_not_due_yet(feeds: Path, capsys: OUT) -> None:
+    daily = 'datasets: {tickers: {schedule: "0 0 * * *"}, '
+    file = write_feed(feeds, FEED.replace("datasets: {", daily)) / "one" / "defs.yaml"
+    assert lines(capsys, code=0) == ["all is well"]
+    for hours, problems in (35, 0), (37, 1):
+        written = ago(hours=hours) / 1e6
+        os.utime(file, (written, written))
+        found = lines(capsys, code=problems)
+        assert sum("one/tickers was never pulled" in line for line in found) == problems
 
 
 def test_a_stream_that_no_feed_collects_is_no_problem(home: Path, feeds: Path, capsys: OUT) -> None:

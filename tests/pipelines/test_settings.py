@@ -29,7 +29,7 @@ def test_defaults() -> None:
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text(
-        "# comment\nexport TIDEMARK_HOME=/from/file\nWEX_API_KEY='quo ted'\n"
+        "# comment\nexport TIDEMARK_HOME=/from/file\nNAMED='quo ted'\nWEX_API_KEY='key'\n"
         "WEX_API_SECRET=a${HOME}b\nWEX_BASE_URL=\n"
     )
     found = load_settings({"TIDEMARK_HOME": "/from/env"}, file)
@@ -37,7 +37,8 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert found.base_url("wex") == "https://wex.link"  # empty counts as not set
     key = found.credentials("wex", "main")
     assert key is not None
-    assert (key.key, key.secret) == ("quo ted", "a${HOME}b")
+    assert (key.key, key.secret) == ("key", "a${HOME}b")
+    assert found.variables["NAMED"] == "quo ted"
     assert "WEX_API_KEY" not in os.environ
 
 

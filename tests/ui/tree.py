@@ -70,15 +70,18 @@ class Tree:
         self._process.wait()
         self._process = None
 
-    def stop(self) -> None:
-        """As Ctrl-C does; what is left of it after a while is killed."""
+    def stop(self, number: signal.Signals = signal.SIGINT) -> bool:
+        """As Ctrl-C does; false where it had to be killed after a while."""
         if self._process is None:
-            return
-        self._process.send_signal(signal.SIGINT)
+            return True
+        self._process.send_signal(number)
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:
             self.kill()
+            return False
+        self._process = None
+        return True
 
     def ask(self, query: str, **variables: object) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
@@ -108,10 +111,25 @@ class Tree:
         )
         return str(launched["launchRun"]["run"]["runId"])
 
+    def status(self, run_id: str) -> str:
+        query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+        return str(self.ask(query, id=run_id)["runOrError"]["status"])
+
+    def tick(self, schedule: str) -> Any:
+        """What the schedule answers in the code server at this moment; nothing is launched."""
+        found = self.ask(
+            "mutation($at: Float!) { scheduleDryRun(timestamp: $at, selectorData: "
+            '{repositoryLocationName: "pipelines.definitions", repositoryName: "__repository__", '
+            f'scheduleName: "{schedule}"}}) {{ ... on DryRunInstigationTick {{ evaluationResult '
+            "{ skipReason runRequests { assetSelection { path } } error { message } } } } }",
+            at=time.time() // 60 * 60,
+        )
+        return found["scheduleDryRun"]["evaluationResult"]
+
     def ends(self, run_id: str, status: str = "SUCCESS", seconds: float = SECONDS) -> None:
         """Wait until a run has this status."""
         self.eventually(
-            lambda: any(r["runId"] == run_id and r["status"] == status for r in self.runs()),
+            lambda: self.status(run_id) == status,
             f"run {run_id} has the status {status}",
             seconds,
         )

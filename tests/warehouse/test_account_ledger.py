@@ -78,6 +78,31 @@ def test_an_order_of_wex_from_hold_to_release_is_taken_once(accounts: Accounts) 
 
 
 @pytest.mark.parametrize(
+    ("listed", "worded", "code"),
+    [
+        ([], "USDT.E", "USDT.E"),
+        ([], "USDT.e", "USDT.E"),
+        (["USDT.E", "USDT.e"], "USDT.e", "USDT.e"),  # two currencies
+        ([], "1INCH-B_2", "1INCH-B_2"),
+    ],
+)
+@pytest.mark.parametrize("quote", [False, True], ids=["base", "quote"])
+def test_a_currency_of_any_code_is_read_in_a_statement(
+    accounts: Accounts, listed: list[str], worded: str, code: str, quote: bool
+) -> None:
+    market = {"native_symbol": "n", "quote": "EUR", "active": True}
+    for n, base in enumerate(listed):
+        accounts.add("markets", market | {"symbol": f"m{n}", "base": base}, exchange="wex")
+    base_worded, quote_worded = ("LTC", worded) if quote else (worded, "LTC")
+    words = f"Buy 2 {base_worded} (-0.2%) from order :order:9: by price 3 {quote_worded}"
+    paid = code if quote else "LTC"
+    accounts.add("account_transactions", line(1, at(0), "debit", "6", paid, words), exchange="wex")
+    symbol = f"LTC-{code}" if quote else f"{code}-LTC"
+    found = accounts.rows("SELECT meaning, symbol, cost, fee_currency FROM statements")
+    assert found == [("fill", symbol, 6, "LTC" if quote else code)]
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "amount", "currency", "expected"),
     [
         (

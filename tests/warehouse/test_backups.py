@@ -16,7 +16,8 @@ from tests.warehouse.tools import NOON, TRADES, everything, row, store
 from warehouse import StorageError
 from warehouse.backups import REMOVED
 from warehouse.intervals import Interval
-from warehouse.metastore import FILE_NAME, Metastore
+from warehouse.metastore import Metastore
+from warehouse.metastore_file import FILE_NAME
 from warehouse.raw import RawResponse, RawWriter, scan
 from warehouse.state import StreamState
 from warehouse.store import Store

@@ -54,7 +54,7 @@ def _rows(draw: st.DrawFn) -> list[Row]:
     ]
 
 
-@settings(deadline=None, max_examples=examples(6))
+@settings(max_examples=examples(6))
 @example([row(TRADES, 1, 0, price=Decimal("0E-12"), amount=Decimal("-1E-12"))])
 @given(_rows())
 def test_decimals_and_times_survive(
@@ -68,7 +68,7 @@ def test_decimals_and_times_survive(
     assert_published(home)
 
 
-@settings(deadline=None, max_examples=examples(6))
+@settings(max_examples=examples(6))
 @given(st.lists(_texts, min_size=1, max_size=4))
 def test_texts_survive(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     home = tmp_path_factory.mktemp("home")

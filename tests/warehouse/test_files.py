@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import DATASETS, Period, StreamId, dataset
@@ -52,7 +52,6 @@ def test_rows_are_split_by_period_to_the_microsecond(
 
 
 @given(st.integers(0, 4_102_444_800_000_000), st.sampled_from(sorted(DATASETS)))
-@settings(deadline=None)
 def test_a_period_holds_its_times_and_touches_its_neighbours(time: int, name: str) -> None:
     declared = dataset(name)
     period = paths.period_of(declared, time)

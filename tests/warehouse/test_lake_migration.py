@@ -32,7 +32,8 @@ from tests.warehouse.tools import (
     store,
 )
 from warehouse import files, paths
-from warehouse.metastore import FILE_NAME, Metastore, put
+from warehouse.metastore import Metastore
+from warehouse.metastore_file import FILE_NAME, put
 from warehouse.publishing import LINK
 from warehouse.state import StreamState
 from warehouse.store import stream_lock

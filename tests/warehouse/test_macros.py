@@ -132,6 +132,7 @@ def test_no_timeframe(db: duckdb.DuckDBPyConnection, wrong: str) -> None:
 def test_candles_are_those_of_a_model(db: duckdb.DuckDBPyConnection) -> None:
     chance = random.Random(4)
     made = []
+    db.execute("BEGIN")
     for number in range(999_999_000, 1_000_000_400):  # ids gain a digit
         time = START + timedelta(seconds=chance.randrange(6 * 3600))  # many share a second
         price = str(chance.randrange(1, 10**6) / Decimal(1000))
@@ -140,6 +141,7 @@ def test_candles_are_those_of_a_model(db: duckdb.DuckDBPyConnection) -> None:
         made.append((exchange, time, number, Decimal(price), Decimal(amount)))
         trade(db, number, time, price, amount, exchange=exchange)
     trade(db, 5, at(0), "1", "1", symbol="ETH-USD")
+    db.execute("COMMIT")
     slots: dict[tuple[str, datetime], list[tuple[Decimal, Decimal]]] = defaultdict(list)
     for exchange, time, _, price_, amount_ in sorted(made):
         opening = time - (time - EPOCH) % timedelta(minutes=7)

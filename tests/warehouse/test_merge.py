@@ -46,7 +46,7 @@ _keys = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 2)), max_size=14)
 
 
 @pytest.mark.parametrize("stream", list(KEPT), ids=lambda s: s.dataset)
-@settings(deadline=None, max_examples=examples(80))
+@settings(max_examples=examples(80))
 @given(stored=_keys, received=_keys)
 def test_a_merge_is_an_update_by_key(
     stream: StreamId, stored: list[tuple[int, int]], received: list[tuple[int, int]]

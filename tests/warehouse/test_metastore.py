@@ -17,7 +17,8 @@ from tests.warehouse.tools import CANDLES, TRADES, ids, row, store
 from warehouse import StorageError
 from warehouse.intervals import Interval, Unshown, union
 from warehouse.locks import exclusive
-from warehouse.metastore import FILE_NAME, FileRecord, Metastore
+from warehouse.metastore import FileRecord, Metastore
+from warehouse.metastore_file import FILE_NAME
 from warehouse.state import StreamState
 
 REPO = Path(__file__).resolve().parents[2]
@@ -60,7 +61,7 @@ _states = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=examples(25))
+@settings(max_examples=examples(25))
 @given(st.lists(_states, min_size=1, max_size=3))
 def test_a_state_comes_back_as_it_was_recorded(
     tmp_path_factory: pytest.TempPathFactory, states: list[StreamState]

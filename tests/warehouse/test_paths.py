@@ -25,7 +25,7 @@ from tests.warehouse.tools import (
     store,
 )
 from warehouse import paths, raw
-from warehouse.metastore import key
+from warehouse.metastore_file import key
 from warehouse.paths import QUARANTINE, parse, quarantine_of
 from warehouse.raw import RawResponse, RawWriter
 from warehouse.store import Store
@@ -59,7 +59,7 @@ def _file(stream: StreamId) -> str:
     return paths.lake_path(stream, period, 0)
 
 
-@settings(deadline=None, max_examples=examples(400))
+@settings(max_examples=examples(400))
 @given(_streams(), _streams())
 def test_no_two_streams_share_a_file_a_lock_or_a_key(one: StreamId, other: StreamId) -> None:
     if one == other:
@@ -72,7 +72,7 @@ def test_no_two_streams_share_a_file_a_lock_or_a_key(one: StreamId, other: Strea
     assert shares == (_source(one) == _source(other))
 
 
-@settings(deadline=None, max_examples=examples(200))
+@settings(max_examples=examples(200))
 @given(_streams(), st.sampled_from([0, 1, 999, 1000]))
 def test_a_path_leads_back_to_its_stream(stream: StreamId, segment: int) -> None:
     period = paths.period_of(dataset(stream.dataset), NOON)

@@ -38,7 +38,7 @@ _actions = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=examples(2))
+@settings(max_examples=examples(2))
 @given(_actions)
 def test_incremental_is_what_a_rebuild_gives(
     tmp_path_factory: pytest.TempPathFactory,

@@ -11,7 +11,8 @@ from schemas import RejectedRow, StreamId
 from tests.warehouse.publishing import MANY, all_streams, commit, publish, versions
 from tests.warehouse.tools import CANDLES, FILLS, TRADES, assert_published, bag, duck, row, store
 from warehouse import LINK, StorageError
-from warehouse.metastore import FILE_NAME, Metastore
+from warehouse.metastore import Metastore
+from warehouse.metastore_file import FILE_NAME
 
 
 def _overwrite(home: Path) -> None:

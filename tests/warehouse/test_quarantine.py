@@ -103,7 +103,6 @@ ROWS: dict[StreamId, dict[str, st.SearchStrategy[Any]]] = {
 @pytest.mark.parametrize("stream", ROWS, ids=lambda s: s.dataset)
 @settings(
     max_examples=examples(4),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())

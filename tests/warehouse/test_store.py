@@ -101,7 +101,7 @@ def test_a_hole_between_full_segments_is_filled_from_above_with_few_files(
     assert_published(home)
 
 
-@settings(deadline=None, max_examples=examples(8))
+@settings(max_examples=examples(8))
 @given(
     commits=st.lists(
         st.lists(st.tuples(st.integers(0, 60), st.integers(0, 1)), max_size=9), max_size=6

@@ -55,7 +55,6 @@ def _order(text: str) -> tuple[bool, int, str]:
     return (not number, int(text) if number else 0, text)
 
 
-@settings(deadline=None)
 @given(st.lists(_id | _text | st.integers(-(2**65), 2**65).map(str), max_size=8))
 def test_order_and_numbers_are_those_of_plain_python(texts: list[str]) -> None:
     column = pa.chunked_array([pa.array(texts, pa.string())])
@@ -75,7 +74,7 @@ def test_what_is_no_integer(text: str) -> None:
     assert not ids.is_integer(text)
 
 
-@settings(deadline=None, max_examples=examples(20))
+@settings(max_examples=examples(20))
 @given(
     commits=st.lists(
         st.lists(

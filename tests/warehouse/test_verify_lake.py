@@ -59,7 +59,13 @@ def flip_bit(path: Path) -> None:
     flip(path, 100)
 
 
-HARMS = [truncate, garbage, delete_row, change_value, flip_bit]
+def flip_type(path: Path) -> None:
+    """Another type of a column in the footer, for whose statistics Arrow ends the process."""
+    of_a_text = b"\x15\x0c\x19"  # its type is BYTE_ARRAY, and a list follows: its encodings
+    flip(path, path.read_bytes().rindex(of_a_text) + 1, bit=4)
+
+
+HARMS = [truncate, garbage, delete_row, change_value, flip_bit, flip_type]
 
 
 @pytest.mark.parametrize("harm", HARMS)
@@ -88,7 +94,7 @@ def read_bytes(content: bytes) -> pa.Table:
     return pq.read_table(pa.BufferReader(content))
 
 
-@pytest.mark.parametrize("harm", [truncate, garbage, flip_bit])
+@pytest.mark.parametrize("harm", [truncate, garbage, flip_bit, flip_type])
 def test_without_a_published_copy_a_damaged_file_is_named_and_never_copied(
     healthy: Path, harm: Callable[[Path], None]
 ) -> None:

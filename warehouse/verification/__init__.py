@@ -23,16 +23,18 @@ import duckdb
 
 from schemas import DATASETS, StreamId
 from warehouse import heal, paths
+from warehouse.duckdb_files import Config
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
 from warehouse.lake_migration import migrate_lake
-from warehouse.metastore import FILE_NAME, Metastore
+from warehouse.metastore import Metastore
+from warehouse.metastore_file import FILE_NAME
 from warehouse.publishing import LINK, publish
 from warehouse.restore import PublishedRows
 from warehouse.store import stream_lock
 from warehouse.verification.archive import check_archive
 from warehouse.verification.contents import ContentCheck
-from warehouse.verification.published import compare, is_behind, is_sound
+from warehouse.verification.published import compare, is_behind
 from warehouse.verification.rebuilt import compare_candles
 from warehouse.verification.recorded import check_stream
 from warehouse.verification.report import CHECKS, Finding, Verification
@@ -43,7 +45,7 @@ __all__ = ["CHECKS", "Finding", "Verification", "rebuild", "verify"]
 
 Progress = Callable[[int, int, StreamId], None]
 """Called before each stream: its number, how many there are, and which it is."""
-_LIMITS: Final[dict[str, str | bool | int | float | list[str]]] = {
+_LIMITS: Final[Config] = {
     "memory_limit": "384MB",
     "threads": 2,
 }
@@ -186,12 +188,14 @@ def _check_published(
     *,
     repair: bool,
 ) -> None:
-    is_whole = is_sound(home)
-    if repair or not is_whole:
-        was = "was lost or damaged: built from the lake" if not repair else "rebuilt from the lake"
-        _publish(home, report, was, rebuild=True)
-    elif is_behind(home, metastore):
-        _publish(home, report, "was behind: brought up to lake and metastore")
+    if repair:
+        _publish(home, report, "rebuilt from the lake", rebuild=True)
+    else:
+        behind = is_behind(home, metastore)
+        if behind is None:
+            _publish(home, report, "was lost or damaged: built from the lake", rebuild=True)
+        elif behind:
+            _publish(home, report, "was behind: brought up to lake and metastore")
     if _compare(home, metastore, facts, report):
         return
     _publish(home, report, "was damaged: built from the lake", rebuild=True)

@@ -18,7 +18,7 @@ from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import LakePath
 from warehouse.recovery import is_newer
 from warehouse.restore import PublishedRows, keep, put_back
-from warehouse.verification.report import Verification
+from warehouse.verification.report import Verification, short
 
 
 @dataclass
@@ -134,7 +134,7 @@ class ContentCheck:
             self._report.error(
                 "files",
                 item.path,
-                f"is damaged, and no published copy holds its rows: {_short(error)}",
+                f"is damaged, and no published copy holds its rows: {short(error)}",
                 "`tidemark rebuild`, which keeps the file in damaged/ and invalidates the coverage "
                 f"of its rows; then {again}. Or restore the file from a backup",
             )
@@ -165,8 +165,3 @@ class ContentCheck:
         )
         self._report.count("files", hashes=1)
         return restored.digest
-
-
-def _short(error: BaseException) -> str:
-    text = str(error).partition(" Fix: ")[0]
-    return " ".join(text.split())[:160]

@@ -28,23 +28,16 @@ Group = tuple[str, str, str, str, str]
 Sums = dict[Group, tuple[int, int]]
 
 
-def is_sound(home: Path) -> bool:
-    """Whether there is a published file that opens."""
+def is_behind(home: Path, metastore: Metastore) -> bool | None:
+    """Whether lake or metastore hold what was not published yet; ``None``: no file opens."""
     path = home / LINK
     if not path.exists():
-        return False
-    try:
-        with readable(path) as place, duckdb.connect(str(place), read_only=True) as db:
-            db.execute("SELECT * FROM _tidemark.loaded").fetchone()
-    except duckdb.Error:
-        return False
-    return True
-
-
-def is_behind(home: Path, metastore: Metastore) -> bool:
-    """Whether lake or metastore hold what was not published yet."""
+        return None
     with exclusive(home, "publish"):
-        return is_outdated((home / LINK).resolve(), metastore)
+        try:
+            return is_outdated(path.resolve(), metastore)
+        except duckdb.Error:
+            return None
 
 
 def compare(
@@ -70,13 +63,17 @@ def compare(
 
 def _check_columns(db: duckdb.DuckDBPyConnection, report: Verification) -> list[str]:
     """Names of the tables whose columns are as contracted."""
+    columns: dict[str, list[tuple[str, str]]] = {}
+    # asked once: DuckDB resolves every view for it
+    for table_name, column, kind in db.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+        " WHERE database_name = 'published' AND schema_name = 'main'"
+        " ORDER BY table_name, column_index"
+    ).fetchall():
+        columns.setdefault(table_name, []).append((column, kind))
     sound = []
     for name, table in TABLES.items():
-        found = db.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'published'"
-            " AND schema_name = 'main' AND table_name = ? ORDER BY column_index",
-            [name],
-        ).fetchall()
+        found = columns.get(name, [])
         wanted = [(f.name, _duck_type(f.type)) for f in table.schema]
         report.count("duckdb", tables=1)
         if found == wanted:

@@ -25,7 +25,7 @@ from warehouse.metastore import FileRecord, Metastore
 from warehouse.recovery import fresh_state, is_newer, unsettled_rows
 from warehouse.state import StreamState
 from warehouse.verification.report import Verification
-from warehouse.verification.rows import Facts, same_rows
+from warehouse.verification.rows import Facts
 
 FIX: Final = (
     "run `tidemark rebuild`, which invalidates coverage without rows, then `tidemark pull`, which "
@@ -39,8 +39,7 @@ def check_stream(
     """All that is recorded of one stream. ``repair``: records and coverage follow the rows."""
     known = {r.path: r for r in metastore.files(facts.stream)}
     state = _readable_state(metastore, facts, report, repair=repair)
-    gone: list[FileRecord] = []
-    taken = _adoptable(home, facts, known, gone, report, repair=repair)
+    taken, gone = _compared(home, facts, known, report, repair=repair)
     if repair and gone:
         left = [r for r in facts.records.values() if r.path not in {g.path for g in gone}]
         state = invalidate(home, facts.stream, state, gone, left)
@@ -87,17 +86,17 @@ def _readable_state(
     return state
 
 
-def _adoptable(
+def _compared(
     home: Path,
     facts: Facts,
     known: dict[str, FileRecord],
-    gone: list[FileRecord],
     report: Verification,
     *,
     repair: bool,
-) -> list[FileRecord]:
-    """Records to write; ``gone`` receives the recorded files that lack rows now."""
+) -> tuple[list[FileRecord], list[FileRecord]]:
+    """Records to write, and the recorded files that lack rows now."""
     taken: list[FileRecord] = []
+    gone: list[FileRecord] = []
     for path, before in known.items():
         now = facts.records.get(path)
         if path in facts.bad:
@@ -110,7 +109,7 @@ def _adoptable(
                 what = f"held {before.rows} rows and holds {now.rows}"
                 report.error("records", path, f"{what}, and its rows are recorded", FIX)
             gone.append(before)
-        elif not same_rows(before, now):
+        elif now.span != before.span:
             if now.mtime_ns != before.mtime_ns and _is_ours(home, facts, before):
                 rows = now.rows - before.rows
                 report.healed(
@@ -148,7 +147,7 @@ def _adoptable(
         )
     for path in facts.bad & set(facts.records) - set(known):
         report.note("records", path, "is not adopted into the metastore")
-    return [*taken, *unrecorded]
+    return [*taken, *unrecorded], gone
 
 
 def _is_ours(home: Path, facts: Facts, before: FileRecord) -> bool:

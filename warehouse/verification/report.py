@@ -73,3 +73,8 @@ class Verification:
     def note(self, check: str, where: object, what: str) -> None:
         """Note something that is worth knowing."""
         self.findings.append(Finding("note", check, str(where), what))
+
+
+def short(error: BaseException) -> str:
+    """What an error says, in one line of at most 160 characters, without its fix."""
+    return " ".join(str(error).partition(" Fix: ")[0].split())[:160]

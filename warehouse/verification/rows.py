@@ -7,7 +7,7 @@ spills to disk. Nothing in the metastore is trusted here.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -23,7 +23,7 @@ from warehouse.merge import order_columns, row_keys
 from warehouse.metastore import FileRecord
 from warehouse.paths import LakePath, period_bounds
 from warehouse.verification.contents import Contents
-from warehouse.verification.report import Verification
+from warehouse.verification.report import Verification, short
 from warehouse.verification.values import PRODUCT, conditions, irregular
 
 FIX: Final = (
@@ -106,7 +106,7 @@ def _read_keys(
                 table = file.read(columns=names)
                 record = files.describe(declared, home, path.path, path.period, table, digest)
     except (OSError, ValueError, pa.ArrowException) as error:
-        problem = f"cannot be read ({_short(error)})"
+        problem = f"cannot be read ({short(error)})"
     if problem is not None:
         facts.bad.add(path.path)
         report.error("files", path.path, problem, FIX)
@@ -186,7 +186,7 @@ def _read_values(
         if len(paths) == 1:
             facts.bad.add(paths[0])
             facts.records.pop(paths[0])
-            report.error("files", paths[0], f"cannot be read ({_short(error)})", FIX)
+            report.error("files", paths[0], f"cannot be read ({short(error)})", FIX)
             return
         for path in paths:  # find out which of them it is
             _read_values(db, home, facts, [path], seen_at, report)
@@ -288,14 +288,3 @@ def _meeting(records: Sequence[FileRecord], *, by_time: bool) -> list[str]:
         if top is None or (record.max_key or 0) > (top.max_key or 0):
             top = record
     return sorted(found)
-
-
-def same_rows(record: FileRecord, other: FileRecord) -> bool:
-    """Whether two records say the same of the rows (not of the file's size and time)."""
-    of_file: dict[str, Any] = {"path": "", "period": "", "digest": ""}
-    of_file |= {"bytes": 0, "mtime_ns": 0, "change": 0}
-    return replace(record, **of_file) == replace(other, **of_file)
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160]

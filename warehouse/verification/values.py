@@ -43,7 +43,10 @@ def conditions(declared: Dataset, stream: StreamId, seen_at: int) -> dict[str, s
     if "cost" in declared.computed:
         found["cost is not price * amount"] = _BAD_COST
     if declared.name == "candles":
-        found |= _candle(timeframe_us(stream.timeframe or ""), seen_at)
+        end = f"epoch_us(timestamp) + {timeframe_us(stream.timeframe or '')}"
+        found["is_final before its interval had ended"] = (
+            f"is_final AND {end} > {seen_at} AND {end} > epoch_us(ingested_at) + {_SKEW_US}"
+        )
     return found
 
 
@@ -55,12 +58,3 @@ def irregular(stream: StreamId) -> str:
 def macros() -> list[str]:
     """The statements that create the macros that the conditions use."""
     return [views()[name].statement() for name in ("timeframe_us()", "is_irregular()")]
-
-
-def _candle(step: int, seen_at: int) -> dict[str, str]:
-    end = f"epoch_us(timestamp) + {step}"
-    return {
-        "is_final before its interval had ended": (
-            f"is_final AND {end} > {seen_at} AND {end} > epoch_us(ingested_at) + {_SKEW_US}"
-        ),
-    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from connectors.base import Unit
 from pipelines.ingest.windows.evidence import (
@@ -18,39 +19,40 @@ from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
 
 def noted(p: Progress, request: Request, rows: Received) -> Progress:
     """``p`` with the facts of an answer that count whatever it proves."""
+    new: dict[str, Any] = {}  # a copy of so many fields costs: only what differs is replaced, once
     if rows.unreadable and not p.unreadable:
-        p = replace(p, unreadable=True)
+        new["unreadable"] = True
     if not len(rows.shown):
-        return p
+        return replace(p, **new) if new else p
     lower, upper = request.window.lower, request.window.upper
     cursors = rows.times if p.pull.by_time else rows.positions
     if not p.bounded and p.pull.by_time and lower is not None and not rows.outside:
         oldest = p.complete[0].first_at if p.complete else None
         if oldest is not None and oldest < lower - UNIT_US["s"]:
-            p = replace(p, bounded=True)
-    # A copy of so many fields costs: only what differs is replaced.
+            new["bounded"] = True
     if not p.low_inclusive and lower is not None and lower in cursors:
-        p = replace(p, low_inclusive=True)
+        new["low_inclusive"] = True
     if not p.high_inclusive and upper is not None and upper in cursors:
-        p = replace(p, high_inclusive=True)
-    if rows.size > p.most_rows:
-        p = replace(p, most_rows=rows.size)
+        new["high_inclusive"] = True
+    most_rows = max(p.most_rows, rows.size)
+    if most_rows > p.most_rows:
+        new["most_rows"] = most_rows
     if rows.rejected:
-        p = replace(p, seen_rejected=p.seen_rejected | rows.rejected)
+        new["seen_rejected"] = p.seen_rejected | rows.rejected
     top = int(rows.shown[-1])
     if p.raw_top is None or top > p.raw_top:
-        p = replace(p, raw_top=top, raw_top_at=_time_of_top(rows, top) or p.raw_top_at)
+        new |= {"raw_top": top, "raw_top_at": _time_of_top(rows, top) or p.raw_top_at}
     if len(rows.positions):
         newest = max(int(rows.times.max()), p.newest_at or 0)
         if newest != p.newest_at:
-            p = replace(p, newest_at=newest)
-        if p.profile.rows != p.most_rows:
-            p = replace(p, profile=replace(p.profile, rows=p.most_rows))
+            new["newest_at"] = newest
+        if p.profile.rows != most_rows:
+            new["profile"] = replace(p.profile, rows=most_rows)
     if p.pull.changes:
         came = at_positions(rows)
-        unsettled = (p.unsettled - came) | rows.open
-        p = replace(p, refreshed=p.refreshed | came, unsettled=unsettled)
-    return p
+        new["refreshed"] = p.refreshed | came
+        new["unsettled"] = (p.unsettled - came) | rows.open
+    return replace(p, **new) if new else p
 
 
 def untried(p: Progress, tried: Sequence[Unit | None]) -> Unit | None:

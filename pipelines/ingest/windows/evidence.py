@@ -49,8 +49,8 @@ class Received:
     whether a candle's interval had ended. ``open``: positions of rows that may still change.
     ``rejected``: positions of malformed rows, where readable; ``unreadable``: the number of other
     malformed rows. ``outside``: whether rows outside the window came along. ``distinct``: how many
-    different rows can be stored, where several may share a position. ``resume``: where the answer
-    ends, to a finer unit than times.
+    different rows with a readable position there are, where several may share a position.
+    ``resume``: where the answer ends, to a finer unit than times.
     """
 
     positions: Numbers
@@ -66,7 +66,7 @@ class Received:
     @property
     def size(self) -> int:
         """The number of different rows with a readable position."""
-        return len(self.shown) if self.distinct is None else self.distinct + len(self.rejected)
+        return len(self.shown) if self.distinct is None else self.distinct
 
     @cached_property
     def in_order(self) -> tuple[Numbers, Numbers]:
@@ -150,9 +150,8 @@ def receive(
     distinct = None
     if paging.key is Key.TEXT and id_column is not None:
         ids = page.table.column(id_column)
-        distinct = pc.count_distinct(
-            ids if inside is None else ids.filter(pa.array(inside))
-        ).as_py()
+        stored = ids if inside is None else ids.filter(pa.array(inside))
+        distinct = pc.count_distinct(stored).as_py() + len(rejected)
     return Received(
         positions,
         times,
@@ -217,9 +216,10 @@ def proved(
             return ()
     lower, upper = int(ids[low]), int(ids[high]) + step
     again = [p for p in rows.rejected if p in seen_rejected]
-    if again and low == 0:
+    # Where ids and times are in different orders, only the newest end is known to hold such a row.
+    if again and paging.key is Key.TIME:
         lower = min(lower, *again)
-    if again and high == len(ids) - 1 and paging.key is not Key.TIME:
+    elif again and top_is_whole:
         upper = max(upper, *(p + step for p in again))
     inner = (low, high) if paging.key is Key.TIME else _a_moment_inside(rows.reach, low, high)
     whole = Interval(lower, upper, *_ends(ids, at, *inner))
@@ -278,8 +278,8 @@ def _sound_ends(rows: Received, firm: tuple[bool, bool]) -> tuple[int, int]:
     """The first and last of the sorted rows between which none can be missing; first > last: none.
 
     Near an end at which an answer sorted by time may be cut off, as many rows may be missing as lie
-    within the greatest step back in time from a row to one with a higher id. Rows in the order of
-    their ids but not of their times show that the server sorts by id, and so cuts between ids.
+    within the greatest step back in time from a row to one with a higher id. The order in which
+    rows come says nothing: a server may cut by time and answer by id.
     """
     _, at = rows.in_order
     latest, earliest = rows.reach
@@ -288,20 +288,12 @@ def _sound_ends(rows: Received, firm: tuple[bool, bool]) -> tuple[int, int]:
         return low, high
     back = 0
     if latest is not at:
-        if not _in_order(rows.times) and _in_order(rows.positions):
-            return low, high
         back = int((latest - at).max())
     if not firm[0]:
         low = int(np.searchsorted(earliest, earliest[0] + back, side="right"))
     if not firm[1]:
         high = int(np.searchsorted(latest, latest[-1] - back, side="left")) - 1
     return low, high
-
-
-def _in_order(values: Numbers) -> bool:
-    """Whether values rise all the way, or fall all the way; equal neighbours do either."""
-    steps = values[1:] - values[:-1]
-    return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _runs(rows: Received) -> Intervals:
@@ -386,7 +378,7 @@ def _shows_newest(rows: Received, kind: Kind, p: Progress) -> bool:
         newest = keeps and (held is None or top >= held)
     elif kind is Kind.UP:
         # A smaller answer than an earlier one of this pull had room for a newer row.
-        room = rows.size < p.most_rows or (p.up.beyond_empty and not p.pull.counts_ids)
+        room = rows.size < p.most_rows
         # Rows outside the window or without a readable place took room as well.
         newest = room and top == p.raw_top and not rows.outside and not rows.unreadable
     else:
@@ -424,7 +416,7 @@ def _few_rows(p: Progress, request: Request, rows: Received) -> Intervals:
         alone = Interval(top, top + 1, top, top, time, time)
         return (alone,) if request.kind not in (Kind.GAP, Kind.CONTROL, Kind.SETTLE) else ()
     wanted = request.kind is Kind.HEAD or p.pull.paging.max_span_us is not None
-    if not wanted or rows.unreadable or len(rows.positions) >= LEAST_CAP:
+    if not wanted or rows.unreadable or rows.outside or rows.size >= LEAST_CAP:
         return ()
     ids, at = rows.in_order
     upper = int(ids[-1]) + 1
@@ -458,8 +450,17 @@ def _narrow_span(p: Progress, t: Attempt, rows: Received) -> Intervals:
     low = int(np.searchsorted(ids, lower))
     high = int(np.searchsorted(ids, upper)) - 1
     if low > high:  # malformed rows alone
-        return (Interval(lower, upper),)
-    return (Interval(lower, upper, *_ends(ids, at, *_a_moment_inside(rows.reach, low, high))),)
+        return (Interval(lower, upper, lower, upper - 1),)
+    first, last = _a_moment_inside(rows.reach, low, high)
+    span = Interval(lower, upper, *_ends(ids, at, first, last))
+    # A malformed row may be the outermost: the next one is then no moment inside.
+    return (
+        replace(
+            span,
+            first=lower if first == low else span.first,
+            last=upper - 1 if last == high else span.last,
+        ),
+    )
 
 
 def inside(gap: Gap, rows: Received) -> Numbers:

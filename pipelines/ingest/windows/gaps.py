@@ -12,6 +12,7 @@ from typing import Final
 
 from pipelines.ingest.windows.changes import added, counted, unshown, untried
 from pipelines.ingest.windows.evidence import (
+    LEAST_CAP,
     Evidence,
     Received,
     inside,
@@ -53,13 +54,7 @@ def after_gap(p: Progress, request: Request, evidence: Evidence, before: Interva
         case Step.LOW_HALF | Step.HIGH_HALF | Step.INSIDE:
             return _after_half(p, t, request, rows)
         case Step.PROBE:
-            if len(inside(t.gap, rows)) and not p.pull.counts_ids:
-                return _give_up(p, t, _one_moment(p))
-            if rows.outside:
-                return _stop(_give_up(p, t, ignores(p)))
-            if rows.unreadable:  # any of them may be a row below
-                return _give_up(p, t, _not_shown(p))
-            return _next_probe(p, t)
+            return _after_probe(p, t, rows)
         case Step.CONTROL:
             return _after_control(p, t, rows)
         case Step.SINGLE:
@@ -100,7 +95,7 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
     if rows.outside and not found:
         return _stop(_give_up(p, t, ignores(p)))
     if p.pull.paging.max_span_us is not None and not found:
-        return _after_span(p, t)
+        return _after_span(p, t, rows)
     if found and {*found} <= rows.rejected and not t.again:
         return replace(p, attempt=replace(t, again=True))
     if not p.pull.counts_times:
@@ -151,10 +146,12 @@ def _after_dense(p: Progress, t: Attempt, request: Request, rows: Received) -> P
     return _give_up(p, t, _not_shown(p))
 
 
-def _after_span(p: Progress, t: Attempt) -> Progress:
+def _after_span(p: Progress, t: Attempt, rows: Received) -> Progress:
     """A window of bounded length came without rows: complete if it did so a day ago as well."""
     gap = t.gap
     assert gap.upper is not None
+    if not _has_room(p, rows):  # rows at an edge filled the answer, or unreadable ones
+        return _give_up(p, t, _one_moment(p) if rows.size else _not_shown(p))
     earlier = [u for u in p.unshown if u.lower <= gap.lower and gap.upper <= u.upper]
     if earlier and p.pull.started - earlier[0].since >= DAY_US and p.most_rows:
         return replace(added(p, Interval(gap.lower, gap.upper)), attempt=None, barren=0)
@@ -236,6 +233,22 @@ def _single_rows(rows: Received) -> Intervals:
     )
 
 
+def _after_probe(p: Progress, t: Attempt, rows: Received) -> Progress:
+    """After ``Step.PROBE``: it counts where it shows nothing below the row above the gap."""
+    if len(inside(t.gap, rows)):  # moments that no answer shows whole, or malformed rows
+        return _give_up(p, t, _not_shown(p) if p.pull.counts_ids else _one_moment(p))
+    if rows.outside:
+        return _stop(_give_up(p, t, ignores(p)))
+    if not _has_room(p, rows):  # rows of the moment above filled it, or one that is unreadable
+        return _give_up(p, t, _one_moment(p) if rows.size else _not_shown(p))
+    return _next_probe(p, t)
+
+
+def _has_room(p: Progress, rows: Received) -> bool:
+    """Whether an answer could have held another row: it is smaller than one before, or tiny."""
+    return not rows.unreadable and (rows.size < LEAST_CAP or rows.size < p.most_rows)
+
+
 def _next_probe(p: Progress, t: Attempt) -> Progress:
     """The next probe: a request at a greater distance below the row above."""
     gap = t.gap
@@ -252,6 +265,9 @@ def _next_probe(p: Progress, t: Attempt) -> Progress:
     lowest = gap.lower if not (p.pull.by_time and p.pull.counts_ids) else p.pull.wanted_from
     if below > lowest or (not t.probes and below >= lowest):
         return replace(p, attempt=replace(t, step=Step.PROBE, probes=(*t.probes, below)))
+    if gap.below is None and p.pull.by_time and p.pull.counts_ids:
+        # Times before the wanted ones were not requested, and a moment may have lower ids.
+        return _give_up(p, t, _no_beginning(p))
     if gap.below is None and gap.above is not None and t.shown:
         if p.pull.of_market and p.pull.counts_ids:
             if (p.raw_top or 0) <= first_row(gap.above):
@@ -338,6 +354,14 @@ def _cuts_first(p: Progress) -> str:
         "the exchange applies the limit before it selects this market, so that the beginning of "
         "the history cannot be proved. What was received is stored; nothing is claimed below it. "
         "Fix: none is possible from here; the rows stay"
+    )
+
+
+def _no_beginning(p: Progress) -> str:
+    return (
+        "the rows have ids with holes and are requested by time, so that the beginning of the "
+        "history cannot be proved. What was received is stored; nothing is claimed below it. "
+        "Fix: none is needed; the rows stay"
     )
 
 

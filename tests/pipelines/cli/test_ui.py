@@ -1,5 +1,6 @@
 """``tidemark ui``: which Dagster it starts, and that a mistake in the feeds is reported before."""
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,13 @@ from tests.feeds import write_feed
 
 FEED = "exchange: wex\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {trades: {}}"
 
+WRITTEN = [
+    b"2026-11-26 16:14:01 +0000 - dagster - DEBUG - __ASSET_JOB - a84 - STEP_START - begun\n",
+    b"2026-11-26 16:14:01 +0000 - dagster - INFO - __ASSET_JOB - a84 - pull - half done\n",
+    b"2026-11-26 16:14:01 +0000 - dagster - WARNING - __ASSET_JOB - a84 - pull - no key\n",
+    "Traceback: größer\n".encode(),
+]
+
 
 class Ended:
     """A Dagster that ends by itself, and how it was started."""
@@ -22,6 +30,7 @@ class Ended:
     def __init__(self, command: list[str], **how: Any) -> None:
         Ended.started = {"command": command, **how}
         self.returncode = 3
+        self.stderr = io.BytesIO(b"".join(WRITTEN))
 
     def wait(self, timeout: float | None = None) -> int:
         return self.returncode
@@ -52,6 +61,13 @@ def test_dagster_keeps_its_records_in_the_home(home: Path, feeds: Path) -> None:
     assert command[1:5] == ["-m", "pipelines.ui.dev", "-m", "pipelines.definitions"]
     assert command[command.index("-h") + 1] == "127.0.0.1"
     assert "cwd" not in Ended.started  # .env and relative folders are of this one
+
+
+def test_only_warnings_of_runs_are_printed(
+    home: Path, feeds: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["ui", "--port", "0"]) == 3
+    assert capfdbinary.readouterr().err == b"".join(WRITTEN[2:])
 
 
 def test_the_pages_know_their_address_and_that_of_the_report(

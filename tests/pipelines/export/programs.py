@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from beancount import loader
 from beancount.core import data, realization
 
@@ -76,6 +78,24 @@ def bittytax(records: Path) -> tuple[int, Balances]:
     taken, failed, wallets = json.loads(done.splitlines()[-1])
     assert failed == 0
     return taken, without_nothing((w, c, Decimal(n)) for w, c, n in wallets)
+
+
+needs_hledger = pytest.mark.skipif(
+    shutil.which("hledger") is None, reason="hledger is not installed"
+)
+
+
+def hledger(journal: Path, *command: str) -> str:
+    """What hledger prints; it must have no complaint."""
+    environment = {"LANG": "C.UTF-8", "PATH": os.environ["PATH"], "HOME": str(journal.parent)}
+    done = subprocess.run(
+        ["hledger", "-f", str(journal), *command],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 def without_nothing(rows: Iterable[tuple[Any, ...]]) -> Balances:

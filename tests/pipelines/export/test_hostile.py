@@ -3,15 +3,11 @@ that is not Tidemark's."""
 
 import csv
 import io
-import os
 import re
-import shutil
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
 from beancount import loader
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +15,7 @@ from hypothesis import strategies as st
 from pipelines.export import beancount, bittytax, hledger
 from pipelines.export.events import Scope
 from pipelines.export.journal import Names, one_line
+from tests.pipelines.export import programs
 from tests.warehouse.accounts import Accounts, at, fill, line
 
 WORDS = [
@@ -96,7 +93,12 @@ def test_no_text_becomes_a_directive(accounts: Accounts) -> None:
     assert {d for d in directives(text) if not DAY.fullmatch(d)} <= {"option", ";"}
 
     text = journal(hledger.write, accounts)
-    assert {d for d in directives(text) if not DAY.fullmatch(d)} == {";", "decimal-mark", "account"}
+    assert {d for d in directives(text) if not DAY.fullmatch(d)} == {
+        ";",
+        "decimal-mark",
+        "commodity",
+        "account",
+    }
     assert not HIDDEN.search(text)
     postings = re.findall(r"^    [A-Z].*$", text, re.MULTILINE)
     assert [posting for posting in postings if not POSTING.fullmatch(posting)] == []
@@ -105,23 +107,16 @@ def test_no_text_becomes_a_directive(accounts: Accounts) -> None:
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
-@pytest.mark.skipif(shutil.which("hledger") is None, reason="hledger is not installed")
+@programs.needs_hledger
 def test_hledger_itself_reads_nothing_else(accounts: Accounts, tmp_path: Path) -> None:
     hostile(accounts)
     path = tmp_path / "hostile.journal"
     path.write_bytes(journal(hledger.write, accounts).encode())
-
-    def run(*command: str) -> str:
-        environment = {"LANG": "C.UTF-8", "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-        done = subprocess.run(
-            ["hledger", "-f", str(path), *command], capture_output=True, env=environment, check=True
-        )
-        return done.stdout.decode()
-
-    run("check")
-    assert run("files").split() == [str(path)]
+    programs.hledger(path, "check", "--strict")
+    assert programs.hledger(path, "files").split() == [str(path)]
     held = accounts.rows("SELECT count(DISTINCT currency) FROM ledger WHERE book = 'account'")
-    assert len(run("accounts", "--used", "^Assets:").splitlines()) == held[0][0]
+    used = programs.hledger(path, "accounts", "--used", "^Assets:").splitlines()
+    assert len(used) == held[0][0]
 
 
 @given(st.lists(st.text() | st.sampled_from(WORDS), unique=True, max_size=6))

@@ -173,6 +173,16 @@ def test_names_are_beancounts_and_never_shared() -> None:
     assert all(beancount_account.is_valid(f"Assets:{part}") for part in parts)
 
 
+@programs.needs_hledger
+@pytest.mark.parametrize("scope", [WHOLE, Scope(start=at(6)), Scope(end=at(6))], ids=str)
+def test_hledger_checks_it_strictly(accounts: Accounts, tmp_path: Path, scope: Scope) -> None:
+    odd(accounts)
+    path = tmp_path / "odd.journal"
+    with path.open("w", encoding="utf-8") as out:
+        assert hledger.write(accounts.db, scope, out)
+    programs.hledger(path, "check", "--strict")
+
+
 def test_hledger(accounts: Accounts) -> None:
     """hledger is no Python package: this text is what its version 1.25 took."""
     accounts.add(
@@ -188,6 +198,8 @@ def test_hledger(accounts: Accounts) -> None:
     assert [" ".join(row.split()) for row in out.getvalue().splitlines() if row] == [
         "; Tidemark: x main",
         "decimal-mark .",
+        'commodity "1INCH"',
+        "commodity EUR",
         "account Assets:X:Main:1INCH",
         "account Assets:X:Main:EUR",
         "account Equity:Transfers:X:Main",

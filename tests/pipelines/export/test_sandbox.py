@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
-from tests.pipelines.export.programs import Loaded, bittytax, without_nothing
+from tests.pipelines.export.programs import (
+    Loaded,
+    bittytax,
+    hledger,
+    needs_hledger,
+    without_nothing,
+)
 from tests.pulled import Pulled
 
 
@@ -63,3 +69,13 @@ def test_what_was_pulled_is_what_the_programs_have(
     assert sum("under way" in note for note in notes) == len(under_way)
     assert main(["export", "tax", "--account", "desk"]) == 2
     assert "choose one of: --exchange bitexbit --account main, " in capsys.readouterr().err
+
+
+@needs_hledger
+def test_hledger_checks_what_was_pulled_strictly(
+    pulled: Pulled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDEMARK_HOME", str(pulled.home))
+    journal = tmp_path / "all.journal"
+    assert main(["export", "hledger", "--out", str(journal)]) == 0
+    hledger(journal, "check", "--strict")

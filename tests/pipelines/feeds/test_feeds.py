@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.base import Cursor, Paging
@@ -203,7 +203,6 @@ labels = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,9}", fullmatch=True) | st.fr
 )
 
 
-@settings(deadline=None)
 @given(st.sets(labels, max_size=6))
 def test_readers_get_every_label_as_it_is(found: set[str]) -> None:
     """pandas (pyarrow) and Polars guess the types of hive folders."""

@@ -18,7 +18,7 @@ from warehouse.metastore import Metastore
 
 STEPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (os, ("fsync", "replace", "mkdir")),
-    (Metastore, ("record", "adopt", "note_folders", "_write_files")),
+    (Metastore, ("record", "adopt", "record_files", "_write_files")),
     (shutil, ("copyfile",)),
     (Path, ("symlink_to", "unlink")),
 )

@@ -26,7 +26,7 @@ Truth = dict[tuple[str, str, datetime], tuple[Decimal, Decimal]]
 """Available and reserved by exchange, currency and time."""
 
 
-@pytest.fixture(params=[7, 11])
+@pytest.fixture(params=[7, pytest.param(11, marks=pytest.mark.torture)])
 def world(request: pytest.FixtureRequest) -> Iterator[Served]:
     with serve(world_at(seed=request.param), limits=False) as server:
         yield server

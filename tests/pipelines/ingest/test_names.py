@@ -55,8 +55,17 @@ def stored(home: Path) -> dict[str, tuple[int, int, int]]:
     return {str(name): (a, b, c) for name, a, b, c in rows}
 
 
-@pytest.mark.parametrize(("exchange", "names"), [("bitexbit", NAMES), ("wex", WEX_NAMES)])
-@pytest.mark.parametrize("chosen", ["all", "native", "canonical"])
+@pytest.mark.parametrize(
+    ("exchange", "names", "chosen"),
+    [
+        ("bitexbit", NAMES, "all"),
+        ("bitexbit", NAMES, "canonical"),
+        pytest.param("bitexbit", NAMES, "native", marks=pytest.mark.torture),
+        ("wex", WEX_NAMES, "native"),
+        pytest.param("wex", WEX_NAMES, "all", marks=pytest.mark.torture),
+        pytest.param("wex", WEX_NAMES, "canonical", marks=pytest.mark.torture),
+    ],
+)
 def test_every_market_is_stored_under_its_own_name(
     exchange: str,
     names: dict[str, str],

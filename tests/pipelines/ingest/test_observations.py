@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+import warehouse
 from pipelines.cli import main
 from pipelines.exchanges.rights import KeyRights, key_rights
 from sandbox import KEYS, Fault, Served
@@ -106,6 +107,15 @@ def check_balances(server: Served, home: Path) -> None:
     ]
 
 
+def checked(home: Path) -> dict[str, int]:
+    """When a pull last looked at each account's balances."""
+    return {
+        str(status.stream): status.state.checked_at or 0
+        for status in warehouse.status(home)
+        if status.stream.dataset == "balances"
+    }
+
+
 def test_balances_are_stored_when_they_changed(exchange: Served, home: Path, feeds: Feeds) -> None:
     feeds(f"exchange: wex\n{MONEY}", "wex")
     root = feeds(f"exchange: bitexbit\n{MONEY}", "bitexbit")
@@ -113,9 +123,10 @@ def test_balances_are_stored_when_they_changed(exchange: Served, home: Path, fee
     first = run(settings, feeds_root=root)
     assert first.errors == [] and first.notices == []
     check_balances(exchange, home)
-    before = files(home)
+    before, looked = files(home), checked(home)
     assert sum(s.rows_added for s in run(settings, feeds_root=root).streams) == 0
     assert files(home) == before
+    assert all(checked(home)[stream] > at for stream, at in looked.items())  # nothing new is news
     exchange.advance(7200)
     run(settings, feeds_root=root)
     check_balances(exchange, home)

@@ -99,7 +99,15 @@ def test_odd_candles_are_stored_as_sent_and_are_no_damage(
     assert {c.time for c in sent[:-1] if c.time >= SUMMER - 24 * HOUR} <= held
 
 
-@pytest.mark.parametrize("rows", [slice(0, 1), slice(-1, None), slice(5, 6), slice(None)])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        slice(0, 1),
+        pytest.param(slice(-1, None), marks=pytest.mark.torture),
+        pytest.param(slice(5, 6), marks=pytest.mark.torture),
+        slice(None),
+    ],
+)
 @pytest.mark.parametrize(
     ("name", "path"),
     [("candles", "ohlcv"), ("trades", "public/trades"), ("account_trades", "private/trades")],

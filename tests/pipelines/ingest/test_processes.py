@@ -19,7 +19,8 @@ from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.processes import PATIENCE, WorkerProcess, end
 from tests.pipelines.ingest.reference_model import table, tape_of, trades_of
 from tests.worlds import world_at
-from warehouse.metastore import FILE_NAME, Metastore
+from warehouse.metastore import Metastore
+from warehouse.metastore_file import FILE_NAME
 
 SELECT = ("bitexbit/trades", "bitexbit/tickers", "*/account_trades", "wex/trades")
 

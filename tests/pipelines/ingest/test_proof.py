@@ -40,6 +40,8 @@ from tests.warehouse.tools import lake
 
 TORTURE = pytest.mark.torture
 KEEPS = pytest.mark.parametrize("keeps", ["newest", "oldest"])
+EITHER = pytest.mark.parametrize("keeps", ["newest", pytest.param("oldest", marks=TORTURE)])
+"""For what does not depend on the end that an answer keeps."""
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_2_a_page_cap_that_falls_between_two_pulls(moment: int, keeps: End, scen
         assert scene.all_held(TRADES) and scene.states(TRADES) == {"complete"}
 
 
-@pytest.mark.parametrize("caps", [(300, 120), (40, 16)])
+@pytest.mark.parametrize("caps", [(300, 120), pytest.param((40, 16), marks=TORTURE)])
 def test_2_a_page_cap_of_the_account_that_falls(caps: tuple[int, int], scene: Scene) -> None:
     scene.collect(WEX_FILLS, WEX_LEDGER)
     for cap in (*caps, *caps):
@@ -120,12 +122,12 @@ def test_2_a_page_cap_of_the_account_that_falls(caps: tuple[int, int], scene: Sc
 HIDDEN = pytest.mark.parametrize(
     ("stream", "keeps"),
     [
-        (TRADES, "newest"),
+        pytest.param(TRADES, "newest", marks=TORTURE),
         (TRADES, "oldest"),
         (CANDLES, "newest"),
-        (CANDLES, "oldest"),
+        pytest.param(CANDLES, "oldest", marks=TORTURE),
         (WEX_FILLS, "newest"),
-        (WEX_LEDGER, "newest"),
+        pytest.param(WEX_LEDGER, "newest", marks=TORTURE),  # the same paging as fills
     ],
     ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
 )
@@ -166,13 +168,17 @@ def test_3_a_stretch_not_shown_for_ten_minutes_is_asked_for_again(
     assert "not shown by the exchange" not in scene.status()
 
 
-@pytest.mark.parametrize("stream", [TRADES, CANDLES, WEX_FILLS, WEX_LEDGER], ids=name_of)
+@pytest.mark.parametrize(
+    "stream",
+    [TRADES, CANDLES, WEX_FILLS, pytest.param(WEX_LEDGER, marks=TORTURE)],
+    ids=name_of,
+)
 def test_3_what_is_not_shown_for_a_day_is_lost_and_asked_for_for_ever(
     stream: StreamId, scene: Scene
 ) -> None:
     with answering(scene.server, with_a_hidden_stretch(stream, "newest", scene)):
         found = []
-        for _ in range(12):
+        for _ in range(9):
             report = scene.pull()
             found.append((report.ok, "lost" in scene.states(stream)))
             scene.later(6)
@@ -249,7 +255,11 @@ def test_4_a_cache_that_repeats_the_newest_page(stream: StreamId, keeps: End, sc
 
 
 @BOTH
-@pytest.mark.parametrize("rows", [slice(1, None), slice(0, -1)], ids=["first", "last"])
+@pytest.mark.parametrize(
+    "rows",
+    [slice(1, None), pytest.param(slice(0, -1), marks=TORTURE)],  # both: the test below
+    ids=["first", "last"],
+)
 def test_5_answers_in_which_one_row_alone_has_an_id(
     rows: slice, stream: StreamId, keeps: End, scene: Scene
 ) -> None:
@@ -290,7 +300,7 @@ def test_5_newest_rows_of_which_one_alone_has_an_id(rows: slice, scene: Scene) -
 # -- 6: the unit of candle bounds ------------------------------------------------------------------
 
 
-@KEEPS
+@EITHER
 @pytest.mark.parametrize(("first", "second"), [("ms", "s"), ("s", "ms")])
 @pytest.mark.parametrize("order", ["oldest", pytest.param("newest", marks=TORTURE)])
 def test_6_the_unit_of_candle_bounds_changes(
@@ -369,7 +379,7 @@ def test_7_an_unknown_refusal_of_a_page_is_a_fault_of_the_moment(
 # -- 8: ids that restart, orders that leave the list -----------------------------------------------
 
 
-@pytest.mark.parametrize("keeps", ["newest", "oldest"])
+@EITHER
 @pytest.mark.parametrize("stream", [TRADES, WEX_TRADES], ids=name_of)
 def test_8_restarted_ids_are_reported_and_nothing_is_claimed(
     stream: StreamId, keeps: End, scene: Scene
@@ -407,7 +417,7 @@ def an_open_order(scene: Scene, stream: StreamId) -> int:
 
 
 @pytest.mark.parametrize("stream", [ORDERS, PUBLIC_ORDERS], ids=name_of)
-@KEEPS
+@EITHER
 def test_8_an_open_order_that_leaves_the_list(keeps: End, stream: StreamId, scene: Scene) -> None:
     scene.collect(stream)
     scene.server.switch(limit_keeps=keeps)

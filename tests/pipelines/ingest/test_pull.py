@@ -96,7 +96,7 @@ def test_candles_built_from_trades_are_the_exchanges(exchange: Served, home: Pat
     ],
     ids=str,
 )
-def test_any_law_gives_the_same_rows(
+def test_any_paging_profile_gives_the_same_rows(
     profile: dict[str, Any], exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
     exchange.switch(**profile)

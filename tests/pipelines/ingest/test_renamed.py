@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 import warehouse
-from connectors.bitexbit import models, parse
+from connectors.bitexbit import models
+from connectors.bitexbit import transfers as parser
 from pipelines.replay import replay
 from pipelines.settings import Settings
 from sandbox import Served
@@ -47,7 +48,7 @@ def pulls(
     def pull(older: bool = False, settings: Settings = settings, **changes: Any) -> list[str]:
         with monkeypatch.context() as then:
             if older:
-                then.setattr(parse, "_made_id", by_txid)
+                then.setattr(parser, "_made_id", by_txid)
             for name, value in changes.items():
                 then.setattr(StreamWriter, name, value)
             report = run(settings, feeds_root=root)
@@ -156,12 +157,12 @@ def test_which_ids_are_old() -> None:
         transfer("17", "d"),
         transfer("transfer-x", "e"),
     )
-    found = parse.renamed_transfers(transfers(MADE), stored)
+    found = parser.renamed(transfers(MADE), stored)
     assert list(found) == ["a", "b", ""]
     assert found["b"] == f"{found['a']}-2"  # alike in all but the txid
     # a server that gives ids: they may well be the txid
-    assert parse.renamed_transfers(transfers(transfer("a", "a")), stored) == {}
+    assert parser.renamed(transfers(transfer("a", "a")), stored) == {}
     # which of two that are alike is held already is told by its txid
     again = transfers(transfer(found["a"], "b"), transfer("b", "b"), transfer("a", "a"))
-    twins = parse.renamed_transfers(transfers(MADE), again)
+    twins = parser.renamed(transfers(MADE), again)
     assert twins == {"b": found["a"], "a": found["b"]}

@@ -2,13 +2,16 @@
 
 import json
 import socketserver
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -21,6 +24,8 @@ class Received:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     mails: list[EmailMessage] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+    encrypted: list[bool] = field(default_factory=list)
+    """Of each login, whether it came through TLS."""
     paths: list[str] = field(default_factory=list)
 
 
@@ -47,22 +52,50 @@ def webhook_server() -> Iterator[Received]:
 
 
 @contextmanager
-def mail_server() -> Iterator[Received]:
+def mail_server(certificate: Path | None = None, at_once: bool = False) -> Iterator[Received]:
+    """``certificate``: with its key; TLS after STARTTLS, which a login needs, or ``at_once``."""
     received = Received(status=250)
 
     class Handler(socketserver.StreamRequestHandler):
+        def setup(self) -> None:
+            self.secured = False
+            if at_once:
+                self.secure()
+            super().setup()
+
+        def secure(self) -> None:
+            assert certificate is not None
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.request = context.wrap_socket(self.request, server_side=True)
+            self.secured = True
+
         def say(self, line: str) -> None:
             self.wfile.write(f"{line}\r\n".encode())
 
         def handle(self) -> None:
+            with suppress(ssl.SSLError):  # the client does not trust the certificate
+                self.talk()
+
+        def finish(self) -> None:
+            super().finish()
+            self.request.close()  # the server closes the socket as it was accepted
+
+        def talk(self) -> None:
             self.say("220 ready")
             while line := self.rfile.readline().decode().strip():
                 match line.split()[0].upper():
                     case "EHLO":
                         self.say("250-here")
-                        self.say("250 AUTH PLAIN")
+                        in_clear = certificate is not None and not self.secured
+                        self.say("250 STARTTLS" if in_clear else "250 AUTH PLAIN")
+                    case "STARTTLS":
+                        self.say("220 go on")
+                        self.secure()
+                        super().setup()
                     case "AUTH":
                         received.logins.append(line.split()[2])
+                        received.encrypted.append(self.secured)
                         wrong = f"535 no such user, you sent {line}"
                         self.say(wrong if received.status == 535 else "235 welcome")
                     case "DATA":
@@ -82,6 +115,17 @@ def mail_server() -> Iterator[Received]:
 
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler), received):
         yield received
+
+
+def certificate_for(host: str, path: Path) -> Path:
+    """Write a certificate for ``host``, an IP address, with its key; signed by itself."""
+    key = path.with_suffix(".key")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    names = ["-subj", f"/CN={host}", "-addext", f"subjectAltName=IP:{host}"]
+    files = ["-keyout", str(key), "-out", str(path)]
+    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + key.read_bytes())
+    return path
 
 
 @contextmanager

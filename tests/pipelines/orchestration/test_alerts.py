@@ -1,6 +1,7 @@
 """Alerts reach a real webhook and a real mail server; nothing is sent twice, nothing is missed."""
 
 import base64
+import shutil
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,18 @@ from pipelines.orchestration.alerts import alert_sensors
 from pipelines.orchestration.delivery import DeliveryError, email, webhook
 from pipelines.settings import load_settings
 from schemas import ConfigError, TidemarkError
-from tests.pipelines.orchestration.receiving import Received, mail_server, webhook_server
+from tests.pipelines.orchestration.receiving import (
+    Received,
+    certificate_for,
+    mail_server,
+    webhook_server,
+)
 
 SECRET = "T000-B000-secret"
 KEY = dg.AssetKey(["wex", "trades"])
 CHECK = dg.AssetCheckKey(KEY, "no_gaps")
+
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
 
 
 @pytest.fixture
@@ -207,6 +215,43 @@ def test_a_password_is_not_sent_unencrypted(
     with pytest.raises(DeliveryError, match="offers no encryption"):
         email(load_settings()).send("subject", "text")
     assert mailbox.logins == []
+
+
+@needs_openssl
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_login_goes_through_tls(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certificate_for("127.0.0.1", tmp_path / "server.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # trusted as a public authority is
+    monkeypatch.setenv("TIDEMARK_ALERT_EMAIL", "ann@example.com")
+    monkeypatch.setattr("pipelines.orchestration.delivery.is_this_machine", lambda host: False)
+    with mail_server(certificate, at_once=scheme == "smtps") as mailbox:
+        url = f"{scheme}://ann:{SECRET}@127.0.0.1:{mailbox.port}"
+        monkeypatch.setenv("TIDEMARK_ALERT_SMTP", url)
+        email(load_settings()).send("subject", "text")
+    (mail,) = mailbox.mails
+    assert mail.get_content().strip() == "text"
+    assert mailbox.encrypted == [True]
+    assert base64.b64decode(mailbox.logins[0]) == f"\0ann\0{SECRET}".encode()
+
+
+@needs_openssl
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_server_that_cannot_prove_its_name_gets_no_password(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certificate_for("192.0.2.1", tmp_path / "server.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("TIDEMARK_ALERT_EMAIL", "ann@example.com")
+    monkeypatch.setattr("pipelines.orchestration.delivery.is_this_machine", lambda host: False)
+    with mail_server(certificate, at_once=scheme == "smtps") as mailbox:
+        url = f"{scheme}://ann:{SECRET}@127.0.0.1:{mailbox.port}"
+        monkeypatch.setenv("TIDEMARK_ALERT_SMTP", url)
+        with pytest.raises(DeliveryError, match="TLS: CERTIFICATE_VERIFY_FAILED") as caught:
+            email(load_settings()).send("subject", "text")
+    assert SECRET not in str(caught.value)
+    assert (mailbox.mails, mailbox.logins) == ([], [])
 
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:

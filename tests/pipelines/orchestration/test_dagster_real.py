@@ -1,6 +1,8 @@
 """The shipped code location pulls from the sandbox exchange into Parquet and DuckDB."""
 
+import os
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,17 @@ import warehouse
 from pipelines.definitions import defs
 from pipelines.feeds import load_feeds
 from pipelines.orchestration.marts import marts_of
+from tests.feeds import write_feed
+from tests.pipelines.orchestration.daemon import daemon
 from tests.worlds import world_at
 
+FEED = """\
+exchange: {exchange}
+markets: [BTC-USD]
+start: 2016-01-01
+datasets:
+  tickers: {{schedule: "* * * * *"}}
+"""
 COLLECTED = {feed.exchange: set(feed.datasets) for feed in load_feeds()}
 
 
@@ -70,3 +81,26 @@ def test_everything_is_pulled_and_published(
             for exchange, collected in COLLECTED.items()
             if dataset in collected
         )
+
+
+@pytest.mark.torture  # three processes that load Dagster
+@pytest.mark.filterwarnings("ignore")
+def test_a_process_for_each_step(
+    world: sandbox.World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for exchange in COLLECTED:
+        write_feed(tmp_path / "feeds", FEED.format(exchange=exchange), exchange)
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(tmp_path / "feeds"))
+    monkeypatch.setenv("TIDEMARK_EXECUTOR", "multiprocess")
+    now = datetime(2026, 1, 10, 12, tzinfo=UTC)
+    with daemon(tmp_path) as running:
+        running.start_schedules(now - timedelta(minutes=1))
+        running.minute(now)
+        (run,) = running.instance.get_runs(dg.RunsFilter(job_name="collect"))
+        steps = running.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    processes = {e.step_key: e.dagster_event.pid for e in steps if e.dagster_event}
+    assert set(processes) == {"pull_bitexbit", "pull_wex", "publish"}
+    assert len({*processes.values(), os.getpid()}) == 4
+    held = warehouse.sql("SELECT DISTINCT exchange FROM tickers ORDER BY ALL", home=tmp_path)
+    assert held.column("exchange").to_pylist() == sorted(COLLECTED)

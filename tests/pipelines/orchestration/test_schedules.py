@@ -11,9 +11,10 @@ import pytest
 from dagster._utils.schedules import reverse_cron_string_iterator
 
 from pipelines.feeds.cron import last_due
+from pipelines.ingest import PullReport, StreamReport
 from pipelines.orchestration.code import all_definitions
 from pipelines.orchestration.ghosts import alive
-from pipelines.orchestration.schedules import QUIET
+from pipelines.orchestration.run_log import QUIET
 from tests.feeds import write_feed
 from tests.pipelines.engine import Engine, declare, keys, marts_on
 
@@ -73,6 +74,7 @@ def test_all_that_is_due_is_one_run(stored: dg.DagsterInstance) -> None:
         *marts_on("trades", "tickers"),
     }
     assert request.tags["tidemark/run"] == "due"
+    assert request.asset_check_keys == []  # else every check of these assets, every minute
     assert request.run_config == QUIET | {
         "ops": {name: {"config": {"seconds": 40}} for name in ("pull_bitexbit", "pull_wex")}
     }
@@ -215,3 +217,25 @@ def test_cron_is_due_when_dagster_says(cron: str) -> None:
 
 def test_a_day_that_never_comes_is_never_due() -> None:
     assert last_due("0 0 30 2 *", MIDNIGHT) is None
+
+
+def test_history_of_a_market_is_fetched_while_another_market_fails(
+    stored: dg.DagsterInstance, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pull(jobs: Any, settings: Any, **options: Any) -> PullReport:
+        return PullReport(
+            [
+                StreamReport("wex", "trades", "BTC-USD", unfinished=True),
+                StreamReport("wex", "trades", "ETH-USD", error="wex answers 500"),
+            ]
+        )
+
+    monkeypatch.setattr("pipelines.ingest.pull", pull)
+    job = all_definitions().resolve_job_def("collect")
+    result = job.execute_in_process(
+        instance=stored, asset_selection=keys("wex/trades"), raise_on_error=False
+    )
+    assert not result.success
+    _, back = tick(stored, minutes(6)).run_requests
+    assert back.tags["tidemark/run"] == "back-fill"
+    assert "wex/trades" in assets(back)

@@ -1,14 +1,18 @@
 """Lines are drawn with few points, and still show where they begin, end, peak and fall."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.report.account import DRAWN, drawn
+import warehouse
+from pipelines.report.account import DRAWN, POINTS, drawn, value_accounts, value_lines
 from pipelines.report.performance import Point
+from pipelines.report.query import connected
 from tests.examples import examples
+from tests.warehouse.tools import DAY, FILLS, NOON, TICKERS, row, store
 
 
 def line(values: list[int]) -> list[tuple[int, Decimal]]:
@@ -26,7 +30,7 @@ def test_one_dip_in_a_long_line_is_drawn() -> None:
 
 
 @given(st.integers(DRAWN, 3 * DRAWN), st.data())
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 def test_a_long_line_keeps_its_ends_and_extremes(length: int, data: st.DataObject) -> None:
     odd = data.draw(st.dictionaries(st.integers(0, length - 1), st.integers(-99, 99), max_size=9))
     values = [odd.get(i, 0) for i in range(length)]
@@ -38,3 +42,15 @@ def test_a_long_line_keeps_its_ends_and_extremes(length: int, data: st.DataObjec
     heights = [value for _, value in found]
     assert min(heights) == min(values)
     assert max(heights) == max(values)
+
+
+def test_an_account_long_without_events_has_as_few_points(home: Path) -> None:
+    """Its value follows the newest prices, for years after its last event."""
+    store(home, FILLS, [row(FILLS, 1, side="buy")])
+    store(home, TICKERS, [row(TICKERS, 1, NOON + 700 * DAY)])
+    warehouse.publish(home)
+    with connected(home) as queries:
+        length = value_accounts(queries, "USD")
+        assert length is not None
+        (points,) = value_lines(queries, length).values()
+    assert 700 * DAY // length.us < len(points) <= POINTS

@@ -1,5 +1,9 @@
 """The page over HTTP: one file, under the names of this machine, and nothing else of the home."""
 
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from email.message import Message
@@ -10,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pipelines.cli import main
 from pipelines.report import REPORT
 from pipelines.report.serving import serving
 
@@ -82,3 +87,38 @@ def test_names_of_others_are_refused(home: Path, port: int, host: str, status: i
 
 def test_it_takes_no_other_method(port: int) -> None:
     assert asked(port, "/report.html", "POST").status == 501
+
+
+def test_the_command_serves_until_it_is_stopped(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / REPORT).write_bytes(b"page")
+    monkeypatch.setenv("TIDEMARK_REPORT_URL", "https://tidemark.example.org/report.html")
+    # a test that runs in the background of a script ignores Ctrl-C, and so would the command
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines", "report", "--serve", "--port", "0"],
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[3],
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        assert process.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/report\.html", process.stdout.readline())
+        assert found
+        for host in ("127.0.0.1", "tidemark.example.org"):
+            assert asked(int(found[1]), "/report.html", host=host).body == b"page"
+        assert asked(int(found[1]), "/report.html", host="rebound.example.com").status == 403
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("option", [["--quote", "EUR"], ["--market", "X-Y"], ["--out", "x"]])
+def test_the_command_serves_only_what_is_there(
+    option: list[str], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "--serve", *option]) == 2
+    assert "--serve" in capsys.readouterr().err

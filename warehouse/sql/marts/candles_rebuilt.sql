@@ -1,7 +1,9 @@
 -- Candles of the usual lengths, built from the trades held.
+-- Those of 3 days are counted from the first such candle of the exchange that is held, else from
+-- 1970-01-01.
 --
 -- grain: one row per exchange, symbol, timeframe ({{timeframes}}) and interval with trades
--- sources: trades, time_slot()
+-- sources: trades, candles, time_slot()
 -- columns:
 --   exchange     VARCHAR                     where it was traded
 --   symbol       VARCHAR                     market, BASE-QUOTE
@@ -26,17 +28,29 @@ WITH shortest AS (
         count(*) AS trades
     FROM main.trades AS t
     GROUP BY 1, 2, 3
+),
+three_days AS (
+    SELECT exchange, symbol, epoch_us(min(timestamp)) % 259200000000 AS origin
+    FROM main.candles
+    WHERE timeframe = '3d'
+    GROUP BY 1, 2
 )
 SELECT
     exchange,
     symbol,
     timeframe,
-    main.time_slot(opening, timeframe) AS timestamp,
+    if(
+        timeframe = '3d' AND origin IS NOT NULL,
+        make_timestamptz(epoch_us(opening) - (epoch_us(opening) - origin) % 259200000000),
+        main.time_slot(opening, timeframe)
+    ) AS timestamp,
     first(open ORDER BY opening) AS open,
     max(high) AS high,
     min(low) AS low,
     last(close ORDER BY opening) AS close,
     sum(volume) AS volume,
     sum(trades)::BIGINT AS trades
-FROM shortest, (VALUES {{timeframe_rows}}) AS lengths(timeframe)
+FROM shortest
+CROSS JOIN (VALUES {{timeframe_rows}}) AS lengths(timeframe)
+LEFT JOIN three_days USING (exchange, symbol)
 GROUP BY 1, 2, 3, 4

@@ -7,7 +7,7 @@ from pipelines.ingest.windows.advance import advance, from_held_row
 from pipelines.ingest.windows.evidence import assess
 from pipelines.ingest.windows.plan import Done, plan
 from pipelines.ingest.windows.state import Profile, Progress, Pull, Restart
-from schemas import TIMEFRAMES, StreamId
+from schemas import TIMEFRAMES, StreamId, dataset
 from schemas.times import DAY_US
 from tests.pipelines.ingest.windows.model import EPOCH_US, ModelExchange
 from warehouse.intervals import Intervals, Unshown
@@ -42,7 +42,9 @@ def pull(
             started=memory.now,
             wanted_from=wanted_from,
             step=TIMEFRAMES[stream.timeframe] if stream.timeframe else 1,
+            id_column=dataset(stream.dataset).key[-1],
             lookback=3 if candles else 0,
+            of_market=stream.symbol is not None,
             held=bool(held),
             top_before=complete[-1] if complete else None,
             newest_before=newest,

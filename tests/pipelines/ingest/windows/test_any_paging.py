@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from connectors.base import Cursor, Key, Page, Paging, Window
 from pipelines.ingest.windows.changes import unshown
+from pipelines.ingest.windows.evidence import LEAST_CAP, receive
 from pipelines.ingest.windows.state import Profile, Progress, Pull
 from schemas import TIMEFRAMES, RejectedRow, StreamId
 from schemas.times import DAY_US
@@ -56,7 +57,6 @@ ids = st.lists(st.integers(1, 5000), max_size=120, unique=True)
 later = st.lists(st.lists(st.integers(1, 120), max_size=40, unique=True), max_size=3)
 relaxed = settings(
     max_examples=examples(30),
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -236,23 +236,32 @@ def test_nothing_is_claimed_that_was_not_shown(
 @given(
     behaviour=behaviours,
     numbers=st.lists(st.integers(1, 300), min_size=1, max_size=60, unique=True).map(sorted),
-    candles=st.booleans(),
-    malformed=st.lists(st.integers(-5, 5), max_size=12),
+    paging=st.sampled_from([IDS, CANDLES, PAGINGS["times, text ids"], PAGINGS["days, text ids"]]),
+    malformed=st.lists(st.integers(-5, 60), max_size=12),
+    share=st.sampled_from([1, 1, 4, 9]),
 )
-@example(behaviour=Behaviour(cap=1000), numbers=[*range(1, 30)], candles=False, malformed=[-1])
+@example(Behaviour(cap=1000), [*range(1, 30)], IDS, [-1], 1)
+@example(Behaviour("oldest", 8, sorts_by_time=True), [*range(1, 60)], IDS, [*range(3, 60, 3)], 9)
+@example(Behaviour("oldest", 12), [*range(1, 60)], PAGINGS["times, text ids"], [55, 56, 57], 20)
 def test_malformed_rows_anywhere_end_every_pull_well(
-    behaviour: Behaviour, numbers: list[int], candles: bool, malformed: list[int]
+    behaviour: Behaviour, numbers: list[int], paging: Paging, malformed: list[int], share: int
 ) -> None:
     """Also the newest, the oldest, and all of them: what can be read is stored and proved."""
+    candles = paging.key is Key.TIME
     keys = [FIRST + n * STEP for n in numbers] if candles else numbers
-    exchange = ModelExchange(behaviour, keys, CANDLES if candles else IDS)
+    behaviour = replace(behaviour, sorts_by_time=share > 1, cap=max(LEAST_CAP, behaviour.cap))
+    exchange = ModelExchange(behaviour, keys, paging, share=share)
     bad = {keys[n % len(keys)] for n in malformed}
     well_formed = exchange.page
 
     def page(stream: StreamId, rows: list[int]) -> Page:
         made = well_formed(stream, rows)
         kept = pa.array([n for n, row in enumerate(rows) if row not in bad], pa.int64())
-        rejected = tuple(RejectedRow("odd", "{}", r, n) for n, r in enumerate(rows) if r in bad)
+        rejected = tuple(
+            RejectedRow("odd", "{}", exchange.position_of(r), n)
+            for n, r in enumerate(rows)
+            if r in bad
+        )
         return replace(
             made,
             table=made.table.take(kept),
@@ -263,7 +272,7 @@ def test_malformed_rows_anywhere_end_every_pull_well(
     exchange.page = page  # type: ignore[assignment,method-assign]
     memory = Memory()
     for _ in range(2):
-        pull(exchange, stream_of(exchange), memory, FIRST - 50 * STEP if candles else 0)
+        pull(exchange, stream_of(exchange), memory, FIRST - 50 * STEP)
         assert not false_claims(exchange, memory)
 
 
@@ -403,6 +412,44 @@ def test_requests_below_the_first_row_that_are_not_answered_prove_no_beginning(
     exchange.fetch = odd  # type: ignore[method-assign]
     assert pull(exchange, TRADES, memory).problems
     assert memory.complete[0].lower >= 100
+
+
+@pytest.mark.parametrize("days", [True, False])
+@pytest.mark.parametrize("resolution", [1, 1_000_000])
+def test_a_moment_that_fills_the_answers_hides_what_lies_below_it(
+    days: bool, resolution: int
+) -> None:
+    """The cap falls to less than the first moment held; older rows exist, within a day of it."""
+    paging = PAGINGS["days, text ids" if days else "times, text ids"]
+    behaviour = Behaviour(cap=100, resolution_us=resolution)
+    exchange, memory = ModelExchange(behaviour, [*range(69, 111)], paging, share=10), Memory()
+    wanted = exchange.time_of(60) - DAY_US // 4
+    pull(exchange, TRANSFERS, memory, exchange.time_of(70))
+    exchange.keys = [*range(1, 111)]
+    exchange.behaviour = replace(behaviour, cap=8)
+    for _ in range(3):
+        memory.now += 2 * DAY_US
+        progress = pull(exchange, TRANSFERS, memory, wanted)
+        assert not false_claims(exchange, memory)
+    assert progress.problems or any(u.lost for u in memory.unshown)
+
+
+def test_ids_with_holes_requested_by_time_prove_no_beginning() -> None:
+    """Rows from before the wanted time have lower ids, and no request shows them."""
+    exchange = ModelExchange(Behaviour(cap=20), [*range(1, 100)], Paging(Cursor.TIME))
+    fills, memory = StreamId("model", "account_trades", account="main"), Memory()
+    assert pull(exchange, fills, memory, EPOCH_US + 50_000_000).problems
+    assert memory.complete[0].lower >= min(memory.held) > 1
+    assert not false_claims(exchange, memory)
+
+
+def test_malformed_rows_of_one_moment_are_counted_each() -> None:
+    """They take room in an answer: one that holds ten of them is not small."""
+    paging = PAGINGS["times, text ids"]
+    page = ModelExchange(Behaviour(), [1], paging).page(TRANSFERS, [1])
+    odd = tuple(RejectedRow("odd", "{}", EPOCH_US, n) for n in range(10))
+    received = receive(replace(page, rejected=odd), Window(), paging, id_column="transaction_id")
+    assert received.size == 11
 
 
 def test_an_exchange_that_dropped_old_rows_and_keeps_the_oldest_is_read_to_its_end() -> None:

@@ -1,12 +1,15 @@
 """What one answer proves, in plain examples."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from connectors.base import Cursor, Key, Paging, Window
 from pipelines.ingest.windows.evidence import HOUR_US, Received, proved, spans_of
-from pipelines.ingest.windows.state import Kind, Progress, Pull, Request
-from warehouse.intervals import Interval, Intervals
+from pipelines.ingest.windows.state import Attempt, Kind, Progress, Pull, Request, Step
+from warehouse.intervals import Gap, Interval, Intervals, add
 
 IDS = Paging(Cursor.ID)
 DENSE = Paging(Cursor.ID, dense=True)
@@ -36,8 +39,11 @@ def test_a_moment_of_several_rows_is_left_out_whole() -> None:
     assert spans(proved(rows([1, 2, 3], [10, 10, 10]), (), IDS)) == []
 
 
-def test_rows_that_came_by_id_and_not_by_time_were_not_cut_within_a_moment() -> None:
-    assert spans(proved(rows([1, 2, 3, 4], [10, 30, 20, 40]), (), IDS)) == [(1, 5)]
+def test_rows_that_came_by_id_may_have_been_cut_by_time_all_the_same() -> None:
+    """Row 2 happened before row 1, and the server answers by id with the four newest rows."""
+    came = rows([1, 3, 4, 5], [10, 20, 40, 30])
+    assert proved(came, (), IDS) == ()
+    assert spans(proved(came, (), IDS, top_is_whole=True)) == [(4, 6)]
 
 
 def test_a_late_row_widens_what_is_left_out() -> None:
@@ -94,6 +100,28 @@ def test_a_malformed_row_inside_is_covered_and_at_an_end_is_not_believed_at_once
     assert spans(again) == [(5, 12)]
 
 
+def test_a_malformed_row_below_an_interval_proves_nothing_between_them() -> None:
+    """Its time is unknown: a server that sorts by time may show a late row, and none between."""
+    seen = rows([57, 58, 60, 62, 65, 70], rejected=frozenset({5}))
+    assert spans(proved(seen, HELD, IDS, seen_rejected=frozenset({5}))) == [(57, 66)]
+
+
+def test_a_row_beside_a_malformed_one_at_an_edge_is_no_moment_inside() -> None:
+    """Rows 10 to 14 are of one moment; 10 and 14 are malformed."""
+    gap = Gap(5, 20, None, HELD[0])
+    asked = Attempt(gap, step=Step.NARROW, rows=6, seen=(10, 11, 12, 13, 14))
+    request = Request(Kind.NARROW, Window(10, 19, 1000), asked)
+    came = rows([11, 12, 13], [9, 9, 9], rejected=frozenset({10, 14}))
+    (span,) = spans_of(came, request, Progress(Pull(IDS, 1000, 0), complete=HELD))
+    assert (span.lower, span.upper, span.first, span.last) == (10, 20, 10, 19)
+
+
+def test_a_single_row_inside_an_interval_moves_none_of_its_marks() -> None:
+    """Rows 11 to 19 are of one moment: an answer that begins at 16 reaches no moment inside."""
+    held = Interval(1, 20, 3, 10, 3, 10)
+    assert add((held,), Interval(16, 17, 16, 16, 11, 11)) == (held,)
+
+
 def test_nothing_is_proved_at_a_row_that_must_be_shown_and_is_not() -> None:
     found = proved(rows([1, 3, 5, 7, 9]), (), IDS, must_show=[4])
     assert spans(found) == [(3, 4), (5, 8)]
@@ -135,8 +163,20 @@ def test_a_few_rows_without_integer_ids_show_their_moments_whole(
 ) -> None:
     request = Request(Kind.HEAD, Window(None, None, 100))
     progress = Progress(Pull(TRANSFERS, started=100 + HOUR_US, wanted_from=0))
-    assert spans(spans_of(rows(times), request, progress)) == expected
+    assert spans(spans_of(rows(times, distinct=len(times)), request, progress)) == expected
     progress = Progress(Pull(TRANSFERS, started=60 + HOUR_US, wanted_from=0))
     newest = max(times)  # another row may join its moment, unless it is an hour old
     young = [(low, newest) for low, _ in expected if low < newest]
-    assert spans(spans_of(rows(times), request, progress)) == (young if newest > 59 else expected)
+    assert spans(spans_of(rows(times, distinct=len(times)), request, progress)) == (
+        young if newest > 59 else expected
+    )
+
+
+@pytest.mark.parametrize("more", [{"outside": True}, {"unreadable": 1}, {"distinct": 9}])
+def test_a_few_rows_among_others_are_not_few(more: dict[str, Any]) -> None:
+    """Rows of another window came along, unreadable ones, or malformed ones of the same moments."""
+    weeks = replace(TRANSFERS, max_span_us=1000)
+    progress = Progress(Pull(weeks, started=100 + HOUR_US, wanted_from=0))
+    request = Request(Kind.UP, Window(49, None, 100))
+    assert spans(spans_of(rows([50, 70]), request, progress)) == [(50, 71)]
+    assert spans_of(rows([50, 70], **more), request, progress) == ()

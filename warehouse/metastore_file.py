@@ -1,0 +1,247 @@
+"""The file of the metastore: its tables, and its rows with their checksums.
+
+Every row carries a checksum of its columns: whoever reads it notices a flipped bit, and keeps what
+is whole of a damaged file. :class:`warehouse.metastore.Metastore` reads and writes it.
+"""
+
+import re
+import secrets
+import sqlite3
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any, Final
+
+from schemas import StreamId
+from warehouse.errors import StorageError
+from warehouse.state import StreamState
+
+FILE_NAME: Final = "metastore.sqlite"
+OLDER_NAME: Final = "ledger.sqlite"
+"""What the file was called up to version 2."""
+VERSION: Final = 5
+_STREAM: Final = """exchange TEXT NOT NULL, dataset TEXT NOT NULL, symbol TEXT NOT NULL,
+    account TEXT NOT NULL, timeframe TEXT NOT NULL, source TEXT NOT NULL"""
+KEY: Final = "exchange, dataset, symbol, account, timeframe, source"
+SCHEMA: Final = f"""
+-- a stream is named by six columns; a field that it does not have is empty text
+CREATE TABLE IF NOT EXISTS streams (
+    {_STREAM},
+    unit TEXT NOT NULL,          -- id | time | none: what coverage is counted in
+    checkpoint TEXT NOT NULL,    -- what pulls remember of the stream; opaque; empty for nothing
+    wanted_from INTEGER,         -- microseconds: history is wanted back to here
+    newest_at INTEGER,           -- microseconds: time of the newest row held
+    checked_at INTEGER,          -- microseconds: when a pull last reached the head
+    remark TEXT NOT NULL,        -- what is wrong with the stream as a whole
+    delisted INTEGER NOT NULL,   -- 1: reported as listed no longer
+    recorded_at INTEGER NOT NULL,    -- microseconds: when its coverage last changed
+    checksum INTEGER NOT NULL,   -- CRC-32 of the other columns; so in every table
+    PRIMARY KEY ({KEY})
+);
+CREATE TABLE IF NOT EXISTS intervals (   -- proved complete
+    {_STREAM},
+    lower INTEGER NOT NULL, upper INTEGER NOT NULL,    -- half-open
+    first INTEGER, last INTEGER, first_at INTEGER, last_at INTEGER,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY ({KEY}, lower)
+);
+CREATE TABLE IF NOT EXISTS unshown (     -- asked for, and not shown by the exchange
+    {_STREAM},
+    lower INTEGER NOT NULL, upper INTEGER NOT NULL,    -- half-open
+    since INTEGER NOT NULL, asked_at INTEGER NOT NULL, times INTEGER NOT NULL,
+    lost INTEGER NOT NULL,       -- 1: long enough to call it lost
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY ({KEY}, lower)
+);
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY,       -- relative to the home
+    {_STREAM}, period TEXT NOT NULL,
+    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    min_key INTEGER, max_key INTEGER,    -- ids or times; null where an id is no integer
+    min_time INTEGER, max_time INTEGER,
+    change INTEGER NOT NULL,     -- the commit that last wrote it
+    digest TEXT NOT NULL,        -- SHA-256 of its bytes; empty: not recorded yet
+    checksum INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS files_by_stream ON files ({KEY}, period);
+CREATE INDEX IF NOT EXISTS files_by_change ON files (change);
+CREATE TABLE IF NOT EXISTS unsettled (   -- rows whose state may still change
+    {_STREAM}, id INTEGER NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY ({KEY}, id)
+);
+CREATE TABLE IF NOT EXISTS folders (     -- mtime differs: written without a commit
+    path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS archived (    -- files of the raw archive, as last verified
+    path TEXT PRIMARY KEY,       -- relative to the home
+    bytes INTEGER NOT NULL,      -- so many from the beginning: they are only appended to
+    digest TEXT NOT NULL,        -- SHA-256 of these
+    checksum INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS emptied (     -- periods whose files are gone
+    {_STREAM}, period TEXT NOT NULL, change INTEGER NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY ({KEY}, period)
+);
+CREATE TABLE IF NOT EXISTS counters (
+    name TEXT PRIMARY KEY, value INTEGER NOT NULL, checksum INTEGER NOT NULL
+);
+"""
+TABLES: Final = tuple(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
+OF_STREAM: Final = " AND ".join(f"{name} = ?" for name in KEY.split(", "))
+NAMES: Final = 6
+"""Columns that name a stream."""
+Row = tuple[Any, ...]
+"""A row of a table; without its checksum where nothing else is said."""
+
+
+def existing(home: Path) -> Path | None:
+    """The metastore of ``home``, be it of an older version; ``None`` where there is none."""
+    return next((home / name for name in (FILE_NAME, OLDER_NAME) if (home / name).exists()), None)
+
+
+def key(stream: StreamId) -> tuple[str, ...]:
+    """The six columns that name ``stream``."""
+    return stream.exchange, stream.dataset, *(field or "" for field in stream.optional)
+
+
+def stream_of(exchange: str, dataset: str, *optional: str) -> StreamId:
+    """The stream that the six columns name."""
+    symbol, account, timeframe, source = (field or None for field in optional)
+    return StreamId(exchange, dataset, symbol, account, timeframe, source)
+
+
+def create(db: sqlite3.Connection) -> None:
+    """Create all tables, inside the caller's transaction."""
+    for statement in SCHEMA.split(";\n"):
+        db.execute(statement)
+    counted = {name for (name,) in db.execute("SELECT name FROM counters").fetchall()}
+    # the identity distinguishes this metastore from one that was lost: counters are unrelated
+    first = {"identity": secrets.randbits(62), "version": VERSION}
+    put(db, "counters", [(name, first[name]) for name in first.keys() - counted])
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """The version of a metastore; 0 for an empty file.
+
+    The file's header has no checksum: a bit of it that flipped shows in the counter.
+    """
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master").fetchall()}
+    if version not in (3, 4, VERSION) and "counters" in tables:
+        row = db.execute("SELECT * FROM counters WHERE name = 'version'").fetchone()
+        if row and is_sound(row) and (row[1] ^ version).bit_count() == 1:
+            return int(row[1])
+    return version
+
+
+def put(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
+    """Insert ``rows``, each with its checksum, in place of rows with the same key."""
+    whole = [(*row, checksum(row)) for row in rows]
+    if whole:
+        marks = ", ".join("?" * len(whole[0]))
+        db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", whole)
+
+
+def sound_rows(db: sqlite3.Connection) -> dict[str, list[Row]]:
+    """The rows of every table that can be read and have their checksum.
+
+    Coverage only of streams whose own row is among them: it says what is counted.
+    """
+    db.text_factory = lambda text: text.decode(errors="replace")
+    found = {table: _readable(db, table) for table in TABLES}
+    streams = {row[:NAMES] for row in found["streams"]}
+    for table in ("intervals", "unshown", "unsettled"):
+        found[table] = [row for row in found[table] if row[:NAMES] in streams]
+    db.text_factory = str
+    return found
+
+
+def damaged_rows(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
+    """How many rows of which tables are not among ``rows``, the sound ones."""
+    held = {t: db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in TABLES}
+    return {
+        table: held[table] - len(rows[table]) for table in TABLES if held[table] > len(rows[table])
+    }
+
+
+def replace_rows(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> None:
+    """The tables hold just ``rows`` then, and readers notice that something changed."""
+    for table in TABLES:
+        db.execute(f"DELETE FROM {table}")
+        put(db, table, rows[table])
+    known: dict[str, int] = dict(rows["counters"])
+    if not {"identity", "change", "state"} <= known.keys():
+        # nothing tells which changes DuckDB has: under a new identity it loads all of them
+        changes = [row[-2] for row in rows["files"]] + [row[-1] for row in rows["emptied"]]
+        known["identity"] = secrets.randbits(62)
+        known["change"] = max([known.get("change", 0), *changes])
+    known |= {"version": VERSION, "state": known.get("state", 0) + 1}
+    put(db, "counters", known.items())
+
+
+def _readable(db: sqlite3.Connection, table: str) -> list[Row]:
+    """From both ends, up to where a page is damaged."""
+    found: dict[Row, None] = {}
+    for order in ("ASC", "DESC"):
+        try:
+            for row in db.execute(f"SELECT * FROM {table} ORDER BY rowid {order}"):
+                found[row] = None
+            break
+        except sqlite3.Error:
+            continue
+    return [row[:-1] for row in found if is_sound(row)]
+
+
+def checksum(row: Row) -> int:
+    """CRC-32 of the columns of a row."""
+    return zlib.crc32(repr(tuple(row)).encode())
+
+
+def is_sound(row: Row) -> bool:
+    """Whether a row, of which the checksum is the last column, has that checksum."""
+    return bool(checksum(row[:-1]) == row[-1])
+
+
+def write_state(
+    db: sqlite3.Connection, stream: StreamId, state: StreamState, recorded_at: int
+) -> None:
+    """Replace the recorded state of ``stream``, inside the caller's transaction."""
+    of = key(stream)
+    for table in ("intervals", "unshown", "unsettled"):
+        db.execute(f"DELETE FROM {table} WHERE {OF_STREAM}", of)
+    known = (state.unit, state.checkpoint, state.wanted_from, state.newest_at, state.checked_at)
+    put(db, "streams", [(*of, *known, state.remark, int(state.delisted), recorded_at)])
+    put(db, "intervals", [(*of, *astuple(run)) for run in state.complete])
+    put(db, "unshown", [(*of, *astuple(u)[:-1], int(u.lost)) for u in state.unshown])
+    put(db, "unsettled", [(*of, row_id) for row_id in sorted(state.unsettled)])
+
+
+def as_storage_error(path: Path, error: sqlite3.Error) -> StorageError:
+    """``StorageError`` for an SQLite error of ``path``, with a fix."""
+    if "disk is full" in str(error):
+        return StorageError(f"cannot write {path}: the disk is full. Fix: free some space, retry")
+    if "locked" in str(error):
+        return StorageError(
+            f"cannot use {path}: another program keeps it locked. Fix: end that program, retry"
+        )
+    if "readonly" in str(error) or "unable to open" in str(error):
+        return StorageError(
+            f"cannot write {path}. Fix: make the folder writable for this user, "
+            "or point TIDEMARK_HOME elsewhere"
+        )
+    return StorageError(
+        f"cannot use the metastore {path} ({error}). Fix: run `tidemark verify`, which keeps what "
+        "is whole of it: rows stay, and pulls prove the rest again"
+    )
+
+
+def increment(db: sqlite3.Connection, name: str) -> int:
+    """Increment a counter inside the caller's transaction; its new value."""
+    row = db.execute("SELECT * FROM counters WHERE name = ?", (name,)).fetchone()
+    if row is not None and not is_sound(row):
+        raise StorageError(f"the metastore's counter {name} is damaged. Fix: `tidemark verify`")
+    number = 1 + (row[1] if row else 0)
+    put(db, "counters", [(name, number)])
+    return int(number)
