@@ -21,13 +21,8 @@ from connectors.kraken.parse import NO_NAMES, Row, integer, keyed, members_of, o
 from connectors.names import Names, listed_rows
 from connectors.rows import Built, Column, Layout, RowText, Source, observed, read
 
-_NUMBER, _SIGNED, _TEXT, _TIME = (
-    kinds.Number(),
-    kinds.Number(signed=True),
-    kinds.Text(),
-    kinds.Time(),
-)
-_SIGNED_WIDE: Final = kinds.Wide(signed=True)
+_NUMBER, _TEXT, _TIME = kinds.Number(), kinds.Text(), kinds.Time()
+_SIGNED, _SIGNED_WIDE = kinds.Number(signed=True), kinds.Wide(signed=True)
 _SIDES: Final = kinds.Choice({"buy": "buy", "sell": "sell"})
 Parts = dict[str, bytes]
 _EXACT: Final = Context(prec=100)
@@ -130,11 +125,8 @@ def account_transactions(body: bytes, query: str, codes: Codes = NO_NAMES.codes)
     return _paged(built.page(), page, query, others)
 
 
-_STATES: Final = {
+_STATES: Final = {name: name for name in ("open", "closed", "canceled")} | {
     "pending": "open",
-    "open": "open",
-    "closed": "closed",
-    "canceled": "canceled",
     "expired": "canceled",
 }
 _LIMITS: Final = re.compile(r"limit|iceberg|.*-limit")
@@ -152,6 +144,12 @@ def _described_as(name: str) -> Callable[[Row], Any]:
 def _order_type(row: Row) -> str:
     kind = exact.text(_described_as("ordertype")(row))
     return "limit" if _LIMITS.fullmatch(kind) else "market"
+
+
+def _price(row: Row) -> Any:
+    """The limit; of an order whose price is a distance (``+5.0%``), what that comes to."""
+    sent = _described_as("price")(row)
+    return row.get("limitprice", "0") if isinstance(sent, str) and "%" in sent else sent
 
 
 def _ordered(row: Row) -> Any:
@@ -180,7 +178,7 @@ def account_orders(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
         Column("symbol", _described_as("pair"), _market(names)),
         Column("side", _described_as("type"), _SIDES),
         Column("type", _order_type, _TEXT),
-        Column("price", _described_as("price"), _NUMBER),
+        Column("price", _price, _NUMBER),
         Column("amount", _ordered, _NUMBER),
         Column("remaining", _remaining, _NUMBER),
         of("status", "status", kinds.Choice(_STATES)),

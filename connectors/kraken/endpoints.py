@@ -22,12 +22,8 @@ READS: Final = (
     "POST /0/private/(BalanceEx|TradesHistory|OpenOrders|ClosedOrders|Ledgers|TradeVolume)",
 )
 MAX_TRADES: Final = 1000
-MAX_CANDLES: Final = 720
-MAX_LEVELS: Final = 500
-"""Of either side of an order book."""
-MAX_HISTORY: Final = 50
-BATCH: Final = 50
-"""Markets of one call of ``Ticker``; documented is no limit but that of a URL."""
+MAX_LEVELS: Final = 500  # of either side of an order book
+BATCH: Final = 50  # markets of one call of Ticker; documented is no limit but that of a URL
 TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "1d": 1440}
 """Minutes. Kraken's week does not begin on a Monday: 1w is built from trades, like all others."""
 
@@ -71,9 +67,8 @@ def _history(name: str, token: str | None, **more: str) -> Request:
 
 def _orders(asked: Asked) -> Request:
     """What is open first: an order that closes between two pages is then in both."""
-    if asked.token is None:
-        return _private("OpenOrders")
-    return _history("ClosedOrders", asked.token)
+    token = asked.token
+    return _private("OpenOrders") if token is None else _history("ClosedOrders", token)
 
 
 def _fees(asked: Asked) -> Request:
@@ -83,9 +78,12 @@ def _fees(asked: Asked) -> Request:
 
 
 def _candle_rows(body: bytes, about: Answered) -> Built:
-    timeframe = about.streams[0].timeframe or ""
-    clock = about.server_time or about.at
+    timeframe, clock = about.streams[0].timeframe or "", about.server_time or about.at
     return parse.candles(body, *about.market, timeframe, clock, about.names)
+
+
+_NOW: Final = Paging(Cursor.SNAPSHOT, batch=0)
+_HISTORY: Final = Paging(Cursor.PAGES, key=Key.TEXT, max_rows=50)
 
 
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
@@ -95,7 +93,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         lambda body, about: parse.trades(body, *about.market, about.names),
     ),
     "candles": Endpoint(
-        Paging(Cursor.NEWEST, key=Key.TIME, max_rows=MAX_CANDLES + 1, timeframes=tuple(TIMEFRAMES)),
+        Paging(Cursor.NEWEST, key=Key.TIME, max_rows=721, timeframes=tuple(TIMEFRAMES)),
         _candles,
         _candle_rows,
     ),
@@ -112,38 +110,38 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         lambda body, about: parse.order_books(body, *about.market, about.at, about.names),
     ),
     "markets": Endpoint(
-        Paging(Cursor.SNAPSHOT, batch=0),
+        _NOW,
         lambda asked: get("/0/public/AssetPairs"),
         lambda body, about: parse.market_rows(body, about.at, about.names),
     ),
     "currencies": Endpoint(
-        Paging(Cursor.SNAPSHOT, batch=0),
+        _NOW,
         lambda asked: get("/0/public/Assets"),
         lambda body, about: parse.currency_rows(body, about.at, about.names.codes),
     ),
     "account_trades": Endpoint(
-        Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY),
+        _HISTORY,
         # else several fills of one order of a taker come as one
         lambda asked: _history("TradesHistory", asked.token, consolidate_taker="false"),
         lambda body, about: account.account_trades(body, about.query, about.names),
     ),
     "account_transactions": Endpoint(
-        Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY),
+        _HISTORY,
         lambda asked: _history("Ledgers", asked.token),
         lambda body, about: account.account_transactions(body, about.query, about.names.codes),
     ),
     "account_orders": Endpoint(
-        Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY),
+        _HISTORY,
         _orders,
         lambda body, about: account.account_orders(body, about.query, about.names),
     ),
     "balances": Endpoint(
-        Paging(Cursor.SNAPSHOT, batch=0),
+        _NOW,
         lambda asked: _private("BalanceEx"),
         lambda body, about: account.balances(body, about.at, about.names.codes),
     ),
     "trading_fees": Endpoint(
-        Paging(Cursor.SNAPSHOT, batch=0),
+        _NOW,
         _fees,
         lambda body, about: account.trading_fees(body, about.at, about.names),
     ),
@@ -154,19 +152,11 @@ DIALECT: Final = Dialect(
     base_url="https://api.kraken.com",
     endpoints=ENDPOINTS,
     reads=READS,
-    limits={
-        "public": Allowance(1),
-        "private": Allowance(0.33, burst=11, per_account=True),
-    },
+    limits={"public": Allowance(1), "private": Allowance(0.33, burst=11, per_account=True)},
     sign=auth.sign,
     spelling=SPELLING,
     markets_of=_markets_of,
-    freshness=NonceRule(
-        first=lambda now_us: now_us // 1000,
-        after=refusals.nonce_after,
-        tries=3,
-        largest=auth.MAX_NONCE,
-    ),
+    freshness=NonceRule(lambda now_us: now_us // 1000, refusals.nonce_after, 3, auth.MAX_NONCE),
     refusal=refusals.refusal,
     content=refusals.content,
     rest=refusals.rest,

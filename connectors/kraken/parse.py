@@ -44,10 +44,7 @@ def parts_of(body: bytes) -> dict[str, bytes]:
 
 
 def keyed(body: bytes) -> Source:
-    """Rows that are members of an object, each with its key as ``id``.
-
-    They are few, and read one by one, so that a key that stands twice loses no row.
-    """
+    """Rows that are members of an object: few, and read one by one, so that none is lost."""
 
     def with_key(text: RowText) -> Row:
         return {**decode_row(Row, text.value), "id": text.key}
@@ -76,7 +73,7 @@ def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int |
     if len(parts) != 1:
         raise ContractError(f"{len(parts)} markets in the answer for {native!r}")
     ((key, rows),) = parts.items()
-    if key != native and native in names.known and key in names.known:
+    if key != native and {key, native} <= names.known.keys():
         raise ContractError(f"{key[:40]!r} in the answer for {native!r}")
     return rows, last
 
@@ -164,13 +161,11 @@ def candles(
 
 
 def _at(name: str, index: int) -> Callable[[Row], Any]:
-    """A getter of one element of a list."""
+    """A getter of one element of a list; of what is no such list, all of it, which is no number."""
 
     def get(row: Row) -> Any:
         values = row.get(name)
-        if values is not None and not (isinstance(values, list) and len(values) > index):
-            raise InvalidValue(f"is not to be found in {str(values)[:40]!r}")
-        return None if values is None else values[index]
+        return values[index] if isinstance(values, list) and len(values) > index else values
 
     return get
 
@@ -224,10 +219,10 @@ _ENABLED: Final = (None, "enabled", "deposit_only", "withdrawal_only")
 
 def _fee(row: Row) -> Any:
     """What a taker of no volume pays; the table is a list of volumes and rates."""
-    try:
-        return row["fees"][0][1] if row.get("fees") else None
-    except (TypeError, LookupError):
-        raise InvalidValue(f"is not in a table of fees: {str(row['fees'])[:40]!r}") from None
+    match row.get("fees"):
+        case [[_, rate, *_], *_]:
+            return rate
+    return None
 
 
 _MARKETS: Final = (
@@ -285,11 +280,9 @@ def currency_rows(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) 
     source = keyed(body)
     rows = list(listed_rows(source))
     found: dict[str, str] = {}
-    taken: set[str] = set()
     for row in rows:
         mine = common(str(row.get("altname") or row["id"]))
-        found[row["id"]] = row["id"] if mine in taken else mine
-        taken.add(mine)
+        found[row["id"]] = row["id"] if mine in found.values() else mine
     columns = (
         Column("currency", lambda row: found.get(row["id"]), Code(codes.listed(found.values()))),
         of("name", "id", kinds.Text()),
@@ -304,8 +297,7 @@ def _with_aliases(
     built: Built, rows: Sequence[Row], key: str, value: str, others: Sequence[str]
 ) -> Page:
     """The page of a list, with what its rows are called besides."""
-    columns = (built.columns[name].to_pylist() for name in (key, value))
-    known = dict(zip(*columns, strict=True))
+    known = dict(zip(*(built.columns[n].to_pylist() for n in (key, value)), strict=True))
     more = {
         row[other]: known[row["id"]]
         for row in rows

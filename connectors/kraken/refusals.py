@@ -24,8 +24,7 @@ from connectors.http import Response
 from connectors.jsontext import NotJsonError, decode_object
 
 MEANINGS: Final[tuple[tuple[str, type[ExchangeError]], ...]] = (
-    (r"EAPI:Invalid (key|signature|nonce)", AuthError),
-    (r"EGeneral:Permission denied", AuthError),
+    (r"EAPI:Invalid (key|signature|nonce)|EGeneral:Permission denied", AuthError),
     (r"EAPI:Rate limit exceeded|EGeneral:(Too many requests|Temporary lockout)", RateLimitedError),
     (r"EService: ?Throttled", RateLimitedError),
     (r"EGeneral:Unknown method", NotOfferedError),
@@ -34,10 +33,9 @@ MEANINGS: Final[tuple[tuple[str, type[ExchangeError]], ...]] = (
     (r"EService:|EGeneral:Internal error|EDatabase:", TransientError),
 )
 _THROTTLED: Final = re.compile(r"EService: ?Throttled: ?(\d{9,11})(?!\d)")
-_RESTS: Final = ((r"EGeneral:Temporary lockout", 300.0), (r"EAPI:Rate limit exceeded", 15.0))
+_RESTS: Final = {"EGeneral:Temporary lockout": 300.0, "EAPI:Rate limit exceeded": 15.0}
 """Seconds: a lockout lasts minutes, and a counter at its top has come down by a third after 15."""
-_NONCE: Final = "EAPI:Invalid nonce"
-_NONCE_STEP: Final = 5_000
+_MAY_EXPLAIN: Final = (200, 400, 401, 403, 404, 405)
 
 
 class _Envelope(Struct):
@@ -45,18 +43,11 @@ class _Envelope(Struct):
     result: Raw = Raw(b"")
 
 
-_MAY_EXPLAIN: Final = (200, 400, 401, 403, 404, 405)
-
-
 def refusal(response: Response) -> type[ExchangeError] | None:
     """The error that an answer's text stands for; None where it is no refusal."""
-    if response.status not in _MAY_EXPLAIN:
-        return None
-    found = _errors(response)
-    if not found:
-        return None
-    unknown = RefusedError if response.status == 200 else None
-    return next((e for text in found for p, e in MEANINGS if re.match(p, text)), unknown)
+    found = _errors(response) if response.status in _MAY_EXPLAIN else []
+    known = (error for text in found for pattern, error in MEANINGS if re.match(pattern, text))
+    return next(known, RefusedError if found and response.status == 200 else None)
 
 
 def content(response: Response) -> bytes:
@@ -73,19 +64,17 @@ def rest(response: Response) -> float | None:
         return rest_of_header(response)
     for text in _errors(response):
         if until := _THROTTLED.match(text):
-            now_us = response.server_time or response.at
-            return max(1.0, int(until[1]) - now_us / 1_000_000)
-        for pattern, seconds in _RESTS:
-            if re.match(pattern, text):
-                return seconds
+            return max(1.0, int(until[1]) - (response.server_time or response.at) / 1_000_000)
+        if text in _RESTS:
+            return _RESTS[text]
     return None
 
 
 def nonce_after(response: Response, sent: int) -> int | None:
     """A nonce that may be accepted where ``sent`` was not: above what a fast clock has used."""
-    if not any(text.startswith(_NONCE) for text in _errors(response)):
+    if not any(text.startswith("EAPI:Invalid nonce") for text in _errors(response)):
         return None
-    return max(sent + _NONCE_STEP, (response.server_time or 0) // 1000 + 1000)
+    return max(sent + 5_000, (response.server_time or 0) // 1000 + 1000)
 
 
 def _envelope(body: bytes) -> _Envelope:

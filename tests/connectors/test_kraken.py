@@ -434,6 +434,9 @@ def test_orders_of_every_state() -> None:
     assert found(oflags="fciq,viqc", status="closed")["amount"] == Decimal("0.5")
     assert "quote currency" in found(oflags="viqc")["reason"]
     assert found(vol_exec="0", price="0")["average"] is None
+    trailing = {**descr, "ordertype": "trailing-stop-limit", "price": "+5.0%"}
+    assert found(descr=trailing, limitprice="31.5")["price"] == Decimal("31.5")
+    assert found(descr=trailing)["price"] == 0
     assert "status is none of" in found(status="lost")["reason"]
 
 
