@@ -185,8 +185,8 @@ class Scripted:
 
             def _say(self) -> None:
                 received = Received(self)
-                answer = TIME if received.target in _CLOCKS else None
-                if answer is None:
+                answer: Response = TIME
+                if received.target not in _CLOCKS:
                     scripted.requests.append(received)
                     answer = scripted._answers.pop(0)
                 status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)

@@ -188,7 +188,11 @@ def test_an_odd_redirect_is_reported_and_not_followed(
     server.answers(*[(302, {"Location": location}, b"moved")] * 3)
     connector = server.open(exchange, retries=0)
     trades = StreamId(exchange, "trades", "BTC-USD")
-    for ask in (lambda: connector.fetch(trades, Window()), lambda: ask_fills(connector)):
+    asks: list[Callable[[], Page]] = [
+        lambda: connector.fetch(trades, Window()),
+        lambda: ask_fills(connector),
+    ]
+    for ask in asks:
         with pytest.raises((RequestError, TransientError)) as caught:
             ask()
         assert len(str(caught.value)) < 700

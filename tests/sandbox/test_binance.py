@@ -54,7 +54,7 @@ def test_ids_have_no_hole_and_pages_begin_at_an_id(api: Get, served: sandbox.Ser
 
 
 def test_a_tape_without_holes_keeps_its_ids() -> None:
-    recording = sandbox.tape.make(50, "BTC-USDT", first_id=7)
+    recording = sandbox.tape.make(50, "BTC-USDT")
     whole = MarketTape("BTC-USDT")
     for at in range(len(recording)):
         whole.add(900 + at, recording.times[at], recording.prices[at], recording.amounts[at], True)
