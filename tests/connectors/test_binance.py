@@ -34,6 +34,7 @@ from connectors.http import Request, Response, get
 from connectors.local import LocalNonces, NoLimits
 from sandbox.binance import BinanceSwitches
 from tests.connectors.conftest import CLOCK, Scripted, World
+from tests.connectors.conftest import Response as Answer
 from tests.connectors.test_wex import bare, spelled
 
 TRADES = StreamId("binance", "trades", "BTC-USDT")
@@ -163,8 +164,8 @@ def test_recorded_account(folder: Path) -> None:
                 Decimal(row["locked"]),
             )
     body = (folder / "myTrades_LTCUSDT.json").read_bytes()
-    found = rows(parse.account_trades(body, "LTCUSDT", "LTC-USDT").page())
-    for fill, row in zip(found, texts(folder / "myTrades_LTCUSDT.json"), strict=True):
+    fills = rows(parse.account_trades(body, "LTCUSDT", "LTC-USDT").page())
+    for fill, row in zip(fills, texts(folder / "myTrades_LTCUSDT.json"), strict=True):
         assert (fill["trade_id"], fill["order_id"]) == (row["id"], row["orderId"])
         assert (fill["side"], fill["taker_or_maker"]) == ("sell", "taker")
         assert (spelled(fill["fee_amount"]), fill["fee_currency"]) == (
@@ -376,18 +377,18 @@ def test_a_name_with_other_than_ascii_characters_is_encoded_before_it_is_signed(
 
 def test_no_key_is_sent_with_a_public_call_unless_it_is_asked_for(server: Scripted) -> None:
     """``historicalTrades`` needed a key until 2023; some have reported it since."""
-    refused = (401, {}, b'{"code":-2014,"msg":"API-key format invalid."}')
-    server.answers(b"[]", refused, b"[]")
+    keyless: Answer = (401, {}, b'{"code":-2014,"msg":"API-key format invalid."}')
+    server.answers(b"[]", keyless, b"[]")
     connector = server.open("binance")
     connector.fetch(TRADES, Window(7))
     connector.fetch(TRADES, Window(7))
     sent = ["x-mbx-apikey" in request.headers for request in server.requests]
     assert sent == [False, False, True]
     assert server.requests[2].target == server.requests[1].target  # and no signature
-    server.answers(refused)
+    server.answers(keyless)
     with pytest.raises(AuthError, match="2014"):
         server.open("binance", credentials=None).fetch(TRADES, Window(7))
-    server.answers(refused, refused)
+    server.answers(keyless, keyless)
     with pytest.raises(AuthError):
         connector.fetch(TRADES, Window(7))
     assert len(server.requests) == 2

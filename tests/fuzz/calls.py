@@ -116,7 +116,8 @@ class Fuzzer:
         self.count += 1
         connector = self._connectors[call.exchange]
         connector._markets = _Once(connector._listed)  # type: ignore[attr-defined]
-        connector._sender._banned_until = 0  # type: ignore[attr-defined] # by an answer before
+        # an answer that asks for a long rest would end all later calls
+        connector._sender._banned_until = 0  # type: ignore[attr-defined]
         self._check(connector, lambda: call.ask(connector, 1))
         if self._recorder.responses:
             self._check(connector, partial(connector.read, self._recorder.responses[0]))

@@ -127,7 +127,7 @@ def held_transfers(home: Path) -> list[tuple[Any, ...]]:
 def false_claims(scene: Scene) -> list[tuple[str, int]]:
     """Rows of the exchange that lie in what is called complete, and are not held."""
     world, found = scene.server.world, []
-    there = {
+    there: dict[str, tuple[Callable[[str], set[int]], str]] = {
         "trades": (lambda symbol: {*trades(world, symbol)}, "trade_id"),
         "account_trades": (lambda symbol: {*fills(world, symbol)}, "trade_id"),
         "account_orders": (lambda symbol: orders(world, symbol), "order_id"),

@@ -159,7 +159,7 @@ def test_a_first_candle_that_is_open_is_no_fault() -> None:
     exchange, memory = ModelExchange(Behaviour(), [FIRST], CANDLES, clock_us=FIRST + 1), Memory()
     memory.now = FIRST + 7_200_000_000
     assert pull(exchange, CANDLE, memory, FIRST - STEP).problems == ()
-    assert memory.held == {FIRST} and memory.complete == ()
+    assert memory.held == {FIRST} and [*memory.complete] == []
     exchange.keys, exchange.clock_us = [FIRST, FIRST + STEP], FIRST + STEP
     assert pull(exchange, CANDLE, memory, FIRST - STEP).problems == ()
     assert [(i.lower, i.upper) for i in memory.complete] == [(FIRST - STEP, FIRST + STEP)]
