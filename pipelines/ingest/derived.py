@@ -84,7 +84,8 @@ def build_missing(session: Session, state: StreamState, change: int) -> tuple[St
     wanted = subtract(tuple(Interval(low, min(high, end)) for low, high in whole), state.complete)
     starts = {day: period_bounds(source.declared, day)[0] for day in source.periods()}
     for found in _rebuilt(source, frame, [starts[day] for day in source.periods(change)]):
-        keep = [any(moment in stretch for stretch in wanted) for moment in _times(found)]
+        moments = found.column("open_us").to_pylist()
+        keep = [any(moment in stretch for stretch in wanted) for moment in moments]
         found = found.filter(pa.array(keep, pa.bool_()))
         if found.num_rows:
             final = pa.array([True] * found.num_rows)
