@@ -61,8 +61,9 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
     shown = rows.shown
     if not len(shown):
         p = replace(p, head_due=False, head=Head())
-        rows_above = p.head_empty and bool(before) and p.pull.can_lower
-        return replace(p, top_settled=not rows_above, checked=not p.head_empty)
+        may_be_above = p.head_empty or p.pull.paging.max_span_us is not None
+        asks_up = may_be_above and bool(before) and p.pull.can_lower
+        return replace(p, top_settled=not asks_up, checked=not p.head_empty)
     low, top = int(shown[0]), int(shown[-1])
     held = p.pull.top_row
     lowest_at = int(rows.times.min()) if len(rows.times) else p.pull.started

@@ -285,8 +285,11 @@ class Progress:
 
     @property
     def head_empty(self) -> bool:
-        """Whether the newest answer has no rows though rows are known."""
+        """Whether the newest answer has no rows though rows are known, of the time it is of."""
         empty = self.head is not None and self.head.top is None
+        span = self.pull.paging.max_span_us
+        if span is not None and (self.pull.newest_before or 0) < self.pull.started - span:
+            return False
         return empty and (bool(self.complete) or self.pull.held)
 
     @property

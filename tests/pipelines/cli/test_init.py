@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import connectors
 from pipelines.cli import main
 from pipelines.feeds import folder, load_feeds
 from tests.conftest import REPO
@@ -128,6 +129,6 @@ def test_three_questions(clone: Path) -> None:
     os.close(terminal)
     text = shown.decode()
     assert text.index("Exchange (") < text.index("Markets (") < text.index("History back to")
-    assert "there is no 'nowhere'; there are: bitexbit" in text
+    assert f"there is no 'nowhere'; there are: {connectors.names()[0]}" in text
     assert "markets: [BTC-USD]" in (clone / "feeds/wex/defs.yaml").read_text()
     assert "start: 2018-02-03" in (clone / "feeds/wex/defs.yaml").read_text()

@@ -181,6 +181,31 @@ def test_forward_from_an_id_with_holes_reaches_both_ends(cap: int, share: int, r
     assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
 
 
+def test_an_account_at_rest_for_longer_than_a_window_is_no_fault() -> None:
+    """The newest transfers are those of the last days, of which there may be none any more."""
+    paging = PAGINGS["days, text ids"]
+    exchange = ModelExchange(Behaviour(), [*range(1, 30)], paging, pace_us=3_600_000_000)
+    memory = Memory(now=exchange.time_of(29) + 7_200_000_000)
+    answer, span = exchange.answer, paging.max_span_us or 0
+
+    def recent(stream: StreamId, window: Window) -> list[int]:
+        if window.lower is None and window.upper is None:
+            window = replace(window, lower=memory.now - span)
+        return answer(stream, window)
+
+    exchange.answer = recent  # type: ignore[method-assign]
+    for _ in range(3):
+        progress = pull(exchange, TRANSFERS, memory, FIRST - 30 * DAY_US)
+        assert progress.problems == () and progress.checked and not progress.head_empty
+        memory.now += 40 * DAY_US
+    grow(exchange, [1])  # while nobody asked, and longer ago than the newest answer reaches
+    assert pull(exchange, TRANSFERS, memory, FIRST - 30 * DAY_US).problems == ()
+    assert memory.held == {*exchange.keys}
+    exchange.empty = frozenset({0})  # rows of the last day are held: an empty answer is suspect
+    memory.now = exchange.time_of(30) + 7_200_000_000
+    assert pull(exchange, TRANSFERS, memory, FIRST - 30 * DAY_US).head_empty
+
+
 @pytest.mark.parametrize("behind", [1, 30])
 def test_a_store_that_lags_behind_the_newest_rows_is_no_fault(behind: int) -> None:
     """The newest rows come from memory, those from an id on from a store that has fewer."""
