@@ -65,11 +65,10 @@ def test_the_whole_main_job(
 ) -> None:
     attributes = MARKETS.format("[BTC-USD, LTC-BTC]", f"{PUBLIC}, {ACCOUNT}")
     root, settings = feeds(attributes), settings_for(exchange, home)
-    for _ in range(3):
-        report = run(settings, feeds_root=root)
-        assert report.errors == []
-        exchange.advance(HOUR)
-    exchange.advance(-HOUR)
+    only_pull_well(settings, root)
+    exchange.advance(HOUR)
+    only_pull_well(settings, root)
+    publish(settings)
     for symbol in ("BTC-USD", "LTC-BTC"):
         assert held(home, symbol) == numbered(exchange, symbol)
     assert not_proved(home) in ([], [("candles", "LTC-BTC:1m", "gap")])
