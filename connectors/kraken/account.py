@@ -85,8 +85,12 @@ def account_trades(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
     return _paged(read(layout, keyed(page.get("trades", b""))).page(), page, query)
 
 
-_TRADE: Final = "trade"
+_FILLS: Final = re.compile("trades?")
 """The type of ledger entries that repeat fills."""
+
+
+def _is_fill(row: Row) -> bool:
+    return _FILLS.fullmatch(str(row.get("type"))) is not None
 
 
 def _entry_type(row: Row) -> str:
@@ -120,8 +124,8 @@ def account_transactions(body: bytes, query: str, codes: Codes = NO_NAMES.codes)
     )
     layout = Layout("account_transactions", columns, ("transaction_id",), "timestamp")
     source = keyed(page.get("ledger", b""))
-    built = read(layout, source, lambda row: row.get("type") != _TRADE)
-    others = tuple(row["id"] for row in listed_rows(source) if row.get("type") == _TRADE)
+    built = read(layout, source, lambda row: not _is_fill(row))
+    others = tuple(row["id"] for row in listed_rows(source) if _is_fill(row))
     return _paged(built.page(), page, query, others)
 
 

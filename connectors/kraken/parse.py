@@ -85,7 +85,7 @@ def _row(name: str, fields: str) -> type:
     )
 
 
-_Trade: Final = _row("MarketTrade", "price amount time side kind misc id")
+_Trade: Final = _row("PublicTrade", "price amount time side kind misc id")
 _Candle: Final = _row("Candle", "time open high low close vwap volume")
 
 

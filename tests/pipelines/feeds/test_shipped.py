@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+import connectors
 from pipelines.feeds import FEEDS_ROOT, load_feeds
 from tests.conftest import REPO
 
@@ -38,7 +39,10 @@ def test_the_shipped_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_examples_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLLECT_MARKETS", "BTC-USD,LTC-USD")
     feeds = {feed.name: feed for feed in load_feeds(REPO / "examples" / "feeds")}
-    assert {"every-market", "from-the-environment", "second-account"} <= set(feeds)
+    examples = {"every-market", "from-the-environment", "second-account"}
+    assert set(feeds) == examples | {"binance", "coinbase", "kraken"}
     assert feeds["from-the-environment"].markets == ("BTC-USD", "LTC-USD")
     assert feeds["every-market"].markets is None
     assert feeds["second-account"].account == "desk"
+    kraken = feeds["kraken"]
+    assert {*kraken.datasets} == {*connectors.offers("kraken")} and kraken.markets is not None
