@@ -63,8 +63,9 @@ def pull_newest(session: Session) -> None:
     # existed before: not at the first contact, and not after the metastore was lost, when stored
     # rows are not proved to be all.
     holes = missing_intervals(state)
-    first_held = session.state.complete[0].lower if held is not None else 0
-    session.report.lost_found = held is not None and any(h.lower > first_held for h in holes)
+    # What lies before the first contact is no loss: ids from 0 on, or older times.
+    begins = 0 if of_ids or held is None else session.state.complete[0].lower
+    session.report.lost_found = held is not None and any(h.lower > begins for h in holes)
     lost = [
         Unshown(hole.lower, hole.upper, session.started, session.started, lost=True)
         for hole in holes

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import connectors
 from pipelines.cli import main
 from pipelines.cli.address import masked
 from sandbox import Served
@@ -34,7 +35,7 @@ def test_an_address_is_masked_unless_asked_for_in_full(
     [
         (["wex", "XXX"], 1, "invalid coin name"),
         (["bitexbit", "BTC"], 2, "bitexbit has no call that gives an address"),
-        (["mtgox", "BTC"], 2, "there are: bitexbit, wex"),
+        (["mtgox", "BTC"], 2, f"there are: {', '.join(connectors.names())}"),
         (["wex", "BTC", "--account", "desk"], 2, "WEX_DESK_API_KEY and WEX_DESK_API_SECRET"),
     ],
 )

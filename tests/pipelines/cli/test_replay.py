@@ -132,7 +132,7 @@ def test_what_changed_is_reported(
     monkeypatch.setattr(
         parse,
         "account_trades",
-        lambda body, names: real(body.replace(b'"type":"buy"', b'"type":"sell"'), names),
+        lambda body, names: real(body.replace(b'"fee_symbol":"USD"', b'"fee_symbol":"BTC"'), names),
     )
     code, out, _ = tidemark("replay")
     assert code == 0
