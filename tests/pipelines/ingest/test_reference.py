@@ -233,7 +233,7 @@ def test_a_list_that_can_be_read_in_part_ends_no_market(
 def test_lists_are_of_the_whole_exchange(feeds: Feeds) -> None:
     feeds("exchange: bitexbit\nstart: 2016-01-01\ndatasets: {markets: {}}", "one")
     root = feeds("exchange: bitexbit\nstart: 2016-01-01\ndatasets: {currencies: {}}", "two")
-    assert [feed.markets for feed in load_feeds(root)] == [None, None]
+    assert [feed.markets for feed in load_feeds(root)] == [(), ()]
     feeds("exchange: bitexbit\nstart: 2016-01-01\ndatasets: {markets: {}}", "two")
     with pytest.raises(ConfigError, match="markets of all there is on bitexbit is collected"):
         load_feeds(root)
