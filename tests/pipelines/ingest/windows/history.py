@@ -95,7 +95,7 @@ class Past(ModelExchange):
         cut = len(keys) == min(self.behaviour.cap, window.limit)
         several = self.paging.key is not Key.TIME  # rows of one moment
         if cut and several and self.behaviour.sorts_by_time:
-            end = self.time_of(keys[0 if self.behaviour.keeps == "newest" else -1])
+            end = self.time_of(keys[0 if self.keeps(window) == "newest" else -1])
             keys = [k for k in keys if self.time_of(k) != end]
         if keys:
             self.claimed.append((self.position_of(keys[0]), self.position_of(keys[-1])))

@@ -120,13 +120,14 @@ class ModelExchange:
         else:
             rows.sort()
         count = min(self.behaviour.cap, window.limit)
-        keeps = self.behaviour.keeps
-        if self.paging.bounds is Bounds.LOWER:  # documented: forward from the bound
-            keeps = "oldest" if window.lower is not None else "newest"
-        elif self.paging.bounds is not Bounds.BOTH:
-            keeps = "newest"
-        rows = rows[-count:] if keeps == "newest" else rows[:count]
+        rows = rows[-count:] if self.keeps(window) == "newest" else rows[:count]
         return [k for k in rows[:: self.behaviour.order] if k not in self.foreign]
+
+    def keeps(self, window: Window) -> str:
+        """The end of ``window`` that answers keep; with one bound, the one that is documented."""
+        if self.paging.bounds is Bounds.LOWER:
+            return "oldest" if window.lower is not None else "newest"
+        return self.behaviour.keeps if self.paging.bounds is Bounds.BOTH else "newest"
 
     def page(self, stream: StreamId, keys: list[int]) -> Page:
         schema = dataset(stream.dataset).connector_schema
