@@ -28,7 +28,7 @@ End = Literal["newest", "oldest"]
 
 @dataclass
 class PagingProfile:
-    """The switches that both dialects obey."""
+    """The switches that the dialects share."""
 
     order: End = "newest"
     """Which row of a BitexBit page comes first."""

@@ -1,4 +1,4 @@
-"""The world that both dialects speak of: a function of seed, epoch and clock, or recorded tapes."""
+"""The world that all dialects speak of: a function of seed, epoch and clock, or recorded tapes."""
 
 import threading
 from array import array

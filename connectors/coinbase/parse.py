@@ -31,7 +31,7 @@ from connectors.columns import (
 )
 from connectors.errors import ContractError, TransientError
 from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError, decode_object, decode_row, elements
+from connectors.jsontext import NotJsonError, decode_object, elements
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import (
     MOST_ROWS,
@@ -41,11 +41,11 @@ from connectors.rows import (
     Source,
     column,
     decoded,
-    list_of,
     nullable,
     object_of,
     observed,
     read,
+    rows_of,
 )
 from schemas import timeframe_us
 
@@ -57,17 +57,6 @@ _SIGNED, _SIGNED_WIDE = Number(signed=True), Wide(signed=True)
 _TAKER_SIDES: Final = {"buy": "sell", "sell": "buy"}
 """Public trades name the maker's side: a resting purchase was met by a taker who sold."""
 _OWN_SIDES: Final = {"buy": "buy", "sell": "sell"}
-
-
-def rows_of(body: bytes, model: Any) -> Source:
-    """The array ``body`` of objects (or arrays). Raises ``ContractError`` where it is none."""
-    return Source(
-        body,
-        decoded(list[model], body),
-        lambda: list_of(body, "the rows"),
-        lambda text: decode_row(model, text.value),
-        ordered=True,
-    )
 
 
 def _fill_columns(sides: Mapping[str, str], time: str) -> tuple[Column, ...]:

@@ -40,7 +40,7 @@ def sandbox(
         str, typer.Option(metavar="BASE-QUOTE", help="The market of the tape.")
     ] = "BTC-USD",
 ) -> int:
-    """Run an exchange on this machine that speaks both dialects, until Ctrl-C.
+    """Run an exchange on this machine that speaks every dialect, until Ctrl-C.
 
     It prints the settings with which Tidemark reads from it. Its history is generated and goes on
     with the clock; with --tape it serves recorded trades instead.
