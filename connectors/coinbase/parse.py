@@ -6,13 +6,10 @@ as rejected.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Context, DecimalException, Inexact
 from itertools import chain
 from typing import Any, Final
 
-import pyarrow.compute as pc
-
-from connectors import exact
+from connectors import exact, market_data
 from connectors.books import book
 from connectors.codes import Code, Codes
 from connectors.coinbase import models
@@ -32,6 +29,7 @@ from connectors.columns import (
 from connectors.errors import ContractError, TransientError
 from connectors.exact import InvalidValue
 from connectors.jsontext import NotJsonError, decode_object, elements
+from connectors.market_data import candle_columns
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import (
     MOST_ROWS,
@@ -47,7 +45,6 @@ from connectors.rows import (
     read,
     rows_of,
 )
-from schemas import timeframe_us
 
 SPELLING: Final = Spelling(separator="-")  # a market's own name is its symbol
 MAX_LEVELS: Final = 100_000  # of a whole book, which has tens of thousands
@@ -84,10 +81,7 @@ def trades(body: bytes, symbol: str) -> Built:
     return read(layout, rows_of(body, models.Trade))
 
 
-_CANDLE_COLUMNS: Final = (
-    column("timestamp", "time", _TIME),
-    *(column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
-)
+_CANDLE_COLUMNS: Final = candle_columns("time")
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
@@ -96,19 +90,9 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
     A candle is final when its interval has ended by that clock; without one, when a newer candle
     is in the answer.
     """
-    layout = Layout(
-        "candles",
-        _CANDLE_COLUMNS,
-        key=("timestamp",),
-        position="timestamp",
-        constants={"symbol": symbol, "timeframe": timeframe},
+    return market_data.candles(
+        rows_of(body, models.Candle), _CANDLE_COLUMNS, symbol, timeframe, clock
     )
-    built = read(layout, rows_of(body, models.Candle))
-    opened = built.positions
-    if clock is None:
-        clock = pc.max(opened).as_py() or 0
-    ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
-    return built.with_column("is_final", ended)
 
 
 def without_surplus(body: bytes, start: int) -> bytes:
@@ -153,23 +137,18 @@ def _only_row(body: bytes, model: Any, key: bytes) -> Source:
     return rows_of(b"[%b]" % body, model)
 
 
-def _places(step: Any) -> int | None:
-    """The decimal places of a step: 2 of ``0.01000000``, 0 of ``10``; None where there is none."""
-    if step is None:
-        return None
-    exponent = exact.number(step).normalize().as_tuple().exponent
-    assert isinstance(exponent, int)  # a number has no other
-    return max(0, -exponent)
-
-
-def _active(row: models.Product) -> bool:
+def _active(row: Any) -> bool:
     return bool(row.status == "online") and row.trading_disabled in (None, False)
 
 
 _PRODUCTS: Final = (
     column("native_symbol", "id", _TEXT),
-    Column("price_precision", lambda row: _places(row.quote_increment), Whole(), required=False),
-    Column("amount_precision", lambda row: _places(row.base_increment), Whole(), required=False),
+    Column(
+        "price_precision", lambda row: exact.places(row.quote_increment), Whole(), required=False
+    ),
+    Column(
+        "amount_precision", lambda row: exact.places(row.base_increment), Whole(), required=False
+    ),
     *nullable(_NUMBER, {"min_amount": "base_min_size", "max_amount": "base_max_size"}),
     column("min_value", "min_market_funds", _NUMBER, required=False),
     Column("active", _active, Flag()),
@@ -204,7 +183,9 @@ def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
         (
             column("currency", "id", Code(codes.listed(row.id for row in listed_rows(source)))),
             Column("name", lambda row: row.name or row.id, _TEXT),
-            Column("precision", lambda row: _places(row.max_precision or row.min_size), Whole()),
+            Column(
+                "precision", lambda row: exact.places(row.max_precision or row.min_size), Whole()
+            ),
             Column("active", lambda row: bool(row.status == "online"), Flag()),
         ),
         key="currency",
@@ -213,7 +194,7 @@ def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
     return read(layout, source)
 
 
-def _fee(row: models.Fill) -> Any:
+def _fee(row: Any) -> Any:
     """Fees are written in a second step: before it, none is known."""
     return None if row.settled is False else row.fee
 
@@ -240,10 +221,9 @@ def fills(body: bytes, native: str, symbol: str, codes: Codes) -> Built:
 
 _OPEN: Final = ("received", "pending", "open", "active")
 _ENDED: Final = {"filled": "closed", "canceled": "canceled"}
-_RATIO: Final = Context(prec=38, traps=[Inexact])
 
 
-def _status(row: models.Order) -> str:
+def _status(row: Any) -> str:
     if row.status in _OPEN:
         return "open"
     if row.status == "rejected":
@@ -257,34 +237,28 @@ def _status(row: models.Order) -> str:
     return "closed" if whole else "canceled"
 
 
-def _amount(row: models.Order) -> Any:
+def _amount(row: Any) -> Any:
     """Of a market order that named funds: what it has bought."""
     return row.filled_size if row.size is None else row.size
 
 
-def _price(row: models.Order) -> Any:
+def _price(row: Any) -> Any:
     """A market order has no limit: 0."""
     return 0 if row.price is None and row.type == "market" else row.price
 
 
-def _remaining(row: models.Order) -> Any:
+def _remaining(row: Any) -> Any:
     """What may still be filled: of an order that has ended, nothing, whatever is left of it."""
     if row.status not in _OPEN or row.size is None:
         return "0"
     return format(exact.difference(row.size, row.filled_size), "f")
 
 
-def _average(row: models.Order) -> str | None:
-    """What was paid for one unit, where that is a number of at most 12 places."""
-    try:
-        filled = exact.price(row.filled_size)
-        found = _RATIO.divide(exact.wide(row.executed_value), filled)
-        return str(exact.price(format(found, "f")))
-    except (InvalidValue, DecimalException, ZeroDivisionError):
-        return None
+def _average(row: Any) -> str | None:
+    return exact.ratio(row.executed_value, row.filled_size)
 
 
-def _order_fee(row: models.Order) -> str | None:
+def _order_fee(row: Any) -> str | None:
     """Null where it has more than 12 places: its fills have it to the last one."""
     try:
         return format(exact.price(row.fill_fees, signed=True), "f")
@@ -332,7 +306,7 @@ _TYPES: Final = {
 _WITHDRAWALS: Final = tuple(word for word, type_ in _TYPES.items() if type_ == "withdrawal")
 
 
-def _transfer_status(row: models.Transfer) -> str:
+def _transfer_status(row: Any) -> str:
     if row.canceled_at:
         return "failed"
     if row.completed_at:
@@ -340,17 +314,17 @@ def _transfer_status(row: models.Transfer) -> str:
     return "failed" if row.processed_at else "pending"
 
 
-def _detail(row: models.Transfer, name: str) -> Any:
+def _detail(row: Any, name: str) -> Any:
     return row.details.get(name) if isinstance(row.details, dict) else None
 
 
-def _network_fee(row: models.Transfer) -> str | None:
+def _network_fee(row: Any) -> str | None:
     """The fee of a withdrawal; None where none is named."""
     fee = _detail(row, "fee") if row.type in _WITHDRAWALS else None
     return None if fee in (None, "") else format(exact.wide(fee), "f")
 
 
-def _moved(row: models.Transfer) -> Any:
+def _moved(row: Any) -> Any:
     """What arrives: ``subtotal``; else ``amount``, of which the fee of a withdrawal is a part."""
     fee = _network_fee(row)
     if fee is None or row.amount is None:
