@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from connectors.jsontext import row_type
 
-Trade = row_type("Trade", "time trade_id price size side")
+PublicTrade = row_type("PublicTrade", "time trade_id price size side")
 """``/products/<id>/trades``: ``side`` is the MAKER's; the answer does not name the market."""
 
 Candle = row_type("Candle", "time low high open close volume", array_like=True)

@@ -6,10 +6,13 @@ as rejected.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from connectors import exact, market_data
+from connectors.base import Page
 from connectors.books import book
 from connectors.codes import Code, Codes
 from connectors.coinbase import models
@@ -47,6 +50,7 @@ from connectors.rows import (
 )
 
 SPELLING: Final = Spelling(separator="-")  # a market's own name is its symbol
+_LONGEST_TEXT: Final = 500
 MAX_LEVELS: Final = 100_000  # of a whole book, which has tens of thousands
 _NO_NAMES: Final = Names(SPELLING)
 _ID, _TIME, _NUMBER, _TEXT, _WIDE = Id(), Time(), Number(), Text(), Wide()
@@ -78,7 +82,7 @@ _TRADES: Final = Layout(
 def trades(body: bytes, symbol: str) -> Built:
     """``/products/<id>/trades``, which does not name the market."""
     layout = replace(_TRADES, constants={"symbol": symbol})
-    return read(layout, rows_of(body, models.Trade))
+    return read(layout, rows_of(body, models.PublicTrade))
 
 
 _CANDLE_COLUMNS: Final = candle_columns("time")
@@ -359,8 +363,55 @@ def transfers(body: bytes, codes: Codes) -> Built:
     return read(layout, rows_of(body, models.Transfer))
 
 
-def balances(body: bytes, observed_at: int, codes: Codes) -> Built:
-    """``/accounts``: every currency of the key's profile."""
+_REPEATED: Final = ("match", "fee", "transfer")
+"""Types of entries that repeat fills and transfers."""
+
+
+def _described(row: Any) -> str:
+    """The type, and whatever names what it belongs to."""
+    details = row.details if isinstance(row.details, dict) else {}
+    parts = (f"{name} {value}" for name, value in sorted(details.items()) if value)
+    return ", ".join([exact.text(row.type), *parts])[:_LONGEST_TEXT]
+
+
+def ledger(body: bytes, query: str, currency: str) -> Page:
+    """``/accounts/<id>/ledger`` of one currency, without entries that repeat fills and transfers.
+
+    ``others`` names those. Entries of a type that is not known are not left out: the balance
+    changed by them.
+    """
+    layout = Layout(
+        "account_transactions",
+        (
+            Column("transaction_id", lambda row: f"{currency}-{exact.text(row.id)}", _TEXT),
+            column("timestamp", "created_at", _TIME),
+            Column("type", lambda row: "debit" if _change(row) < 0 else "credit", _TEXT),
+            Column("amount", lambda row: f"{_change(row).copy_abs():f}", _WIDE),
+            Column("status", lambda row: "ok", _TEXT),
+            Column("description", _described, _TEXT),
+        ),
+        key=("transaction_id",),
+        position="timestamp",
+        constants={"currency": currency},
+    )
+    source = rows_of(body, models.Entry)
+    page = read(layout, source, lambda row: row.type not in _REPEATED).page()
+    rows = [*listed_rows(source)]
+    ids = [str(row.id) for row in rows if row.id is not None]
+    asked = parse_qs(query).get("after")
+    return replace(
+        page,
+        next_token=ids[-1] if ids and ids != asked else None,
+        others=tuple(str(row.id) for row in rows if row.type in _REPEATED),
+    )
+
+
+def _change(row: Any) -> Decimal:
+    return exact.wide(row.amount, signed=True)
+
+
+def balances(body: bytes, observed_at: int, codes: Codes) -> Page:
+    """``/accounts``: every currency of the key's profile; other calls name them by their ids."""
     source = rows_of(body, models.Account)
     codes = codes.listed(row.currency for row in listed_rows(source))
     layout = observed(
@@ -373,7 +424,9 @@ def balances(body: bytes, observed_at: int, codes: Codes) -> Built:
         key="currency",
         at=observed_at,
     )
-    return read(layout, source)
+    ids = ((row.id, codes.code_of(row.currency)) for row in listed_rows(source))
+    aliases = {id_: code for id_, code in ids if isinstance(id_, str) and isinstance(code, str)}
+    return replace(read(layout, source).page(), aliases=aliases)
 
 
 def fees(body: bytes, observed_at: int) -> Built:
