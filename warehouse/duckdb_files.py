@@ -30,7 +30,7 @@ def literal(home: Path) -> Path:
 def readable(path: Path) -> Iterator[Path]:
     """The database ``path`` under a name that DuckDB opens; once open, it may go."""
     path = path.resolve()
-    if _is_plain(path):
+    if is_plain(path):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="tidemark-") as folder:
@@ -57,7 +57,7 @@ def open_read_only(path: Path, config: Config | None = None) -> duckdb.DuckDBPyC
 @contextmanager
 def writable(path: Path) -> Iterator[Path]:
     """A database that nobody else opens, under a name that DuckDB opens, for writing."""
-    if _is_plain(path.absolute()):
+    if is_plain(path.absolute()):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="tidemark-") as folder:
@@ -68,7 +68,8 @@ def writable(path: Path) -> Iterator[Path]:
         shutil.copyfile(place, path)
 
 
-def _is_plain(path: Path) -> bool:
+def is_plain(path: Path) -> bool:
+    """Whether DuckDB opens ``path`` under its own name."""
     return not _SEPARATORS.intersection(str(path))
 
 
