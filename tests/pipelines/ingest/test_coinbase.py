@@ -309,9 +309,9 @@ def entries_held(home: Path) -> list[Row]:
 
 
 def test_a_pull_reads_of_a_ledger_what_is_new(
-    scene: Scene, home: Path, feeds: Callable[[str], Path]
+    scene: Scene, home: Path, feeds: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And of currencies of which there is nothing, once a day."""
+    """And of currencies of which there is nothing, once a day. Their rows lie in one table."""
     root = feeds(MARKETS.format("[BTC-USD]", "account_transactions: {}, balances: {}"))
     settings = settings_for(scene.server, home)
     scene.server.switch(cb_most=40, cb_one_date="ignored")
@@ -336,6 +336,13 @@ def test_a_pull_reads_of_a_ledger_what_is_new(
     assert calls()["DOGE"] == 1
     publish(settings)
     assert entries_held(home) == entries_of(scene.server)
+    # A damaged file gets its own rows back, and none of the other lists.
+    (file, *_) = sorted((home / "lake" / "account_transactions").rglob("USD@*.parquet"))
+    file.write_bytes(b"PAR1" + file.read_bytes()[9:])
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
+    assert main(["verify"]) == 0
+    assert entries_held(home) == entries_of(scene.server)
+    assert len(sorted(home.rglob("damaged/**/USD@*"))) == 1
 
 
 def test_an_order_that_is_dropped_was_canceled(
