@@ -6,13 +6,13 @@ and which parser reads the answer, of a call just made and of a recorded one ali
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Generic, NoReturn, TypeVar
 
 import pyarrow as pa
 
-from connectors.base import Credentials, Page, Paging, ReadOnlyKey, Window
+from connectors.base import EACH, Credentials, Page, Paging, ReadOnlyKey, Window
 from connectors.errors import ExchangeError, NotOfferedError, UnknownRowError
 from connectors.http import Request, Response
 from connectors.names import Names, Spelling
@@ -27,7 +27,8 @@ T = TypeVar("T", covariant=True)
 class Asked:
     """What one call asks for. Only what the endpoint's kind of paging needs is set.
 
-    ``streams``: one, or those of a snapshot of several markets.
+    ``streams``: one, or those of a snapshot of several markets. ``now``: the exchange's time in
+    microseconds, as well as it is known.
     """
 
     streams: Sequence[StreamId]
@@ -36,6 +37,7 @@ class Asked:
     row_id: int | None = None
     currency: str = ""
     names: Names = field(default_factory=Names)
+    now: int = 0
 
     @property
     def natives(self) -> list[str]:
@@ -99,6 +101,7 @@ class Endpoint:
     ``renamed``: the ids of stored rows that would have others now, and those, by received rows.
     ``following``: where one page takes several calls (a history in several lists), the next one
     after a call and the page of the rows that no earlier one brought; None after the last.
+    ``parts``: further lists, each a stream of its own (:attr:`connectors.base.Paging.parts`).
     """
 
     paging: Paging
@@ -108,6 +111,18 @@ class Endpoint:
     not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
     renamed: Callable[[pa.Table, pa.Table], Mapping[str, str]] = lambda received, stored: {}
     following: Callable[[Asked, Request, Page], Request | None] | None = None
+    parts: Mapping[str, "Endpoint"] = field(default_factory=dict)
+
+    def part(self, name: str | None) -> "Endpoint":
+        """That of the list ``name``; itself where that is no list of these."""
+        return self.parts.get(name or "") or (self.parts.get(EACH) if name else None) or self
+
+    @property
+    def offer(self) -> Paging:
+        """How it and its parts are paged."""
+        if not self.parts:
+            return self.paging
+        return replace(self.paging, parts={name: e.paging for name, e in self.parts.items()})
 
 
 @dataclass(frozen=True)
@@ -177,4 +192,4 @@ class Dialect:
     @property
     def offers(self) -> Mapping[str, Paging]:
         """How each dataset is paged."""
-        return {name: endpoint.paging for name, endpoint in self.endpoints.items()}
+        return {name: endpoint.offer for name, endpoint in self.endpoints.items()}

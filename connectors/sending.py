@@ -80,6 +80,10 @@ class Sender:
         """This machine's clock in microseconds since 1970."""
         return int(self._now() * 1_000_000)
 
+    def exchange_now_us(self) -> int:
+        """The exchange's clock in microseconds since 1970, where it is measured; else this one."""
+        return self.now_us() + (self._offset or 0)
+
     def _sent(self, request: Request) -> Response:
         """Send ``request`` now; where the answer asks for a rest, its bucket gets it."""
         bucket, allowance = self._bucket(request)
