@@ -88,6 +88,7 @@ __all__ = [
     "check_key",
     "checked_base_url",
     "default_base_url",
+    "is_this_machine",
     "key_settings",
     "key_variables",
     "names",

@@ -6,7 +6,7 @@ Ids of fills, orders and ledger entries are opaque text. Pages are counted from 
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -17,20 +17,19 @@ from connectors.codes import Code, Codes
 from connectors.exact import InvalidValue
 from connectors.jsontext import decode_row
 from connectors.kraken.names import code, symbol_of
-from connectors.kraken.parse import NO_NAMES, Row, integer, keyed, members_of, of, parts_of
+from connectors.kraken.parse import NO_NAMES, integer
+from connectors.members import Row, keyed, of, parts_of, texts_of
 from connectors.names import Names, listed_rows
 from connectors.rows import Built, Column, Layout, RowText, Source, observed, read
 
 _NUMBER, _TEXT, _TIME = kinds.Number(), kinds.Text(), kinds.Time()
 _SIGNED, _SIGNED_WIDE = kinds.Number(signed=True), kinds.Wide(signed=True)
 _SIDES: Final = kinds.Choice({"buy": "buy", "sell": "sell"})
-Parts = dict[str, bytes]
-_EXACT: Final = Context(prec=100)
 _RATES: Final = (Decimal("0.00005"), Decimal("0.01"))
 """Between these lies any fee that is not nothing: the public tables have 0.02 to 0.4 per cent."""
 
 
-def _paged(page: Page, parts: Parts, query: str, others: tuple[str, ...] = ()) -> Page:
+def _paged(page: Page, parts: dict[str, bytes], query: str, others: tuple[str, ...] = ()) -> Page:
     """``page`` with its place: the next one begins behind its rows, until one has none."""
     before = integer(parse_qs(query).get("ofs", ["0"])[0].encode()) or 0
     rows = page.received + len(others)
@@ -117,7 +116,7 @@ def account_transactions(body: bytes, query: str, codes: Codes = NO_NAMES.codes)
         of("timestamp", "time", _TIME),
         Column("type", _entry_type, _TEXT),
         Column("currency", lambda row: code(codes, exact.text(row.get("asset"))), Code(codes)),
-        Column("amount", lambda row: _sum(("+", row.get("amount"))).lstrip("-"), kinds.Wide()),
+        Column("amount", lambda row: exact.total((row.get("amount"),)).lstrip("-"), kinds.Wide()),
         of("fee_amount", "fee", _SIGNED_WIDE, required=False),
         Column("status", lambda row: "ok", _TEXT),
         Column("description", _described, _TEXT),
@@ -166,7 +165,7 @@ def _ordered(row: Row) -> Any:
 
 
 def _remaining(row: Row) -> str:
-    return _sum(("+", row.get("vol")), ("-", row.get("vol_exec"))) if _is_open(row) else "0"
+    return exact.total((row.get("vol"),), (row.get("vol_exec"),)) if _is_open(row) else "0"
 
 
 def _average(row: Row) -> Any:
@@ -197,20 +196,10 @@ def account_orders(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
     return _paged(found, page, query) if "closed" in page else replace(found, next_token="0")
 
 
-def _sum(*parts: tuple[str, Any]) -> str:
-    """The exact sum of numbers, each with its sign; those that are missing are nothing."""
-    total = Decimal(0)
-    for sign, value in parts:
-        if value is not None:
-            found = exact.wide(value, signed=True)
-            total = (_EXACT.add if sign == "+" else _EXACT.subtract)(total, found)
-    return f"{total:f}"
-
-
 def _available(row: Row) -> str:
     exact.wide(row.get("balance"), signed=True)  # which must be there
-    held = (("-", row.get("hold_trade")), ("-", row.get("credit_used")))
-    return _sum(("+", row.get("balance")), ("+", row.get("credit")), *held)
+    owned = (row.get("balance"), row.get("credit"))
+    return exact.total(owned, (row.get("hold_trade"), row.get("credit_used")))
 
 
 def balances(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Built:
@@ -238,5 +227,5 @@ def trading_fees(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Buil
         of("maker_fee_rate", "maker", kinds.Percent(signed=True), required=False),
     )
     layout = observed("trading_fees", columns, key="symbol", at=observed_at)
-    takers = members_of(found.get("fees", b"{}"))
+    takers = texts_of(found.get("fees", b"{}"))
     return read(layout, Source(body, None, lambda: takers, one))

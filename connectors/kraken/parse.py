@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import columns as kinds
@@ -18,43 +17,14 @@ from connectors.books import book
 from connectors.codes import Code, Codes
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError, decode_row, elements, members
 from connectors.kraken.names import SPELLING, code, common, symbol_of
+from connectors.members import Row, keyed, of, parts_of
 from connectors.names import Listed, Names, listed_rows
-from connectors.rows import Built, Column, Layout, RowText, Source, column, decoded, observed, read
+from connectors.rows import Built, Column, Layout, column, observed, read, rows_of
 from schemas import timeframe_us
 
 NO_NAMES: Final = Names(SPELLING)
 _NUMBER, _SIGNED, _SIGNED_WIDE = kinds.Number(), kinds.Number(signed=True), kinds.Wide(signed=True)
-Row = dict[str, Any]
-"""A row that is a member of an object, with its key as ``id``."""
-
-
-def members_of(body: bytes) -> list[RowText]:
-    """The members of an object. Raises ``ContractError`` where it is none."""
-    try:
-        return [RowText(m.whole, m.value, m.key) for m in members(body)]
-    except NotJsonError as error:
-        raise ContractError(f"the result is not an object ({error})") from None
-
-
-def parts_of(body: bytes) -> dict[str, bytes]:
-    """The members of an object, each as received. Raises ``ContractError`` where it is none."""
-    return {text.key or "": bytes(text.value) for text in members_of(body)}
-
-
-def keyed(body: bytes) -> Source:
-    """Rows that are members of an object: few, and read one by one, so that none is lost."""
-
-    def with_key(text: RowText) -> Row:
-        return {**decode_row(Row, text.value), "id": text.key}
-
-    return Source(body, None, lambda: members_of(body), with_key)
-
-
-def of(name: str, source: str, kind: kinds.Kind, required: bool = True) -> Column:
-    """The canonical column ``name`` from the member ``source`` of a row."""
-    return Column(name, lambda row: row.get(source), kind, required)
 
 
 def integer(sent: bytes) -> int | None:
@@ -89,37 +59,8 @@ _Trade: Final = _row("PublicTrade", "price amount time side kind misc id")
 _Candle: Final = _row("Candle", "time open high low close vwap volume")
 
 
-def _array(body: bytes, model: Any) -> Source:
-    def texts() -> list[RowText]:
-        try:
-            return [RowText(text, text) for text in elements(body)]
-        except NotJsonError as error:
-            raise ContractError(f"the rows are not a list ({error})") from None
-
-    rows = decoded(list[model], body)
-    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
-
-
-class _TradeId(kinds.Id):
-    """The id of a trade. For years some rows came with id 0, which is none."""
-
-    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
-        """Integers above 0."""
-        array = super().many(values, required)
-        if len(array) and pc.min(array).as_py() == 0:
-            raise InvalidValue("is 0, which is no id")
-        return array
-
-    def one(self, value: Any) -> int:
-        """An integer above 0."""
-        found = super().one(value)
-        if not found:
-            raise InvalidValue("is 0, which is no id")
-        return found
-
-
 _TRADE_COLUMNS: Final = (
-    column("trade_id", "id", _TradeId()),
+    column("trade_id", "id", kinds.Id(least=1)),
     column("timestamp", "time", kinds.Time()),
     column("side", "side", kinds.Choice({"b": "buy", "s": "sell"})),
     column("price", "price", _NUMBER),
@@ -138,7 +79,7 @@ def trades(body: bytes, native: str, symbol: str, names: Names = NO_NAMES) -> Pa
     rows, last = _of_one_market(body, native, names)
     same = {"symbol": symbol}
     layout = Layout("trades", _TRADE_COLUMNS, ("trade_id",), "trade_id", constants=same)
-    page = read(layout, _array(rows, _Trade)).page()
+    page = read(layout, rows_of(rows, _Trade)).page()
     return replace(page, resume=last if page.received else None)
 
 
@@ -153,7 +94,7 @@ def candles(
     rows, last = _of_one_market(body, native, names)
     same = {"symbol": symbol, "timeframe": timeframe}
     layout = Layout("candles", _CANDLE_COLUMNS, ("timestamp",), "timestamp", constants=same)
-    built = read(layout, _array(rows, _Candle))
+    built = read(layout, rows_of(rows, _Candle))
     opened = built.positions
     ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
     limit = (pc.max(opened).as_py() or 0) if last is None else last * 1_000_000 + 1
