@@ -74,7 +74,9 @@ class Paging:
     units: tuple[Unit, ...] = ()
     """Candidates for the unit of time bounds, the likelier first (``Cursor.TIME``)."""
     max_span_us: int | None = None
-    """The longest window of time that one request may name, in microseconds."""
+    """The longest window of time that one request may name, in microseconds.
+
+    Of newest rows: the stretch of time that the longest answer shows, however many rows it has."""
     max_span_steps: int | None = None
     """Of candles: the longest such window, in intervals of their timeframe."""
     cache_us: int = 0
@@ -92,6 +94,10 @@ class Paging:
     """Of orders: one that was canceled before anything was filled is shown no more."""
     appends: bool = False
     """Of numbered pages: the newest row first, and rows are only ever added at that end."""
+    resumes: bool = False
+    """Of numbered pages: the oldest row first, and rows are only ever added at the other end.
+
+    Tokens stay what they are: a walk goes on from the last pages of the one before."""
     parts: Mapping[str, "Paging"] = field(default_factory=dict)
     """Of account data: the lists that it has besides, each a stream of its own by that name.
 

@@ -143,11 +143,12 @@ class NonceRule:
 class ServerClock:
     """How calls without nonces are fresh: they carry a time near the exchange's own.
 
-    ``call``: gives that time in microseconds since 1970. ``refused``: whether an answer says that
-    the time of the call is not near enough.
+    ``call``: gives that time in microseconds since 1970; None where no call does: then it is this
+    machine's, and after a refusal that of the answer. ``refused``: whether an answer says that the
+    time of the call is not near enough.
     """
 
-    call: Call[int]
+    call: Call[int] | None
     refused: Callable[[Response], bool]
 
 

@@ -55,8 +55,9 @@ class Request:
     """One request. ``query``: of the URL; ``form``: the fields of a POST, before it is signed.
 
     ``cost``: what it takes of ``bucket``, one of the dialect's limits (empty: ``private`` or
-    ``public``). Signing adds ``content`` (the body), ``headers``, ``proof`` (the end of the URL's
-    query) and ``secrets``, which no message may show.
+    ``public``). ``host``: that a private one goes to, with any port. Signing adds ``content`` (the
+    body), ``headers``, ``proof`` (the end of the URL's query) and ``secrets``, which no message may
+    show.
     """
 
     method: str
@@ -66,6 +67,7 @@ class Request:
     private: bool = False
     cost: float = 1.0
     bucket: str = ""
+    host: str = ""
     content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     proof: str = field(default="", repr=False)

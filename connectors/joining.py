@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from connectors.base import Page, Paging, Window
+from connectors.base import Key, Page, Paging, Window
 from schemas import RejectedRow, dataset
 
 
@@ -25,7 +25,10 @@ def without_known(dataset_: str, page: Page, known: set[Hashable]) -> Page:
 
 
 def joined(pages: Sequence[Page], window: Window, paging: Paging) -> Page:
-    """``pages`` of one window as one. Without bounds, it reaches back as far as one may."""
+    """``pages`` of one window as one. Without bounds, it reaches back as far as one may.
+
+    A candle that one of them brings well is not rejected for what another one says of it.
+    """
     times = [page.server_time for page in pages if page.server_time is not None]
     low, high = window.lower, window.upper
     if low is None and high is None and paging.max_span_us is not None and times:
@@ -39,11 +42,12 @@ def joined(pages: Sequence[Page], window: Window, paging: Paging) -> Page:
     table = pa.concat_tables([page.table for page in pages])
     positions = pa.concat_arrays([page.positions for page in pages])
     inside = pa.array([is_inside(p) for p in positions.to_pylist()], pa.bool_())
+    settled = set(positions.to_pylist()) if paging.key is Key.TIME else set()
     rejected: list[RejectedRow] = [
         replace(row, index=None)
         for page in pages
         for row in page.rejected
-        if is_inside(row.position)
+        if is_inside(row.position) and row.position not in settled
     ]
     return Page(
         table.filter(inside),

@@ -40,7 +40,7 @@ class Sender:
             "and this machine's clock: the nonce follows it, and a key that another program uses "
             "may have a higher one."
             if isinstance(dialect.freshness, NonceRule)
-            else "and whether it is bound to another address."
+            else "this machine's clock, and whether the key is bound to another address."
         )
         self.http = Http(dialect.name, connection, dialect.reads, advice)
         self._dialect = dialect
@@ -119,7 +119,8 @@ class Sender:
         return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p)), allowance
 
     def _signed(self, request: Request, credentials: Credentials, stamp: int) -> Request:
-        signed = self._dialect.sign(request, credentials, stamp)
+        addressed = replace(request, host=self.http.base_url.netloc.decode())
+        signed = self._dialect.sign(addressed, credentials, stamp)
         return replace(signed, secrets=(*signed.secrets, *credentials.parts))
 
     # Fresh by nonces.
@@ -172,12 +173,16 @@ class Sender:
         response = self._sent(self._signed(request, credentials, self.now_us() + offset))
         if not rule.refused(response):
             return response
+        if rule.call is None and response.server_time is not None:
+            self._offset = response.server_time - response.at
         offset = self._measured(rule, offset)
         self._limit(request)
         return self._sent(self._signed(request, credentials, self.now_us() + offset))
 
     def _measured(self, rule: ServerClock, refused: int | None) -> int:
         """The offset of the exchange's clock; measured again where it is the one ``refused``."""
+        if rule.call is None:
+            return self._offset or 0
         with self._offset_lock:
             if self._offset is None or self._offset == refused:
                 request = rule.call.request(Asked(()))

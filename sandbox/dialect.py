@@ -57,8 +57,9 @@ def dialects() -> tuple[Dialect, ...]:
 
 
 def dialect_of(path: str) -> Dialect | None:
-    """The dialect that ``path`` belongs to."""
-    return next((d for d in dialects() if path.startswith(tuple(d.roots))), None)
+    """The dialect that ``path`` belongs to: the one with the longest root of it."""
+    roots = [(root, d) for d in dialects() for root in d.roots if path.startswith(root)]
+    return max(roots, key=lambda pair: len(pair[0]))[1] if roots else None
 
 
 def refusal_of(path: str, status: int, text: str) -> Answer:

@@ -35,7 +35,9 @@ def pull_newest(session: Session) -> None:
     first = not state.complete or session.task.again is not None
     page, rows = _ask(session, state.complete, most if first else usual)
     spans = _proved(session, rows, state.complete)
-    if not first and usual < most and spans and spans[0].lower > state.complete[-1].upper:
+    bounded = session.paging.max_span_us is not None
+    unmet = spans[0].lower > state.complete[-1].upper if spans and not first else bounded
+    if not first and usual < most and unmet:
         page, rows = _ask(session, state.complete, most)
         spans = _proved(session, rows, state.complete)
     if not len(rows.shown):
@@ -93,8 +95,12 @@ def _proved(session: Session, rows: Received, complete: Intervals) -> Intervals:
 
 
 def _without_rows(session: Session, known: Newest, state: StreamState, page: Page) -> None:
-    """Record an empty answer: the market has no trades yet, or the exchange is dead."""
-    if not state.complete and state.newest_at is None:
+    """Record an empty answer: the market has no trades yet, or the exchange is dead.
+
+    Of an answer that shows a stretch of time, it says that the market was quiet.
+    """
+    never = not state.complete and state.newest_at is None
+    if never or session.paging.max_span_us is not None:
         checked = (page.server_time or now_us()) - session.paging.cache_us
         session.commit(None, replace(state, checked_at=checked), page.rejected)
         return

@@ -9,7 +9,8 @@ Then a walk ends where it has shown as many unknown rows as the count has grown 
 that names no count (open orders) are not part of what the other pages count.
 
 Where rows are only ever added, the newest first (``Paging.appends``), a walk ends at the rows with
-which the last one began.
+which the last one began. Where they are added behind the last page (``Paging.resumes``), it begins
+with the last pages of the one before, which it thereby reads again.
 """
 
 from collections.abc import Iterable
@@ -41,7 +42,10 @@ def pull_walk(session: Session) -> None:
     key = session.declared.naming_column
     held, waiting = _held(session, key)
     is_first = True
-    going = msgspec.structs.replace(known, empty_since=None)
+    # a walk that does not end is begun anew
+    going = msgspec.structs.replace(known, empty_since=None, token=None)
+    again = session.task.again is not None or not session.state.complete
+    resumed = known.token if session.paging.resumes and not again else None
     state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(going))
     for _ in range(_WALKS):
         received: set[str] = set()
@@ -52,13 +56,20 @@ def pull_walk(session: Session) -> None:
         unknown: set[str] = set()
         growing = known.counted is not None
         total: int | None = None
-        token: str | None = None
+        token, resumed = resumed, None
+        asked: list[str | None] = []
         shown = walked = 0
         is_first_page = True
         while True:
             session.keep_going()
+            asked.append(token)
             try:
                 page = session.count(session.connector.page(session.stream, token))
+            except ContractError:
+                if token is None or len(asked) > 1:
+                    raise
+                token = None  # the rows of the walk before are not there
+                continue
             except RequestError:
                 if total is None or walked < total:
                     raise
@@ -108,6 +119,7 @@ def pull_walk(session: Session) -> None:
             return
         if total is None or token is not None or walked >= total:
             known = _remembering(known, total, newest_ids if appends else others)
+            known = msgspec.structs.replace(known, token=asked[-2:][0])
             break
     else:
         raise ContractError(

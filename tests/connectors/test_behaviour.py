@@ -168,7 +168,8 @@ def test_a_malformed_row_is_rejected_alone(world: World, asked: Asked, page_of: 
     connector = world.open(exchange)
     whole = page_of(connector, dataset)
     amount = case(exchange).amounts.get(dataset, "amount")
-    spoil = None if dataset == "candles" else (amount, '"n/a"')
+    is_array = dataset == "candles" and dataset not in case(exchange).amounts
+    spoil = None if is_array else (amount, '"n/a"')
     # the first row: of several of one moment, it would not be known which one is missing
     first = Fault("malformed", spoil=spoil, rows=slice(1))
     others = (Fault("malformed", spoil=spoil, seed=seed) for seed in range(300))
@@ -223,7 +224,7 @@ def test_rows_stay_in_the_order_received(
     name = dataset.removeprefix("account_").removeprefix("public_")[:-1] + "_id"
     assert page.table[name].to_pylist() == list(map(str, page.positions.to_pylist()))
     place: dict[int, int] = {}
-    for found in re.finditer(rb'(?:[iI]d":|[{,]"|,(?=\d+\]))(\d+)\b', recorded[0].body):
+    for found in re.finditer(rb'(?:[iI]d":"?|[{,]"|,(?=\d+\]))(\d+)\b', recorded[0].body):
         place.setdefault(int(found[1]), found.start())
     at = [place[row] for row in page.positions.to_pylist() if row in place]
     assert at == sorted(at) and len(at) == page.table.num_rows > 10
