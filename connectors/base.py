@@ -97,7 +97,7 @@ class Paging:
     resumes: bool = False
     """Of numbered pages: the oldest row first, and rows are only ever added at the other end.
 
-    Tokens stay what they are: a walk goes on from the last pages of the one before."""
+    A walk goes on from the last pages of the one before (:attr:`Page.place`)."""
     parts: Mapping[str, "Paging"] = field(default_factory=dict)
     """Of account data: the lists that it has besides, each a stream of its own by that name.
 
@@ -143,6 +143,8 @@ class Page:
     in microseconds.
     ``server_time``: the exchange's clock in microseconds (Date header), where it is reported.
     ``next_token``/``total``: for ``Cursor.PAGES``; the following page, and how many rows there are.
+    ``place``: where :attr:`Paging.resumes` holds, the token by which this page can be asked for at
+    any later time; None where there is none.
     ``resume``: for ``Cursor.TIME``, where the answer ends, in nanoseconds, where it says so.
     ``others``: ids of rows of another dataset that came along (entries of a ledger that repeat
     fills); ``total`` counts them.
@@ -158,6 +160,7 @@ class Page:
     server_time: int | None = None
     next_token: str | None = None
     total: int | None = None
+    place: str | None = None
     resume: int | None = None
     others: Sequence[str] = ()
     rights: tuple[str, ...] | None = None

@@ -246,7 +246,7 @@ class Client:
                     f"{self.name}: {request.label}: the rows that came before came again, so that "
                     "the others cannot be asked for"
                 )
-            request = endpoint.following(asked, request, pages[-1])
+            request = endpoint.following(asked, request, pages)
         return joined(pages, asked.window, paging)
 
     def _recorded(

@@ -100,7 +100,8 @@ class Endpoint:
     ``not_found``: what a refusal in JSON with that status (400, 404) means, None for what it says.
     ``renamed``: the ids of stored rows that would have others now, and those, by received rows.
     ``following``: where one page takes several calls (a history in several lists), the next one
-    after a call and the page of the rows that no earlier one brought; None after the last.
+    after a call and the pages so far, each of the rows that no earlier one brought; None after the
+    last.
     ``parts``: further lists, each a stream of its own (:attr:`connectors.base.Paging.parts`).
     """
 
@@ -110,7 +111,7 @@ class Endpoint:
     open_rows: Call[Mapping[int, Decimal | None]] | None = None
     not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
     renamed: Callable[[pa.Table, pa.Table], Mapping[str, str]] = lambda received, stored: {}
-    following: Callable[[Asked, Request, Page], Request | None] | None = None
+    following: Callable[[Asked, Request, Sequence[Page]], Request | None] | None = None
     parts: Mapping[str, "Endpoint"] = field(default_factory=dict)
 
     def part(self, name: str | None) -> "Endpoint":

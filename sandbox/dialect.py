@@ -38,6 +38,8 @@ class Dialect:
     ``routes``: handlers by method and path; the more special come first. ``roots``: what its paths
     begin with. ``refusal``: the answer that says ``text`` with a status of the kind given; a
     dialect may know one status only. ``name_of``: path, query and body -> name and parameters.
+    ``prefix``: what comes before its paths here, where another dialect has the same ones; it is
+    part of the base URL, and of no path that is logged.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Dialect:
     routes: Sequence[tuple[str, str, Handler]]
     refusal: Callable[[int, str | None], Answer]
     name_of: Callable[[str, str, bytes], Named] = by_path
+    prefix: str = ""
 
 
 @cache
@@ -58,7 +61,8 @@ def dialects() -> tuple[Dialect, ...]:
 
 def dialect_of(path: str) -> Dialect | None:
     """The dialect that ``path`` belongs to: the one with the longest root of it."""
-    roots = [(root, d) for d in dialects() for root in d.roots if path.startswith(root)]
+    every = ((d.prefix + root, d) for d in dialects() for root in d.roots)
+    roots = [(root, d) for root, d in every if path.startswith(root)]
     return max(roots, key=lambda pair: len(pair[0]))[1] if roots else None
 
 
@@ -81,7 +85,7 @@ def build(exchange: Exchange) -> Starlette:
     """An application that answers from ``exchange``; its switches may be turned at any time."""
     every = ["GET", "POST", "PUT", "DELETE", "PATCH"]
     routes = [
-        *(route for dialect in dialects() for route in dialect.routes),
+        *((m, d.prefix + path, handler) for d in dialects() for m, path, handler in d.routes),
         ("", "/{rest:path}", lambda *_: Answer.of({"detail": "Not found."}, 404)),
     ]
     return Starlette(

@@ -93,8 +93,9 @@ class Served:
 def environment(base_url: str) -> dict[str, str]:
     """Environment variables that point Tidemark at a sandbox (its keys are invented)."""
     result = {}
+    prefixes = {dialect.name: dialect.prefix for dialect in dialects()}
     for key in (known for known in keys().values() if known.account == "main"):
-        result[f"{key.env}_BASE_URL"] = base_url
+        result[f"{key.env}_BASE_URL"] = base_url + prefixes[key.exchange]
         result |= {f"{key.env}_API_{name.upper()}": part for name, part in key.parts.items()}
     return result
 

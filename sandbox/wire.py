@@ -83,8 +83,8 @@ class Wire:
             await self.app(scope, receive, send)
             return
         body = await _read(receive)
-        path = scope["path"]
-        dialect = dialect_of(path)
+        dialect = dialect_of(scope["path"])
+        path = scope["path"].removeprefix(dialect.prefix if dialect else "")
         name_of = dialect.name_of if dialect else by_path
         call, params = name_of(path, scope["query_string"].decode("latin-1"), body)
         entry = self.log.add(scope["method"], path, call, params, self.exchange.world.clock())

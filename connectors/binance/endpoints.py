@@ -5,7 +5,7 @@ minute: of an address for ``/api``, of an address or an account for each call of
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -124,13 +124,13 @@ def _transfers(path: str, window: Window, offset: int, upper: int | None = None)
     return get(path, query, private=True, cost=cost, bucket=bucket)
 
 
-def _next_transfers(asked: Asked, request: Request, page: Page) -> Request | None:
+def _next_transfers(asked: Asked, request: Request, pages: Sequence[Page]) -> Request | None:
     """What else belongs to the page: the rest of this list, and the lists after it.
 
-    ``page``: the answer to ``request``, without the rows that came before. The end of a list is an
-    answer without new rows.
+    The last of ``pages`` is the answer to ``request``, without the rows that came before. The end
+    of a list is an answer without new rows.
     """
-    window = asked.window
+    window, page = asked.window, pages[-1]
     if request.path == _DIVIDENDS:  # the newest first, without an offset
         times = page.positions.to_pylist()
         return _transfers(_DIVIDENDS, window, 0, upper=min(times)) if times else None

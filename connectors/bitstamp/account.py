@@ -13,7 +13,6 @@ from urllib.parse import parse_qs
 from connectors import columns as kinds
 from connectors import exact
 from connectors.base import Page
-from connectors.bitstamp import models
 from connectors.bitstamp.parse import NO_NAMES
 from connectors.codes import Code, Codes
 from connectors.errors import ContractError
@@ -27,10 +26,7 @@ FIRST: Final = "1"
 """The token of the first page: there is no lower id."""
 _TEXT, _TIME, _NUMBER = kinds.Text(), kinds.Time(), kinds.Number()
 _SIGNED, _SIGNED_WIDE = kinds.Number(signed=True), kinds.Wide(signed=True)
-_NO_CURRENCIES: Final = {
-    *("id", "order_id", "datetime", "type", "fee", "tid", "price", "client_order_id", "status"),
-    *("self_trade", "self_trade_order_id"),
-}
+_NO_CURRENCIES: Final = {"id", "datetime", "type", "fee"}
 _TRADE: Final = "2"
 _MOVES: Final = {
     "0": "deposit",
@@ -57,18 +53,15 @@ def _amounts(row: Row) -> dict[str, Decimal]:
     """What each currency that is not nothing changes by. Raises ``InvalidValue``."""
     found = {}
     for name, value in row.items():
-        if name in _NO_CURRENCIES or "_" in name or value is None:
-            continue
-        if isinstance(value, list | dict | bool):
-            continue
-        if amount := exact.wide(value, signed=True):
+        is_currency = name not in _NO_CURRENCIES and "_" not in name and value is not None
+        if is_currency and (amount := exact.wide(value, signed=True)):
             found[name] = amount
     return found
 
 
 def _market(row: Row) -> tuple[str, str]:
     """Base and quote, as the column of the price names them (``btc_usd``)."""
-    pairs = [name.split("_") for name in row if name not in _NO_CURRENCIES and name.count("_") == 1]
+    pairs = [name.split("_") for name in row if name.count("_") == 1]
     priced = [(a, b) for a, b in pairs if a in row and b in row and row[f"{a}_{b}"] is not None]
     moved = _amounts(row)
     both = [pair for pair in priced if pair[0] in moved and pair[1] in moved]
@@ -80,13 +73,8 @@ def _market(row: Row) -> tuple[str, str]:
     raise InvalidValue("is unknown: no column names the price of the currencies that moved")
 
 
-def _symbol(row: Row, names: Names) -> str:
-    base, quote = _market(row)
+def _symbol_of(names: Names, base: str, quote: str) -> str:
     return names.known.get(f"{base}{quote}") or f"{base}-{quote}".upper()
-
-
-def _quote(row: Row, codes: Codes) -> Any:
-    return codes.code_of(_market(row)[1])
 
 
 def _base_amount(row: Row) -> Decimal:
@@ -120,14 +108,13 @@ def account_trades(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
         (
             of("trade_id", "id", kinds.Id()),
             of("timestamp", "datetime", _TIME),
-            Column("symbol", lambda row: _symbol(row, names), _TEXT),
+            Column("symbol", lambda row: _symbol_of(names, *_market(row)), _TEXT),
             Column("side", _side, _TEXT),
             Column("price", _price, _NUMBER),
             Column("amount", lambda row: _plain(_base_amount(row)), _NUMBER),
-            Column("cost", lambda row: str(row[_market(row)[1]]).lstrip("-"), kinds.Cost(), False),
             of("order_id", "order_id", _TEXT, required=False),
             of("fee_amount", "fee", _SIGNED_WIDE, required=False),
-            Column("fee_currency", lambda row: _quote(row, names.codes), _TEXT),
+            Column("fee_currency", lambda row: names.codes.code_of(_market(row)[1]), _TEXT),
         ),
         ("trade_id", "symbol", "side"),
         "timestamp",
@@ -136,11 +123,14 @@ def account_trades(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
 
 
 def account_transactions(body: bytes, query: str, codes: Codes = NO_NAMES.codes) -> Page:
-    """Everything else in such a page: what each currency changed by."""
+    """Everything else in such a page: what each currency changed by, and what was paid or received
+    for a trade besides price times amount, which Bitstamp rounds.
+    """
     texts: list[RowText] = []
     for text in list_of(body, "the rows"):
         try:
-            moved = sorted(_amounts(_decoded(text)))
+            row = _decoded(text)
+            moved = [_ROUNDING] if _is_trade(row) and _rounding(row) else sorted(_amounts(row))
         except (InvalidValue, NotJsonError):
             moved = []
         texts += [text._replace(key=name) for name in moved] or [text]
@@ -173,13 +163,16 @@ def _page(
 
     def one(text: RowText) -> Row:
         row = _decoded(text)
+        if text.key == _ROUNDING:
+            return _rounding_row(row)
         return row if text.key is None else {**row, _MOVED: text.key}
 
     page = read(layout, Source.of_texts(body, texts, one), keep).page()
     rows = list(listed_rows(rows_of(body, Row)))
     others = tuple(str(row.get("id")) for row in rows if not keep(row))
     ids = [found for row in rows if (found := _id(row)) is not None]
-    return replace(page, others=others, next_token=_following(ids, query))
+    next_token, place = _following(ids, query)
+    return replace(page, others=others, next_token=next_token, place=place)
 
 
 def _id(row: Row) -> int | None:
@@ -189,8 +182,8 @@ def _id(row: Row) -> int | None:
         return None
 
 
-def _following(ids: Sequence[int], query: str) -> str | None:
-    """The token of the next page: rows from the id before the newest one on.
+def _following(ids: Sequence[int], query: str) -> tuple[str | None, str | None]:
+    """The token of the next page (rows from the id before the newest one on), and of this one.
 
     So each answer has to show the newest row of the one before, whether ``since_id`` is inclusive
     or not: else rows between are missing (``ContractError``). Where an answer does not obey
@@ -199,19 +192,38 @@ def _following(ids: Sequence[int], query: str) -> str | None:
     asked = parse_qs(query)
     since, offset = (int(asked[name][0]) for name in ("since_id", "offset"))
     newest = since + 1 if since > int(FIRST) else None
+    missing = ContractError(f"row {newest}, which was shown before, is not there")
     if not ids:
         if newest is not None and not offset:
-            raise ContractError(f"row {newest}, which was shown before, is not there")
-        return None
+            raise missing
+        return None, None
     if offset:
-        return f"{since}+{offset + len(ids)}"
+        return f"{since}+{offset + len(ids)}", None
     if newest is not None and min(ids) < since:
-        return f"{FIRST}+{len(ids)}"
+        return f"{FIRST}+{len(ids)}", None
     if list(ids) != sorted(ids):
-        return f"{since}+{len(ids)}"
+        return f"{since}+{len(ids)}", None
     if newest is not None and newest not in ids:
-        raise ContractError(f"row {newest}, which was shown before, is not there")
-    return None if ids[-1] == newest else str(max(ids[-1] - 1, int(FIRST)))
+        raise missing
+    return None if ids[-1] == newest else str(max(ids[-1] - 1, int(FIRST))), str(since)
+
+
+_ROUNDING: Final = "rounding"
+
+
+def _rounding(row: Row) -> Decimal:
+    """What a trade changed the quote currency by besides price times amount."""
+    _, quote = _market(row)
+    cost = exact.wide(f"{_base_amount(row) * exact.price(_price(row)):f}", signed=True)
+    return exact.wide(row[quote], signed=True) + cost
+
+
+def _rounding_row(row: Row) -> Row:
+    """It as a row of its own. Of a trade with itself both sides have one."""
+    _, quote = _market(row)
+    id_ = f"{exact.identity(row.get('id'))}-{_ROUNDING}-{_side(row)}"
+    kept = {"id": id_, "datetime": row.get("datetime"), "type": _ROUNDING}
+    return {**kept, quote: f"{_rounding(row):f}", _MOVED: quote}
 
 
 _MOVED: Final = "_moved"
@@ -228,7 +240,7 @@ def _moved(row: Row) -> tuple[str, Decimal]:
 
 def _transaction_id(row: Row) -> str:
     """The row's id; where several currencies moved, with the code."""
-    id_ = str(exact.identity(row.get("id")))
+    id_ = exact.text(row.get("id"))
     return id_ if len(_amounts(row)) < 2 else f"{id_}-{_moved(row)[0].upper()}"
 
 
@@ -248,20 +260,20 @@ def _transfer_fee(row: Row) -> Any:
 
 def _description(row: Row) -> str:
     type_ = exact.text(row.get("type"))
+    if type_ == _ROUNDING:
+        return f"rounding of trade {exact.text(row.get('id')).partition('-')[0]}"
     return _MOVES.get(type_, f"type {exact.shown(type_)}")
 
 
 # -- orders ----------------------------------------------------------------------------------------
 
-_STATES: Final = {
-    "Open": "open",
+_STATES: Final = dict.fromkeys(("Open", "Cancel pending", "In Queue"), "open") | {
     "Finished": "closed",
     "Expired": "canceled",
     "Canceled": "canceled",
-    "Cancel pending": "open",
-    "In Queue": "open",
 }
 _SIDES: Final = kinds.Choice({"0": "buy", "1": "sell"})
+_LEFT: Final = "amount_remaining"
 
 
 def _halves(row: Row) -> tuple[str, str]:
@@ -298,40 +310,23 @@ def order(body: bytes, names: Names = NO_NAMES) -> Built:
     """``/order_status/``: one order with its fills. An order without a price is a market order."""
     if not body.lstrip().startswith(b"{") or b'"status"' not in body:
         raise ContractError("no order")
-    layout = Layout(
-        "account_orders",
-        (
-            of("order_id", "id", kinds.Id()),
-            of("timestamp", "datetime", _TIME),
-            Column("symbol", lambda row: _order_symbol(row, names), _TEXT),
-            of("side", "type", _SIDES),
-            Column("type", lambda row: "market" if row.get("price") is None else "limit", _TEXT),
-            Column("price", lambda row: row.get("price") or "0", _NUMBER),
-            Column(
-                "amount",
-                lambda row: exact.total((row.get("amount_remaining"), _filled(row))),
-                _NUMBER,
-            ),
-            Column(
-                "remaining",
-                lambda row: row.get("amount_remaining") if _is_open(row) else "0",
-                _NUMBER,
-            ),
-            of("status", "status", kinds.Choice(_STATES)),
-            Column("filled", _filled, _NUMBER, required=False),
-            Column("cost", _cost, kinds.Cost(), required=False),
-            Column("average", lambda row: exact.ratio(_cost(row), _filled(row)), _NUMBER, False),
-            Column("fee_amount", lambda row: _sum(row, "fee"), _SIGNED, required=False),
-        ),
-        key=("order_id",),
-        position="order_id",
+    columns = (
+        of("order_id", "id", kinds.Id()),
+        of("timestamp", "datetime", _TIME),
+        Column("symbol", lambda row: _symbol_of(names, *_halves(row)), _TEXT),
+        of("side", "type", _SIDES),
+        Column("type", lambda row: "market" if row.get("price") is None else "limit", _TEXT),
+        Column("price", lambda row: row.get("price") or "0", _NUMBER),
+        Column("amount", lambda row: exact.total((row.get(_LEFT), _filled(row))), _NUMBER),
+        Column("remaining", lambda row: row.get(_LEFT) if _is_open(row) else "0", _NUMBER),
+        of("status", "status", kinds.Choice(_STATES)),
+        Column("filled", _filled, _NUMBER, required=False),
+        Column("cost", _cost, kinds.Cost(), required=False),
+        Column("average", lambda row: exact.ratio(_cost(row), _filled(row)), _NUMBER, False),
+        Column("fee_amount", lambda row: _sum(row, "fee"), _SIGNED, required=False),
     )
+    layout = Layout("account_orders", columns, key=("order_id",), position="order_id")
     return read(layout, rows_of(b"[%b]" % body, Row))
-
-
-def _order_symbol(row: Row, names: Names) -> str:
-    base, quote = _halves(row)
-    return names.known.get(f"{base}{quote}") or f"{base}-{quote}".upper()
 
 
 def open_orders(body: bytes) -> Mapping[int, Decimal | None]:
@@ -355,42 +350,33 @@ def open_orders(body: bytes) -> Mapping[int, Decimal | None]:
 
 def balances(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Built:
     """``/account_balances/``: every currency of the account."""
-    source = rows_of(body, models.Balance)
-    layout = observed(
-        "balances",
-        (
-            Column(
-                "currency",
-                lambda row: row.currency,
-                Code(codes.listed(row.currency for row in listed_rows(source))),
-            ),
-            Column("available", lambda row: row.available, _SIGNED_WIDE),
-            Column("reserved", lambda row: row.reserved, _SIGNED_WIDE, required=False),
+    source = rows_of(body, Row)
+    columns = (
+        of(
+            "currency",
+            "currency",
+            Code(codes.listed(r.get("currency") for r in listed_rows(source))),
         ),
-        key="currency",
-        at=observed_at,
+        of("available", "available", _SIGNED_WIDE),
+        of("reserved", "reserved", _SIGNED_WIDE, required=False),
     )
-    return read(layout, source)
+    return read(observed("balances", columns, key="currency", at=observed_at), source)
 
 
-def _rate(name: str) -> Callable[[Any], Any]:
-    return lambda row: row.fees.get(name) if isinstance(row.fees, dict) else None
+def _rate(name: str) -> Callable[[Row], Any]:
+    return lambda row: row["fees"].get(name) if isinstance(row.get("fees"), dict) else None
 
 
 def trading_fees(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Built:
-    """``/fees/trading/``: what a maker and a taker pay in each market."""
-    layout = observed(
-        "trading_fees",
-        (
-            Column(
-                "symbol",
-                lambda row: row.market if row.currency_pair is None else row.currency_pair,
-                kinds.Canonical(names.symbol_of),
-            ),
-            Column("maker_fee_rate", _rate("maker"), kinds.Percent(signed=True)),
-            Column("taker_fee_rate", _rate("taker"), kinds.Percent(signed=True)),
-        ),
-        key="symbol",
-        at=observed_at,
+    """``/fees/trading/``: what a maker and a taker pay in each market, in percent.
+
+    Rows were seen with the ``market`` of another one; their ``currency_pair`` is their own.
+    """
+    market, rate = kinds.Canonical(names.symbol_of), kinds.Percent(signed=True)
+    columns = (
+        Column("symbol", lambda row: row.get("currency_pair") or row.get("market"), market),
+        Column("maker_fee_rate", _rate("maker"), rate),
+        Column("taker_fee_rate", _rate("taker"), rate),
     )
-    return read(layout, rows_of(body, models.Fees))
+    layout = observed("trading_fees", columns, key="symbol", at=observed_at)
+    return read(layout, rows_of(body, Row))

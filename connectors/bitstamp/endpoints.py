@@ -5,9 +5,9 @@ age of the text) in ten minutes, of one client.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qs, quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from connectors.base import Bounds, Cursor, Key, Page, Paging, ReadOnlyKey
 from connectors.bitstamp import account, auth, parse, refusals
@@ -23,10 +23,10 @@ READS: Final = (
     f"GET {_API}/(transactions|ohlc|ticker|order_book)/{IN_PATH}/",
     f"POST {_API}/(user_transactions|account_balances|fees/trading|open_orders/all|order_status)/",
 )
-MAX_TRADES: Final = parse.MAX_TRADES
-MAX_CANDLES: Final = 1000
-MAX_HISTORY: Final = 1000
-_WINDOWS: Final = ((100, "minute"), (MAX_TRADES - 1, "hour"))
+MAX_ROWS: Final = 1000  # of candles, and of an account's history
+_MOST_TWICE: Final = 10
+"""So many candles of one answer are asked for again: documented is none, and one was seen."""
+_WINDOWS: Final = ((100, "minute"), (parse.MAX_TRADES - 1, "hour"))
 """The stretch of time that is asked for where so many trades are wanted at most; else a day."""
 DAY_US: Final = 86_400_000_000
 TIMEFRAMES: Final = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d", "3d")
@@ -68,30 +68,29 @@ def _ohlc(asked: Asked, end: int | None, limit: int) -> Request:
 
 
 def _candles(asked: Asked) -> Request:
-    return _ohlc(asked, asked.window.upper, min(asked.window.limit, MAX_CANDLES))
+    return _ohlc(asked, asked.window.upper, min(asked.window.limit, MAX_ROWS))
 
 
-def _contested(asked: Asked, request: Request, page: Page) -> Request | None:
-    """The newest candle that came twice, alone: then it is there once, and right."""
-    twice = [r.position for r in page.rejected if r.reason == parse.TWICE and r.position]
-    if not twice or parse_qs(request.query)["limit"] == ["1"]:
-        return None
-    return _ohlc(asked, max(twice), 1)
+def _contested(asked: Asked, request: Request, pages: Sequence[Page]) -> Request | None:
+    """A candle that came twice, alone: then it is there once, and right. The newest comes first."""
+    places = {r.position for r in pages[0].rejected if r.reason == parse.TWICE and r.position}
+    twice = sorted(places, reverse=True)[:_MOST_TWICE][len(pages) - 1 :]
+    return _ohlc(asked, twice[0], 1) if twice else None
 
 
 def _history(asked: Asked) -> Request:
     """A page of the whole account, oldest first. ``since_id=1`` gives it from the beginning on."""
     since, _, offset = (asked.token or account.FIRST).partition("+")
-    form = {"sort": "asc", "since_id": since, "limit": str(MAX_HISTORY), "offset": offset or "0"}
+    form = {"sort": "asc", "since_id": since, "limit": str(MAX_ROWS), "offset": offset or "0"}
     return _private("user_transactions", form)
 
 
 _NOW: Final = Paging(Cursor.SNAPSHOT, batch=0)
-_HISTORY: Final = Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_HISTORY, resumes=True)
+_HISTORY: Final = Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_ROWS, resumes=True)
 
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "trades": Endpoint(
-        Paging(Cursor.NEWEST, max_rows=MAX_TRADES, max_span_us=DAY_US),
+        Paging(Cursor.NEWEST, max_rows=parse.MAX_TRADES, max_span_us=DAY_US),
         _trades,
         lambda body, about: parse.trades(body, about.symbol),
     ),
@@ -99,7 +98,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         Paging(
             Cursor.TIME,
             key=Key.TIME,
-            max_rows=MAX_CANDLES,
+            max_rows=MAX_ROWS,
             bounds=Bounds.UPPER,
             timeframes=TIMEFRAMES,
         ),

@@ -5,33 +5,22 @@ returned as rejected.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Final
 
 from connectors import columns as kinds
 from connectors import exact, market_data
-from connectors.bitstamp import models
 from connectors.books import book
 from connectors.codes import Code, Codes
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.http import Response
-from connectors.jsontext import NotJsonError
-from connectors.members import parts_of
+from connectors.jsontext import NotJsonError, row_type
+from connectors.members import Row, of, parts_of
 from connectors.names import Listed, Names, Spelling, listed_rows
-from connectors.rows import (
-    Built,
-    Column,
-    Layout,
-    Source,
-    column,
-    list_of,
-    nullable,
-    observed,
-    read,
-    rows_of,
-)
+from connectors.rows import Built, Column, Layout, Source, column, list_of, observed, read, rows_of
 from schemas import RejectedRow
 
 SPELLING: Final = Spelling(lower=True, separator="")
@@ -61,13 +50,15 @@ def content(response: Response) -> bytes:
 
 
 def _first_id(body: bytes) -> int:
+    """The id of the first of ``body``'s trades; -1 where it cannot be read."""
     try:
-        (row,) = listed_rows(rows_of(body[: body.find(b"}") + 1] + b"]", models.PublicTrade))
+        (row,) = listed_rows(rows_of(body[: body.find(b"}") + 1] + b"]", _Trade))
         return exact.identity(row.tid)
-    except (ContractError, InvalidValue, ValueError):
+    except (ContractError, ValueError):
         return -1
 
 
+_Trade: Final = row_type("PublicTrade", "tid date price amount type")
 _TRADES: Final = Layout(
     "trades",
     (
@@ -87,10 +78,11 @@ _TRADES: Final = Layout(
 def trades(body: bytes, symbol: str) -> Built:
     """``/transactions/<market>/``, which does not name the market."""
     layout = replace(_TRADES, constants={"symbol": symbol})
-    return read(layout, rows_of(body, models.PublicTrade))
+    return read(layout, rows_of(body, _Trade))
 
 
 TWICE: Final = "the candle came twice in one answer, with different content"
+_Candle: Final = row_type("Candle", "timestamp open high low close volume")
 _CANDLE_COLUMNS: Final = market_data.candle_columns("timestamp")
 
 
@@ -100,7 +92,7 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
     Of a candle that comes twice with different content, none is taken: it is not known which.
     """
     rows = parts_of(parts_of(body).get("data", b"")).get("ohlc", b"")
-    source = rows_of(rows, models.Candle)
+    source = rows_of(rows, _Candle)
     contested = _contested(source)
     if not contested:
         return market_data.candles(source, _CANDLE_COLUMNS, symbol, timeframe, clock)
@@ -143,19 +135,17 @@ def ticker(body: bytes, symbol: str, observed_at: int) -> Built:
     """``/ticker/<market>/``: of 24 hours."""
     if not body.lstrip().startswith(b"{") or b'"last"' not in body:
         raise ContractError("no ticker")
-    layout = observed(
-        "tickers",
-        (
-            column("timestamp", "timestamp", _TIME),
-            *nullable(_SIGNED, {name: name for name in ("last", "bid", "ask", "high", "low")}),
-            column("change_percent", "percent_change_24", _SIGNED, required=False),
-            *nullable(_SIGNED_WIDE, {"base_volume": "volume", "average": "vwap"}),
-        ),
-        key="timestamp",
-        at=observed_at,
+    prices = {name: name for name in ("last", "bid", "ask", "high", "low")}
+    prices["change_percent"] = "percent_change_24"
+    columns = (
+        of("timestamp", "timestamp", _TIME),
+        *(of(name, source, _SIGNED, required=False) for name, source in prices.items()),
+        of("base_volume", "volume", _SIGNED_WIDE, required=False),
+        of("average", "vwap", _SIGNED_WIDE, required=False),
     )
+    layout = observed("tickers", columns, key="timestamp", at=observed_at)
     layout = replace(layout, constants={**layout.constants, "symbol": symbol})
-    return read(layout, rows_of(b"[%b]" % body, models.Ticker))
+    return read(layout, rows_of(b"[%b]" % body, Row))
 
 
 def order_book(body: bytes, symbol: str, observed_at: int) -> Built:
@@ -164,84 +154,64 @@ def order_book(body: bytes, symbol: str, observed_at: int) -> Built:
     return book(sides.get("asks", b""), sides.get("bids", b""), symbol, observed_at, MAX_LEVELS)
 
 
-def _native(row: Any) -> Any:
-    return row.url_symbol if row.market_symbol is None else row.market_symbol
+def _native(row: Row) -> Any:
+    return row.get("market_symbol") or row.get("url_symbol")
 
 
-def _currencies(row: Any) -> tuple[str, str]:
+def _currencies(row: Row) -> tuple[str, str]:
     """Base and quote: of ``name`` (``BTC/USD``), where they have no fields of their own."""
-    base, _, quote = str(row.name or "").partition("/")
-    return str(row.base_currency or base), str(row.counter_currency or quote)
+    base, _, quote = str(row.get("name") or "").partition("/")
+    return str(row.get("base_currency") or base), str(row.get("counter_currency") or quote)
 
 
-def _currency(row: Any, at: int) -> str:
+def _currency(row: Row, at: int) -> str:
     if not all(found := _currencies(row)):
-        raise InvalidValue(f"is unknown: the market's name is {exact.shown(row.name)}")
+        raise InvalidValue(f"is unknown: the market's name is {exact.shown(row.get('name'))}")
     return found[at]
 
 
-def _least_value(row: Any) -> Any:
-    """The number of ``20.0 USD``, if it is one."""
-    if row.minimum_order_value is None and isinstance(row.minimum_order, str):
-        return row.minimum_order.partition(" ")[0]
-    return row.minimum_order_value
+def _least_value(row: Row) -> Any:
+    """``minimum_order_value``; before, the number of a text like ``20.0 USD``."""
+    text = row.get("minimum_order")
+    return text.partition(" ")[0] if isinstance(text, str) else row.get("minimum_order_value")
 
 
-def _is_enabled(value: Any) -> bool:
-    return value in (None, "Enabled")
+def _is_spot(row: Row) -> bool:
+    return row.get("market_type") in (None, "SPOT")
 
 
-_MARKETS: Final = (
-    Column("native_symbol", _native, _TEXT),
-    column("price_precision", "counter_decimals", kinds.Whole(), required=False),
-    column("amount_precision", "base_decimals", kinds.Whole(), required=False),
-    Column("min_value", _least_value, _NUMBER, required=False),
-    Column("active", lambda row: _is_enabled(row.trading), kinds.Flag()),
-)
+def _is_enabled(name: str) -> Callable[[Row], bool]:
+    return lambda row: row.get(name) in (None, "Enabled")
 
 
 def market_rows(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Built:
     """``/markets/``, or ``/trading-pairs-info/``: spot markets; perpetual ones are left out."""
-    source = rows_of(body, models.Market)
+    source = rows_of(body, Row)
     rows = [row for row in listed_rows(source) if isinstance(_native(row), str) and _is_spot(row)]
     listed = {_native(row): _currencies(row) for row in rows}
     code = Code(names.codes.listed(chain.from_iterable(listed.values())))
-    layout = observed(
-        "markets",
-        (
-            Column("symbol", _native, Listed(names, listed)),
-            Column("base", lambda row: _currency(row, 0), code),
-            Column("quote", lambda row: _currency(row, 1), code),
-            *_MARKETS,
-        ),
-        key="symbol",
-        at=observed_at,
+    columns = (
+        Column("symbol", _native, Listed(names, listed)),
+        Column("base", lambda row: _currency(row, 0), code),
+        Column("quote", lambda row: _currency(row, 1), code),
+        Column("native_symbol", _native, _TEXT),
+        of("price_precision", "counter_decimals", kinds.Whole(), required=False),
+        of("amount_precision", "base_decimals", kinds.Whole(), required=False),
+        Column("min_value", _least_value, _NUMBER, required=False),
+        Column("active", _is_enabled("trading"), kinds.Flag()),
     )
-    return read(layout, source, _is_spot)
-
-
-def _is_spot(row: Any) -> bool:
-    return row.market_type in (None, "SPOT")
+    return read(observed("markets", columns, key="symbol", at=observed_at), source, _is_spot)
 
 
 def currency_rows(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Built:
     """``/currencies/``: active are those that can be deposited or withdrawn."""
-    source = rows_of(body, models.Currency)
-    layout = observed(
-        "currencies",
-        (
-            column(
-                "currency", "currency", Code(codes.listed(r.currency for r in listed_rows(source)))
-            ),
-            Column("name", lambda row: row.name or row.currency, _TEXT),
-            column("precision", "decimals", kinds.Whole()),
-            Column(
-                "active",
-                lambda row: _is_enabled(row.deposit) or _is_enabled(row.withdrawal),
-                kinds.Flag(),
-            ),
-        ),
-        key="currency",
-        at=observed_at,
+    source = rows_of(body, Row)
+    comes, goes = _is_enabled("deposit"), _is_enabled("withdrawal")
+    code = Code(codes.listed(row.get("currency") for row in listed_rows(source)))
+    columns = (
+        of("currency", "currency", code),
+        Column("name", lambda row: row.get("name") or row.get("currency"), _TEXT),
+        of("precision", "decimals", kinds.Whole()),
+        Column("active", lambda row: comes(row) or goes(row), kinds.Flag()),
     )
-    return read(layout, source)
+    return read(observed("currencies", columns, key="currency", at=observed_at), source)

@@ -29,7 +29,9 @@ class Trade(Struct, gc=False):
 
 
 class Ticker(Struct):
-    """One of ``/api/3/ticker``: ``buy`` is the ASK, ``sell`` the BID; ``vol_cur`` is in base."""
+    """One of ``/api/3/ticker``; ``vol_cur`` is in base. Which of ``buy`` and ``sell`` is the bid
+    differs by exchange.
+    """
 
     symbol: Any = None
     high: Any = None
@@ -69,13 +71,14 @@ class Transaction(Struct, gc=False):
 
 
 class Market(Struct):
-    """One pair of ``/api/3/info``; ``fee`` is in percent."""
+    """One pair of ``/api/3/info``; ``fee`` is in percent. Only YoBit has ``min_total``."""
 
     symbol: Any = None
     decimal_places: Any = None
     min_price: Any = None
     max_price: Any = None
     min_amount: Any = None
+    min_total: Any = None
     hidden: Any = None
     fee: Any = None
 
@@ -101,9 +104,13 @@ class Order(Struct, gc=False):
 
 
 class Account(Struct):
-    """``getInfo``: what is available of each currency, and what the key may do."""
+    """``getInfo``: what is available of each currency, and what the key may do.
+
+    Only YoBit has ``funds_incl_orders``: what is held, with what open orders hold back.
+    """
 
     funds: msgspec.Raw
+    funds_incl_orders: msgspec.Raw = msgspec.Raw(b"{}")
     rights: Any = None
 
 

@@ -1,4 +1,5 @@
-"""WEX's answers as canonical columns. Pure functions of the body, or of what a call returned.
+"""Answers of the BTC-e dialect as canonical columns: pure functions of the body, or of what a call
+returned. WEX and YoBit speak it; where they differ, a parameter says how.
 
 Whatever does not have the documented shape raises ``ContractError``; a row that cannot be stored is
 returned as rejected. Rows of most answers are members of an object. Siblings of this dialect write
@@ -32,7 +33,7 @@ from connectors.columns import (
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.jsontext import NotJsonError, decode_object, decode_row
-from connectors.members import is_empty, members_of, texts_of
+from connectors.members import is_empty, members_of, parts_of, texts_of
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import (
     Built,
@@ -92,9 +93,12 @@ _TRADE_COLUMNS: Final = (
     column("amount", "amount", _NUMBER),
 )
 
+WEX_QUOTES: Final = {"bid": "sell", "ask": "buy"}
+"""Of a ticker: ``buy`` is what one buys at."""
+
 _TICKER_COLUMNS: Final = (
     column("timestamp", "updated", _TIME),
-    *nullable(_SIGNED, {"last": "last", "bid": "sell", "ask": "buy", "high": "high", "low": "low"}),
+    *nullable(_SIGNED, {name: name for name in ("last", "high", "low")}),
     *nullable(_SIGNED_WIDE, {"base_volume": "vol_cur", "quote_volume": "vol", "average": "avg"}),
 )
 
@@ -196,17 +200,26 @@ def trades(body: bytes, native: str, symbol: str) -> Built:
     return read(layout, Source(body, rows, texts, one, ordered=True))
 
 
-def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
+def tickers(
+    body: bytes,
+    asked: Mapping[str, str],
+    observed_at: int,
+    quotes: Mapping[str, str] = WEX_QUOTES,
+) -> Built:
     """``/api/3/ticker``; ``asked``: canonical symbol by native one.
 
-    A pair that was not asked for is a ``ContractError``.
+    ``quotes``: the fields of bid and ask. A pair that was not asked for is a ``ContractError``.
     """
     for member in members_of(body):
         if member.key not in asked:
             raise ContractError(f"{member.key[:40]!r} was not asked for")
     layout = observed(
         "tickers",
-        (*_TICKER_COLUMNS, column("symbol", "symbol", Choice(asked))),
+        (
+            *_TICKER_COLUMNS,
+            *nullable(_SIGNED, quotes),
+            column("symbol", "symbol", Choice(asked)),
+        ),
         key="symbol",
         at=observed_at,
         fields=(b"updated",),
@@ -214,10 +227,14 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
     return read(layout, keyed(body, models.Ticker, "symbol"))
 
 
-def account_trades(body: bytes, names: Names = _NO_NAMES) -> Built:
-    """What ``TradeHistory`` returns: the account's fills, keyed by id. It names no fee."""
+def account_trades(body: bytes, names: Names = _NO_NAMES, native: str | None = None) -> Built:
+    """What ``TradeHistory`` returns: the account's fills, keyed by id. It names no fee.
+
+    ``native``: the one market whose fills are wanted; those of others may come along.
+    """
     layout = _ACCOUNT_TRADES.with_columns(column("symbol", "pair", Canonical(names.symbol_of)))
-    return read(layout, keyed(body, models.AccountTrade, "id"))
+    keep = None if native is None else lambda row: row.pair in (native, None)
+    return read(layout, keyed(body, models.AccountTrade, "id"), keep)
 
 
 def account_transactions(body: bytes, codes: Codes = _ANY_CODE) -> Built:
@@ -256,6 +273,7 @@ _MARKETS: Final = (
     column("native_symbol", "symbol", _TEXT),
     column("price_precision", "decimal_places", Whole(), required=False),
     *nullable(_NUMBER, {name: name for name in ("min_amount", "min_price", "max_price")}),
+    column("min_value", "min_total", _NUMBER, required=False),
     column("fee_rate", "fee", Percent(signed=True), required=False),
     Column("active", _active, Flag()),
 )
@@ -361,25 +379,36 @@ def _left(text: memoryview) -> Decimal | None:
 
 
 def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Page:
-    """What ``getInfo`` returns: what is available of every currency, and the key's rights."""
+    """What ``getInfo`` returns: what is available of every currency, what of it open orders hold
+    back, where it says so, and the key's rights.
+    """
     account = object_of(models.Account, body, "the account's information")
     funds = bytes(account.funds)
     texts = texts_of(funds)
 
-    def one(text: RowText) -> tuple[str, Any]:
-        return text.key or "", decode_row(Any, text.value)
+    held = parts_of(bytes(account.funds_incl_orders))
+
+    def one(text: RowText) -> tuple[str, Any, Any]:
+        key = text.key or ""
+        return key, decode_row(Any, text.value), decode_row(Any, held.get(key, b"null"))
 
     layout = observed(
         "balances",
         (
             Column("currency", lambda row: row[0], Code(codes.listed(t.key for t in texts))),
             Column("available", lambda row: row[1], _SIGNED_WIDE),
+            Column("reserved", _reserved, _SIGNED_WIDE, required=False),
         ),
         key="currency",
         at=observed_at,
     )
     built = read(layout, Source.of_texts(body, texts, one))
     return replace(built.page(), rights=rights(account.rights))
+
+
+def _reserved(row: tuple[str, Any, Any]) -> str | None:
+    _, available, held = row
+    return None if held is None else exact.total((held,), (available,))
 
 
 def rights(of_key: Any) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""What WEX's error texts mean. The dialect answers everything with status 200 and a sentence.
+"""What the error texts of the BTC-e dialect mean: it answers everything with status 200.
 
 Only documented sentences have a meaning. Any other is a fault of the moment (``RefusedError``):
 "The exchange is under maintenance, try again" says nothing about a row.

@@ -57,16 +57,15 @@ def pull_walk(session: Session) -> None:
         growing = known.counted is not None
         total: int | None = None
         token, resumed = resumed, None
-        asked: list[str | None] = []
-        shown = walked = 0
+        places: list[str | None] = []
+        shown = walked = idle = 0
         is_first_page = True
         while True:
             session.keep_going()
-            asked.append(token)
             try:
                 page = session.count(session.connector.page(session.stream, token))
             except ContractError:
-                if token is None or len(asked) > 1:
+                if token is None or places:
                     raise
                 token = None  # the rows of the walk before are not there
                 continue
@@ -78,6 +77,7 @@ def pull_walk(session: Session) -> None:
             if is_first and held and page.table.num_rows and _rename(session, page.table):
                 held, waiting = _held(session, key)
             is_first = is_first and not page.table.num_rows
+            places.append(page.place)
             before = shown
             ids = set(page.table.column(key).to_pylist())
             uncounted = uncounted | ids if page.total is None else uncounted - ids
@@ -105,7 +105,9 @@ def pull_walk(session: Session) -> None:
             if appends and known.others and newest_ids.keys() >= {*known.others}:
                 token = None  # from here on the last walk has read all
                 break
-            if shown == before and not is_first_page:  # the count decides, or there is no end
+            idle = 0 if shown > before or is_first_page else idle + 1
+            # An exchange that does not go on from the last row shows the rows before it once more.
+            if idle > session.paging.resumes:  # the count decides, or there is no end
                 token = None
                 if total is None:
                     raise ContractError(
@@ -119,7 +121,7 @@ def pull_walk(session: Session) -> None:
             return
         if total is None or token is not None or walked >= total:
             known = _remembering(known, total, newest_ids if appends else others)
-            known = msgspec.structs.replace(known, token=asked[-2:][0])
+            known = msgspec.structs.replace(known, token=places[-2:][0])
             break
     else:
         raise ContractError(

@@ -41,6 +41,12 @@ def fee_of(order: Order, fill: Fill) -> int:
     return fill.cost * order.market.fee_ppm // 1_000_000
 
 
+def paid(order: Order, fill: Fill) -> int:
+    """The sum in quote currency: of USD in whole cents."""
+    cent = UNIT // 100 if order.market.quote == "USD" else 1
+    return (fill.cost + cent // 2) // cent * cent
+
+
 def ledger(exchange: Exchange, account: Account, now: int) -> list[Entry]:
     """Oldest first; a later moment only adds entries at the end."""
     found: list[Entry] = []
@@ -48,7 +54,7 @@ def ledger(exchange: Exchange, account: Account, now: int) -> list[Entry]:
     for order, fill in account.fills(now):
         way, market = (1 if order.buy else -1), order.market
         id_ = id_of(exchange, fill.trade_id)
-        amounts = {market.base: way * fill.amount, market.quote: -way * fill.cost}
+        amounts = {market.base: way * fill.amount, market.quote: -way * paid(order, fill)}
         fee = fee_of(order, fill)
         found.append(Entry(id_, fill.ms, 2, amounts, fee, market.quote, order, fill))
         rewards += fill.maker

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from sandbox.account import Account
-from sandbox.bitstamp.ledger import Entry, fee_of, ledger
+from sandbox.bitstamp.ledger import Entry, fee_of, ledger, paid
 from sandbox.bitstamp.shape import Refused, amount, id_of, integer, moment, native
 from sandbox.bitstamp.switches import BitstampSwitches
 from sandbox.exchange import Answer, Call, Exchange
@@ -145,7 +145,7 @@ def order_status(exchange: Exchange, call: Call, account: Account) -> Answer:
                     "tid": id_of(exchange, fill.trade_id),
                     "price": amount(exchange, text(fill.price)),
                     market.base.lower(): amount(exchange, text(fill.amount)),
-                    market.quote.lower(): amount(exchange, text(fill.cost)),
+                    market.quote.lower(): amount(exchange, text(paid(order, fill))),
                     "fee": amount(exchange, text(fee_of(order, fill))),
                     "datetime": moment(exchange, fill.ms),
                     "type": 2,

@@ -1,4 +1,4 @@
-"""The BTC-e dialect of WEX as the sandbox speaks it."""
+"""The BTC-e dialect of WEX as the sandbox speaks it, and of its siblings."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,18 +7,18 @@ from urllib.parse import parse_qsl
 from sandbox.dialect import Dialect, Handler, Named, by_path
 from sandbox.exchange import Answer, Call, Exchange
 from sandbox.wex import private, public
-from sandbox.wex.switches import WexSwitches
+from sandbox.wex.switches import Flavor, WexSwitches
 
 __all__ = ["DIALECT", "WexSwitches"]
 
 
-def _public(handle: Callable[..., Answer]) -> Handler:
+def _public(handle: Callable[..., Answer], flavor: Flavor) -> Handler:
     def answer(exchange: Exchange, call: Call, names: Mapping[str, Any]) -> Answer:
         limit = exchange.of(WexSwitches).wex_public_per_second
-        if not exchange.limits.allow(f"wex:{call.client}", limit):
+        if not exchange.limits.allow(f"{flavor.name}:{call.client}", limit):
             return public.fail("Requests too often")
         try:
-            return handle(exchange, call, **names)
+            return handle(exchange, call, flavor, **names)
         except public.Refusal as error:
             return public.fail(str(error))
 
@@ -36,25 +36,33 @@ def _refusal(status: int, text: str | None) -> Answer:
 
 
 def _name_of(path: str, query: str, body: bytes) -> Named:
-    if path != "/tapi":
+    if not path.startswith("/tapi"):
         return by_path(path, query, body)
     params = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
     return params.get("method", ""), params
 
 
-DIALECT = Dialect(
-    name="wex",
-    keys=private.KEYS,
-    switches=WexSwitches,
-    roots=["/api/3", "/tapi"],
-    routes=[
-        ("GET", "/api/3/info", _public(public.info)),
-        ("GET", "/api/3/ticker/{pairs:path}", _public(public.ticker)),
-        ("GET", "/api/3/depth/{pairs:path}", _public(public.depth)),
-        ("GET", "/api/3/trades/{pairs:path}", _public(public.trades)),
-        ("POST", "/tapi", lambda exchange, call, names: private.handle(exchange, call)),
-        ("", "/api/3/{rest:path}", _unknown),
-    ],
-    refusal=_refusal,
-    name_of=_name_of,
+def dialect(flavor: Flavor, switches: type = WexSwitches, prefix: str = "") -> Dialect:
+    """The dialect of one exchange. ``switches``: of this one alone, where it is not WEX."""
+    return Dialect(
+        name=flavor.name,
+        keys=flavor.keys,
+        switches=switches,
+        roots=["/api/3", "/tapi"],
+        routes=[
+            ("GET", "/api/3/info", _public(public.info, flavor)),
+            ("GET", "/api/3/ticker/{pairs:path}", _public(public.ticker, flavor)),
+            ("GET", "/api/3/depth/{pairs:path}", _public(public.depth, flavor)),
+            ("GET", "/api/3/trades/{pairs:path}", _public(public.trades, flavor)),
+            ("POST", flavor.tapi, lambda exchange, call, _: private.handle(exchange, call, flavor)),
+            ("", "/api/3/{rest:path}", _unknown),
+        ],
+        refusal=_refusal,
+        name_of=_name_of,
+        prefix=prefix,
+    )
+
+
+DIALECT = dialect(
+    Flavor("wex", private.keys_of("wex"), "/tapi", 4_294_967_294, methods=tuple(private.METHODS))
 )

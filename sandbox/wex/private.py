@@ -1,4 +1,5 @@
-"""WEX's ``/tapi``: key, sign and nonce in the order of a real server, then the reading methods.
+"""Signed calls of the BTC-e dialect: key, sign and nonce in the order of a real server, and the
+reading methods.
 
 Methods that trade or move money do not exist here: they are ``Invalid method`` like any other
 unknown name.
@@ -19,51 +20,58 @@ from sandbox.jsontext import encode, number
 from sandbox.keys import Key, find, make_key
 from sandbox.markets import text
 from sandbox.wex.public import Refusal, fail, native
-from sandbox.wex.switches import WexSwitches
+from sandbox.wex.switches import Flavor, WexSwitches
 from sandbox.windows import Bounds, Rows
 
-# The second one may trade, which is more than reading needs.
-KEYS: Final = (
-    make_key("wex", "main", "beta"),
-    make_key("wex", "second", "alpha", ("info", "trade")),
-    make_key("wex", "norights", "beta", ()),
-)
-_MAX_NONCE: Final = 4_294_967_294
+
+def keys_of(exchange: str) -> tuple[Key, ...]:
+    """The second one may trade, which is more than reading needs."""
+    return (
+        make_key(exchange, "main", "beta"),
+        make_key(exchange, "second", "alpha", ("info", "trade")),
+        make_key(exchange, "norights", "beta", ()),
+    )
+
+
 _STATUS: Final = {"failed": 0, "pending": 1, "ok": 2, "unconfirmed": 3}
 
 Params = dict[str, str]
 
 
-def handle(exchange: Exchange, call: Call) -> Answer:
-    """Answer one POST to ``/tapi``."""
+def handle(exchange: Exchange, call: Call, flavor: Flavor) -> Answer:
+    """Answer one POST."""
     params = dict(parse_qsl(call.body.decode("latin-1"), keep_blank_values=True))
     try:
-        known = _authenticate(exchange, call, params)
-        method = _METHODS.get(params.get("method", ""))
-        if method is None:
+        known = _authenticate(exchange, call, flavor, params)
+        name = params.get("method", "")
+        if name not in flavor.methods:
             raise Refusal("Invalid method")
         if "info" not in known.rights:
             raise Refusal("api key dont have info permission")
-        return method(exchange, exchange.world.accounts[known.owner], known, params)
+        if name in flavor.of_pair and not params.get("pair"):
+            raise Refusal("invalid parameter: pair")
+        if name == "getInfo" and flavor.has_totals:
+            return _with_totals(exchange, exchange.world.accounts[known.owner], known, params)
+        return METHODS[name](exchange, exchange.world.accounts[known.owner], known, params)
     except Refusal as error:
         return fail(str(error))
 
 
-def _authenticate(exchange: Exchange, call: Call, params: Params) -> Key:
+def _authenticate(exchange: Exchange, call: Call, flavor: Flavor, params: Params) -> Key:
     key = call.headers.get("key", "")
     if not key:
         raise Refusal("api key not specified")
-    known = find(KEYS, key)
+    known = find(flavor.keys, key)
     if known is None:
         raise Refusal("invalid api key")
     expected = hmac.new(known.secret.encode(), call.body, hashlib.sha512).hexdigest()
     if not hmac.compare_digest(expected.encode(), call.headers.get("sign", "").encode()):
         raise Refusal("invalid sign")
     switches = exchange.of(WexSwitches)
-    if not exchange.limits.allow(f"wex:{known.owner}", switches.wex_private_per_second):
+    if not exchange.limits.allow(f"{flavor.name}:{known.owner}", switches.wex_private_per_second):
         raise Refusal("Requests too often")
     sent = params.get("nonce", "")
-    valid = sent.isdecimal() and 1 <= int(sent) <= _MAX_NONCE
+    valid = sent.isdecimal() and 1 <= int(sent) <= flavor.max_nonce
     if not valid or not exchange.nonces.spend(key, int(sent)):
         highest = exchange.nonces.highest(key)
         hint = f", you should send:{highest + 1}" if switches.wex_nonce_hint else ""
@@ -91,22 +99,34 @@ def _rows(exchange: Exchange, rows: dict[str, Any], empty: str) -> Answer:
 
 
 def _get_info(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
+    return _ok(exchange, _info(exchange, account, key))
+
+
+def _with_totals(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
+    """Besides what is free, all that is held; coins that were never held are absent."""
+    balances, style = account.balances(exchange.world.now()), exchange.of(WexSwitches).wex_numbers
+    row = _info(exchange, account, key)
+    row["funds"] = {c: v for c, v in row["funds"].items() if c.upper() in balances}
+    row["funds_incl_orders"] = {
+        code.lower(): number(text(free + held), style) for code, (free, held) in balances.items()
+    }
+    return _ok(exchange, row)
+
+
+def _info(exchange: Exchange, account: Account, key: Key) -> dict[str, Any]:
     now = exchange.world.now()
     balances, style = account.balances(now), exchange.of(WexSwitches).wex_numbers
     funds = {
         c.code.lower(): number(text(balances.get(c.code, (0, 0))[0]), style)
         for c in exchange.world.currencies
     }
-    return _ok(
-        exchange,
-        {
-            "funds": funds,
-            "rights": {name: int(name in key.rights) for name in ("info", "trade", "withdraw")},
-            "transaction_count": 0,
-            "open_orders": sum(order.is_open(now) for order in account.orders),
-            "server_time": now // 1_000,
-        },
-    )
+    return {
+        "funds": funds,
+        "rights": {name: int(name in key.rights) for name in ("info", "trade", "withdraw")},
+        "transaction_count": 0,
+        "open_orders": sum(order.is_open(now) for order in account.orders),
+        "server_time": now // 1_000,
+    }
 
 
 def _active_orders(exchange: Exchange, account: Account, key: Key, params: Params) -> Answer:
@@ -246,7 +266,7 @@ def _coin_deposit_address(exchange: Exchange, account: Account, key: Key, params
     return _ok(exchange, {"address": f"1SANDBOX{digest[:26]}"})
 
 
-_METHODS: Final[dict[str, Callable[[Exchange, Account, Key, Params], Answer]]] = {
+METHODS: Final[dict[str, Callable[[Exchange, Account, Key, Params], Answer]]] = {
     "getInfo": _get_info,
     "ActiveOrders": _active_orders,
     "OrderInfo": _order_info,

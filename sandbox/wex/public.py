@@ -1,10 +1,10 @@
-"""WEX's public API v3: info, ticker, depth, trades."""
+"""Public API v3 of the BTC-e dialect: info, ticker, depth, trades."""
 
 from sandbox.exchange import Answer, Call, Exchange
 from sandbox.jsontext import number
 from sandbox.marketdata import MarketTape
 from sandbox.markets import Market, text
-from sandbox.wex.switches import WexSwitches
+from sandbox.wex.switches import Flavor, WexSwitches
 from sandbox.windows import Bounds, Rows
 
 
@@ -22,7 +22,7 @@ def fail(error: str) -> Answer:
     return Answer.of({"success": 0, "error": error})
 
 
-def info(exchange: Exchange, call: Call) -> Answer:
+def info(exchange: Exchange, call: Call, flavor: Flavor) -> Answer:
     now = exchange.world.now()
     style = exchange.of(WexSwitches).wex_numbers
     pairs = {
@@ -33,6 +33,7 @@ def info(exchange: Exchange, call: Call) -> Answer:
             "min_amount": number(text(m.lot), style),
             "hidden": 0,
             "fee": number(text(m.fee_ppm * 10_000), style),
+            **({"min_total": number("0.0001", style)} if flavor.has_totals else {}),
         }
         for m in exchange.markets()
         if m.enabled
@@ -40,25 +41,26 @@ def info(exchange: Exchange, call: Call) -> Answer:
     return Answer.of({"server_time": now // 1_000, "pairs": pairs})
 
 
-def ticker(exchange: Exchange, call: Call, pairs: str) -> Answer:
-    chosen = _pairs(exchange, call, pairs)
+def ticker(exchange: Exchange, call: Call, flavor: Flavor, pairs: str) -> Answer:
+    chosen = _pairs(exchange, call, flavor, pairs)
     now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
     result = {}
     for market in chosen:
         t = exchange.world.ticker(market.symbol, now)
+        buy, sell = (t.bid, t.ask) if flavor.buy_is_bid else (t.ask, t.bid)
         values = {
             "high": t.high, "low": t.low, "avg": (t.high + t.low) // 2, "vol": t.quote_volume,
-            "vol_cur": t.base_volume, "last": t.last, "buy": t.ask, "sell": t.bid,
+            "vol_cur": t.base_volume, "last": t.last, "buy": buy, "sell": sell,
         }  # fmt: skip
         row: dict[str, object] = {k: number(text(v), style) for k, v in values.items()}
         result[native(market)] = row | {"updated": t.updated // 1_000}
     return Answer.of(result)
 
 
-def depth(exchange: Exchange, call: Call, pairs: str) -> Answer:
-    chosen = _pairs(exchange, call, pairs)
+def depth(exchange: Exchange, call: Call, flavor: Flavor, pairs: str) -> Answer:
+    chosen = _pairs(exchange, call, flavor, pairs)
     now, style = exchange.world.now(), exchange.of(WexSwitches).wex_numbers
-    limit = _limit(call, 150, 5000)
+    limit = _limit(call, 150, flavor.most)
     result = {}
     for market in chosen:
         asks, bids = exchange.world.depth(market.symbol, now)
@@ -69,12 +71,13 @@ def depth(exchange: Exchange, call: Call, pairs: str) -> Answer:
     return Answer.of(result)
 
 
-def trades(exchange: Exchange, call: Call, pairs: str) -> Answer:
+def trades(exchange: Exchange, call: Call, flavor: Flavor, pairs: str) -> Answer:
     """Only the newest exist: nothing but ``limit`` chooses."""
-    chosen = _pairs(exchange, call, pairs)
+    chosen = _pairs(exchange, call, flavor, pairs)
     world, paging, switches = exchange.world, exchange.paging, exchange.of(WexSwitches)
     now = world.now()
-    limit = _limit(call, switches.wex_trades_default, switches.wex_trades_max)
+    most = min(flavor.most, switches.wex_trades_max)
+    limit = _limit(call, switches.wex_trades_default, most)
     parts = []
     for market in chosen:
         tape = world.tapes[market.symbol]
@@ -103,12 +106,12 @@ def _limit(call: Call, default: int, most: int) -> int:
     return min(int(value), most) if value.isdecimal() and int(value) > 0 else min(default, most)
 
 
-def _pairs(exchange: Exchange, call: Call, pairs: str) -> list[Market]:
+def _pairs(exchange: Exchange, call: Call, flavor: Flavor, pairs: str) -> list[Market]:
     """The markets of ``btc_usd-ltc_usd``; with ``ignore_invalid=1`` unknown ones are left out."""
     lenient = call.query.get("ignore_invalid") == "1"
     chosen: list[Market] = []
     seen: set[str] = set()
-    if not pairs:
+    if not pairs or pairs.count("-") >= (flavor.most_pairs or len(pairs)):
         raise Refusal("Empty pair list")
     for name in pairs.split("-"):
         found = next((m for m in exchange.markets() if native(m) == name and m.enabled), None)

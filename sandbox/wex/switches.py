@@ -1,9 +1,11 @@
-"""What the documents of WEX and its siblings leave open, as switches."""
+"""What the documents of WEX and its siblings leave open, as switches, and in what they differ."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sandbox.jsontext import NumberStyle
+from sandbox.keys import Key
 from sandbox.paging import End
 
 
@@ -27,3 +29,25 @@ class WexSwitches:
     wex_public_per_second: int = 100
     """The sandbox's own limits: the documents name none."""
     wex_private_per_second: int = 20
+
+
+@dataclass(frozen=True)
+class Flavor:
+    """One exchange that speaks the BTC-e dialect; the switches are those of all.
+
+    ``tapi``: the path of signed calls. ``methods``: those there are. ``of_pair``: those that need a
+    ``pair``. ``most``: rows of public trades and of one side of a book. ``buy_is_bid``: whether a
+    ticker's ``buy`` is the bid. ``has_totals``: whether pairs have a least value, and accounts all
+    that is held besides what is free.
+    """
+
+    name: str
+    keys: Sequence[Key]
+    tapi: str
+    max_nonce: int
+    methods: Sequence[str]
+    of_pair: Sequence[str] = ()
+    most: int = 5000
+    most_pairs: int | None = None
+    buy_is_bid: bool = False
+    has_totals: bool = False

@@ -59,7 +59,7 @@ class World:
     def connection(self, exchange: str, **changes: Any) -> Connection:
         key = sandbox.KEYS[exchange]
         connection = Connection(
-            self.server.base_url,
+            self.server.env[f"{key.env}_BASE_URL"],
             self._nonces.setdefault(exchange, LocalNonces()),
             NoLimits(),
             credentials=Credentials(**key.parts),

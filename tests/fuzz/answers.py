@@ -37,7 +37,7 @@ def calls(recorded: Path | None = None) -> list[Call]:
         for exchange in connectors.names():
             key = sandbox.KEYS[exchange]
             connection = Connection(
-                server.base_url,
+                server.env[f"{key.env}_BASE_URL"],
                 LocalNonces(),
                 NoLimits(),
                 credentials=Credentials(**key.parts),

@@ -36,6 +36,8 @@ class Case:
     numbers: Callable[[NumberStyle], Mapping[str, Any]]
     odd_markets: bytes
     """A list of BTC-USD, whose least amount is no number, and ETH-USD, whose least amount is 1."""
+    odd_figure: str = "min_amount"
+    """The column of that amount."""
     empties: Sequence[Mapping[str, Any]] = ({},)
     lacks: frozenset[str] = frozenset()
     posts: tuple[str, ...] = ()

@@ -89,5 +89,6 @@ CASE = Case(
     numbers=lambda style: {"bs_numbers": style},
     lacks=frozenset({"public_orders"}),
     amounts={"candles": "volume"},
+    odd_figure="min_value",
     trade_id=lambda tape, at: tape.ids[at] * 1000,
 )
