@@ -174,7 +174,8 @@ class Client:
         call = self._endpoint(stream.dataset, Cursor.LOOKUP).open_rows
         if call is None:
             raise NotOfferedError(f"{self.name} has no list of the open rows of {stream.dataset}")
-        return self._unrecorded(call, Asked((stream,)), stream.dataset)
+        asked = Asked((stream,), names=self._names)
+        return self._unrecorded(call, asked, stream.dataset)
 
     def lookup(self, stream: StreamId, row_id: int) -> Page:
         endpoint = self._endpoint(stream.dataset, Cursor.LOOKUP)

@@ -103,6 +103,11 @@ def _refusal(response: Response) -> type[ExchangeError] | None:
     return RateLimitedError if _is_guard(response) else refusals.refusal(response)
 
 
+def _content(response: Response) -> bytes:
+    """The result of an answer; where there is nothing, it may be absent altogether."""
+    return refusals.content(response) or b"{}"
+
+
 def _rest(response: Response) -> float | None:
     return rest_of_header(response) or (_GUARD_REST if _is_guard(response) else None)
 
@@ -123,7 +128,7 @@ DIALECT: Final = Dialect(
         largest=MAX_NONCE,
     ),
     refusal=_refusal,
-    content=refusals.content,
+    content=_content,
     rest=_rest,
     key=ReadOnlyKey(
         "info", "in your profile at YoBit, section API keys, tick info only and nothing else"
