@@ -36,12 +36,16 @@ class Sender:
         advice = (
             f"check {self.key_settings} (account '{connection.account}'), the key's right to read, "
         )
-        advice += (
-            "and this machine's clock: the nonce follows it, and a key that another program uses "
-            "may have a higher one."
-            if isinstance(dialect.freshness, NonceRule)
-            else "this machine's clock, and whether the key is bound to another address."
-        )
+        rule = dialect.freshness
+        if isinstance(rule, NonceRule):
+            advice += (
+                "and this machine's clock: the nonce follows it, and a key that another program "
+                "uses may have a higher one."
+            )
+        elif rule.call is None:
+            advice += "this machine's clock, and whether the key is bound to another address."
+        else:
+            advice += "and whether it is bound to another address."
         self.http = Http(dialect.name, connection, dialect.reads, advice)
         self._dialect = dialect
         self._connection = connection

@@ -31,6 +31,7 @@ from pipelines.cli import (
     export,
     health,
     init,
+    new_exchange,
     pull,
     purge,
     replay,
@@ -80,6 +81,9 @@ app.command("backup", short_help="Copy everything collected to another folder, w
 app.command("address", short_help="Your address for deposits of a currency.")(address.address)
 app.command("completion", short_help="Complete commands and names in your shell.")(
     completion.completion
+)
+app.command("new-exchange", short_help="Write the skeleton of a connector to a new exchange.")(
+    new_exchange.new_exchange
 )
 app.add_typer(export.app, name="export")
 
