@@ -97,7 +97,7 @@ class Paging:
     resumes: bool = False
     """Of numbered pages: the oldest row first, and rows are only ever added at the other end.
 
-    A walk goes on from the last pages of the one before (:attr:`Page.place`)."""
+    A walk goes on from the last page with rows of the one before (:attr:`Page.place`)."""
     parts: Mapping[str, "Paging"] = field(default_factory=dict)
     """Of account data: the lists that it has besides, each a stream of its own by that name.
 

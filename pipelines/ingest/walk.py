@@ -44,8 +44,7 @@ def pull_walk(session: Session) -> None:
     is_first = True
     # a walk that does not end is begun anew
     going = msgspec.structs.replace(known, empty_since=None, token=None)
-    again = session.task.again is not None or not session.state.complete
-    resumed = known.token if session.paging.resumes and not again else None
+    resumed = known.token if session.paging.resumes and _is_whole(session) else None
     state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(going))
     for _ in range(_WALKS):
         received: set[str] = set()
@@ -64,13 +63,11 @@ def pull_walk(session: Session) -> None:
             session.keep_going()
             try:
                 page = session.count(session.connector.page(session.stream, token))
-            except ContractError:
-                if token is None or places:
-                    raise
-                token = None  # the rows of the walk before are not there
-                continue
-            except RequestError:
-                if total is None or walked < total:
+            except (ContractError, RequestError) as error:
+                if token is not None and not places:
+                    token = None  # what the walk before has read is not there: from the first page
+                    continue
+                if isinstance(error, ContractError) or total is None or walked < total:
                     raise
                 token = None  # the last page named a next one
                 break
@@ -137,6 +134,14 @@ def pull_walk(session: Session) -> None:
         state = replace(state, complete=(whole,))
     state = replace(state, checkpoint=checkpoint.dump(known))
     session.commit(None, replace(state, checked_at=session.started))
+
+
+def _is_whole(session: Session) -> bool:
+    """Whether all that earlier walks have read is held still, and none of it is asked for again."""
+    complete, newest = session.state.complete, session.state.newest_at
+    if session.task.again is not None or len(complete) != 1 or newest is None:
+        return False
+    return complete[0].lower <= session.wanted_from and newest < complete[0].upper
 
 
 def _remembering(known: Walk, total: int | None, others: Iterable[str]) -> Walk:

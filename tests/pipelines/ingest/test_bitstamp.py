@@ -471,6 +471,30 @@ def test_a_pull_reads_of_a_history_its_last_pages(
     assert sorted(row for row in found if row[0].isdecimal()) == sorted(wanted)
 
 
+def test_rows_that_were_lost_here_are_read_again(
+    exchange: Served, home: Path, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = feeds(FEED.format("[BTC-USD]", "account_trades: {}"))
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
+    for name, value in exchange.env.items():
+        monkeypatch.setenv(name, value)
+    settings = settings_for(exchange, home)
+    exchange.switch(page_cap=30)
+    only_pull_well(settings, root)
+    for path in (home / "lake" / "account_trades").rglob("*.parquet"):
+        path.unlink()
+    exchange.log.clear()
+    only_pull_well(settings, root)
+    assert exchange.log.of(HISTORY_CALL)[0].params["since_id"] == "1"
+    publish(settings)
+    trades = [e for e in entries(exchange) if e.fill is not None]
+    assert table(home, "SELECT count(*) FROM account_trades") == [(len(trades),)]
+    exchange.log.clear()
+    start, end = "2026-01-09T00:00:00+00:00", "2026-01-09T06:00:00+00:00"
+    assert main(["pull", "bitstamp", "--from", start, "--to", end]) == 0
+    assert exchange.log.of(HISTORY_CALL)[0].params["since_id"] == "1"
+
+
 def test_rows_that_are_missing_from_a_history_are_no_end(
     exchange: Served, home: Path, feeds: Feeds
 ) -> None:
