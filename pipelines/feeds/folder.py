@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -187,6 +188,7 @@ def unknown_markets(feeds: Sequence[Feed], exchange: str, symbols: Mapping[str, 
     return sorted(m for m in named - {*symbols, *symbols.values()} if not _SYMBOL.fullmatch(m))
 
 
+@cache  # a status asks for every market of a feed, for every stream
 def _bare(market: str) -> str:
     """``btcusd`` of ``BTC-USD`` and ``btc_usd``: of an exchange whose list is not stored."""
     return re.sub("[^a-z0-9]", "", market.lower())
