@@ -28,8 +28,8 @@ on an exchange's list of reading calls is an error. None of these places an orde
 
 - **parameters**: those that are sent, in the URL or a form; signatures and nonces come besides.
 - **key**: whether the call is signed with a key of the account.
-- **at most**: the pace that Tidemark keeps, all its processes on a machine together. The calls of one
-  allowance (named above each table) share it, each by its weight.
+- **at most**: the pace that Tidemark keeps, all its processes on a machine together. The calls of
+  one allowance (named above each table) share it, each by its weight.
 """
 _MARKET, _CURRENCY, _ROW, _PAGE = "MARKET", "CURRENCY", 1, "page=2"
 """What stands in the requests for a market, a currency, a row and the token of a later page."""

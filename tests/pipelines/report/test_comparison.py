@@ -80,7 +80,8 @@ def test_the_table_is_what_the_mart_says(several: Page) -> None:
     for cells in rows:
         (found,) = warehouse.sql(
             "SELECT arg_max(difference_bps, abs(difference_bps)) AS furthest,"
-            " sum(volume) AS volume, sum(difference_bps) AS apart, count(*) AS n FROM marts.prices_compared"
+            " sum(volume) AS volume, sum(difference_bps) AS apart, count(*) AS n"
+            " FROM marts.prices_compared"
             f" WHERE timeframe = '1h' AND exchange = '{cells[1]}'",
             home=home,
         ).to_pylist()
