@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import warehouse
 from pipelines.exchanges.rights import KeyRights, rights_of
-from pipelines.feeds import Feed, is_collected
+from pipelines.feeds import Feed, is_collected, jobs
 from pipelines.feeds.selection import Names
 from pipelines.feeds.selection import select as selected
 from pipelines.ingest.checkpoint import paging_profile
@@ -140,6 +140,13 @@ def uncollected(
 ) -> set[StreamId]:
     """The streams that none of ``feeds`` collects any more. ``names``: see :func:`symbols_of`."""
     return {s for s in streams if not is_collected(feeds, s, names.get(s.exchange))}
+
+
+def never_pulled(streams: Iterable[StreamStatus], feeds: Sequence[Feed]) -> str | None:
+    """``wex/trades, wex/tickers``: what ``feeds`` collect and no stream is stored of."""
+    stored = {(s.stream.exchange, s.stream.dataset) for s in streams}
+    names = [job.name for job in jobs(feeds) if (job.exchange, job.dataset) not in stored]
+    return _some(names) or None
 
 
 def select(

@@ -71,3 +71,6 @@ def status(
     say(f"home: {home}")
     write = found.write_status if every else found.write_overview
     write(shown, datetime.now(UTC), gone)
+    never = found.never_pulled(streams, feeds or ())
+    if never and not select:
+        say(f"never pulled: {never}")

@@ -288,6 +288,31 @@ def test_a_market_that_left_the_feeds_is_told_by_the_command(
         assert len(lines) == 1 and "XRP-USD" in lines[0]
 
 
+def test_what_was_never_pulled_is_told(
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(write_feed(tmp_path / "feeds", FEEDS)))
+    for name in ("trades", "candles", "account_trades"):
+        said = "never pulled: " in _out(capsys, "status")
+        assert said is (name != "trades")  # of an empty home it says what to do
+        account = "main" if name == "account_trades" else None
+        symbol = None if account else "BTC-USD"
+        timeframe = "5m" if name == "candles" else None
+        store(home, StreamId("bitexbit", name, symbol, account, timeframe), [])
+    assert _out(capsys, "status").splitlines()[-1] == "never pulled: one/markets"
+    assert "never pulled" not in _out(capsys, "status", "bitexbit/trades")
+    store(home, StreamId("bitexbit", "markets"), [])
+    assert "never pulled" not in _out(capsys, "status", "--all")
+
+
+def _out(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
 HELD = [
     StreamId("bitexbit", "trades", "BTC-USD"),
     StreamId("bitexbit", "candles", "BTC-USD", timeframe="5m"),
