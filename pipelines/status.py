@@ -32,7 +32,7 @@ _COLUMNS: Final = (
 )  # fmt: skip
 _FINDINGS: Final = ("wrong", "not checked", "missing", "lost")
 _OVERVIEW: Final = (
-    "dataset", "streams", "rows", "newest row", "checked", *_FINDINGS, "worst stream",
+    "dataset", "streams", "rows", "covered", "newest row", "checked", *_FINDINGS, "worst stream",
 )  # fmt: skip
 _LISTED: Final = 20
 """How many holes of each kind are spelled out below all streams; below the overview: ``_FEW``."""
@@ -316,6 +316,7 @@ def _overview_row(
         _dataset_of(streams[0]),
         f"{len(streams):,}",
         f"{sum(s.rows for s in streams):,}",
+        _days(streams),
         age_of(max(newest, default=None), now),
         age_of(min(checks, default=None), now) if held else "no longer collected",
         *(f"{n:,}" if n else "–" for n in counts),
@@ -354,13 +355,26 @@ def _some(names: Sequence[str]) -> str:
 
 def covered(status: StreamStatus) -> str:
     """``ids 17..93, 2019-10-11..2019-10-13``, or the days proved, or the days of the snapshots."""
-    dates = _days(status.oldest_at, status.newest_at)
+    dates = _days([status])
     complete = status.state.complete
     if status.state.unit == "id" and complete:
         return f"ids {complete[0].lower}..{complete[-1].upper - 1}, {dates}"
-    if status.state.unit == "time" and complete:
-        return _days(complete[0].lower, complete[-1].upper - 1)
     return dates
+
+
+def _days(streams: Iterable[StreamStatus]) -> str:
+    """From the first day proved (of ids and snapshots: held) of any of ``streams`` to the last."""
+    found: list[int | None] = []
+    for status in streams:
+        complete = status.state.complete
+        if status.state.unit == "time" and complete:
+            found += complete[0].lower, complete[-1].upper - 1
+        else:
+            found += status.oldest_at, status.newest_at
+    known = [at for at in found if at is not None]
+    if not known:
+        return "no rows"
+    return f"{to_datetime(min(known)):%Y-%m-%d}..{to_datetime(max(known)):%Y-%m-%d}"
 
 
 def next_steps(held: Sequence[StreamStatus], quarantined: bool) -> list[str]:
@@ -380,9 +394,3 @@ def _quarantine(streams: Iterable[StreamStatus]) -> list[str]:
         f"{replace(s.stream, dataset=s.stream.source or s.stream.dataset, source=None)}: {s.rows}"
         for s in streams
     ]
-
-
-def _days(oldest: int | None, newest: int | None) -> str:
-    if oldest is None or newest is None:
-        return "no rows"
-    return f"{to_datetime(oldest):%Y-%m-%d}..{to_datetime(newest):%Y-%m-%d}"

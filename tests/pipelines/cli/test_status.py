@@ -149,19 +149,19 @@ def test_the_overview_has_a_line_for_each_dataset(capsys: pytest.CaptureFixture[
     out = capsys.readouterr().out
     found = table(out)
     assert found.pop("dataset") == [
-        "streams", "rows", "newest row", "checked", "wrong", "not checked", "missing", "lost",
-        "worst stream",
+        "streams", "rows", "covered", "newest row", "checked", "wrong", "not checked", "missing",
+        "lost", "worst stream",
     ]  # fmt: skip
-    none = ["–"] * 4
+    none, day = ["–"] * 4, "2024-08-09..2024-08-09"
     assert found == {
-        "bitexbit/order_books": ["1", "3", "–", "no longer collected", *none, "–"],
-        "bitexbit/tickers": ["1", "3", "–", "2 h 0 min", *none, "BTC-USD"],
+        "bitexbit/order_books": ["1", "3", "no rows", "–", "no longer collected", *none, "–"],
+        "bitexbit/tickers": ["1", "3", "no rows", "–", "2 h 0 min", *none, "BTC-USD"],
         "bitexbit/trades": [
-            "5", "1,234", "2 h 0 min", "1 min", "1", "1", "2", "1", "DASH-USD: wrong",
+            "5", "1,234", day, "2 h 0 min", "1 min", "1", "1", "2", "1", "DASH-USD: wrong",
         ],
-        "kraken/candles": ["2", "10", "4 h 0 min", "4 h 0 min", *none, "BTC-USD:5m"],
+        "kraken/candles": ["2", "10", day, "4 h 0 min", "4 h 0 min", *none, "BTC-USD:5m"],
         "kraken/trades": [
-            "3", "27", "–", "1 min", "–", "–", "2", "–", "ETH-USD: 2 missing",
+            "3", "27", "no rows", "–", "1 min", "–", "–", "2", "–", "ETH-USD: 2 missing",
         ],
     }  # fmt: skip
     assert list(found) == sorted(found)
