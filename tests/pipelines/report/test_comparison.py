@@ -13,6 +13,7 @@ from schemas import StreamId
 from tests.browser import CHROMIUM, Browser, browser
 from tests.pipelines.report.conftest import HOUR, START
 from tests.pipelines.report.reading import Page
+from tests.pipelines.report.test_browser import CLIPPED, CUT, OUTSIDE, OVERLAPPING
 from tests.warehouse.tools import ids, row, store
 from warehouse.intervals import Interval
 from warehouse.state import StreamState
@@ -48,7 +49,7 @@ def test_the_timeframe_is_the_shortest_that_shows_all(
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Page:
-    """BTC-USD: hourly candles of x and y, trades of z; ETH-USD at x alone."""
+    """BTC-USD: hourly candles of x and y, trades of z; LTC-USD: the same price; ETH-USD at x."""
     home = tmp_path_factory.mktemp("compared") / "home"
     home.mkdir()
     proved = StreamState((Interval(START, START + 9 * HOUR),), unit="time")
@@ -56,6 +57,8 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Page:
         ("x", "BTC-USD", 100),
         ("y", "BTC-USD", 104),
         ("x", "ETH-USD", 7),
+        ("x", "LTC-USD", 9),
+        ("y", "LTC-USD", 9),
     ):
         stream = StreamId(exchange, "candles", symbol, timeframe="1h")
         price = dict.fromkeys(("open", "high", "low", "close"), D(close))
@@ -75,6 +78,8 @@ def test_the_table_is_what_the_mart_says(several: Page) -> None:
         ["BTC-USD", "x", "4", "1h"],
         ["BTC-USD", "y", "4", "1h"],
         ["BTC-USD", "z", "2", "1h"],
+        ["LTC-USD", "x", "4", "1h"],
+        ["LTC-USD", "y", "4", "1h"],
     ]
     home = several.path.parent
     for cells in rows:
@@ -82,7 +87,8 @@ def test_the_table_is_what_the_mart_says(several: Page) -> None:
             "SELECT arg_max(difference_bps, abs(difference_bps)) AS furthest,"
             " sum(volume) AS volume, sum(difference_bps) AS apart, count(*) AS n"
             " FROM marts.prices_compared"
-            f" WHERE timeframe = '1h' AND exchange = '{cells[1]}'",
+            " WHERE timeframe = '1h' AND symbol = $symbol AND exchange = $exchange",
+            {"symbol": cells[0], "exchange": cells[1]},
             home=home,
         ).to_pylist()
         assert D(cells[5]) == found["apart"] / found["n"]
@@ -92,7 +98,11 @@ def test_the_table_is_what_the_mart_says(several: Page) -> None:
 
 
 def test_the_chart_has_a_line_for_each_exchange(several: Page) -> None:
-    (market,) = several.data["compared"]["markets"]
+    market, other = several.data["compared"]["markets"]
+    assert (other["symbol"], [len(line["points"]) for line in other["lines"]]) == (
+        "LTC-USD",
+        [4, 4],
+    )
     assert (market["symbol"], market["timeframe"]) == ("BTC-USD", "1h")
     lines = {line["name"]: line["points"] for line in market["lines"]}
     hours = [(START + i * HOUR) // 1000 for i in range(4)]
@@ -117,9 +127,17 @@ def test_it_is_drawn(window: Browser, several: Page) -> None:
         window.open(several.path, width, mobile=width < 500)
         assert window.run("document.querySelectorAll('#apart .curve').length") == 3
         assert window.run("document.documentElement.scrollWidth") == width
+        assert [window.run(found) for found in (OUTSIDE, CLIPPED, CUT)] == [[], [], []]
+        assert window.run(OVERLAPPING) == 0
         shown = str(window.run("document.getElementById('apart-readout').textContent"))
         assert "x -196.08 bps" in shown and "z 0.00 bps" in shown
         assert window.run("document.getElementById('apart-shown').textContent").startswith(
             "BTC-USD"
         )
+    window.run(
+        """(() => { const list = document.getElementById("compared-market");
+        list.value = "1"; list.dispatchEvent(new Event("change")); })()"""
+    )
+    assert window.run("document.querySelectorAll('#apart .curve').length") == 2
+    assert window.run("document.getElementById('apart-shown').textContent").startswith("LTC-USD")
     assert window.complaints() == []
