@@ -225,7 +225,7 @@ class Client:
 
     def _page(self, endpoint: Endpoint, asked: Asked) -> Page:
         """The page that one recorded call gives, or several where it takes them."""
-        asked = replace(asked, names=self._names, now=self._sender.exchange_now_us())
+        asked = replace(asked, names=self._names, now=self._now(asked.streams[0]))
         first = endpoint.request(asked)
         if endpoint.following is None:
             return self._recorded(endpoint, asked, first)
@@ -241,13 +241,18 @@ class Client:
                     raise
                 received = replace(nothing(dataset_), notices=(str(error),))
             pages.append(without_known(dataset_, received, known))
-            if received.received >= paging.max_rows and not pages[-1].received:
-                raise ContractError(
-                    f"{self.name}: {request.label}: the rows that came before came again, so that "
-                    "the others cannot be asked for"
-                )
-            request = endpoint.following(asked, request, pages[-1])
+            request = endpoint.following(asked, request, received, pages[-1].received)
         return joined(pages, asked.window, paging)
+
+    def _now(self, stream: StreamId) -> int:
+        """The time by the exchange's clock, as well as a call needs to know it."""
+        if not dataset(stream.dataset).is_account or self.connection.credentials is None:
+            return self._sender.now_us()
+        return self.connection.breaker.call(
+            f"{stream.dataset} {stream.label}",
+            lambda: self._retry(self._sender.exchange_now_us),
+            public=False,
+        )
 
     def _recorded(
         self, endpoint: Endpoint, asked: Asked, request: Request, *, is_further: bool = False
@@ -354,4 +359,5 @@ def _texts(page: Page, *columns: str) -> Iterator[str]:
 
 def _about(streams: Sequence[StreamId], response: Response) -> Answered:
     query = response.request.query or response.request.form
-    return Answered(streams, response.at, response.server_time, query)
+    path = response.request.path
+    return Answered(streams, response.at, response.server_time, query, path)

@@ -27,8 +27,8 @@ T = TypeVar("T", covariant=True)
 class Asked:
     """What one call asks for. Only what the endpoint's kind of paging needs is set.
 
-    ``streams``: one, or those of a snapshot of several markets. ``now``: the exchange's time in
-    microseconds, as well as it is known.
+    ``streams``: one, or those of a snapshot of several markets. ``now``: the time in
+    microseconds, of account data by the exchange's clock where that is measured.
     """
 
     streams: Sequence[StreamId]
@@ -55,7 +55,7 @@ class Answered:
     """What a parser needs to know of an answer besides its body. Times in microseconds.
 
     ``at``: by this machine's clock. ``server_time``: by the exchange's, where it is reported.
-    ``query``: of the URL, or of the form, that asked.
+    ``query``: of the URL, or of the form, that asked; ``path``: of the URL.
     ``names``: those known. ``markets``: the symbols of the markets asked for, by native name.
     """
 
@@ -63,6 +63,7 @@ class Answered:
     at: int
     server_time: int | None
     query: str = ""
+    path: str = ""
     names: Names = field(default_factory=Names)
     markets: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,7 +101,7 @@ class Endpoint:
     ``not_found``: what a refusal in JSON with that status (400, 404) means, None for what it says.
     ``renamed``: the ids of stored rows that would have others now, and those, by received rows.
     ``following``: where one page takes several calls (a history in several lists), the next one
-    after a call and the page of the rows that no earlier one brought; None after the last.
+    after a call, its page, and how many rows of that no earlier one brought; None after the last.
     ``parts``: further lists, each a stream of its own (:attr:`connectors.base.Paging.parts`).
     """
 
@@ -110,7 +111,7 @@ class Endpoint:
     open_rows: Call[Mapping[int, Decimal | None]] | None = None
     not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
     renamed: Callable[[pa.Table, pa.Table], Mapping[str, str]] = lambda received, stored: {}
-    following: Callable[[Asked, Request, Page], Request | None] | None = None
+    following: Callable[[Asked, Request, Page, int], Request | None] | None = None
     parts: Mapping[str, "Endpoint"] = field(default_factory=dict)
 
     def part(self, name: str | None) -> "Endpoint":

@@ -81,8 +81,11 @@ class Sender:
         return int(self._now() * 1_000_000)
 
     def exchange_now_us(self) -> int:
-        """The exchange's clock in microseconds since 1970, where it is measured; else this one."""
-        return self.now_us() + (self._offset or 0)
+        """The exchange's clock in microseconds since 1970, where calls are fresh by it; else this
+        machine's. Raises ``ExchangeError`` where it cannot be measured.
+        """
+        rule = self._dialect.freshness
+        return self.now_us() + (self._measured(rule, None) if isinstance(rule, ServerClock) else 0)
 
     def _sent(self, request: Request) -> Response:
         """Send ``request`` now; where the answer asks for a rest, its bucket gets it."""
