@@ -262,7 +262,7 @@ def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, name: str) -> No
     assert held_changes(scene.home) == changes(world)
 
 
-@pytest.mark.parametrize("cap", [None, 7])
+@pytest.mark.parametrize("cap", [None, 20])
 def test_fees_in_bnb_and_trades_with_oneself_add_up(
     scene: Scene, feeds: Feeds, cap: int | None
 ) -> None:
@@ -323,10 +323,10 @@ def test_an_account_without_recent_transactions(home: Path, feeds: Feeds) -> Non
             publish(settings)
             return sum("/withdraw/history" in e.path for e in server.log.entries)
 
-        assert calls() > 4
+        first = calls()
         assert held_transfers(home) == transfers(server.world)
         assert len(transfers(server.world)) == 3
-        assert calls() <= 4
+        assert calls() < first // 2, first
 
 
 @pytest.mark.parametrize("keeps", ["documented", "newest"])
