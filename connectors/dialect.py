@@ -167,8 +167,10 @@ class Dialect:
     microseconds, as ``freshness`` has it. ``spelling``: of markets. ``markets_of``: the markets
     that a request names, as it spells them. ``refusal``: the error that an answer's text stands
     for, None where the status says it all. ``content``: the part of an answer that parsers read;
-    raises ``ContractError``. ``rest``: seconds for which an answer asks that nothing more of its
-    bucket is sent, else None: of a refusal, or where what is allowed is nearly spent.
+    raises ``ContractError``. ``rest``: seconds for which a refusal asks that nothing more of its
+    bucket is sent, else None. ``used``: what an answer says is used of ``Allowance.most``, by all
+    who share it; once that is nearly all, nothing more is sent in that minute. ``announced``: by
+    bucket, what an answer says that calls may cost; where it is less than ``limits``, it is kept.
     ``with_key``: a public request that an answer refuses for want of a key, with the key; None for
     any other. ``has_passphrase``: whether a key has a third part, ``Credentials.passphrase``.
     """
@@ -185,6 +187,8 @@ class Dialect:
     refusal: Callable[[Response], type[ExchangeError] | None] = lambda response: None
     content: Callable[[Response], bytes] = lambda response: response.json
     rest: Callable[[Response], float | None] = rest_of_header
+    used: Callable[[Response], float | None] = lambda response: None
+    announced: Callable[[Response], Mapping[str, Allowance]] = lambda response: {}
     address: Call[str] | None = None
     key: ReadOnlyKey | None = None
     with_key: Callable[[Request, Response, Credentials], Request | None] = lambda *_: None

@@ -80,6 +80,9 @@ Payment = row_type(
 )
 """One of ``fiat/payments``."""
 
+RateLimit = row_type("RateLimit", "rateLimitType interval intervalNum limit")
+"""One of ``exchangeInfo.rateLimits``."""
+
 Clock = row_type("Clock", "serverTime")
 """``time``."""
 

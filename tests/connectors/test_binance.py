@@ -34,6 +34,7 @@ from connectors.binance.endpoints import DIALECT
 from connectors.dialect import Answered, Asked
 from connectors.http import Request, Response, get
 from connectors.local import LocalNonces, NoLimits
+from connectors.pace import Allowance
 from sandbox.binance import BinanceSwitches
 from tests.connectors.conftest import CLOCK, Scripted, World
 from tests.connectors.conftest import Response as Answer
@@ -454,13 +455,82 @@ def until(ms_: int) -> bytes:
         (response(418, until(NOW - 5_000)), 120),
         (response(418, retry_after="0"), 120),
         (response(200), None),
-        (response(200, x_mbx_used_weight_1m="5799"), None),
-        (response(200, x_mbx_used_weight_1m="5990"), 20),  # at second 40 of the minute
-        (response(200, x_mbx_used_weight_1m="many"), None),
+        (response(200, x_mbx_used_weight_1m="5990"), None),
     ],
 )
 def test_how_long_nothing_is_sent(answer: Response, seconds: float | None) -> None:
     assert refusals.rest(answer) == seconds
+
+
+def info(*limits: dict[str, Any]) -> bytes:
+    listing = {"timezone": "UTC", "rateLimits": limits, "symbols": []}
+    return json.dumps(listing).encode()
+
+
+def limit(kind: str, most: Any, interval: Any = "MINUTE", count: Any = 1) -> dict[str, Any]:
+    return {"rateLimitType": kind, "interval": interval, "intervalNum": count, "limit": most}
+
+
+def allowed(*limits: dict[str, Any]) -> Allowance:
+    listed = replace(response(200, info(*limits)), request=get("/api/v3/exchangeInfo"))
+    declared = DIALECT.limits["public"]
+    found = refusals.announced(listed)
+    assert {*found} <= {"public"}
+    return declared.lowered(found["public"]) if found else declared
+
+
+def test_a_lower_allowance_is_obeyed_and_a_higher_one_not_used() -> None:
+    declared = DIALECT.limits["public"]
+    recorded = limit("REQUEST_WEIGHT", 6000), limit("RAW_REQUESTS", 61_000, count=5)
+    orders = limit("ORDERS", 1, "SECOND", 10)
+    assert replace(allowed(*recorded, orders), least=0) == declared
+    assert allowed(*recorded).least < 1
+    assert replace(allowed(limit("REQUEST_WEIGHT", 60_000)), least=0) == declared
+    for most in (1_200, 300, 20):
+        lower = allowed(limit("REQUEST_WEIGHT", most), orders)
+        assert lower.most == most
+        assert 60 * lower.per_second + lower.burst + min(250, most / 2) <= most
+    by_ten_seconds = allowed(limit("REQUEST_WEIGHT", 100, "SECOND", 10))
+    assert by_ten_seconds.per_second < 10 and by_ten_seconds.most == 6000
+    few = allowed(*recorded, limit("RAW_REQUESTS", 60, count=1))
+    assert few.per_second / few.least <= 60 / 60  # calls a second, whatever they weigh
+    odd_ones = [("6000",), (0,), (10, "FORTNIGHT"), (10, None)]
+    for odd in (limit("REQUEST_WEIGHT", *values) for values in odd_ones):
+        assert allowed(odd) == declared
+    assert refusals.announced(response(200, info(recorded[0]))) == {}
+
+
+class Counting(NoLimits):
+    """Notes what each call may and does cost."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Allowance, float]] = []
+        self.held: list[float] = []
+
+    def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
+        self.calls.append((bucket.partition("-")[2].partition("-")[0], allowance, cost))
+
+    def hold(self, bucket: str, seconds: float) -> None:
+        self.held.append(seconds)
+
+
+def test_what_the_list_of_markets_allows_is_kept_from_then_on(server: Scripted) -> None:
+    counting = Counting()
+    lower = info(limit("REQUEST_WEIGHT", 600), limit("RAW_REQUESTS", 60, count=5))
+    spent = {"X-MBX-USED-WEIGHT-1M": "580"}
+    server.answers(b"[]", lower, (200, spent, b"[]"), (200, {}, b"[]"))
+    connector = server.open("binance", limits=counting)
+    connector.fetch(TRADES, Window(5))
+    connector.snapshot("markets", ())
+    connector.fetch(TRADES, Window(5))
+    connector.fetch(replace(TRADES, dataset="candles", timeframe="1h"), Window(unit="ms"))
+    rates = [allowance.per_second for _, allowance, _ in counting.calls]
+    assert rates[0] == rates[1] == 90 and rates[2] == rates[3] < 600 / 60
+    costs = [cost for *_, cost in counting.calls]
+    assert costs[:2] == [25, 20] and costs[2] >= 25
+    assert costs[3] >= rates[3] * 5  # twelve calls a minute are allowed, whatever they weigh
+    (rest,) = counting.held  # 580 of 600 are used: the others' share of this minute
+    assert 0 < rest <= 60
 
 
 def refused(code: int, text: str = "…") -> bytes:
