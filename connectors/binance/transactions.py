@@ -82,16 +82,17 @@ def _asked(of: _List, low: int, high: int, **more: str) -> Request:
 
 
 def _span(of: _List, asked: Asked) -> tuple[int, int]:
-    """The window of a page, with the margin of a list; without bounds, the newest."""
+    """The window of a page, with the margin of a list; without bounds, the newest.
+
+    It ends no later than now: no call is known to take a time to come.
+    """
     window = asked.window
-    high = asked.now + _DAY_US if window.upper is None else window.upper
-    if window.lower is None:
-        low = min(high, asked.now) - SPAN_US
-    else:
-        low = window.lower
-        high = min(high, low + SPAN_US + _DAY_US)
+    high = asked.now if window.upper is None else window.upper
+    low = high - SPAN_US if window.lower is None else window.lower
     margin = of.margin * _DAY_US
-    return max(0, low - margin), high + margin
+    low = max(0, low - margin)
+    high = min(high, low + margin + SPAN_US) + margin
+    return low, max(min(high, asked.now), low + 1000)
 
 
 def _opening(of: _List, asked: Asked, start: int | None = None) -> Request:
@@ -148,7 +149,7 @@ def _list_of(request: Request) -> tuple[int, _List]:
 def fiat_orders(asked: Asked, kind: str) -> Request:
     """A page of fiat deposits or withdrawals: without times, only the last 30 days come."""
     of = replace(_FIAT_ORDERS, kind=kind)
-    return _asked(of, _BEGINNING * 1000, asked.now + _DAY_US, page=asked.token or "1")
+    return _asked(of, _BEGINNING * 1000, asked.now, page=asked.token or "1")
 
 
 # -- rows ------------------------------------------------------------------------------------------
