@@ -50,4 +50,5 @@ def joined(pages: Sequence[Page], window: Window, paging: Paging) -> Page:
         positions.filter(inside),
         tuple(rejected),
         server_time=min(times, default=None),
+        notices=tuple(notice for page in pages for notice in page.notices),
     )
