@@ -32,6 +32,7 @@ from connectors.errors import (
     NotAskedError,
     NotOfferedError,
     PartlyReadError,
+    RequestError,
     TransientError,
     UnknownRowError,
 )
@@ -230,7 +231,12 @@ class Client:
         known: set[Hashable] = set()
         request: Request | None = first
         while request is not None:
-            received = self._recorded(endpoint, asked, request)
+            try:
+                received = self._recorded(endpoint, asked, request)
+            except (AuthError, NotOfferedError, RequestError, TransientError):
+                if request.path not in endpoint.extras:
+                    raise
+                received = nothing(dataset_)
             pages.append(without_known(dataset_, received, known))
             if received.received >= paging.max_rows and not pages[-1].received:
                 raise ContractError(
@@ -339,4 +345,5 @@ def _texts(page: Page, *columns: str) -> Iterator[str]:
 
 def _about(streams: Sequence[StreamId], response: Response) -> Answered:
     query = response.request.query or response.request.form
-    return Answered(streams, response.at, response.server_time, query)
+    path = response.request.path
+    return Answered(streams, response.at, response.server_time, query, path)

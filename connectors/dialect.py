@@ -53,7 +53,7 @@ class Answered:
     """What a parser needs to know of an answer besides its body. Times in microseconds.
 
     ``at``: by this machine's clock. ``server_time``: by the exchange's, where it is reported.
-    ``query``: of the URL, or of the form, that asked.
+    ``path``, ``query``: of the URL, or of the form, that asked.
     ``names``: those known. ``markets``: the symbols of the markets asked for, by native name.
     """
 
@@ -61,6 +61,7 @@ class Answered:
     at: int
     server_time: int | None
     query: str = ""
+    path: str = ""
     names: Names = field(default_factory=Names)
     markets: Mapping[str, str] = field(default_factory=dict)
 
@@ -99,6 +100,7 @@ class Endpoint:
     ``renamed``: the ids of stored rows that would have others now, and those, by received rows.
     ``following``: where one page takes several calls (a history in several lists), the next one
     after a call and the page of the rows that no earlier one brought; None after the last.
+    ``extras``: paths of such calls that may fail: the page is whole without them.
     """
 
     paging: Paging
@@ -108,6 +110,7 @@ class Endpoint:
     not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
     renamed: Callable[[pa.Table, pa.Table], Mapping[str, str]] = lambda received, stored: {}
     following: Callable[[Asked, Request, Page], Request | None] | None = None
+    extras: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
