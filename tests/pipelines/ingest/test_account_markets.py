@@ -17,7 +17,7 @@ from pipelines.ingest.account_markets import account_markets
 from sandbox import Served
 from schemas import ConfigError, StreamId
 from tests.feeds import write_feed
-from tests.pipelines.ingest.conftest import run, settings_for
+from tests.pipelines.ingest.conftest import only_pull, run, settings_for
 from tests.warehouse.tools import assert_each_once, bag, lake
 from warehouse.store import Store
 
@@ -106,7 +106,7 @@ def labels(home: Path) -> set[str]:
 def whole(standing: Served, feeds: Feeds, tmp_path: Path) -> Path:
     """The home of an account that was asked as a whole."""
     home = tmp_path / "whole"
-    assert run(settings_for(standing, home), feeds_root=feeds()).errors == []
+    assert only_pull(settings_for(standing, home), feeds_root=feeds()).errors == []
     return home
 
 
@@ -143,7 +143,7 @@ def test_a_feed_can_name_them(
     opened: list[ByMarket],
 ) -> None:
     root = feeds(f"account_markets: {chosen}\n")
-    assert run(settings_for(standing, home), feeds_root=root).errors == []
+    assert only_pull(settings_for(standing, home), feeds_root=root).errors == []
     listed = {m.symbol for m in opened[0].markets()}
     assert set(opened[0].asked) == (listed if asked is None else asked)
 
@@ -152,7 +152,7 @@ def test_without_stored_balances_those_of_now_are_asked_for(
     standing: Served, feeds: Feeds, home: Path, opened: list[ByMarket]
 ) -> None:
     root = feeds(balances="tickers: {}")
-    assert run(settings_for(standing, home), feeds_root=root).errors == []
+    assert only_pull(settings_for(standing, home), feeds_root=root).errors == []
     assert {"BTC-USD", "ETH-USD"} <= set(opened[0].asked)
 
 
@@ -160,7 +160,7 @@ def test_a_market_that_is_not_listed_is_named(
     standing: Served, feeds: Feeds, home: Path, opened: list[ByMarket]
 ) -> None:
     root = feeds("account_markets: [BTC-USD, ETH-USDX]\n")
-    (error,) = run(settings_for(standing, home), feeds_root=root).errors
+    (error,) = only_pull(settings_for(standing, home), feeds_root=root).errors
     assert "does not list the market ETH-USDX" in error
     assert set(opened[0].asked) == {"BTC-USD"}
 

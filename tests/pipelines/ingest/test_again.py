@@ -9,6 +9,7 @@ from pipelines.cli import main
 from sandbox import Fault
 from schemas import StreamId
 from schemas.times import to_datetime
+from tests.matrix import crossed
 from tests.pipelines.ingest.reference_model import false_claims, held_of, rows_of
 from tests.pipelines.ingest.scene import (
     CANDLES,
@@ -30,19 +31,20 @@ from tests.warehouse.tools import lake
 
 TRANSFERS = StreamId("bitexbit", "account_transactions", account="main")
 HOUR_US = HOUR * 1_000_000
+LISTED: list[tuple[StreamId, End]] = [
+    (TRADES, "newest"),
+    (TRADES, "oldest"),
+    (FILLS, "newest"),
+    (PUBLIC_ORDERS, "newest"),
+    (CANDLES, "newest"),
+    (CANDLES, "oldest"),
+    (WEX_FILLS, "newest"),
+    (WEX_LEDGER, "newest"),
+    (WEX_TRADES, "newest"),
+]
 STREAMS = pytest.mark.parametrize(
     ("stream", "keeps"),
-    [
-        (TRADES, "newest"),
-        (TRADES, "oldest"),
-        (FILLS, "newest"),
-        (PUBLIC_ORDERS, "newest"),
-        (CANDLES, "newest"),
-        (CANDLES, "oldest"),
-        (WEX_FILLS, "newest"),
-        (WEX_LEDGER, "newest"),
-        (WEX_TRADES, "newest"),
-    ],
+    LISTED,
     ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
 )
 
@@ -208,15 +210,19 @@ def test_a_short_stretch_takes_few_requests(stream: StreamId, keeps: End, scene:
     assert includes(claims(scene, stream), claimed)
 
 
-@STREAMS
-@pytest.mark.parametrize("status", [500, 200], ids=["an error", "no rows"])
-def test_coverage_never_shrinks(status: int, stream: StreamId, keeps: End, scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("listed", "fails"),
+    crossed(LISTED, [True, False]),
+    ids=lambda v: name_of(v[0]) + "-" + v[1] if isinstance(v, tuple) else f"fails-{v}",
+)
+def test_coverage_never_shrinks(listed: tuple[StreamId, End], fails: bool, scene: Scene) -> None:
     """Not where the exchange fails in the middle, not where it no longer shows the stretch."""
+    stream, keeps = listed
     scene.collect(stream)
     scene.server.switch(limit_keeps=keeps, page_cap=100)
     assert scene.pull().errors == []
     claimed, held = claims(scene, stream), held_of(scene.home, stream)
-    if status == 500:
+    if fails:
         fault = Fault("status", status=400, path=call_of(stream), after=1, times=None)
         scene.server.faults.add(fault)
         scene.pull(hours_ago(scene, 50, 10))
@@ -233,6 +239,7 @@ def test_coverage_never_shrinks(status: int, stream: StreamId, keeps: End, scene
     assert "gap" not in scene.states(stream)
 
 
+@pytest.mark.parametrize("ahead", [60])
 @pytest.mark.parametrize("stream", [TRADES, CANDLES, WEX_FILLS], ids=name_of)
 def test_a_lost_stretch_is_tried(stream: StreamId, scene: Scene) -> None:
     scene.collect(stream)

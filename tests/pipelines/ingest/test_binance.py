@@ -18,6 +18,7 @@ from pipelines.publishing.reconciliation import reconcile
 from sandbox import ManualClock, Served, World, serve, tape
 from sandbox.marketdata import MarketTape
 from sandbox.markets import UNIT
+from tests.matrix import crossed
 from tests.pipelines.ingest.conftest import settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.pipelines.ingest.scene import Scene
@@ -31,6 +32,11 @@ SELECT symbol, timeframe, timestamp, verdict FROM marts.candles_compared
 WHERE verdict NOT IN ('equal', 'empty', 'unproved')
 """
 Feeds = Callable[[str], Path]
+
+
+@pytest.fixture
+def ahead() -> int:
+    return 31
 
 
 def feed(datasets: str, markets: str = "[BTC-USD]", account: str = "[BTC-USD]") -> str:
@@ -216,8 +222,7 @@ def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, name: str) -> No
     assert held_transfers(scene.home) == transfers(world)
 
 
-@pytest.mark.parametrize("keeps", ["documented", "newest"])
-@pytest.mark.parametrize("empty", ["repeat", "omit"])
+@pytest.mark.parametrize(("keeps", "empty"), crossed(["documented", "newest"], ["repeat", "omit"]))
 def test_candles_of_every_interval(scene: Scene, feeds: Feeds, keeps: str, empty: str) -> None:
     """Whichever end a window keeps, and whatever becomes of quiet intervals."""
     scene.server.switch(klines_keep=keeps, klines_empty=empty, three_days_from=2)

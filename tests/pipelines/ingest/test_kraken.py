@@ -100,6 +100,11 @@ def crowded(moments: list[int], symbol: str = SYMBOL) -> MarketTape:
     return made
 
 
+@pytest.fixture
+def ahead() -> int:
+    return 24
+
+
 HABITS: list[dict[str, Any]] = [
     {},
     {"kraken_since_inclusive": False},

@@ -5,18 +5,17 @@ compared with the exchange's own books (``false_claims``). The numbers are those
 faults that the engine was built against.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import warehouse
-from sandbox import Fault, ManualClock, Served, World, serve
+from sandbox import Fault, ManualClock, World, serve
 from sandbox.bitexbit import BitexBitSwitches
 from sandbox.faults import Request
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
-from tests.pipelines.conftest import served
 from tests.pipelines.ingest.reference_model import held_of, rows_of
 from tests.pipelines.ingest.scene import (
     CANDLES,
@@ -42,13 +41,8 @@ TORTURE = pytest.mark.torture
 KEEPS = pytest.mark.parametrize("keeps", ["newest", "oldest"])
 EITHER = pytest.mark.parametrize("keeps", ["newest", pytest.param("oldest", marks=TORTURE)])
 """For what does not depend on the end that an answer keeps."""
-
-
-@pytest.fixture
-def exchange() -> Iterator[Served]:
-    """A day of history: some ten pages of most streams with the page caps set below."""
-    with served() as server:
-        yield server
+LONG = pytest.mark.parametrize("ahead", [62])
+"""For what takes more than a day at the exchange."""
 
 
 # -- 1: the limit before the market ----------------------------------------------------------------
@@ -147,6 +141,7 @@ def with_a_hidden_stretch(
     return hidden(stream, new[len(new) // 4], new[3 * len(new) // 4])
 
 
+@LONG
 @HIDDEN
 def test_3_a_stretch_not_shown_for_ten_minutes_is_asked_for_again(
     stream: StreamId, keeps: End, scene: Scene
@@ -168,6 +163,7 @@ def test_3_a_stretch_not_shown_for_ten_minutes_is_asked_for_again(
     assert "not shown by the exchange" not in scene.status()
 
 
+@LONG
 @pytest.mark.parametrize(
     "stream",
     [TRADES, CANDLES, WEX_FILLS, pytest.param(WEX_LEDGER, marks=TORTURE)],
@@ -300,6 +296,7 @@ def test_5_newest_rows_of_which_one_alone_has_an_id(rows: slice, scene: Scene) -
 # -- 6: the unit of candle bounds ------------------------------------------------------------------
 
 
+@LONG
 @EITHER
 @pytest.mark.parametrize(("first", "second"), [("ms", "s"), ("s", "ms")])
 @pytest.mark.parametrize("order", ["oldest", pytest.param("newest", marks=TORTURE)])
@@ -379,6 +376,7 @@ def test_7_an_unknown_refusal_of_a_page_is_a_fault_of_the_moment(
 # -- 8: ids that restart, orders that leave the list -----------------------------------------------
 
 
+@LONG
 @EITHER
 @pytest.mark.parametrize("stream", [TRADES, WEX_TRADES], ids=name_of)
 def test_8_restarted_ids_are_reported_and_nothing_is_claimed(
@@ -416,6 +414,7 @@ def an_open_order(scene: Scene, stream: StreamId) -> int:
     return [o.id for o in orders if o.created <= now and o.is_open(now)][-2]
 
 
+@LONG
 @pytest.mark.parametrize("stream", [ORDERS, PUBLIC_ORDERS], ids=name_of)
 @EITHER
 def test_8_an_open_order_that_leaves_the_list(keeps: End, stream: StreamId, scene: Scene) -> None:
@@ -442,6 +441,7 @@ def test_8_an_open_order_that_leaves_the_list(keeps: End, stream: StreamId, scen
     assert scene.all_held(stream) and scene.states(stream) == {"complete"}
 
 
+@LONG
 def test_8_an_open_order_that_wex_does_not_know_any_more(scene: Scene) -> None:
     scene.collect(WEX_FILLS, WEX_ORDERS)
     assert scene.pull().errors == []
