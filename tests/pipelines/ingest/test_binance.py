@@ -204,18 +204,36 @@ UNKNOWN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, name: str) -> None:
+TOGETHER = {
+    ", ".join(names): {switch: value for name in names for switch, value in UNKNOWN[name].items()}
+    for names in (
+        ("the store is behind", "windows by completion", "deposits without ids"),
+        ("the store wants a key", "pages of an account are short", "sorted by time"),
+        ("late rows", "a low cap", "a clock ahead", "fields nobody named"),
+    )
+}
+"""Several at once for ``make test``; each alone, for ``make torture``, tells which one it is."""
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        *TOGETHER.values(),
+        *(pytest.param(one, marks=pytest.mark.torture) for one in UNKNOWN.values()),
+    ],
+    ids=[*TOGETHER, *UNKNOWN],
+)
+def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, unknown: dict[str, Any]) -> None:
     root = feeds(feed(f"trades: {{}}, {ACCOUNT}"))
-    scene.server.switch(**UNKNOWN[name])
+    scene.server.switch(**unknown)
     world = scene.server.world
     for hours in (0, DAY):
         scene.later(hours)
         assert pulled(scene, root, last=False).errors == []
-    scene.server.switch(**{k: v for k, v in UNKNOWN[name].items() if k != "history_lag_ms"})
+    scene.server.switch(**{k: v for k, v in unknown.items() if k != "history_lag_ms"})
     scene.later(0.2)
     pulled(scene, root)
-    late = UNKNOWN[name].get("late_every", 0)
+    late = unknown.get("late_every", 0)
     missing = trades(world).items() - held_trades(scene.home).items()
     assert all(key % late == 0 or late for key, _ in missing) if late else not missing
     assert held_fills(scene.home) == fills(world)

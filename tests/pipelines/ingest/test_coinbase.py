@@ -125,15 +125,29 @@ def test_the_whole_main_job(
 @pytest.mark.parametrize(
     "habits",
     [
-        {"cb_before_alone": "oldest"},
-        {"cb_most": 100, "cb_over_most": "cut"},
-        {"cb_over_most": "refuse"},
-        {"page_cap": 70},
-        {"cb_beyond_head": "refuse"},
-        {"cb_beyond_head": "newest"},
-        {"cb_surplus_candles": 3},
-        {"late_every": 7},
-        {"gzip": True, "extra_fields": True},
+        # several at once for `make test`; each alone, for `make torture`, tells which one it is
+        {
+            "cb_before_alone": "oldest",
+            "cb_most": 100,
+            "cb_over_most": "cut",
+            "cb_beyond_head": "refuse",
+        },
+        {"cb_over_most": "refuse", "page_cap": 70, "gzip": True, "extra_fields": True},
+        {"cb_beyond_head": "newest", "cb_surplus_candles": 3, "late_every": 7},
+        *(
+            pytest.param(habits, marks=pytest.mark.torture)
+            for habits in (
+                {"cb_before_alone": "oldest"},
+                {"cb_most": 100, "cb_over_most": "cut"},
+                {"cb_over_most": "refuse"},
+                {"page_cap": 70},
+                {"cb_beyond_head": "refuse"},
+                {"cb_beyond_head": "newest"},
+                {"cb_surplus_candles": 3},
+                {"late_every": 7},
+                {"gzip": True, "extra_fields": True},
+            )
+        ),
     ],
     ids=str,
 )

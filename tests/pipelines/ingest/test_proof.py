@@ -16,6 +16,7 @@ from sandbox.bitexbit import BitexBitSwitches
 from sandbox.faults import Request
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
+from tests.matrix import TORTURE, crossed
 from tests.pipelines.ingest.reference_model import held_of, rows_of
 from tests.pipelines.ingest.scene import (
     CANDLES,
@@ -37,8 +38,7 @@ from tests.pipelines.ingest.scene import (
 )
 from tests.warehouse.tools import lake
 
-TORTURE = pytest.mark.torture
-KEEPS = pytest.mark.parametrize("keeps", ["newest", "oldest"])
+ENDS: list[End] = ["newest", "oldest"]
 EITHER = pytest.mark.parametrize("keeps", ["newest", pytest.param("oldest", marks=TORTURE)])
 """For what does not depend on the end that an answer keeps."""
 LONG = pytest.mark.parametrize("ahead", [62])
@@ -48,8 +48,7 @@ LONG = pytest.mark.parametrize("ahead", [62])
 # -- 1: the limit before the market ----------------------------------------------------------------
 
 
-@KEEPS
-@pytest.mark.parametrize("cap", [1000, 150])
+@pytest.mark.parametrize(("cap", "keeps"), crossed([1000, 150], ENDS))
 def test_1_an_answer_cut_before_it_is_filtered(cap: int, keeps: End, scene: Scene) -> None:
     scene.collect(THIN)
     scene.server.switch(filters_after_limit=True, limit_keeps=keeps, page_cap=cap)
@@ -76,8 +75,7 @@ def crowded(rows: int, moment: int) -> MarketTape:
     return tape
 
 
-@KEEPS
-@pytest.mark.parametrize("moment", [1, pytest.param(7, marks=TORTURE), 25])
+@pytest.mark.parametrize(("moment", "keeps"), crossed([1, 25, 7], ENDS))
 def test_2_a_page_cap_that_falls_between_two_pulls(moment: int, keeps: End, scene: Scene) -> None:
     tape = crowded(9000, moment)
     clock = ManualClock(int(tape.times[3000]))
@@ -195,7 +193,7 @@ def test_3_what_is_not_shown_for_a_day_is_lost_and_asked_for_for_ever(
 BOTH = pytest.mark.parametrize(
     ("stream", "keeps"),
     [
-        (TRADES, "newest"),
+        pytest.param(TRADES, "newest", marks=TORTURE),
         (TRADES, "oldest"),
         pytest.param(FILLS, "newest", marks=TORTURE),  # the same paging as WEX's
         (WEX_FILLS, "newest"),
@@ -514,12 +512,12 @@ def test_9_every_delisting_is_reported(stream: StreamId, scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("stream", "keeps"),
     [
-        *((stream, keeps) for stream in (TRADES, CANDLES, FILLS) for keeps in ("newest", "oldest")),
+        *crossed([TRADES, CANDLES, FILLS], ENDS),
         (ORDERS, "newest"),
-        (PUBLIC_ORDERS, "newest"),
+        pytest.param(PUBLIC_ORDERS, "newest", marks=TORTURE),
         (WEX_TRADES, "newest"),
         (WEX_FILLS, "newest"),
-        (WEX_LEDGER, "newest"),
+        pytest.param(WEX_LEDGER, "newest", marks=TORTURE),
     ],
     ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
 )
