@@ -126,12 +126,7 @@ def test_the_whole_main_job(
     "habits",
     [
         # several at once for `make test`; each alone, for `make torture`, tells which one it is
-        {
-            "cb_before_alone": "oldest",
-            "cb_most": 100,
-            "cb_over_most": "cut",
-            "cb_beyond_head": "refuse",
-        },
+        {"cb_before_alone": "oldest", "cb_most": 100, "cb_beyond_head": "refuse"},
         {"cb_over_most": "refuse", "page_cap": 70, "gzip": True, "extra_fields": True},
         {"cb_beyond_head": "newest", "cb_surplus_candles": 3, "late_every": 7},
         *(
@@ -263,11 +258,18 @@ def test_a_delisted_market_is_no_error(
 @pytest.mark.parametrize(
     "habits",
     [
-        {"cb_purges": False},
-        {"cb_dates_open": True},
-        {"cb_fee_included": False},
-        {"cb_most": 25},
-        {"cb_before_alone": "oldest"},
+        {"cb_purges": False, "cb_dates_open": True},
+        {"cb_fee_included": False, "cb_most": 25, "cb_before_alone": "oldest"},
+        *(
+            pytest.param(habits, marks=pytest.mark.torture)
+            for habits in (
+                {"cb_purges": False},
+                {"cb_dates_open": True},
+                {"cb_fee_included": False},
+                {"cb_most": 25},
+                {"cb_before_alone": "oldest"},
+            )
+        ),
     ],
     ids=str,
 )
