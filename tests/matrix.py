@@ -1,6 +1,6 @@
-"""Two lists of cases, crossed: all pairs for ``make torture``, for ``make test`` each case once."""
+"""Cases of one law: all of them for ``make torture``, some of them for ``make test``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,4 +22,14 @@ def crossed(rows: Sequence[Any], columns: Sequence[Any], shift: int = 0) -> "lis
         pytest.param(row, column, marks=TORTURE if (i - j - shift) % step else ())
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
+    ]
+
+
+def thinned(cases: Iterable[Any], every: int) -> "list[ParameterSet]":
+    """``cases`` of one law: the first and each ``every``-th after it; the rest for ``torture``."""
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)), marks=TORTURE if n % every else ()
+        )
+        for n, case in enumerate(cases)
     ]

@@ -16,6 +16,7 @@ import pytest
 
 import warehouse
 from schemas import RejectedRow
+from tests.matrix import thinned
 from tests.warehouse.tools import (
     DAY,
     NOON,
@@ -86,7 +87,7 @@ def test_a_commit_that_fails_says_why_and_harms_nothing(
     assert_published(stored)
 
 
-@pytest.mark.parametrize("at", range(5))
+@pytest.mark.parametrize("at", thinned(range(5), 2))
 def test_the_same_writer_goes_on_after_a_failure_between_any_two_files(
     stored: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:

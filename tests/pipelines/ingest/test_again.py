@@ -9,7 +9,7 @@ from pipelines.cli import main
 from sandbox import Fault
 from schemas import StreamId
 from schemas.times import to_datetime
-from tests.matrix import crossed
+from tests.matrix import crossed, thinned
 from tests.pipelines.ingest.reference_model import false_claims, held_of, rows_of
 from tests.pipelines.ingest.scene import (
     CANDLES,
@@ -125,11 +125,14 @@ def test_rows_that_were_left_out_are_stored(stream: StreamId, keeps: End, scene:
 
 @pytest.mark.parametrize(
     ("stream", "keeps"),
-    [
-        *((stream, "newest") for stream in (TRADES, FILLS, PUBLIC_ORDERS)),
-        (TRADES, "oldest"),
-        *((stream, "newest") for stream in (WEX_FILLS, WEX_LEDGER, WEX_TRADES)),
-    ],
+    thinned(
+        [
+            *((stream, "newest") for stream in (TRADES, FILLS, PUBLIC_ORDERS)),
+            (TRADES, "oldest"),
+            *((stream, "newest") for stream in (WEX_FILLS, WEX_LEDGER, WEX_TRADES)),
+        ],
+        2,
+    ),
     ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
 )
 def test_rows_that_differ_are_counted(stream: StreamId, keeps: End, scene: Scene) -> None:

@@ -18,6 +18,7 @@ from sandbox.kraken import KrakenSwitches
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
 from schemas.times import to_microseconds
+from tests.matrix import thinned
 from tests.pipelines.ingest.conftest import only_pull, run, settings_for
 from tests.warehouse.tools import lake
 from warehouse.store import Store
@@ -117,7 +118,9 @@ HABITS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("habit", HABITS, ids=lambda h: " ".join(f"{k}={v}" for k, v in h.items()))
+@pytest.mark.parametrize(
+    "habit", thinned(HABITS, 2), ids=lambda h: " ".join(f"{k}={v}" for k, v in h.items())
+)
 def test_every_trade_once_and_a_day_later_too(
     habit: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str], Path]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import warehouse
 from sandbox import Fault, Served
 from sandbox.candles import Candle
+from tests.matrix import thinned
 from tests.pipelines.ingest.conftest import run, settings_for
 
 HOUR = 3_600_000
@@ -70,7 +71,7 @@ def odd(found: warehouse.Verification) -> list[str]:
     return [str(f) for f in found.findings if f.kind != "note"]
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", thinned(CHANGES, 3))
 def test_odd_candles_are_stored_as_sent_and_are_no_damage(
     change: Change,
     exchange: Served,
