@@ -18,7 +18,7 @@ from sandbox.kraken import KrakenSwitches
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
 from schemas.times import to_microseconds
-from tests.matrix import thinned
+from tests.matrix import crossed, thinned
 from tests.pipelines.ingest.conftest import only_pull, run, settings_for
 from tests.warehouse.tools import lake
 from warehouse.store import Store
@@ -139,8 +139,7 @@ def test_every_trade_once_and_a_day_later_too(
         assert spans(home) == [("complete", 0, wanted[-1][0])]
 
 
-@pytest.mark.parametrize("inclusive", [True, False])
-@pytest.mark.parametrize("step", [0, 1, 300])
+@pytest.mark.parametrize(("inclusive", "step"), crossed([True, False], [0, 1, 300]))
 def test_shared_moments_and_shuffled_ties(
     inclusive: bool, step: int, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -272,11 +271,17 @@ def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path
 @pytest.mark.parametrize(
     "habit",
     [
-        {},
-        {"kraken_shuffled_keys": True, "kraken_count": "text", "page_cap": 7},
-        {"kraken_count": "missing", "kraken_numbers": "number"},
+        {"kraken_shuffled_keys": True, "kraken_count": "missing", "page_cap": 20},
+        pytest.param({}, marks=pytest.mark.torture),
+        pytest.param(
+            {"kraken_shuffled_keys": True, "kraken_count": "text", "page_cap": 7},
+            marks=pytest.mark.torture,
+        ),
+        pytest.param(
+            {"kraken_count": "missing", "kraken_numbers": "number"}, marks=pytest.mark.torture
+        ),
     ],
-    ids=["usual", "shuffled, small pages", "no count"],
+    ids=["shuffled, no count", "usual", "shuffled, small pages", "no count"],
 )
 def test_the_ledger_is_the_balance_to_the_last_digit(
     habit: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str], Path]

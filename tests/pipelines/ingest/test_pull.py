@@ -64,9 +64,10 @@ def test_account_history_is_the_exchanges(exchange: Served, home: Path) -> None:
 
 def test_candles_built_from_trades_are_the_exchanges(exchange: Served, home: Path) -> None:
     settings = settings_for(exchange, home)
-    run(settings)
+    candles = ("bitexbit/candles", "wex/trades", "wex/candles")
+    run(settings, *candles)
     exchange.advance(4000)
-    run(settings)
+    run(settings, *candles)
     compared = table(
         home,
         "SELECT count(*), count(*) FILTER (a.open = b.open AND a.high = b.high AND a.low = b.low"
