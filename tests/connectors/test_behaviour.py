@@ -212,8 +212,9 @@ def test_a_malformed_row_is_rejected_alone(world: World, asked: Asked, page_of: 
     assert len(set(rows(whole.table)) - set(rows(page.table))) == 1
 
 
-@pytest.mark.parametrize("kind", ["duplicate", "shuffle"])
-@pytest.mark.parametrize("asked", HISTORIES, ids="/".join)
+@pytest.mark.parametrize(
+    ("asked", "kind"), crossed(HISTORIES, ["duplicate", "shuffle"]), ids=case_name
+)
 def test_repeated_and_shuffled_rows_change_nothing(
     world: World, asked: Asked, page_of: PageOf, kind: Kind
 ) -> None:
@@ -229,8 +230,11 @@ def test_repeated_and_shuffled_rows_change_nothing(
 BY_ID = [(name, d) for name, d in HISTORIES if connectors.offers(name)[d].key is Key.INTEGER]
 
 
-@pytest.mark.parametrize("fault", [None, Fault("shuffle", seed=5)], ids=["as sent", "shuffled"])
-@pytest.mark.parametrize("asked", BY_ID, ids="/".join)
+@pytest.mark.parametrize(
+    ("asked", "fault"),
+    crossed(BY_ID, [None, Fault("shuffle", seed=5)]),
+    ids=lambda value: case_name(value) if value else "as sent",
+)
 def test_rows_stay_in_the_order_received(
     world: World, asked: Asked, page_of: PageOf, fault: Fault | None
 ) -> None:
