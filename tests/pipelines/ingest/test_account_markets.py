@@ -1,6 +1,6 @@
 """An account that has to be asked market by market: which ones, and that its rows are the same."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,7 @@ class ByMarket:
     def __init__(self, whole: Connector) -> None:
         self._whole = whole
         self.asked: list[str] = []
+        self._pages: list[Page] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
@@ -52,10 +53,7 @@ class ByMarket:
             return self._whole.fetch(stream, window)
         assert stream.symbol and stream.account
         self.asked.append(stream.symbol)
-        pages = [self._whole.fetch(replace(stream, symbol=None), Window())]
-        while pages[-1].received:
-            below = Window(upper=min(pages[-1].positions.to_pylist()) - 1)
-            pages.append(self._whole.fetch(replace(stream, symbol=None), below))
+        pages = self._pages = self._pages or [*self._every_page(stream)]
         table = pa.concat_tables(page.table for page in pages)
         low, high = window.lower or 0, 2**62 if window.upper is None else window.upper
         symbols, ids = table["symbol"].to_pylist(), map(int, table["trade_id"].to_pylist())
@@ -66,6 +64,14 @@ class ByMarket:
         positions = pa.array([i for i, _ in newest], pa.int64())
         shown = pa.array([n for _, n in newest], pa.int64())
         return replace(pages[0], table=table.take(shown), positions=positions)
+
+    def _every_page(self, stream: StreamId) -> Iterator[Page]:
+        """Of the whole account, newest first; the exchange's clock stands still meanwhile."""
+        window = Window()
+        while (page := self._whole.fetch(replace(stream, symbol=None), window)).received:
+            yield page
+            window = Window(upper=min(page.positions.to_pylist()) - 1)
+        yield page
 
 
 def by_market(offers: Mapping[str, Paging]) -> Mapping[str, Paging]:

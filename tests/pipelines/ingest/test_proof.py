@@ -16,7 +16,7 @@ from sandbox.bitexbit import BitexBitSwitches
 from sandbox.faults import Request
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
-from tests.matrix import TORTURE, crossed
+from tests.matrix import TORTURE, crossed, thinned
 from tests.pipelines.ingest.reference_model import held_of, rows_of
 from tests.pipelines.ingest.scene import (
     CANDLES,
@@ -322,7 +322,7 @@ def test_6_the_unit_of_candle_bounds_changes(
 MAINTENANCE = "The exchange is under maintenance, try again"
 
 
-@pytest.mark.parametrize("times", [1, 2, None])
+@pytest.mark.parametrize("times", thinned([1, 2, None], 2))
 def test_7_an_unknown_refusal_says_nothing_about_an_order(times: int | None, scene: Scene) -> None:
     scene.collect(WEX_FILLS, WEX_ORDERS)
     scene.server.faults.add(Fault("refusal", path="OrderInfo", text=MAINTENANCE, times=times))
@@ -480,7 +480,9 @@ def table_of_order(scene: Scene, order: int) -> list[str]:
 
 @pytest.mark.parametrize(
     "stream",
-    [CANDLES, TRADES, WEX_TRADES, StreamId("wex", "candles", "BTC-USD", timeframe="5m")],
+    thinned(
+        [CANDLES, TRADES, WEX_TRADES, StreamId("wex", "candles", "BTC-USD", timeframe="5m")], 3
+    ),
     ids=name_of,
 )
 def test_9_every_delisting_is_reported(stream: StreamId, scene: Scene) -> None:
