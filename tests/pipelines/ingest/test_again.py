@@ -242,7 +242,7 @@ def test_coverage_never_shrinks(listed: tuple[StreamId, End], fails: bool, scene
     assert "gap" not in scene.states(stream)
 
 
-@pytest.mark.parametrize("ahead", [60])
+@pytest.mark.parametrize("hours_ahead", [60])
 @pytest.mark.parametrize("stream", [TRADES, CANDLES, WEX_FILLS], ids=name_of)
 def test_a_lost_stretch_is_tried(stream: StreamId, scene: Scene) -> None:
     scene.collect(stream)

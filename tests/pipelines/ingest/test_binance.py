@@ -35,7 +35,7 @@ Feeds = Callable[[str], Path]
 
 
 @pytest.fixture
-def ahead() -> int:
+def hours_ahead() -> int:
     return 31
 
 

@@ -198,7 +198,7 @@ def test_maintenance_is_a_fault_of_the_moment(
     assert held(home) == numbered(exchange)
 
 
-@pytest.mark.parametrize("ahead", [26])
+@pytest.mark.parametrize("hours_ahead", [26])
 def test_ids_that_were_never_given_are_lost_in_the_end(
     scene: Scene, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -218,7 +218,7 @@ def test_ids_that_were_never_given_are_lost_in_the_end(
     assert held(home) == [row for row in numbered(scene.server) if row[0] not in (300, 1000)]
 
 
-@pytest.mark.parametrize("ahead", [26])
+@pytest.mark.parametrize("hours_ahead", [26])
 def test_candles_that_come_empty_without_a_reason(
     scene: Scene, home: Path, feeds: Callable[[str], Path]
 ) -> None:

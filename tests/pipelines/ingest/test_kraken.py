@@ -102,7 +102,7 @@ def crowded(moments: list[int], symbol: str = SYMBOL) -> MarketTape:
 
 
 @pytest.fixture
-def ahead() -> int:
+def hours_ahead() -> int:
     return 24
 
 

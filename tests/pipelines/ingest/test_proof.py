@@ -41,7 +41,7 @@ from tests.warehouse.tools import lake
 ENDS: list[End] = ["newest", "oldest"]
 EITHER = pytest.mark.parametrize("keeps", ["newest", pytest.param("oldest", marks=TORTURE)])
 """For what does not depend on the end that an answer keeps."""
-LONG = pytest.mark.parametrize("ahead", [62])
+LONG = pytest.mark.parametrize("hours_ahead", [62])
 """For what takes more than a day at the exchange."""
 
 
