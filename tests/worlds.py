@@ -51,7 +51,7 @@ def world_at(epoch: str = EPOCH, seed: int = 7, days: int = 1, hours_ahead: int 
 
     ``days``: how long the history before ``epoch`` is. One makes a third of the work of the
     sandbox's own three, and is enough where the number of rows is no matter.
-    ``hours_ahead``: hours after ``epoch`` that are made as well, for a test that will let them pass; the
+    ``hours_ahead``: what is made of the time after ``epoch``, for a test that lets it pass; the
     clock hides them until then.
     """
     history = _history(seed, to_ms(epoch), days, hours_ahead)
