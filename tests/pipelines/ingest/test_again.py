@@ -1,5 +1,6 @@
 """``pull --from --to``: a stretch is fetched again, whatever is covered."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pipelines.cli import main
 from sandbox import Fault
 from schemas import StreamId
 from schemas.times import to_datetime
-from tests.matrix import crossed, thinned
+from tests.matrix import thinned
 from tests.pipelines.ingest.reference_model import false_claims, held_of, rows_of
 from tests.pipelines.ingest.scene import (
     CANDLES,
@@ -215,7 +216,7 @@ def test_a_short_stretch_takes_few_requests(stream: StreamId, keeps: End, scene:
 
 @pytest.mark.parametrize(
     ("listed", "fails"),
-    crossed(LISTED, [True, False]),
+    thinned(product(LISTED, [True, False]), 5),
     ids=lambda v: name_of(v[0]) + "-" + v[1] if isinstance(v, tuple) else f"fails-{v}",
 )
 def test_coverage_never_shrinks(listed: tuple[StreamId, End], fails: bool, scene: Scene) -> None:
@@ -243,7 +244,7 @@ def test_coverage_never_shrinks(listed: tuple[StreamId, End], fails: bool, scene
 
 
 @pytest.mark.parametrize("hours_ahead", [60])
-@pytest.mark.parametrize("stream", [TRADES, CANDLES, WEX_FILLS], ids=name_of)
+@pytest.mark.parametrize("stream", thinned([TRADES, CANDLES, WEX_FILLS], 2), ids=name_of)
 def test_a_lost_stretch_is_tried(stream: StreamId, scene: Scene) -> None:
     scene.collect(stream)
     scene.server.switch(page_cap=60)
