@@ -32,6 +32,7 @@ from connectors.errors import (
     NotAskedError,
     NotOfferedError,
     PartlyReadError,
+    RequestError,
     TransientError,
     UnknownRowError,
 )
@@ -226,7 +227,7 @@ class Client:
 
     def _page(self, endpoint: Endpoint, asked: Asked) -> Page:
         """The page that one recorded call gives, or several where it takes them."""
-        asked = replace(asked, names=self._names, now=self._sender.exchange_now_us())
+        asked = replace(asked, names=self._names, now=self._now(asked.streams[0]))
         first = endpoint.request(asked)
         if endpoint.following is None:
             return self._recorded(endpoint, asked, first)
@@ -237,18 +238,26 @@ class Client:
         while request is not None:
             try:
                 received = self._recorded(endpoint, asked, request, is_further=bool(pages))
-            except NotOfferedError as error:
-                if not pages:
+            except (AuthError, RequestError, TransientError) as error:
+                if request.path in endpoint.extras:
+                    received = nothing(dataset_)
+                elif pages and isinstance(error, NotOfferedError):
+                    received = replace(nothing(dataset_), notices=(str(error),))
+                else:
                     raise
-                received = replace(nothing(dataset_), notices=(str(error),))
             pages.append(without_known(dataset_, received, known))
-            if received.received >= paging.max_rows and not pages[-1].received:
-                raise ContractError(
-                    f"{self.name}: {request.label}: the rows that came before came again, so that "
-                    "the others cannot be asked for"
-                )
-            request = endpoint.following(asked, request, pages)
+            request = endpoint.following(asked, request, received, pages[-1].received)
         return joined(pages, asked.window, paging)
+
+    def _now(self, stream: StreamId) -> int:
+        """The time by the exchange's clock, as well as a call needs to know it."""
+        if not dataset(stream.dataset).is_account or self.connection.credentials is None:
+            return self._sender.now_us()
+        return self.connection.breaker.call(
+            f"{stream.dataset} {stream.label}",
+            lambda: self._retry(self._sender.exchange_now_us),
+            public=False,
+        )
 
     def _recorded(
         self, endpoint: Endpoint, asked: Asked, request: Request, *, is_further: bool = False
@@ -355,4 +364,5 @@ def _texts(page: Page, *columns: str) -> Iterator[str]:
 
 def _about(streams: Sequence[StreamId], response: Response) -> Answered:
     query = response.request.query or response.request.form
-    return Answered(streams, response.at, response.server_time, query)
+    path = response.request.path
+    return Answered(streams, response.at, response.server_time, query, path)

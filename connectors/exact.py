@@ -141,6 +141,12 @@ def cost(value: Any) -> Decimal | None:
         return None
 
 
+def natural(sent: bytes) -> int | None:
+    """A natural number of JSON, which may stand in quotes; None for anything else."""
+    digits = sent.strip(b'"')
+    return int(digits) if digits.isdigit() and len(digits) < 20 else None
+
+
 def identity(value: Any) -> int:
     """A non-negative 64-bit id, from an integer or its text."""
     found = number(value)

@@ -4,7 +4,7 @@ They are few, and read one by one, so that none is lost where a key comes twice.
 ``[]`` for an object without members.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from connectors.columns import Kind
@@ -51,3 +51,13 @@ def keyed(body: bytes) -> Source:
 def of(name: str, source: str, kind: Kind, required: bool = True) -> Column:
     """The canonical column ``name`` from the member ``source`` of a row."""
     return Column(name, lambda row: row.get(source), kind, required)
+
+
+def nth(name: str, index: int) -> Callable[[Row], Any]:
+    """A getter of one element of the list ``name``; of what is no such list, all of it."""
+
+    def get(row: Row) -> Any:
+        values = row.get(name)
+        return values[index] if isinstance(values, list) and len(values) > index else values
+
+    return get

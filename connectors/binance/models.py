@@ -4,6 +4,8 @@ Any field may be missing, null, text or number: parse.py decides. Numbers that a
 arrive as their text (see :func:`connectors.jsontext.decode`).
 """
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
@@ -52,6 +54,35 @@ Withdrawal = row_type("Withdrawal", "id coin amount transactionFee status txId a
 Dividend = row_type("Dividend", "id tranId asset amount divTime enInfo")
 """One of ``asset/assetDividend``: rewards, interest, distributions."""
 
+Conversion = row_type(
+    "Conversion", "orderId orderStatus fromAsset fromAmount toAsset toAmount createTime"
+)
+"""One of ``convert/tradeFlow``."""
+
+Dust = row_type(
+    "Dust",
+    "transId tran_id operateTime operate_time targetAsset userAssetDribbletDetails logs",
+)
+"""One operation of ``asset/dribblet``, in its present form or an older one; details are objects."""
+
+DustDetail = row_type("DustDetail", "fromAsset amount transferedAmount operateTime")
+"""A balance that became BNB; ``transferedAmount`` is what arrived."""
+
+FiatOrder = row_type(
+    "FiatOrder", "orderNo fiatCurrency amount totalFee method status createTime updateTime"
+)
+"""One of ``fiat/orders``."""
+
+Payment = row_type(
+    "Payment",
+    "orderNo sourceAmount fiatCurrency obtainAmount cryptoCurrency price paymentMethod status "
+    "createTime",
+)
+"""One of ``fiat/payments``."""
+
+RateLimit = row_type("RateLimit", "rateLimitType interval intervalNum limit")
+"""One of ``exchangeInfo.rateLimits``."""
+
 Clock = row_type("Clock", "serverTime")
 """``time``."""
 
@@ -82,3 +113,30 @@ class Dividends(Struct):
     """``asset/assetDividend``."""
 
     rows: msgspec.Raw
+    total: Any = None
+
+
+class Conversions(Struct):
+    """``convert/tradeFlow``."""
+
+    list: msgspec.Raw
+    moreData: Any = None
+
+
+class Dribblets(Struct):
+    """``asset/dribblet`` in one of its forms; an older one lies in ``results``."""
+
+    userAssetDribblets: msgspec.Raw = msgspec.Raw()
+    dribblets: msgspec.Raw = msgspec.Raw()
+    rows: msgspec.Raw = msgspec.Raw()
+    results: msgspec.Raw = msgspec.Raw()
+    total: Any = None
+
+
+class Fiat(Struct):
+    """``fiat/orders`` and ``fiat/payments``; of nothing, ``data`` may be missing."""
+
+    data: msgspec.Raw = msgspec.Raw()
+    total: Any = None
+    code: Any = None
+    success: Any = None

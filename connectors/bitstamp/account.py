@@ -42,9 +42,6 @@ _MOVES: Final = {
 """Documented types; one that is not known is kept as well, since the balance changed by it."""
 
 
-# -- one list for trades and everything else -------------------------------------------------------
-
-
 def _is_trade(row: Any) -> bool:
     return isinstance(row, dict) and str(row.get("type")) == _TRADE
 
@@ -265,8 +262,6 @@ def _description(row: Row) -> str:
     return _MOVES.get(type_, f"type {exact.shown(type_)}")
 
 
-# -- orders ----------------------------------------------------------------------------------------
-
 _STATES: Final = dict.fromkeys(("Open", "Cancel pending", "In Queue"), "open") | {
     "Finished": "closed",
     "Expired": "canceled",
@@ -343,9 +338,6 @@ def open_orders(body: bytes) -> Mapping[int, Decimal | None]:
         except InvalidValue:
             found[id_] = None
     return found
-
-
-# -- the state now ---------------------------------------------------------------------------------
 
 
 def balances(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Built:

@@ -5,9 +5,9 @@ age of the text) in ten minutes, of one client.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from connectors.base import Bounds, Cursor, Key, Page, Paging, ReadOnlyKey
 from connectors.bitstamp import account, auth, parse, refusals
@@ -24,8 +24,6 @@ READS: Final = (
     f"POST {_API}/(user_transactions|account_balances|fees/trading|open_orders/all|order_status)/",
 )
 MAX_ROWS: Final = 1000  # of candles, and of an account's history
-_MOST_TWICE: Final = 10
-"""So many candles of one answer are asked for again: documented is none, and one was seen."""
 _WINDOWS: Final = ((100, "minute"), (parse.MAX_TRADES - 1, "hour"))
 """The stretch of time that is asked for where so many trades are wanted at most; else a day."""
 DAY_US: Final = 86_400_000_000
@@ -71,11 +69,11 @@ def _candles(asked: Asked) -> Request:
     return _ohlc(asked, asked.window.upper, min(asked.window.limit, MAX_ROWS))
 
 
-def _contested(asked: Asked, request: Request, pages: Sequence[Page]) -> Request | None:
-    """A candle that came twice, alone: then it is there once, and right. The newest comes first."""
-    places = {r.position for r in pages[0].rejected if r.reason == parse.TWICE and r.position}
-    twice = sorted(places, reverse=True)[:_MOST_TWICE][len(pages) - 1 :]
-    return _ohlc(asked, twice[0], 1) if twice else None
+def _contested(asked: Asked, request: Request, page: Page, new: int) -> Request | None:
+    """The candle that came twice, alone: then it is there once, and right."""
+    twice = [r.position for r in page.rejected if r.reason == parse.TWICE and r.position]
+    is_alone = parse_qs(request.query)["limit"] == ["1"]
+    return None if is_alone or not twice else _ohlc(asked, twice[0], 1)
 
 
 def _history(asked: Asked) -> Request:

@@ -89,19 +89,24 @@ _CANDLE_COLUMNS: Final = market_data.candle_columns("timestamp")
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
     """``/ohlc/<market>/``. ``clock``: the exchange's time in microseconds, if it is reported.
 
-    Of a candle that comes twice with different content, none is taken: it is not known which.
+    Of a candle that comes twice with different content, none is taken: it is not known which. Where
+    there are several such candles, the newest one and what is newer is read, as if the answer had
+    been cut: the others come with the next request.
     """
     rows = parts_of(parts_of(body).get("data", b"")).get("ohlc", b"")
     source = rows_of(rows, _Candle)
     contested = _contested(source)
     if not contested:
         return market_data.candles(source, _CANDLE_COLUMNS, symbol, timeframe, clock)
+    below = max(contested - {max(contested)}, default=0)
     good, rejected = [], []
     for text in list_of(rows, "the candles"):
         try:
             opening = _opening(source.one(text))
         except NotJsonError:
             opening = None
+        if opening is not None and opening <= below:
+            continue
         if opening in contested:
             payload = bytes(text.payload).decode("utf-8", "backslashreplace")
             rejected.append(RejectedRow(TWICE, payload, opening, None, symbol))

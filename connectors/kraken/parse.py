@@ -4,11 +4,10 @@ Whatever does not have the documented shape raises ``ContractError``; a row that
 returned as rejected. Results are keyed by the market's id, whatever name was asked for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import msgspec
 import pyarrow.compute as pc
 
 from connectors import columns as kinds
@@ -16,21 +15,16 @@ from connectors.base import Page
 from connectors.books import book
 from connectors.codes import Code, Codes
 from connectors.errors import ContractError
-from connectors.exact import InvalidValue
+from connectors.exact import InvalidValue, natural
+from connectors.jsontext import row_type
 from connectors.kraken.names import SPELLING, code, common, symbol_of
-from connectors.members import Row, keyed, of, parts_of
-from connectors.names import Listed, Names, listed_rows
+from connectors.members import Row, keyed, nth, of, parts_of
+from connectors.names import Listed, Names, listed_rows, with_aliases
 from connectors.rows import Built, Column, Layout, column, observed, read, rows_of
 from schemas import timeframe_us
 
 NO_NAMES: Final = Names(SPELLING)
 _NUMBER, _SIGNED, _SIGNED_WIDE = kinds.Number(), kinds.Number(signed=True), kinds.Wide(signed=True)
-
-
-def integer(sent: bytes) -> int | None:
-    """A natural number that may stand in quotes; None for anything else."""
-    digits = sent.strip(b'"')
-    return int(digits) if digits.isdigit() and len(digits) < 20 else None
 
 
 def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int | None]:
@@ -39,7 +33,7 @@ def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int |
     Asked for by its name, it answers under its id: only the id of another known market is wrong.
     """
     parts = parts_of(body)
-    last = integer(parts.pop("last", b""))
+    last = natural(parts.pop("last", b""))
     if len(parts) != 1:
         raise ContractError(f"{len(parts)} markets in the answer for {native!r}")
     ((key, rows),) = parts.items()
@@ -48,15 +42,8 @@ def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int |
     return rows, last
 
 
-def _row(name: str, fields: str) -> type:
-    """A row that is an array; elements that are missing are None."""
-    return msgspec.defstruct(
-        name, [(field, Any, None) for field in fields.split()], array_like=True, gc=False
-    )
-
-
-_Trade: Final = _row("PublicTrade", "price amount time side kind misc id")
-_Candle: Final = _row("Candle", "time open high low close vwap volume")
+_Trade: Final = row_type("PublicTrade", "price amount time side kind misc id", array_like=True)
+_Candle: Final = row_type("Candle", "time open high low close vwap volume", array_like=True)
 
 
 _TRADE_COLUMNS: Final = (
@@ -101,18 +88,8 @@ def candles(
     return built.with_column("is_final", pc.and_(ended, pc.less(opened, limit)))
 
 
-def _at(name: str, index: int) -> Callable[[Row], Any]:
-    """A getter of one element of a list; of what is no such list, all of it, which is no number."""
-
-    def get(row: Row) -> Any:
-        values = row.get(name)
-        return values[index] if isinstance(values, list) and len(values) > index else values
-
-    return get
-
-
 _TICKER_COLUMNS: Final = tuple(
-    Column(name, _at(source, index), kind, required=False)
+    Column(name, nth(source, index), kind, required=False)
     for name, source, index, kind in (
         ("last", "c", 0, _SIGNED),
         ("bid", "b", 0, _SIGNED),
@@ -213,7 +190,7 @@ def market_rows(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Page:
         *_MARKETS,
     )
     built = read(observed("markets", columns, key="symbol", at=observed_at), source)
-    return _with_aliases(built, rows, "native_symbol", "symbol", ("altname", "wsname"))
+    return with_aliases(built, rows, "native_symbol", "symbol", ("altname", "wsname"))
 
 
 def currency_rows(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Page:
@@ -231,18 +208,4 @@ def currency_rows(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) 
         Column("active", lambda row: row.get("status") in _ENABLED, kinds.Flag()),
     )
     built = read(observed("currencies", columns, key="currency", at=observed_at), source)
-    return _with_aliases(built, rows, "name", "currency", ("altname",))
-
-
-def _with_aliases(
-    built: Built, rows: Sequence[Row], key: str, value: str, others: Sequence[str]
-) -> Page:
-    """The page of a list, with what its rows are called besides."""
-    known = dict(zip(*(built.columns[n].to_pylist() for n in (key, value)), strict=True))
-    more = {
-        row[other]: known[row["id"]]
-        for row in rows
-        for other in others
-        if row["id"] in known and isinstance(row.get(other), str)
-    }
-    return replace(built.page(), aliases={**more, **known})
+    return with_aliases(built, rows, "name", "currency", ("altname",))

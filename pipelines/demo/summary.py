@@ -93,7 +93,7 @@ def _write_proof(exchanges: Sequence[str], streams: Sequence[StreamStatus]) -> N
         for kind, interval in spans(status.state):
             if kind == "lost":
                 text = interval_text(interval, status.state.unit)
-                say(f"not shown by the exchange any more: {status.stream}: {text}")
+                say(f"older than the exchange shows: {status.stream}: {text}")
 
 
 def _title(text: str) -> None:
