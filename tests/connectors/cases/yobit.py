@@ -32,7 +32,6 @@ CASE = Case(
         post("/tapi/", "method=RedeemYobicode&coupon=YOBIT&nonce=1"),
         post("/tapi/", "method=GetDepositAddress&coinName=BTC&need_new=1&nonce=1"),
         post("/tapi/", "method=TransHistory&nonce=1"),
-        post("/tapi", "method=getInfo&nonce=1"),
     ],
     posts=("POST /tapi/ (getInfo|ActiveOrders|OrderInfo|TradeHistory)",),
     odd_markets=b'{"pairs":{"btc_usd":{"min_amount":NaN},"eth_usd":{"min_amount":1}}}',

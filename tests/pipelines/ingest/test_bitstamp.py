@@ -103,6 +103,7 @@ def test_the_whole_main_job(
     for name in ("1m", "1h"):
         assert candles_held(home, name) == candles_of(exchange, home, name)
     check_account(exchange, home)
+    check_orders(exchange, home)
     monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
     assert main(["verify"]) == 0
 
@@ -408,6 +409,10 @@ def check_account(exchange: Served, home: Path) -> None:
     assert {difference for *_, difference in reconciled} == {0} and len(reconciled) > 3
     for currency, computed, _ in reconciled:
         assert computed * 10**8 == owned[currency]
+
+
+def check_orders(exchange: Served, home: Path) -> None:
+    account = exchange.world.accounts["beta"]
     orders = [o for o in account.orders if o.created <= exchange.world.now()]
     states = dict(table(home, "SELECT status, count(*) FROM account_orders GROUP BY status"))
     assert states.get("open", 0) == sum(o.is_open(exchange.world.now()) for o in orders)
@@ -430,7 +435,8 @@ def check_account(exchange: Served, home: Path) -> None:
 def test_the_account_whatever_is_unknown(
     exchange: Served, home: Path, feeds: Feeds, habits: dict[str, Any]
 ) -> None:
-    root = feeds(FEED.format("[BTC-USD]", f"markets: {{}}, {ACCOUNT}"))
+    datasets = "markets: {}, account_trades: {}, account_transactions: {}, balances: {}"
+    root = feeds(FEED.format("[BTC-USD]", datasets))
     settings = settings_for(exchange, home)
     exchange.switch(**habits)
     for _ in range(2):

@@ -46,10 +46,25 @@ def shown(server: Served) -> list[tuple[Any, ...]]:
     ]
 
 
+def test_the_whole_main_job(exchange: Served, home: Path, feeds: Feeds) -> None:
+    root = feeds(FEED.format("[BTC-USD, LTC-BTC]", f"{PUBLIC}, {ACCOUNT}"))
+    settings = settings_for(exchange, home)
+    for _ in range(2):  # of the orders that fills name, in the second
+        only_pull_well(settings, root)
+    publish(settings)
+    check_account(exchange, home)
+    check_orders(exchange, home)
+    found = held(home)
+    assert found == [row for row in shown(exchange) if row[0] >= found[0][0]]
+    ((books, candles),) = table(
+        home, "SELECT (SELECT count(*) FROM order_books), (SELECT count(*) FROM candles)"
+    )
+    assert books > 10 and candles > 10
+
+
 @pytest.mark.parametrize(
     "habits",
     [
-        {},
         {"wex_order": "oldest", "sorts_by": "time"},
         {"wex_numbers": "text", "wex_success": "1", "wex_empty": "array"},
         {"wex_trades_max": 700},
@@ -59,10 +74,11 @@ def shown(server: Served) -> list[tuple[Any, ...]]:
     ],
     ids=str,
 )
-def test_the_whole_main_job_whatever_is_unknown(
+def test_every_row_once_whatever_is_unknown(
     exchange: Served, home: Path, feeds: Feeds, habits: dict[str, Any]
 ) -> None:
-    root = feeds(FEED.format("[BTC-USD, LTC-BTC]", f"{PUBLIC}, {ACCOUNT}"))
+    datasets = "markets: {}, trades: {}, account_trades: {}, balances: {}"
+    root = feeds(FEED.format("[BTC-USD]", datasets))
     settings = settings_for(exchange, home)
     exchange.switch(**habits)
     for _ in range(3):
@@ -103,6 +119,10 @@ def check_account(exchange: Served, home: Path) -> None:
         (code, Decimal(text(free)), Decimal(text(reserved)))
         for code, (free, reserved) in sorted(account.balances(now).items())
     ]
+
+
+def check_orders(exchange: Served, home: Path) -> None:
+    now, account = exchange.world.now(), exchange.world.accounts["beta"]
     is_open = {str(o.id) for o in account.orders if o.is_open(now)}
     query = "SELECT order_id FROM account_orders WHERE status = 'open'"
     assert {row[0] for row in table(home, query)} == is_open
