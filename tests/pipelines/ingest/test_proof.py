@@ -319,7 +319,7 @@ def test_6_the_unit_of_candle_bounds_changes(
             assert scene.pull().errors == []  # noticed and learnt anew in the same pull
             assert scene.all_held(CANDLES) and scene.states(CANDLES) == {"complete"}
         name = {"ms": "milliseconds", "s": "seconds"}[unit]
-        assert f"times in {name}" in scene.status()
+        assert f"times in {name}" in scene.status("--all")
 
 
 # -- 7: refusals -----------------------------------------------------------------------------------
