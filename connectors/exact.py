@@ -103,6 +103,25 @@ def difference(value: Any, other: Any) -> Decimal:
     return _WIDE.subtract(price(value), price(other))
 
 
+def ratio(value: Any, other: Any) -> str | None:
+    """``value / other`` as :func:`price` has it, as text; None where that is no such number."""
+    try:
+        return f"{price(f'{_STORED.divide(number(value), number(other)):f}', signed=True):f}"
+    except (DecimalException, InvalidValue):
+        return None
+
+
+def places(step: Any) -> int | None:
+    """The decimal places of a step: 2 of ``0.01000000``, 0 of ``10``; None where there is none.
+
+    Raises :class:`InvalidValue` for what is no number.
+    """
+    if step is None:
+        return None
+    exponent = number(step).normalize(_WIDE).as_tuple().exponent
+    return max(0, -int(exponent))
+
+
 def percent(value: Any, *, signed: bool = False) -> Decimal:
     """A hundredth of ``value`` as :func:`price` has it. Raises :class:`InvalidValue`."""
     try:

@@ -51,4 +51,5 @@ def joined(pages: Sequence[Page], window: Window, paging: Paging) -> Page:
         positions=positions.filter(inside),
         rejected=tuple(rejected),
         server_time=min(times, default=None),
+        notices=tuple(notice for page in pages for notice in page.notices),
     )

@@ -74,7 +74,7 @@ def _orders(asked: Asked) -> Request:
     return _private("OpenOrders") if token is None else _history("ClosedOrders", token)
 
 
-def _transfers(asked: Asked, request: Request, page: Page) -> Request | None:
+def _transfers(asked: Asked, request: Request, page: Page, new: int) -> Request | None:
     """With the newest page of the ledger: the transfers of the last 90 days, booked or not."""
     if asked.token is not None or request.path == _TRANSFERS[1]:
         return None

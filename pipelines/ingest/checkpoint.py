@@ -42,7 +42,8 @@ class Walk(msgspec.Struct, frozen=True, tag="walk"):
     """Of a stream that is read page by page.
 
     ``counted``: how many rows the exchange counted when all of them were shown, those of other
-    datasets too; ``others``: the ids of the newest of these.
+    datasets too; ``others``: the ids of the newest of these, or of the newest rows of all where
+    rows are only ever added.
     """
 
     empty_since: int | None = None

@@ -9,6 +9,9 @@ Rows that come along and that no count includes (``Paging.apart``) are stored, a
 The count may include rows of another dataset that come along and are not held (``Page.others``).
 Then a walk ends where it has shown as many unknown rows as the count has grown by. Rows of a page
 that names no count (open orders) are not part of what the other pages count.
+
+Where rows are only ever added, the newest first (``Paging.appends``), a walk ends at the rows with
+which the last one began.
 """
 
 from collections.abc import Iterable
@@ -30,12 +33,13 @@ from warehouse.state import StreamState
 
 _WALKS: Final = 3
 _REMEMBERED: Final = 200
-"""Ids of rows of another dataset: those of some pages."""
+"""Ids of rows of another dataset, or of the newest rows: those of some pages."""
 
 
 def pull_walk(session: Session) -> None:
     """One pull of a ``Cursor.PAGES`` stream. Raises ``TidemarkError``."""
     known = checkpoint.load(session.state.checkpoint, Walk)
+    appends = session.paging.appends
     key = session.declared.naming_column
     held, waiting = _held(session, key)
     is_first = True
@@ -45,6 +49,7 @@ def pull_walk(session: Session) -> None:
         received: set[str] = set()
         malformed: set[str] = set()
         others: dict[str, None] = {}
+        newest_ids: dict[str, None] = {}
         uncounted: set[str] = set()
         unknown: set[str] = set()
         growing = known.counted is not None
@@ -69,6 +74,7 @@ def pull_walk(session: Session) -> None:
             uncounted = uncounted | ids if page.total is None else uncounted - ids
             received |= ids
             others |= dict.fromkeys(page.others)
+            newest_ids |= dict.fromkeys([*page.others, *ids])
             malformed |= {row.payload for row in page.rejected}
             shown = len(received) + len(others) + len(malformed)
             walked = shown - len(uncounted)
@@ -87,6 +93,9 @@ def pull_walk(session: Session) -> None:
             all_known = grown or (known_rows == total and walked < total)
             if token is None or (all_known and waiting <= received):
                 break
+            if appends and known.others and newest_ids.keys() >= {*known.others}:
+                token = None  # from here on the last walk has read all
+                break
             if shown == before and not is_first_page:  # the count decides, or there is no end
                 token = None
                 if total is None:
@@ -100,7 +109,7 @@ def pull_walk(session: Session) -> None:
             _without_rows(session, known, state)
             return
         if total is None or token is not None or walked >= total:
-            known = _remembering(known, total, others)
+            known = _remembering(known, total, newest_ids if appends else others)
             break
     else:
         raise ContractError(

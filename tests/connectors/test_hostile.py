@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import connectors
 from connectors import (
     ContractError,
     ExchangeError,
@@ -29,6 +30,7 @@ from connectors.wex import parse as wex
 from tests.connectors.cases import case
 from tests.connectors.conftest import Scripted
 from tests.connectors.test_http import ask_fills
+from tests.matrix import crossed
 
 TRADE = '{"date":1543252041327,"id":%d,"symbol":"BTC_USD","price":%s,"amount":"2","type":"buy"%s}'
 TAKEN = '{"type":"bid","price":%s,"amount":2,"tid":%d,"timestamp":1543252041%s}'
@@ -144,19 +146,19 @@ def test_half_a_character_in_a_text_that_is_stored_spoils_the_row(field: str, va
     assert "half a surrogate or a byte that is not UTF-8" in page.rejected[0].reason
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[" * 1_000_000,
-        b"[" * 200_000 + b"]" * 200_000,
-        b'{"a":' * 200_000,
-        b"[" + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"]",
-    ],
-)
+DEEP = {
+    "open lists": b"[" * 1_000_000,
+    "lists": b"[" * 200_000 + b"]" * 200_000,
+    "open objects": b'{"a":' * 200_000,
+    "objects": b"[" + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"]",
+}
+
+
+@pytest.mark.parametrize(("exchange", "body"), crossed(connectors.names(), list(DEEP)))
 def test_depth_without_end_is_an_answer_like_others(
-    server: Scripted, exchange: str, body: bytes
+    server: Scripted, exchange: str, body: str
 ) -> None:
-    server.answers(body)
+    server.answers(DEEP[body])
     connector = server.open(exchange, retries=0)
     began = time.process_time()
     try:

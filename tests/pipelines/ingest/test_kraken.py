@@ -20,6 +20,7 @@ from sandbox.kraken.private import transfer_id
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
 from schemas.times import to_microseconds
+from tests.matrix import crossed, thinned
 from tests.pipelines.ingest.conftest import only_pull, run, settings_for
 from tests.warehouse.tools import lake
 from warehouse.store import Store
@@ -103,6 +104,11 @@ def crowded(moments: list[int], symbol: str = SYMBOL) -> MarketTape:
     return made
 
 
+@pytest.fixture
+def hours_ahead() -> int:
+    return 24
+
+
 HABITS: list[dict[str, Any]] = [
     {},
     {"kraken_since_inclusive": False},
@@ -115,7 +121,9 @@ HABITS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("habit", HABITS, ids=lambda h: " ".join(f"{k}={v}" for k, v in h.items()))
+@pytest.mark.parametrize(
+    "habit", thinned(HABITS, 3), ids=lambda h: " ".join(f"{k}={v}" for k, v in h.items())
+)
 def test_every_trade_once_and_a_day_later_too(
     habit: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -134,8 +142,7 @@ def test_every_trade_once_and_a_day_later_too(
         assert spans(home) == [("complete", 0, wanted[-1][0])]
 
 
-@pytest.mark.parametrize("inclusive", [True, False])
-@pytest.mark.parametrize("step", [0, 1, 300])
+@pytest.mark.parametrize(("inclusive", "step"), crossed([True, False], [0, 1, 300]))
 def test_shared_moments_and_shuffled_ties(
     inclusive: bool, step: int, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -267,13 +274,27 @@ def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path
 @pytest.mark.parametrize(
     "habit",
     [
-        {},
-        {"kraken_shuffled_keys": True, "kraken_count": "text", "page_cap": 7},
-        {"kraken_count": "missing", "kraken_numbers": "number", "kraken_transfers": "cursor"},
+        {"kraken_shuffled_keys": True, "kraken_count": "missing", "page_cap": 20},
         {"kraken_transfers": "denied"},
-        {"kraken_transfers": "unknown"},
+        pytest.param({}, marks=pytest.mark.torture),
+        pytest.param(
+            {"kraken_shuffled_keys": True, "kraken_count": "text", "page_cap": 7},
+            marks=pytest.mark.torture,
+        ),
+        pytest.param(
+            {"kraken_count": "missing", "kraken_numbers": "number", "kraken_transfers": "cursor"},
+            marks=pytest.mark.torture,
+        ),
+        pytest.param({"kraken_transfers": "unknown"}, marks=pytest.mark.torture),
     ],
-    ids=["usual", "shuffled, small pages", "no count", "no right to transfers", "no such call"],
+    ids=[
+        "shuffled, no count",
+        "no right to transfers",
+        "usual",
+        "shuffled, small pages",
+        "no count",
+        "no such call",
+    ],
 )
 def test_the_ledger_is_the_balance_to_the_last_digit(
     habit: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str], Path]
