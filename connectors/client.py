@@ -241,7 +241,10 @@ class Client:
                     raise
                 received = replace(nothing(dataset_), notices=(str(error),))
             pages.append(without_known(dataset_, received, known))
-            request = endpoint.following(asked, request, received, pages[-1].received)
+            try:
+                request = endpoint.following(asked, request, received, pages[-1].received)
+            except ContractError as error:
+                raise ContractError(f"{self.name}: {error}") from None
         return joined(pages, asked.window, paging)
 
     def _now(self, stream: StreamId) -> int:

@@ -191,7 +191,7 @@ RECORDED = {
 
 def moves(body: bytes, path: str, query: str = "") -> Page:
     """A page of one of the lists."""
-    return transactions.parsed(body, Answered((MOVES,), AT, None, query, f"/sapi/v1/{path}"))
+    return transactions.LISTS.parsed(body, Answered((MOVES,), AT, None, query, f"/sapi/v1/{path}"))
 
 
 def test_recorded_transactions(folder: Path) -> None:
@@ -732,7 +732,9 @@ def test_of_a_full_answer_half_the_window_is_asked_for(name: str, keeps: str) ->
     times = sorted(rng.randrange(low, high + 1) for _ in range(4 * most))
     asked = Asked((MOVES,), Window(low * 1000, high * 1000, unit="ms"), now=NOW * 1000)
     request: Request | None = next(
-        transactions._opening(one, asked) for one in transactions._LISTS if one.path == name
+        transactions.LISTS.opening(one, asked)
+        for one in transactions.LISTS.lists
+        if one.path.endswith(name)
     )
     came: set[str] = set()
     calls = 0
@@ -744,7 +746,7 @@ def test_of_a_full_answer_half_the_window_is_asked_for(name: str, keeps: str) ->
         page = moves(body_of(name, shown, len(shown) < len(inside)), name)
         new = {*page.table["transaction_id"].to_pylist()} - came
         came |= new
-        request = transactions.following(asked, request, page, len(new))
+        request = transactions.LISTS.following(asked, request, page, len(new))
     sides = 1 if name == "asset/assetDividend" else 2
     assert len(came) == sides * len({*times}) and calls < 40
 
