@@ -722,6 +722,19 @@ def test_a_list_that_repeats_a_full_page_is_not_taken_for_its_end(server: Script
     assert server.open("binance").fetch(MOVES, window).received == 2
 
 
+def test_a_list_that_a_server_lacks_is_left_out_and_said(server: Scripted) -> None:
+    lacking: Answer = (404, {"Content-Type": "text/html"}, b"<html>not found</html>")
+    window = Window(NOW * 1000 - 80 * DAY_US, NOW * 1000 + 10_000)
+    server.answers(deposits(1), NONE, NONE, lacking, *REST_EMPTY)
+    page = server.open("binance").fetch(MOVES, window)
+    assert page.received == 1
+    (said,) = page.notices
+    assert "assetDividend" in said and "missing from account_transactions" in said
+    server.answers((404, {}, b"{}"))
+    with pytest.raises(NotOfferedError, match=r"Fix: leave account_transactions out"):
+        server.open("binance").fetch(MOVES, window)
+
+
 @pytest.mark.parametrize("keeps", ["oldest", "newest"])
 @pytest.mark.parametrize("name", ["asset/assetDividend", "convert/tradeFlow", "asset/dribblet"])
 def test_of_a_full_answer_half_the_window_is_asked_for(name: str, keeps: str) -> None:
