@@ -88,6 +88,8 @@ class Paging:
     per_market: bool = False
     """Of account data: it is asked for market by market, never all at once."""
 
+    apart: str = ""
+    """Ids that begin so are of rows which come along and which no count includes."""
     drops_canceled: bool = False
     """Of orders: one that was canceled before anything was filled is shown no more."""
     appends: bool = False

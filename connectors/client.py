@@ -32,6 +32,7 @@ from connectors.errors import (
     NotAskedError,
     NotOfferedError,
     PartlyReadError,
+    RequestError,
     TransientError,
     UnknownRowError,
 )
@@ -236,10 +237,13 @@ class Client:
         while request is not None:
             try:
                 received = self._recorded(endpoint, asked, request, is_further=bool(pages))
-            except NotOfferedError as error:
-                if not pages:
+            except (AuthError, RequestError, TransientError) as error:
+                if request.path in endpoint.extras:
+                    received = nothing(dataset_)
+                elif pages and isinstance(error, NotOfferedError):
+                    received = replace(nothing(dataset_), notices=(str(error),))
+                else:
                     raise
-                received = replace(nothing(dataset_), notices=(str(error),))
             pages.append(without_known(dataset_, received, known))
             try:
                 request = endpoint.following(asked, request, received, pages[-1].received)

@@ -102,6 +102,7 @@ class Endpoint:
     ``renamed``: the ids of stored rows that would have others now, and those, by received rows.
     ``following``: where one page takes several calls (a history in several lists), the next one
     after a call, its page, and how many rows of that no earlier one brought; None after the last.
+    ``extras``: paths of such calls that may fail: the page is whole without them.
     ``parts``: further lists, each a stream of its own (:attr:`connectors.base.Paging.parts`).
     """
 
@@ -112,6 +113,7 @@ class Endpoint:
     not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
     renamed: Callable[[pa.Table, pa.Table], Mapping[str, str]] = lambda received, stored: {}
     following: Callable[[Asked, Request, Page, int], Request | None] | None = None
+    extras: Sequence[str] = ()
     parts: Mapping[str, "Endpoint"] = field(default_factory=dict)
 
     def part(self, name: str | None) -> "Endpoint":

@@ -9,7 +9,7 @@ number), ``bool``, ``None``, ``list`` or ``dict``. What cannot be stored raises
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from typing import Any, Final
@@ -86,6 +86,18 @@ def _fitting(value: Any, step: Decimal, signed: bool) -> Decimal:
         raise InvalidValue(f"does not fit decimal(38, {places}) exactly: {shown(value)}") from None
 
 
+def total(plus: Sequence[Any], minus: Sequence[Any] = ()) -> str:
+    """The exact text of the sum of ``plus`` less ``minus``, numbers as :func:`wide` has them.
+
+    What is missing (None) counts as nothing. Raises :class:`InvalidValue`.
+    """
+    found = Decimal(0)
+    for values, add in ((plus, _WIDE.add), (minus, _WIDE.subtract)):
+        for value in values:
+            found = found if value is None else add(found, wide(value, signed=True))
+    return f"{found:f}"
+
+
 def difference(value: Any, other: Any) -> Decimal:
     """``value - other``, both as :func:`price` has them. Raises :class:`InvalidValue`."""
     return _WIDE.subtract(price(value), price(other))
@@ -127,6 +139,12 @@ def cost(value: Any) -> Decimal | None:
         return number(value).quantize(_WIDE_STEP, context=_STORED)
     except DecimalException:
         return None
+
+
+def natural(sent: bytes) -> int | None:
+    """A natural number of JSON, which may stand in quotes; None for anything else."""
+    digits = sent.strip(b'"')
+    return int(digits) if digits.isdigit() and len(digits) < 20 else None
 
 
 def identity(value: Any) -> int:

@@ -15,7 +15,7 @@ from pipelines.settings import load_settings
 from schemas import DATASETS, ConfigError, StreamId, dataset
 
 FEEDS_ROOT: Final = Path(__file__).parents[1] / "defs"
-"""The feeds that come with Tidemark: those of a clone, and of the demo everywhere."""
+"""The feeds that come with Tidemark: those of a clone."""
 CLONE: Final = FEEDS_ROOT.parents[1] / "pyproject.toml"
 """Of a clone; an installed package has none beside it."""
 FEEDS: Final = "TIDEMARK_FEEDS"

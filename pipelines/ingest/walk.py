@@ -4,6 +4,8 @@ The exchange gives the total number of rows; the walk is complete when as many d
 held. A row that appears during the walk shifts the pages, so that a row may come twice or be
 skipped. Then the count does not match, and the walk is repeated.
 
+Rows that come along and that no count includes (``Paging.apart``) are stored, and left out here.
+
 The count may include rows of another dataset that come along and are not held (``Page.others``).
 Then a walk ends where it has shown as many unknown rows as the count has grown by. Rows of a page
 that names no count (open orders) are not part of what the other pages count.
@@ -71,7 +73,7 @@ def pull_walk(session: Session) -> None:
                 held, waiting = _held(session, key)
             is_first = is_first and not page.table.num_rows
             before = shown
-            ids = set(page.table.column(key).to_pylist())
+            ids = set(_counted(session, page.table.column(key).to_pylist()))
             uncounted = uncounted | ids if page.total is None else uncounted - ids
             received |= ids
             others |= dict.fromkeys(page.others)
@@ -163,9 +165,14 @@ def _held(session: Session, key: str) -> tuple[set[str], set[str]]:
     waiting: set[str] = set()
     changes = "status" in session.declared.schema.names
     for table in session.writer.scan([key, "status"] if changes else [key]):
-        held |= set(table.column(key).to_pylist())
+        held.update(_counted(session, table.column(key).to_pylist()))
         if not changes:
             continue
         still = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
-        waiting |= set(table.filter(still).column(key).to_pylist())
+        waiting.update(_counted(session, table.filter(still).column(key).to_pylist()))
     return held, waiting
+
+
+def _counted(session: Session, ids: Iterable[str]) -> Iterable[str]:
+    apart = session.task.paging.apart
+    return (row_id for row_id in ids if not apart or not row_id.startswith(apart))

@@ -20,6 +20,7 @@ from sandbox.account import Transaction
 from sandbox.binance import BinanceSwitches, wallet
 from sandbox.marketdata import MarketTape
 from sandbox.markets import UNIT
+from tests.matrix import crossed, thinned
 from tests.pipelines.ingest.conftest import settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.pipelines.ingest.scene import Scene
@@ -35,6 +36,11 @@ SELECT symbol, timeframe, timestamp, verdict FROM marts.candles_compared
 WHERE verdict NOT IN ('equal', 'empty', 'unproved')
 """
 Feeds = Callable[[str], Path]
+
+
+@pytest.fixture
+def hours_ahead() -> int:
+    return 31
 
 
 def feed(datasets: str, markets: str = "[BTC-USD]", account: str = "[BTC-USD]") -> str:
@@ -243,18 +249,36 @@ UNKNOWN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, name: str) -> None:
+TOGETHER = {
+    ", ".join(names): {switch: value for name in names for switch, value in UNKNOWN[name].items()}
+    for names in (
+        ("the store is behind", "windows by completion", "deposits without ids"),
+        ("the store wants a key", "pages of an account are short", "sorted by time"),
+        ("late rows", "a low cap", "a clock ahead", "fields nobody named"),
+    )
+}
+"""Several at once for ``make test``; each alone, for ``make torture``, tells which one it is."""
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        *TOGETHER.values(),
+        *(pytest.param(one, marks=pytest.mark.torture) for one in UNKNOWN.values()),
+    ],
+    ids=[*TOGETHER, *UNKNOWN],
+)
+def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, unknown: dict[str, Any]) -> None:
     root = feeds(feed(f"trades: {{}}, {ACCOUNT}"))
-    scene.server.switch(**UNKNOWN[name])
+    scene.server.switch(**unknown)
     world = scene.server.world
     for hours in (0, DAY):
         scene.later(hours)
         assert pulled(scene, root, last=False).errors == []
-    scene.server.switch(**{k: v for k, v in UNKNOWN[name].items() if k != "history_lag_ms"})
+    scene.server.switch(**{k: v for k, v in unknown.items() if k != "history_lag_ms"})
     scene.later(0.2)
     pulled(scene, root)
-    late = UNKNOWN[name].get("late_every", 0)
+    late = unknown.get("late_every", 0)
     missing = trades(world).items() - held_trades(scene.home).items()
     assert all(key % late == 0 or late for key, _ in missing) if late else not missing
     assert held_fills(scene.home) == fills(world)
@@ -329,8 +353,7 @@ def test_an_account_without_recent_transactions(home: Path, feeds: Feeds) -> Non
         assert calls() < first // 2, first
 
 
-@pytest.mark.parametrize("keeps", ["documented", "newest"])
-@pytest.mark.parametrize("empty", ["repeat", "omit"])
+@pytest.mark.parametrize(("keeps", "empty"), crossed(["documented", "newest"], ["repeat", "omit"]))
 def test_candles_of_every_interval(scene: Scene, feeds: Feeds, keeps: str, empty: str) -> None:
     """Whichever end a window keeps, and whatever becomes of quiet intervals."""
     scene.server.switch(klines_keep=keeps, klines_empty=empty, three_days_from=2)
@@ -415,7 +438,7 @@ def replaying(recording: MarketTape, market: str) -> Iterator[Served]:
         yield server
 
 
-@pytest.mark.parametrize("sorts_by", ["id", "time"])
+@pytest.mark.parametrize("sorts_by", thinned(["time", "id"], 2))
 def test_a_tape_with_shared_moments_arrives_whole(
     shared_data: Path, home: Path, feeds: Feeds, sorts_by: str
 ) -> None:

@@ -128,15 +128,24 @@ def test_the_whole_main_job(
 @pytest.mark.parametrize(
     "habits",
     [
-        {"cb_before_alone": "oldest"},
-        {"cb_most": 100, "cb_over_most": "cut"},
-        {"cb_over_most": "refuse"},
-        {"page_cap": 70},
-        {"cb_beyond_head": "refuse"},
-        {"cb_beyond_head": "newest"},
-        {"cb_surplus_candles": 3},
-        {"late_every": 7},
-        {"gzip": True, "extra_fields": True},
+        # several at once for `make test`; each alone, for `make torture`, tells which one it is
+        {"cb_before_alone": "oldest", "cb_most": 100, "cb_beyond_head": "refuse"},
+        {"cb_over_most": "refuse", "page_cap": 70, "gzip": True, "extra_fields": True},
+        {"cb_beyond_head": "newest", "cb_surplus_candles": 3, "late_every": 7},
+        *(
+            pytest.param(habits, marks=pytest.mark.torture)
+            for habits in (
+                {"cb_before_alone": "oldest"},
+                {"cb_most": 100, "cb_over_most": "cut"},
+                {"cb_over_most": "refuse"},
+                {"page_cap": 70},
+                {"cb_beyond_head": "refuse"},
+                {"cb_beyond_head": "newest"},
+                {"cb_surplus_candles": 3},
+                {"late_every": 7},
+                {"gzip": True, "extra_fields": True},
+            )
+        ),
     ],
     ids=str,
 )
@@ -192,6 +201,7 @@ def test_maintenance_is_a_fault_of_the_moment(
     assert held(home) == numbered(exchange)
 
 
+@pytest.mark.parametrize("hours_ahead", [26])
 def test_ids_that_were_never_given_are_lost_in_the_end(
     scene: Scene, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -211,6 +221,7 @@ def test_ids_that_were_never_given_are_lost_in_the_end(
     assert held(home) == [row for row in numbered(scene.server) if row[0] not in (300, 1000)]
 
 
+@pytest.mark.parametrize("hours_ahead", [26])
 def test_candles_that_come_empty_without_a_reason(
     scene: Scene, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -250,11 +261,18 @@ def test_a_delisted_market_is_no_error(
 @pytest.mark.parametrize(
     "habits",
     [
-        {"cb_purges": False},
-        {"cb_dates_open": True},
-        {"cb_fee_included": False},
-        {"cb_most": 25},
-        {"cb_before_alone": "oldest"},
+        {"cb_purges": False, "cb_dates_open": True},
+        {"cb_fee_included": False, "cb_most": 25, "cb_before_alone": "oldest"},
+        *(
+            pytest.param(habits, marks=pytest.mark.torture)
+            for habits in (
+                {"cb_purges": False},
+                {"cb_dates_open": True},
+                {"cb_fee_included": False},
+                {"cb_most": 25},
+                {"cb_before_alone": "oldest"},
+            )
+        ),
     ],
     ids=str,
 )
