@@ -274,7 +274,7 @@ def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path
 @pytest.mark.parametrize(
     "habit",
     [
-        {"kraken_shuffled_keys": True, "kraken_count": "missing", "page_cap": 20},
+        {"kraken_shuffled_keys": True, "kraken_count": "missing"},
         {"kraken_transfers": "denied"},
         pytest.param({}, marks=pytest.mark.torture),
         pytest.param(
