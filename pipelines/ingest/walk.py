@@ -11,7 +11,7 @@ Then a walk ends where it has shown as many unknown rows as the count has grown 
 that names no count (open orders) are not part of what the other pages count.
 
 Where rows are only ever added, the newest first (``Paging.appends``), a walk ends at the rows with
-which the last one began.
+which the last one began; once a day it goes to the end all the same.
 """
 
 from collections.abc import Iterable
@@ -28,6 +28,7 @@ from pipelines.ingest.checkpoint import Walk
 from pipelines.ingest.renaming import rename_stored
 from pipelines.ingest.session import Session, time_span
 from schemas.declare import UNSETTLED
+from schemas.times import DAY_US
 from warehouse.intervals import Interval
 from warehouse.state import StreamState
 
@@ -40,6 +41,8 @@ def pull_walk(session: Session) -> None:
     """One pull of a ``Cursor.PAGES`` stream. Raises ``TidemarkError``."""
     known = checkpoint.load(session.state.checkpoint, Walk)
     appends = session.paging.appends
+    may_stop = appends and session.started - known.whole_at < DAY_US
+    whole_at = session.started
     key = session.declared.naming_column
     held, waiting = _held(session, key)
     is_first = True
@@ -93,8 +96,8 @@ def pull_walk(session: Session) -> None:
             all_known = grown or (known_rows == total and walked < total)
             if token is None or (all_known and waiting <= received):
                 break
-            if appends and known.others and newest_ids.keys() >= {*known.others}:
-                token = None  # from here on the last walk has read all
+            if may_stop and known.others and newest_ids.keys() >= {*known.others}:
+                token, whole_at = None, known.whole_at  # below, the last walk has read all
                 break
             if shown == before and not is_first_page:  # the count decides, or there is no end
                 token = None
@@ -109,7 +112,7 @@ def pull_walk(session: Session) -> None:
             _without_rows(session, known, state)
             return
         if total is None or token is not None or walked >= total:
-            known = _remembering(known, total, newest_ids if appends else others)
+            known = _remembering(known, total, newest_ids if appends else others, whole_at)
             break
     else:
         raise ContractError(
@@ -127,10 +130,10 @@ def pull_walk(session: Session) -> None:
     session.commit(None, replace(state, checked_at=session.started))
 
 
-def _remembering(known: Walk, total: int | None, others: Iterable[str]) -> Walk:
+def _remembering(known: Walk, total: int | None, others: Iterable[str], whole_at: int) -> Walk:
     """What the next walk needs to know of the rows that are not held."""
     newest = tuple(dict.fromkeys([*others, *known.others]))[:_REMEMBERED]
-    return Walk(counted=total, others=newest) if newest else Walk()
+    return Walk(counted=total, others=newest, whole_at=whole_at) if newest else Walk()
 
 
 def _rename(session: Session, received: pa.Table) -> int:

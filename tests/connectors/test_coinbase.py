@@ -399,6 +399,7 @@ def test_account_calls_on_the_wire(server: Scripted, opened: Connector) -> None:
     server.answers(b"[]", b"[]", b"[]")
     opened.fetch(FILLS, Window(None, 7))
     assert query_of(server) == {"product_id": "BTC-USD", "limit": "1000", "after": "8"}
+    assert server.requests[-1].headers["user-agent"] == "tidemark"  # without one, it refuses
     opened.fetch(ORDERS, Window(5, 1_500_000, limit=9))
     assert query_of(server) == {
         "status": "all",
