@@ -79,7 +79,7 @@ exchanges = st.tuples(
 
 @example(  # a gap that a later answer of the same pull closes is no problem
     made=[("fills forward", Behaviour("newest", 2, order=1, sorts_by_time=False), 1, 3)],
-    pulls=[Planned((Event(5, "new", (0, 0)),), start=-60, skips=1)],
+    pulls=[Planned((Event(5, "new", (0, 0)),), None, -60, None, 1, 1, False)],
 )
 @settings(
     max_examples=examples(20),
