@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipelines.imports import FileImport, ImportReport
 
 _COUNTS = ("rows", "new rows", "held", "contradict", "rejected")
+_OF_FILES = ("rows", "rejected")
+"""What can be said without a look at what is stored."""
 _LISTED = 20
 """Rows that are listed one by one on the terminal; quarantine has all."""
 _GAPS = 5
@@ -119,26 +121,30 @@ def import_(
     if dry_run:
         with showing_files() as report_progress:
             found = import_files(files, wish, settings, report_progress)
-        summarise(found)
+        summarise(found, stored=False)
         say("nothing was stored: a dry run")
         return finish(found)
     with showing_files() as report_progress, publishing.periodic_publish(publish):
         found = import_files(files, wish, settings, report_progress)
     published = publish()
-    summarise(found)
+    summarise(found, stored=True)
     say_added(sum(one.added for one in found.files), published)
     return finish(found)
 
 
-def summarise(found: "ImportReport") -> None:
+def summarise(found: "ImportReport", *, stored: bool) -> None:
     """Write what each file held and what it changed; rows that were refused, one by one."""
     shown: set[tuple[str, str]] = set()
     for one in found.files:
         if one.format and (one.format, one.stream) not in shown:
             shown.add((one.format, one.stream))
             _show_format(one)
-    rows = [(one.label, *(f"{n:,}" for n in _counts(one)), *_span(one)) for one in found.files]
-    print_table(("file", *_COUNTS, "first", "last", "checksum"), rows, right=_COUNTS)
+    names = _COUNTS if stored else tuple(n for n in _COUNTS if n in _OF_FILES)
+    rows = []
+    for one in found.files:
+        counts = dict(zip(_COUNTS, _counts(one), strict=True))
+        rows.append((one.label, *(f"{counts[n]:,}" for n in names), *_span(one)))
+    print_table(("file", *names, "first", "last", "checksum"), rows, right=names)
     for one in found.files:
         for line in one.lines[:_LISTED]:
             warn(line)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from connectors import exact
 from connectors.exact import InvalidValue
 from pipelines.imports.batches import Batch
-from pipelines.imports.formats import Format
+from pipelines.imports.formats import Format, same_market
 from schemas import Dataset, RejectedRow
 from schemas.declare import PRICE, TEXT, TIME
 
@@ -56,12 +56,23 @@ class Target:
     """
 
     declared: Dataset
+    exchange: str
     symbol: str
     timeframe: str | None
     step: int
     numbers: bool
     source: str
     now: int
+
+    @property
+    def owners(self) -> Mapping[str, Callable[[str], bool]]:
+        """Of the columns that say whose a row is: whether a value is of this stream."""
+        return {
+            "exchange": self.exchange.__eq__,
+            "symbol": self.symbol.__eq__,
+            "native_symbol": lambda spelled: same_market(spelled, self.symbol),
+            "timeframe": lambda name: name == self.timeframe,
+        }
 
 
 def convert(batch: Batch, form: Format, target: Target, label: str, *, last: bool) -> Converted:
@@ -94,12 +105,12 @@ def _ours(
     batch: Batch, target: Target
 ) -> tuple[Mapping[str, pa.Array], np.ndarray[tuple[int], np.dtype[np.int64]], int]:
     """The rows of the market and timeframe asked for, where a file holds several."""
-    wanted = {"symbol": target.symbol, "timeframe": target.timeframe}
     keep: pa.Array | None = None
-    for name, value in wanted.items():
-        if name in batch.columns and value is not None:
-            column = batch.columns[name]
-            same = pc.fill_null(pc.equal(column, pa.scalar(value).cast(column.type)), False)
+    for name, is_ours in target.owners.items():
+        if name in batch.columns:
+            texts = _texts(batch.columns[name])
+            found = [value for value in pc.unique(texts).to_pylist() if value and is_ours(value)]
+            same = pc.is_in(texts, value_set=pa.array(found, TEXT))
             keep = same if keep is None else pc.and_(keep, same)
     if keep is None or pc.all(keep, min_count=0).as_py():
         return batch.columns, batch.lines, 0

@@ -54,6 +54,8 @@ class Format:
     floats: bool = False
     last_is_open: bool = False
     """The last candle may be one that was open when the file was written."""
+    names_market: bool = False
+    """The rows themselves say their market."""
     empties: bool = False
     """Rows with price and amount 0 are ids that were emptied, and no trades."""
     note: str = ""
@@ -156,6 +158,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         needs=frozenset(
             ["exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount"]
         ),
+        names_market=True,
     ),
     Format(
         "freqtrade-trades",
@@ -191,6 +194,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         {n: n for n in ("exchange", "symbol", "trade_id", "timestamp", "side", "price", "amount")},
         needs=frozenset({"trade_id", "timestamp", "side", "price", "amount", "ingested_at"}),
         containers=frozenset({"text", "table"}),
+        names_market=True,
     ),
     Format(
         "tidemark-candles",
@@ -199,6 +203,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         {n: n for n in ("exchange", "symbol", "timeframe", "timestamp", *_FIGURES, "is_final")},
         needs=frozenset({"timeframe", "timestamp", *_FIGURES, "is_final", "ingested_at"}),
         containers=frozenset({"text", "table"}),
+        names_market=True,
     ),
 )
 BY_NAME: Final = {one.name: one for one in FORMATS}
@@ -228,11 +233,17 @@ class Head:
     first: object = field(default=None)
 
 
-def recognise(head: Head, exchange: str) -> Format | None:
-    """The format of a file that begins with ``head``; ``None`` where it is none of the table."""
+def recognise(head: Head, name: str, exchange: str) -> Format | None:
+    """The format of a file that begins with ``head``; ``None`` where it is none of the table.
+
+    Where two formats look alike, that of ``exchange`` is taken, then one whose files are called so.
+    """
     found = [one for one in FORMATS if head.container in one.containers and _fits(one, head)]
-    found = [one for one in found if one.exchange in ("", exchange)] or found
-    return found[0] if found else None
+    return min(
+        found,
+        key=lambda one: (one.exchange != exchange, not re.fullmatch(one.file_name, name)),
+        default=None,
+    )
 
 
 def _fits(one: Format, head: Head) -> bool:

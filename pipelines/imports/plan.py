@@ -59,7 +59,7 @@ class Job:
 
 @dataclass
 class Plan:
-    """The jobs; ``problems``: why other files are none; ``skipped``: files of other markets."""
+    """The jobs; ``problems``: why files are none; ``skipped``: of other or unknown markets."""
 
     jobs: list[Job] = field(default_factory=list)
     problems: list[tuple[Source, str]] = field(default_factory=list)
@@ -87,8 +87,9 @@ def plan(paths: Sequence[Path], wish: Wish, store: Store) -> Plan:
     if not made.jobs:
         raise ConfigError(
             with_fix(
-                f"no file of {symbol} is among those named ({len(made.skipped)} of other markets)",
-                "name the market of the files, as BASE-QUOTE",
+                f"no file of {symbol} is among those named; {len(made.skipped)} are of other "
+                "markets, or do not say of which",
+                "name the market of the files, as BASE-QUOTE, or single files",
             )
         )
     return made
@@ -145,9 +146,9 @@ def _files(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
 
 
 def _job(source: Source, wish: Wish, symbol: str, *, alone: bool) -> Job | None:
-    """The job of one file; ``None`` where it is of another market.
+    """The job of one file; ``None`` where it is of another market, or does not say of which.
 
-    ``alone``: the user named this very file, so that one of another market is a mistake.
+    ``alone``: the user named this very file, so that it is of that market, or a mistake.
     """
     head = batches.head_of(source)
     if wish.columns:
@@ -158,6 +159,8 @@ def _job(source: Source, wish: Wish, symbol: str, *, alone: bool) -> Job | None:
     else:
         form = _recognised(source, head, wish.exchange)
         market, _ = form.named(source.name)
+        if not alone and market is None and not form.names_market:
+            return None
         if market is not None and not same_market(market, symbol):
             if not alone:
                 return None
@@ -174,7 +177,7 @@ def _job(source: Source, wish: Wish, symbol: str, *, alone: bool) -> Job | None:
 
 
 def _recognised(source: Source, head: Head, exchange: str) -> Format:
-    form = recognise(head, exchange)
+    form = recognise(head, source.name, exchange)
     headed = {*head.columns}
     titled = next((f for f in BY_NAME.values() if f.layout and {*f.layout[:6]} <= headed), None)
     if form is None and titled is not None:

@@ -22,10 +22,11 @@ from pipelines.imports import batches
 from pipelines.imports.batches import Batch
 from pipelines.imports.convert import Converted, Target, convert
 from pipelines.imports.coverage import Proof, holes
-from pipelines.imports.formats import CANDLES, REFERENCE, TRADES, same_market
+from pipelines.imports.formats import CANDLES, REFERENCE, TRADES
 from pipelines.imports.plan import Job, Plan, Wish, plan
 from pipelines.imports.report import FileImport, ImportProgress, ImportReport, Listener
 from pipelines.imports.sources import FileError, inspect
+from pipelines.ingest.windows.evidence import Numbers
 from pipelines.output.formatting import with_fix
 from pipelines.settings import Settings
 from schemas import TIMEFRAMES, RejectedRow, StreamId, TidemarkError, dataset
@@ -57,7 +58,7 @@ def import_files(
     report = ImportReport()
     if found.skipped:
         names = ", ".join(found.skipped[:3]) + (", …" if len(found.skipped) > 3 else "")
-        report.notices.append(f"left out, of other markets by their names: {names}")
+        report.notices.append(f"left out, as their names say another market or none: {names}")
     proofs: dict[StreamId, Proof] = {}
     for job in found.jobs:
         one = FileImport(
@@ -118,6 +119,7 @@ class _FileImport:
         report.digest, report.verified = content.digest, content.verified
         target = Target(
             self.declared,
+            self.job.stream.exchange,
             self.job.stream.symbol or "",
             self.job.stream.timeframe,
             TIMEFRAMES.get(self.job.stream.timeframe or "", 0),
@@ -145,7 +147,6 @@ class _FileImport:
         rows = 0
         job = self.job
         for batch, last in _with_last(batches.batches(job.source, job.form, job.head)):
-            self._check_owner(batch)
             found = convert(batch, self.job.form, target, self.job.source.label, last=last)
             gathered.append(found)
             rows += found.table.num_rows
@@ -155,24 +156,6 @@ class _FileImport:
             if rows >= SEGMENT_ROWS or last:
                 yield _together(gathered)
                 gathered, rows = [], 0
-
-    def _check_owner(self, batch: Batch) -> None:
-        """Raises ``FileError`` for rows of another exchange or market than the user says."""
-        stream = self.job.stream
-        if self.report.seen or not batch.size:
-            return
-        if "exchange" in batch.columns:
-            said = _first(batch, "exchange")
-            if said != stream.exchange:
-                raise FileError(
-                    with_fix(f"its rows are of {said}, not of {stream.exchange}", "--exchange …")
-                )
-        if "native_symbol" in batch.columns:
-            said = _first(batch, "native_symbol")
-            if not same_market(said, stream.symbol or ""):
-                raise FileError(
-                    with_fix(f"its rows are of {said}, not of {stream.symbol}", "--market …")
-                )
 
     def _note_rejected(self, rejected: Sequence[RejectedRow], batch: Batch) -> None:
         report = self.report
@@ -194,6 +177,8 @@ class _FileImport:
         self._note_span(table)
         if self.wish.dry_run:
             report.seen += table.num_rows
+            if self.proof is not None and table.num_rows:
+                self.proof.add(*_positions(table))
             return
         with self.store.open_stream(self.job.stream) as writer:
             state = self._state(writer, table)
@@ -253,8 +238,7 @@ class _FileImport:
 
     def _record(self, writer: StreamWriter, table: pa.Table, wrong: set[int], proof: Proof) -> None:
         """Add to coverage what the rows just stored prove; ``wrong``: ids that contradict."""
-        ids = pc.cast(table.column("trade_id"), pa.int64()).to_numpy()
-        times = pc.cast(table.column("timestamp"), pa.int64()).to_numpy()
+        ids, times = _positions(table)
         if wrong:
             keep = ~np.isin(ids, np.array(sorted(wrong), np.int64))
             ids, times = ids[keep], times[keep]
@@ -283,9 +267,21 @@ class _FileImport:
                 f"{report.label}: {report.conflicts:,} row(s) contradict what is stored; nothing "
                 "was overwritten, they lie in `quarantine`"
             )
-        if report.ids is not None and not self.wish.dry_run:
-            state = self.store.state(self.job.stream)
-            report.gaps = holes(state.complete, *report.ids)
+        if report.others and not report.seen:
+            report.problems.append(self._of_others())
+        if report.ids is not None and self.proof is not None:
+            complete = union([*self.store.state(self.job.stream).complete, *self.proof.own])
+            report.gaps = holes(complete, *report.ids)
+
+    def _of_others(self) -> str:
+        job, first = self.job, []
+        for name in ("exchange", "symbol", "native_symbol", "timeframe"):
+            if name in job.form.columns:
+                first.append(batches.first_value(job.source, job.form, job.head, name) or "")
+        return with_fix(
+            f"{self.report.label} holds no row of {job.stream}: its rows are of {' '.join(first)}",
+            "--exchange, --market and --timeframe say which rows are meant",
+        )
 
     # -- what is reported --------------------------------------------------------------------------
 
@@ -363,9 +359,10 @@ def _proof(stream: StreamId, store: Store, proofs: dict[StreamId, Proof]) -> Pro
     return proofs.setdefault(stream, Proof(offer, store.state(stream).complete))
 
 
-def _first(batch: Batch, meaning: str) -> str:
-    found = batch.columns[meaning][0].as_py()
-    return found.decode(errors="replace") if isinstance(found, bytes) else str(found)
+def _positions(table: pa.Table) -> tuple[Numbers, Numbers]:
+    """Ids and times (microseconds) of trades."""
+    ids, times = (pc.cast(table.column(n), pa.int64()) for n in ("trade_id", "timestamp"))
+    return ids.to_numpy(), times.to_numpy()
 
 
 def _of_open_candles(writer: StreamWriter, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
