@@ -92,7 +92,10 @@ def convert(batch: Batch, form: Format, target: Target, label: str, *, last: boo
     rejected = list(batch.rejected)
     if reasons:
         for index, reason in sorted(reasons.items()):
-            payload = ",".join(_shown(array[index]) for array in given.values())
+            values = [_shown(array[index]) for array in given.values()]
+            if not any(values):  # an empty line
+                continue
+            payload = ",".join(values)
             where = f"{label}, line {lines[index]}"
             rejected.append(RejectedRow(f"{where}: the row's {reason}", payload))
         keep = np.ones(len(lines), dtype=bool)

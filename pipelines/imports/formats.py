@@ -241,7 +241,11 @@ def recognise(head: Head, name: str, exchange: str) -> Format | None:
     found = [one for one in FORMATS if head.container in one.containers and _fits(one, head)]
     return min(
         found,
-        key=lambda one: (one.exchange != exchange, not re.fullmatch(one.file_name, name)),
+        key=lambda one: (
+            one.exchange != exchange,
+            not re.fullmatch(one.file_name, name),
+            one.exchange != "",
+        ),
         default=None,
     )
 

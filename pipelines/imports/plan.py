@@ -1,13 +1,12 @@
 """What to import of the files that are named: of which format, for which stream."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import connectors
-from pipelines.exchanges.names import remembered_names
 from pipelines.feeds.document import did_you_mean
 from pipelines.imports import batches
 from pipelines.imports.formats import (
@@ -26,7 +25,6 @@ from pipelines.imports.formats import (
 from pipelines.imports.sources import CHECKSUM, FileError, Source, sources
 from pipelines.output.formatting import with_fix
 from schemas import TIMEFRAMES, ConfigError, StreamId
-from warehouse.store import Store
 
 _SYMBOL: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9.]+")
 _DATASETS: Final = (TRADES, CANDLES, REFERENCE)
@@ -66,9 +64,12 @@ class Plan:
     skipped: list[str] = field(default_factory=list)
 
 
-def plan(paths: Sequence[Path], wish: Wish, store: Store) -> Plan:
-    """Look at every file. Raises ``ConfigError`` for a wrong wish, or where there is nothing."""
-    symbol = _checked(wish, store)
+def plan(paths: Sequence[Path], wish: Wish, names: Mapping[str, str]) -> Plan:
+    """Look at every file. ``names``: symbols by the exchange's own names.
+
+    Raises ``ConfigError`` for a wrong wish, or where there is nothing to import.
+    """
+    symbol = _checked(wish, names)
     made = Plan()
     for path, is_named in _files(paths):
         found = sources(path)
@@ -95,7 +96,7 @@ def plan(paths: Sequence[Path], wish: Wish, store: Store) -> Plan:
     return made
 
 
-def _checked(wish: Wish, store: Store) -> str:
+def _checked(wish: Wish, names: Mapping[str, str]) -> str:
     """The market's symbol. Raises ``ConfigError`` for what the options must not say."""
     known = connectors.names()
     if wish.exchange not in known:
@@ -119,7 +120,6 @@ def _checked(wish: Wish, store: Store) -> str:
         raise ConfigError(
             with_fix("--format csv needs --columns", "--columns timestamp=…,price=…,amount=…")
         )
-    names = remembered_names(store, wish.exchange)
     symbol = names.get(wish.market, wish.market.upper())
     if not _SYMBOL.fullmatch(symbol):
         raise ConfigError(

@@ -18,6 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import connectors
+import warehouse
+from pipelines.exchanges.names import remembered_names
 from pipelines.imports import batches
 from pipelines.imports.batches import Batch
 from pipelines.imports.convert import Converted, Target, convert
@@ -26,6 +28,8 @@ from pipelines.imports.formats import CANDLES, REFERENCE, TRADES
 from pipelines.imports.plan import Job, Plan, Wish, plan
 from pipelines.imports.report import FileImport, ImportProgress, ImportReport, Listener
 from pipelines.imports.sources import FileError, inspect
+from pipelines.ingest import checkpoint
+from pipelines.ingest.checkpoint import Imported
 from pipelines.ingest.windows.evidence import Numbers
 from pipelines.output.formatting import with_fix
 from pipelines.settings import Settings
@@ -53,8 +57,10 @@ def import_files(
     Raises ``ConfigError`` before anything is stored, and ``StorageError`` where the home cannot be
     used; all else that goes wrong is in the report.
     """
-    store = Store(settings.home if wish.dry_run else settings.prepare_home())
-    found: Plan = plan(paths, wish, store)
+    store: Store | None = None  # a dry run makes no home
+    if not wish.dry_run or warehouse.has_data(settings.home):
+        store = Store(settings.prepare_home())
+    found: Plan = plan(paths, wish, remembered_names(store, wish.exchange) if store else {})
     report = ImportReport()
     if found.skipped:
         names = ", ".join(found.skipped[:3]) + (", …" if len(found.skipped) > 3 else "")
@@ -97,7 +103,7 @@ class _FileImport:
         self,
         job: Job,
         wish: Wish,
-        store: Store,
+        store: Store | None,
         report: FileImport,
         proofs: dict[StreamId, Proof],
         listener: Listener | None,
@@ -175,7 +181,7 @@ class _FileImport:
         if report.first is None and table.num_rows:
             report.first = files.file_rows(self.declared, [table.slice(0, PREVIEW)], now_us())
         self._note_span(table)
-        if self.wish.dry_run:
+        if self.wish.dry_run or self.store is None:
             report.seen += table.num_rows
             if self.proof is not None and table.num_rows:
                 self.proof.add(*_positions(table))
@@ -234,7 +240,13 @@ class _FileImport:
         if wanted is None and self.proof is not None:
             wanted = ends["min"] + 1
         newest = max(ends["max"], state.newest_at or 0)
-        return replace(state, unit=unit, newest_at=newest, wanted_from=wanted)
+        return replace(
+            state,
+            unit=unit,
+            newest_at=newest,
+            wanted_from=wanted,
+            checkpoint=state.checkpoint or checkpoint.dump(Imported()),
+        )
 
     def _record(self, writer: StreamWriter, table: pa.Table, wrong: set[int], proof: Proof) -> None:
         """Add to coverage what the rows just stored prove; ``wrong``: ids that contradict."""
@@ -270,8 +282,8 @@ class _FileImport:
         if report.others and not report.seen:
             report.problems.append(self._of_others())
         if report.ids is not None and self.proof is not None:
-            complete = union([*self.store.state(self.job.stream).complete, *self.proof.own])
-            report.gaps = holes(complete, *report.ids)
+            state = self.store.state(self.job.stream) if self.store else StreamState()
+            report.gaps = holes(union([*state.complete, *self.proof.own]), *report.ids)
 
     def _of_others(self) -> str:
         job, first = self.job, []
@@ -349,14 +361,15 @@ def _with_last(found: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
         yield before, True
 
 
-def _proof(stream: StreamId, store: Store, proofs: dict[StreamId, Proof]) -> Proof | None:
+def _proof(stream: StreamId, store: Store | None, proofs: dict[StreamId, Proof]) -> Proof | None:
     """What is proved of ``stream`` so far; ``None`` where files prove nothing of it."""
     if stream.dataset != TRADES:
         return None
     offer = connectors.offers(stream.exchange).get(TRADES)
     if offer is None or not offer.dense:
         return None
-    return proofs.setdefault(stream, Proof(offer, store.state(stream).complete))
+    state = store.state(stream) if store else StreamState()
+    return proofs.setdefault(stream, Proof(offer, state.complete))
 
 
 def _positions(table: pa.Table) -> tuple[Numbers, Numbers]:

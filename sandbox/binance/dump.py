@@ -1,4 +1,4 @@
-"""Bulk files as Binance Vision publishes them: trades and candles by day, zipped, with a checksum."""
+"""Bulk files as Binance Vision has them: trades and candles by day, zipped, with checksums."""
 
 import hashlib
 import zipfile
