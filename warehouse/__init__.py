@@ -11,9 +11,10 @@ Knows no exchange and no scheduler. Reading::
 from warehouse.backups import Backup, backup
 from warehouse.errors import StorageError
 from warehouse.lake_reader import table
-from warehouse.publishing import LINK, Published, publish
+from warehouse.publishing import Published, publish
 from warehouse.query import StreamStatus, connect, coverage, has_data, sql, status
 from warehouse.verification import Finding, Verification, rebuild, verify
+from warehouse.versions import LINK
 
 __all__ = [
     "LINK",

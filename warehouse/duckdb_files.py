@@ -21,6 +21,11 @@ _SEPARATORS: Final = frozenset("?\\") if os.sep == "/" else frozenset()
 _PATTERN: Final = _SEPARATORS | set("*?[")
 
 
+def warm_up() -> None:
+    """Do what only the first connection of a process takes time for; for a thread with time."""
+    duckdb.connect(":memory:").close()
+
+
 def literal(home: Path) -> Path:
     """``home`` under a name without patterns, for SQL that reads its lake files."""
     return _link(home.absolute()) if _PATTERN.intersection(str(home)) else home
@@ -30,7 +35,7 @@ def literal(home: Path) -> Path:
 def readable(path: Path) -> Iterator[Path]:
     """The database ``path`` under a name that DuckDB opens; once open, it may go."""
     path = path.resolve()
-    if _is_plain(path):
+    if is_plain(path):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="tidemark-") as folder:
@@ -57,7 +62,7 @@ def open_read_only(path: Path, config: Config | None = None) -> duckdb.DuckDBPyC
 @contextmanager
 def writable(path: Path) -> Iterator[Path]:
     """A database that nobody else opens, under a name that DuckDB opens, for writing."""
-    if _is_plain(path.absolute()):
+    if is_plain(path.absolute()):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="tidemark-") as folder:
@@ -68,7 +73,8 @@ def writable(path: Path) -> Iterator[Path]:
         shutil.copyfile(place, path)
 
 
-def _is_plain(path: Path) -> bool:
+def is_plain(path: Path) -> bool:
+    """Whether DuckDB opens ``path`` under its own name."""
     return not _SEPARATORS.intersection(str(path))
 
 

@@ -14,7 +14,7 @@ from warehouse.errors import StorageError, from_os_error
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
 from warehouse.metastore_file import TABLES, VERSION, existing, sound_rows, version_of
-from warehouse.publishing import remove_leftovers
+from warehouse.versions import Versions
 
 
 def metastore_damage(home: Path) -> str | None:
@@ -78,7 +78,7 @@ def clean_up(home: Path) -> list[str]:
     """Remove leftovers of interrupted publishes; returns their names."""
     with exclusive(home, "publish"):
         try:
-            found = remove_leftovers(home)
+            found = Versions(home).remove_leftovers()
         except OSError as error:
             raise from_os_error(error, "cannot remove what is left in", home) from error
     return [p.relative_to(home).as_posix() for p in found]

@@ -1,16 +1,15 @@
 """Publish the lake's rows as tables of a DuckDB file, whole versions behind a symbolic link.
 
-Every publish copies the newest version, applies the lake files that changed since, flushes the copy
-to disk and points the link ``warehouse.duckdb`` to it. A live version is never opened for writing:
-no reader blocks a load, and no load disturbs a reader.
+Every publish brings an older version up to date: it applies the lake files that changed since,
+flushes them to disk and points the link ``warehouse.duckdb`` to it. A version that is live, or that
+a session has open, is never opened for writing: no reader blocks a load, and no load disturbs a
+reader.
 
 A table that cannot be loaded keeps the rows that it has, with their coverage; the other tables are
 published, and the next publish tries it again. A lake file that does not hold what was written is
 never loaded.
 """
 
-import os
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -24,7 +23,7 @@ import pyarrow as pa
 from schemas import DATASETS, TABLES, Dataset, StreamId, dataset
 from warehouse import catalog, files
 from warehouse.coverage_table import coverage_rows
-from warehouse.duckdb_files import literal, open_read_only, writable
+from warehouse.duckdb_files import literal, open_read_only
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
 from warehouse.lake_migration import SCHEMAS, is_older, migrate_lake
@@ -32,11 +31,10 @@ from warehouse.locks import exclusive, exclusive_if_free
 from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import LakePath, lock_name, period_bounds
 from warehouse.recovery import recover
-from warehouse.template import LOADING, template_database, update_catalog
+from warehouse.template import LOADING, update_catalog
+from warehouse.versions import Start, Versions
 
-LINK: Final = "warehouse.duckdb"
-VERSIONS: Final = "versions"
-_KEEP: Final = 3
+_MUCH: Final = 64 * 1024 * 1024
 _TRIES: Final = 40
 _PAUSE_SECONDS: Final = 0.05
 _REBUILD: Final = (
@@ -85,73 +83,71 @@ def publish(home: Path | str | None = None, *, rebuild: bool = False) -> Publish
     home = home_of(home)
     with closing(Metastore(home)) as metastore, exclusive(home, "publish"):
         migrate_lake(home, metastore)
+        versions = Versions(home)
+        versions.remove_leftovers()  # of a publish that broke off
         try:
-            return _publish(home, metastore, rebuild)
-        except duckdb.Error as error:
-            if rebuild or "No space left" in str(error):
-                raise StorageError(f"cannot publish {home / LINK}: {error}") from error
-            try:  # a damaged version: build it from the lake
-                return _publish(home, metastore, rebuild=True)
-            except duckdb.Error as again:
-                raise StorageError(f"cannot publish {home / LINK}: {again}") from again
+            for start in (Start.NOTHING,) if rebuild else Start:
+                try:
+                    published = _publish(home, versions, metastore, start)
+                except duckdb.Error as error:
+                    if start is Start.NOTHING or "No space left" in str(error):
+                        raise StorageError(f"cannot publish {versions.link}: {error}") from error
+                    continue  # a damaged version: try the next, in the end the lake alone
+                if published is not None:
+                    return published
         except OSError as error:
-            raise from_os_error(error, "cannot publish", home / LINK) from error
+            raise from_os_error(error, "cannot publish", versions.link) from error
+        finally:
+            with suppress(OSError):
+                versions.remove_leftovers()
+    raise AssertionError("unreachable")
 
 
-def _publish(home: Path, metastore: Metastore, rebuild: bool) -> Published:
-    link = home / LINK
-    folder = home / VERSIONS
-    folder.mkdir(parents=True, exist_ok=True)
-    current = None if rebuild or not link.exists() else link.resolve()
-    remove_leftovers(home)
-    number = 1 + max(
-        (int(p.stem.split("-")[-1]) for p in folder.glob("warehouse-*.duckdb")), default=0
-    )
-    target = folder / f"warehouse-{number:08d}.duckdb"
-    building = target.with_suffix(".building")
-    if current is not None and not is_outdated(current, metastore):
-        with open_read_only(current) as db:
-            counts = _row_counts(db)
-        return Published(link, False, counts, counts)
-    try:
-        if current is not None:
-            shutil.copyfile(current, building)
-        else:
-            building.write_bytes(template_database(folder))
-        with writable(building) as place, duckdb.connect(str(place), config=LOADING) as db:
-            db.execute("SET TimeZone = 'UTC'")
-            db.execute("SET enable_progress_bar = false")
-            before = dict.fromkeys(TABLES, 0)
-            if current is not None:
-                update_catalog(db)
-                before = _row_counts(db)
-            changed, failed = _apply(db, home, metastore)
-            after = _row_counts(db)
-            db.execute("CHECKPOINT")
-        if not changed and current is not None:
-            _remove(folder, f"{building.name}*")  # it has nothing that the live version lacks
-        else:
-            with building.open("rb+") as handle:
-                os.fsync(handle.fileno())
-            os.replace(building, target)
-            _point(link, target)
-    except BaseException:
-        with suppress(OSError):
-            _remove(folder, f"{building.name}*")
-        raise
-    for old in sorted(folder.glob("warehouse-*.duckdb"))[:-_KEEP]:
-        with suppress(OSError):
-            old.unlink()
+def _publish(
+    home: Path, versions: Versions, metastore: Metastore, start: Start
+) -> Published | None:
+    """Publish what changed; ``None`` where that needs another start."""
+    before = dict.fromkeys(TABLES, 0)
+    live = versions.live()
+    if start is not Start.NOTHING:
+        if live is None:
+            return None
+        with open_read_only(live) as db:
+            before |= _row_counts(db)
+            if not _lacks(db, metastore):
+                return Published(versions.link, False, before, before)
+    with versions.building(start) as built:
+        if built is None:
+            return None
+        db, building = built
+        db.execute("SET TimeZone = 'UTC'")
+        db.execute("SET enable_progress_bar = false")
+        if start is Start.OLDER and not _is_of(db, metastore):
+            return None  # the live version may have rows that this metastore does not know
+        if start is not Start.NOTHING:
+            if _is_mostly_free(db):
+                return None
+            update_catalog(db)
+        changed, left, failed = _apply(db, home, metastore)
+        after = _row_counts(db)
+        db.execute("CHECKPOINT")
+    if left and start is Start.OLDER:  # the live version has newer rows of those tables
+        return None
+    changed = changed or start is Start.NOTHING
+    if changed:  # else it has nothing that the live version lacks
+        versions.publish(building)
     if failed:
         names = "; ".join(f"{name} ({problem})" for name, problem in failed.items())
         raise StorageError(f"cannot publish {names}. All other tables are published")
-    return Published(link, changed or current is None, before, after)
+    return Published(versions.link, changed, before, after)
 
 
 def _apply(
     db: duckdb.DuckDBPyConnection, home: Path, metastore: Metastore
-) -> tuple[bool, dict[str, str]]:
-    """Load what changed, table by table: whether anything did, and why tables were not loaded.
+) -> tuple[bool, list[str], dict[str, str]]:
+    """Load what changed, table by table.
+
+    Gives whether anything did, the tables that were not loaded, and why, of those that failed.
 
     Coverage and the mark up to which changes are in come last; the coverage of a table that was not
     loaded stays with its rows as they are.
@@ -189,7 +185,7 @@ def _apply(
     db.execute("INSERT INTO _tidemark.loaded VALUES (?, ?, ?)", [newest, state_mark, identity])
     db.execute("COMMIT")
     db.unregister("coverage_now")
-    return len(left) < max(1, len(tables)), failed
+    return len(left) < max(1, len(tables)), left, failed
 
 
 def _load(
@@ -322,57 +318,37 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
 def is_outdated(current: Path, metastore: Metastore) -> bool:
     """Whether the version ``current`` lacks anything that lake, metastore or program now have."""
     with open_read_only(current) as db:
-        row = db.execute("SELECT * FROM _tidemark.loaded").fetchone()
-        if not catalog.is_current(db):
-            return True
-    return row != (metastore.newest_change(), metastore.state_mark(), metastore.identity())
+        return _lacks(db, metastore)
+
+
+def _lacks(db: duckdb.DuckDBPyConnection, metastore: Metastore) -> bool:
+    row = db.execute("SELECT * FROM _tidemark.loaded").fetchone()
+    now = metastore.newest_change(), metastore.state_mark(), metastore.identity()
+    return row != now or not catalog.is_current(db)
+
+
+def _is_of(db: duckdb.DuckDBPyConnection, metastore: Metastore) -> bool:
+    """Whether all rows of ``db`` were loaded by ``metastore``, or before it by another one."""
+    row = db.execute("SELECT metastore FROM _tidemark.loaded").fetchone()
+    return row == (metastore.identity(),)
+
+
+def _is_mostly_free(db: duckdb.DuckDBPyConnection) -> bool:
+    """Whether more than half of a file, and not little, is blocks that hold nothing any more.
+
+    DuckDB uses them for new rows, and gives none back.
+    """
+    sizes = db.execute(
+        "SELECT block_size, total_blocks, free_blocks FROM pragma_database_size()"
+    ).fetchone()
+    size, total, free = sizes or (0, 0, 0)
+    return bool(free * 2 > total and free * size > _MUCH)
 
 
 def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    counts = ", ".join(f'(SELECT count(*) FROM "{name}")' for name in TABLES)
+    """Rows of each table that there is."""
+    found = db.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'")
+    names = [name for (name,) in found.fetchall() if name in TABLES]
+    counts = ", ".join(f'(SELECT count(*) FROM "{name}")' for name in names)
     (row,) = db.execute(f"SELECT {counts}").fetchall()
-    return dict(zip(TABLES, row, strict=True))
-
-
-def remove_superseded(home: Path) -> list[Path]:
-    """Remove every version but the one that is live; the paths that were there.
-
-    A session that has one of them open keeps it until it ends.
-    """
-    with exclusive(home, "publish"):
-        live = (home / LINK).resolve()
-        found = [p for p in (home / VERSIONS).glob("warehouse-*.duckdb") if p != live]
-        if not live.exists():
-            return []
-        for path in found:
-            path.unlink()
-    return found
-
-
-def remove_leftovers(home: Path) -> list[Path]:
-    """Remove what a publish that broke off left: copies, links. To be called under its lock."""
-    return [
-        *_remove(home / VERSIONS, "*.building*"),
-        *_remove(home, f".{LINK}.*.tmp"),
-    ]
-
-
-def _remove(folder: Path, pattern: str) -> list[Path]:
-    """Remove a copy, its log, its folder of spilled data; the paths that were there."""
-    found = list(folder.glob(pattern))
-    for leftover in found:
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
-        else:
-            leftover.unlink()
-    return found
-
-
-def _point(link: Path, target: Path) -> None:
-    """Move the link in one step; relative, so that the whole home can be moved."""
-    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target.relative_to(link.parent))
-    os.replace(temporary, link)
-    files.sync_folder(target.parent)
-    files.sync_folder(link.parent)
+    return dict(zip(names, row, strict=True))

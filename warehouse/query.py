@@ -20,8 +20,8 @@ from warehouse.frames import As, check, hand_over
 from warehouse.home import home_of
 from warehouse.metastore import Metastore
 from warehouse.metastore_file import FILE_NAME, OLDER_NAME, existing
-from warehouse.publishing import LINK
 from warehouse.state import StreamState
+from warehouse.versions import LINK
 
 if TYPE_CHECKING:
     from warehouse.frames import PandasFrame, PolarsFrame
@@ -44,6 +44,7 @@ class StreamStatus:
     lost: int
 
 
+_TRIES: Final = 3
 _CLOSED: Final[Config] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
@@ -63,15 +64,18 @@ def connect(home: Path | str | None = None, *, external: bool = True) -> duckdb.
             f"{path} does not exist yet. Fix: run `tidemark pull` (or `tidemark rebuild` if there "
             "is a lake), or point TIDEMARK_HOME at the folder that holds the data"
         )
-    try:
-        db = open_read_only(path, None if external else _CLOSED)
-        if not external:
-            db.execute("SET lock_configuration = true")
-    except duckdb.Error as error:
-        raise StorageError(
-            f"cannot open {path}: {error}. The lake is whole. Fix: run `tidemark rebuild`"
-        ) from error
-    return db
+    for left in reversed(range(_TRIES)):
+        try:
+            db = open_read_only(path, None if external else _CLOSED)
+            if not external:
+                db.execute("SET lock_configuration = true")
+            return db
+        except duckdb.Error as error:
+            if not left:  # else: a version that became old since the link was read is in use
+                raise StorageError(
+                    f"cannot open {path}: {error}. The lake is whole. Fix: run `tidemark rebuild`"
+                ) from error
+    raise AssertionError("unreachable")
 
 
 if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, past the end

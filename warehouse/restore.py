@@ -23,8 +23,9 @@ from warehouse.duckdb_files import open_read_only
 from warehouse.errors import StorageError, from_os_error
 from warehouse.merge import in_order, row_keys
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.publishing import VERSIONS, where_of
+from warehouse.publishing import where_of
 from warehouse.recovery import same_span
+from warehouse.versions import Versions
 
 DAMAGED: Final = "damaged"
 """The folder of the home that keeps damaged files as they were found."""
@@ -72,7 +73,7 @@ class PublishedRows:
 
     def _opened(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, int]]:
         identity = self._metastore.identity()
-        for path in sorted((self._home / VERSIONS).glob("warehouse-*.duckdb"), reverse=True):
+        for path in reversed(Versions(self._home).all()):
             try:
                 db = open_read_only(path)
                 rows = db.execute("SELECT change, metastore FROM _tidemark.loaded").fetchall()

@@ -5,6 +5,7 @@ lifted: no contestant is held to it.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from bench.contestants.base import Totals, read_back
 from connectors.local import NoLimits
 from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import pull
-from pipelines.publishing import publish
+from pipelines.publishing import periodic_publish, publish
 from pipelines.settings import load_settings
 from warehouse.frames import spare_pandas
 
@@ -40,7 +41,8 @@ class Tidemark:
         self._jobs = select_jobs(load_feeds(folder / "defs"), [])
 
     def pull(self) -> None:
-        report = pull(self._jobs, self._settings, limits=NoLimits())
+        with periodic_publish(partial(publish, self._settings)):
+            report = pull(self._jobs, self._settings, limits=NoLimits())
         if not report.ok:
             raise RuntimeError("; ".join(str(error) for error in report.errors))
         publish(self._settings)

@@ -76,6 +76,10 @@ class Committer:
             self._hurry.set()
             self._queue.put(work)
 
+    def hurry(self) -> None:
+        """Have what was put so far stored without gathering more."""
+        self._hurry.set()
+
     def flush(self) -> None:
         """Return when everything put so far is stored."""
         self._queue.put(_Signal.FLUSH)

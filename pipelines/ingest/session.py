@@ -144,6 +144,10 @@ class Session:
         """Store rows and state (in the background, in order)."""
         self._committer.put(rows, state, rejected)
 
+    def hurry(self) -> None:
+        """Have what was committed stored now: for a while nothing follows."""
+        self._committer.hurry()
+
     def flush(self) -> None:
         """Wait until all that was committed is stored."""
         self._committer.flush()

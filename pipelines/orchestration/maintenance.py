@@ -1,8 +1,7 @@
 """The job ``maintenance``: what keeps Dagster's storage from growing without end.
 
-Deletes runs with their events and logs after the times set, old results of checks, superseded
-versions of the warehouse, and the locks of ended runs. Ticks are deleted by Dagster itself
-(``retention`` in dagster.yaml).
+Deletes runs with their events and logs after the times set, old results of checks, and the locks of
+ended runs. Ticks are deleted by Dagster itself (``retention`` in dagster.yaml).
 """
 
 import shutil
@@ -18,7 +17,6 @@ from pipelines.orchestration.pruning import delete_old_results, shrink
 from pipelines.orchestration.run_log import QUIET
 from pipelines.output.formatting import size
 from pipelines.settings import Settings, load_settings
-from warehouse.publishing import remove_superseded
 
 MAINTENANCE: Final = "maintenance"
 KEEP_RUNS_HOURS: Final = 2
@@ -32,7 +30,7 @@ _SUCCESS: Final = [dg.DagsterRunStatus.SUCCESS]
 _FAILED: Final = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
-@dg.op(description="Delete old runs and results, superseded versions of the warehouse, locks.")
+@dg.op(description="Delete old runs and results, and locks.")
 def clean_up(context: dg.OpExecutionContext) -> None:
     """Delete what the settings ``TIDEMARK_KEEP_RUNS_HOURS`` and ``…_FAILED_DAYS`` say."""
     settings = load_settings()
@@ -42,12 +40,10 @@ def clean_up(context: dg.OpExecutionContext) -> None:
     runs = delete_old_runs(instance, settings, now)
     results = delete_old_results(instance, _kept_since(settings, now))
     saved = shrink(instance)
-    versions = remove_superseded(home)
     locks = remove_locks(home, _KEEP_LOCKS)
     context.log.info(
         f"{len(ghosts)} runs without a process recorded as failed; deleted: {runs} runs, "
-        f"{results} results of checks and changes of freshness, "
-        f"{len(versions)} superseded versions of the warehouse, {locks} lock files; "
+        f"{results} results of checks and changes of freshness, {locks} lock files; "
         f"{size(saved)} of Dagster's storage given back"
     )
 

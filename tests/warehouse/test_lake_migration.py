@@ -31,10 +31,9 @@ from tests.warehouse.tools import (
     row,
     store,
 )
-from warehouse import files, paths
+from warehouse import LINK, files, paths
 from warehouse.metastore import Metastore
 from warehouse.metastore_file import FILE_NAME, put
-from warehouse.publishing import LINK
 from warehouse.state import StreamState
 from warehouse.store import stream_lock
 
