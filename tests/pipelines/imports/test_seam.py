@@ -20,6 +20,7 @@ from tests.pipelines.imports.conftest import Import, complete, held, text_file, 
 from tests.pipelines.ingest.conftest import settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.pipelines.ingest.test_recorded import recorded, rows_of
+from tests.worlds import world_at
 
 STORED = "trade_id::BIGINT, epoch_ms(timestamp), price, amount, side"
 NEW_YEAR = 1_735_689_600_000
@@ -249,3 +250,24 @@ def test_a_text_file_cut_in_a_row(packed: bool, tmp_path: Path, home: Path, run:
     found = run(path, market="BCH-EUR", exchange="kraken")
     assert found.code == 1 and "line 2: the last line has no end" in found.err
     assert table(home, "SELECT amount::VARCHAR FROM reference_trades") == [("1.104484200000",)]
+
+
+def test_what_the_sandbox_writes_and_what_it_serves_join(
+    tmp_path: Path, home: Path, feeds: Feeds, run: Import
+) -> None:
+    """The documented demo, and then a pull: the files' days and today, without a hole."""
+    with serve(world_at(days=2), limits=False) as server:
+        server.advance(3600)
+        dump.write(server.world, tmp_path / "dump")
+        found = run(tmp_path / "dump", market="BTC-USD")
+        assert found.code == 0 and "left out" in found.err
+        root = feeds(feed("BTC-USD", "2020-01-01", "trades: {}, candles: {timeframes: [1m]}"))
+        report = pull_from(server, home, root)
+        assert report.errors == []
+        ((_, high),) = complete(home, "BTC-USD")
+        shown = server.world.visible("BTC-USD", server.world.now(), server.paging)
+        assert high == len(shown) == len(held(home, "trade_id"))
+        (trades,) = (s for s in report.streams if s.dataset == "trades")
+        assert trades.rows_added < len(shown) / 2  # all else came from files
+    query = "SELECT verdict FROM marts.candles_compared WHERE verdict IN ('different', 'missing')"
+    assert table(home, query) == []
