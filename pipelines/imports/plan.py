@@ -43,6 +43,8 @@ class Wish:
     timeframe: str | None = None
     verify: bool = True
     dry_run: bool = False
+    of_market_only: bool = False
+    """Files of other markets, or that do not say of which, are left out, as those of a folder."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,15 @@ def plan(paths: Sequence[Path], wish: Wish, names: Mapping[str, str]) -> Plan:
 
     Raises ``ConfigError`` for a wrong wish, or where there is nothing to import.
     """
-    symbol = _checked(wish, names)
+    check(wish)
+    symbol = _symbol(wish, names)
     made = Plan()
     for path, is_named in _files(paths):
         found = sources(path)
         for source in found:
             try:
-                job = _job(source, wish, symbol, alone=is_named and len(found) == 1)
+                alone = is_named and len(found) == 1 and not wish.of_market_only
+                job = _job(source, wish, symbol, alone=alone)
             except FileError as error:
                 made.problems.append((source, str(error)))
             else:
@@ -83,6 +87,8 @@ def plan(paths: Sequence[Path], wish: Wish, names: Mapping[str, str]) -> Plan:
                     made.skipped.append(source.label)
                 else:
                     made.jobs.append(job)
+    if wish.of_market_only:
+        return made
     if not made.jobs and made.problems:
         raise ConfigError(made.problems[0][1])
     if not made.jobs:
@@ -96,8 +102,8 @@ def plan(paths: Sequence[Path], wish: Wish, names: Mapping[str, str]) -> Plan:
     return made
 
 
-def _checked(wish: Wish, names: Mapping[str, str]) -> str:
-    """The market's symbol. Raises ``ConfigError`` for what the options must not say."""
+def check(wish: Wish) -> None:
+    """Raises ``ConfigError`` for what the options must not say."""
     known = connectors.names()
     if wish.exchange not in known:
         near = did_you_mean(wish.exchange, known)
@@ -120,6 +126,10 @@ def _checked(wish: Wish, names: Mapping[str, str]) -> str:
         raise ConfigError(
             with_fix("--format csv needs --columns", "--columns timestamp=…,price=…,amount=…")
         )
+
+
+def _symbol(wish: Wish, names: Mapping[str, str]) -> str:
+    """The market's symbol. ``names``: symbols by the exchange's own names."""
     symbol = names.get(wish.market, wish.market.upper())
     if not _SYMBOL.fullmatch(symbol):
         raise ConfigError(
