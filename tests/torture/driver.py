@@ -1,5 +1,6 @@
 """The torture itself: pull, kill, move the clock, break the exchange, kill again, compare."""
 
+import json
 import multiprocessing
 import random
 import time
@@ -11,7 +12,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+import connectors
 import warehouse
+from connectors.base import Cursor
 from connectors.local import NoLimits
 from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import pull
@@ -23,14 +26,7 @@ from tests.feeds import write_feed
 from warehouse.metastore import Metastore
 
 EPOCH = "2026-01-10T00:00:00"
-FEEDS = {
-    "bitexbit": "exchange: bitexbit\nmarkets: [BTC-USD, ETH-USD]",
-    "wex": "exchange: wex\nmarkets: [BTC-USD, ETH-USD]",
-}
-DATASETS = (
-    "start: 2016-01-01\ndatasets: {trades: {}, candles: {timeframes: [5m, 1d]}, tickers: {},"
-    " account_trades: {}, account_transactions: {}}"
-)
+DATASETS = ("trades", "candles", "tickers", "account_trades", "account_transactions")
 COMPARED = {
     "trades": "exchange, symbol, trade_id, timestamp, side, price, amount, cost",
     "candles": "exchange, symbol, timeframe, timestamp, open, high, low, close, volume",
@@ -39,6 +35,8 @@ COMPARED = {
     "account_transactions": "exchange, account, transaction_id, timestamp, type, currency, amount,"
     " status, description",
 }
+_LONGEST = 5.0
+"""Seconds after which a pull is killed at the latest, until one has finished."""
 FAULTS = [
     Fault("status", status=502),
     Fault("status", status=429, retry_after=0),
@@ -79,15 +77,22 @@ def torture(
     rng = random.Random(seed)
     figures = Figures()
     feeds = folder / "feeds"
-    for name, attributes in FEEDS.items():
-        write_feed(feeds, f"{attributes}\n{DATASETS}", name)
+    for name in connectors.names():
+        datasets: dict[str, object] = {d: {} for d in DATASETS if d in connectors.offers(name)}
+        datasets["candles"] = {"timeframes": ["5m", "1d"]}
+        write_feed(
+            feeds,
+            f"exchange: {name}\nstart: 2016-01-01\nmarkets: [BTC-USD, ETH-USD]\n"
+            f"datasets: {json.dumps(datasets)}",
+            name,
+        )
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.torture.driver"])
     world = World(seed=seed, epoch=EPOCH, clock=ManualClock(EPOCH))
     with serve(world, limits=False) as server:
         server.paging.page_cap = 300
         env = dict(server.env, TIDEMARK_HOME=str(folder / "home"))
-        longest = 1.5
+        longest = _LONGEST
         while figures.kills < kills:
             if rng.random() < 0.3:
                 server.faults.add(rng.choice(FAULTS))
@@ -107,7 +112,7 @@ def torture(
                 figures.differences.append(f"a pull ended with {process.exitcode}")
             if rng.random() < 0.3:
                 server.advance(rng.randint(1, 600))
-                longest = 1.5
+                longest = _LONGEST
             if (figures.kills + figures.finished) % 10 == 0:
                 figures.differences += broken(folder / "home", server)
                 figures.checks += 1
@@ -147,7 +152,16 @@ def broken(home: Path, server: Served) -> list[str]:
 
 
 def compare(folder: Path, server: Served, figures: Figures) -> None:
-    """Every row of the fresh home is in the tortured one, value for value, and nothing else is."""
+    """Every row of the fresh home is in the tortured one, value for value, and nothing else is.
+
+    And where the exchange shows its whole history, all of it is claimed.
+    """
+    uncovered = "SELECT exchange, dataset, stream, state FROM coverage WHERE state <> 'complete'"
+    for name, dataset, stream, state in (
+        tuple(r.values()) for r in warehouse.sql(uncovered, home=folder / "home").to_pylist()
+    ):
+        if connectors.offers(name)[dataset].cursor is not Cursor.NEWEST:
+            figures.differences.append(f"{name}/{dataset} {stream}: {state} in the end")
     truth = {
         (symbol, str(t.id)): (Decimal(t.price), t.side)
         for symbol, tape in server.world.tapes.items()
