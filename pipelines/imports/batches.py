@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pyarrow import ipc
 
 from pipelines.imports.formats import Format, Head
-from pipelines.imports.sources import FileError, Lines, Source
+from pipelines.imports.sources import FileError, Lines, Source, UnknownFormatError
 from pipelines.output.formatting import with_fix
 from schemas import RejectedRow
 
@@ -61,9 +61,9 @@ def head_of(source: Source) -> Head:
         raise FileError(with_fix(f"{source.label} is empty", "leave it out"))
     text = begin.decode("utf-8-sig", errors="replace")
     if text.lstrip().startswith("["):
-        return Head("json", first=next(_json_rows(source), None))
+        return Head("json", first=next(_json_rows(source, source.chunks()), None))
     if "\0" in text:
-        raise FileError(
+        raise UnknownFormatError(
             with_fix(
                 f"{source.label} is no file of rows that can be imported",
                 "name CSV (also in zip or gzip), JSON, Feather or Parquet",
@@ -79,11 +79,22 @@ def head_of(source: Source) -> Head:
 
 def first_value(source: Source, form: Format, head: Head, meaning: str) -> str | None:
     """The first row's value of a column, as text; ``None`` without rows."""
+    return next(iter(_first_values(source, form, head, meaning)), None)
+
+
+def lacks(source: Source, form: Format, head: Head, meaning: str) -> bool:
+    """Whether a column has no value in any of the first rows."""
+    return not any(_first_values(source, form, head, meaning))
+
+
+def _first_values(source: Source, form: Format, head: Head, meaning: str) -> list[str]:
     for batch in batches(source, form, head):
         if batch.size:
-            found = batch.columns[meaning][0].as_py()
-            return found.decode(errors="replace") if isinstance(found, bytes) else str(found)
-    return None
+            found = batch.columns[meaning].to_pylist()
+            return [
+                v.decode(errors="replace") if isinstance(v, bytes) else str(v or "") for v in found
+            ]
+    return []
 
 
 def batches(source: Source, form: Format, head: Head) -> Iterator[Batch]:
@@ -195,37 +206,57 @@ def _damaged(source: Source, error: Exception) -> FileError:
 
 
 def _table_batches(source: Source, form: Format) -> Iterator[Batch]:
+    size = source.path.stat().st_size
     with _table_file(source) as file:
         names = (file.schema_arrow if isinstance(file, pq.ParquetFile) else file.schema).names
         chosen = {meaning: name for meaning, name in form.columns.items() if name in names}
         first = 0
         try:
-            for found in _record_batches(file, [*dict.fromkeys(chosen.values())]):
+            for found, share in _record_batches(file, [*dict.fromkeys(chosen.values())]):
                 columns = {meaning: found.column(name) for meaning, name in chosen.items()}
                 numbers = np.arange(first, first + found.num_rows, dtype=np.int64) + 1
-                yield Batch(columns, numbers)
+                yield Batch(columns, numbers, read_bytes=int(size * share))
                 first += found.num_rows
         except (OSError, pa.ArrowException) as error:
             raise _damaged(source, error) from None
 
 
-def _record_batches(file: Any, names: list[str]) -> Iterator[pa.RecordBatch]:
+def _record_batches(file: Any, names: list[str]) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """The rows, and how much of the file is read with them."""
     if isinstance(file, pq.ParquetFile):
-        yield from file.iter_batches(batch_size=_ROWS, columns=names)
+        rows = 0
+        for found in file.iter_batches(batch_size=_ROWS, columns=names):
+            rows += found.num_rows
+            yield found, rows / file.metadata.num_rows
         return
     for number in range(file.num_record_batches):
         whole = file.get_batch(number).select(names)
         for start in range(0, whole.num_rows, _ROWS):
-            yield whole.slice(start, _ROWS)
+            yield whole.slice(start, _ROWS), (number + 1) / file.num_record_batches
 
 
 # -- JSON ------------------------------------------------------------------------------------------
 
 
-def _json_rows(source: Source) -> Iterator[Any]:
+class _Counted:
+    """Chunks of bytes; ``size``: of those taken so far."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        self.size += len(chunk)
+        return chunk
+
+
+def _json_rows(source: Source, chunks: Iterator[bytes]) -> Iterator[Any]:
     """The members of one list; numbers that are no integers as their text."""
     decoder = json.JSONDecoder(parse_float=str, parse_constant=str)
-    chunks = source.chunks()
     text, at, ended = "", 0, False
     pending = b""
     begun = False
@@ -269,7 +300,8 @@ def _whole_characters(data: bytes) -> int:
 
 
 def _json_batches(source: Source, form: Format) -> Iterator[Batch]:
-    rows, first = _json_rows(source), 0
+    chunks = _Counted(source.chunks())
+    rows, first = _json_rows(source, chunks), 0
     while found := list(islice(rows, _ROWS)):
         good: list[list[Any]] = []
         numbers: list[int] = []
@@ -286,7 +318,7 @@ def _json_batches(source: Source, form: Format) -> Iterator[Batch]:
             meaning: pa.array([_text(row[at]) for row in good], pa.string())
             for at, meaning in enumerate(form.columns)
         }
-        yield Batch(columns, np.array(numbers, np.int64), rejected)
+        yield Batch(columns, np.array(numbers, np.int64), rejected, chunks.size)
         first += len(found)
 
 

@@ -54,8 +54,6 @@ class Format:
     floats: bool = False
     last_is_open: bool = False
     """The last candle may be one that was open when the file was written."""
-    names_market: bool = False
-    """The rows themselves say their market."""
     empties: bool = False
     """Rows with price and amount 0 are ids that were emptied, and no trades."""
     note: str = ""
@@ -77,7 +75,7 @@ _KLINES: Final = (
 )
 _FREQTRADE_TRADES: Final = ("timestamp", "id", "type", "side", "price", "amount", "cost")
 _SECONDS: Final = {"timestamp": "time", "price": "price", "amount": "amount"}
-_NO_IDS: Final = "the file has no ids: its rows are kept apart, to compare with"
+NO_IDS: Final = "the file has no ids: its rows are kept apart, to compare with"
 _OTHER_IDS: Final = "the ids are not those of single trades: the rows are kept apart, to compare"
 
 FORMATS: Final[tuple[Format, ...]] = (
@@ -125,7 +123,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         shape=rf"{_S},{_N},{_N}",
         file_name=r"(?P<market>[A-Z0-9]+)\.csv",
         exchange="kraken",
-        note=_NO_IDS,
+        note=NO_IDS,
     ),
     Format(
         "bitcoincharts",
@@ -134,7 +132,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         _SECONDS,
         layout=("time", "price", "amount"),
         shape=rf"{_S},{_N},{_N}",
-        note=_NO_IDS,
+        note=NO_IDS,
     ),
     Format(
         "kraken-ohlcvt",
@@ -158,7 +156,6 @@ FORMATS: Final[tuple[Format, ...]] = (
         needs=frozenset(
             ["exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount"]
         ),
-        names_market=True,
     ),
     Format(
         "freqtrade-trades",
@@ -194,7 +191,6 @@ FORMATS: Final[tuple[Format, ...]] = (
         {n: n for n in ("exchange", "symbol", "trade_id", "timestamp", "side", "price", "amount")},
         needs=frozenset({"trade_id", "timestamp", "side", "price", "amount", "ingested_at"}),
         containers=frozenset({"text", "table"}),
-        names_market=True,
     ),
     Format(
         "tidemark-candles",
@@ -203,7 +199,6 @@ FORMATS: Final[tuple[Format, ...]] = (
         {n: n for n in ("exchange", "symbol", "timeframe", "timestamp", *_FIGURES, "is_final")},
         needs=frozenset({"timeframe", "timestamp", *_FIGURES, "is_final", "ingested_at"}),
         containers=frozenset({"text", "table"}),
-        names_market=True,
     ),
 )
 BY_NAME: Final = {one.name: one for one in FORMATS}
@@ -317,7 +312,7 @@ def _of_meanings(columns: Mapping[str, str]) -> Format:
         raise ConfigError(
             with_fix(f"--columns names no {', '.join(missing)}", "name a column for each of them")
         )
-    note = _NO_IDS if dataset == REFERENCE else ""
+    note = NO_IDS if dataset == REFERENCE else ""
     return Format(CSV, "CSV by named columns", dataset, dict(columns), note=note)
 
 

@@ -13,6 +13,7 @@ from pipelines.imports.formats import (
     BY_NAME,
     CANDLES,
     CSV,
+    NO_IDS,
     REFERENCE,
     TRADES,
     Format,
@@ -22,9 +23,10 @@ from pipelines.imports.formats import (
     same_market,
     timeframe_of,
 )
-from pipelines.imports.sources import CHECKSUM, FileError, Source, sources
+from pipelines.imports.sources import CHECKSUM, FileError, Source, UnknownFormatError, sources
 from pipelines.output.formatting import with_fix
 from schemas import TIMEFRAMES, ConfigError, StreamId
+from warehouse.paths import hive_values
 
 _SYMBOL: Final = re.compile(r"[A-Z0-9.]+-[A-Z0-9.]+")
 _DATASETS: Final = (TRADES, CANDLES, REFERENCE)
@@ -77,10 +79,13 @@ def plan(paths: Sequence[Path], wish: Wish, names: Mapping[str, str]) -> Plan:
     for path, is_named in _files(paths):
         found = sources(path)
         for source in found:
+            alone = is_named and len(found) == 1 and not wish.of_market_only
             try:
-                alone = is_named and len(found) == 1 and not wish.of_market_only
                 job = _job(source, wish, symbol, alone=alone)
             except FileError as error:
+                if isinstance(error, UnknownFormatError) and not alone:
+                    made.skipped.append(source.label)
+                    continue
                 made.problems.append((source, str(error)))
             else:
                 if job is None:
@@ -168,22 +173,38 @@ def _job(source: Source, wish: Wish, symbol: str, *, alone: bool) -> Job | None:
         _check_fits(form, head, source)
     else:
         form = _recognised(source, head, wish.exchange)
-        market, _ = form.named(source.name)
-        if not alone and market is None and not form.names_market:
+        market, exchange = _said(form, source)
+        owner = {form.columns.get("symbol"), form.columns.get("native_symbol")}
+        if not alone and market is None and not owner & {*head.columns}:
             return None
+        if exchange not in (None, wish.exchange):
+            if not alone:
+                return None
+            raise FileError(
+                with_fix(f"{source.label} is of {exchange} by its folder", f"--exchange {exchange}")
+            )
         if market is not None and not same_market(market, symbol):
             if not alone:
                 return None
             raise FileError(
                 with_fix(
-                    f"{source.label} is of {market} by its name, not of {symbol}",
+                    f"{source.label} is of {market} by its name or folder, not of {symbol}",
                     f"name its market; if the name is wrong, add --format {form.name}",
                 )
             )
     form = _of_dataset(form, wish.dataset, source)
+    if form.dataset == TRADES and batches.lacks(source, form, head, "trade_id"):
+        form = replace(form, dataset=REFERENCE, note=NO_IDS)
     timeframe = _timeframe(form, source, head, wish) if form.dataset == CANDLES else None
     stream = StreamId(wish.exchange, form.dataset, symbol=symbol, timeframe=timeframe)
     return Job(source, head, form, stream)
+
+
+def _said(form: Format, source: Source) -> tuple[str | None, str | None]:
+    """The market that the file's name or folders say, and the exchange."""
+    market, _ = form.named(source.name)
+    folders = hive_values(source.path.absolute().parent.parts)
+    return market or folders.get("symbol"), folders.get("exchange")
 
 
 def _recognised(source: Source, head: Head, exchange: str) -> Format:
@@ -199,7 +220,7 @@ def _recognised(source: Source, head: Head, exchange: str) -> Format:
         )
     if form is None:
         shown = ",".join(head.columns) or (head.rows[0] if head.rows else str(head.first))
-        raise FileError(
+        raise UnknownFormatError(
             with_fix(
                 f"{source.label} is of no format that is known; it begins with {shown[:120]!r}",
                 "name its columns: --columns timestamp=…,price=…,amount=…,trade_id=…,side=… "

@@ -31,7 +31,6 @@ class FileImport:
     added: int = 0
     replaced: int = 0
     rejected: int = 0
-    quarantined: int = 0
     conflicts: int = 0
     others: int = 0
     digest: str = ""

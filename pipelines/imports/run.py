@@ -64,7 +64,7 @@ def import_files(
     report = ImportReport()
     if found.skipped:
         names = ", ".join(found.skipped[:3]) + (", …" if len(found.skipped) > 3 else "")
-        report.notices.append(f"left out, as their names say another market or none: {names}")
+        report.notices.append(f"left out, as they say another market or none: {names}")
     proofs: dict[StreamId, Proof] = {}
     for job in found.jobs:
         one = FileImport(
@@ -192,7 +192,6 @@ class _FileImport:
             report.seen += table.num_rows
             report.added += done.added
             report.replaced += done.replaced
-            report.quarantined += done.quarantined
             report.conflicts += len(done.conflicts)
             wrong = self._note_conflicts(writer, chunk, done)
             if self.proof is not None and table.num_rows:

@@ -28,6 +28,10 @@ class FileError(TidemarkError):
     """A file that cannot be imported, or not whole: what, where, and the fix."""
 
 
+class UnknownFormatError(FileError):
+    """A file that is none of bulk data; in a folder of such files it is left out."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One table of rows: a file, or a member of a zip archive.

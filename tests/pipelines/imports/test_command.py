@@ -259,6 +259,33 @@ def test_tardis(tmp_path: Path, home: Path, run: Import) -> None:
     assert "holds no row of kraken/trades BTC-USDT: its rows are of binance BTCUSDT" in found.err
 
 
+def test_tardis_without_ids(tmp_path: Path, home: Path, run: Import) -> None:
+    head = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
+    rows = [f"binance,BTCUSDT,172316160000000{n},1723161600100000,,sell,1.5,2" for n in (1, 1, 2)]
+    path = text_file(tmp_path / "tardis.csv", [head, *rows])
+    assert run(path).code == 0
+    assert table(home, "SELECT count(*), max(side) FROM reference_trades") == [(3, "sell")]
+
+
+def test_a_lake_is_imported_market_by_market(
+    tmp_path: Path, home: Path, run: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of the lake say exchange and market by their folders alone."""
+    for market in ("BTC-USDT", "ETH-USDT"):
+        name = f"{market.replace('-', '')}-trades-2024-08-09"
+        assert run(vision(tmp_path, [line(1), line(2)], name), market=market).code == 0
+    lake = tmp_path / "old"
+    os.rename(home / "lake", lake)
+    (path,) = lake.rglob("symbol=ETH-USDT/*.parquet")
+    (tmp_path / "new").mkdir()
+    monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path / "new"))
+    found = run(lake, market="ETH-USDT")
+    assert found.code == 0 and "2 new rows" in found.out and "left out" in found.err
+    assert "by its name" in run(path).err
+    found = run(path, market="ETH-USDT", exchange="kraken")
+    assert found.code == 2 and "is of binance by its folder" in found.err
+
+
 def test_tidemarks_own_rows_come_back(tmp_path: Path, home: Path, run: Import) -> None:
     """As Parquet, as CSV, and as files of the lake."""
     lines = [line(n, price=f"{n}.000000000001") for n in range(1, 51)]
@@ -426,7 +453,7 @@ def test_mistakes(
 @pytest.mark.parametrize(
     ("market", "exchange", "says"),
     [
-        ("ETH-USDT", "binance", "is of BTCUSDT by its name, not of ETH-USDT"),
+        ("ETH-USDT", "binance", "is of BTCUSDT by its name or folder, not of ETH-USDT"),
         ("BTCUSDT", "binance", "write it as BASE-QUOTE"),
         ("BTC-USDT", "binanse", "did you mean 'binance'"),
         ("BTC-USDT", "kraken", "--exchange binance"),
@@ -472,6 +499,9 @@ def test_a_folder_and_an_archive_of_many_markets(tmp_path: Path, home: Path, run
     assert table(home, "SELECT symbol, count(*) FROM reference_trades GROUP BY 1") == [
         ("BTC-USD", 1)
     ]
+    text_file(path.parent / "README", ["what these files are"])
+    (path.parent / "picture.png").write_bytes(b"\0" * 100)
+    assert run(path.parent, market="BTC-USD", exchange="kraken").code == 0
     found = run(path.parent, market="LTC-USD", exchange="kraken")
     assert found.code == 2 and "no file of LTC-USD is among those named" in found.err
 
