@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import exact
+from connectors.columns import are_plain
 from connectors.exact import InvalidValue
 from pipelines.imports.batches import Batch
 from pipelines.imports.formats import Format, same_market
@@ -170,12 +171,14 @@ def _price(values: pa.Array, form: Format, name: str, reasons: Reasons) -> pa.Ar
     texts = _texts(values)
     if form.floats:
         texts = _told_apart(texts, name, reasons)
+    if not texts.null_count and are_plain(texts):
+        try:
+            return texts.cast(PRICE)
+        except pa.ArrowInvalid:  # two points, or more digits than fit
+            pass
     usual = pc.match_substring_regex(texts, _PLAIN)
-    made = texts
-    if not pc.all(usual, min_count=0).as_py() or texts.null_count:
-        made = pc.if_else(pc.fill_null(usual, False), texts, "0")
-        return _careful(texts, usual, made.cast(PRICE), exact.price, name, reasons)
-    return made.cast(PRICE)
+    made = pc.if_else(pc.fill_null(usual, False), texts, "0").cast(PRICE)
+    return _careful(texts, usual, made, exact.price, name, reasons)
 
 
 def _told_apart(texts: pa.Array, name: str, reasons: Reasons) -> pa.Array:
@@ -199,6 +202,11 @@ def _time(values: pa.Array, name: str, reasons: Reasons) -> pa.Array:
         usual = pc.is_valid(values)
     else:
         texts = _texts(values)
+        if not texts.null_count and are_plain(texts) and len(texts):
+            try:
+                return _time(texts.cast(pa.int64()), name, reasons)
+            except pa.ArrowInvalid:  # a fraction of a second
+                pass
         iso = pc.match_substring_regex(texts, _ISO)
         if len(texts) and pc.all(iso, min_count=0).as_py() and not texts.null_count:
             plain = pc.replace_substring_regex(texts, _ZONE, "")
