@@ -24,7 +24,7 @@ _PLAIN: Final = r"^[0-9]{1,26}(\.[0-9]{1,12})?$"
 _ID: Final = r"^(0|[1-9][0-9]{0,17})$"
 _WHOLE: Final = r"^[0-9]{9,18}$"
 _ZONE: Final = r"(Z|\+00(:?00)?)?$"
-_ISO: Final = r"^[0-9]{4}(-[0-9]{2}){2}[T ][0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?" + _ZONE
+_ISO: Final = r"^(19|20)[0-9]{2}(-[0-9]{2}){2}[T ][0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?" + _ZONE
 _DIGITS: Final = 15
 """A double tells texts of so many digits apart; one of more was calculated."""
 _LONGEST_ID: Final = 200
@@ -194,37 +194,45 @@ def _told_apart(texts: pa.Array, name: str, reasons: Reasons) -> pa.Array:
 
 def _time(values: pa.Array, name: str, reasons: Reasons) -> pa.Array:
     """Microseconds since 1970, of whatever unit each row has."""
-    if pa.types.is_timestamp(values.type) and not values.null_count:
+    moments = _moments(values)
+    numbers = pc.fill_null(moments, 0).to_numpy(zero_copy_only=False)
+    inside = (numbers >= exact.EARLIEST_US) & (numbers < exact.LATEST_US)
+    if inside.all():
+        return moments
+    made, usual = pc.fill_null(moments, 0), pa.array(inside)
+    return _careful(_texts(values), usual, made, exact.time_us, name, reasons)
+
+
+def _moments(values: pa.Array) -> pa.Array:
+    """Microseconds of the values that are written as usual; 0 or null for all others."""
+    if pa.types.is_timestamp(values.type):
         plain = values.cast(pa.timestamp(values.type.unit))
-        return plain.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        # a nanosecond is cut; seconds that do not fit are no times
+        return plain.cast(pa.timestamp("us"), safe=values.type.unit != "ns").cast(pa.int64())
     if pa.types.is_integer(values.type):
-        texts, whole = _texts(values), values.cast(pa.int64(), safe=False)
-        usual = pc.is_valid(values)
-    else:
-        texts = _texts(values)
-        if not texts.null_count and are_plain(texts) and len(texts):
-            try:
-                return _time(texts.cast(pa.int64()), name, reasons)
-            except pa.ArrowInvalid:  # a fraction of a second
-                pass
-        iso = pc.match_substring_regex(texts, _ISO)
-        if len(texts) and pc.all(iso, min_count=0).as_py() and not texts.null_count:
-            plain = pc.replace_substring_regex(texts, _ZONE, "")
-            try:
-                moments = plain.cast(pa.timestamp("ns")).cast(pa.int64())
-                return pc.floor(pc.divide(moments, 1000)).cast(pa.int64())
-            except pa.ArrowInvalid:  # no such day
-                pass
-        usual = pc.fill_null(pc.match_substring_regex(texts, _WHOLE), False)
-        whole = pc.if_else(usual, texts, "0").cast(pa.int64())
+        return _of_any_unit(values.cast(pa.int64(), safe=False))
+    texts = _texts(values)
+    try:
+        if not texts.null_count and are_plain(texts):
+            return _of_any_unit(texts.cast(pa.int64()))
+        if pc.all(pc.match_substring_regex(texts, _ISO), min_count=0).as_py():
+            plain = pc.replace_substring_regex(texts, _ZONE, "").cast(pa.timestamp("ns"))
+            return pc.divide(plain.cast(pa.int64()), 1000)
+    except pa.ArrowInvalid:  # a fraction of a second, or no such day
+        pass
+    usual = pc.fill_null(pc.match_substring_regex(texts, _WHOLE), False)
+    return _of_any_unit(pc.if_else(usual, texts, "0").cast(pa.int64()))
+
+
+def _of_any_unit(whole: pa.Array) -> pa.Array:
+    """Seconds, milliseconds, microseconds or nanoseconds, told apart row by row; 0: of none."""
     numbers = pc.fill_null(whole, 0).to_numpy(zero_copy_only=False)
     made = np.zeros(len(numbers), np.int64)
-    for times, over in ((1_000_000, 1), (1000, 1), (1, 1), (1, 1000)):  # s, ms, µs, ns
+    for times, over in ((1_000_000, 1), (1000, 1), (1, 1), (1, 1000)):
         low, high = exact.EARLIEST_US * over // times, exact.LATEST_US * over // times
         inside = (numbers >= low) & (numbers < high)
         made[inside] = numbers[inside] * times // over
-    known = pc.and_(usual, pa.array(made > 0))
-    return _careful(texts, known, pa.array(made), exact.time_us, name, reasons)
+    return pa.array(made)
 
 
 def _word(
@@ -235,9 +243,6 @@ def _word(
     made = pa.array([*choices.values()], type_).take(at)
     if not made.null_count:
         return made
-
-    def one(value: Any) -> Any:
-        return exact.choice(value, {})
 
     def refuse(value: Any) -> Any:
         if value is None:
