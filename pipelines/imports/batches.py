@@ -57,9 +57,10 @@ def head_of(source: Source) -> Head:
         raise FileError(
             with_fix(f"{source.label} is a Feather file of version 1", "write it as version 2")
         )
-    if not begin.strip():
-        raise FileError(with_fix(f"{source.label} is empty", "leave it out"))
     text = begin.decode("utf-8-sig", errors="replace")
+    lines = [row.rstrip("\r") for row in text.split("\n") if row.strip()][:20]
+    if not lines:
+        raise FileError(with_fix(f"{source.label} is empty", "leave it out"))
     if text.lstrip().startswith("["):
         return Head("json", first=next(_json_rows(source, source.chunks()), None))
     if "\0" in text:
@@ -69,7 +70,6 @@ def head_of(source: Source) -> Head:
                 "name CSV (also in zip or gzip), JSON, Feather or Parquet",
             )
         )
-    lines = [line for line in text.splitlines() if line.strip()][:20]
     delimiter = max(",;\t", key=lines[0].count)
     is_header = not lines[0].lstrip("-\"'")[:1].isdigit()
     names = next(csv.reader(lines[:1], delimiter=delimiter)) if is_header else []
