@@ -16,7 +16,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
-from pipelines.imports.formats import Format, Head
+from pipelines.imports.formats import CSV, Format, Head
 from pipelines.imports.sources import FileError, Lines, Source, UnknownFormatError
 from pipelines.output.formatting import with_fix
 from schemas import RejectedRow
@@ -91,9 +91,7 @@ def _first_values(source: Source, form: Format, head: Head, meaning: str) -> lis
     for batch in batches(source, form, head):
         if batch.size:
             found = batch.columns[meaning].to_pylist()
-            return [
-                v.decode(errors="replace") if isinstance(v, bytes) else str(v or "") for v in found
-            ]
+            return [str(value or "") for value in found]
     return []
 
 
@@ -133,10 +131,13 @@ def _text_batches(source: Source, form: Format, head: Head) -> Iterator[Batch]:
                 skip_rows=1 if head.columns else 0,
             ),
             pa_csv.ParseOptions(
-                delimiter=head.delimiter, invalid_row_handler=on_invalid, ignore_empty_lines=False
+                delimiter=head.delimiter,
+                quote_char='"' if form.name == CSV else False,  # a stray one would swallow rows
+                invalid_row_handler=on_invalid,
+                ignore_empty_lines=False,
             ),
             pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.binary()),
+                column_types=dict.fromkeys(names, pa.string()),
                 strings_can_be_null=False,
                 include_columns=list(dict.fromkeys(chosen.values())),
             ),
@@ -157,7 +158,7 @@ def _text_batches(source: Source, form: Format, head: Head) -> Iterator[Batch]:
         text = lines.rest.decode("utf-8", errors="replace")
         rejected.append(_rejected(source, number, _NO_END, text))
     if rejected:
-        none = {meaning: pa.array([], pa.binary()) for meaning in chosen}
+        none = {meaning: pa.array([], pa.string()) for meaning in chosen}
         yield Batch(none, np.empty(0, np.int64), rejected, lines.read_bytes)
 
 
@@ -195,7 +196,7 @@ def _table_file(source: Source) -> Any:
         if is_parquet:
             return pq.ParquetFile(source.path, page_checksum_verification=True)
         return ipc.open_file(pa.memory_map(str(source.path)))
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: names in no UTF-8
         raise _damaged(source, error) from None
 
 
@@ -213,11 +214,12 @@ def _table_batches(source: Source, form: Format) -> Iterator[Batch]:
         first = 0
         try:
             for found, share in _record_batches(file, [*dict.fromkeys(chosen.values())]):
+                found.validate(full=True)  # Arrow trusts what it reads
                 columns = {meaning: found.column(name) for meaning, name in chosen.items()}
                 numbers = np.arange(first, first + found.num_rows, dtype=np.int64) + 1
                 yield Batch(columns, numbers, read_bytes=int(size * share))
                 first += found.num_rows
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise _damaged(source, error) from None
 
 

@@ -125,8 +125,6 @@ def _ours(
 
 def _shown(value: pa.Scalar) -> str:
     found = value.as_py()
-    if isinstance(found, bytes):
-        return found.decode("utf-8", errors="backslashreplace")
     return "" if found is None else str(found)
 
 
@@ -134,15 +132,8 @@ def _shown(value: pa.Scalar) -> str:
 
 
 def _texts(values: pa.Array) -> pa.Array:
-    """Values as text; bytes that are no UTF-8 as what no conversion takes."""
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    if pa.types.is_string(values.type):
-        return values
-    try:
-        return values.cast(TEXT)
-    except pa.ArrowInvalid:
-        return pa.array([_shown(v) for v in values], TEXT)
+    """Values as text."""
+    return values if pa.types.is_string(values.type) else values.cast(TEXT)
 
 
 def _careful(

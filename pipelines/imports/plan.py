@@ -268,9 +268,10 @@ def _timeframe(form: Format, source: Source, head: Head, wish: Wish) -> str:
     _, named = form.named(source.name)
     spelled = named
     found = None if named is None else timeframe_of(named)
-    if "close_time" in form.columns and head.rows:
+    row = next((r for r in head.rows if form.shape and re.fullmatch(form.shape, r)), None)
+    if "close_time" in form.columns and row is not None:
         opened, closed = (
-            head.rows[0].split(head.delimiter)[form.layout.index(form.columns[name])]
+            row.split(head.delimiter)[form.layout.index(form.columns[name])]
             for name in ("timestamp", "close_time")
         )
         if opened.isdecimal() and closed.isdecimal():

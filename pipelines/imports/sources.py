@@ -166,7 +166,8 @@ def _compared(path: Path, digest: str) -> bool | None:
 class Lines(io.RawIOBase):
     """Whole lines of text as a file to read from; what stands behind the last line end is ``rest``.
 
-    A line without an end may be the beginning of a longer one. A byte order mark is left out.
+    A line without an end may be the beginning of a longer one. A byte order mark is left out; bytes
+    that are no UTF-8 become escapes.
     ``read_bytes``: how many bytes were handed out.
     """
 
@@ -196,12 +197,17 @@ class Lines(io.RawIOBase):
                 )
             whole = self.rest + chunk[:end] if end else b""
             self.rest = chunk[end:] if end else self.rest + chunk
-            self._left = memoryview(whole)
+            self._left = memoryview(whole if whole.isascii() else _valid(whole))
         size = min(len(buffer), len(self._left))
         buffer[:size] = self._left[:size]
         self._left = self._left[size:]
         self.read_bytes += size
         return size
+
+
+def _valid(text: bytes) -> bytes:
+    """``text`` in UTF-8; bytes that are none as escapes, which no conversion takes for a value."""
+    return text.decode("utf-8", errors="backslashreplace").encode()
 
 
 def _plain(source: Source, _: Torn) -> Iterator[bytes]:

@@ -136,13 +136,14 @@ def test_files_that_overlap_change_nothing(tmp_path: Path, home: Path, run: Impo
 
 
 def test_rows_that_do_not_fit_are_named(tmp_path: Path, home: Path, run: Import) -> None:
-    lines = [line(n) for n in range(1, 9)]
+    lines = [line(n) for n in range(1, 10)]
     lines[1] = line(2, price="1e400")
     lines[2] = line(3, price="0.1234567890123")
     lines[3] = "4,1.5"
     lines[4] = ""
     lines[5] = line(6, ms=17)
     lines[6] = line(7).replace("True,True", "perhaps,True")
+    lines[7] = '"' + lines[7]
     path = vision(tmp_path, lines)
     found = run(path)
     assert found.code == 1
@@ -152,13 +153,25 @@ def test_rows_that_do_not_fit_are_named(tmp_path: Path, home: Path, run: Import)
         (4, "it has 2 columns, not 7"),
         (6, "timestamp is not a date"),
         (7, "buyer_is_maker is none of"),
+        (8, "trade_id is not a number"),
     ):
         assert f"line {number}: " in found.err and what in found.err
-    assert held(home, "trade_id") == [("1",), ("8",)]
-    assert len(quarantined(home)) == 5
-    assert complete(home) == [(1, 1), (8, 8)]
+    assert held(home, "trade_id") == [("1",), ("9",)]
+    assert len(quarantined(home)) == 6
+    assert complete(home) == [(1, 1), (9, 9)]
     assert run(path).code == 1
-    assert len(quarantined(home)) == 5
+    assert len(quarantined(home)) == 6
+
+
+def test_bytes_that_are_no_text(tmp_path: Path, home: Path, run: Import) -> None:
+    """In a row that is one, and in one that lacks a column."""
+    path = tmp_path / "BTCUSDT-trades-2024-08-09.csv"
+    rows = [line(1), line(2).replace("0.1", "\xe9"), "3,\xe9", line(4)]
+    path.write_bytes("".join(f"{one}\n" for one in rows).encode("latin-1"))
+    found = run(path)
+    assert found.code == 1
+    assert "line 2: the row's amount" in found.err and "line 3: it has 2 columns" in found.err
+    assert held(home, "trade_id") == [("1",), ("4",)]
 
 
 def test_odd_text_is_exact(tmp_path: Path, home: Path, run: Import) -> None:

@@ -50,7 +50,7 @@ def of(found: pa.Array, reasons: Reasons) -> list[Any]:
 @given(st.lists(NUMBER, max_size=6))
 def test_prices_are_those_of_the_careful_conversion(texts: list[str]) -> None:
     reasons: Reasons = {}
-    encoded = pa.array([t.encode("utf-8", errors="replace") for t in texts], pa.binary())
+    encoded = pa.array([t.encode("utf-8", errors="replace").decode() for t in texts], pa.string())
     found = _price(encoded, FORM, "price", reasons)
     assert found.type == PRICE
     assert of(found, reasons) == [expected(text, exact.price) for text in texts]
@@ -59,7 +59,7 @@ def test_prices_are_those_of_the_careful_conversion(texts: list[str]) -> None:
 @given(st.lists(MOMENT, max_size=6))
 def test_times_are_those_of_the_careful_conversion(texts: list[str]) -> None:
     reasons: Reasons = {}
-    encoded = pa.array([t.encode("utf-8", errors="replace") for t in texts], pa.binary())
+    encoded = pa.array([t.encode("utf-8", errors="replace").decode() for t in texts], pa.string())
     found = _time(encoded, "timestamp", reasons)
     assert of(found, reasons) == [expected(text, exact.time_us) for text in texts]
 
