@@ -88,6 +88,7 @@ __all__ = [
     "check_key",
     "checked_base_url",
     "default_base_url",
+    "dialect_of",
     "key_settings",
     "key_variables",
     "names",
@@ -105,12 +106,12 @@ def names() -> tuple[str, ...]:
 
 def offers(name: str) -> Mapping[str, Paging]:
     """What exchange ``name`` offers for reading, by dataset. Raises ``ConfigError``."""
-    return _dialect(name).offers
+    return dialect_of(name).offers
 
 
 def default_base_url(name: str) -> str:
     """The host root of exchange ``name`` where no setting names another. Raises ``ConfigError``."""
-    return _dialect(name).base_url
+    return dialect_of(name).base_url
 
 
 def key_variables(name: str, account: str) -> tuple[str, ...]:
@@ -119,7 +120,7 @@ def key_variables(name: str, account: str) -> tuple[str, ...]:
     Key, secret and, where the exchange has one, passphrase. ``name`` may be that of an exchange of
     which rows are held and that this program has no connector for.
     """
-    has_passphrase = name in names() and _dialect(name).has_passphrase
+    has_passphrase = name in names() and dialect_of(name).has_passphrase
     return http.key_variables(name, account, passphrase=has_passphrase)
 
 
@@ -130,7 +131,7 @@ def key_settings(name: str, account: str) -> str:
 
 def read_only_key(name: str) -> ReadOnlyKey | None:
     """The key with just the right that collecting needs; None where keys have no rights."""
-    return _dialect(name).key
+    return dialect_of(name).key
 
 
 def open_connector(
@@ -146,7 +147,7 @@ def open_connector(
     Raises ``ConfigError`` for an unknown exchange, an invalid base URL, a key that cannot be sent
     in a header or would be sent unencrypted, and proxies or authorities that cannot be used.
     """
-    dialect = _dialect(name)
+    dialect = dialect_of(name)
     url = httpx.URL(checked_base_url(name, connection.base_url))
     if connection.credentials is not None:
         _check_encrypted(name, connection, url)
@@ -154,7 +155,8 @@ def open_connector(
     return Client(dialect, connection, sleep=sleep, now=now)
 
 
-def _dialect(name: str) -> Dialect:
+def dialect_of(name: str) -> Dialect:
+    """What exchange ``name`` speaks. Raises ``ConfigError`` for an unknown one."""
     if name not in names():
         raise ConfigError(f"there is no exchange {name!r}; there are: {', '.join(names())}")
     found: Dialect = import_module(f"{__name__}.{name}").DIALECT

@@ -19,26 +19,32 @@ def status(
         list[str] | None,
         typer.Argument(
             metavar="[SELECT]...",
-            help="wex, wex/trades, '*/tickers', 'wex/trades/BTC-*'; all if none is named.",
+            help="Feeds, datasets, streams: wex, '*/tickers', 'wex/trades/BTC-*'; else all.",
             show_default=False,
             autocompletion=streams_starting,
         ),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="A line for each stream, and how datasets are paged.")
+    ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Write every figure as one JSON object.")
+        bool, typer.Option("--json", help="Write every figure of each stream as one JSON object.")
     ] = False,
 ) -> None:
-    """Show what is covered, missing and lost, stream by stream, and how fresh it is.
+    """Show what is covered, missing and lost, and how fresh it is: a line for each dataset.
 
-    Streams counted in ids show the ids proved and the dates of their rows; streams counted in time
-    show the time proved. `newest row` and `checked` are ages: of the newest row held, and of the
-    last pull that reached the newest end. A stream that no feed names any more is "no longer
-    collected"; its rows stay until `tidemark purge` deletes them.
+    It counts the streams (markets, accounts) that are wrong, were never checked up to the newest
+    row, or have missing or lost stretches, and names the one to look at first. `checked` is the age
+    of the last whole pull, of the stream where that is longest ago. A stream that no feed names any
+    more is "no longer collected"; its rows stay until `tidemark purge` deletes them.
+
+    With --all, streams counted in ids show the ids proved and the dates of their rows; streams
+    counted in time show the time proved.
 
     \b
     Examples:
       tidemark status
-      tidemark status wex '*/candles'
+      tidemark status wex '*/candles' --all
       tidemark status bitexbit/trades --json
       TIDEMARK_HOME=data/demo tidemark status
     """
@@ -52,13 +58,19 @@ def status(
     if not streams and not as_json:
         say(f"nothing collected yet in {home}: run tidemark pull (or tidemark demo to try it out)")
         return
-    shown = found.select(streams, select or []) if streams else []
-    gone: set[StreamId] = set()
+    names, feeds = found.symbols_of(home), None
     with suppress(ConfigError):  # what is stored can be shown whatever the feeds say
-        names = found.symbols_of(home)
-        gone = found.uncollected((s.stream for s in shown), load_feeds(), names)
+        feeds = load_feeds()
+    shown = found.select(streams, select or [], feeds or (), names) if streams else []
+    gone: set[StreamId] = set()
+    if feeds is not None:
+        gone = found.uncollected((s.stream for s in shown), feeds, names)
     if as_json:
         say(found.as_json(shown, home, gone))
         return
     say(f"home: {home}")
-    found.write_status(shown, datetime.now(UTC), gone)
+    write = found.write_status if every else found.write_overview
+    write(shown, datetime.now(UTC), gone)
+    never = found.never_pulled(streams, feeds or ())
+    if never and not select:
+        say(f"never pulled: {never}")

@@ -7,6 +7,7 @@ The command line and Dagster read the same files through this package. A mistake
 ``template``  ``{{ env.NAME }}`` in a value
 ``cron``      what is wrong with a cron expression, when it was last due, its longest pause
 ``feed``      what a feed is, and every rule of its file
+``selection`` what a command line names: feeds, datasets, streams
 ``folder``    all files of a folder, nothing collected twice; the jobs that a command line names
 ``scaffold``  the text of a new feed's file
 """

@@ -1,14 +1,15 @@
 """All feeds of a folder, nothing collected twice, and the jobs that a command line names."""
 
-import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from pipelines.feeds.document import did_you_mean, shown
+from pipelines.feeds.document import shown
 from pipelines.feeds.feed import FILE_NAME, Feed, Job, jobs, load_feed
+from pipelines.feeds.selection import Names, select
 from pipelines.output.formatting import with_fix
 from pipelines.settings import load_settings
 from schemas import DATASETS, ConfigError, StreamId, dataset
@@ -111,20 +112,11 @@ def select_jobs(feeds: Sequence[Feed], patterns: Sequence[str]) -> list[Job]:
                 "tidemark init writes the first one",
             )
         )
-    chosen: set[str] = set()
-    for pattern in patterns or ["*"]:
-        matched = {job.name for job in every if _matches(job, pattern)}
-        if not matched:
-            names = list(dict.fromkeys(job.name for job in every))
-            known = [*names, *(feed.name for feed in feeds)]
-            raise ConfigError(
-                with_fix(
-                    f"nothing to pull is called {pattern!r}{did_you_mean(pattern, known)}",
-                    f"name a feed or one of: {', '.join(names)}",
-                )
-            )
-        chosen |= matched
-    return [job for job in every if job.name in chosen]
+    return select(every, _names, patterns, "to pull")
+
+
+def _names(job: Job) -> Names:
+    return Names(job.feed.name, job.spec.name, other_owners={job.exchange})
 
 
 def is_collected(
@@ -196,6 +188,7 @@ def unknown_markets(feeds: Sequence[Feed], exchange: str, symbols: Mapping[str, 
     return sorted(m for m in named - {*symbols, *symbols.values()} if not _SYMBOL.fullmatch(m))
 
 
+@cache  # a status asks for every market of a feed, for every stream
 def _bare(market: str) -> str:
     """``btcusd`` of ``BTC-USD`` and ``btc_usd``: of an exchange whose list is not stored."""
     return re.sub("[^a-z0-9]", "", market.lower())
@@ -256,10 +249,3 @@ def _shared(a: Job, b: Job) -> str | None:
         some = a.feed.markets or b.feed.markets
         return some[0] if some else "all markets"
     return next((m for m in a.feed.markets if m in b.feed.markets), None)
-
-
-def _matches(job: Job, pattern: str) -> bool:
-    owner, slash, dataset = pattern.strip("/").partition("/")
-    return any(
-        fnmatch.fnmatchcase(name, owner) for name in (job.feed.name, job.feed.exchange)
-    ) and (not slash or fnmatch.fnmatchcase(job.spec.name, dataset))

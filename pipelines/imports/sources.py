@@ -21,6 +21,8 @@ _LOCAL: Final = b"PK\x03\x04"
 _GZIP: Final = b"\x1f\x8b"
 _LOCAL_SIZE: Final = 30
 CHECKSUM: Final = ".CHECKSUM"
+_BAD_ZIP: Final = (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OverflowError)
+"""What ``zipfile`` raises for archives that are damaged, encrypted or of another kind."""
 _AGAIN: Final = "download the file again"
 
 
@@ -71,7 +73,7 @@ class Source:
         torn = torn or Torn()
         try:
             yield from _READERS[self.packed](self, torn)
-        except (OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as e:
+        except (OSError, zlib.error, *_BAD_ZIP) as e:
             reason = getattr(e, "strerror", None) or str(e)
             raise FileError(with_fix(f"{self.path} cannot be read: {reason}", _AGAIN)) from None
 
@@ -113,7 +115,7 @@ def sources(path: Path) -> list[Source]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [one.filename for one in archive.infolist() if not one.is_dir()]
-    except zipfile.BadZipFile:
+    except _BAD_ZIP:
         return [Source(path, packed="torn zip")]
     return [Source(path, name, "zip") for name in names]
 

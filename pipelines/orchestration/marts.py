@@ -171,8 +171,9 @@ def _figures(home: Path) -> dict[str, dg.MetadataValue]:
 
 
 def report_schedule() -> dg.ScheduleDefinition:
-    """Hourly; off until somebody switches it on."""
-    return dg.ScheduleDefinition(
+    """Hourly; off until somebody switches it on. Before the first publish there is no page."""
+
+    @dg.schedule(
         name="report",
         job=dg.define_asset_job("report", dg.AssetSelection.assets(REPORT_KEY), config=QUIET),
         cron_schedule="0 * * * *",
@@ -180,6 +181,13 @@ def report_schedule() -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Write the page of what is held.",
     )
+    def tick() -> dg.RunRequest | dg.SkipReason:
+        home = load_settings().home
+        if not (home / warehouse.LINK).exists():
+            return dg.SkipReason(f"nothing is published in {home} yet: the first pull does that")
+        return dg.RunRequest()
+
+    return tick
 
 
 def report_sources() -> list[str]:

@@ -4,6 +4,7 @@
 ``figures``      how numbers and times are written in HTML: short to read, exact on hover
 ``warnings``     what needs attention
 ``candles``      the candle chart
+``comparison``   one market at several exchanges
 ``timeline``     what of every stream is held, missing and lost
 ``account``      value over time, balances, fees, profit
 ``performance``  what an account gained, without deposits and withdrawals

@@ -30,6 +30,7 @@ from pipelines.report.account import (
     value_lines,
 )
 from pipelines.report.candles import candle_chart
+from pipelines.report.comparison import compared as prices_compared
 from pipelines.report.figures import ago, figure, money, percent, total, when
 from pipelines.report.performance import ALL, Performance, measure
 from pipelines.report.query import Queries, Row, connected
@@ -72,6 +73,8 @@ def _content(
     streams = queries.rows("streams")
     unit = quote_of(queries, quote)
     candles = candle_chart(queries, streams, market)
+    ready = queries.rows("candle_streams")
+    distances, beside = prices_compared(queries, streams, ready)
     for shared in ("reconciled", "realised", "last_prices"):  # tables that many queries read
         queries.rows(shared)
     spans = queries.rows("coverage")
@@ -111,13 +114,15 @@ def _content(
         "recent_fills": queries.rows("recent_fills", listed=RECENT),
         "recent_transfers": queries.rows("recent_transfers", listed=RECENT),
         "markets": queries.rows("markets_compared"),
+        "distances": distances,
         "reconciliation": queries.rows("reconciliation"),
         "compared": compared,
-        "timelines": timelines(streams, spans, queries.rows("candle_streams"), now),
+        "timelines": timelines(streams, spans, ready, now),
         "missing": holes(spans, "gap"),
         "lost": holes(spans, "lost"),
         "data": {
             "candles": candles,
+            "compared": beside,
             "value": value_chart(queries, unit, length, lines, measured) if length else None,
             "fees": fees_chart(fees, unit),
         },

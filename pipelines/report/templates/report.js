@@ -326,6 +326,18 @@
     });
   }
 
+  // One market at several exchanges
+
+  let compared = 0;
+
+  function drawCompared({ markets }) {
+    const { symbol, timeframe, lines } = markets[compared];
+    at("compared-market").replaceChildren(...markets.map((one, i) => new Option(one.symbol, String(i), false, i === compared)));
+    at("compared-market").onchange = (event) => { compared = Number(event.target.value); drawCompared({ markets }); };
+    drawLines("apart", lines, { write: (text) => `${grouped(text)} bps` });
+    at("apart-shown").textContent = `${symbol}, intervals of ${timeframe}.`;
+  }
+
   // Account
 
   const chosen = { account: null, view: "value" };
@@ -404,6 +416,7 @@
     const data = await unpacked("data");
     const drawings = [];
     if (data.candles) drawings.push(() => drawPrices(data.candles));
+    if (data.compared) drawings.push(() => drawCompared(data.compared));
     if (at("worth")) drawings.push(() => drawValue(data.value));
     if (at("profit")) {
       drawings.push(() => drawLines("profit", data.value.profit, { write: (text) => `${grouped(text)} ${data.value.quote}`, stepped: true }));

@@ -1,6 +1,7 @@
 """``tidemark status``: covered, missing, lost, fresh, and the next step."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pipelines.cli import main
 from pipelines.feeds import is_collected, load_feeds
 from pipelines.ingest.checkpoint import Windows, dump
 from pipelines.ingest.windows.state import Profile
-from pipelines.status import write_status
+from pipelines.status import write_overview, write_status
 from schemas import RejectedRow, StreamId
 from tests.feeds import write_feed
 from tests.warehouse.tools import store
@@ -38,8 +39,9 @@ def stream(
     lost: int = 0,
     timeframe: str | None = None,
     source: str | None = None,
+    exchange: str = "bitexbit",
 ) -> StreamStatus:
-    name = StreamId("bitexbit", dataset, symbol, timeframe=timeframe, source=source)
+    name = StreamId(exchange, dataset, symbol, timeframe=timeframe, source=source)
     return StreamStatus(name, state, rows, 1, oldest, newest, gaps, lost)
 
 
@@ -106,6 +108,94 @@ def test_every_stream_with_its_holes(capsys: pytest.CaptureFixture[str]) -> None
         "next: tidemark pull bitexbit/trades # fetches what is missing",
         'next: tidemark sql "SELECT reason, payload FROM quarantine"',
     ]
+
+
+def table(out: str) -> dict[str, list[str]]:
+    """The cells of every line of the first table, by the first cell."""
+    lines = [line for line in out.splitlines() if line.startswith("| ")]
+    return {cells[0]: cells[1:] for line in lines for cells in [split(line)]}
+
+
+def split(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_overview_has_a_line_for_each_dataset(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong comes first, then never checked, then the most missing and lost, then the oldest."""
+    early, late, newest = us(2024, 8, 9, 8), us(2024, 8, 9, 11, 59), us(2024, 8, 9, 10)
+    whole = StreamState((Interval(0, 9, 1, 8),), wanted_from=0, checked_at=late)
+    stale = StreamState((Interval(0, 9, 1, 8),), wanted_from=0, checked_at=early)
+    holes = StreamState((Interval(0, 3), Interval(5, 9)), wanted_from=0, checked_at=late)
+    wrong = StreamState((), checked_at=late, remark="ids begin again at 1")
+    write_overview(
+        [
+            stream("trades", "BTC-USD", whole, 1000, early, newest),
+            stream("trades", "ETH-USD", holes, 234, early, newest, gaps=1, lost=2),
+            stream("trades", "LTC-USD", holes, 0, gaps=1),
+            stream("trades", "XRP-USD", StreamState(), 0),
+            stream("trades", "DASH-USD", wrong, 0),
+            stream("candles", "ETH-USD", whole, 5, early, early, timeframe="5m", exchange="kraken"),
+            stream("candles", "BTC-USD", stale, 5, early, early, timeframe="5m", exchange="kraken"),
+            stream("tickers", "BTC-USD", StreamState(unit="none", newest_at=newest), 3),
+            stream("order_books", "BTC-USD", StreamState(), 3),
+            stream("trades", "BTC-USD", holes, 9, gaps=1, exchange="kraken"),
+            stream("trades", "ETH-USD", holes, 9, gaps=2, exchange="kraken"),
+            stream("trades", "XRP-USD", wrong, 9, gaps=3, exchange="kraken"),
+            stream("quarantine", "BTC-USD", StreamState(unit="none"), 2, source="trades"),
+        ],
+        NOW,
+        {StreamId("kraken", "trades", "XRP-USD"), StreamId("bitexbit", "order_books", "BTC-USD")},
+    )
+    out = capsys.readouterr().out
+    found = table(out)
+    assert found.pop("dataset") == [
+        "streams", "rows", "covered", "newest row", "checked", "wrong", "not checked", "missing",
+        "lost", "worst stream",
+    ]  # fmt: skip
+    none, day = ["–"] * 4, "2024-08-09..2024-08-09"
+    assert found == {
+        "bitexbit/order_books": ["1", "3", "no rows", "–", "no longer collected", *none, "–"],
+        "bitexbit/tickers": ["1", "3", "no rows", "–", "2 h 0 min", *none, "BTC-USD"],
+        "bitexbit/trades": [
+            "5", "1,234", day, "2 h 0 min", "1 min", "1", "1", "2", "1", "DASH-USD: wrong",
+        ],
+        "kraken/candles": ["2", "10", day, "4 h 0 min", "4 h 0 min", *none, "BTC-USD:5m"],
+        "kraken/trades": [
+            "3", "27", "no rows", "–", "1 min", "–", "–", "2", "–", "ETH-USD: 2 missing",
+        ],
+    }  # fmt: skip
+    assert list(found) == sorted(found)
+    assert "no longer collected: kraken/trades: XRP-USD\n" in out
+    assert "wrong: bitexbit/trades DASH-USD: ids begin again at 1\n" in out
+    assert "  bitexbit/trades ETH-USD: ids 3..4\n" in out
+    assert "quarantine: 2 rows, kept as received (bitexbit/trades BTC-USD: 2)\n" in out
+    assert "next: tidemark pull bitexbit/trades kraken/trades   # fetches" in out
+    assert out.splitlines()[-1].startswith("each stream: tidemark status --all")
+
+
+def test_the_overview_of_many_streams_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """300 markets of 8 datasets on 5 exchanges, all of them with something to say."""
+    state = StreamState(
+        (Interval(0, 3), Interval(5, 9)),
+        unshown=(Unshown(3, 5, us(2024, 8, 1), us(2024, 8, 2)),),
+        wanted_from=0,
+        remark="ids begin again at 1",
+        delisted=True,
+    )
+    every = [
+        stream(f"dataset_{d}", f"M{m}-USD", state, gaps=1, exchange=f"exchange_{e}")
+        for e in range(5)
+        for d in range(8)
+        for m in range(300)
+    ]
+    dropped = {s.stream for s in every[:100]}
+    write_overview(every, NOW, dropped)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 75 and max(map(len, lines)) < 200
+    assert '  and 11,895 more: tidemark sql "FROM coverage"' in lines
+    assert "no longer collected: exchange_0/dataset_0: M0-USD, M1-USD, M2-USD, M3-USD, M4-USD" in (
+        line.removesuffix(" and 95 more") for line in lines
+    )
 
 
 def test_what_is_wrong_with_a_stream_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,9 +282,35 @@ def test_a_market_that_left_the_feeds_is_told_by_the_command(
     for name in ("BTC-USD", "XRP-USD"):
         store(home, StreamId("bitexbit", "trades", name), [])
     monkeypatch.setenv("TIDEMARK_FEEDS", str(write_feed(tmp_path / "feeds", FEEDS)))
-    assert main(["status"]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if "no longer" in line]
-    assert len(lines) == 1 and "XRP-USD" in lines[0]
+    for every in ([], ["--all"]):
+        assert main(["status", *every]) == 0
+        lines = [line for line in capsys.readouterr().out.splitlines() if "no longer" in line]
+        assert len(lines) == 1 and "XRP-USD" in lines[0]
+
+
+def test_what_was_never_pulled_is_told(
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(write_feed(tmp_path / "feeds", FEEDS)))
+    for name in ("trades", "candles", "account_trades"):
+        said = "never pulled: " in _out(capsys, "status")
+        assert said is (name != "trades")  # of an empty home it says what to do
+        account = "main" if name == "account_trades" else None
+        symbol = None if account else "BTC-USD"
+        timeframe = "5m" if name == "candles" else None
+        store(home, StreamId("bitexbit", name, symbol, account, timeframe), [])
+    assert _out(capsys, "status").splitlines()[-1] == "never pulled: one/markets"
+    assert "never pulled" not in _out(capsys, "status", "bitexbit/trades")
+    store(home, StreamId("bitexbit", "markets"), [])
+    assert "never pulled" not in _out(capsys, "status", "--all")
+
+
+def _out(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
 
 
 HELD = [
@@ -250,11 +366,29 @@ def test_the_quarantine_of_what_is_selected_is_shown(
     assert "quarantine:" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [(["mine"], {"bitexbit/trades", "bitexbit/candles"}), (["mi*/trades"], {"bitexbit/trades"})],
+)
+def test_a_feed_is_selected_by_its_name_as_in_pull(
+    held: Path,
+    patterns: list[str],
+    found: set[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    feeds = write_feed(tmp_path / "named", FEEDS, "mine")
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(feeds))
+    assert main(["status", *patterns]) == 0
+    assert set(table(capsys.readouterr().out)) - {"dataset"} == found
+
+
 def test_a_selection_of_nothing(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "wex", "bitexbit/trade"]) == 2
     err = capsys.readouterr().err
     assert "nothing stored is called 'bitexbit/trade'; did you mean 'bitexbit/trades'?" in err
-    assert "Fix: name one of: bitexbit/candles, bitexbit/trades, " in err
+    assert "Fix: name a feed or one of: bitexbit/candles, bitexbit/trades, " in err
 
 
 def test_as_json(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,6 +403,9 @@ def test_as_json(held: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mine["checked_at"] == "2024-08-09T00:00:00Z" and mine["newest_at"] is None
     assert (mine["unit"], mine["rows"], mine["remark"]) == ("id", 0, None)
     assert (mine["collected"], gone["collected"]) == (True, False)
+    assert (mine["condition"], gone["condition"]) == ("missing", "no longer collected")
+    assert (mine["wanted_from"], mine["unsettled"]) == ("1970-01-01T00:00:00Z", 0)
+    assert (mine["not_shown"], mine["paging"]) == ([], None)
 
 
 def test_json_of_an_empty_home(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -284,3 +421,29 @@ def test_a_lost_order_is_lost_by_its_id(home: Path, capsys: pytest.CaptureFixtur
     (shown,) = json.loads(capsys.readouterr().out)["streams"]
     assert shown["unit"] == "id"
     assert shown["coverage"] == [{"state": "lost", "lower": 7, "upper": 7}]
+    assert shown["not_shown"] == [
+        {
+            "lower": 7,
+            "upper": 7,
+            "first_asked_at": "2024-08-01T00:00:00Z",
+            "last_asked_at": "2024-08-03T00:00:00Z",
+            "times": 3,
+            "lost": True,
+        }
+    ]
+
+
+def test_the_shape_of_the_json_is_documented(
+    held: Path, repo_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (repo_root / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = text.partition("### Status as JSON\n")[2].partition("\n## ")[0]
+    documented = {
+        name
+        for line in section.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split(" | ")[0])
+    }
+    assert main(["status", "--json"]) == 0
+    streams = json.loads(capsys.readouterr().out)["streams"]
+    assert all(set(one) == documented for one in streams)

@@ -104,6 +104,26 @@ def test_the_report_shows_its_figures(
     assert set(metadata) & set(marts._FIGURES) == {"what is held"}  # no balances
 
 
+def test_before_the_first_publish_the_report_waits(
+    home: Path,
+    feeds: list[Feed],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    instance: dg.DagsterInstance,
+) -> None:
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(tmp_path / "feeds"))
+    monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path / "new"))
+    schedule = all_definitions().resolve_schedule_def("report")
+    with dg.build_schedule_context(instance) as context:
+        found = schedule.evaluate_tick(context)
+        assert not found.run_requests
+        assert found.skip_message == (
+            f"nothing is published in {tmp_path / 'new'} yet: the first pull does that"
+        )
+        monkeypatch.setenv("TIDEMARK_HOME", str(home))
+        assert len(schedule.evaluate_tick(context).run_requests or []) == 1
+
+
 @pytest.mark.parametrize("url", [None, "http://127.0.0.1:3001/report.html"])
 def test_the_report_is_linked_where_it_is_served(
     url: str | None, engine: Engine, monkeypatch: pytest.MonkeyPatch
