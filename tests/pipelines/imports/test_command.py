@@ -19,6 +19,7 @@ from pipelines.imports.batches import head_of
 from pipelines.imports.formats import BY_NAME, recognise, same_market, timeframe_of
 from pipelines.imports.sources import sources
 from schemas import DATASETS, StreamId
+from tests.feeds import write_feed
 from tests.pipelines.imports.conftest import (
     Import,
     complete,
@@ -526,6 +527,27 @@ def test_a_damaged_parquet_file(tmp_path: Path, home: Path, run: Import) -> None
     path.write_bytes(path.read_bytes()[:-20])
     found = run(path)
     assert found.code == 2 and "damaged or cut off" in found.err
+
+
+def test_what_was_imported_is_purged_only_by_name(
+    tmp_path: Path,
+    home: Path,
+    run: Import,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    feed = "exchange: wex\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {trades: {}}\n"
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(write_feed(tmp_path / "feeds", feed)))
+    assert run(_plain(tmp_path)).code == 0
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    assert " imported " in capsys.readouterr().out
+    assert main(["purge", "--yes"]) == 0
+    out = capsys.readouterr().out
+    assert "imported, and kept unless it is named: binance/trades" in out
+    assert held(home, "trade_id") == [("1",)]
+    assert main(["purge", "binance/trades", "--yes"]) == 0
+    assert held(home, "trade_id") == []
 
 
 def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
