@@ -5,11 +5,9 @@ is overwritten (but for candles that were open). What stops an import loses noth
 file again continues, as rows that are held change nothing.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +20,7 @@ import warehouse
 from pipelines.exchanges.names import remembered_names
 from pipelines.imports import batches
 from pipelines.imports.batches import Batch
+from pipelines.imports.conflicts import described, of_open_candles
 from pipelines.imports.convert import Converted, Target, convert
 from pipelines.imports.coverage import Proof, holes
 from pipelines.imports.formats import CANDLES, REFERENCE, TRADES
@@ -37,7 +36,6 @@ from schemas import TIMEFRAMES, RejectedRow, StreamId, TidemarkError, dataset
 from warehouse import files
 from warehouse.clock import now_us
 from warehouse.intervals import union
-from warehouse.quarantine import contradictions
 from warehouse.state import StreamState
 from warehouse.store import SEGMENT_ROWS, Committed, Store, StreamWriter
 
@@ -216,7 +214,7 @@ class _FileImport:
         rows = files.file_rows(self.declared, [table], now_us())
         if self.job.stream.dataset != CANDLES or not rows.num_rows:
             return writer.put(rows, state, rejected, replaces=False)
-        opened, rows = _of_open_candles(writer, rows)
+        opened, rows = of_open_candles(writer, rows)
         first = writer.put(opened, state, rejected, replaces=True)
         rest = writer.put(rows, state, replaces=False)
         return Committed(
@@ -309,25 +307,13 @@ class _FileImport:
             report.ids = min(low, ids["min"]), max(high, ids["max"])
 
     def _note_conflicts(self, writer: StreamWriter, chunk: _Chunk, done: Committed) -> set[int]:
-        """List the rows that contradict, with what is stored; their ids."""
+        """List the rows that contradict what is stored; their ids."""
         if not done.conflicts:
             return set()
-        name = self.declared.naming_column
-        wrong = _by_key(done.conflicts, name)
-        keys = [_key(value) for value in chunk.table.column(name).to_pylist()]
-        lines = dict(zip(keys, chunk.lines.tolist(), strict=True))
-        mine = chunk.table.filter(pa.array([key in wrong for key in keys]))
-        stored = _stored(writer, files.file_rows(self.declared, [mine], 0), name)
-        for key, row in wrong.items():
-            if len(self.report.lines) >= LISTED:
-                break
-            held = stored.get(key, {})
-            other = [f"{n} {v}, stored {held[n]}" for n, v in row.items() if held.get(n, v) != v]
-            self.report.lines.append(
-                f"{self.report.label}, line {lines.get(key, '?')}: {name} {key} contradicts the "
-                f"row that is stored: {'; '.join(other) or 'it is stored with another time'}"
-            )
-        return {int(key) for key in wrong} if self.proof is not None else set()
+        found = described(writer, chunk.table, chunk.lines, done.conflicts)
+        left = max(0, LISTED - len(self.report.lines))
+        self.report.lines += [f"{self.report.label}, {text}" for text in [*found.values()][:left]]
+        return {int(key) for key in found} if self.proof is not None else set()
 
     def _checking(self, done: int) -> None:
         self._tell("checking", done)
@@ -375,38 +361,3 @@ def _positions(table: pa.Table) -> tuple[Numbers, Numbers]:
     """Ids and times (microseconds) of trades."""
     ids, times = (pc.cast(table.column(n), pa.int64()) for n in ("trade_id", "timestamp"))
     return ids.to_numpy(), times.to_numpy()
-
-
-def _of_open_candles(writer: StreamWriter, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Candles whose stored state is open, which they replace; and the others.
-
-    Open candles of the file count only where none is stored.
-    """
-    ends = pc.min_max(pc.cast(rows.column("timestamp"), pa.int64())).as_py()
-    held = writer.between(ends["min"], ends["max"] + 1, ["timestamp", "is_final"])
-    at = pc.index_in(rows.column("timestamp"), value_set=held.column("timestamp"))
-    is_held, final = pc.is_valid(at), rows.column("is_final")
-    was_final = pc.fill_null(held.column("is_final").take(at), True)
-    usable = pc.or_(final, pc.invert(is_held))
-    opened = pc.and_(usable, pc.invert(was_final))
-    return rows.filter(opened), rows.filter(pc.and_(usable, was_final))
-
-
-def _by_key(rows: Sequence[RejectedRow], name: str) -> dict[str, dict[str, object]]:
-    """Rows as ``contradictions`` writes them, by the text of their key."""
-    found = (json.loads(row.payload) for row in rows)
-    return {str(row[name]): row for row in found}
-
-
-def _key(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _stored(writer: StreamWriter, rows: pa.Table, name: str) -> dict[str, dict[str, object]]:
-    """The stored rows with the keys of ``rows``."""
-    found: dict[str, dict[str, object]] = {}
-    for record in writer.files_meeting(rows):
-        table = writer.read(record)
-        same = pc.is_in(table.column(name), value_set=rows.column(name))
-        found |= _by_key(contradictions(table.filter(same), ""), name)
-    return found
