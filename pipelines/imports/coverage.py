@@ -7,12 +7,16 @@ asks for it, compares it with the file's.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from connectors.base import Paging
 from pipelines.ingest.windows.evidence import Numbers, Received, proved
 from warehouse.intervals import Interval, Intervals, union
+
+_MOST_RUNS: Final = 1000
+"""A file with more holes than that lacks rows on purpose: each would be asked for on its own."""
 
 
 def _none() -> Numbers:
@@ -29,9 +33,15 @@ class Proof:
     left_ids: Numbers = field(default_factory=_none)
     left_times: Numbers = field(default_factory=_none)
     """Rows that were left out: the rows that follow may join them after all."""
+    scattered: bool = False
+    """The rows are a choice of all there are: their ids have holes everywhere."""
 
     def add(self, ids: Numbers, times: Numbers) -> Intervals:
-        """What further rows prove; ``times`` in microseconds."""
+        """What further rows prove; ``times`` in microseconds. Nothing, once ``scattered``."""
+        gaps = int(np.count_nonzero(np.diff(np.sort(ids)) > 1))
+        self.scattered = self.scattered or len(self.own) + gaps > _MOST_RUNS
+        if self.scattered:
+            return ()
         ids = np.concatenate([self.left_ids, ids])
         times = np.concatenate([self.left_times, times])
         found = _runs(ids, times, self.paging)

@@ -77,7 +77,7 @@ def import_files(
         )
         report.files.append(one)
         try:
-            _FileImport(job, wish, store, one, proofs, on_progress).run()
+            _FileImport(job, wish, store, one, report, proofs, on_progress).run()
         except TidemarkError as error:
             one.problems.append(str(error))
     for source, problem in found.problems:
@@ -103,6 +103,7 @@ class _FileImport:
         wish: Wish,
         store: Store | None,
         report: FileImport,
+        whole: ImportReport,
         proofs: dict[StreamId, Proof],
         listener: Listener | None,
     ) -> None:
@@ -110,6 +111,7 @@ class _FileImport:
         self.wish = wish
         self.store = store
         self.report = report
+        self.whole = whole
         self.listener = listener
         self.declared = dataset(job.stream.dataset)
         self.proof = _proof(job.stream, store, proofs)
@@ -276,9 +278,15 @@ class _FileImport:
                 f"{report.label}: {report.conflicts:,} row(s) contradict what is stored; nothing "
                 "was overwritten, they lie in `quarantine`"
             )
+        if self.proof is not None and self.proof.scattered:
+            self.whole.notices.append(
+                f"{report.label}: its ids have holes everywhere, so that from there on nothing of "
+                "it counts as complete: pulls fetch those rows again. Fix: import the whole file, "
+                "not a choice of its rows"
+            )
         if report.others and not report.seen:
             report.problems.append(self._of_others())
-        if report.ids is not None and self.proof is not None:
+        if report.ids is not None and self.proof is not None and not self.proof.scattered:
             state = self.store.state(self.job.stream) if self.store else StreamState()
             report.gaps = holes(union([*state.complete, *self.proof.own]), *report.ids)
 

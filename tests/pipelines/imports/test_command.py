@@ -213,6 +213,15 @@ def test_of_an_exchange_with_holes_in_its_ids_nothing_is_claimed(
     assert warehouse.coverage(home).num_rows == 0
 
 
+def test_of_a_choice_of_rows_nothing_is_claimed(
+    tmp_path: Path, home: Path, run: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.imports.coverage._MOST_RUNS", 10)
+    found = run(vision(tmp_path, [line(n) for n in range(0, 100, 3)]))
+    assert found.code == 0 and "holes everywhere" in found.err and "missing" not in found.out
+    assert complete(home) == [] and len(held(home, "trade_id")) == 34
+
+
 def test_columns_by_name(tmp_path: Path, home: Path, run: Import) -> None:
     lines = [
         "id;when;side;px;size;x",
