@@ -105,7 +105,6 @@ def _asset(watch: Watch) -> dg.AssetsDefinition:
                 owners=OWNERS,
             )
         ],
-        pool=wish.exchange,
     )
     def run(
         context: dg.AssetExecutionContext, config: ImportConfig
