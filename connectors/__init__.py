@@ -89,6 +89,7 @@ __all__ = [
     "checked_base_url",
     "default_base_url",
     "dialect_of",
+    "is_this_machine",
     "key_settings",
     "key_variables",
     "names",

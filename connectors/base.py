@@ -23,6 +23,10 @@ T = TypeVar("T")
 Unit = Literal["ms", "s"]
 
 
+EACH = "*"
+"""In :attr:`Paging.parts`: a list for each currency, under its code."""
+
+
 class Cursor(Enum):
     """How the history of a dataset can be asked for."""
 
@@ -84,8 +88,20 @@ class Paging:
     per_market: bool = False
     """Of account data: it is asked for market by market, never all at once."""
 
+    apart: str = ""
+    """Ids that begin so are of rows which come along and which no count includes."""
     drops_canceled: bool = False
     """Of orders: one that was canceled before anything was filled is shown no more."""
+    appends: bool = False
+    """Of numbered pages: the newest row first, and rows are only ever added at that end."""
+    parts: Mapping[str, "Paging"] = field(default_factory=dict)
+    """Of account data: the lists that it has besides, each a stream of its own by that name.
+
+    ``EACH`` stands for one list of every currency."""
+
+    def part(self, name: str | None) -> "Paging":
+        """How the list ``name`` is asked for; as itself where it is no list of these."""
+        return self.parts.get(name or "") or (self.parts.get(EACH) if name else None) or self
 
     def of(self, timeframe: str | None) -> "Paging":
         """How the candles of ``timeframe`` are asked for; any other dataset as it is."""
@@ -129,6 +145,7 @@ class Page:
     ``rights``: what the key may do (``info``, ``trade``), where it is reported.
     ``aliases``: of a list of markets or currencies, what other calls name them by, with the symbol
     or currency that is meant.
+    ``notices``: what a person should know of it, though nothing failed.
     """
 
     table: pa.Table
@@ -141,6 +158,7 @@ class Page:
     others: Sequence[str] = ()
     rights: tuple[str, ...] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     @property
     def received(self) -> int:

@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl
 import pyarrow as pa
 
 import connectors
-from connectors.base import Bounds, Cursor, Page, Paging, Window
+from connectors.base import EACH, Bounds, Cursor, Page, Paging, Window
+from connectors.codes import Codes
 from connectors.dialect import Asked, Dialect, Endpoint, ServerClock
 from connectors.http import Request
 from connectors.names import Names
@@ -33,7 +34,10 @@ on an exchange's list of reading calls is an error. None of these places an orde
 """
 _MARKET, _CURRENCY, _ROW, _PAGE = "MARKET", "CURRENCY", 1, "page=2"
 """What stands in the requests for a market, a currency, a row and the token of a later page."""
-_PLACES: Final = {_MARKET: "<market>", _CURRENCY: "<currency>"}
+_LIST: Final = "ACCOUNT"
+"""What stands for the id of the account of a currency."""
+_PLACES: Final = {_MARKET: "<market>", _CURRENCY: "<currency>", _LIST: "<account>"}
+_CURRENCY_BY_CURRENCY: Final = "of each currency"
 _EXAMPLE: Final = "BASE-QUOTE"
 _PAGED: Final = {
     Cursor.ID: "by id",
@@ -87,6 +91,10 @@ def calls(dialect: Dialect) -> list[Sent]:
                 f"`{name}`" for name in (dataset, DATASETS[dataset].history) if name
             )
             add(purpose, _paged(endpoint.paging), _requests(dialect, dataset, endpoint))
+            for part, further in endpoint.parts.items():
+                of = f"{purpose}: {_CURRENCY_BY_CURRENCY if part == EACH else part}"
+                name = _CURRENCY if part == EACH else part
+                add(of, _paged(further.paging), _requests(dialect, dataset, further, name))
     if dialect.address is not None:
         asked = Asked((StreamId(dialect.name, "account_transactions"),), currency=_CURRENCY)
         add("`tidemark address`; not stored", "one", [dialect.address.request(asked)])
@@ -96,12 +104,15 @@ def calls(dialect: Dialect) -> list[Sent]:
     return list(found.values())
 
 
-def _requests(dialect: Dialect, dataset: str, endpoint: Endpoint) -> Iterator[Request]:
-    """One for each way in which ``dataset`` is asked for."""
+def _requests(
+    dialect: Dialect, dataset: str, endpoint: Endpoint, part: str | None = None
+) -> Iterator[Request]:
+    """One for each way in which ``dataset``, or a list of it, is asked for."""
     paging, declared = endpoint.paging, DATASETS[dataset]
-    names = Names(dialect.spelling, {_MARKET: _EXAMPLE}, listed=(_MARKET,))
+    codes = Codes(aliases={_LIST: _CURRENCY})
+    names = Names(dialect.spelling, {_MARKET: _EXAMPLE}, codes, listed=(_MARKET,))
     if declared.is_account:
-        market = _EXAMPLE if paging.per_market else None
+        market = _EXAMPLE if paging.per_market else part
         stream = StreamId(dialect.name, dataset, market, account="main")
     elif declared.is_reference:
         stream = StreamId(dialect.name, dataset)
@@ -125,7 +136,7 @@ def _requests(dialect: Dialect, dataset: str, endpoint: Endpoint) -> Iterator[Re
         while request is not None:
             yield request
             follows = endpoint.following
-            request = follows(asked, request, _NOTHING) if follows else None
+            request = follows(asked, request, _NOTHING, 0) if follows else None
     if endpoint.open_rows is not None:
         yield endpoint.open_rows.request(plain)
 

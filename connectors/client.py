@@ -32,6 +32,7 @@ from connectors.errors import (
     NotAskedError,
     NotOfferedError,
     PartlyReadError,
+    RequestError,
     TransientError,
     UnknownRowError,
 )
@@ -129,7 +130,8 @@ class Client:
         return self._names.named(name)
 
     def fetch(self, stream: StreamId, window: Window) -> Page:
-        endpoint = self._endpoint(stream.dataset, Cursor.ID, Cursor.TIME, Cursor.NEWEST)
+        cursors = (Cursor.ID, Cursor.TIME, Cursor.NEWEST)
+        endpoint = self._endpoint(stream.dataset, *cursors, part=stream.symbol)
         if endpoint.paging.of(stream.timeframe).cursor is Cursor.DERIVED:
             raise NotOfferedError(
                 f"{self.name} has no candles of {stream.timeframe}; "
@@ -138,7 +140,7 @@ class Client:
         return self._page(endpoint, Asked((stream,), window))
 
     def page(self, stream: StreamId, token: str | None) -> Page:
-        endpoint = self._endpoint(stream.dataset, Cursor.PAGES)
+        endpoint = self._endpoint(stream.dataset, Cursor.PAGES, part=stream.symbol)
         return self._page(endpoint, Asked((stream,), token=token))
 
     def snapshot(self, dataset_: str, symbols: Sequence[str]) -> Page:
@@ -194,7 +196,9 @@ class Client:
         return self._unrecorded(call, Asked((stream,), currency=currency), "an address")
 
     def read(self, response: RecordedResponse) -> Page:
-        endpoint = self._endpoint(response.dataset, *(c for c in Cursor if c is not Cursor.DERIVED))
+        cursors = (c for c in Cursor if c is not Cursor.DERIVED)
+        part = response.streams[0].symbol
+        endpoint = self._endpoint(response.dataset, *cursors, part=part)
         private = dataset(response.dataset).is_account
         received = Response(
             request=Request(response.method, response.path, response.query, private=private),
@@ -208,8 +212,9 @@ class Client:
     def close(self) -> None:
         self._sender.close()
 
-    def _endpoint(self, dataset_: str, *cursors: Cursor) -> Endpoint:
+    def _endpoint(self, dataset_: str, *cursors: Cursor, part: str | None = None) -> Endpoint:
         endpoint = self._dialect.endpoints.get(dataset_)
+        endpoint = endpoint and endpoint.part(part)
         if endpoint is None or endpoint.paging.cursor not in cursors:
             offered = ", ".join(self.offers)
             raise NotOfferedError(
@@ -221,7 +226,7 @@ class Client:
 
     def _page(self, endpoint: Endpoint, asked: Asked) -> Page:
         """The page that one recorded call gives, or several where it takes them."""
-        asked = replace(asked, names=self._names)
+        asked = replace(asked, names=self._names, now=self._now(asked.streams[0]))
         first = endpoint.request(asked)
         if endpoint.following is None:
             return self._recorded(endpoint, asked, first)
@@ -230,29 +235,53 @@ class Client:
         known: set[Hashable] = set()
         request: Request | None = first
         while request is not None:
-            received = self._recorded(endpoint, asked, request)
+            try:
+                received = self._recorded(endpoint, asked, request, is_further=bool(pages))
+            except (AuthError, RequestError, TransientError) as error:
+                if request.path in endpoint.extras:
+                    received = nothing(dataset_)
+                elif pages and isinstance(error, NotOfferedError):
+                    received = replace(nothing(dataset_), notices=(str(error),))
+                else:
+                    raise
             pages.append(without_known(dataset_, received, known))
-            if received.received >= paging.max_rows and not pages[-1].received:
-                raise ContractError(
-                    f"{self.name}: {request.label}: the rows that came before came again, so that "
-                    "the others cannot be asked for"
-                )
-            request = endpoint.following(asked, request, pages[-1])
+            try:
+                request = endpoint.following(asked, request, received, pages[-1].received)
+            except ContractError as error:
+                raise ContractError(f"{self.name}: {error}") from None
         return joined(pages, asked.window, paging)
 
-    def _recorded(self, endpoint: Endpoint, asked: Asked, request: Request) -> Page:
-        """The page that one recorded call gives."""
+    def _now(self, stream: StreamId) -> int:
+        """The time by the exchange's clock, as well as a call needs to know it."""
+        if not dataset(stream.dataset).is_account or self.connection.credentials is None:
+            return self._sender.now_us()
+        return self.connection.breaker.call(
+            f"{stream.dataset} {stream.label}",
+            lambda: self._retry(self._sender.exchange_now_us),
+            public=False,
+        )
+
+    def _recorded(
+        self, endpoint: Endpoint, asked: Asked, request: Request, *, is_further: bool = False
+    ) -> Page:
+        """The page that one recorded call gives; ``is_further``: of a list besides the first."""
 
         def read(response: Response) -> Page:
+            name = asked.streams[0].dataset
+            is_list = is_further or endpoint is not self._dialect.endpoints.get(name)
             refused = response.status in (400, 404) and is_json(response.json)
+            refused = refused or (is_list and response.status == 404)
             missing = endpoint.not_found(asked, response.status) if refused else None
             if missing is not None:
-                name = asked.streams[0].dataset
                 offered = ", ".join(n for n in self.offers if n != name)
                 raise missing(
                     f"{self.name}: this server has no {request.path} (status {response.status}), "
-                    f"so {name} cannot be collected from it; it offers: {offered}. "
-                    f"Fix: leave {name} out of the feed"
+                    + (
+                        f"so what it lists is missing from {name}"
+                        if is_list
+                        else f"so {name} cannot be collected from it; it offers: {offered}. "
+                        f"Fix: leave {name} out of the feed"
+                    )
                 )
             content = self._content(response, asked.streams)
             return self._read(endpoint, asked.streams, response, content)
@@ -339,4 +368,5 @@ def _texts(page: Page, *columns: str) -> Iterator[str]:
 
 def _about(streams: Sequence[StreamId], response: Response) -> Answered:
     query = response.request.query or response.request.form
-    return Answered(streams, response.at, response.server_time, query)
+    path = response.request.path
+    return Answered(streams, response.at, response.server_time, query, path)

@@ -93,9 +93,12 @@ _ID_DIGITS: Final = 400
 
 
 class Id:
-    """A non-negative 64-bit id."""
+    """A 64-bit id of at least ``least``: 0 or, where 0 stands for none, 1."""
 
     type = pa.int64()
+
+    def __init__(self, least: int = 0) -> None:
+        self._least = least
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """Integers, or texts of plain digits."""
@@ -107,12 +110,15 @@ class Id:
                 raise InvalidValue("is not an id")
             values = list(map(int, values))
         array = _array(values, self.type, required)
-        if len(array) > array.null_count and pc.min(array).as_py() < 0:
+        if len(array) > array.null_count and pc.min(array).as_py() < self._least:
             raise InvalidValue("is not an id")
         return array
 
     def one(self, value: Any) -> int:
-        return exact.identity(value)
+        found = exact.identity(value)
+        if found < self._least:
+            raise InvalidValue(f"is {found}, which is no id")
+        return found
 
 
 class Time:

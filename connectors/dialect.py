@@ -6,13 +6,13 @@ and which parser reads the answer, of a call just made and of a recorded one ali
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Generic, NoReturn, TypeVar
 
 import pyarrow as pa
 
-from connectors.base import Credentials, Page, Paging, ReadOnlyKey, Window
+from connectors.base import EACH, Credentials, Page, Paging, ReadOnlyKey, Window
 from connectors.errors import ExchangeError, NotOfferedError, UnknownRowError
 from connectors.http import Request, Response
 from connectors.names import Names, Spelling
@@ -27,7 +27,8 @@ T = TypeVar("T", covariant=True)
 class Asked:
     """What one call asks for. Only what the endpoint's kind of paging needs is set.
 
-    ``streams``: one, or those of a snapshot of several markets.
+    ``streams``: one, or those of a snapshot of several markets. ``now``: the time in
+    microseconds, of account data by the exchange's clock where that is measured.
     """
 
     streams: Sequence[StreamId]
@@ -36,6 +37,7 @@ class Asked:
     row_id: int | None = None
     currency: str = ""
     names: Names = field(default_factory=Names)
+    now: int = 0
 
     @property
     def natives(self) -> list[str]:
@@ -53,7 +55,7 @@ class Answered:
     """What a parser needs to know of an answer besides its body. Times in microseconds.
 
     ``at``: by this machine's clock. ``server_time``: by the exchange's, where it is reported.
-    ``query``: of the URL, or of the form, that asked.
+    ``query``: of the URL, or of the form, that asked; ``path``: of the URL.
     ``names``: those known. ``markets``: the symbols of the markets asked for, by native name.
     """
 
@@ -61,6 +63,7 @@ class Answered:
     at: int
     server_time: int | None
     query: str = ""
+    path: str = ""
     names: Names = field(default_factory=Names)
     markets: Mapping[str, str] = field(default_factory=dict)
 
@@ -98,7 +101,9 @@ class Endpoint:
     ``not_found``: what a refusal in JSON with that status (400, 404) means, None for what it says.
     ``renamed``: the ids of stored rows that would have others now, and those, by received rows.
     ``following``: where one page takes several calls (a history in several lists), the next one
-    after a call and the page of the rows that no earlier one brought; None after the last.
+    after a call, its page, and how many rows of that no earlier one brought; None after the last.
+    ``extras``: paths of such calls that may fail: the page is whole without them.
+    ``parts``: further lists, each a stream of its own (:attr:`connectors.base.Paging.parts`).
     """
 
     paging: Paging
@@ -107,7 +112,20 @@ class Endpoint:
     open_rows: Call[Mapping[int, Decimal | None]] | None = None
     not_found: Callable[[Asked, int], NotFound | None] = lambda asked, status: None
     renamed: Callable[[pa.Table, pa.Table], Mapping[str, str]] = lambda received, stored: {}
-    following: Callable[[Asked, Request, Page], Request | None] | None = None
+    following: Callable[[Asked, Request, Page, int], Request | None] | None = None
+    extras: Sequence[str] = ()
+    parts: Mapping[str, "Endpoint"] = field(default_factory=dict)
+
+    def part(self, name: str | None) -> "Endpoint":
+        """That of the list ``name``; itself where that is no list of these."""
+        return self.parts.get(name or "") or (self.parts.get(EACH) if name else None) or self
+
+    @property
+    def offer(self) -> Paging:
+        """How it and its parts are paged."""
+        if not self.parts:
+            return self.paging
+        return replace(self.paging, parts={name: e.paging for name, e in self.parts.items()})
 
 
 @dataclass(frozen=True)
@@ -151,8 +169,10 @@ class Dialect:
     microseconds, as ``freshness`` has it. ``spelling``: of markets. ``markets_of``: the markets
     that a request names, as it spells them. ``refusal``: the error that an answer's text stands
     for, None where the status says it all. ``content``: the part of an answer that parsers read;
-    raises ``ContractError``. ``rest``: seconds for which an answer asks that nothing more of its
-    bucket is sent, else None: of a refusal, or where what is allowed is nearly spent.
+    raises ``ContractError``. ``rest``: seconds for which a refusal asks that nothing more of its
+    bucket is sent, else None. ``used``: what an answer says is used of ``Allowance.most``, by all
+    who share it; once that is nearly all, nothing more is sent in that minute. ``announced``: by
+    bucket, what an answer says that calls may cost; where it is less than ``limits``, it is kept.
     ``with_key``: a public request that an answer refuses for want of a key, with the key; None for
     any other. ``has_passphrase``: whether a key has a third part, ``Credentials.passphrase``.
     """
@@ -169,6 +189,8 @@ class Dialect:
     refusal: Callable[[Response], type[ExchangeError] | None] = lambda response: None
     content: Callable[[Response], bytes] = lambda response: response.json
     rest: Callable[[Response], float | None] = rest_of_header
+    used: Callable[[Response], float | None] = lambda response: None
+    announced: Callable[[Response], Mapping[str, Allowance]] = lambda response: {}
     address: Call[str] | None = None
     key: ReadOnlyKey | None = None
     with_key: Callable[[Request, Response, Credentials], Request | None] = lambda *_: None
@@ -177,4 +199,4 @@ class Dialect:
     @property
     def offers(self) -> Mapping[str, Paging]:
         """How each dataset is paged."""
-        return {name: endpoint.paging for name, endpoint in self.endpoints.items()}
+        return {name: endpoint.offer for name, endpoint in self.endpoints.items()}

@@ -9,7 +9,7 @@ number), ``bool``, ``None``, ``list`` or ``dict``. What cannot be stored raises
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from typing import Any, Final
@@ -86,9 +86,40 @@ def _fitting(value: Any, step: Decimal, signed: bool) -> Decimal:
         raise InvalidValue(f"does not fit decimal(38, {places}) exactly: {shown(value)}") from None
 
 
+def total(plus: Sequence[Any], minus: Sequence[Any] = ()) -> str:
+    """The exact text of the sum of ``plus`` less ``minus``, numbers as :func:`wide` has them.
+
+    What is missing (None) counts as nothing. Raises :class:`InvalidValue`.
+    """
+    found = Decimal(0)
+    for values, add in ((plus, _WIDE.add), (minus, _WIDE.subtract)):
+        for value in values:
+            found = found if value is None else add(found, wide(value, signed=True))
+    return f"{found:f}"
+
+
 def difference(value: Any, other: Any) -> Decimal:
     """``value - other``, both as :func:`price` has them. Raises :class:`InvalidValue`."""
     return _WIDE.subtract(price(value), price(other))
+
+
+def ratio(value: Any, other: Any) -> str | None:
+    """``value / other`` as :func:`price` has it, as text; None where that is no such number."""
+    try:
+        return f"{price(f'{_STORED.divide(number(value), number(other)):f}', signed=True):f}"
+    except (DecimalException, InvalidValue):
+        return None
+
+
+def places(step: Any) -> int | None:
+    """The decimal places of a step: 2 of ``0.01000000``, 0 of ``10``; None where there is none.
+
+    Raises :class:`InvalidValue` for what is no number.
+    """
+    if step is None:
+        return None
+    exponent = number(step).normalize(_WIDE).as_tuple().exponent
+    return max(0, -int(exponent))
 
 
 def percent(value: Any, *, signed: bool = False) -> Decimal:
@@ -108,6 +139,12 @@ def cost(value: Any) -> Decimal | None:
         return number(value).quantize(_WIDE_STEP, context=_STORED)
     except DecimalException:
         return None
+
+
+def natural(sent: bytes) -> int | None:
+    """A natural number of JSON, which may stand in quotes; None for anything else."""
+    digits = sent.strip(b'"')
+    return int(digits) if digits.isdigit() and len(digits) < 20 else None
 
 
 def identity(value: Any) -> int:

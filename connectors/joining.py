@@ -45,9 +45,11 @@ def joined(pages: Sequence[Page], window: Window, paging: Paging) -> Page:
         for row in page.rejected
         if is_inside(row.position)
     ]
-    return Page(
-        table.filter(inside),
-        positions.filter(inside),
-        tuple(rejected),
+    return replace(
+        pages[0],  # which says how the history goes on where it is one of numbered pages
+        table=table.filter(inside),
+        positions=positions.filter(inside),
+        rejected=tuple(rejected),
         server_time=min(times, default=None),
+        notices=tuple(notice for page in pages for notice in page.notices),
     )

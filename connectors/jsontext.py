@@ -53,6 +53,12 @@ class Member(NamedTuple):
     whole: memoryview
 
 
+def row_type(name: str, fields: str, *, array_like: bool = False) -> Any:
+    """A struct of ``fields``, each None where it does not come; others are not read."""
+    declared = [(field, Any, None) for field in fields.split()]
+    return msgspec.defstruct(name, declared, module=__name__, gc=False, array_like=array_like)
+
+
 def plain(body: bytes) -> bytes:
     """``body`` without a byte order mark."""
     return body.removeprefix(_BYTE_ORDER_MARK)

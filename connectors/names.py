@@ -16,12 +16,13 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from connectors.base import Page
 from connectors.codes import Codes
 from connectors.columns import Text
 from connectors.errors import RequestError
 from connectors.exact import InvalidValue, shown, text
 from connectors.jsontext import NotJsonError
-from connectors.rows import MOST_ROWS, Source
+from connectors.rows import MOST_ROWS, Built, Source
 
 IN_PATH: Final = r"(?!\.+(?:$|/))(?:[A-Za-z0-9_.~-]|%(?!2F|5C|[01]|7F)[0-9A-F]{2})+"
 """Pattern of a name as one segment of a path: percent-encoded, never a way to another path."""
@@ -203,3 +204,21 @@ def listed_rows(source: Source) -> Iterator[Any]:
     for row in source.texts()[:MOST_ROWS]:
         with suppress(InvalidValue, NotJsonError):
             yield source.one(row)
+
+
+def with_aliases(
+    built: Built, rows: Sequence[Mapping[str, Any]], key: str, value: str, others: Sequence[str]
+) -> Page:
+    """The page of a list, with what its rows (of ``keyed``) are called besides.
+
+    ``key``, ``value``: the columns that hold a row's own name, and what is meant by it.
+    ``others``: the members that hold further names.
+    """
+    known = dict(zip(*(built.columns[n].to_pylist() for n in (key, value)), strict=True))
+    more = {
+        row[other]: known[row["id"]]
+        for row in rows
+        for other in others
+        if row["id"] in known and isinstance(row.get(other), str)
+    }
+    return replace(built.page(), aliases={**more, **known})

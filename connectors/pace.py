@@ -15,11 +15,25 @@ class Allowance:
 
     ``per_second``: units that come back each second. ``burst``: units that may be outstanding when
     a call leaves; 0: calls leave evenly spaced. ``per_account``: counted by key, not by address.
+    ``most``: units of one minute, as the exchange counts them, others' calls too; 0: it does not
+    say. ``least``: what any call costs at least, where calls are counted besides.
     """
 
     per_second: float
     burst: float = 0.0
     per_account: bool = False
+    most: float = 0.0
+    least: float = 0.0
+
+    def lowered(self, other: "Allowance") -> "Allowance":
+        """No more than either of the two allows."""
+        return replace(
+            self,
+            per_second=min(self.per_second, other.per_second),
+            burst=min(self.burst, other.burst),
+            most=min(self.most, other.most),
+            least=max(self.least, other.least),
+        )
 
     def spacing(self, cost: float = 1.0, margin: float = 1.0) -> int:
         """Nanoseconds in which ``cost`` comes back, ``margin`` times as many."""

@@ -21,8 +21,16 @@ from connectors.pace import Allowance
 
 _LATE: Final = 0.02
 """Seconds after which a call has missed the moment that the rate limit gave it."""
+_MINUTE: Final = 60.0
+_NEARLY: Final = 0.96
+"""Once so much of a minute's allowance is used, by whomever, its rest is left to others."""
 _LONGEST_REST: Final = 120.0
 """Seconds that calls wait where an exchange asks for it; in a longer rest they fail at once."""
+
+
+def _name_of(request: Request) -> str:
+    """The limit of the dialect that a request falls under."""
+    return request.bucket or ("private" if request.private else "public")
 
 
 class Sender:
@@ -47,6 +55,7 @@ class Sender:
         self._connection = connection
         self._now = now
         self._banned_until = 0
+        self._limits = dict(dialect.limits)
         self._offset: int | None = None
         """The exchange's clock less this machine's, in microseconds, once it is measured."""
         self._offset_lock = threading.Lock()
@@ -80,9 +89,16 @@ class Sender:
         """This machine's clock in microseconds since 1970."""
         return int(self._now() * 1_000_000)
 
+    def exchange_now_us(self) -> int:
+        """The exchange's clock in microseconds since 1970, where calls are fresh by it; else this
+        machine's. Raises ``ExchangeError`` where it cannot be measured.
+        """
+        rule = self._dialect.freshness
+        return self.now_us() + (self._measured(rule, None) if isinstance(rule, ServerClock) else 0)
+
     def _sent(self, request: Request) -> Response:
         """Send ``request`` now; where the answer asks for a rest, its bucket gets it."""
-        bucket, allowance = self._bucket(request)
+        bucket, allowance, cost = self._bucket(request)
         limits = self._connection.limits
         left = (self._banned_until - self.now_us()) / 1_000_000
         if left > 0:
@@ -91,28 +107,40 @@ class Sender:
                 f"of {left:.0f} s more",
                 left,
             )
-        response = self.http.send(request, partial(limits.sent, bucket, allowance, request.cost))
+        response = self.http.send(request, partial(limits.sent, bucket, allowance, cost))
         response = replace(response, at=self.now_us())
+        for name, announced in self._dialect.announced(response).items():
+            self._limits[name] = self._dialect.limits[name].lowered(announced)
         rest = self._dialect.rest(response)
+        if rest is None and self._is_nearly_spent(response):
+            rest = _MINUTE - (response.server_time or response.at) / 1_000_000 % _MINUTE
         if rest is not None and rest > _LONGEST_REST:
             self._banned_until = response.at + int(rest * 1_000_000)
         elif rest is not None and rest > 0:
             limits.hold(bucket, rest)
         return replace(response, retry_after=rest)
 
+    def _is_nearly_spent(self, response: Response) -> bool:
+        most = self._limits[_name_of(response.request)].most
+        return most > 0 and (self._dialect.used(response) or 0) >= _NEARLY * most
+
     def _limit(self, request: Request) -> None:
         """Wait for the rate limit."""
-        self._connection.limits.wait(*self._bucket(request), request.cost)
+        self._connection.limits.wait(*self._bucket(request))
 
-    def _bucket(self, request: Request) -> tuple[str, Allowance]:
-        """What is limited together: calls of a host, some of them of an account there."""
-        name = request.bucket or ("private" if request.private else "public")
-        allowance = self._dialect.limits[name]
+    def _bucket(self, request: Request) -> tuple[str, Allowance, float]:
+        """What is limited together, how, and what ``request`` takes of it.
+
+        Together are calls of a host, some of them of an account there.
+        """
+        name = _name_of(request)
+        allowance = self._limits[name]
         url = self.http.base_url
         parts = [self._dialect.name, name, url.host, str(url.port or "")]
         if allowance.per_account:
             parts.append(self._connection.account)
-        return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p)), allowance
+        bucket = re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
+        return bucket, allowance, max(request.cost, allowance.least)
 
     def _signed(self, request: Request, credentials: Credentials, stamp: int) -> Request:
         signed = self._dialect.sign(request, credentials, stamp)

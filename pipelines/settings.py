@@ -12,6 +12,7 @@ name                                default                     meaning
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
 ``TIDEMARK_UMASK``                  ``077``                     rights that new files do not give
 ``TIDEMARK_ALLOW_HTTP``             –                           ``1``: keys may go over ``http://``
+``TIDEMARK_UNPACED``                –                           ``1``: no waits on this machine
 ``TIDEMARK_EXECUTOR``               ``in_process``              of Dagster's runs; ``multiprocess``
 ``TIDEMARK_TICK_SECONDS``           ``40``                      time of a scheduled run
 ``TIDEMARK_BACKFILL_SECONDS``       ``600``                     time of a piece of a back-fill
@@ -39,6 +40,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import connectors
 from connectors.base import Credentials
@@ -52,6 +54,7 @@ DEFAULT_HOME: Final = "./data"
 HOME: Final = "TIDEMARK_HOME"
 UMASK: Final = "TIDEMARK_UMASK"
 ALLOW_HTTP: Final = "TIDEMARK_ALLOW_HTTP"
+UNPACED: Final = "TIDEMARK_UNPACED"
 EXECUTOR: Final = "TIDEMARK_EXECUTOR"
 IN_PROCESS: Final = "in_process"
 EXECUTORS: Final = (IN_PROCESS, "multiprocess")
@@ -145,10 +148,21 @@ class Settings:
     @property
     def allows_http(self) -> bool:
         """Whether keys may be sent to another machine unencrypted. Raises ``ConfigError``."""
-        text = self.variables.get(ALLOW_HTTP, "0")
+        return self._switch(ALLOW_HTTP)
+
+    def is_unpaced(self, exchange: str) -> bool:
+        """Whether ``exchange`` is called without waits: only one on this machine ever is.
+
+        Raises ``ConfigError``.
+        """
+        host = urlsplit(self.base_url(exchange)).hostname or ""
+        return self._switch(UNPACED) and connectors.is_this_machine(host)
+
+    def _switch(self, name: str) -> bool:
+        text = self.variables.get(name, "0")
         if text not in ("0", "1"):
-            fix = f"{ALLOW_HTTP}=1, or leave it out"
-            raise ConfigError(with_fix(f"{ALLOW_HTTP} is {text!r}, neither 0 nor 1", fix))
+            fix = f"{name}=1, or leave it out"
+            raise ConfigError(with_fix(f"{name} is {text!r}, neither 0 nor 1", fix))
         return text == "1"
 
     def prepare_home(self) -> Path:

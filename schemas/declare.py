@@ -137,6 +137,11 @@ class Dataset(Table):
         return "account" in self.partition
 
     @property
+    def shares_parts(self) -> bool:
+        """Whether streams share a part of the table, which does not tell their rows apart."""
+        return self.name == "quarantine" or (self.is_account and "symbol" not in self.schema.names)
+
+    @property
     def is_reference(self) -> bool:
         """Whether the rows are a list of the exchange (markets, currencies): one stream for all."""
         return self.history is not None

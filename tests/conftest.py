@@ -101,10 +101,11 @@ def pulled(tmp_path_factory: pytest.TempPathFactory) -> "Pulled":
 @pytest.fixture
 def accounts() -> "Iterator[Accounts]":
     """An account's tables and its ledger, in memory and empty."""
-    from tests.warehouse.accounts import Accounts
+    from tests.warehouse.accounts import Accounts, catalog
+    from tests.warehouse.database import session
 
-    with Accounts() as found:
-        yield found
+    with session(catalog()) as db:
+        yield Accounts(db)
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,11 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from schemas import StreamId
+from schemas import StreamId, dataset
 from warehouse.clock import now_us
 from warehouse.errors import StorageError, from_os_error
 from warehouse.intervals import Interval, Unshown
@@ -256,8 +257,8 @@ class Metastore:
     def changed_files(self, mark: int) -> dict[tuple[StreamId, str], list[FileRecord]]:
         """The files of all groups that changed after ``mark``, in order.
 
-        A group is a stream and a period; all quarantine streams of an exchange change together,
-        because they share one table. No file: the group has none any more.
+        A group is a stream and a period; streams of an exchange that share parts of a table change
+        together. No file: the group has none any more.
         """
         changed = "WHERE change > ?"
         news = [row[1 : 2 + NAMES] for row in self._select("files", changed, (mark,))]
@@ -265,13 +266,14 @@ class Metastore:
         groups: dict[tuple[StreamId, str], list[FileRecord]] = {
             (stream_of(*of), period): [] for *of, period in news
         }
-        shared = {s.exchange for s, _ in groups if s.dataset == "quarantine"}
+        shared = {(s.exchange, s.dataset) for s, _ in groups if dataset(s.dataset).shares_parts}
+        pairs = ", ".join(["(?, ?)"] * len(shared)) or "('', '')"
         held = self._select(
             "files",
             f"WHERE ({KEY}, period) IN (SELECT {KEY}, period FROM files {changed}"
             f" UNION SELECT {KEY}, period FROM emptied {changed})"
-            f" OR (dataset = 'quarantine' AND exchange IN ({', '.join('?' * len(shared))}))",
-            (mark, mark, *sorted(shared)),
+            f" OR (exchange, dataset) IN (VALUES {pairs})",
+            (mark, mark, *chain.from_iterable(sorted(shared))),
         )
         for row in held:
             group = stream_of(*row[1 : 1 + NAMES]), str(row[1 + NAMES])

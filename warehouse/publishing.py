@@ -286,7 +286,7 @@ def _is_as_recorded(home: Path, file: FileRecord) -> bool:
 def where_of(declared: Dataset, stream: StreamId, period: str) -> tuple[str, list[object]]:
     """SQL and its values: the rows of one stream and period, and no others.
 
-    Of quarantine: the rows of all streams of the exchange and dataset.
+    Where streams share a part of the table: the rows of all of them.
     """
     if declared.name == "quarantine":
         return "exchange = ? AND dataset = ?", [stream.exchange, stream.source]
@@ -296,7 +296,8 @@ def where_of(declared: Dataset, stream: StreamId, period: str) -> tuple[str, lis
         "account": stream.account,
         "timeframe": stream.timeframe,
     }
-    given = {column: value for column, value in named.items() if value is not None}
+    names = declared.schema.names
+    given = {column: value for column, value in named.items() if value and column in names}
     low, high = period_bounds(declared, period)
     terms = [f"{column} = ?" for column in given]
     terms.append(f"{declared.time_column} >= make_timestamptz(?)")

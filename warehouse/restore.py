@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -118,12 +119,8 @@ class PublishedRows:
     def _others(self, stream: StreamId, record: FileRecord) -> list[FileRecord]:
         """The other files whose rows lie with those of ``record`` in one part of a table."""
         streams = [stream]
-        if stream.source:  # the table does not name the market
-            streams = [
-                s
-                for s in self._metastore.all_streams()
-                if (s.exchange, s.source) == (stream.exchange, stream.source)
-            ]
+        if dataset(stream.dataset).shares_parts:
+            streams = [s for s in self._metastore.all_streams() if _part(s) == _part(stream)]
         found = [f for s in streams for f in self._metastore.files(s, record.period)]
         return [f for f in found if f.path != record.path]
 
@@ -165,3 +162,10 @@ def keep(home: Path, path: str, *, move: bool = False) -> str:
     except OSError as error:
         raise from_os_error(error, "cannot keep", source) from error
     return kept
+
+
+def _part(stream: StreamId) -> StreamId:
+    """What streams have in common that share a part of a table."""
+    if stream.source:
+        return StreamId(stream.exchange, stream.dataset, source=stream.source)
+    return replace(stream, symbol=None)

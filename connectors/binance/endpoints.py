@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
-from connectors.base import Bounds, Cursor, Key, Page, Paging, ReadOnlyKey, Window
-from connectors.binance import auth, parse, refusals
+from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey, Window
+from connectors.binance import auth, parse, refusals, transactions
 from connectors.dialect import Asked, Call, Dialect, Endpoint, NotFound, ServerClock
 from connectors.errors import NotOfferedError
 from connectors.http import Request, get
@@ -19,27 +19,18 @@ from schemas import TIMEFRAMES
 
 _API: Final = "/api/v3"
 _SAPI: Final = "/sapi/v1"
-_DEPOSITS: Final = f"{_SAPI}/capital/deposit/hisrec"
-_WITHDRAWALS: Final = f"{_SAPI}/capital/withdraw/history"
-_DIVIDENDS: Final = f"{_SAPI}/asset/assetDividend"
 
 READS: Final = (
     f"GET {_API}/(time|exchangeInfo|trades|historicalTrades|klines|depth|ticker/24hr)",
     f"GET {_API}/(account|myTrades|allOrders)",
-    f"GET {_SAPI}/(asset/tradeFee|asset/assetDividend|capital/(deposit/hisrec|withdraw/history))",
+    f"GET {_SAPI}/(asset/(tradeFee|assetDividend|dribblet)|convert/tradeFlow)",
+    f"GET {_SAPI}/(capital/(deposit/hisrec|withdraw/history)|fiat/(orders|payments))",
 )
 MAX_ROWS: Final = 1000
 MAX_LEVELS: Final = 5000
 """Of either side of an order book."""
 MAX_TICKERS: Final = 20
 """Of one call of weight 2."""
-MAX_DIVIDENDS: Final = 500
-_DAY_US: Final = 86_400_000_000
-SPAN_US: Final = 80 * _DAY_US
-"""Of a window of transactions: 90 days are allowed, and withdrawals are asked for with a margin."""
-_LONGEST_US: Final = 90 * _DAY_US - 1000
-_MARGIN_US: Final = 4 * _DAY_US
-"""It is unknown by which of its two times a withdrawal is selected."""
 
 
 def _markets_of(request: Request) -> list[str]:
@@ -100,44 +91,14 @@ def _of_account_market(name: str, id_name: str, asked: Asked) -> Request:
     return _account(name, {"symbol": asked.natives[0], **_ids(id_name, asked.window)})
 
 
-def _transfers(path: str, window: Window, offset: int, upper: int | None = None) -> Request:
-    """One list in the window of a page. ``offset``: rows seen; ``upper``: a lower upper bound."""
-    query: dict[str, str] = {}
-    margin = _MARGIN_US if path == _WITHDRAWALS else 0
-    high = window.upper
-    if window.lower is not None:
-        low = max(0, window.lower - margin)
-        high = min(low + _LONGEST_US, (window.upper or low + _LONGEST_US) + margin)
-        query["startTime"] = str(low // 1000)
-    if upper is not None:
-        high = upper
-    if high is not None:
-        query["endTime"] = str(-(-high // 1000))
-    query["limit"] = str(MAX_DIVIDENDS if path == _DIVIDENDS else MAX_ROWS)
-    if offset:
-        query["offset"] = str(offset)
-    cost, bucket = {
-        _DEPOSITS: (1, "sapi"),
-        _WITHDRAWALS: (18_000, "uid"),
-        _DIVIDENDS: (10, "sapi"),
-    }[path]
-    return get(path, query, private=True, cost=cost, bucket=bucket)
-
-
-def _next_transfers(asked: Asked, request: Request, page: Page) -> Request | None:
-    """What else belongs to the page: the rest of this list, and the lists after it.
-
-    ``page``: the answer to ``request``, without the rows that came before. The end of a list is an
-    answer without new rows.
-    """
-    window = asked.window
-    if request.path == _DIVIDENDS:  # the newest first, without an offset
-        times = page.positions.to_pylist()
-        return _transfers(_DIVIDENDS, window, 0, upper=min(times)) if times else None
-    if page.received:
-        offset = int(parse_qs(request.query).get("offset", ["0"])[0]) + page.received
-        return _transfers(request.path, window, offset)
-    return _transfers(_WITHDRAWALS if request.path == _DEPOSITS else _DIVIDENDS, window, 0)
+def _fiat_orders(kind: str) -> Endpoint:
+    """One of two lists that are read whole: a call costs half of a minute's allowance."""
+    return Endpoint(
+        Paging(Cursor.PAGES, key=Key.TEXT, max_rows=transactions.MAX_FIAT),
+        lambda asked: transactions.fiat_orders(asked, kind),
+        transactions.parsed_orders,
+        not_found=_no_such_call,
+    )
 
 
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
@@ -180,10 +141,12 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         lambda body, about: parse.account_orders(body, *about.market),
     ),
     "account_transactions": Endpoint(
-        Paging(Cursor.TIME, key=Key.TEXT, units=("ms",), max_span_us=SPAN_US),
-        lambda asked: _transfers(_DEPOSITS, asked.window, 0),
-        lambda body, about: parse.transactions(body, about.names.codes),
-        following=_next_transfers,
+        Paging(Cursor.TIME, key=Key.TEXT, units=("ms",), max_span_us=transactions.SPAN_US),
+        transactions.LISTS.first,
+        transactions.LISTS.parsed,
+        not_found=_no_such_call,
+        following=transactions.LISTS.following,
+        parts={name: _fiat_orders(kind) for name, kind in transactions.FIAT.items()},
     ),
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
@@ -203,11 +166,13 @@ DIALECT: Final = Dialect(
     endpoints=ENDPOINTS,
     reads=READS,
     limits={
-        # 6000 a minute, shared with whoever else is behind this address.
-        "public": Allowance(90, burst=300),
+        # 6000 a minute, shared with whoever else is behind this address; the list of markets says
+        # what it is now.
+        "public": Allowance(90, burst=280, most=6_000),
         # 12,000 a minute for each call; 180,000 of an account, and ten calls a second.
         "sapi": Allowance(150, burst=500),
         "uid": Allowance(2_700, burst=18_000, per_account=True),
+        "fiat": Allowance(1_500, burst=90_000, per_account=True),
     },
     sign=auth.sign,
     spelling=parse.SPELLING,
@@ -219,6 +184,8 @@ DIALECT: Final = Dialect(
     refusal=refusals.refusal,
     content=lambda response: parse.without_permissions(response.json),
     rest=refusals.rest,
+    used=refusals.used,
+    announced=refusals.announced,
     with_key=auth.with_key,
     key=ReadOnlyKey(
         "Enable Reading",

@@ -9,60 +9,84 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from connectors.jsontext import row_type
 
-def _row(name: str, fields: str, *, array_like: bool = False) -> Any:
-    """A struct of ``fields``, each None where it does not come; others are not read."""
-    declared = [(field, Any, None) for field in fields.split()]
-    return msgspec.defstruct(name, declared, module=__name__, gc=False, array_like=array_like)
-
-
-PublicTrade = _row("PublicTrade", "id price qty time isBuyerMaker")
+PublicTrade = row_type("PublicTrade", "id price qty time isBuyerMaker")
 """``trades`` and ``historicalTrades``; their ``quoteQty`` is cut to 8 decimals."""
 
-Candle = _row("Candle", "time open high low close volume", array_like=True)
+Candle = row_type("Candle", "time open high low close volume", array_like=True)
 """``klines``: an array."""
 
-Ticker = _row(
+Ticker = row_type(
     "Ticker",
     "symbol closeTime lastPrice bidPrice askPrice highPrice lowPrice volume quoteVolume "
     "priceChangePercent weightedAvgPrice",
 )
 """``ticker/24hr``. ``closeTime``: the last change of this market, not now."""
 
-Market = _row("Market", "symbol baseAsset quoteAsset status isSpotTradingAllowed filters")
+Market = row_type("Market", "symbol baseAsset quoteAsset status isSpotTradingAllowed filters")
 """One of ``exchangeInfo.symbols``. ``filters``: objects, each with its ``filterType``."""
 
-AccountTrade = _row(
+AccountTrade = row_type(
     "AccountTrade",
     "id symbol orderId price qty commission commissionAsset time isBuyer isMaker",
 )
 """``myTrades``: no side, ``isBuyer`` is the account's own."""
 
-Order = _row(
+Order = row_type(
     "Order",
     "symbol orderId price origQty executedQty cummulativeQuoteQty status type side time updateTime",
 )
 """``allOrders``. ``cummulativeQuoteQty`` below 0 is unknown."""
 
-Balance = _row("Balance", "asset free locked")
+Balance = row_type("Balance", "asset free locked")
 """One of ``account.balances``."""
 
-Fee = _row("Fee", "symbol makerCommission takerCommission")
+Fee = row_type("Fee", "symbol makerCommission takerCommission")
 """One of ``asset/tradeFee``: fractions."""
 
-Deposit = _row("Deposit", "id coin amount status txId insertTime")
+Deposit = row_type("Deposit", "id coin amount status txId insertTime")
 """One of ``capital/deposit/hisrec``."""
 
-Withdrawal = _row("Withdrawal", "id coin amount transactionFee status txId applyTime")
+Withdrawal = row_type("Withdrawal", "id coin amount transactionFee status txId applyTime")
 """One of ``capital/withdraw/history``; ``applyTime`` is text in UTC."""
 
-Dividend = _row("Dividend", "id tranId asset amount divTime enInfo")
+Dividend = row_type("Dividend", "id tranId asset amount divTime enInfo")
 """One of ``asset/assetDividend``: rewards, interest, distributions."""
 
-Clock = _row("Clock", "serverTime")
+Conversion = row_type(
+    "Conversion", "orderId orderStatus fromAsset fromAmount toAsset toAmount createTime"
+)
+"""One of ``convert/tradeFlow``."""
+
+Dust = row_type(
+    "Dust",
+    "transId tran_id operateTime operate_time targetAsset userAssetDribbletDetails logs",
+)
+"""One operation of ``asset/dribblet``, in its present form or an older one; details are objects."""
+
+DustDetail = row_type("DustDetail", "fromAsset amount transferedAmount operateTime")
+"""A balance that became BNB; ``transferedAmount`` is what arrived."""
+
+FiatOrder = row_type(
+    "FiatOrder", "orderNo fiatCurrency amount totalFee method status createTime updateTime"
+)
+"""One of ``fiat/orders``."""
+
+Payment = row_type(
+    "Payment",
+    "orderNo sourceAmount fiatCurrency obtainAmount cryptoCurrency price paymentMethod status "
+    "createTime",
+)
+"""One of ``fiat/payments``."""
+
+RateLimit = row_type("RateLimit", "rateLimitType interval intervalNum limit")
+"""One of ``exchangeInfo.rateLimits``."""
+
+Clock = row_type("Clock", "serverTime")
 """``time``."""
 
-Refusal = _row("Refusal", "code msg")
+Refusal = row_type("Refusal", "code msg")
 """Every refusal in JSON."""
 
 
@@ -89,3 +113,30 @@ class Dividends(Struct):
     """``asset/assetDividend``."""
 
     rows: msgspec.Raw
+    total: Any = None
+
+
+class Conversions(Struct):
+    """``convert/tradeFlow``."""
+
+    list: msgspec.Raw
+    moreData: Any = None
+
+
+class Dribblets(Struct):
+    """``asset/dribblet`` in one of its forms; an older one lies in ``results``."""
+
+    userAssetDribblets: msgspec.Raw = msgspec.Raw()
+    dribblets: msgspec.Raw = msgspec.Raw()
+    rows: msgspec.Raw = msgspec.Raw()
+    results: msgspec.Raw = msgspec.Raw()
+    total: Any = None
+
+
+class Fiat(Struct):
+    """``fiat/orders`` and ``fiat/payments``; of nothing, ``data`` may be missing."""
+
+    data: msgspec.Raw = msgspec.Raw()
+    total: Any = None
+    code: Any = None
+    success: Any = None

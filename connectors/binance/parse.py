@@ -8,14 +8,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Context, DecimalException, DivisionByZero, Inexact, InvalidOperation
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Final
 
-import pyarrow.compute as pc
-
-from connectors import exact
+from connectors import exact, market_data
 from connectors.binance import models
 from connectors.books import book
 from connectors.codes import Code, Codes
@@ -35,9 +32,9 @@ from connectors.columns import (
 from connectors.errors import TransientError
 from connectors.exact import InvalidValue
 from connectors.jsontext import NotJsonError, decode_object
+from connectors.market_data import candle_columns, of_markets
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import Built, Column, Layout, column, object_of, observed, read, rows_of
-from schemas import timeframe_us
 
 SPELLING: Final = Spelling(separator="", reserved='",[]/\\')
 """``BTCUSDT``; names are asked for in a JSON array."""
@@ -93,28 +90,18 @@ def trades(body: bytes, symbol: str) -> Built:
     return read(layout, rows_of(body, models.PublicTrade))
 
 
+_CANDLE_COLUMNS: Final = candle_columns("time")
+
+
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
     """``klines``. ``clock``: the exchange's time in microseconds, where it is reported.
 
     A candle is final when its interval has ended by that clock; without one, when a later candle
     is in the answer, and its interval has ended by then.
     """
-    layout = Layout(
-        "candles",
-        (
-            column("timestamp", "time", _TIME),
-            *(column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
-        ),
-        key=("timestamp",),
-        position="timestamp",
-        constants={"symbol": symbol, "timeframe": timeframe},
+    return market_data.candles(
+        rows_of(body, models.Candle), _CANDLE_COLUMNS, symbol, timeframe, clock
     )
-    built = read(layout, rows_of(body, models.Candle))
-    opened = built.positions
-    if clock is None:
-        clock = pc.max(opened).as_py() or 0
-    ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
-    return built.with_column("is_final", ended)
 
 
 def _is_nothing(value: Any) -> bool:
@@ -157,11 +144,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
         at=observed_at,
         fields=(b"symbol", b"closeTime"),
     )
-
-    def wanted(row: Any) -> bool:
-        return not isinstance(row.symbol, str) or row.symbol in asked
-
-    return read(layout, rows_of(body, models.Ticker), wanted)
+    return read(layout, rows_of(body, models.Ticker), of_markets(asked))
 
 
 def order_books(body: bytes, symbol: str, observed_at: int) -> Built:
@@ -186,17 +169,8 @@ def _rule(kinds: tuple[str, ...], name: str) -> Callable[[Any], Any]:
 
 
 def _places(kind: str, name: str) -> Callable[[Any], Any]:
-    """Decimal places of a step."""
     step = _rule((kind,), name)
-
-    def places(row: Any) -> Any:
-        value = step(row)
-        if value is None:
-            return None
-        exponent = exact.price(value).normalize().as_tuple().exponent
-        return max(0, -int(exponent))
-
-    return places
+    return lambda row: exact.places(step(row))
 
 
 _PRICES, _LOTS, _VALUES = ("PRICE_FILTER",), ("LOT_SIZE",), ("NOTIONAL", "MIN_NOTIONAL")
@@ -275,7 +249,6 @@ def account_trades(body: bytes, native: str, symbol: str, codes: Codes = _ANY_CO
     return read(layout, rows_of(body, models.AccountTrade))
 
 
-_EXACT: Final = Context(prec=38, traps=[DivisionByZero, Inexact, InvalidOperation])
 _TYPES: Final = {
     **dict.fromkeys(("LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"), "limit"),
     **dict.fromkeys(("MARKET", "STOP_LOSS", "TAKE_PROFIT"), "market"),
@@ -304,11 +277,7 @@ def _paid(row: Any) -> Any:
 
 
 def _average(row: Any) -> str | None:
-    """The price of what is filled, where it is exact."""
-    with suppress(DecimalException, InvalidValue):
-        found = _EXACT.divide(exact.number(_paid(row)), exact.number(row.executedQty))
-        return f"{exact.price(str(found)):f}"
-    return None
+    return exact.ratio(_paid(row), row.executedQty)
 
 
 def account_orders(body: bytes, native: str, symbol: str) -> Built:
@@ -340,78 +309,6 @@ def account_orders(body: bytes, native: str, symbol: str) -> Built:
         fields=(b"orderId", b"symbol", b"price", b"origQty", b"status", b"time"),
     )
     return read(layout, rows_of(body, models.Order))
-
-
-_DEPOSITED: Final = {
-    **dict.fromkeys("08", "pending"),
-    **dict.fromkeys("16", "ok"),
-    **dict.fromkeys("27", "failed"),
-}
-_WITHDRAWN: Final = {
-    **dict.fromkeys("024", "pending"),
-    "6": "ok",
-    **dict.fromkeys("135", "failed"),
-}
-
-
-def _state(states: Mapping[str, str]) -> Callable[[Any], str]:
-    """The state of a transfer; one that is not documented is unconfirmed."""
-    return lambda row: states.get(str(row.status), "unconfirmed")
-
-
-def _deposit_id(row: Any) -> Any:
-    """Digits; rows of early years have none. No id of a withdrawal is the same."""
-    if row.id in (None, "") and row.txId:
-        return f"deposit-{row.txId}-{row.insertTime}"
-    return row.id if row.id is None or str(row.id).isdecimal() else f"deposit-{row.id}"
-
-
-def _withdrawal_id(row: Any) -> Any:
-    return f"withdrawal-{row.id}" if str(row.id).isdecimal() else row.id
-
-
-def _dividend_id(row: Any) -> Any:
-    number = row.id if row.id is not None else row.tranId
-    return None if number is None else f"dividend-{number}"
-
-
-def _transfers(
-    id_: Callable[[Any], Any], time: str, type_: str, state: Callable[[Any], str], text: str
-) -> Layout:
-    about = attrgetter(text)
-    columns = (
-        Column("transaction_id", id_, _TEXT),
-        column("timestamp", time, _TIME),
-        column("amount", "amount", _WIDE),
-        Column("type", lambda row: type_, _TEXT),
-        Column("status", state, _TEXT),
-        Column("description", lambda row: about(row) or "", _TEXT),
-    )
-    return Layout("account_transactions", columns, ("transaction_id",), "timestamp")
-
-
-_DEPOSITS: Final = _transfers(_deposit_id, "insertTime", "deposit", _state(_DEPOSITED), "txId")
-_WITHDRAWALS: Final = _transfers(
-    _withdrawal_id, "applyTime", "withdrawal", _state(_WITHDRAWN), "txId"
-)
-_FEE: Final = _optional("fee_amount", "transactionFee", _WIDE)
-_DIVIDENDS: Final = _transfers(_dividend_id, "divTime", "credit", lambda row: "ok", "enInfo")
-
-
-def transactions(body: bytes, codes: Codes = _ANY_CODE) -> Built:
-    """Deposits, withdrawals (``amount`` without the fee) or dividends: their fields tell which."""
-    coin = column("currency", "coin", Code(codes))
-    if body.lstrip()[:1] == b"{":
-        rows = bytes(object_of(models.Dividends, body, "a list of dividends").rows)
-        coin = column("currency", "asset", Code(codes))
-        return read(_with(_DIVIDENDS, coin), rows_of(rows, models.Dividend))
-    if b'"applyTime"' in body:
-        return read(_with(_WITHDRAWALS, coin, _FEE), rows_of(body, models.Withdrawal))
-    return read(_with(_DEPOSITS, coin), rows_of(body, models.Deposit))
-
-
-def _with(layout: Layout, *columns: Column) -> Layout:
-    return replace(layout, columns=(*layout.columns, *columns))
 
 
 def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Built:

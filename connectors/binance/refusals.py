@@ -3,13 +3,17 @@
 Only documented codes have a meaning of their own; for any other the status speaks.
 """
 
+import math
 import re
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from connectors.binance import models
 from connectors.errors import AuthError, ExchangeError, RateLimitedError, TransientError
 from connectors.http import Response
-from connectors.jsontext import NotJsonError, decode_object
+from connectors.jsontext import NotJsonError, decode, decode_object
+from connectors.pace import Allowance
 
 MEANINGS: Final[dict[int, type[ExchangeError]]] = {
     # The server did not finish, or could not: a read is repeated.
@@ -23,10 +27,11 @@ _TOO_MANY: Final = (418, 429)
 _SHORTEST_BAN: Final = 120.0
 """Seconds, as documented; bans grow to three days."""
 _UNTIL: Final = re.compile(rb"until (\d{13})\b")
-_A_MINUTE: Final = 60.0
 WEIGHT_USED: Final = "x-mbx-used-weight-1m"
-NEARLY_SPENT: Final = 5_800
-"""Of 6000 in a minute, by all programs behind this address."""
+LARGEST_WEIGHT: Final = 250
+"""Of one call."""
+_LIMITS: Final = re.compile(rb'"rateLimits"\s*:\s*(\[[^\[\]]*\])')
+_UNITS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400}
 
 
 def refusal(response: Response) -> type[ExchangeError] | None:
@@ -42,21 +47,56 @@ def is_late(response: Response) -> bool:
 
 
 def rest(response: Response) -> float | None:
-    """Seconds without a call: what a refusal asks for, or until a minute that is spent is over.
+    """Seconds without a call that a refusal asks for.
 
     Of the header and the moment in the message the later; a header of 0 seconds has been seen.
     """
     now = response.server_time or response.at
     if 200 <= response.status < 300 and _code(response) is None:
-        used = response.headers.get(WEIGHT_USED, "")
-        if not used.isdecimal() or int(used) < NEARLY_SPENT:
-            return None
-        return _A_MINUTE - now / 1_000_000 % _A_MINUTE
+        return None
     until = _UNTIL.search(response.body[:2000])
     waits = [response.retry_after or 0.0, int(until[1]) / 1000 - now / 1_000_000 if until else 0.0]
     if max(waits) > 0:
         return max(waits)
     return _SHORTEST_BAN if response.status == 418 else None
+
+
+def used(response: Response) -> float | None:
+    """The weight used in the current minute by everyone behind this address."""
+    found = response.headers.get(WEIGHT_USED, "")
+    return float(found) if found.isdecimal() else None
+
+
+def announced(response: Response) -> Mapping[str, Allowance]:
+    """What ``exchangeInfo.rateLimits`` allows an address: weights, and calls of any weight."""
+    if not response.request.path.endswith("/exchangeInfo") or response.status != 200:
+        return {}
+    listed = _LIMITS.search(response.body)
+    try:
+        rows = decode(list[models.RateLimit], listed[1]) if listed else []
+    except NotJsonError:
+        return {}
+    found: Allowance | None = None
+    for limit, seconds in _rates(rows, "REQUEST_WEIGHT"):
+        room = max(limit - LARGEST_WEIGHT, limit / 2)
+        most = limit if seconds == 60 else math.inf
+        one = Allowance(room * 0.95 / seconds, room * 0.05, most=most)
+        found = one if found is None else found.lowered(one)
+    if found is None:
+        return {}
+    for limit, seconds in _rates(rows, "RAW_REQUESTS"):
+        least = found.per_second * seconds / (0.9 * limit)
+        found = replace(found, least=max(least, found.least))
+    return {"public": found}
+
+
+def _rates(rows: Sequence[Any], kind: str) -> Iterator[tuple[int, int]]:
+    """Each limit of that kind, and its seconds."""
+    for row in rows:
+        unit = _UNITS.get(row.interval) if isinstance(row.interval, str) else None
+        numbers = (row.limit, row.intervalNum)
+        if row.rateLimitType == kind and unit and all(type(n) is int and n > 0 for n in numbers):
+            yield row.limit, unit * row.intervalNum
 
 
 def _code(response: Response) -> int | None:

@@ -9,8 +9,8 @@ from itertools import chain
 from typing import Any, Final
 
 import msgspec
-import pyarrow.compute as pc
 
+from connectors import market_data
 from connectors.bitexbit import models
 from connectors.books import book
 from connectors.codes import Code, Codes
@@ -29,6 +29,7 @@ from connectors.columns import (
 )
 from connectors.errors import ContractError
 from connectors.jsontext import decode_row
+from connectors.market_data import candle_columns, of_markets
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import (
     Built,
@@ -44,7 +45,6 @@ from connectors.rows import (
     read,
     rows_of,
 )
-from schemas import timeframe_us
 
 SPELLING: Final = Spelling(reserved=",/\\")
 """``BTC_USD``; a comma separates names."""
@@ -79,11 +79,7 @@ _ACCOUNT_TRADES: Final = Layout(
     fields=_FILL_FIELDS,
 )
 
-_CANDLE_COLUMNS: Final = (
-    column("timestamp", "date", _TIME),
-    *(column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
-)
-
+_CANDLE_COLUMNS: Final = candle_columns("date")
 _TICKER_COLUMNS: Final = (
     column("timestamp", "date", _TIME),
     *nullable(
@@ -129,19 +125,9 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
     time of the answer is all that is known of the exchange's time: it proves that the intervals
     before have ended, and never its own.
     """
-    layout = Layout(
-        "candles",
-        _CANDLE_COLUMNS,
-        key=("timestamp",),
-        position="timestamp",
-        constants={"symbol": symbol, "timeframe": timeframe},
+    return market_data.candles(
+        rows_of(body, models.Candle), _CANDLE_COLUMNS, symbol, timeframe, clock
     )
-    built = read(layout, rows_of(body, models.Candle))
-    opened = built.positions
-    if clock is None:
-        clock = pc.max(opened).as_py() or 0
-    ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
-    return built.with_column("is_final", ended)
 
 
 def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
@@ -153,11 +139,7 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
         at=observed_at,
         fields=(b"symbol", b"date"),
     )
-
-    def wanted(row: Any) -> bool:
-        return not isinstance(row.symbol, str) or row.symbol in asked
-
-    return read(layout, rows_of(body, models.Ticker), wanted)
+    return read(layout, rows_of(body, models.Ticker), of_markets(asked))
 
 
 _KINDS: Final = {

@@ -5,22 +5,19 @@ The key of the HMAC is the secret decoded from base64. The time is in seconds an
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from dataclasses import replace
 
 from connectors.base import Credentials
 from connectors.http import Request
+from connectors.secret import decoded
 
 
 def signature(secret: str, message: str) -> str:
     """``CB-ACCESS-SIGN`` of one call."""
-    try:
-        key = base64.b64decode(secret)
-    except binascii.Error:  # no secret of this exchange: it says so itself, as of any wrong one
-        key = secret.encode()
-    return base64.b64encode(hmac.new(key, message.encode(), hashlib.sha256).digest()).decode()
+    made = hmac.new(decoded(secret), message.encode(), hashlib.sha256)
+    return base64.b64encode(made.digest()).decode()
 
 
 def sign(request: Request, credentials: Credentials, at: int) -> Request:

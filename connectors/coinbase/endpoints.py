@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
-from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey
+from connectors.base import EACH, Bounds, Cursor, Key, Paging, ReadOnlyKey
 from connectors.coinbase import auth, parse
 from connectors.dialect import Asked, Call, Dialect, Endpoint, ServerClock
-from connectors.errors import AuthError, ExchangeError, RateLimitedError, RefusedError
+from connectors.errors import AuthError, ExchangeError, RateLimitedError, RefusedError, RequestError
 from connectors.http import Request, Response, get
 from connectors.names import IN_PATH
 from connectors.pace import Allowance
@@ -24,6 +24,7 @@ from schemas import timeframe_us
 READS: Final = (
     "GET /(products|currencies|time|accounts|fills|orders|transfers|fees)",
     f"GET /products/{IN_PATH}/(trades|candles|ticker|book)",
+    f"GET /accounts/{IN_PATH}/ledger",
 )
 MAX_ROWS: Final = 1000
 MAX_CANDLES: Final = 300
@@ -31,6 +32,8 @@ MAX_SPAN: Final = MAX_CANDLES - 1
 """Steps from the first to the last candle asked for: both ends are inclusive."""
 MAX_ORDERS: Final = 100  # documented for transfers; the default of orders
 TIMEFRAMES: Final = ("1m", "5m", "15m", "1h", "6h", "1d")
+_FIRST: Final = "2012-01-01T00:00:00Z"
+"""Before the exchange began."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -134,6 +137,21 @@ def _transfers(asked: Asked) -> Request:
     return replace(asks, query=asks.query.replace("+", "%20"))
 
 
+def _ledger(asked: Asked) -> Request:
+    """Of one currency, from the beginning on: without dates, only the last day is shown."""
+    accounts = asked.names.codes.aliases.items()
+    account = next((name for name, code in accounts if code == asked.symbol), None)
+    if account is None:
+        raise RequestError(f"coinbase: the profile has no account of {asked.symbol}")
+    query = {
+        "start_date": _FIRST,
+        "end_date": _iso(asked.now).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "limit": str(MAX_ROWS),
+    }
+    query |= {"after": asked.token} if asked.token else {}
+    return _private(f"/accounts/{quote(account, safe='')}/ledger", query)
+
+
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "trades": Endpoint(
         Paging(Cursor.ID, max_rows=MAX_ROWS, dense=True, cache_us=1_000_000),
@@ -188,6 +206,14 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         Paging(Cursor.TIME, key=Key.TEXT, max_rows=MAX_ORDERS, bounds=Bounds.UPPER),
         _transfers,
         lambda body, about: parse.transfers(body, about.names.codes),
+        parts={
+            # Entries of the ledger that neither transfers nor fills repeat.
+            EACH: Endpoint(
+                Paging(Cursor.PAGES, key=Key.TEXT, max_rows=MAX_ROWS, appends=True),
+                _ledger,
+                lambda body, about: parse.ledger(body, about.query, about.symbol),
+            )
+        },
     ),
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),

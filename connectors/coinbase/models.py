@@ -1,43 +1,66 @@
-"""Coinbase's rows as they come. Any field may be missing, null, text or number: parse.py decides.
+"""Coinbase's rows as they come, under the names that they come with.
 
-Numbers that are not integers arrive as their text (see :func:`connectors.jsontext.decode`).
+Any field may be missing, null, text or number: parse.py decides. Numbers that are not integers
+arrive as their text (see :func:`connectors.jsontext.decode`).
 """
-
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from connectors.jsontext import row_type
 
-class Trade(Struct, gc=False):
-    """``/products/<id>/trades``: ``side`` is the MAKER's; the answer does not name the market."""
+PublicTrade = row_type("PublicTrade", "time trade_id price size side")
+"""``/products/<id>/trades``: ``side`` is the MAKER's; the answer does not name the market."""
 
-    time: Any = None
-    trade_id: Any = None
-    price: Any = None
-    size: Any = None
-    side: Any = None
+Candle = row_type("Candle", "time low high open close volume", array_like=True)
+"""``/products/<id>/candles``: low before high, open third; the time is in seconds."""
 
+Ticker = row_type("Ticker", "time price bid ask volume")
+"""``/products/<id>/ticker``: ``time`` is that of the last trade."""
 
-class Candle(Struct, array_like=True, gc=False):
-    """``/products/<id>/candles``: low before high, open third; the time is in seconds."""
+Product = row_type(
+    "Product",
+    "id base_currency quote_currency quote_increment base_increment base_min_size base_max_size "
+    "min_market_funds status trading_disabled",
+)
+"""``/products``: increments are the steps of price and amount."""
 
-    time: Any = None
-    low: Any = None
-    high: Any = None
-    open: Any = None
-    close: Any = None
-    volume: Any = None
+Currency = row_type("Currency", "id name min_size max_precision status")
+"""``/currencies``: ``max_precision`` and ``min_size`` are steps."""
 
+Fill = row_type(
+    "Fill",
+    "trade_id product_id order_id created_at side price size fee liquidity settled",
+)
+"""``/fills``: ``side`` is the account's own; ``trade_id`` is that of the public trade."""
 
-class Ticker(Struct):
-    """``/products/<id>/ticker``: ``time`` is that of the last trade."""
+Order = row_type(
+    "Order",
+    "id product_id created_at side type price size filled_size executed_value fill_fees status "
+    "done_at done_reason",
+)
+"""``/orders``: a market order has no ``price``, and no ``size`` where it named funds."""
 
-    time: Any = None
-    price: Any = None
-    bid: Any = None
-    ask: Any = None
-    volume: Any = None
+Transfer = row_type(
+    "Transfer",
+    "id type created_at amount currency details completed_at canceled_at processed_at",
+)
+"""``/transfers``: ``details`` differs by kind; three times say how far it has come."""
+
+Entry = row_type("Entry", "id created_at amount type details")
+"""``/accounts/<id>/ledger``: one change of one currency; ``amount`` is signed."""
+
+Account = row_type("Account", "id currency available hold")
+"""``/accounts``: one currency of the key's profile."""
+
+Fees = row_type("Fees", "maker_fee_rate taker_fee_rate")
+"""``/fees``: one pair of rates for all markets."""
+
+Clock = row_type("Clock", "epoch")
+"""``/time``: in seconds, with decimals."""
+
+Refusal = row_type("Refusal", "message")
+"""Every error, whatever its status."""
 
 
 class Book(Struct):
@@ -45,102 +68,3 @@ class Book(Struct):
 
     asks: msgspec.Raw
     bids: msgspec.Raw
-
-
-class Product(Struct):
-    """``/products``: increments are the steps of price and amount."""
-
-    id: Any = None
-    base_currency: Any = None
-    quote_currency: Any = None
-    quote_increment: Any = None
-    base_increment: Any = None
-    base_min_size: Any = None
-    base_max_size: Any = None
-    min_market_funds: Any = None
-    status: Any = None
-    trading_disabled: Any = None
-
-
-class Currency(Struct):
-    """``/currencies``: ``max_precision`` and ``min_size`` are steps."""
-
-    id: Any = None
-    name: Any = None
-    min_size: Any = None
-    max_precision: Any = None
-    status: Any = None
-
-
-class Fill(Struct, gc=False):
-    """``/fills``: ``side`` is the account's own; ``trade_id`` is that of the public trade."""
-
-    trade_id: Any = None
-    product_id: Any = None
-    order_id: Any = None
-    created_at: Any = None
-    side: Any = None
-    price: Any = None
-    size: Any = None
-    fee: Any = None
-    liquidity: Any = None
-    settled: Any = None
-
-
-class Order(Struct, gc=False):
-    """``/orders``: a market order has no ``price``, and no ``size`` where it named funds."""
-
-    id: Any = None
-    product_id: Any = None
-    created_at: Any = None
-    side: Any = None
-    type: Any = None
-    price: Any = None
-    size: Any = None
-    filled_size: Any = None
-    executed_value: Any = None
-    fill_fees: Any = None
-    status: Any = None
-    done_at: Any = None
-    done_reason: Any = None
-
-
-class Transfer(Struct, gc=False):
-    """``/transfers``: ``details`` differs by kind; three times say how far it has come."""
-
-    id: Any = None
-    type: Any = None
-    created_at: Any = None
-    amount: Any = None
-    currency: Any = None
-    details: Any = None
-    completed_at: Any = None
-    canceled_at: Any = None
-    processed_at: Any = None
-
-
-class Account(Struct):
-    """``/accounts``: one currency of the key's profile."""
-
-    currency: Any = None
-    available: Any = None
-    hold: Any = None
-
-
-class Fees(Struct):
-    """``/fees``: one pair of rates for all markets."""
-
-    maker_fee_rate: Any = None
-    taker_fee_rate: Any = None
-
-
-class Clock(Struct):
-    """``/time``: ``epoch`` is in seconds, with decimals."""
-
-    epoch: Any = None
-
-
-class Refusal(Struct):
-    """Every error, whatever its status."""
-
-    message: Any = None

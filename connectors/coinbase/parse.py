@@ -6,13 +6,13 @@ as rejected.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Context, DecimalException, Inexact
+from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
+from urllib.parse import parse_qs
 
-import pyarrow.compute as pc
-
-from connectors import exact
+from connectors import exact, market_data
+from connectors.base import Page
 from connectors.books import book
 from connectors.codes import Code, Codes
 from connectors.coinbase import models
@@ -32,6 +32,7 @@ from connectors.columns import (
 from connectors.errors import ContractError, TransientError
 from connectors.exact import InvalidValue
 from connectors.jsontext import NotJsonError, decode_object, elements
+from connectors.market_data import candle_columns
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import (
     MOST_ROWS,
@@ -47,9 +48,9 @@ from connectors.rows import (
     read,
     rows_of,
 )
-from schemas import timeframe_us
 
 SPELLING: Final = Spelling(separator="-")  # a market's own name is its symbol
+_LONGEST_TEXT: Final = 500
 MAX_LEVELS: Final = 100_000  # of a whole book, which has tens of thousands
 _NO_NAMES: Final = Names(SPELLING)
 _ID, _TIME, _NUMBER, _TEXT, _WIDE = Id(), Time(), Number(), Text(), Wide()
@@ -81,13 +82,10 @@ _TRADES: Final = Layout(
 def trades(body: bytes, symbol: str) -> Built:
     """``/products/<id>/trades``, which does not name the market."""
     layout = replace(_TRADES, constants={"symbol": symbol})
-    return read(layout, rows_of(body, models.Trade))
+    return read(layout, rows_of(body, models.PublicTrade))
 
 
-_CANDLE_COLUMNS: Final = (
-    column("timestamp", "time", _TIME),
-    *(column(name, name, _NUMBER) for name in ("open", "high", "low", "close", "volume")),
-)
+_CANDLE_COLUMNS: Final = candle_columns("time")
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
@@ -96,19 +94,9 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
     A candle is final when its interval has ended by that clock; without one, when a newer candle
     is in the answer.
     """
-    layout = Layout(
-        "candles",
-        _CANDLE_COLUMNS,
-        key=("timestamp",),
-        position="timestamp",
-        constants={"symbol": symbol, "timeframe": timeframe},
+    return market_data.candles(
+        rows_of(body, models.Candle), _CANDLE_COLUMNS, symbol, timeframe, clock
     )
-    built = read(layout, rows_of(body, models.Candle))
-    opened = built.positions
-    if clock is None:
-        clock = pc.max(opened).as_py() or 0
-    ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
-    return built.with_column("is_final", ended)
 
 
 def without_surplus(body: bytes, start: int) -> bytes:
@@ -153,23 +141,18 @@ def _only_row(body: bytes, model: Any, key: bytes) -> Source:
     return rows_of(b"[%b]" % body, model)
 
 
-def _places(step: Any) -> int | None:
-    """The decimal places of a step: 2 of ``0.01000000``, 0 of ``10``; None where there is none."""
-    if step is None:
-        return None
-    exponent = exact.number(step).normalize().as_tuple().exponent
-    assert isinstance(exponent, int)  # a number has no other
-    return max(0, -exponent)
-
-
-def _active(row: models.Product) -> bool:
+def _active(row: Any) -> bool:
     return bool(row.status == "online") and row.trading_disabled in (None, False)
 
 
 _PRODUCTS: Final = (
     column("native_symbol", "id", _TEXT),
-    Column("price_precision", lambda row: _places(row.quote_increment), Whole(), required=False),
-    Column("amount_precision", lambda row: _places(row.base_increment), Whole(), required=False),
+    Column(
+        "price_precision", lambda row: exact.places(row.quote_increment), Whole(), required=False
+    ),
+    Column(
+        "amount_precision", lambda row: exact.places(row.base_increment), Whole(), required=False
+    ),
     *nullable(_NUMBER, {"min_amount": "base_min_size", "max_amount": "base_max_size"}),
     column("min_value", "min_market_funds", _NUMBER, required=False),
     Column("active", _active, Flag()),
@@ -204,7 +187,9 @@ def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
         (
             column("currency", "id", Code(codes.listed(row.id for row in listed_rows(source)))),
             Column("name", lambda row: row.name or row.id, _TEXT),
-            Column("precision", lambda row: _places(row.max_precision or row.min_size), Whole()),
+            Column(
+                "precision", lambda row: exact.places(row.max_precision or row.min_size), Whole()
+            ),
             Column("active", lambda row: bool(row.status == "online"), Flag()),
         ),
         key="currency",
@@ -213,7 +198,7 @@ def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
     return read(layout, source)
 
 
-def _fee(row: models.Fill) -> Any:
+def _fee(row: Any) -> Any:
     """Fees are written in a second step: before it, none is known."""
     return None if row.settled is False else row.fee
 
@@ -240,10 +225,9 @@ def fills(body: bytes, native: str, symbol: str, codes: Codes) -> Built:
 
 _OPEN: Final = ("received", "pending", "open", "active")
 _ENDED: Final = {"filled": "closed", "canceled": "canceled"}
-_RATIO: Final = Context(prec=38, traps=[Inexact])
 
 
-def _status(row: models.Order) -> str:
+def _status(row: Any) -> str:
     if row.status in _OPEN:
         return "open"
     if row.status == "rejected":
@@ -257,34 +241,28 @@ def _status(row: models.Order) -> str:
     return "closed" if whole else "canceled"
 
 
-def _amount(row: models.Order) -> Any:
+def _amount(row: Any) -> Any:
     """Of a market order that named funds: what it has bought."""
     return row.filled_size if row.size is None else row.size
 
 
-def _price(row: models.Order) -> Any:
+def _price(row: Any) -> Any:
     """A market order has no limit: 0."""
     return 0 if row.price is None and row.type == "market" else row.price
 
 
-def _remaining(row: models.Order) -> Any:
+def _remaining(row: Any) -> Any:
     """What may still be filled: of an order that has ended, nothing, whatever is left of it."""
     if row.status not in _OPEN or row.size is None:
         return "0"
     return format(exact.difference(row.size, row.filled_size), "f")
 
 
-def _average(row: models.Order) -> str | None:
-    """What was paid for one unit, where that is a number of at most 12 places."""
-    try:
-        filled = exact.price(row.filled_size)
-        found = _RATIO.divide(exact.wide(row.executed_value), filled)
-        return str(exact.price(format(found, "f")))
-    except (InvalidValue, DecimalException, ZeroDivisionError):
-        return None
+def _average(row: Any) -> str | None:
+    return exact.ratio(row.executed_value, row.filled_size)
 
 
-def _order_fee(row: models.Order) -> str | None:
+def _order_fee(row: Any) -> str | None:
     """Null where it has more than 12 places: its fills have it to the last one."""
     try:
         return format(exact.price(row.fill_fees, signed=True), "f")
@@ -332,7 +310,7 @@ _TYPES: Final = {
 _WITHDRAWALS: Final = tuple(word for word, type_ in _TYPES.items() if type_ == "withdrawal")
 
 
-def _transfer_status(row: models.Transfer) -> str:
+def _transfer_status(row: Any) -> str:
     if row.canceled_at:
         return "failed"
     if row.completed_at:
@@ -340,17 +318,17 @@ def _transfer_status(row: models.Transfer) -> str:
     return "failed" if row.processed_at else "pending"
 
 
-def _detail(row: models.Transfer, name: str) -> Any:
+def _detail(row: Any, name: str) -> Any:
     return row.details.get(name) if isinstance(row.details, dict) else None
 
 
-def _network_fee(row: models.Transfer) -> str | None:
+def _network_fee(row: Any) -> str | None:
     """The fee of a withdrawal; None where none is named."""
     fee = _detail(row, "fee") if row.type in _WITHDRAWALS else None
     return None if fee in (None, "") else format(exact.wide(fee), "f")
 
 
-def _moved(row: models.Transfer) -> Any:
+def _moved(row: Any) -> Any:
     """What arrives: ``subtotal``; else ``amount``, of which the fee of a withdrawal is a part."""
     fee = _network_fee(row)
     if fee is None or row.amount is None:
@@ -385,8 +363,55 @@ def transfers(body: bytes, codes: Codes) -> Built:
     return read(layout, rows_of(body, models.Transfer))
 
 
-def balances(body: bytes, observed_at: int, codes: Codes) -> Built:
-    """``/accounts``: every currency of the key's profile."""
+_REPEATED: Final = ("match", "fee", "transfer")
+"""Types of entries that repeat fills and transfers."""
+
+
+def _described(row: Any) -> str:
+    """The type, and whatever names what it belongs to."""
+    details = row.details if isinstance(row.details, dict) else {}
+    parts = (f"{name} {value}" for name, value in sorted(details.items()) if value)
+    return ", ".join([exact.text(row.type), *parts])[:_LONGEST_TEXT]
+
+
+def ledger(body: bytes, query: str, currency: str) -> Page:
+    """``/accounts/<id>/ledger`` of one currency, without entries that repeat fills and transfers.
+
+    ``others`` names those. Entries of a type that is not known are not left out: the balance
+    changed by them.
+    """
+    layout = Layout(
+        "account_transactions",
+        (
+            Column("transaction_id", lambda row: f"{currency}-{exact.text(row.id)}", _TEXT),
+            column("timestamp", "created_at", _TIME),
+            Column("type", lambda row: "debit" if _change(row) < 0 else "credit", _TEXT),
+            Column("amount", lambda row: f"{_change(row).copy_abs():f}", _WIDE),
+            Column("status", lambda row: "ok", _TEXT),
+            Column("description", _described, _TEXT),
+        ),
+        key=("transaction_id",),
+        position="timestamp",
+        constants={"currency": currency},
+    )
+    source = rows_of(body, models.Entry)
+    page = read(layout, source, lambda row: row.type not in _REPEATED).page()
+    rows = [*listed_rows(source)]
+    ids = [str(row.id) for row in rows if row.id is not None]
+    asked = parse_qs(query).get("after")
+    return replace(
+        page,
+        next_token=ids[-1] if ids and ids != asked else None,
+        others=tuple(str(row.id) for row in rows if row.type in _REPEATED),
+    )
+
+
+def _change(row: Any) -> Decimal:
+    return exact.wide(row.amount, signed=True)
+
+
+def balances(body: bytes, observed_at: int, codes: Codes) -> Page:
+    """``/accounts``: every currency of the key's profile; other calls name them by their ids."""
     source = rows_of(body, models.Account)
     codes = codes.listed(row.currency for row in listed_rows(source))
     layout = observed(
@@ -399,7 +424,9 @@ def balances(body: bytes, observed_at: int, codes: Codes) -> Built:
         key="currency",
         at=observed_at,
     )
-    return read(layout, source)
+    ids = ((row.id, codes.code_of(row.currency)) for row in listed_rows(source))
+    aliases = {id_: code for id_, code in ids if isinstance(id_, str) and isinstance(code, str)}
+    return replace(read(layout, source).page(), aliases=aliases)
 
 
 def fees(body: bytes, observed_at: int) -> Built:

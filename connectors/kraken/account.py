@@ -6,7 +6,7 @@ Ids of fills, orders and ledger entries are opaque text. Pages are counted from 
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -17,24 +17,23 @@ from connectors.codes import Code, Codes
 from connectors.exact import InvalidValue
 from connectors.jsontext import decode_row
 from connectors.kraken.names import code, symbol_of
-from connectors.kraken.parse import NO_NAMES, Row, integer, keyed, members_of, of, parts_of
+from connectors.kraken.parse import NO_NAMES
+from connectors.members import Row, keyed, of, parts_of, texts_of
 from connectors.names import Names, listed_rows
-from connectors.rows import Built, Column, Layout, RowText, Source, observed, read
+from connectors.rows import Built, Column, Layout, RowText, Source, observed, read, rows_of
 
 _NUMBER, _TEXT, _TIME = kinds.Number(), kinds.Text(), kinds.Time()
 _SIGNED, _SIGNED_WIDE = kinds.Number(signed=True), kinds.Wide(signed=True)
 _SIDES: Final = kinds.Choice({"buy": "buy", "sell": "sell"})
-Parts = dict[str, bytes]
-_EXACT: Final = Context(prec=100)
 _RATES: Final = (Decimal("0.00005"), Decimal("0.01"))
 """Between these lies any fee that is not nothing: the public tables have 0.02 to 0.4 per cent."""
 
 
-def _paged(page: Page, parts: Parts, query: str, others: tuple[str, ...] = ()) -> Page:
+def _paged(page: Page, parts: dict[str, bytes], query: str, others: tuple[str, ...] = ()) -> Page:
     """``page`` with its place: the next one begins behind its rows, until one has none."""
-    before = integer(parse_qs(query).get("ofs", ["0"])[0].encode()) or 0
+    before = exact.natural(parse_qs(query).get("ofs", ["0"])[0].encode()) or 0
     rows = page.received + len(others)
-    total = integer(parts.get("count", b""))
+    total = exact.natural(parts.get("count", b""))
     return replace(
         page, next_token=str(before + rows) if rows else None, total=total, others=others
     )
@@ -85,12 +84,9 @@ def account_trades(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
     return _paged(read(layout, keyed(page.get("trades", b""))).page(), page, query)
 
 
-_FILLS: Final = re.compile("trades?")
-"""The type of ledger entries that repeat fills."""
-
-
 def _is_fill(row: Row) -> bool:
-    return _FILLS.fullmatch(str(row.get("type"))) is not None
+    """Whether a ledger entry repeats a fill."""
+    return row.get("type") in ("trade", "trades")
 
 
 def _entry_type(row: Row) -> str:
@@ -117,7 +113,7 @@ def account_transactions(body: bytes, query: str, codes: Codes = NO_NAMES.codes)
         of("timestamp", "time", _TIME),
         Column("type", _entry_type, _TEXT),
         Column("currency", lambda row: code(codes, exact.text(row.get("asset"))), Code(codes)),
-        Column("amount", lambda row: _sum(("+", row.get("amount"))).lstrip("-"), kinds.Wide()),
+        Column("amount", lambda row: exact.total((row.get("amount"),)).lstrip("-"), kinds.Wide()),
         of("fee_amount", "fee", _SIGNED_WIDE, required=False),
         Column("status", lambda row: "ok", _TEXT),
         Column("description", _described, _TEXT),
@@ -127,6 +123,51 @@ def account_transactions(body: bytes, query: str, codes: Codes = NO_NAMES.codes)
     built = read(layout, source, lambda row: not _is_fill(row))
     others = tuple(row["id"] for row in listed_rows(source) if _is_fill(row))
     return _paged(built.page(), page, query, others)
+
+
+TRANSFER: Final = "transfer:"
+"""How ids of transfers begin, so that none is that of a ledger entry: both are opaque."""
+_PROGRESS: Final = {
+    **{"Success": "ok", "Settled": "ok", "Pending": "pending", "Failure": "failed"},
+    **{"onhold": "pending", "cancel-pending": "pending", "canceled": "failed"},
+}
+"""By ``status-prop``, which says more, or ``status``; any other is a beginning."""
+
+
+def _progress(row: Row) -> str:
+    sent = (row.get("status-prop"), row.get("status"))
+    return next((_PROGRESS[str(s)] for s in sent if str(s) in _PROGRESS), "unconfirmed")
+
+
+def transfers(body: bytes, kind: str, codes: Codes = NO_NAMES.codes) -> Built:
+    """``DepositStatus`` or ``WithdrawStatus``: a list, or an object that holds it.
+
+    They tell of a transfer before the ledger has it, and by which transaction and address it went;
+    what the account owns is told by the ledger alone.
+    """
+    if not body.lstrip().startswith(b"["):
+        lists = (part for part in parts_of(body).values() if part.startswith(b"["))
+        body = next(lists, b"[]")
+    columns = (
+        Column("transaction_id", lambda row: TRANSFER + exact.text(row.get("refid")), _TEXT),
+        of("timestamp", "time", _TIME),
+        Column("type", lambda row: kind, _TEXT),
+        Column("currency", lambda row: code(codes, exact.text(row.get("asset"))), Code(codes)),
+        of("amount", "amount", kinds.Wide()),
+        of("fee_amount", "fee", _SIGNED_WIDE, required=False),
+        Column("status", _progress, _TEXT),
+        Column("description", _route, _TEXT),
+    )
+    layout = Layout("account_transactions", columns, ("transaction_id",), "timestamp")
+    return read(layout, rows_of(body, Row))
+
+
+def _route(row: Row) -> str:
+    """``Bitcoin, Success, address 9Ptp…, transaction c711…``."""
+    named = {"method": "", "status": "", "status-prop": "", "info": "address "}
+    named |= {"txid": "transaction "}
+    parts = (f"{word}{row[name]}" for name, word in named.items() if row.get(name))
+    return ", ".join(parts)
 
 
 _STATES: Final = {name: name for name in ("open", "closed", "canceled")} | {
@@ -166,7 +207,7 @@ def _ordered(row: Row) -> Any:
 
 
 def _remaining(row: Row) -> str:
-    return _sum(("+", row.get("vol")), ("-", row.get("vol_exec"))) if _is_open(row) else "0"
+    return exact.total((row.get("vol"),), (row.get("vol_exec"),)) if _is_open(row) else "0"
 
 
 def _average(row: Row) -> Any:
@@ -197,20 +238,10 @@ def account_orders(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
     return _paged(found, page, query) if "closed" in page else replace(found, next_token="0")
 
 
-def _sum(*parts: tuple[str, Any]) -> str:
-    """The exact sum of numbers, each with its sign; those that are missing are nothing."""
-    total = Decimal(0)
-    for sign, value in parts:
-        if value is not None:
-            found = exact.wide(value, signed=True)
-            total = (_EXACT.add if sign == "+" else _EXACT.subtract)(total, found)
-    return f"{total:f}"
-
-
 def _available(row: Row) -> str:
     exact.wide(row.get("balance"), signed=True)  # which must be there
-    held = (("-", row.get("hold_trade")), ("-", row.get("credit_used")))
-    return _sum(("+", row.get("balance")), ("+", row.get("credit")), *held)
+    owned = (row.get("balance"), row.get("credit"))
+    return exact.total(owned, (row.get("hold_trade"), row.get("credit_used")))
 
 
 def balances(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Built:
@@ -238,5 +269,5 @@ def trading_fees(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Buil
         of("maker_fee_rate", "maker", kinds.Percent(signed=True), required=False),
     )
     layout = observed("trading_fees", columns, key="symbol", at=observed_at)
-    takers = members_of(found.get("fees", b"{}"))
+    takers = texts_of(found.get("fees", b"{}"))
     return read(layout, Source(body, None, lambda: takers, one))

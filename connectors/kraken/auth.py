@@ -7,12 +7,12 @@ which rise for the life of the key. A key that was once used with microseconds t
 import base64
 import hashlib
 import hmac
-import re
 from dataclasses import replace
 from typing import Final
 
 from connectors.base import Credentials
 from connectors.http import Request
+from connectors.secret import decoded
 
 MAX_NONCE: Final = 2**63 - 1
 
@@ -20,16 +20,8 @@ MAX_NONCE: Final = 2**63 - 1
 def signature(secret: str, path: str, nonce: int | str, body: str) -> str:
     """``API-Sign`` of one call; ``path`` begins with ``/0/private/``."""
     digest = hashlib.sha256(f"{nonce}{body}".encode()).digest()
-    made = hmac.new(_decoded(secret), path.encode() + digest, hashlib.sha512)
+    made = hmac.new(decoded(secret), path.encode() + digest, hashlib.sha512)
     return base64.b64encode(made.digest()).decode()
-
-
-def _decoded(secret: str) -> bytes:
-    """The bytes of a secret; of one that is mistyped some others, which the exchange refuses."""
-    letters = re.sub(r"[^A-Za-z0-9+/]", "", secret)
-    if len(letters) % 4 == 1:
-        letters = letters[:-1]
-    return base64.b64decode(letters + "=" * (-len(letters) % 4))
 
 
 def sign(request: Request, credentials: Credentials, nonce: int) -> Request:

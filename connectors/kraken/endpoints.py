@@ -6,10 +6,11 @@ has a counter: calls of histories add 2, others 1, and it falls by 0.33 a second
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qs, urlencode
 
-from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey
+from connectors.base import Bounds, Cursor, Key, Page, Paging, ReadOnlyKey
 from connectors.dialect import Answered, Asked, Dialect, Endpoint, NonceRule
 from connectors.http import Request, get
 from connectors.kraken import account, auth, parse, refusals
@@ -19,13 +20,15 @@ from connectors.rows import Built
 
 READS: Final = (
     "GET /0/public/(AssetPairs|Assets|Trades|OHLC|Ticker|Depth)",
-    "POST /0/private/(BalanceEx|TradesHistory|OpenOrders|ClosedOrders|Ledgers|TradeVolume)",
+    "POST /0/private/(BalanceEx|TradesHistory|OpenOrders|ClosedOrders|Ledgers|TradeVolume"
+    "|DepositStatus|WithdrawStatus)",
 )
 MAX_TRADES: Final = 1000
 MAX_LEVELS: Final = 500  # of either side of an order book
 BATCH: Final = 50  # markets of one call of Ticker; documented is no limit but that of a URL
 TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "1d": 1440}
 """Minutes. Kraken's week does not begin on a Monday: 1w is built from trades, like all others."""
+_TRANSFERS: Final = ("/0/private/DepositStatus", "/0/private/WithdrawStatus")
 
 
 def _markets_of(request: Request) -> list[str]:
@@ -69,6 +72,20 @@ def _orders(asked: Asked) -> Request:
     """What is open first: an order that closes between two pages is then in both."""
     token = asked.token
     return _private("OpenOrders") if token is None else _history("ClosedOrders", token)
+
+
+def _transfers(asked: Asked, request: Request, page: Page, new: int) -> Request | None:
+    """With the newest page of the ledger: the transfers of the last 90 days, booked or not."""
+    if asked.token is not None or request.path == _TRANSFERS[1]:
+        return None
+    return _private("WithdrawStatus" if request.path == _TRANSFERS[0] else "DepositStatus")
+
+
+def _ledger_rows(body: bytes, about: Answered) -> Page | Built:
+    if about.path in _TRANSFERS:
+        kind = "deposit" if about.path == _TRANSFERS[0] else "withdrawal"
+        return account.transfers(body, kind, about.names.codes)
+    return account.account_transactions(body, about.query, about.names.codes)
 
 
 def _fees(asked: Asked) -> Request:
@@ -126,9 +143,11 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         lambda body, about: account.account_trades(body, about.query, about.names),
     ),
     "account_transactions": Endpoint(
-        _HISTORY,
+        replace(_HISTORY, apart=account.TRANSFER),
         lambda asked: _history("Ledgers", asked.token),
-        lambda body, about: account.account_transactions(body, about.query, about.names.codes),
+        _ledger_rows,
+        following=_transfers,
+        extras=_TRANSFERS,
     ),
     "account_orders": Endpoint(
         _HISTORY,

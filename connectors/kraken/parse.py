@@ -4,12 +4,10 @@ Whatever does not have the documented shape raises ``ContractError``; a row that
 returned as rejected. Results are keyed by the market's id, whatever name was asked for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import msgspec
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors import columns as kinds
@@ -17,50 +15,16 @@ from connectors.base import Page
 from connectors.books import book
 from connectors.codes import Code, Codes
 from connectors.errors import ContractError
-from connectors.exact import InvalidValue
-from connectors.jsontext import NotJsonError, decode_row, elements, members
+from connectors.exact import InvalidValue, natural
+from connectors.jsontext import row_type
 from connectors.kraken.names import SPELLING, code, common, symbol_of
-from connectors.names import Listed, Names, listed_rows
-from connectors.rows import Built, Column, Layout, RowText, Source, column, decoded, observed, read
+from connectors.members import Row, keyed, nth, of, parts_of
+from connectors.names import Listed, Names, listed_rows, with_aliases
+from connectors.rows import Built, Column, Layout, column, observed, read, rows_of
 from schemas import timeframe_us
 
 NO_NAMES: Final = Names(SPELLING)
 _NUMBER, _SIGNED, _SIGNED_WIDE = kinds.Number(), kinds.Number(signed=True), kinds.Wide(signed=True)
-Row = dict[str, Any]
-"""A row that is a member of an object, with its key as ``id``."""
-
-
-def members_of(body: bytes) -> list[RowText]:
-    """The members of an object. Raises ``ContractError`` where it is none."""
-    try:
-        return [RowText(m.whole, m.value, m.key) for m in members(body)]
-    except NotJsonError as error:
-        raise ContractError(f"the result is not an object ({error})") from None
-
-
-def parts_of(body: bytes) -> dict[str, bytes]:
-    """The members of an object, each as received. Raises ``ContractError`` where it is none."""
-    return {text.key or "": bytes(text.value) for text in members_of(body)}
-
-
-def keyed(body: bytes) -> Source:
-    """Rows that are members of an object: few, and read one by one, so that none is lost."""
-
-    def with_key(text: RowText) -> Row:
-        return {**decode_row(Row, text.value), "id": text.key}
-
-    return Source(body, None, lambda: members_of(body), with_key)
-
-
-def of(name: str, source: str, kind: kinds.Kind, required: bool = True) -> Column:
-    """The canonical column ``name`` from the member ``source`` of a row."""
-    return Column(name, lambda row: row.get(source), kind, required)
-
-
-def integer(sent: bytes) -> int | None:
-    """A natural number that may stand in quotes; None for anything else."""
-    digits = sent.strip(b'"')
-    return int(digits) if digits.isdigit() and len(digits) < 20 else None
 
 
 def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int | None]:
@@ -69,7 +33,7 @@ def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int |
     Asked for by its name, it answers under its id: only the id of another known market is wrong.
     """
     parts = parts_of(body)
-    last = integer(parts.pop("last", b""))
+    last = natural(parts.pop("last", b""))
     if len(parts) != 1:
         raise ContractError(f"{len(parts)} markets in the answer for {native!r}")
     ((key, rows),) = parts.items()
@@ -78,48 +42,12 @@ def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int |
     return rows, last
 
 
-def _row(name: str, fields: str) -> type:
-    """A row that is an array; elements that are missing are None."""
-    return msgspec.defstruct(
-        name, [(field, Any, None) for field in fields.split()], array_like=True, gc=False
-    )
-
-
-_Trade: Final = _row("PublicTrade", "price amount time side kind misc id")
-_Candle: Final = _row("Candle", "time open high low close vwap volume")
-
-
-def _array(body: bytes, model: Any) -> Source:
-    def texts() -> list[RowText]:
-        try:
-            return [RowText(text, text) for text in elements(body)]
-        except NotJsonError as error:
-            raise ContractError(f"the rows are not a list ({error})") from None
-
-    rows = decoded(list[model], body)
-    return Source(body, rows, texts, lambda text: decode_row(model, text.value), ordered=True)
-
-
-class _TradeId(kinds.Id):
-    """The id of a trade. For years some rows came with id 0, which is none."""
-
-    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
-        """Integers above 0."""
-        array = super().many(values, required)
-        if len(array) and pc.min(array).as_py() == 0:
-            raise InvalidValue("is 0, which is no id")
-        return array
-
-    def one(self, value: Any) -> int:
-        """An integer above 0."""
-        found = super().one(value)
-        if not found:
-            raise InvalidValue("is 0, which is no id")
-        return found
+_Trade: Final = row_type("PublicTrade", "price amount time side kind misc id", array_like=True)
+_Candle: Final = row_type("Candle", "time open high low close vwap volume", array_like=True)
 
 
 _TRADE_COLUMNS: Final = (
-    column("trade_id", "id", _TradeId()),
+    column("trade_id", "id", kinds.Id(least=1)),
     column("timestamp", "time", kinds.Time()),
     column("side", "side", kinds.Choice({"b": "buy", "s": "sell"})),
     column("price", "price", _NUMBER),
@@ -138,7 +66,7 @@ def trades(body: bytes, native: str, symbol: str, names: Names = NO_NAMES) -> Pa
     rows, last = _of_one_market(body, native, names)
     same = {"symbol": symbol}
     layout = Layout("trades", _TRADE_COLUMNS, ("trade_id",), "trade_id", constants=same)
-    page = read(layout, _array(rows, _Trade)).page()
+    page = read(layout, rows_of(rows, _Trade)).page()
     return replace(page, resume=last if page.received else None)
 
 
@@ -153,25 +81,15 @@ def candles(
     rows, last = _of_one_market(body, native, names)
     same = {"symbol": symbol, "timeframe": timeframe}
     layout = Layout("candles", _CANDLE_COLUMNS, ("timestamp",), "timestamp", constants=same)
-    built = read(layout, _array(rows, _Candle))
+    built = read(layout, rows_of(rows, _Candle))
     opened = built.positions
     ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
     limit = (pc.max(opened).as_py() or 0) if last is None else last * 1_000_000 + 1
     return built.with_column("is_final", pc.and_(ended, pc.less(opened, limit)))
 
 
-def _at(name: str, index: int) -> Callable[[Row], Any]:
-    """A getter of one element of a list; of what is no such list, all of it, which is no number."""
-
-    def get(row: Row) -> Any:
-        values = row.get(name)
-        return values[index] if isinstance(values, list) and len(values) > index else values
-
-    return get
-
-
 _TICKER_COLUMNS: Final = tuple(
-    Column(name, _at(source, index), kind, required=False)
+    Column(name, nth(source, index), kind, required=False)
     for name, source, index, kind in (
         ("last", "c", 0, _SIGNED),
         ("bid", "b", 0, _SIGNED),
@@ -272,7 +190,7 @@ def market_rows(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Page:
         *_MARKETS,
     )
     built = read(observed("markets", columns, key="symbol", at=observed_at), source)
-    return _with_aliases(built, rows, "native_symbol", "symbol", ("altname", "wsname"))
+    return with_aliases(built, rows, "native_symbol", "symbol", ("altname", "wsname"))
 
 
 def currency_rows(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) -> Page:
@@ -290,18 +208,4 @@ def currency_rows(body: bytes, observed_at: int, codes: Codes = NO_NAMES.codes) 
         Column("active", lambda row: row.get("status") in _ENABLED, kinds.Flag()),
     )
     built = read(observed("currencies", columns, key="currency", at=observed_at), source)
-    return _with_aliases(built, rows, "name", "currency", ("altname",))
-
-
-def _with_aliases(
-    built: Built, rows: Sequence[Row], key: str, value: str, others: Sequence[str]
-) -> Page:
-    """The page of a list, with what its rows are called besides."""
-    known = dict(zip(*(built.columns[n].to_pylist() for n in (key, value)), strict=True))
-    more = {
-        row[other]: known[row["id"]]
-        for row in rows
-        for other in others
-        if row["id"] in known and isinstance(row.get(other), str)
-    }
-    return replace(built.page(), aliases={**more, **known})
+    return with_aliases(built, rows, "name", "currency", ("altname",))

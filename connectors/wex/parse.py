@@ -31,7 +31,8 @@ from connectors.columns import (
 )
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
-from connectors.jsontext import Member, NotJsonError, decode_object, decode_row, members
+from connectors.jsontext import NotJsonError, decode_object, decode_row
+from connectors.members import is_empty, members_of, texts_of
 from connectors.names import Listed, Names, Spelling, listed_rows
 from connectors.rows import (
     Built,
@@ -55,11 +56,6 @@ _ANY_CODE: Final = Codes(lower=SPELLING.lower)
 _NO_NAMES: Final = Names(SPELLING, codes=_ANY_CODE)
 
 
-def is_empty(body: bytes) -> bool:
-    """Whether there is nothing in it: ``{}``, or ``[]``, which siblings send for it."""
-    return len(body) < 100 and b"".join(body.split()) in (b"{}", b"[]")
-
-
 def keyed(body: bytes, model: Any, key: str) -> Source:
     """Rows that are members of an object, their key set as the attribute ``key``."""
 
@@ -68,10 +64,7 @@ def keyed(body: bytes, model: Any, key: str) -> Source:
         setattr(row, key, text.key)
         return row
 
-    def texts() -> list[RowText]:
-        return [RowText(m.whole, m.value, m.key) for m in members_of(body)]
-
-    return Source(body, _decoded(body, model, key), texts, with_key)
+    return Source(body, _decoded(body, model, key), lambda: texts_of(body), with_key)
 
 
 def _decoded(body: bytes, model: Any, key: str) -> list[Any] | None:
@@ -81,14 +74,6 @@ def _decoded(body: bytes, model: Any, key: str) -> list[Any] | None:
     for name, row in by_key.items():
         setattr(row, key, name)
     return list(by_key.values())
-
-
-def members_of(body: bytes) -> Sequence[Member]:
-    """The members of an object in order, none of ``[]``. Raises ``ContractError`` for another."""
-    try:
-        return () if is_empty(body) else members(body)
-    except NotJsonError as error:
-        raise ContractError(f"the rows are not an object keyed by name ({error})") from None
 
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
@@ -379,7 +364,7 @@ def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Page:
     """What ``getInfo`` returns: what is available of every currency, and the key's rights."""
     account = object_of(models.Account, body, "the account's information")
     funds = bytes(account.funds)
-    texts = [RowText(m.whole, m.value, m.key) for m in members_of(funds)]
+    texts = texts_of(funds)
 
     def one(text: RowText) -> tuple[str, Any]:
         return text.key or "", decode_row(Any, text.value)

@@ -36,7 +36,7 @@ def ui(
         from pipelines.demo.exchange import feeding
 
         with feeding() as exchange:
-            say(f"Sandbox exchange on {exchange.url}, speaking BitexBit and WEX.")
+            say(exchange.greeting)
             return server.run(port)
     from pipelines.feeds import load_feeds, select_jobs
 

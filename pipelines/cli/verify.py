@@ -10,7 +10,7 @@ import typer
 
 from pipelines.output.console import is_terminal, say, warn
 from pipelines.output.exits import PARTLY_FAILED
-from pipelines.output.formatting import count
+from pipelines.output.formatting import verdict
 
 if TYPE_CHECKING:
     from warehouse import Finding, Verification
@@ -97,17 +97,6 @@ def write(result: "Verification") -> None:
     for line in _lines(result.of("error")):
         warn(f"wrong: {line}")
     say(verdict(result))
-
-
-def verdict(result: "Verification") -> str:
-    """The result in one line."""
-    wrong, healed = len(result.of("error")), len(result.of("healed"))
-    files = result.figures["files"]
-    held = f"{count(files.get('rows', 0), 'row')} in {count(files.get('files', 0), 'file')}"
-    after = f", after healing {count(healed, 'thing')}" if healed else ""
-    if wrong:
-        return f"verdict: {count(wrong, 'thing')} wrong{after} ({held})"
-    return f"verdict: everything agrees{after} ({held})"
 
 
 def write_json(result: "Verification") -> None:

@@ -6,7 +6,7 @@ and a home that holds other data than the sandbox's is refused.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Final
 
 import warehouse
-from pipelines.feeds.folder import FEEDS, FEEDS_ROOT
+from pipelines.feeds.folder import FEEDS, load_feeds
 from pipelines.output.formatting import with_fix
-from pipelines.settings import HOME, load_settings
+from pipelines.settings import HOME, UNPACED, load_settings
 from pipelines.ui.instance import dagster_home
 from sandbox import World, serve
 from schemas import ConfigError
 from warehouse.files import put
 
 DEFAULT_HOME: Final = Path("data") / "demo"
+DEMO_FEEDS: Final = Path(__file__).parent / "feeds"
 FILE_NAME: Final = "sandbox.json"
 SEED: Final = 1
 
@@ -33,9 +34,17 @@ class Feeding:
 
     home: Path
     url: str
+    exchanges: Sequence[str]
+    """Those that the demo collects from: the sandbox speaks them all at one address."""
     variables: Mapping[str, str]
     """The settings with which Tidemark reads from it into ``home``."""
     last_run: datetime | None
+
+    @property
+    def greeting(self) -> str:
+        """What the user is told of it first."""
+        *some, last = self.exchanges
+        return f"Sandbox exchange on {self.url}: it speaks {', '.join(some)} and {last}."
 
 
 @contextmanager
@@ -46,18 +55,19 @@ def feeding() -> Iterator[Feeding]:
     """
     home = demo_home()
     epoch, last_run = _world_of(home)
-    with serve(World(SEED, epoch)) as served:
+    with serve(World(SEED, epoch), limits=False) as served:
         variables = {
             HOME: str(home),
             **served.env,
-            FEEDS: str(FEEDS_ROOT),  # your own may name exchanges that the sandbox is not
+            FEEDS: str(DEMO_FEEDS),
+            "TIDEMARK_LOOKUPS": "8",
+            UNPACED: "1",  # Kraken's allowance would make it ten minutes
             "DAGSTER_DISABLE_TELEMETRY": "1",
             "DAGSTER_HOME": str(dagster_home(home)),
-            # Two calls a second are allowed with a key: the demo should be quick.
-            "TIDEMARK_LOOKUPS": "8",
         }
         with environment(variables):
-            yield Feeding(home, served.base_url, variables, last_run)
+            exchanges = [feed.exchange for feed in load_feeds(DEMO_FEEDS)]
+            yield Feeding(home, served.base_url, exchanges, variables, last_run)
         _remember(home, epoch, datetime.now(UTC))
 
 
@@ -107,7 +117,7 @@ def _world_of(home: Path) -> tuple[datetime, datetime | None]:
             )
         )
     now = datetime.now(UTC)
-    epoch = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    epoch = now.replace(minute=0, second=0, microsecond=0)
     _remember(home, epoch, now)
     return epoch, None
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 import connectors
 from connectors.base import Connection, Connector, Limits, Recorder
+from connectors.local import NoLimits
 from pipelines.exchanges.breaker import HomeBreaker
 from pipelines.exchanges.limits import SharedLimits
 from pipelines.exchanges.nonces import HomeNonces
@@ -22,13 +23,16 @@ def open_exchange(
 ) -> Connector:
     """The connector of ``exchange``; close it after use. Raises ``ConfigError``.
 
-    ``limits`` replaces those of the machine; ``recorder`` keeps answers; ``names`` (of markets)
-    and ``codes`` (of currencies): those that the home remembers.
+    ``limits`` replaces those of the machine, which are none where the setting says so; ``recorder``
+    keeps answers; ``names`` (of markets) and ``codes`` (of currencies): those that the home
+    remembers.
     """
     home, url = settings.home, settings.base_url(exchange)
     credentials = settings.credentials(exchange, account)
     key = credentials.key if credentials else ""
     shared = state_folder()
+    if limits is None and settings.is_unpaced(exchange):
+        limits = NoLimits()
     if limits is None:
         limits = SharedLimits([limits_folder(f) for f in (shared, home) if f is not None])
     return connectors.open_connector(

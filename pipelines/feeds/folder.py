@@ -15,7 +15,7 @@ from pipelines.settings import load_settings
 from schemas import DATASETS, ConfigError, StreamId, dataset
 
 FEEDS_ROOT: Final = Path(__file__).parents[1] / "defs"
-"""The feeds that come with Tidemark: those of a clone, and of the demo everywhere."""
+"""The feeds that come with Tidemark: those of a clone."""
 CLONE: Final = FEEDS_ROOT.parents[1] / "pyproject.toml"
 """Of a clone; an installed package has none beside it."""
 FEEDS: Final = "TIDEMARK_FEEDS"
@@ -135,7 +135,8 @@ def is_collected(
             continue
         markets = feed.markets if stream.account is None else feed.account_markets
         found = stream.account in (None, feed.account)
-        if found and stream.symbol is not None and markets not in (None, "all"):
+        of_market = stream.symbol is not None and "symbol" in dataset(wanted).schema.names
+        if found and of_market and markets not in (None, "all"):
             named = {(symbols or {}).get(name, name) for name in markets}
             found = _bare(stream.symbol) in {_bare(name) for name in named}
         if found and (stream.timeframe is None or stream.timeframe in spec.timeframes):

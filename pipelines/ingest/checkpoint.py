@@ -42,12 +42,14 @@ class Walk(msgspec.Struct, frozen=True, tag="walk"):
     """Of a stream that is read page by page.
 
     ``counted``: how many rows the exchange counted when all of them were shown, those of other
-    datasets too; ``others``: the ids of the newest of these.
+    datasets too; ``others``: the ids of the newest of these, or of the newest rows of all where
+    rows are only ever added. ``whole_at``: start of the last pull that read it to the end.
     """
 
     empty_since: int | None = None
     counted: int | None = None
     others: tuple[str, ...] = ()
+    whole_at: int = 0
 
 
 class Built(msgspec.Struct, frozen=True, tag="built"):

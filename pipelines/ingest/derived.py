@@ -81,7 +81,12 @@ def build_missing(session: Session, state: StreamState, change: int) -> tuple[St
     frame = grid(session.stream.timeframe or "")
     end = state.complete[-1].upper
     whole = candles.whole(trades, source.time_of, frame, with_open=False)
-    wanted = subtract(tuple(Interval(low, min(high, end)) for low, high in whole), state.complete)
+    known = [Interval(low, min(high, end)) for low, high in whole]
+    is_from_first = trades.unit == "id" and trades.complete[0].lower <= 0
+    if whole and is_from_first and session.wanted_from < whole[0][0]:
+        # no candle lies before the first trade of a market
+        known.append(Interval(session.wanted_from, whole[0][0]))
+    wanted = subtract(union(known), state.complete)
     starts = {day: period_bounds(source.declared, day)[0] for day in source.periods()}
     for found in _rebuilt(source, frame, [starts[day] for day in source.periods(change)]):
         times = found.column("open_us").to_pylist()

@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 import connectors
-from connectors.base import Connector, Cursor, Key, Limits, Market, Paging
+from connectors.base import EACH, Connector, Cursor, Key, Limits, Market, Paging
 from connectors.errors import (
     ContractError,
     PartlyReadError,
@@ -29,7 +29,7 @@ from pipelines.exchanges.connect import open_exchange
 from pipelines.exchanges.names import remembered_codes, remembered_names
 from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
 from pipelines.feeds import Feed, Job
-from pipelines.ingest.account_markets import account_markets
+from pipelines.ingest.account_markets import account_markets, due_currencies
 from pipelines.ingest.budget import Budget
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.session import LOOKUPS, Task
@@ -185,10 +185,16 @@ class _Plan:
                 self._without_key(job)
                 or _one(_after_lists, self._task(job, account=job.feed.account)),
             )
+            for part in paging.parts:
+                if part != EACH and self._without_key(job) is None:
+                    task = self._task(job, symbol=part, account=job.feed.account)
+                    yield task.paging.cursor, _one(_after_lists, task)
 
     def account_units(self, job: Job) -> Iterator[Unit]:
-        """The work of a job whose account data is asked for market by market."""
+        """The work of a job whose account data is asked for by market, or by currency."""
         account = job.feed.account
+        if EACH in self._paging(job).parts:
+            yield from self._currency_units(job)
         if not self._paging(job).per_market:
             return
         notice = self._without_key(job)
@@ -205,6 +211,19 @@ class _Plan:
                 yield _one(end_stream, self._task(job, symbol=symbol, account=account))
         for symbol in dict.fromkeys(symbols):
             yield _one(_after_lists, self._task(job, symbol=symbol, account=account))
+
+    def _currency_units(self, job: Job) -> Iterator[Unit]:
+        """The lists of single currencies: of those that the account has, and once a day of all."""
+        if self._without_key(job) is not None:
+            return
+        try:
+            found = due_currencies(self._store, self._exchange(job).connector, job)
+        except TidemarkError as error:
+            report = StreamReport(job.exchange, job.dataset, job.feed.account, error=str(error))
+            yield lambda: [report]
+            return
+        for currency in found:
+            yield _one(_after_lists, self._task(job, symbol=currency, account=job.feed.account))
 
     def _account_markets(self, job: Job) -> Sequence[str] | None:
         """The markets of an account to ask for, as the feed chooses them; ``None`` = all."""

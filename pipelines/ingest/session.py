@@ -48,7 +48,8 @@ class Task:
 
     @property
     def paging(self) -> Paging:
-        return self.connector.offers[self.stream.dataset].of(self.stream.timeframe)
+        offer = self.connector.offers[self.stream.dataset]
+        return offer.part(self.stream.symbol).of(self.stream.timeframe)
 
     def report(self) -> StreamReport:
         """An empty report of this stream."""
@@ -130,6 +131,8 @@ class Session:
     def count(self, page: Page) -> Page:
         """Note one answer in the report and inform the listener."""
         self.report.requests += 1
+        if page.notices:
+            self.report.notice = f"{self.stream}: {'; '.join(dict.fromkeys(page.notices))}"
         self._rows += page.received
         if self.task.again is not None:
             self._compare(page, *self.task.again)

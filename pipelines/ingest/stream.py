@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from connectors.base import Cursor, Page
-from connectors.errors import ContractError, RequestError
+from connectors.errors import ContractError, NotOfferedError, RequestError
 from pipelines.ingest.budget import OutOfTimeError
 from pipelines.ingest.committer import Committer
 from pipelines.ingest.derived import build_candles
@@ -97,7 +97,12 @@ def problem(error: Exception) -> str:
 
 
 def _refused(task: Task, report: StreamReport, error: Exception) -> StreamReport:
-    """``report`` with ``error``; a request about a market that is closed may well be refused."""
+    """``report`` with ``error``; a request about a market that is closed may well be refused, and
+    not every server has every list of an account.
+    """
+    offer = task.connector.offers[task.stream.dataset]
+    if isinstance(error, NotOfferedError) and offer.part(task.stream.symbol) is not offer:
+        return replace(report, notice=f"{task.stream}: {error}")
     closed: set[str] = set()
     if task.stream.symbol is not None and isinstance(error, RequestError):
         with suppress(TidemarkError):

@@ -4,9 +4,14 @@ The exchange gives the total number of rows; the walk is complete when as many d
 held. A row that appears during the walk shifts the pages, so that a row may come twice or be
 skipped. Then the count does not match, and the walk is repeated.
 
+Rows that come along and that no count includes (``Paging.apart``) are stored, and left out here.
+
 The count may include rows of another dataset that come along and are not held (``Page.others``).
 Then a walk ends where it has shown as many unknown rows as the count has grown by. Rows of a page
 that names no count (open orders) are not part of what the other pages count.
+
+Where rows are only ever added, the newest first (``Paging.appends``), a walk ends at the rows with
+which the last one began; once a day it goes to the end all the same.
 """
 
 from collections.abc import Iterable
@@ -23,17 +28,21 @@ from pipelines.ingest.checkpoint import Walk
 from pipelines.ingest.renaming import rename_stored
 from pipelines.ingest.session import Session, time_span
 from schemas.declare import UNSETTLED
+from schemas.times import DAY_US
 from warehouse.intervals import Interval
 from warehouse.state import StreamState
 
 _WALKS: Final = 3
 _REMEMBERED: Final = 200
-"""Ids of rows of another dataset: those of some pages."""
+"""Ids of rows of another dataset, or of the newest rows: those of some pages."""
 
 
 def pull_walk(session: Session) -> None:
     """One pull of a ``Cursor.PAGES`` stream. Raises ``TidemarkError``."""
     known = checkpoint.load(session.state.checkpoint, Walk)
+    appends = session.paging.appends
+    may_stop = appends and session.started - known.whole_at < DAY_US
+    whole_at = session.started
     key = session.declared.naming_column
     held, waiting = _held(session, key)
     is_first = True
@@ -43,6 +52,7 @@ def pull_walk(session: Session) -> None:
         received: set[str] = set()
         malformed: set[str] = set()
         others: dict[str, None] = {}
+        newest_ids: dict[str, None] = {}
         uncounted: set[str] = set()
         unknown: set[str] = set()
         growing = known.counted is not None
@@ -63,10 +73,11 @@ def pull_walk(session: Session) -> None:
                 held, waiting = _held(session, key)
             is_first = is_first and not page.table.num_rows
             before = shown
-            ids = set(page.table.column(key).to_pylist())
+            ids = set(_counted(session, page.table.column(key).to_pylist()))
             uncounted = uncounted | ids if page.total is None else uncounted - ids
             received |= ids
             others |= dict.fromkeys(page.others)
+            newest_ids |= dict.fromkeys([*page.others, *ids])
             malformed |= {row.payload for row in page.rejected}
             shown = len(received) + len(others) + len(malformed)
             walked = shown - len(uncounted)
@@ -85,6 +96,9 @@ def pull_walk(session: Session) -> None:
             all_known = grown or (known_rows == total and walked < total)
             if token is None or (all_known and waiting <= received):
                 break
+            if may_stop and known.others and newest_ids.keys() >= {*known.others}:
+                token, whole_at = None, known.whole_at  # below, the last walk has read all
+                break
             if shown == before and not is_first_page:  # the count decides, or there is no end
                 token = None
                 if total is None:
@@ -98,7 +112,7 @@ def pull_walk(session: Session) -> None:
             _without_rows(session, known, state)
             return
         if total is None or token is not None or walked >= total:
-            known = _remembering(known, total, others)
+            known = _remembering(known, total, newest_ids if appends else others, whole_at)
             break
     else:
         raise ContractError(
@@ -116,10 +130,10 @@ def pull_walk(session: Session) -> None:
     session.commit(None, replace(state, checked_at=session.started))
 
 
-def _remembering(known: Walk, total: int | None, others: Iterable[str]) -> Walk:
+def _remembering(known: Walk, total: int | None, others: Iterable[str], whole_at: int) -> Walk:
     """What the next walk needs to know of the rows that are not held."""
     newest = tuple(dict.fromkeys([*others, *known.others]))[:_REMEMBERED]
-    return Walk(counted=total, others=newest) if newest else Walk()
+    return Walk(counted=total, others=newest, whole_at=whole_at) if newest else Walk()
 
 
 def _rename(session: Session, received: pa.Table) -> int:
@@ -151,9 +165,14 @@ def _held(session: Session, key: str) -> tuple[set[str], set[str]]:
     waiting: set[str] = set()
     changes = "status" in session.declared.schema.names
     for table in session.writer.scan([key, "status"] if changes else [key]):
-        held |= set(table.column(key).to_pylist())
+        held.update(_counted(session, table.column(key).to_pylist()))
         if not changes:
             continue
         still = pc.is_in(table.column("status"), value_set=pa.array(UNSETTLED))
-        waiting |= set(table.filter(still).column(key).to_pylist())
+        waiting.update(_counted(session, table.filter(still).column(key).to_pylist()))
     return held, waiting
+
+
+def _counted(session: Session, ids: Iterable[str]) -> Iterable[str]:
+    apart = session.task.paging.apart
+    return (row_id for row_id in ids if not apart or not row_id.startswith(apart))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from schemas.times import to_datetime
 
 if TYPE_CHECKING:
+    from warehouse import Verification
     from warehouse.intervals import Interval
 
 
@@ -93,3 +94,14 @@ def _trim(iso: str) -> str:
 def age_of(microseconds: int | None, now: datetime) -> str:
     """The age of a time in microseconds since 1970; a dash for none."""
     return "–" if microseconds is None else age(now - to_datetime(microseconds))
+
+
+def verdict(result: "Verification") -> str:
+    """The result in one line."""
+    wrong, healed = len(result.of("error")), len(result.of("healed"))
+    files = result.figures["files"]
+    held = f"{count(files.get('rows', 0), 'row')} in {count(files.get('files', 0), 'file')}"
+    after = f", after healing {count(healed, 'thing')}" if healed else ""
+    if wrong:
+        return f"verdict: {count(wrong, 'thing')} wrong{after} ({held})"
+    return f"verdict: everything agrees{after} ({held})"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sandbox.binance import private, public
+from sandbox.binance import lists, private, public
 from sandbox.binance.rows import PROOF, Refused, refuse
 from sandbox.binance.switches import BinanceSwitches
 from sandbox.binance.weights import fail, spend
@@ -30,7 +30,8 @@ def _weighed(handle: Public, cost: int, bucket: str = "ip") -> Public:
             "sapi": 12_000,
             "uid": switches.uid_weight_per_minute,
         }
-        own = f"{bucket}:{call.path}" if bucket == "sapi" else bucket
+        apart = bucket == "sapi" or (bucket == "uid" and not switches.uid_shared)
+        own = f"{bucket}:{call.path}" if apart else bucket
         used = spend(exchange, own, cost, most[bucket])
         if isinstance(used, Answer):
             return used
@@ -105,7 +106,11 @@ _ACCOUNT = {
 }
 _WALLET = {
     "asset/tradeFee": (private.trade_fee, 1, "sapi"),
-    "asset/assetDividend": (private.dividends, 10, "sapi"),
+    "asset/assetDividend": (lists.dividends, 10, "sapi"),
+    "asset/dribblet": (lists.dribblets, 1, "sapi"),
+    "convert/tradeFlow": (lists.conversions, 3_000, "uid"),
+    "fiat/orders": (lists.fiat_orders, 90_000, "uid"),
+    "fiat/payments": (lists.payments, 1, "sapi"),
     "capital/deposit/hisrec": (private.deposits, 1, "sapi"),
     "capital/withdraw/history": (private.withdrawals, 18_000, "uid"),
 }

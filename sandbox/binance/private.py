@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sandbox.account import Account, Transaction
+from sandbox.binance import wallet
 from sandbox.binance.rows import (
     first_id,
     integer,
@@ -29,7 +30,6 @@ from sandbox.windows import Rows
 
 KEYS: Final = (make_key("binance", "main", "alpha"), make_key("binance", "second", "beta"))
 _LONGEST: Final = 90 * DAY
-_DIVIDENDS_LONGEST: Final = 180 * DAY
 _DEPOSIT: Final = {"pending": 0, "unconfirmed": 0, "ok": 1, "failed": 2}
 _WITHDRAWAL: Final = {"pending": 4, "unconfirmed": 2, "ok": 6, "failed": 5}
 
@@ -57,18 +57,28 @@ def authenticate(exchange: Exchange, call: Call) -> Key:
 
 def account(exchange: Exchange, call: Call, owner: Account) -> Answer:
     omits = known(call, "omitZeroBalances").get("omitZeroBalances") == "true"
-    style, now = exchange.of(BinanceSwitches).binance_numbers, exchange.world.now()
-    held = owner.balances(now)
+    switches, now = exchange.of(BinanceSwitches), exchange.world.now()
+    style = switches.binance_numbers
     rows = [
         {
             "asset": currency,
             "free": number(text(free), style),
             "locked": number(text(locked), style),
         }
-        for currency, (free, locked) in held.items()
+        for currency, (free, locked) in balances(owner, now, switches).items()
         if free or locked or not omits
     ]
     return Answer.of({"accountType": "SPOT", "canTrade": True, "balances": rows})
+
+
+def balances(owner: Account, now: int, switches: BinanceSwitches) -> dict[str, tuple[int, int]]:
+    """Free and locked, in 1e-8: those of the world, and what is of this exchange alone."""
+    held = owner.balances(now)
+    more = (*wallet.of_wallet(owner, now), *wallet.of_fills(owner, now, switches))
+    for currency, amount in more:
+        free, locked = held.get(currency, (0, 0))
+        held[currency] = free + amount, locked
+    return dict(sorted(held.items()))
 
 
 def my_trades(exchange: Exchange, call: Call, owner: Account) -> Answer:
@@ -76,26 +86,32 @@ def my_trades(exchange: Exchange, call: Call, owner: Account) -> Answer:
     market = market_of(exchange, required(given, "symbol"))
     now, switches = exchange.world.now(), exchange.of(BinanceSwitches)
     first = first_id(exchange.world.tapes[market.symbol])
-    fills = [(o, f) for o, f in owner.fills(now) if o.market is market]
-    rows = Rows([first + f.at for _, f in fills], [f.ms for _, f in fills])
+    fills = [
+        side
+        for order, fill in owner.fills(now)
+        if order.market is market
+        for side in wallet.sides(order, fill, switches)
+    ]
+    rows = Rows([first + s.fill.at for s in fills], [s.fill.ms for s in fills])
     limit = _shortened(limit_of(exchange, given), switches)
     at = page_from_id(exchange, rows, range(len(fills)), integer(given, "fromId"), limit)
     style = switches.binance_numbers
     found = []
-    for order, fill in (fills[i] for i in at):
+    for side in (fills[i] for i in at):
+        fill = side.fill
         row: dict[str, Any] = {
             "symbol": native(market),
             "id": first + fill.at,
-            "orderId": order.id,
+            "orderId": side.order,
             "orderListId": -1,
             "price": number(text(fill.price), style),
             "qty": number(text(fill.amount), style),
             "quoteQty": number(text(fill.cost), style),
-            "commission": number(text(fill.fee), style),
-            "commissionAsset": market.base if order.buy else market.quote,
+            "commission": number(text(side.fee[1]), style),
+            "commissionAsset": side.fee[0],
             "time": fill.ms,
-            "isBuyer": order.buy,
-            "isMaker": fill.maker,
+            "isBuyer": side.buy,
+            "isMaker": side.maker,
             "isBestMatch": True,
         }
         found.append(row | ({"note": None} if exchange.paging.extra_fields else {}))
@@ -182,19 +198,18 @@ def withdrawals(exchange: Exchange, call: Call, owner: Account) -> Answer:
     return _window(exchange, call, rows)
 
 
-def dividends(exchange: Exchange, call: Call, owner: Account) -> Answer:
-    """None were paid."""
-    _span(exchange, known(call, "startTime", "endTime", "limit"), _DIVIDENDS_LONGEST)
-    return Answer.of({"rows": [], "total": 0})
-
-
 def _moves(exchange: Exchange, owner: Account, kind: int) -> list[Transaction]:
     now = exchange.world.now()
     return [t for t in owner.visible_transactions(now)[::-1] if t.kind == kind]
 
 
-def _span(exchange: Exchange, given: Mapping[str, str], longest: int) -> tuple[int, int]:
-    since, until = integer(given, "startTime"), integer(given, "endTime")
+def span_of(
+    exchange: Exchange,
+    given: Mapping[str, str],
+    longest: int,
+    names: tuple[str, str] = ("startTime", "endTime"),
+) -> tuple[int, int]:
+    since, until = (integer(given, name) for name in names)
     high = exchange.world.now() if until is None else until
     low = high - longest if since is None else since
     if high - low > longest:
@@ -204,7 +219,7 @@ def _span(exchange: Exchange, given: Mapping[str, str], longest: int) -> tuple[i
 
 def _window(exchange: Exchange, call: Call, rows: list[tuple[int, Any]]) -> Answer:
     given = known(call, "startTime", "endTime", "limit", "offset")
-    low, high = _span(exchange, given, _LONGEST)
+    low, high = span_of(exchange, given, _LONGEST)
     offset, limit = integer(given, "offset") or 0, limit_of(exchange, given)
     shown = [row for at, row in rows if low <= at <= high]
     return Answer.of(shown[offset : offset + limit])

@@ -28,6 +28,21 @@ class BinanceSwitches:
     windows_by: Literal["applyTime", "completeTime"] = "applyTime"
     """Which time of a withdrawal its window selects."""
     deposit_ids: bool = True
+    bnb_fees: bool = False
+    """Whether every third fill pays its fee in BNB."""
+    self_trades: bool = False
+    """Whether some trades have the account on both sides: two rows with one id."""
+    lists_keep: Literal["newest", "oldest"] = "newest"
+    """Which end of a window of conversions, dividends or small balances an answer holds."""
+    lists_missing: bool = False
+    """Whether there are no lists of conversions, small balances and fiat."""
+    conversions_most: int = 1000
+    dust_form: Literal["present", "older"] = "present"
+    fiat_most: int = 500
+    fiat_data_always: bool = False
+    """Whether a list without fiat transactions is there at all."""
+    sale_source: Literal["money", "coin"] = "money"
+    """What ``sourceAmount`` of a sale for fiat money is."""
     clock_ahead_ms: int = 0
     """Of the exchange's own clock, by which signed calls must be fresh."""
     retry_after: Literal["header", "zero", "message"] = "header"
@@ -36,5 +51,7 @@ class BinanceSwitches:
     """Spent in each minute by other programs behind the client's address."""
     weight_per_minute: int = 6_000
     uid_weight_per_minute: int = 180_000
+    uid_shared: bool = False
+    """Whether calls counted by account share that; else each has its own."""
     blocked: bool = False
     """Whether the client's place is one that is not served."""

@@ -28,7 +28,7 @@ def _private(handle: Callable[..., Answer]) -> Handler:
         account = private.authenticate(exchange, call)
         if isinstance(account, Answer):
             return account
-        return _answered(exchange, lambda: handle(exchange, call, account))
+        return _answered(exchange, lambda: handle(exchange, call, account, **names))
 
     return answer
 
@@ -58,6 +58,7 @@ _PUBLIC: dict[str, Callable[..., Answer]] = {
 }
 _PRIVATE: dict[str, Callable[..., Answer]] = {
     "/accounts": private.accounts,
+    "/accounts/{name}/ledger": private.account_ledger,
     "/fills": private.fills,
     "/orders": private.orders,
     "/transfers": private.transfers,

@@ -1,20 +1,20 @@
 """Coinbase Exchange, the reading calls of an account, and the check of key, time and signature.
 
-Fees are taken in the quote currency and have up to 16 decimals, which the world's own (in what was
-received, 8 decimals) do not: what an account holds here is added up from its history as these calls
-show it.
+What an account holds is the sum of its ledger (:mod:`sandbox.coinbase.ledger`).
 """
 
 import base64
 import hashlib
 import hmac
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sandbox.account import Account, Transaction
 from sandbox.book import Fill, Order
+from sandbox.clock import DAY
+from sandbox.coinbase.ledger import MAKER_PPM, TAKER_PPM, WIDE, Entry, fee_of, ledger
 from sandbox.coinbase.shape import (
-    LONG,
     Refused,
     amount,
     between,
@@ -35,11 +35,8 @@ from sandbox.exchange import Answer, Call, Exchange
 from sandbox.keys import Key, find
 from sandbox.markets import UNIT, text
 
-MAKER_PPM: Final = 1_255
-TAKER_PPM: Final = 2_550
 _LATE_MS: Final = 30_000
-_WIDE: Final[int] = 10 ** (LONG - 8)
-"""1e-16 in an integer of 1e-8."""
+_FIRST_ENTRY: Final = 11_700_000_000
 _FEE_SHARE: Final = 1_000
 """The fee of a withdrawal is that part of its amount."""
 _ORDER, _ACCOUNT, _TRANSFER = range(3)
@@ -86,12 +83,6 @@ def authenticate(exchange: Exchange, call: Call) -> Account | Answer:
 # Fills.
 
 
-def _fee(fill: Fill) -> int:
-    """In the quote currency, in 1e-16."""
-    ppm = MAKER_PPM if fill.maker else TAKER_PPM
-    return fill.cost * ppm * (_WIDE // 1_000_000)
-
-
 def _number(fill: Fill) -> int:
     """The id of the public trade."""
     return fill.at + 1
@@ -131,7 +122,7 @@ def _fill(exchange: Exchange, order: Order, fill: Fill, now: int) -> dict[str, A
         "liquidity": "M" if fill.maker else "T",
         "price": amount(exchange, text(fill.price)),
         "size": amount(exchange, text(fill.amount)),
-        "fee": amount(exchange, long(_fee(fill) if settled else 0)),
+        "fee": amount(exchange, long(fee_of(fill) if settled else 0)),
         "side": "buy" if order.buy else "sell",
         "settled": settled,
         "usd_volume": amount(exchange, text(fill.cost)),
@@ -192,9 +183,9 @@ def _order(exchange: Exchange, order: Order, now: int) -> dict[str, Any]:
         "time_in_force": "GTC",
         "post_only": False,
         "created_at": iso(order.created, 7),
-        "fill_fees": amount(exchange, long(sum(map(_fee, done)))),
+        "fill_fees": amount(exchange, long(sum(map(fee_of, done)))),
         "filled_size": amount(exchange, text(order.amount - left)),
-        "executed_value": amount(exchange, long(value * _WIDE)),
+        "executed_value": amount(exchange, long(value * WIDE)),
         "status": "open" if order.is_open(now) else "done",
         "settled": not order.is_open(now),
     }
@@ -276,20 +267,57 @@ def balances(account: Account, now: int) -> tuple[dict[str, int], dict[str, int]
     """What is held and what of it open orders hold back, in 1e-16, by currency."""
     held: dict[str, int] = defaultdict(int)
     hold: dict[str, int] = defaultdict(int)
-    for t in account.visible_transactions(now):
-        status = t.status(now)
-        if t.kind == 1 and status == "ok":
-            held[t.currency] += t.amount * _WIDE
-        elif t.kind == 2 and status != "failed":
-            held[t.currency] -= t.amount * _WIDE
-    for order, fill in account.fills(now):
-        way = 1 if order.buy else -1
-        held[order.market.base] += way * fill.amount * _WIDE
-        held[order.market.quote] -= way * fill.cost * _WIDE + _fee(fill)
+    for entry in ledger(account, now):
+        held[entry.currency] += entry.amount
     for order in account.orders:
         if order.is_open(now):
-            hold[order.held_currency] += order.hold(order.unfilled(now)) * _WIDE
+            hold[order.held_currency] += order.hold(order.unfilled(now)) * WIDE
     return held, hold
+
+
+def account_ledger(exchange: Exchange, call: Call, account: Account, name: str) -> Answer:
+    """Of one currency, newest first; without dates, of the last day."""
+    now, switches, query = exchange.world.now(), exchange.of(CoinbaseSwitches), call.query
+    numbers = enumerate(exchange.world.currencies, 2)
+    currency = next((c.code for at, c in numbers if uuid(_ACCOUNT, at) == name), None)
+    if currency is None:
+        raise Refused("NotFound", 404)
+    both = "start_date" in query and "end_date" in query
+    given = both or (switches.cb_one_date == "applied" and {"start_date", "end_date"} & {*query})
+    low = high = None
+    if given:
+        low, high = (
+            microseconds(query[date], date) if date in query else None
+            for date in ("start_date", "end_date")
+        )
+    low = (now - DAY) * 1000 if not given else low
+    entries = [(n, e) for n, e in enumerate(ledger(account, now), 1) if e.currency == currency]
+    shown: Sequence[int] = [
+        i
+        for i, (_, e) in enumerate(entries)
+        if (low is None or low <= e.ms * 1000 + 7) and (high is None or e.ms * 1000 + 7 <= high)
+    ]
+    ids = [_FIRST_ENTRY + n for n, _ in entries]
+    cursors = integer(call, "before"), integer(call, "after")
+    limit = limit_of(exchange, call, 100, switches.cb_most)
+    at = between(exchange, [*shown], ids, cursors, limit)
+    balance, balances_after = 0, []
+    for _, entry in entries:
+        balance += entry.amount
+        balances_after.append(balance)
+    rows = [_entry(exchange, ids[i], entries[i][1], balances_after[i]) for i in at]
+    return page(rows, [row["id"] for row in rows])
+
+
+def _entry(exchange: Exchange, number: int, entry: Entry, balance: int) -> dict[str, Any]:
+    return {
+        "id": str(number),
+        "amount": amount(exchange, long(entry.amount)),
+        "balance": amount(exchange, long(balance)),
+        "created_at": iso(entry.ms, 7),
+        "type": entry.type,
+        "details": dict(entry.details),
+    }
 
 
 def fees(exchange: Exchange, call: Call, account: Account) -> Answer:

@@ -40,6 +40,8 @@ class CoinbaseSwitches:
     """Whether ``start_date`` and ``end_date`` leave out the moment that they name."""
     cb_fee_included: bool = True
     """Whether the amount of a withdrawal includes its fee; else ``subtotal`` says what it is."""
+    cb_one_date: Literal["applied", "ignored"] = "applied"
+    """What becomes of ``start_date`` or ``end_date`` of a ledger where the other one is missing."""
     cb_maintenance: bool = False
     """Every answer says so, with status 200."""
     cb_clock_ahead_ms: int = 0

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from sandbox.account import Account
+from sandbox.account import Account, Status, Transaction
 from sandbox.book import Fill, Order
+from sandbox.clock import DAY
 from sandbox.exchange import Answer, Call, Exchange
 from sandbox.keys import Key, find, make_key
 from sandbox.kraken.names import (
@@ -192,7 +193,7 @@ def _ledgers(exchange: Exchange, account: Account, params: Params) -> Answer:
             continue
         settled = t.states[-1][0] <= now
         is_ok = settled and t.status(now) == "ok"
-        ref, done = txid("Q" if t.kind == 1 else "A", t.id), t.states[-1][0]
+        ref, done = transfer_id(t), t.states[-1][0]
         if t.kind == 1 and is_ok:
             moves.append((done, txid("L", ref), ref, "deposit", t.amount, 0, t.currency))
         if t.kind == 2:
@@ -218,6 +219,55 @@ def _ledgers(exchange: Exchange, account: Account, params: Params) -> Answer:
         }
         rows.append(_Row(name, ms, sent))
     return _page(exchange, params, rows, "ledger")
+
+
+def _transfers(kind: int) -> Callable[[Exchange, Account, Params], Answer]:
+    """The transfers of the last 90 days, newest first: deposits (1) or withdrawals (2)."""
+    name, most = {1: ("deposit", 25), 2: ("withdrawal", 500)}[kind]
+
+    def answer(exchange: Exchange, account: Account, params: Params) -> Answer:
+        now, switches = exchange.world.now(), exchange.of(KrakenSwitches)
+        refusals = {
+            "denied": ("EGeneral:Permission denied", 200),
+            "unknown": ("EGeneral:Unknown method", 200),
+            "down": ("EService:Unavailable", 503),
+        }
+        if switches.kraken_transfers in refusals:
+            return fail(*refusals[switches.kraken_transfers])
+        found = [t for t in account.visible_transactions(now) if t.kind == kind]
+        found = sorted(found, key=lambda t: t.ms, reverse=True)[:most]
+        rows = [
+            {
+                "method": t.currency,
+                "aclass": "currency",
+                "asset": asset(t.currency),
+                "refid": transfer_id(t),
+                "txid": txid("X", t.id) if t.status(now) == "ok" else None,
+                "info": txid("N", t.id),
+                "amount": figure(t.amount, switches.kraken_numbers),
+                "time": t.ms // 1000,
+                "status": _PROGRESS[t.status(now)],
+            }
+            for t in found
+            if t.ms > now - 90 * DAY
+        ]
+        is_object = switches.kraken_transfers == "cursor"
+        return ok({name: rows, "next_cursor": None} if is_object else rows)
+
+    return answer
+
+
+_PROGRESS: Final[dict[Status, str]] = {
+    "ok": "Success",
+    "pending": "Pending",
+    "unconfirmed": "Initial",
+    "failed": "Failure",
+}
+
+
+def transfer_id(transaction: Transaction) -> str:
+    """The reference of a deposit or withdrawal, as the ledger has it too."""
+    return txid("Q" if transaction.kind == 1 else "A", transaction.id)
 
 
 def _order(exchange: Exchange, order: Order, now: int) -> dict[str, Any]:
@@ -280,6 +330,8 @@ _METHODS: Final = {
     "TradeVolume": _Method(1, _trade_volume),
     "TradesHistory": _Method(2, _trades_history),
     "Ledgers": _Method(2, _ledgers),
+    "DepositStatus": _Method(1, _transfers(1)),
+    "WithdrawStatus": _Method(1, _transfers(2)),
     "OpenOrders": _Method(1, _open_orders),
     "ClosedOrders": _Method(2, _closed_orders),
 }

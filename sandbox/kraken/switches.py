@@ -33,6 +33,8 @@ class KrakenSwitches:
     kraken_count: Literal["number", "text", "missing"] = "number"
     kraken_count_extra: int = 0
     """So many rows more are counted than any page shows."""
+    kraken_transfers: Literal["list", "cursor", "denied", "unknown", "down"] = "list"
+    """How DepositStatus and WithdrawStatus answer."""
     kraken_public_per_second: int = 1
     kraken_decay: float = 0.33
     kraken_most: float = 15.0

@@ -11,6 +11,7 @@ from bench.measure import BenchError, Result, check, run, serving
 from bench.report import Memory, ratio, table, verdicts
 from bench.server import Exchange
 from bench.tape import LAST_ID, make_tape
+from tests.matrix import thinned
 
 ROWS = 3_000
 
@@ -21,7 +22,7 @@ def url() -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", thinned(MODULES, 3))
 def test_every_contestant_stores_every_trade(name: str, url: str) -> None:
     result = run(name, url)  # raises where a row is missing or doubled
 

@@ -7,10 +7,11 @@ import dataclasses
 import re
 import socket
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -35,6 +36,10 @@ from sandbox.jsontext import NumberStyle
 from schemas import DATASETS
 from tests.connectors.cases import case
 from tests.connectors.conftest import HEALING, Asked, PageOf, World, asked_datasets, fault_name
+from tests.matrix import crossed
+
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
 
 
 class Recorded:
@@ -83,7 +88,23 @@ def test_markets_are_canonical_and_asked_once(world: World, exchange: str) -> No
     assert len(world.server.log.entries) == 1
 
 
-@pytest.mark.parametrize("fault", HEALING, ids=fault_name)
+def with_each(values: Sequence[Any], shift: int = 0) -> "list[ParameterSet]":
+    """Each dataset of an exchange with each of ``values``: how a call is sent and retried depends
+    on the exchange, less on the dataset. ``make test`` tries each of both once per exchange."""
+    return [
+        pair
+        for name in connectors.names()
+        for pair in crossed([a for a in asked_datasets() if a[0] == name], values, shift)
+    ]
+
+
+def case_name(value: Asked | Fault | str) -> str:
+    if isinstance(value, str):
+        return value
+    return fault_name(value) if isinstance(value, Fault) else "/".join(value)
+
+
+@pytest.mark.parametrize(("asked", "fault"), with_each(HEALING), ids=case_name)
 def test_a_passing_fault_is_healed(
     world: World, asked: Asked, page_of: PageOf, fault: Fault
 ) -> None:
@@ -99,7 +120,7 @@ def test_a_passing_fault_is_healed(
         assert all(0 < wait <= 0.5 for wait in world.waits)
 
 
-@pytest.mark.parametrize("fault", HEALING, ids=fault_name)
+@pytest.mark.parametrize(("asked", "fault"), with_each(HEALING, shift=1), ids=case_name)
 def test_a_lasting_fault_is_reported(
     world: World, asked: Asked, page_of: PageOf, fault: Fault
 ) -> None:
@@ -191,8 +212,9 @@ def test_a_malformed_row_is_rejected_alone(world: World, asked: Asked, page_of: 
     assert len(set(rows(whole.table)) - set(rows(page.table))) == 1
 
 
-@pytest.mark.parametrize("kind", ["duplicate", "shuffle"])
-@pytest.mark.parametrize("asked", HISTORIES, ids="/".join)
+@pytest.mark.parametrize(
+    ("asked", "kind"), crossed(HISTORIES, ["duplicate", "shuffle"]), ids=case_name
+)
 def test_repeated_and_shuffled_rows_change_nothing(
     world: World, asked: Asked, page_of: PageOf, kind: Kind
 ) -> None:
@@ -208,8 +230,11 @@ def test_repeated_and_shuffled_rows_change_nothing(
 BY_ID = [(name, d) for name, d in HISTORIES if connectors.offers(name)[d].key is Key.INTEGER]
 
 
-@pytest.mark.parametrize("fault", [None, Fault("shuffle", seed=5)], ids=["as sent", "shuffled"])
-@pytest.mark.parametrize("asked", BY_ID, ids="/".join)
+@pytest.mark.parametrize(
+    ("asked", "fault"),
+    crossed(BY_ID, [None, Fault("shuffle", seed=5)]),
+    ids=lambda value: case_name(value) if value else "as sent",
+)
 def test_rows_stay_in_the_order_received(
     world: World, asked: Asked, page_of: PageOf, fault: Fault | None
 ) -> None:
@@ -229,7 +254,10 @@ def test_rows_stay_in_the_order_received(
     assert at == sorted(at) and len(at) == page.table.num_rows > 10
 
 
-@pytest.mark.parametrize("style", ["text", "number", "exponent", "exponent-text"])
+STYLES = ["text", "number", "exponent", "exponent-text"]
+
+
+@pytest.mark.parametrize(("asked", "style"), with_each(STYLES), ids=case_name)
 def test_numbers_are_the_same_however_they_are_written(
     world: World, asked: Asked, page_of: PageOf, style: NumberStyle
 ) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -28,10 +29,12 @@ from connectors import (
     TransientError,
     Window,
 )
-from connectors.binance import auth, parse, refusals
+from connectors.binance import auth, parse, refusals, transactions
 from connectors.binance.endpoints import DIALECT
+from connectors.dialect import Answered, Asked
 from connectors.http import Request, Response, get
 from connectors.local import LocalNonces, NoLimits
+from connectors.pace import Allowance
 from sandbox.binance import BinanceSwitches
 from tests.connectors.conftest import CLOCK, Scripted, World
 from tests.connectors.conftest import Response as Answer
@@ -41,6 +44,7 @@ TRADES = StreamId("binance", "trades", "BTC-USDT")
 FILLS = StreamId("binance", "account_trades", "BTC-USDT", "main")
 MOVES = StreamId("binance", "account_transactions", account="main")
 AT = 1_768_000_000_250_000
+DAY_US = 86_400_000_000
 SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
 REST = "side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000"
 WIDE_NAME = "symbol=%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96"
@@ -178,9 +182,21 @@ def test_recorded_account(folder: Path) -> None:
     assert ms(order["closed_at"]) == "1706883268013" and order["average"] is None
 
 
+RECORDED = {
+    "deposit_hisrec": "capital/deposit/hisrec",
+    "withdraw_history": "capital/withdraw/history",
+    "assetDividend": "asset/assetDividend",
+}
+
+
+def moves(body: bytes, path: str, query: str = "") -> Page:
+    """A page of one of the lists."""
+    return transactions.LISTS.parsed(body, Answered((MOVES,), AT, None, query, f"/sapi/v1/{path}"))
+
+
 def test_recorded_transactions(folder: Path) -> None:
     def one(name: str) -> dict[str, Any]:
-        (row,) = rows(parse.transactions((folder / f"{name}.json").read_bytes()).page())
+        (row,) = rows(moves((folder / f"{name}.json").read_bytes(), RECORDED[name]))
         return row
 
     deposit, withdrawal, dividend = map(
@@ -271,12 +287,12 @@ def test_a_trade_with_oneself_is_two_fills_and_a_fee_may_be_in_a_third_coin() ->
 def test_states_and_ids_of_transfers_of_every_kind() -> None:
     def deposit(**values: Any) -> dict[str, Any]:
         row = {"id": "1", "coin": "BTC", "amount": "1", "insertTime": 1768000000000, "txId": "0xA"}
-        (found,) = rows(parse.transactions(json.dumps([{**row, **values}]).encode()).page())
+        (found,) = rows(moves(json.dumps([{**row, **values}]).encode(), "capital/deposit/hisrec"))
         return found
 
     def withdrawal(**values: Any) -> dict[str, Any]:
         row = {"id": "b1", "coin": "BTC", "amount": "1", "applyTime": "2026-01-09 23:06:40"}
-        (found,) = rows(parse.transactions(json.dumps([{**row, **values}]).encode()).page())
+        (found,) = rows(moves(json.dumps([{**row, **values}]).encode(), "capital/withdraw/history"))
         return found
 
     states = {0: "pending", 1: "ok", 2: "failed", 6: "ok", 7: "failed", 8: "pending"}
@@ -439,13 +455,82 @@ def until(ms_: int) -> bytes:
         (response(418, until(NOW - 5_000)), 120),
         (response(418, retry_after="0"), 120),
         (response(200), None),
-        (response(200, x_mbx_used_weight_1m="5799"), None),
-        (response(200, x_mbx_used_weight_1m="5990"), 20),  # at second 40 of the minute
-        (response(200, x_mbx_used_weight_1m="many"), None),
+        (response(200, x_mbx_used_weight_1m="5990"), None),
     ],
 )
 def test_how_long_nothing_is_sent(answer: Response, seconds: float | None) -> None:
     assert refusals.rest(answer) == seconds
+
+
+def info(*limits: dict[str, Any]) -> bytes:
+    listing = {"timezone": "UTC", "rateLimits": limits, "symbols": []}
+    return json.dumps(listing).encode()
+
+
+def limit(kind: str, most: Any, interval: Any = "MINUTE", count: Any = 1) -> dict[str, Any]:
+    return {"rateLimitType": kind, "interval": interval, "intervalNum": count, "limit": most}
+
+
+def allowed(*limits: dict[str, Any]) -> Allowance:
+    listed = replace(response(200, info(*limits)), request=get("/api/v3/exchangeInfo"))
+    declared = DIALECT.limits["public"]
+    found = refusals.announced(listed)
+    assert {*found} <= {"public"}
+    return declared.lowered(found["public"]) if found else declared
+
+
+def test_a_lower_allowance_is_obeyed_and_a_higher_one_not_used() -> None:
+    declared = DIALECT.limits["public"]
+    recorded = limit("REQUEST_WEIGHT", 6000), limit("RAW_REQUESTS", 61_000, count=5)
+    orders = limit("ORDERS", 1, "SECOND", 10)
+    assert replace(allowed(*recorded, orders), least=0) == declared
+    assert allowed(*recorded).least < 1
+    assert replace(allowed(limit("REQUEST_WEIGHT", 60_000)), least=0) == declared
+    for most in (1_200, 300, 20):
+        lower = allowed(limit("REQUEST_WEIGHT", most), orders)
+        assert lower.most == most
+        assert 60 * lower.per_second + lower.burst + min(250, most / 2) <= most
+    by_ten_seconds = allowed(limit("REQUEST_WEIGHT", 100, "SECOND", 10))
+    assert by_ten_seconds.per_second < 10 and by_ten_seconds.most == 6000
+    few = allowed(*recorded, limit("RAW_REQUESTS", 60, count=1))
+    assert few.per_second / few.least <= 60 / 60  # calls a second, whatever they weigh
+    odd_ones = [("6000",), (0,), (10, "FORTNIGHT"), (10, None)]
+    for odd in (limit("REQUEST_WEIGHT", *values) for values in odd_ones):
+        assert allowed(odd) == declared
+    assert refusals.announced(response(200, info(recorded[0]))) == {}
+
+
+class Counting(NoLimits):
+    """Notes what each call may and does cost."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Allowance, float]] = []
+        self.held: list[float] = []
+
+    def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
+        self.calls.append((bucket.partition("-")[2].partition("-")[0], allowance, cost))
+
+    def hold(self, bucket: str, seconds: float) -> None:
+        self.held.append(seconds)
+
+
+def test_what_the_list_of_markets_allows_is_kept_from_then_on(server: Scripted) -> None:
+    counting = Counting()
+    lower = info(limit("REQUEST_WEIGHT", 600), limit("RAW_REQUESTS", 60, count=5))
+    spent = {"X-MBX-USED-WEIGHT-1M": "580"}
+    server.answers(b"[]", lower, (200, spent, b"[]"), (200, {}, b"[]"))
+    connector = server.open("binance", limits=counting)
+    connector.fetch(TRADES, Window(5))
+    connector.snapshot("markets", ())
+    connector.fetch(TRADES, Window(5))
+    connector.fetch(replace(TRADES, dataset="candles", timeframe="1h"), Window(unit="ms"))
+    rates = [allowance.per_second for _, allowance, _ in counting.calls]
+    assert rates[0] == rates[1] == 90 and rates[2] == rates[3] < 600 / 60
+    costs = [cost for *_, cost in counting.calls]
+    assert costs[:2] == [25, 20] and costs[2] >= 25
+    assert costs[3] >= rates[3] * 5  # twelve calls a minute are allowed, whatever they weigh
+    (rest,) = counting.held  # 580 of 600 are used: the others' share of this minute
+    assert 0 < rest <= 60
 
 
 def refused(code: int, text: str = "…") -> bytes:
@@ -502,7 +587,7 @@ def test_weights_keep_below_what_is_allowed() -> None:
     assert 60 * allowed.per_second + allowed.burst + 250 <= 6_000
     uid = DIALECT.limits["uid"]
     assert 60 * uid.per_second + uid.burst <= 180_000 and uid.per_account
-    asked = connectors.dialect.Asked((TRADES,), Window(1))
+    asked = Asked((TRADES,), Window(1))
     request = DIALECT.endpoints["trades"].request
     assert request is not None and request(asked).cost == 25
 
@@ -511,7 +596,7 @@ def test_two_keys_of_one_address_share_its_weight() -> None:
     for name in ("account_trades", "account_orders", "balances"):
         request = DIALECT.endpoints[name].request
         assert request is not None
-        made = request(connectors.dialect.Asked((FILLS,), Window()))
+        made = request(Asked((FILLS,), Window()))
         assert (made.bucket, made.cost, made.private) == ("public", 20, True)
 
 
@@ -538,6 +623,11 @@ def withdrawals(*times: str) -> bytes:
 
 NONE: bytes = b"[]"
 NO_DIVIDENDS = b'{"rows":[],"total":0}'
+NO_CONVERSIONS = b'{"list":[],"moreData":false}'
+NO_DUST = b'{"total":0,"userAssetDribblets":[]}'
+NO_FIAT = b'{"code":"000000","message":"success","total":0,"success":true}'
+REST_EMPTY = (NO_CONVERSIONS, NO_CONVERSIONS, NO_CONVERSIONS, NO_DUST, NO_FIAT, NO_FIAT)
+"""The lists after dividends, of 80 days: conversions 30 days at a time."""
 
 
 def asked_for(server: Scripted) -> list[tuple[str, dict[str, str]]]:
@@ -545,10 +635,15 @@ def asked_for(server: Scripted) -> list[tuple[str, dict[str, str]]]:
     for request in server.requests:
         path, _, query = request.target.partition("?")
         given = dict(parse_qsl(query))
-        for name in ("recvWindow", "timestamp", "signature", "limit"):
-            del given[name]
+        for name in ("recvWindow", "timestamp", "signature", "limit", "rows", "page"):
+            given.pop(name, None)
         found.append((path.rpartition("/")[2], given))
     return found
+
+
+def days_of(given: dict[str, str]) -> float:
+    low, high = (int(v) for k, v in given.items() if k in ("startTime", "beginTime", "endTime"))
+    return (high - low) / 86_400_000
 
 
 def test_one_page_is_all_lists_to_their_end(server: Scripted) -> None:
@@ -556,29 +651,38 @@ def test_one_page_is_all_lists_to_their_end(server: Scripted) -> None:
         {"rows": [{"id": 5, "asset": "BNB", "amount": "0.1", "divTime": NOW, "enInfo": "Earn"}]}
     ).encode()
     server.answers(
-        deposits(3, 2), deposits(1), NONE, withdrawals("2026-01-09 23:06:40"), NONE,
-        dividends, NO_DIVIDENDS,
+        deposits(3, 2), deposits(1), NONE, withdrawals("2026-01-09 23:06:40"), NONE, dividends,
+        *REST_EMPTY,
     )  # fmt: skip
-    page = server.open("binance").fetch(MOVES, Window())
+    low, high = NOW * 1000 - 80 * DAY_US + 10_000, NOW * 1000 + 10_000
+    page = server.open("binance").fetch(MOVES, Window(low, high, unit="ms"))
     assert page.table["transaction_id"].to_pylist() == [
         "3", "2", "1", "b2026-01-09 23:06:40", "dividend-5",
     ]  # fmt: skip
-    assert asked_for(server) == [
-        ("hisrec", {}),
-        ("hisrec", {"offset": "2"}),
-        ("hisrec", {"offset": "3"}),
-        ("history", {}),
-        ("history", {"offset": "1"}),
-        ("assetDividend", {}),
-        ("assetDividend", {"endTime": str(NOW)}),
-    ]
+    asked = asked_for(server)
+    assert [name for name, _ in asked] == [
+        *["hisrec"] * 3, *["history"] * 2, "assetDividend", *["tradeFlow"] * 3, "dribblet",
+        *["payments"] * 2,
+    ]  # fmt: skip
+    assert [given.get("offset") for _, given in asked[:5]] == [None, "2", "3", None, "1"]
+    assert [given.get("transactionType") for _, given in asked[-2:]] == ["0", "1"]
+    days = [round(days_of(given)) for name, given in asked]
+    assert days == [*[80] * 3, *[84] * 2, 80, 30, 30, 20, *[80] * 3]  # none ends after now
+    # every list from the beginning of the window to its end
+    spans = [(int(g.get("startTime", g.get("beginTime", 0))), int(g["endTime"])) for _, g in asked]
+    assert {spans[0], spans[5], spans[9], spans[10]} == {(low // 1000, high // 1000)}
+    assert spans[6][0] == low // 1000 and spans[8][1] == high // 1000
+    assert spans[6][1] >= spans[7][0] and spans[7][1] >= spans[8][0]
 
 
 def test_windows_of_withdrawals_overlap_by_days(server: Scripted) -> None:
     """By which of its times a withdrawal is selected is unknown; rows beside the window are left
     to the pages of their own windows."""
     early, inside = "2025-12-31 23:00:00", "2026-01-02 12:00:00"
-    server.answers(NONE, withdrawals(early, inside), NONE, NO_DIVIDENDS)
+    server.answers(
+        NONE, withdrawals(early, inside), NONE, NO_DIVIDENDS, NO_CONVERSIONS, NO_DUST, NO_FIAT,
+        NO_FIAT,
+    )  # fmt: skip
     low, high = 1_767_225_600_000_000, 1_767_484_800_000_000  # 1 to 4 January
     page = server.open("binance").fetch(MOVES, Window(low, high, unit="ms"))
     assert page.table["transaction_id"].to_pylist() == [f"b{inside}"]
@@ -591,16 +695,20 @@ def test_windows_of_withdrawals_overlap_by_days(server: Scripted) -> None:
     assert asked_for(server)[0][1] == {"startTime": str(low // 1000), "endTime": str(high // 1000)}
 
 
-def test_no_window_is_longer_than_90_days(server: Scripted) -> None:
-    for window in (
-        Window(NOW * 1000),
-        Window(NOW * 1000, NOW * 1000 + 80 * 86_400_000_000),
-        Window(0, 80 * 86_400_000_000),
+def test_no_window_is_longer_than_documented(server: Scripted) -> None:
+    for window, conversions in (
+        (Window(), 3),
+        (Window(NOW * 1000), 1),
+        (Window(NOW * 1000, NOW * 1000 + 80 * DAY_US), 1),
+        (Window(NOW * 1000 - 80 * DAY_US, NOW * 1000), 3),
+        (Window(0, 80 * DAY_US), 3),
+        (Window(None, NOW * 1000), 3),
     ):
-        server.answers(NONE, NONE, NO_DIVIDENDS)
+        empty = (*[NO_CONVERSIONS] * conversions, NO_DUST, NO_FIAT, NO_FIAT)
+        server.answers(NONE, NONE, NO_DIVIDENDS, *empty)
         server.open("binance").fetch(MOVES, window)
-        for _, given in asked_for(server):
-            assert 0 < int(given["endTime"]) - int(given["startTime"]) <= 90 * 86_400_000
+        for name, given in asked_for(server):
+            assert 0 < days_of(given) <= (30 if name == "tradeFlow" else 90)
 
 
 def test_a_list_that_repeats_a_full_page_is_not_taken_for_its_end(server: Scripted) -> None:
@@ -609,8 +717,155 @@ def test_a_list_that_repeats_a_full_page_is_not_taken_for_its_end(server: Script
     with pytest.raises(ContractError, match="came again"):
         server.open("binance").fetch(MOVES, Window())
     short = deposits(1, 2)
-    server.answers(short, short, NONE, NO_DIVIDENDS)
-    assert server.open("binance").fetch(MOVES, Window()).received == 2
+    server.answers(short, short, NONE, NO_DIVIDENDS, *REST_EMPTY)
+    window = Window(NOW * 1000 - 80 * DAY_US, NOW * 1000 + 10_000)
+    assert server.open("binance").fetch(MOVES, window).received == 2
+
+
+def test_a_list_that_a_server_lacks_is_left_out_and_said(server: Scripted) -> None:
+    lacking: Answer = (404, {"Content-Type": "text/html"}, b"<html>not found</html>")
+    window = Window(NOW * 1000 - 80 * DAY_US, NOW * 1000 + 10_000)
+    server.answers(deposits(1), NONE, NONE, lacking, *REST_EMPTY)
+    page = server.open("binance").fetch(MOVES, window)
+    assert page.received == 1
+    (said,) = page.notices
+    assert "assetDividend" in said and "missing from account_transactions" in said
+    server.answers((404, {}, b"{}"))
+    with pytest.raises(NotOfferedError, match=r"Fix: leave account_transactions out"):
+        server.open("binance").fetch(MOVES, window)
+
+
+@pytest.mark.parametrize("keeps", ["oldest", "newest"])
+@pytest.mark.parametrize("name", ["asset/assetDividend", "convert/tradeFlow", "asset/dribblet"])
+def test_of_a_full_answer_half_the_window_is_asked_for(name: str, keeps: str) -> None:
+    """Whichever end an answer holds, and whatever its order: every row comes."""
+    most = {"asset/assetDividend": 500, "convert/tradeFlow": 1000, "asset/dribblet": 100}[name]
+    low, high = NOW - 20 * 86_400_000, NOW
+    rng = Random(1)
+    times = sorted(rng.randrange(low, high + 1) for _ in range(4 * most))
+    asked = Asked((MOVES,), Window(low * 1000, high * 1000, unit="ms"), now=NOW * 1000)
+    request: Request | None = next(
+        transactions.LISTS.opening(one, asked)
+        for one in transactions.LISTS.lists
+        if one.path.endswith(name)
+    )
+    came: set[str] = set()
+    calls = 0
+    while request is not None and request.path.endswith(name):
+        calls += 1
+        given = dict(parse_qsl(request.query))
+        inside = [t for t in times if int(given["startTime"]) <= t <= int(given["endTime"])]
+        shown = inside[:most] if keeps == "oldest" else inside[-most:]
+        page = moves(body_of(name, shown, len(shown) < len(inside)), name)
+        new = {*page.table["transaction_id"].to_pylist()} - came
+        came |= new
+        request = transactions.LISTS.following(asked, request, page, len(new))
+    sides = 1 if name == "asset/assetDividend" else 2
+    assert len(came) == sides * len({*times}) and calls < 40
+
+
+def body_of(name: str, times: list[int], more: bool) -> bytes:
+    if name == "asset/assetDividend":
+        rows = [{"id": t, "asset": "A", "amount": "1", "divTime": t} for t in {*times}]
+        rows += [rows[0]] * (len(times) - len(rows))  # rows of one moment are one here
+        return json.dumps({"rows": rows, "total": len(rows)}).encode()
+    if name == "convert/tradeFlow":
+        return json.dumps({"list": [conversion(t) for t in times], "moreData": more}).encode()
+    groups = [dust(t) for t in times]
+    return json.dumps({"total": len(groups), "userAssetDribblets": groups}).encode()
+
+
+def conversion(at: int, **more: Any) -> dict[str, Any]:
+    return {
+        "quoteId": "q", "orderId": at, "orderStatus": "SUCCESS", "fromAsset": "USDT",
+        "fromAmount": "20.5", "toAsset": "BNB", "toAmount": "0.06154036", "createTime": at, **more,
+    }  # fmt: skip
+
+
+def dust(at: int) -> dict[str, Any]:
+    detail = {
+        "serviceChargeAmount": "0.000009", "amount": "0.0009", "operateTime": at,
+        "transferedAmount": "0.000441", "fromAsset": "USDT",
+    }  # fmt: skip
+    return {"operateTime": at, "transId": at, "userAssetDribbletDetails": [detail]}
+
+
+def test_a_conversion_is_two_rows_or_none() -> None:
+    good = conversion(NOW)
+    states = [conversion(NOW + n, orderStatus=s) for n, s in enumerate(("PROCESS", "FAIL", "?"), 1)]
+    odd = conversion(NOW + 9, toAmount="many")
+    body = json.dumps({"list": [good, *states, odd], "moreData": False}).encode()
+    page = moves(body, "convert/tradeFlow")
+    stored = page.table.to_pylist()
+    found = [(r["type"], r["currency"], spelled(r["amount"]), r["status"]) for r in stored]
+    assert found[:2] == [("debit", "USDT", "20.5", "ok"), ("credit", "BNB", "0.06154036", "ok")]
+    assert [f[3] for f in found[2::2]] == ["pending", "failed", "unconfirmed"]
+    assert len(found) == 8 and page.rejected and page.next_token is None
+    assert stored[0]["transaction_id"] == f"convert-{NOW}-from"
+
+
+def test_small_balances_in_either_form() -> None:
+    """Rows have no ids; what arrived is without the charge."""
+    present = json.dumps({"total": 1, "userAssetDribblets": [dust(NOW)]}).encode()
+    logs = [{**dust(NOW)["userAssetDribbletDetails"][0], "fromAsset": a} for a in ("A", "B", "A")]
+    older = {"total": 1, "rows": [{"tran_id": 7, "operate_time": NOW, "logs": logs}]}
+    (first, second) = rows(moves(present, "asset/dribblet"))
+    assert (first["type"], first["currency"], spelled(first["amount"])) == (
+        "debit", "USDT", "0.0009"
+    )  # fmt: skip
+    assert (second["type"], second["currency"], spelled(second["amount"])) == (
+        "credit", "BNB", "0.000441"
+    )  # fmt: skip
+    page = moves(json.dumps({"success": True, "results": older}).encode(), "asset/dribblet")
+    assert [r["transaction_id"] for r in rows(page)][::2] == [
+        "dust-7-A-from", "dust-7-B-from", "dust-7-A-2-from",
+    ]  # fmt: skip
+    assert moves(b'{"total":0}', "asset/dribblet").received == 0
+    with pytest.raises(ContractError):
+        moves(b'{"total":1}', "asset/dribblet")
+
+
+def test_fiat_money() -> None:
+    order = {
+        "orderNo": "7d76", "fiatCurrency": "BRL", "indicatedAmount": "11.0", "amount": "10.00",
+        "totalFee": "1.00", "method": "BankAccount", "status": "Successful", "createTime": NOW,
+    }  # fmt: skip
+    body = json.dumps({"code": "000000", "data": [order], "total": 1, "success": True}).encode()
+    for kind, type_, fee in (("0", "deposit", None), ("1", "withdrawal", 1)):
+        about = Answered((MOVES,), AT, None, f"transactionType={kind}&page=1")
+        page = transactions.parsed_orders(body, about)
+        (row,) = rows(page)
+        assert (row["transaction_id"], row["type"], row["fee_amount"]) == ("fiat-7d76", type_, fee)
+        assert (row["amount"], row["status"], page.next_token) == (10, "ok", None)
+    many = json.dumps({"data": [order], "total": 700, "success": True}).encode()
+    assert transactions.parsed_orders(many, about).next_token == "2"
+    assert transactions.parsed_orders(NO_FIAT, about).next_token is None
+    with pytest.raises(ContractError):
+        transactions.parsed_orders(b'{"code":"100","success":false}', about)
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "method", "expected"),
+    [
+        ("0", "money", "Credit Card", [("credit", "LUNA", "4.5")]),
+        ("0", "money", "Cash Balance", [("credit", "LUNA", "4.5"), ("debit", "EUR", "20")]),
+        ("1", "money", None, [("debit", "LUNA", "4.5")]),
+        ("1", "coin", None, [("debit", "LUNA", "4.5")]),
+        ("1", "coin", "Cash Balance", [("debit", "LUNA", "4.5"), ("credit", "EUR", "20")]),
+    ],
+)
+def test_purchases_and_sales_for_fiat_money(
+    kind: str, source: str, method: str | None, expected: list[Any]
+) -> None:
+    first, second = ("20.0", "4.5") if source == "money" else ("4.5", "20.0")
+    row = {
+        "orderNo": "353f", "sourceAmount": first, "fiatCurrency": "EUR", "obtainAmount": second,
+        "cryptoCurrency": "LUNA", "totalFee": "0.2", "price": "4.4", "status": "Completed",
+        "paymentMethod": method, "createTime": NOW,
+    }  # fmt: skip
+    body = json.dumps({"code": "000000", "data": [row], "total": 1, "success": True}).encode()
+    page = moves(body, "fiat/payments", f"transactionType={kind}")
+    assert [(r["type"], r["currency"], spelled(r["amount"])) for r in rows(page)] == expected
 
 
 def test_signed_calls_that_end_early_name_no_signature(server: Scripted) -> None:

@@ -256,11 +256,67 @@ def test_recorded_transfers_balances_and_fees(recorded: Path) -> None:
     assert (found["type"], found["status"], found["currency"]) == ("deposit", "pending", "LTC")
     assert found["timestamp"] == datetime(2022, 12, 21, 0, 48, 45, 477503, UTC)
     assert (spelled(found["amount"]), found["fee_amount"]) == ("0.01", None)
-    page = parse.balances((recorded / "accounts.json").read_bytes(), AT, Codes()).page()
+    page = parse.balances((recorded / "accounts.json").read_bytes(), AT, Codes())
     assert page.rejected == () and page.table.num_rows == 7
+    assert page.aliases["00000000-0000-4000-8000-000000000003"] == "BTC"
     (found,) = parse.fees((recorded / "fees.json").read_bytes(), AT).page().table.to_pylist()
     assert found["symbol"] == "*" and found["buy_fee_rate"] is found["sell_fee_rate"] is None
     assert spelled(found["maker_fee_rate"]) == spelled(found["taker_fee_rate"]) == "0.005"
+
+
+def test_the_recorded_entries_of_a_ledger_are_held_elsewhere(recorded: Path) -> None:
+    """A transfer and a fee: they are in ``/transfers`` and ``/fills``."""
+    page = parse.ledger((recorded / "ledger_two_rows.json").read_bytes(), "", "DAI")
+    assert page.table.num_rows == 0 and page.rejected == ()
+    assert page.others == ("12000000001", "11700000001") and page.next_token == "11700000001"
+
+
+def entry(type_: str, amount: str, id_: str = "7", **more: Any) -> dict[str, Any]:
+    row = {"id": id_, "amount": amount, "balance": "1", "type": type_}
+    return {**row, "created_at": "2021-10-22T03:47:34.764122Z", **more}
+
+
+def test_entries_of_a_ledger_that_are_held_nowhere_else() -> None:
+    rows = [
+        entry("conversion", "-5.0000000000000000", "9", details={"conversion_id": "c-1"}),
+        entry("rebate", "0.0000012345678901", "8"),
+        entry("match", "-1", "7"),
+        entry("bonus_of_a_kind_nobody_named", "2", "6", details=[1]),
+        entry("conversion", "1e-19", "5"),
+    ]
+    page = parse.ledger(json.dumps(rows).encode(), "limit=5&after=10", "USDC")
+    found = [(r["transaction_id"], r["type"], spelled(r["amount"])) for r in page.table.to_pylist()]
+    assert found == [
+        ("USDC-9", "debit", "5"),
+        ("USDC-8", "credit", "0.0000012345678901"),
+        ("USDC-6", "credit", "2"),
+    ]
+    assert page.table["description"][0].as_py() == "conversion, conversion_id c-1"
+    assert page.others == ("7",) and len(page.rejected) == 1 and page.next_token == "5"
+    assert set(page.table["currency"].to_pylist()) == {"USDC"}
+    # An inclusive cursor shows its own row again: there is nothing below it.
+    last = parse.ledger(json.dumps([entry("match", "1", "5")]).encode(), "after=5", "USDC")
+    assert last.next_token is None
+    assert parse.ledger(b"[]", "after=5", "USDC").next_token is None
+
+
+def test_a_ledger_is_asked_for_by_the_account_of_its_currency(
+    server: Scripted, opened: Connector
+) -> None:
+    stream = StreamId("coinbase", "account_transactions", "USDC", "main")
+    with pytest.raises(RequestError, match="no account of USDC"):
+        opened.page(stream, None)
+    server.answers(b'[{"id":"a b","currency":"USDC","available":"1","hold":"0"}]', b"[]", b"[]")
+    opened.snapshot("balances", ())
+    opened.page(stream, None)
+    given = query_of(server)
+    assert server.requests[-1].target.startswith("/accounts/a%20b/ledger?")
+    assert given.pop("end_date").startswith("20") and given == {
+        "start_date": "2012-01-01T00:00:00Z",
+        "limit": "1000",
+    }
+    opened.page(stream, "17")
+    assert query_of(server)["after"] == "17"
 
 
 def test_states_and_fees_of_transfers() -> None:
@@ -343,6 +399,7 @@ def test_account_calls_on_the_wire(server: Scripted, opened: Connector) -> None:
     server.answers(b"[]", b"[]", b"[]")
     opened.fetch(FILLS, Window(None, 7))
     assert query_of(server) == {"product_id": "BTC-USD", "limit": "1000", "after": "8"}
+    assert server.requests[-1].headers["user-agent"] == "tidemark"  # without one, it refuses
     opened.fetch(ORDERS, Window(5, 1_500_000, limit=9))
     assert query_of(server) == {
         "status": "all",

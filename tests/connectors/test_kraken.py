@@ -315,7 +315,7 @@ def test_names_go_through_the_lists(server: Scripted) -> None:
             "cost": "1", "fee": "0.002"}  # fmt: skip
     entry = {"asset": "XQQQ", "time": 1616667796, "type": "earn", "amount": "1", "fee": "0"}
     trades = b'{"AAPLxUSD":[["1","2",1616666442.5,"b","m","",7]],"last":"1616666442500000000"}'
-    bodies = [pairs, assets, {"trades": {"TA": fill}}, {"ledger": {"LA": entry}}]
+    bodies = [pairs, assets, {"trades": {"TA": fill}}, {"ledger": {"LA": entry}}, [], []]
     answers = [b'{"error":[],"result":%b}' % json.dumps(body).encode() for body in bodies]
     server.answers(*answers, b'{"error":[],"result":%b}' % trades)
     connector = server.open("kraken")
@@ -390,9 +390,42 @@ def test_the_currency_of_a_fee(fee: str, cost: str, volume: str, currency: str |
     assert page.table["fee_currency"].to_pylist() == [currency]
 
 
+@pytest.mark.parametrize(("name", "kind"), [("Deposit", "deposit"), ("Withdraw", "withdrawal")])
+def test_recorded_transfers(recorded: Callable[[str], bytes], name: str, kind: str) -> None:
+    body = recorded(f"private_{name}Status_example.json")
+    sent = texts(body)
+    page = account.transfers(body, kind).page()
+    assert page.rejected == () and page.table.num_rows == len(sent) == 2
+    for found, was in zip(rows(page), sent, strict=True):
+        assert found["transaction_id"] == f"transfer:{was['refid']}" and found["type"] == kind
+        assert same(found["amount"], was["amount"]) and found["currency"] in ("BTC", "ETH")
+        assert was["txid"] in found["description"] and was["info"] in found["description"]
+        assert ("fee" in was) == (found["fee_amount"] is not None)
+    states = {"deposit": ["ok", "pending"], "withdrawal": ["pending", "failed"]}
+    assert [row["status"] for row in rows(page)] == states[kind]
+    as_object = b'{"next_cursor":null,"%b":%b}' % (kind.encode(), body)
+    assert account.transfers(as_object, kind).page().table == page.table
+    for empty in (b"[]", b"{}", b'{"next_cursor":"x"}'):
+        assert account.transfers(empty, kind).page().received == 0
+
+
+def test_a_transfer_in_a_state_that_is_not_documented_is_stored() -> None:
+    row = {"asset": "XXBT", "refid": "FT", "amount": "1", "time": 1688014586, "status": "Odd"}
+    (found,) = rows(account.transfers(json.dumps([row]).encode(), "deposit").page())
+    assert (found["status"], found["description"], found["fee_amount"]) == (
+        "unconfirmed",
+        "Odd",
+        None,
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "amount", "stored"),
     [
+        ("margin", "-3.2", ("debit", "3.2")),  # a position's loss; its fee is the entry's
+        ("rollover", "0", ("credit", "0")),  # a fee alone
+        ("settled", "2", ("credit", "2")),
+        ("dividend", "0.3", ("credit", "0.3")),
         ("deposit", "1.5", ("deposit", "1.5")),
         ("deposit", "-1.5", ("debit", "1.5")),  # taken back
         ("withdrawal", "-1.5", ("withdrawal", "1.5")),

@@ -25,7 +25,7 @@ FORBIDDEN = [
     r"CreateCoupon",
     r"RedeemCoupon",
     r"coupon",
-    r"/withdraw(?!/history\b)",
+    r"/withdraw(?!/history\b|Status\b)",
     r"\.(post|put|patch|delete)\(",
 ]
 

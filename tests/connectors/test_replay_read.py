@@ -21,8 +21,13 @@ from connectors import (
 )
 from sandbox import Fault
 from tests.connectors.cases import case
-from tests.connectors.conftest import Asked, PageOf, Scripted, World
+from tests.connectors.conftest import Asked, PageOf, Scripted, World, asked_datasets
 from tests.connectors.test_http import ask_fills
+from tests.matrix import thinned
+
+SOME = pytest.mark.parametrize(
+    "asked", thinned([(asked,) for asked in asked_datasets()], 2), ids="/".join
+)
 
 
 @dataclass
@@ -66,6 +71,7 @@ def test_a_kept_answer_reads_as_it_did(world: World, asked: Asked, page_of: Page
     assert len(world.server.log.entries) == len(kept.answers) + len(asked_time)
 
 
+@SOME
 def test_refused_rows_are_refused_again(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
     kept = Kept()
@@ -109,6 +115,7 @@ def test_an_answer_is_kept_before_it_is_read(server: Scripted) -> None:
         connector.read(kept.answers[1])
 
 
+@SOME
 def test_pages_of_errors_are_not_kept(world: World, asked: Asked, page_of: PageOf) -> None:
     exchange, dataset = asked
     kept = Kept()

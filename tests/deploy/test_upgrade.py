@@ -11,6 +11,7 @@ import warehouse
 from pipelines.cli import main
 from pipelines.settings import load_settings
 from tests.deploy.older_home import exchange, write_feeds
+from tests.matrix import thinned
 from tests.pipelines.ingest.conftest import run
 from tests.warehouse.tools import assert_each_once, everything
 from warehouse.metastore_file import FILE_NAME, OLDER_NAME
@@ -21,7 +22,7 @@ ROWS = 1791
 """Of either home: the same exchange, the same feeds."""
 
 
-@pytest.fixture(params=COMMITS)
+@pytest.fixture(params=thinned(COMMITS, 2))
 def older(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home of one commit, and the feeds that it was collected with."""
     with tarfile.open(HOMES) as archive:

@@ -21,16 +21,22 @@ def days() -> int:
 
 
 @pytest.fixture
-def exchange(days: int) -> Iterator[Served]:
+def hours_ahead() -> int:
+    """How many hours a test will let pass; no less takes the time to make them on the way."""
+    return 0
+
+
+@pytest.fixture
+def exchange(days: int, hours_ahead: int) -> Iterator[Served]:
     """A sandbox exchange whose clock stands still until a test moves it."""
-    with served(days) as server:
+    with served(days, hours_ahead) as server:
         yield server
 
 
 @contextmanager
-def served(days: int = 1) -> Iterator[Served]:
-    """``days``: how long the history is."""
-    with serve(world_at(days=days), limits=False) as server:
+def served(days: int = 1, hours_ahead: int = 0) -> Iterator[Served]:
+    """``days`` and ``hours_ahead``: as of :func:`world_at`."""
+    with serve(world_at(days=days, hours_ahead=hours_ahead), limits=False) as server:
         yield server
 
 

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from pipelines.cli import main
-from pipelines.demo.exchange import environment
+from pipelines.demo.exchange import DEMO_FEEDS, environment
 from pipelines.feeds import load_feeds
+from pipelines.report.page import Written
 from pipelines.ui.instance import dagster_home
 from pipelines.ui.server import only_one
 from sandbox.clock import DAY
@@ -19,15 +20,23 @@ from schemas import ConfigError
 from tests.modes import loose
 from warehouse import LINK
 
-COLLECTED = {feed.exchange: list(feed.datasets) for feed in load_feeds()}
+COLLECTED = {feed.exchange: list(feed.datasets) for feed in load_feeds(DEMO_FEEDS)}
 PROGRESS = re.compile(r": [\d,]+ rows?, [\d,]+ requests?(, .+)?$")
 TABLES = {name for names in COLLECTED.values() for name in names}
 
 
-def rows(out: str, table: str) -> int:
-    """The number of rows that the demo's first table shows."""
-    line = next(line for line in out.splitlines() if line.startswith(f"| {table} "))
-    return int(line.split("|")[2].replace(",", ""))
+def table(out: str, title: str) -> list[list[str]]:
+    """The rows of the table below a title, without its head."""
+    _, _, below = out.partition(f"== {title}")
+    lines = below.partition("\n==")[0].splitlines()
+    return [[c.strip() for c in line.split("|")[1:-1]] for line in lines if "|" in line][2:]
+
+
+def rows(out: str, name: str) -> dict[str, int]:
+    """The numbers of rows that the demo's first table shows, by exchange and ``together``."""
+    (line,) = (line for line in table(out, "What was collected") if line[0] == name)
+    found = [int(cell.replace(",", "").replace("–", "0")) for cell in line[1:-1]]
+    return dict(zip([*COLLECTED, "together"], found, strict=True))
 
 
 def test_a_first_run_shows_everything_and_a_second_is_incremental(
@@ -36,6 +45,10 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
     monkeypatch.setenv("TIDEMARK_FEEDS", "of-another-exchange")  # the demo has its own
     monkeypatch.setattr("sandbox.engine.HISTORY", DAY)
     monkeypatch.setattr("pipelines.orchestration.measuring.SECONDS", 1.0)  # views: test_marts
+    # the page: test_dagster_real, with the same data
+    monkeypatch.setattr(
+        "pipelines.report.page.write", lambda home: Written(home / "report.html", 0)
+    )
     variables = dict(os.environ)
     os.umask(0o022)
     assert main(["demo"]) == 0
@@ -45,25 +58,33 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
     assert "bitexbit/markets all: 5 rows, 1 request, done" in shown
     assert all(PROGRESS.search(line) for line in shown)
     assert "First run: " in first.out
-    for title in ("Rows per table", "Coverage per stream", "Where it is stored", "What next"):
-        assert f"== {title}" in first.out
+    assert "it speaks bitexbit, kraken and wex." in first.out
     assert str(home / "lake") in first.out
     assert str(home / LINK) in first.out
-    assert all(rows(first.out, table) > 0 for table in TABLES)
-    assert rows(first.out, "quarantine") == 0
+    assert set(rows(first.out, "quarantine").values()) == {0}
     for exchange, datasets in COLLECTED.items():
-        for dataset in datasets:
-            assert f"| {exchange}/{dataset} " in first.out
-    answers = first.out.rpartition("== Do the finished hourly candles")[2].splitlines()
-    known = [line.split("|")[1:-1] for line in answers if line.startswith("| bitexbit")]
-    assert known and all(candles.strip() == equal.strip() for *_, candles, equal in known)
+        assert all(rows(first.out, dataset)[exchange] > 0 for dataset in datasets)
+    gaps = {exchange: gaps for exchange, *_, gaps in table(first.out, "Is anything missing?")}
+    assert gaps == dict.fromkeys(COLLECTED, "0")
+    known = table(first.out, "Do the finished hourly candles")
+    assert {line[0] for line in known} == {*COLLECTED}
+    assert all(candles == equal for *_, candles, equal in known)
+    balances = table(first.out, "Do fills, fees, deposits and withdrawals add up")
+    assert {exchange for exchange, *_ in balances} == {*COLLECTED}
+    assert {difference for *_, difference in balances} == {"0"}
+    assert "tidemark verify: everything agrees" in first.out
+    assert "tidemark ui --demo" in first.out.partition("== What next")[2]
 
     assert main(["demo"]) == 0
     second = capsys.readouterr()
     assert all(PROGRESS.search(line) for line in second.err.splitlines())
     assert "Incremental run: " in second.out
-    assert all(rows(second.out, table) >= rows(first.out, table) for table in TABLES)
-    assert rows(second.out, "trades") - rows(first.out, "trades") < 1000
+    before, after = (
+        {t: rows(out, t)["together"] for t in TABLES} for out in (first.out, second.out)
+    )
+    assert all(after[name] >= before[name] for name in TABLES)
+    assert after["trades"] - before["trades"] < 1500
+    assert "tidemark verify: everything agrees" in second.out
     assert dict(os.environ) == variables
 
     monkeypatch.delenv("TIDEMARK_FEEDS")

@@ -176,6 +176,61 @@ def test_windows_of_transfers(
     assert inside and {row["insertTime"] for row in inside} == {some}
 
 
+def test_conversions_dividends_and_small_balances(
+    signed: Get, served: sandbox.Served, clock: sandbox.ManualClock
+) -> None:
+    day, path = 24 * 60 * MINUTE, "/sapi/v1/convert/tradeFlow"
+    window = {"startTime": clock() - 29 * day, "endTime": clock()}
+    assert signed(path).json()["code"] == -1102
+    assert signed(path, **{**window, "startTime": clock() - 31 * day}).json()["code"] == -4047
+    found = signed(path, **window, limit=1000).json()
+    times = [row["createTime"] for row in found["list"]]
+    assert times == sorted(times, reverse=True) and len(times) > 5 and not found["moreData"]
+    for keeps, kept in (("newest", times[:3]), ("oldest", times[-3:])):
+        served.switch(lists_keep=keeps)
+        cut = signed(path, **window, limit=3).json()
+        assert [row["createTime"] for row in cut["list"]] == kept and cut["moreData"]
+    served.switch()
+    groups = signed("/sapi/v1/asset/dribblet").json()["userAssetDribblets"]
+    assert groups and all(len(g["userAssetDribbletDetails"]) == 2 for g in groups)
+    served.switch(dust_form="older")
+    older = signed("/sapi/v1/asset/dribblet").json()["results"]["rows"]
+    assert [row["tran_id"] for row in older] == [group["transId"] for group in groups]
+    rewards = signed("/sapi/v1/asset/assetDividend", limit=500).json()
+    assert rewards["total"] == len(rewards["rows"]) > 5
+    served.switch(lists_missing=True)
+    assert signed(path, **window).status_code == 404
+
+
+def test_fiat_money(signed: Get, served: sandbox.Served) -> None:
+    path = "/sapi/v1/fiat/orders"
+    assert signed(path).json()["code"] == -1102
+    all_of_it = signed(path, transactionType=0, rows=500).json()
+    assert all_of_it["total"] == len(all_of_it["data"]) > 2
+    second = signed(path, transactionType=0, rows=2, page=2).json()["data"]
+    assert second == all_of_it["data"][2:4]
+    early = {"beginTime": 1, "endTime": 2}
+    assert "data" not in signed(path, transactionType=1, **early).json()
+    served.switch(fiat_data_always=True)
+    assert signed(path, transactionType=1, **early).json()["data"] == []
+    for kind in (0, 1):
+        for row in signed("/sapi/v1/fiat/payments", transactionType=kind).json()["data"]:
+            money, coin, price = (
+                float(row[name]) for name in ("sourceAmount", "obtainAmount", "price")
+            )
+            assert money / coin == pytest.approx(price)
+
+
+def test_balances_are_the_sum_of_what_is_shown(signed: Get, served: sandbox.Served) -> None:
+    """Also with fees in BNB and trades with oneself, which the world has none of."""
+    served.switch(bnb_fees=True, self_trades=True)
+    fills = signed("/api/v3/myTrades", symbol="BTCUSD", limit=1000).json()
+    ids = [row["id"] for row in fills]
+    assert len(ids) > len({*ids}) and {row["commissionAsset"] for row in fills} > {"BNB"}
+    held = {row["asset"]: row for row in signed("/api/v3/account").json()["balances"]}
+    assert {"BNB", "EUR"} <= {*held} and all(float(row["free"]) >= 0 for row in held.values())
+
+
 @pytest.fixture
 def limited(clock: sandbox.ManualClock) -> Iterator[sandbox.Served]:
     """An exchange whose weights count, by the minutes of a clock that is moved by hand."""

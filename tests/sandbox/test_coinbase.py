@@ -4,6 +4,8 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -141,6 +143,32 @@ def test_the_account(signed: Signed, served: sandbox.Served) -> None:
     assert after.endswith("007+00") and " " in after
     older = signed(f"/transfers?after={after.replace(' ', '%20').replace('+', '%2B')}").json()
     assert older and all(row["created_at"] < after for row in older)
+
+
+def test_a_ledger_is_of_one_currency_and_of_the_last_day(
+    signed: Signed, served: sandbox.Served
+) -> None:
+    (usd,) = [row for row in signed("/accounts").json() if row["currency"] == "USD"]
+    path = f"/accounts/{usd['id']}/ledger"
+    dates = "start_date=2020-01-01T00:00:00Z&end_date=2030-01-01T00:00:00Z"
+    whole = signed(f"{path}?{dates}&limit=1000").json()
+    assert {e["type"] for e in whole} == {"transfer", "match", "fee", "rebate", "conversion"}
+    ids = [int(e["id"]) for e in whole]
+    assert ids == sorted(ids, reverse=True)
+    # Each balance is the one before and the amount; the last is what the account has.
+    for newer, older in pairwise(whole):
+        difference = Decimal(newer["balance"]) - Decimal(older["balance"])
+        assert difference == Decimal(newer["amount"])
+    assert Decimal(whole[0]["balance"]) == Decimal(usd["balance"])
+    assert 0 < len(signed(f"{path}?limit=1000").json()) < len(whole)
+    page = signed(f"{path}?{dates}&limit=5&after={ids[4]}")
+    assert [int(e["id"]) for e in page.json()] == ids[5:10]
+    assert page.headers["cb-after"] == str(ids[9])
+    one = f"{path}?limit=1000&start_date=2020-01-01T00:00:00Z"
+    assert signed(one).json() == whole
+    served.of(CoinbaseSwitches).cb_one_date = "ignored"
+    assert len(signed(one).json()) < len(whole)
+    assert signed("/accounts/nothing/ledger").status_code == 404
 
 
 def test_too_many_calls(served: sandbox.Served, http: httpx.Client) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
+from pipelines.demo.exchange import DEMO_FEEDS
 from sandbox import Served, serve
 from sandbox.clock import running_from
 from tests.browser import CHROMIUM, Browser, browser
@@ -48,13 +48,13 @@ def tree(
     webhook: Received,
     clean_environment: None,
     tmp_path_factory: pytest.TempPathFactory,
-    repo_root: Path,
 ) -> Iterator[Tree]:
     folder = tmp_path_factory.mktemp("ui")
     variables = {
         **exchange.env,
         "TIDEMARK_HOME": str(folder / "home"),
-        "TIDEMARK_FEEDS": str(repo_root / "pipelines" / "defs"),
+        "TIDEMARK_FEEDS": str(DEMO_FEEDS),
+        "TIDEMARK_UNPACED": "1",
         "TIDEMARK_ALERT_WEBHOOK": f"http://127.0.0.1:{webhook.port}/hook",
         "TIDEMARK_LOOKUPS": "8",
     }

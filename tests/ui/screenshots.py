@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from pipelines.demo.exchange import DEMO_FEEDS
 from sandbox import Served, World, serve
 from sandbox.clock import running_from
 from tests.browser import CHROMIUM, browser
@@ -34,7 +35,8 @@ def main() -> int:
         os.environ |= {
             **exchange.env,
             "TIDEMARK_HOME": str(folder / "home"),
-            "TIDEMARK_FEEDS": str(REPO / "pipelines" / "defs"),
+            "TIDEMARK_FEEDS": str(DEMO_FEEDS),
+            "TIDEMARK_UNPACED": "1",
             "XDG_STATE_HOME": str(folder / "state"),
             "TIDEMARK_LOOKUPS": "8",
         }

@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.ui.page import Page
 
-GROUPS = {"bitexbit", "wex", "warehouse", "marts"}
+EXCHANGES = ("bitexbit", "kraken", "wex")
+GROUPS = {*EXCHANGES, "warehouse", "marts"}
 SMALLEST = 9.0
 """Pixels: the size of the smallest label that counts as readable."""
 
@@ -37,8 +38,8 @@ def middle(box: dict[str, Any]) -> float:
 
 def test_folded(page: Page) -> None:
     page.open("/asset-groups")
-    groups, _ = boxes(page, 4)
-    for exchange in ("bitexbit", "wex"):
+    groups, _ = boxes(page, len(GROUPS))
+    for exchange in EXCHANGES:
         assert groups[exchange]["right"] < groups["warehouse"]["left"]
     assert groups["warehouse"]["right"] < groups["marts"]["left"]
     assert min(box["size"] for box in groups.values()) >= SMALLEST
@@ -46,22 +47,22 @@ def test_folded(page: Page) -> None:
 
 def test_unfolded(page: Page) -> None:
     page.open("/asset-groups")
-    boxes(page, 4)
+    boxes(page, len(GROUPS))
     page.window.resize(4000, 14000)  # of a graph only what is on the screen is in the page
     page.key("e", "KeyE", alt=True)
     groups, assets = boxes(page, 60)
     middles = {name: middle(box) for name, box in groups.items()}
-    assert max(middles["bitexbit"], middles["wex"]) < middles["warehouse"] < middles["marts"]
+    assert max(middles[e] for e in EXCHANGES) < middles["warehouse"] < middles["marts"]
     # each exchange's trades are left of the table
     *lakes, table = sorted((box for box in assets if box["text"] == "trades"), key=middle)
-    assert len(lakes) == 2
+    assert len(lakes) == len(EXCHANGES)
     assert max(box["right"] for box in lakes) < table["left"]
 
 
 def test_a_table_and_its_neighbours_are_one_screen(page: Page) -> None:
     page.open("/assets/warehouse/trades?view=lineage")
-    groups, assets = boxes(page, 12)
-    for exchange in ("bitexbit", "wex"):
+    groups, assets = boxes(page, 14)
+    for exchange in EXCHANGES:
         assert groups[exchange]["right"] < groups["warehouse"]["left"]
     assert groups["warehouse"]["right"] < groups["marts"]["left"]
     every = [*groups.values(), *assets]

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -32,32 +32,25 @@ def _needed(key: str) -> Iterable[View]:
         yield view
 
 
+@cache
+def catalog() -> duckdb.DuckDBPyConnection:
+    """The tables, any of whose columns may be null, and what ``reconciliation`` reads."""
+    db = duckdb.connect()
+    db.execute("SET TimeZone = 'UTC'")
+    for name, schema in ({t.name: t.schema for t in TABLES.values()}).items():
+        db.register("empty", schema.empty_table())
+        db.execute(f'CREATE TABLE "{name}" AS FROM empty')
+        db.unregister("empty")
+    for view in dict.fromkeys(_needed("reconciliation")):
+        db.execute(view.statement())
+    return db
+
+
 class Accounts:
     """Tables of account data and the view ``reconciliation`` with all that it reads."""
 
-    def __init__(self) -> None:
-        self.db = duckdb.connect()
-        self.db.execute("SET TimeZone = 'UTC'")
-        for name, schema in ({t.name: t.schema for t in TABLES.values()}).items():
-            self._create(name, schema)
-        for view in dict.fromkeys(_needed("reconciliation")):
-            self.db.execute(view.statement())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.db.close()
-
-    def _create(self, name: str, schema: pa.Schema) -> None:
-        self.db.register("empty", schema.empty_table())
-        self.db.execute(f'CREATE TABLE "{name}" AS FROM empty')
-        self.db.unregister("empty")
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self.db = db
 
     def add(self, dataset: str, *rows: Row, exchange: str = "x") -> None:
         """Rows of a dataset; what is not given is null."""

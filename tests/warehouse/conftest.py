@@ -11,7 +11,7 @@ import pytest
 
 import warehouse
 from schemas import RejectedRow
-from tests.warehouse.database import database
+from tests.warehouse.database import catalog, session
 from tests.warehouse.healthy import COUNT, STEP, candle, time_of, trade
 from tests.warehouse.tools import CANDLES, FILLS, NOON, TICKERS, TRADES, TRANSFERS, row, store
 from warehouse.intervals import Interval
@@ -20,8 +20,8 @@ from warehouse.state import StreamState
 
 @pytest.fixture
 def db() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory with every table, view and macro, and no rows."""
-    with database() as found:
+    """A session of its own on a database with every table, view and macro, and no rows."""
+    with session(catalog()) as found:
         yield found
 
 

@@ -2,7 +2,7 @@
 
 ``python -m tests.warehouse.crash_child FOLDER EVERY SCENARIO…``: for each scenario and each step
 of it a process of its own works on a copy of one home and is killed there by SIGKILL. ``EVERY`` 1:
-at all steps; 3: of the steps with one name at the first, the fourth, and so on, and at the last.
+at all steps; 7: of the steps with one name at the first, the eighth, and so on, and at the last.
 ``FOLDER/<scenario>/<n>-<step>`` are the homes as the killed left them.
 """
 

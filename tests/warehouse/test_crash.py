@@ -1,6 +1,6 @@
 """A kill before and after each step of a commit and of a publish, then the same work again.
 
-``make torture`` kills at every step; else at every third of those with one name.
+``make torture`` kills at every step; else at every seventh of those with one name.
 """
 
 import subprocess
@@ -26,7 +26,7 @@ from warehouse.metastore import Metastore
 REPO = Path(__file__).resolve().parents[2]
 
 
-EVERY = pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.torture)])
+EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.torture)])
 
 
 def _killed(folder: Path, every: int, *scenarios: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import warehouse
+from tests.matrix import thinned
 from tests.warehouse.healthy import assert_clean
 from tests.warehouse.tools import assert_published
 
@@ -13,7 +14,7 @@ NAMES = ["a?b", "a*b[c]", "a\\b", "a\\b*c", "it's ö", "a#b=%20"]
 COUNT = "SELECT count(*) AS n FROM trades"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", thinned(NAMES, 2))
 def test_a_home_of_any_name_is_published_and_verified(
     name: str, tmp_path: Path, healthy: Path
 ) -> None:

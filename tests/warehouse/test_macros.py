@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from tests.matrix import thinned
 from tests.warehouse.database import (
     EXACT,
     START,
@@ -48,7 +49,7 @@ def test_ratio_is_exact_to_its_last_digit(db: duckdb.DuckDBPyConnection) -> None
         numerator = Decimal(chance.randrange(-(10 ** chance.randrange(1, 33)), 10**32))
         denominator = Decimal(chance.randrange(-(10 ** chance.randrange(1, 23)), 10**22))
         pairs.append((numerator.scaleb(-18), denominator.scaleb(-12)))
-    db.execute("CREATE TABLE pairs (place INT, n DECIMAL(38,18), d DECIMAL(38,12))")
+    db.execute("CREATE TEMP TABLE pairs (place INT, n DECIMAL(38,18), d DECIMAL(38,12))")
     values = [(place, f"{n:f}", f"{d:f}") for place, (n, d) in enumerate(pairs)]
     db.executemany("INSERT INTO pairs VALUES (?, ?, ?)", values)
     found = db.execute("SELECT ratio(n, d) FROM pairs ORDER BY place").fetchall()
@@ -122,7 +123,7 @@ def test_slots(empty: duckdb.DuckDBPyConnection, timeframe: str, opening: str) -
     assert found == f"{opening}+00"
 
 
-@pytest.mark.parametrize("wrong", ["7", "m", "0m", "7 m", "7M", "-7m", "1.5h", ""])
+@pytest.mark.parametrize("wrong", thinned(["7", "m", "0m", "7 m", "7M", "-7m", "1.5h", ""], 3))
 def test_no_timeframe(db: duckdb.DuckDBPyConnection, wrong: str) -> None:
     trade(db, 1, START, "1", "1")
     with pytest.raises(duckdb.Error, match="not a timeframe"):

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from schemas import RejectedRow, StreamId
+from tests.matrix import thinned
 from tests.warehouse.publishing import MANY, all_streams, commit, publish, versions
 from tests.warehouse.tools import CANDLES, FILLS, TRADES, assert_published, bag, duck, row, store
 from warehouse import LINK, StorageError
@@ -58,7 +59,8 @@ def _spilled(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "harm", [_overwrite, _truncate, _empty, _unlink, _vanish, _foreign, _all_gone, _spilled]
+    "harm",
+    thinned([_overwrite, _truncate, _empty, _unlink, _vanish, _foreign, _all_gone, _spilled], 3),
 )
 def test_a_damaged_version_is_rebuilt(home: Path, harm: Callable[[Path], None]) -> None:
     all_streams(home)
@@ -70,7 +72,7 @@ def test_a_damaged_version_is_rebuilt(home: Path, harm: Callable[[Path], None]) 
     assert_published(home)
 
 
-@pytest.mark.parametrize("stream", [TRADES, CANDLES, FILLS], ids=lambda s: s.dataset)
+@pytest.mark.parametrize("stream", thinned([TRADES, CANDLES, FILLS], 2), ids=lambda s: s.dataset)
 def test_a_file_deleted_from_the_lake_leaves_the_tables_too(home: Path, stream: StreamId) -> None:
     all_streams(home)
     publish(home)

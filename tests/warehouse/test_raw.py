@@ -11,6 +11,7 @@ import pytest
 
 import warehouse
 from schemas import StreamId
+from tests.matrix import thinned
 from tests.warehouse.healthy import flip
 from tests.warehouse.tools import TRADES, row, store
 from warehouse import StorageError, raw
@@ -170,7 +171,7 @@ def archived(home: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", thinned([0, 1, 2], 3))
 def test_verify_finds_a_damaged_response_and_rebuild_goes_on_with_the_others(
     home: Path, number: int
 ) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.matrix import thinned
 from tests.warehouse.accounts import LATER, NOON, Accounts, at, fill, line
 
 
@@ -94,12 +95,15 @@ def test_a_cached_answer_is_read_as_what_it_is(accounts: Accounts) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "status", "amount", "shown", "cause"),
-    [
-        ("deposit", "ok", 5, "80", "deposit 9 not yet booked"),
-        ("deposit", "unconfirmed", 5, "85", "deposit 9 already booked"),
-        ("withdrawal", "failed", 5, "75", "withdrawal 9 not yet back"),
-        ("withdrawal", "pending", 5, "80", "withdrawal 9 not yet taken"),
-    ],
+    thinned(
+        [
+            ("deposit", "ok", 5, "80", "deposit 9 not yet booked"),
+            ("deposit", "unconfirmed", 5, "85", "deposit 9 already booked"),
+            ("withdrawal", "failed", 5, "75", "withdrawal 9 not yet back"),
+            ("withdrawal", "pending", 5, "80", "withdrawal 9 not yet taken"),
+        ],
+        2,
+    ),
 )
 def test_a_transfer_under_way(
     kind: str, status: str, amount: int, shown: str, cause: str, accounts: Accounts

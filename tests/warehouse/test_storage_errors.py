@@ -16,6 +16,7 @@ import pytest
 
 import warehouse
 from schemas import RejectedRow
+from tests.matrix import crossed, thinned
 from tests.warehouse.tools import (
     DAY,
     NOON,
@@ -66,8 +67,11 @@ def _new_rows() -> list[dict[str, Any]]:
     return [row(TRADES, k, NOON + (k > 6) * DAY + k) for k in range(4, 9)]
 
 
-@pytest.mark.parametrize("number", CAUSES, ids=errno.errorcode.get)
-@pytest.mark.parametrize("call", ["replace", "fsync", "open"])
+@pytest.mark.parametrize(
+    ("number", "call"),
+    crossed(list(CAUSES), ["replace", "fsync", "open"]),
+    ids=lambda value: value if isinstance(value, str) else errno.errorcode[value],
+)
 def test_a_commit_that_fails_says_why_and_harms_nothing(
     stored: Path, monkeypatch: pytest.MonkeyPatch, number: int, call: str
 ) -> None:
@@ -86,7 +90,7 @@ def test_a_commit_that_fails_says_why_and_harms_nothing(
     assert_published(stored)
 
 
-@pytest.mark.parametrize("at", range(5))
+@pytest.mark.parametrize("at", thinned(range(5), 2))
 def test_the_same_writer_goes_on_after_a_failure_between_any_two_files(
     stored: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 import warehouse
+from tests.matrix import thinned
 from tests.warehouse.healthy import COUNT, assert_clean, errors, healed
 from tests.warehouse.tools import TICKERS, duck, row, store
 
@@ -19,25 +20,28 @@ def change_duckdb(home: Path, statement: str) -> None:
 
 @pytest.mark.parametrize(
     ("statement", "said"),
-    [
-        (
-            "UPDATE trades SET price = price + 0.000000000001 WHERE trade_id = '25'",
-            "x/trades BTC-USD 2024-08-09: 20 rows like in the lake, but with other values",
-        ),
-        (
-            "DELETE FROM trades WHERE trade_id = '25'",
-            "x/trades BTC-USD 2024-08-09: 19 rows, the lake holds 20",
-        ),
-        (
-            "INSERT INTO trades SELECT * REPLACE ('Y-Z' AS symbol) FROM trades",
-            "x/trades Y-Z 2024-08-08: 20 rows, the lake holds 0",
-        ),
-        ("UPDATE candles SET is_final = false", "but with other values"),
-        ("UPDATE quarantine SET reason = ''", "but with other values"),
-        ("DROP TABLE tickers", "the table is missing"),
-        ("ALTER TABLE trades ALTER price TYPE DOUBLE", "has other columns"),
-        ("ALTER TABLE trades ADD COLUMN extra INTEGER", "has other columns"),
-    ],
+    thinned(
+        [
+            (
+                "UPDATE trades SET price = price + 0.000000000001 WHERE trade_id = '25'",
+                "x/trades BTC-USD 2024-08-09: 20 rows like in the lake, but with other values",
+            ),
+            (
+                "DELETE FROM trades WHERE trade_id = '25'",
+                "x/trades BTC-USD 2024-08-09: 19 rows, the lake holds 20",
+            ),
+            (
+                "INSERT INTO trades SELECT * REPLACE ('Y-Z' AS symbol) FROM trades",
+                "x/trades Y-Z 2024-08-08: 20 rows, the lake holds 0",
+            ),
+            ("UPDATE candles SET is_final = false", "but with other values"),
+            ("UPDATE quarantine SET reason = ''", "but with other values"),
+            ("DROP TABLE tickers", "the table is missing"),
+            ("ALTER TABLE trades ALTER price TYPE DOUBLE", "has other columns"),
+            ("ALTER TABLE trades ADD COLUMN extra INTEGER", "has other columns"),
+        ],
+        3,
+    ),
 )
 def test_a_changed_duckdb(healthy: Path, statement: str, said: str) -> None:
     change_duckdb(healthy, statement)
@@ -56,7 +60,7 @@ def test_changed_coverage_in_duckdb(healthy: Path) -> None:
     assert {f.check for f in result.of("error")} == {"published_coverage"}
 
 
-@pytest.mark.parametrize("kind", ["missing", "dangling", "garbage", "half"])
+@pytest.mark.parametrize("kind", thinned(["missing", "dangling", "garbage", "half"], 2))
 def test_a_lost_duckdb_is_rebuilt(healthy: Path, kind: str) -> None:
     link = healthy / "warehouse.duckdb"
     target = link.resolve()

@@ -4,4 +4,4 @@ SELECT exchange, symbol, count(*) AS trades, sum(amount) AS volume,
        min(timestamp) AS first, max(timestamp) AS last
 FROM trades
 GROUP BY ALL
-ORDER BY ALL;
+ORDER BY symbol, exchange;

@@ -125,6 +125,8 @@ def _looks_further_back(p: Progress) -> bool:
 
 def next_gap(p: Progress) -> Gap | None:
     """The newest stretch that is wanted, not covered, and due in this pull."""
+    if p.nothing_recent and (older := _due_piece(p, _before_head(p))):
+        return older
     if not p.complete:
         return None
     lowest = p.complete[0]
@@ -133,12 +135,27 @@ def next_gap(p: Progress) -> Gap | None:
         low = lowest.lower
     if p.restart:
         low = max(low, p.floor)
-    for gap in gaps(p.complete, low, p.complete[-1].upper):
-        for piece in _pieces(p, gap):
-            if (piece.lower, piece.upper) in p.skipped or _rests(p, piece):
-                continue
+    found = gaps(p.complete, low, p.complete[-1].upper)
+    return next((due for gap in found if (due := _due_piece(p, gap))), None)
+
+
+def _due_piece(p: Progress, gap: Gap) -> Gap | None:
+    """The newest part of ``gap`` that is due in this pull."""
+    for piece in _pieces(p, gap):
+        if (piece.lower, piece.upper) not in p.skipped and not _rests(p, piece):
             return piece
     return None
+
+
+def _before_head(p: Progress) -> Gap:
+    """What lies between the rows held and a newest answer without rows, which is of a bounded
+    stretch of time. The ends of its windows do not move from one pull to the next.
+    """
+    span = p.pull.paging.max_span_us or 0
+    width = _width(p, span)
+    below = p.complete[-1] if p.complete else None
+    upper = -(-(p.pull.started - span) // width) * width
+    return Gap(below.upper if below else p.floor, upper, below, None)
 
 
 def _pieces(p: Progress, gap: Gap) -> list[Gap]:
@@ -149,14 +166,18 @@ def _pieces(p: Progress, gap: Gap) -> list[Gap]:
         return [gap]
     found = []
     upper = gap.upper
-    # with room for held rows on either side: of candles these are next to it
-    width = span - 5 * p.pull.step if p.pull.counts_times else span // 2
+    width = _width(p, span)
     while upper > gap.lower:
         lower = max(gap.lower, upper - width)
         below = gap.below if lower == gap.lower else None
         found.append(Gap(lower, upper, below, gap.above if upper == gap.upper else None))
         upper = lower
     return found
+
+
+def _width(p: Progress, span: int) -> int:
+    """Of a window, with room for held rows on either side: of candles these are next to it."""
+    return span - 5 * p.pull.step if p.pull.counts_times else span // 2
 
 
 def _rests(p: Progress, gap: Gap) -> bool:
@@ -174,8 +195,8 @@ def _is_due(p: Progress, u: Unshown) -> bool:
     """Whether to request ``u`` now: on the first day in every pull, then at growing intervals."""
     if p.pull.forced and p.pull.forced[0] < u.upper and u.lower < p.pull.forced[1]:
         return True
-    if not u.lost:
-        return p.pull.paging.max_span_us is None or p.pull.started - u.since >= DAY_US
+    if not u.lost and p.pull.paging.max_span_us is None:
+        return True
     return not rests(u, p.pull.started)
 
 

@@ -293,6 +293,12 @@ class Progress:
         return empty and (bool(self.complete) or self.pull.held)
 
     @property
+    def nothing_recent(self) -> bool:
+        """Whether the newest answer, of a bounded stretch of time, has no rows."""
+        bounded = self.pull.paging.max_span_us is not None and self.pull.paging.key is Key.TEXT
+        return bounded and self.head is not None and self.head.top is None
+
+    @property
     def floor(self) -> int:
         """The lowest position that is wanted, as far as known."""
         if not self.pull.counts_ids:

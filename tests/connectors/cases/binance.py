@@ -8,7 +8,13 @@ from tests.connectors.cases import Case, fetch, numbered, post, snapshot
 
 MARKET = StreamId("binance", "trades", "BTC-USD")
 TRANSACTIONS = fetch("account_transactions")
-"""One page of three lists."""
+"""One page of several lists."""
+
+
+def fiat(connector: Connector, order_id: int) -> Any:
+    """A list that is read whole."""
+    stream = StreamId("binance", "account_transactions", "fiat-deposits", "main")
+    return connector.page(stream, None)
 
 
 def older(connector: Connector, order_id: int) -> Any:
@@ -44,6 +50,10 @@ CASE = Case(
         "GET /sapi/v1/capital/deposit/hisrec": TRANSACTIONS,
         "GET /sapi/v1/capital/withdraw/history": TRANSACTIONS,
         "GET /sapi/v1/asset/assetDividend": TRANSACTIONS,
+        "GET /sapi/v1/asset/dribblet": TRANSACTIONS,
+        "GET /sapi/v1/convert/tradeFlow": TRANSACTIONS,
+        "GET /sapi/v1/fiat/payments": TRANSACTIONS,
+        "GET /sapi/v1/fiat/orders": fiat,
     },
     moves=[
         post("/api/v3/order", "symbol=BTCUSD&side=BUY&type=MARKET&quantity=1"),

@@ -2,6 +2,7 @@
 
 from connectors import StreamId, Window
 from connectors.http import Request
+from sandbox.coinbase.shape import uuid
 from tests.connectors.cases import Case, fetch, numbered, post, snapshot
 
 
@@ -9,6 +10,13 @@ def fills(connector: object, order_id: int) -> object:
     """Fills are asked for market by market."""
     stream = StreamId("coinbase", "account_trades", "BTC-USD", "main")
     return connector.fetch(stream, Window())  # type: ignore[attr-defined]
+
+
+def ledger(connector: object, order_id: int) -> object:
+    """Of one currency, whose account the list of balances names."""
+    connector.snapshot("balances", ())  # type: ignore[attr-defined]
+    stream = StreamId("coinbase", "account_transactions", "USD", "main")
+    return connector.page(stream, None)  # type: ignore[attr-defined]
 
 
 CASE = Case(
@@ -25,6 +33,7 @@ CASE = Case(
         "GET /orders": fetch("account_orders"),
         "GET /transfers": fetch("account_transactions"),
         "GET /accounts": snapshot("balances"),
+        f"GET /accounts/{uuid(1, 2)}/ledger": ledger,
         "GET /fees": snapshot("trading_fees"),
     },
     moves=[

@@ -53,6 +53,8 @@ CASE = Case(
         "GET /0/public/Depth": snapshot("order_books", "BTC-USD"),
         f"POST {PRIVATE}/TradesHistory": page("account_trades"),
         f"POST {PRIVATE}/Ledgers": page("account_transactions"),
+        f"POST {PRIVATE}/DepositStatus": page("account_transactions"),
+        f"POST {PRIVATE}/WithdrawStatus": page("account_transactions"),
         f"POST {PRIVATE}/OpenOrders": page("account_orders"),
         f"POST {PRIVATE}/ClosedOrders": page("account_orders", "0"),
         f"POST {PRIVATE}/BalanceEx": snapshot("balances"),
@@ -60,7 +62,8 @@ CASE = Case(
     },
     moves=[post(f"{PRIVATE}/{name}", form) for name, form in MOVES.items()],
     posts=(
-        "POST /0/private/(BalanceEx|TradesHistory|OpenOrders|ClosedOrders|Ledgers|TradeVolume)",
+        "POST /0/private/(BalanceEx|TradesHistory|OpenOrders|ClosedOrders|Ledgers|TradeVolume"
+        "|DepositStatus|WithdrawStatus)",
     ),
     odd_markets=b'{"error":[],"result":{"XXBTZUSD":{"wsname":"XBT/USD","ordermin":"a lot"},'
     b'"XETHZUSD":{"base":"XETH","quote":"ZUSD","ordermin":"1"}}}',

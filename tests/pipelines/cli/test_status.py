@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -271,6 +272,20 @@ datasets: {trades: {}, candles: {timeframes: [5m]}, account_trades: {}, markets:
 )
 def test_what_the_feeds_collect(name: StreamId, collected: bool, tmp_path: Path) -> None:
     assert is_collected(load_feeds(write_feed(tmp_path, FEEDS)), name) is collected
+
+
+def test_lists_of_an_account_are_no_markets(tmp_path: Path) -> None:
+    feeds = load_feeds(
+        write_feed(
+            tmp_path,
+            "exchange: binance\nmarkets: [BTC-USDT]\naccount_markets: [BTC-USDT]\n"
+            "start: 2016-01-01\ndatasets: {account_transactions: {}, account_trades: {}}",
+        )
+    )
+    stream = StreamId("binance", "account_transactions", "fiat-deposits", "main")
+    assert is_collected(feeds, stream)
+    assert not is_collected(feeds, replace(stream, account="desk"))
+    assert not is_collected(feeds, StreamId("binance", "account_trades", "ETH-USDT", "main"))
 
 
 def test_a_market_that_left_the_feeds_is_told_by_the_command(

@@ -11,6 +11,7 @@ import pytest
 import warehouse
 from pipelines.cli import main
 from sandbox import Served
+from tests.matrix import thinned
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.warehouse.healthy import unpublish
 from warehouse.metastore import Metastore
@@ -110,7 +111,7 @@ def test_a_changed_duckdb_is_repaired_by_rebuild(
     assert main(["verify"]) == 0
 
 
-@pytest.mark.parametrize("how", ["verify first", "pull first"])
+@pytest.mark.parametrize("how", thinned(["verify first", "pull first"], 2))
 def test_after_a_lost_metastore_pulls_prove_again_and_add_no_row(
     how: str, exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

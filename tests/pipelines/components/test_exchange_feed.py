@@ -13,6 +13,7 @@ from dagster_shared.yaml_utils import parse_yaml_with_source_position
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from pipelines.components import ExchangeFeed
+from pipelines.demo.exchange import DEMO_FEEDS
 from pipelines.feeds import FEEDS_ROOT, load_feeds
 from tests.conftest import REPO
 from tests.feeds import write_feed
@@ -136,7 +137,11 @@ def problems(attributes: object) -> list[str]:
     return [e.message for e in Draft202012Validator(SCHEMA).iter_errors(attributes)]
 
 
-SHIPPED = [*FEEDS_ROOT.glob("*/defs.yaml"), *(REPO / "examples").glob("feeds/*/defs.yaml")]
+SHIPPED = [
+    *FEEDS_ROOT.glob("*/defs.yaml"),
+    *DEMO_FEEDS.glob("*/defs.yaml"),
+    *(REPO / "examples").glob("feeds/*/defs.yaml"),
+]
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED), ids=lambda p: p.parent.name)

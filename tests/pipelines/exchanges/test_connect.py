@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import connectors
-from connectors import NotAskedError, StreamId, TransientError, Window
+from connectors import ConfigError, NotAskedError, StreamId, TransientError, Window
 from connectors.base import Connection, Connector
 from connectors.local import NoLimits
 from pipelines.exchanges.connect import open_exchange
@@ -114,3 +114,35 @@ def test_a_nonce_that_another_program_used_is_overtaken(
         assert book.spend(key, ahead)
         assert connector.snapshot("balances", ()).received > 0
         assert book.highest(key) > ahead
+
+
+@pytest.mark.parametrize(
+    ("url", "is_unpaced"),
+    [
+        ("http://127.0.0.1:1", True),
+        ("http://localhost:1", True),
+        ("https://api.kraken.com", False),
+        ("http://10.0.0.7:1", False),
+    ],
+)
+def test_only_an_exchange_on_this_machine_is_ever_called_without_waits(
+    url: str, is_unpaced: bool
+) -> None:
+    for text in ("1", "0", ""):
+        settings = load_settings({"TIDEMARK_UNPACED": text, "KRAKEN_BASE_URL": url}, None)
+        assert settings.is_unpaced("kraken") == (is_unpaced and text == "1")
+    with pytest.raises(ConfigError, match="TIDEMARK_UNPACED is 'yes', neither 0 nor 1"):
+        load_settings({"TIDEMARK_UNPACED": "yes"}, None).is_unpaced("kraken")
+
+
+def test_without_waits_no_limit_is_kept(
+    exchange: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(*_: object) -> None:
+        pytest.fail("a call waits for its turn")
+
+    monkeypatch.setattr("pipelines.exchanges.limits.SharedLimits.wait", wait)
+    variables = dict(exchange.env, TIDEMARK_HOME=str(tmp_path), TIDEMARK_UNPACED="1")
+    connector = open_exchange(load_settings(variables, None), "kraken", "main")
+    assert ask(connector, "BTC-USD")
+    connector.close()

@@ -14,6 +14,7 @@ from pipelines.export import beancount, bittytax, hledger
 from pipelines.export.events import Scope
 from pipelines.export.journal import Names
 from schemas import ConfigError
+from tests.matrix import thinned
 from tests.pipelines.export import programs
 from tests.pipelines.export.programs import Loaded, without_nothing
 from tests.warehouse.accounts import Accounts, at, bitstamp, fill, line
@@ -174,7 +175,9 @@ def test_names_are_beancounts_and_never_shared() -> None:
 
 
 @programs.needs_hledger
-@pytest.mark.parametrize("scope", [WHOLE, Scope(start=at(6)), Scope(end=at(6))], ids=str)
+@pytest.mark.parametrize(
+    "scope", thinned([WHOLE, Scope(start=at(6)), Scope(end=at(6))], 3), ids=str
+)
 def test_hledger_checks_it_strictly(accounts: Accounts, tmp_path: Path, scope: Scope) -> None:
     odd(accounts)
     path = tmp_path / "odd.journal"

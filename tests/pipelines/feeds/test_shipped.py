@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 import connectors
+from pipelines.demo.exchange import DEMO_FEEDS
 from pipelines.feeds import FEEDS_ROOT, load_feeds
 from tests.conftest import REPO
 
@@ -36,13 +37,25 @@ def test_the_shipped_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
         }
 
 
+def test_the_feeds_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are apart from those of a clone, which call only what is configured there."""
+    monkeypatch.undo()
+    feeds = load_feeds(DEMO_FEEDS)
+    assert [feed.name for feed in feeds] == ["bitexbit", "kraken", "wex"]
+    for feed in feeds:
+        assert {*feed.datasets} == {*connectors.offers(feed.exchange)}
+        assert all(spec.schedule for spec in feed.datasets.values())
+
+
 def test_the_examples_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLLECT_MARKETS", "BTC-USD,LTC-USD")
     feeds = {feed.name: feed for feed in load_feeds(REPO / "examples" / "feeds")}
-    examples = {"every-market", "from-the-environment", "second-account"}
-    assert set(feeds) == examples | {"binance", "coinbase", "kraken"}
+    shipped = {feed.exchange for feed in load_feeds(FEEDS_ROOT)}
+    of_exchanges = {*connectors.names()} - shipped  # each that has no feed yet
+    assert {*feeds} == of_exchanges | {"every-market", "from-the-environment", "second-account"}
     assert feeds["from-the-environment"].markets == ("BTC-USD", "LTC-USD")
     assert feeds["every-market"].markets is None
     assert feeds["second-account"].account == "desk"
-    kraken = feeds["kraken"]
-    assert {*kraken.datasets} == {*connectors.offers("kraken")} and kraken.markets is not None
+    for name in of_exchanges:
+        assert {*feeds[name].datasets} == {*connectors.offers(name)}
+        assert feeds[name].markets is not None

@@ -14,17 +14,29 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 import warehouse
 from sandbox import PagingProfile, Served
 from sandbox.marketdata import MarketTape
-from sandbox.markets import text
 from schemas import StreamId, timeframe_us
 from schemas.times import to_microseconds
-from tests.warehouse.tools import hive, lake, rows_of_file
+from tests.warehouse.tools import hive, lake
 from warehouse.metastore import Metastore
 
 ACCOUNTS = {"bitexbit": "alpha", "wex": "beta"}
 """Whose account the key of account ``main`` opens."""
+COLUMNS = {
+    "trades": ("trade_id", "side", "price", "amount"),
+    "candles": ("timestamp", "open", "high", "low", "close", "volume"),
+    "public_orders": ("order_id", "price"),
+    "account_orders": ("order_id", "price"),
+    "account_trades": ("trade_id", "price", "amount"),
+    "account_transactions": ("timestamp", "transaction_id", "currency", "amount"),
+}
+"""Of each dataset: the column of the positions, and those of the values."""
+WEX_LEDGER = ("transaction_id", "currency", "amount")
 
 Values = tuple[Any, ...]
 _tapes: WeakKeyDictionary[MarketTape, list[Values]] = WeakKeyDictionary()
@@ -46,9 +58,10 @@ def files(home: Path) -> dict[str, tuple[int, int]]:
 def tape_of(server: Served, symbol: str = "BTC-USD") -> list[tuple[Any, ...]]:
     now, tape = server.world.now(), server.world.tapes[symbol]
     rows = _tapes.setdefault(tape, [])
-    for trade in map(tape.trade, range(len(rows), len(tape))):
-        values = trade.side, Decimal(trade.price), Decimal(trade.amount)
-        rows.append((str(trade.id), trade.timestamp, *values))
+    for at in range(len(rows), len(tape)):
+        side = "buy" if tape.buys[at] else "sell"
+        values = side, _exact(tape.prices[at]), _exact(tape.amounts[at])
+        rows.append((str(tape.ids[at]), tape.times[at], *values))
     return [row for row in rows if row[1] <= now]
 
 
@@ -127,24 +140,19 @@ def _stored_in(
     path: Path, written: tuple[int, int, int], dataset: str, wanted: frozenset[tuple[str, str]]
 ) -> list[tuple[int, Values]]:
     """Of one file, which is read again only where it was ``written`` again."""
-    rows = (row for row in rows_of_file(path) if wanted <= row.items())
-    return [_as_rows_of(dataset, row) for row in rows]
-
-
-def _as_rows_of(dataset: str, row: dict[str, Any]) -> tuple[int, Values]:
-    if dataset == "trades":
-        return int(row["trade_id"]), (row["side"], row["price"], row["amount"])
-    if dataset == "candles":
-        names = ("open", "high", "low", "close", "volume")
-        return to_microseconds(row["timestamp"]), tuple(row[name] for name in names)
-    if dataset in ("public_orders", "account_orders"):
-        return int(row["order_id"]), (row["price"],)
-    if dataset == "account_trades":
-        return int(row["trade_id"]), (row["price"], row["amount"])
-    if row["exchange"] == "wex":
-        return int(row["transaction_id"]), (row["currency"], row["amount"])
-    values = (row["transaction_id"], row["currency"], row["amount"])
-    return to_microseconds(row["timestamp"]), values
+    folders = hive(path)
+    of_wex = (dataset, folders["exchange"]) == ("account_transactions", "wex")
+    key, *names = WEX_LEDGER if of_wex else COLUMNS[dataset]
+    filters = [(name, value) for name, value in sorted(wanted) if name not in folders]
+    columns = [key, *names, *(name for name, _ in filters)]
+    with path.open("rb") as source:
+        read = pq.read_table(source, columns=columns)
+    for name, value in filters:
+        read = read.filter(pc.equal(read[name], value))
+    keys = read[key].to_pylist()
+    positions = map(to_microseconds, keys) if key == "timestamp" else map(int, keys)
+    values = zip(*(read[name].to_pylist() for name in names), strict=True)
+    return list(zip(positions, values, strict=True))
 
 
 def false_claims(server: Served, home: Path) -> list[str]:
@@ -188,4 +196,4 @@ def _is_in(quarantined: list[set[Decimal]], values: Values) -> bool:
 
 
 def _exact(value: int) -> Decimal:
-    return Decimal(text(value))
+    return Decimal(value).scaleb(-8)

@@ -1,5 +1,6 @@
 """An exchange that misbehaves, a home that is pulled from it, and the passing of time."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -104,8 +105,9 @@ class Scene:
     @property
     def pages(self) -> int:
         """Of the longest history, with the page cap that is set; of all where a page is of all."""
-        paging, tapes = self.server.paging, self.server.world.tapes.values()
-        lengths = list(map(len, tapes))
+        paging, world = self.server.paging, self.server.world
+        now = world.now()
+        lengths = [bisect_right(tape.times, now) for tape in world.tapes.values()]
         rows = sum(lengths) if paging.filters_after_limit else max(lengths)
         return rows // (paging.page_cap or 1000)
 
@@ -138,10 +140,10 @@ class Scene:
         (status,) = [s for s in warehouse.status(self.home) if s.stream == stream]
         return status.state.checked_at
 
-    def status(self) -> str:
+    def status(self, *options: str) -> str:
         """What ``tidemark status`` prints."""
         self.capsys.readouterr()
-        assert main(["status"]) == 0
+        assert main(["status", *options]) == 0
         return self.capsys.readouterr().out
 
 

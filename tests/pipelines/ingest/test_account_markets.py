@@ -1,6 +1,6 @@
 """An account that has to be asked market by market: which ones, and that its rows are the same."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipelines.ingest.account_markets import account_markets
 from sandbox import Served
 from schemas import ConfigError, StreamId
 from tests.feeds import write_feed
-from tests.pipelines.ingest.conftest import run, settings_for
+from tests.pipelines.ingest.conftest import only_pull, run, settings_for
 from tests.warehouse.tools import assert_each_once, bag, lake
 from warehouse.store import Store
 
@@ -39,6 +39,7 @@ class ByMarket:
     def __init__(self, whole: Connector) -> None:
         self._whole = whole
         self.asked: list[str] = []
+        self._pages: list[Page] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
@@ -52,10 +53,7 @@ class ByMarket:
             return self._whole.fetch(stream, window)
         assert stream.symbol and stream.account
         self.asked.append(stream.symbol)
-        pages = [self._whole.fetch(replace(stream, symbol=None), Window())]
-        while pages[-1].received:
-            below = Window(upper=min(pages[-1].positions.to_pylist()) - 1)
-            pages.append(self._whole.fetch(replace(stream, symbol=None), below))
+        pages = self._pages = self._pages or [*self._every_page(stream)]
         table = pa.concat_tables(page.table for page in pages)
         low, high = window.lower or 0, 2**62 if window.upper is None else window.upper
         symbols, ids = table["symbol"].to_pylist(), map(int, table["trade_id"].to_pylist())
@@ -66,6 +64,14 @@ class ByMarket:
         positions = pa.array([i for i, _ in newest], pa.int64())
         shown = pa.array([n for _, n in newest], pa.int64())
         return replace(pages[0], table=table.take(shown), positions=positions)
+
+    def _every_page(self, stream: StreamId) -> Iterator[Page]:
+        """Of the whole account, newest first; the exchange's clock stands still meanwhile."""
+        window = Window()
+        while (page := self._whole.fetch(replace(stream, symbol=None), window)).received:
+            yield page
+            window = Window(upper=min(page.positions.to_pylist()) - 1)
+        yield page
 
 
 def by_market(offers: Mapping[str, Paging]) -> Mapping[str, Paging]:
@@ -106,7 +112,7 @@ def labels(home: Path) -> set[str]:
 def whole(standing: Served, feeds: Feeds, tmp_path: Path) -> Path:
     """The home of an account that was asked as a whole."""
     home = tmp_path / "whole"
-    assert run(settings_for(standing, home), feeds_root=feeds()).errors == []
+    assert only_pull(settings_for(standing, home), feeds_root=feeds()).errors == []
     return home
 
 
@@ -143,7 +149,7 @@ def test_a_feed_can_name_them(
     opened: list[ByMarket],
 ) -> None:
     root = feeds(f"account_markets: {chosen}\n")
-    assert run(settings_for(standing, home), feeds_root=root).errors == []
+    assert only_pull(settings_for(standing, home), feeds_root=root).errors == []
     listed = {m.symbol for m in opened[0].markets()}
     assert set(opened[0].asked) == (listed if asked is None else asked)
 
@@ -152,7 +158,7 @@ def test_without_stored_balances_those_of_now_are_asked_for(
     standing: Served, feeds: Feeds, home: Path, opened: list[ByMarket]
 ) -> None:
     root = feeds(balances="tickers: {}")
-    assert run(settings_for(standing, home), feeds_root=root).errors == []
+    assert only_pull(settings_for(standing, home), feeds_root=root).errors == []
     assert {"BTC-USD", "ETH-USD"} <= set(opened[0].asked)
 
 
@@ -160,7 +166,7 @@ def test_a_market_that_is_not_listed_is_named(
     standing: Served, feeds: Feeds, home: Path, opened: list[ByMarket]
 ) -> None:
     root = feeds("account_markets: [BTC-USD, ETH-USDX]\n")
-    (error,) = run(settings_for(standing, home), feeds_root=root).errors
+    (error,) = only_pull(settings_for(standing, home), feeds_root=root).errors
     assert "does not list the market ETH-USDX" in error
     assert set(opened[0].asked) == {"BTC-USD"}
 

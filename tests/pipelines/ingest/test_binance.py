@@ -16,8 +16,11 @@ from pipelines.ingest import PullReport, pull
 from pipelines.publishing import publish
 from pipelines.publishing.reconciliation import reconcile
 from sandbox import ManualClock, Served, World, serve, tape
+from sandbox.account import Transaction
+from sandbox.binance import BinanceSwitches, wallet
 from sandbox.marketdata import MarketTape
 from sandbox.markets import UNIT
+from tests.matrix import crossed, thinned
 from tests.pipelines.ingest.conftest import settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.pipelines.ingest.scene import Scene
@@ -25,12 +28,19 @@ from tests.pipelines.ingest.test_recorded import recorded, rows_of
 
 DAY = 26
 """Hours: a day, and a little."""
+EARLY = 1_767_225_600_000
+"""1 January 2026."""
 ACCOUNT = "account_trades: {}, account_orders: {}, account_transactions: {}, balances: {}"
 CANDLES_WRONG = """
 SELECT symbol, timeframe, timestamp, verdict FROM marts.candles_compared
 WHERE verdict NOT IN ('equal', 'empty', 'unproved')
 """
 Feeds = Callable[[str], Path]
+
+
+@pytest.fixture
+def hours_ahead() -> int:
+    return 31
 
 
 def feed(datasets: str, markets: str = "[BTC-USD]", account: str = "[BTC-USD]") -> str:
@@ -119,9 +129,39 @@ def transfers(world: World) -> list[tuple[Any, ...]]:
 def held_transfers(home: Path) -> list[tuple[Any, ...]]:
     query = (
         "SELECT epoch_ms(timestamp), type, currency, amount, status IN ('ok', 'failed') "
-        "FROM account_transactions"
+        "FROM account_transactions WHERE NOT regexp_matches(transaction_id, "
+        "'^(fiat|dividend|convert|dust|payment)-')"
     )
     return sorted(table(home, query))
+
+
+def changes(world: World) -> dict[tuple[str, str], tuple[int, Decimal]]:
+    """What else changed the account: how often and by how much in all, by currency and kind."""
+    found: dict[tuple[str, str], tuple[int, Decimal]] = {}
+
+    def add(kind: str, currency: str, amount: Decimal) -> None:
+        count, total = found.get((kind, currency), (0, Decimal(0)))
+        found[kind, currency] = count + 1, total + amount
+
+    kinds = {"deposit": "fiat", "withdrawal": "fiat", "buy": "payment", "sell": "payment"}
+    for c in wallet.changes(world.accounts["alpha"], world.now()):
+        kind = kinds.get(c.kind, c.kind)
+        if c.taken[0] and (c.in_wallet or c.kind != "buy"):
+            add(kind, c.taken[0], -text(c.taken[1] + c.fee))
+        if c.given[0] and (c.in_wallet or c.kind != "sell"):
+            add(kind, c.given[0], text(c.given[1]))
+    return found
+
+
+def held_changes(home: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:
+    rows = table(
+        home,
+        "SELECT split_part(transaction_id, '-', 1), currency, count(*), sum(if(type IN ('credit',"
+        " 'deposit'), amount, -amount - coalesce(fee_amount, 0)))"
+        " FROM account_transactions WHERE status = 'ok' AND regexp_matches(transaction_id,"
+        " '^(fiat|dividend|convert|dust|payment)-') GROUP BY ALL",
+    )
+    return {(kind, currency): (count, total) for kind, currency, count, total in rows}
 
 
 def false_claims(scene: Scene) -> list[tuple[str, int]]:
@@ -165,6 +205,14 @@ def test_all_of_it_is_held_once_and_adds_up(scene: Scene, feeds: Feeds) -> None:
     assert held_trades(scene.home) == trades(world)
     assert held_fills(scene.home) == fills(world)
     assert held_transfers(scene.home) == transfers(world)
+    assert held_changes(scene.home) == changes(world)
+    assert {kind for kind, _ in changes(world)} == {
+        "fiat",
+        "dividend",
+        "convert",
+        "dust",
+        "payment",
+    }
     assert states(scene.home) == {"complete"}
     settings = settings_for(scene.server, scene.home)
     found = reconcile(settings)
@@ -194,30 +242,118 @@ UNKNOWN: dict[str, dict[str, Any]] = {
     "windows by completion": {"windows_by": "completeTime"},
     "deposits without ids": {"deposit_ids": False},
     "a clock ahead": {"clock_ahead_ms": 3_600_000},
+    "lists keep the oldest": {"lists_keep": "oldest", "conversions_most": 4},
+    "lists keep the newest": {"conversions_most": 4, "fiat_most": 3},
+    "older forms": {"dust_form": "older", "fiat_data_always": True, "sale_source": "coin"},
     "fields nobody named": {"extra_fields": True, "gzip": True},
 }
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, name: str) -> None:
+TOGETHER = {
+    ", ".join(names): {switch: value for name in names for switch, value in UNKNOWN[name].items()}
+    for names in (
+        ("the store is behind", "windows by completion", "deposits without ids"),
+        ("the store wants a key", "pages of an account are short", "sorted by time"),
+        ("late rows", "a low cap", "a clock ahead", "fields nobody named"),
+    )
+}
+"""Several at once for ``make test``; each alone, for ``make torture``, tells which one it is."""
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        *TOGETHER.values(),
+        *(pytest.param(one, marks=pytest.mark.torture) for one in UNKNOWN.values()),
+    ],
+    ids=[*TOGETHER, *UNKNOWN],
+)
+def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, unknown: dict[str, Any]) -> None:
     root = feeds(feed(f"trades: {{}}, {ACCOUNT}"))
-    scene.server.switch(**UNKNOWN[name])
+    scene.server.switch(**unknown)
     world = scene.server.world
     for hours in (0, DAY):
         scene.later(hours)
         assert pulled(scene, root, last=False).errors == []
-    scene.server.switch(**{k: v for k, v in UNKNOWN[name].items() if k != "history_lag_ms"})
+    scene.server.switch(**{k: v for k, v in unknown.items() if k != "history_lag_ms"})
     scene.later(0.2)
     pulled(scene, root)
-    late = UNKNOWN[name].get("late_every", 0)
+    late = unknown.get("late_every", 0)
     missing = trades(world).items() - held_trades(scene.home).items()
     assert all(key % late == 0 or late for key, _ in missing) if late else not missing
     assert held_fills(scene.home) == fills(world)
     assert held_transfers(scene.home) == transfers(world)
+    assert held_changes(scene.home) == changes(world)
 
 
-@pytest.mark.parametrize("keeps", ["documented", "newest"])
-@pytest.mark.parametrize("empty", ["repeat", "omit"])
+@pytest.mark.parametrize("cap", [None, 20])
+def test_fees_in_bnb_and_trades_with_oneself_add_up(
+    scene: Scene, feeds: Feeds, cap: int | None
+) -> None:
+    """To the last digit; both rows of a trade with oneself, also where a page ends between them."""
+    scene.server.switch(bnb_fees=True, self_trades=True, page_cap=cap)
+    root = feeds(feed(f"markets: {{}}, {ACCOUNT}", "[BTC-USD]", "all"))
+    world = scene.server.world
+    for hours in (0, 2):
+        scene.later(hours)
+        assert pulled(scene, root).errors == []
+    found = reconcile(settings_for(scene.server, scene.home))
+    assert found.compared >= 8 and found.unexplained == ()
+    query = "SELECT {} FROM account_trades"
+    both = "count(*) - count(DISTINCT symbol || trade_id)"
+    switches = scene.server.of(BinanceSwitches)
+    rows = [
+        (order.market.symbol, side)
+        for order, fill in world.accounts["alpha"].fills(world.now())
+        for side in wallet.sides(order, fill, switches)
+    ]
+    ((count, twice, in_bnb),) = table(
+        scene.home, query.format(f"count(*), {both}, count_if(fee_currency = 'BNB')")
+    )
+    distinct = {(symbol, side.fill.at) for symbol, side in rows}
+    assert (count, twice) == (len(rows), len(rows) - len(distinct)) and twice > 5
+    assert in_bnb == sum(side.fee[0] == "BNB" for _, side in rows) > 5
+
+
+def test_lists_that_a_server_does_not_have(scene: Scene, feeds: Feeds) -> None:
+    """Said, and no error: what the others list is collected."""
+    scene.server.switch(lists_missing=True)
+    report = pulled(scene, feeds(feed("account_transactions: {}")))
+    assert report.errors == []
+    said = " ".join(s.notice or "" for s in report.streams)
+    for name in ("convert/tradeFlow", "asset/dribblet", "fiat/payments", "fiat/orders"):
+        assert name in said
+    assert held_transfers(scene.home) == transfers(scene.server.world)
+
+
+def test_an_account_without_recent_transactions(home: Path, feeds: Feeds) -> None:
+    """The newest answer is of 80 days: what is older is looked for, and not at every pull."""
+    quiet = MarketTape("BTC-USD")
+    quiet.add(1, EARLY, UNIT, UNIT, True)
+    clock = ManualClock(EARLY + 300 * 86_400_000)
+    with serve(World.replay({"BTC-USD": quiet}, clock), limits=False) as server:
+        account = server.world.accounts["alpha"]
+        for n, days in enumerate((3, 4, 90)):
+            at = EARLY + days * 86_400_000
+            made = Transaction(n, at, 1, "BTC", UNIT, "", ((at, "ok"),))
+            account.transactions.append(made)
+        root = feeds(feed("account_transactions: {}"))
+        settings = settings_for(server, home)
+
+        def calls() -> int:
+            server.log.clear()
+            report = pull(select_jobs(load_feeds(root), []), settings, limits=NoLimits())
+            assert report.errors == []
+            publish(settings)
+            return sum("/withdraw/history" in e.path for e in server.log.entries)
+
+        first = calls()
+        assert held_transfers(home) == transfers(server.world)
+        assert len(transfers(server.world)) == 3
+        assert calls() < first // 2, first
+
+
+@pytest.mark.parametrize(("keeps", "empty"), crossed(["documented", "newest"], ["repeat", "omit"]))
 def test_candles_of_every_interval(scene: Scene, feeds: Feeds, keeps: str, empty: str) -> None:
     """Whichever end a window keeps, and whatever becomes of quiet intervals."""
     scene.server.switch(klines_keep=keeps, klines_empty=empty, three_days_from=2)
@@ -302,7 +438,7 @@ def replaying(recording: MarketTape, market: str) -> Iterator[Served]:
         yield server
 
 
-@pytest.mark.parametrize("sorts_by", ["id", "time"])
+@pytest.mark.parametrize("sorts_by", thinned(["time", "id"], 2))
 def test_a_tape_with_shared_moments_arrives_whole(
     shared_data: Path, home: Path, feeds: Feeds, sorts_by: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +18,9 @@ from pipelines.ingest import PullReport
 from pipelines.publishing import publish
 from sandbox import ManualClock, PagingProfile, Served, World, serve, tape
 from sandbox.coinbase import CoinbaseSwitches
+from sandbox.coinbase.ledger import ledger
 from sandbox.coinbase.private import balances
+from sandbox.coinbase.shape import uuid
 from sandbox.marketdata import MarketTape
 from sandbox.markets import text
 from schemas import timeframe_us
@@ -125,15 +128,24 @@ def test_the_whole_main_job(
 @pytest.mark.parametrize(
     "habits",
     [
-        {"cb_before_alone": "oldest"},
-        {"cb_most": 100, "cb_over_most": "cut"},
-        {"cb_over_most": "refuse"},
-        {"page_cap": 70},
-        {"cb_beyond_head": "refuse"},
-        {"cb_beyond_head": "newest"},
-        {"cb_surplus_candles": 3},
-        {"late_every": 7},
-        {"gzip": True, "extra_fields": True},
+        # several at once for `make test`; each alone, for `make torture`, tells which one it is
+        {"cb_before_alone": "oldest", "cb_most": 100, "cb_beyond_head": "refuse"},
+        {"cb_over_most": "refuse", "page_cap": 70, "gzip": True, "extra_fields": True},
+        {"cb_beyond_head": "newest", "cb_surplus_candles": 3, "late_every": 7},
+        *(
+            pytest.param(habits, marks=pytest.mark.torture)
+            for habits in (
+                {"cb_before_alone": "oldest"},
+                {"cb_most": 100, "cb_over_most": "cut"},
+                {"cb_over_most": "refuse"},
+                {"page_cap": 70},
+                {"cb_beyond_head": "refuse"},
+                {"cb_beyond_head": "newest"},
+                {"cb_surplus_candles": 3},
+                {"late_every": 7},
+                {"gzip": True, "extra_fields": True},
+            )
+        ),
     ],
     ids=str,
 )
@@ -189,6 +201,7 @@ def test_maintenance_is_a_fault_of_the_moment(
     assert held(home) == numbered(exchange)
 
 
+@pytest.mark.parametrize("hours_ahead", [26])
 def test_ids_that_were_never_given_are_lost_in_the_end(
     scene: Scene, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -208,6 +221,7 @@ def test_ids_that_were_never_given_are_lost_in_the_end(
     assert held(home) == [row for row in numbered(scene.server) if row[0] not in (300, 1000)]
 
 
+@pytest.mark.parametrize("hours_ahead", [26])
 def test_candles_that_come_empty_without_a_reason(
     scene: Scene, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -247,11 +261,18 @@ def test_a_delisted_market_is_no_error(
 @pytest.mark.parametrize(
     "habits",
     [
-        {"cb_purges": False},
-        {"cb_dates_open": True},
-        {"cb_fee_included": False},
-        {"cb_most": 25},
-        {"cb_before_alone": "oldest"},
+        {"cb_purges": False, "cb_dates_open": True},
+        {"cb_fee_included": False, "cb_most": 25, "cb_before_alone": "oldest"},
+        *(
+            pytest.param(habits, marks=pytest.mark.torture)
+            for habits in (
+                {"cb_purges": False},
+                {"cb_dates_open": True},
+                {"cb_fee_included": False},
+                {"cb_most": 25},
+                {"cb_before_alone": "oldest"},
+            )
+        ),
     ],
     ids=str,
 )
@@ -276,9 +297,70 @@ def test_the_account_whatever_is_unknown(
     if not habits.get("cb_purges", True):
         assert sum(states.values()) == len(orders)
     transfers = [t for t in account.visible_transactions(now) if t.kind in (1, 2)]
-    rows = table(home, "SELECT amount + coalesce(fee_amount, 0) FROM account_transactions")
+    rows = table(
+        home,
+        "SELECT amount + coalesce(fee_amount, 0) FROM account_transactions"
+        " WHERE type IN ('deposit', 'withdrawal')",
+    )
     assert sorted(rows) == sorted((Decimal(text(t.amount)),) for t in transfers)
+    assert entries_held(home) == entries_of(exchange)
     assert not_proved(home) == []
+
+
+OTHERS = ("conversion", "rebate")
+
+
+def entries_of(exchange: Served) -> list[Row]:
+    """What the ledger has and neither fills nor transfers repeat: currency, time, amount."""
+    now, account = exchange.world.now(), exchange.world.accounts["alpha"]
+    found = [e for e in ledger(account, now) if e.type in OTHERS]
+    assert {e.type for e in found} == {*OTHERS}
+    return sorted((e.currency, e.ms, Decimal(e.amount) / 10**16) for e in found)
+
+
+def entries_held(home: Path) -> list[Row]:
+    query = (
+        "SELECT currency, epoch_ms(timestamp), if(type = 'debit', -amount, amount)"
+        " FROM account_transactions WHERE type IN ('debit', 'credit') ORDER BY ALL"
+    )
+    return table(home, query)
+
+
+def test_a_pull_reads_of_a_ledger_what_is_new(
+    scene: Scene, home: Path, feeds: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of currencies of which there is nothing, once a day. Their rows lie in one table."""
+    root = feeds(MARKETS.format("[BTC-USD]", "account_transactions: {}, balances: {}"))
+    settings = settings_for(scene.server, home)
+    scene.server.switch(cb_most=40, cb_one_date="ignored")
+
+    def calls() -> dict[str, int]:
+        scene.server.log.clear()
+        only_pull_well(settings, root)
+        paths = [e.path for e in scene.server.log.entries if e.path.endswith("/ledger")]
+        codes = {uuid(1, at): c.code for at, c in enumerate(scene.server.world.currencies, 2)}
+        return dict(Counter(codes[path.split("/")[2]] for path in paths))
+
+    first = calls()
+    assert first["USD"] > 4 and first["DOGE"] == 1
+    again = calls()
+    assert "DOGE" not in again and set(again.values()) <= {1, 2, 3, 4, 5}
+    assert sum(again.values()) < sum(first.values())
+    scene.later(1)
+    calls()
+    publish(settings)
+    assert entries_held(home) == entries_of(scene.server)
+    scene.later(25)
+    assert calls()["DOGE"] == 1
+    publish(settings)
+    assert entries_held(home) == entries_of(scene.server)
+    # A damaged file gets its own rows back, and none of the other lists.
+    (file, *_) = sorted((home / "lake" / "account_transactions").rglob("USD@*.parquet"))
+    file.write_bytes(b"PAR1" + file.read_bytes()[9:])
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
+    assert main(["verify"]) == 0
+    assert entries_held(home) == entries_of(scene.server)
+    assert len(sorted(home.rglob("damaged/**/USD@*"))) == 1
 
 
 def test_an_order_that_is_dropped_was_canceled(

@@ -43,7 +43,18 @@ def pull(home: Path, timeframe: str) -> Any:
     return pull_stream(Task(Store(home), connector, stream, FIRST))
 
 
-@pytest.mark.parametrize("timeframe", [t for t in TIMEFRAMES if t != "5m"])
+QUICK = ("1m", "1h", "3d", "1w")
+"""Shorter and longer than the time between two trades, and two that do not begin with the day."""
+
+
+@pytest.mark.parametrize(
+    "timeframe",
+    [
+        pytest.param(t, marks=() if t in QUICK else pytest.mark.torture)
+        for t in TIMEFRAMES
+        if t != "5m"
+    ],
+)
 def test_what_an_exchange_lacks_is_built_from_its_trades(home: Path, timeframe: str) -> None:
     step = timedelta(microseconds=TIMEFRAMES[timeframe])
     put_trades(home, 0, 40)

@@ -15,6 +15,7 @@ from pipelines.replay import replay, select
 from sandbox import Fault, Served
 from schemas import StreamId
 from tests.feeds import write_feed
+from tests.matrix import thinned
 from tests.pipelines.ingest.conftest import only_pull, run, settings_for
 from tests.pipelines.ingest.scene import TRADES, Scene
 
@@ -37,14 +38,17 @@ def row_of(server: Served) -> bytes:
 
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
-    [
-        (b'"price":"', b'"price":NaN,"was":"', "price is not a number: NaN"),
-        (b'"amount":"', b'"amount":"\xff', "amount is not a number"),
-        (b'"type":"', b'"type":"\\ud83d', "side is none of buy, sell"),
-        (b'"price":"', b'"note":"\\ud83d","price":"', None),
-        (b'"price":"', b'"note":[Infinity,"\xff"],"price":"', None),
-        (b"[", b"\xef\xbb\xbf[", None),
-    ],
+    thinned(
+        [
+            (b'"price":"', b'"price":NaN,"was":"', "price is not a number: NaN"),
+            (b'"amount":"', b'"amount":"\xff', "amount is not a number"),
+            (b'"type":"', b'"type":"\\ud83d', "side is none of buy, sell"),
+            (b'"price":"', b'"note":"\\ud83d","price":"', None),
+            (b'"price":"', b'"note":[Infinity,"\xff"],"price":"', None),
+            (b"[", b"\xef\xbb\xbf[", None),
+        ],
+        2,
+    ),
 )
 def test_one_odd_token_blocks_no_page(
     scene: Scene, old: bytes, new: bytes, reason: str | None

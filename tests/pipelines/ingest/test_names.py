@@ -59,7 +59,7 @@ def stored(home: Path) -> dict[str, tuple[int, int, int]]:
     ("exchange", "names", "chosen"),
     [
         ("bitexbit", NAMES, "all"),
-        ("bitexbit", NAMES, "canonical"),
+        pytest.param("bitexbit", NAMES, "canonical", marks=pytest.mark.torture),
         pytest.param("bitexbit", NAMES, "native", marks=pytest.mark.torture),
         ("wex", WEX_NAMES, "native"),
         pytest.param("wex", WEX_NAMES, "all", marks=pytest.mark.torture),

@@ -14,6 +14,7 @@ from pipelines.exchanges.rights import KeyRights, key_rights
 from sandbox import KEYS, Fault, Served
 from sandbox.jsontext import NumberStyle
 from sandbox.markets import text
+from tests.matrix import thinned
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.reference_model import files, table
 
@@ -74,7 +75,7 @@ def test_a_book_is_stored_with_all_its_levels_and_again_only_when_it_changed(
     assert table(home, f"{moments} GROUP BY exchange") == [(2,), (2,)]
 
 
-@pytest.mark.parametrize("style", ["text", "number", "exponent", "exponent-text"])
+@pytest.mark.parametrize("style", thinned(["text", "number", "exponent", "exponent-text"], 2))
 def test_books_and_balances_are_the_same_however_numbers_are_written(
     style: NumberStyle, exchange: Served, home: Path, books: Path, feeds: Feeds
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import warehouse
 from sandbox import Fault, Served
 from sandbox.candles import Candle
+from tests.matrix import crossed, thinned
 from tests.pipelines.ingest.conftest import run, settings_for
 
 HOUR = 3_600_000
@@ -70,7 +71,7 @@ def odd(found: warehouse.Verification) -> list[str]:
     return [str(f) for f in found.findings if f.kind != "note"]
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", thinned(CHANGES, 3))
 def test_odd_candles_are_stored_as_sent_and_are_no_damage(
     change: Change,
     exchange: Served,
@@ -99,24 +100,16 @@ def test_odd_candles_are_stored_as_sent_and_are_no_damage(
     assert {c.time for c in sent[:-1] if c.time >= SUMMER - 24 * HOUR} <= held
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        slice(0, 1),
-        pytest.param(slice(-1, None), marks=pytest.mark.torture),
-        pytest.param(slice(5, 6), marks=pytest.mark.torture),
-        slice(None),
-    ],
-)
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [("candles", "ohlcv"), ("trades", "public/trades"), ("account_trades", "private/trades")],
-)
+CALLS = {"candles": "ohlcv", "trades": "public/trades", "account_trades": "private/trades"}
+PLACES = [slice(0, 1), slice(None), slice(-1, None), slice(5, 6)]
+
+
+@pytest.mark.parametrize(("name", "rows"), crossed(list(CALLS), PLACES))
 def test_quarantined_rows_are_no_damage(
-    name: str, path: str, rows: slice, exchange: Served, home: Path, feeds: Callable[..., Path]
+    name: str, rows: slice, exchange: Served, home: Path, feeds: Callable[..., Path]
 ) -> None:
     settings = settings_for(exchange, home)
-    exchange.faults.add(Fault("malformed", path=path, times=2, rows=rows))
+    exchange.faults.add(Fault("malformed", path=CALLS[name], times=2, rows=rows))
     for _ in range(2):
         run(settings, f"*/{name}", feeds_root=feeds(FEED))
         assert odd(warehouse.verify(home)) == []

@@ -11,6 +11,7 @@ import pytest
 from sandbox import Fault, Served
 from sandbox.book import Order
 from sandbox.markets import text
+from tests.matrix import thinned
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.reference_model import files, table
 
@@ -57,12 +58,15 @@ def check(server: Served, home: Path, dataset: str, orders: list[Order]) -> None
 
 @pytest.mark.parametrize(
     "profile",
-    [
-        {},
-        {"order": "oldest", "page_cap": 70},
-        {"limit_keeps": "oldest", "numbers": "exponent"},
-        {"since_id_inclusive": False, "until_id_inclusive": False, "dates": "s"},
-    ],
+    thinned(
+        [
+            {},
+            {"order": "oldest", "page_cap": 70},
+            {"limit_keeps": "oldest", "numbers": "exponent"},
+            {"since_id_inclusive": False, "until_id_inclusive": False, "dates": "s"},
+        ],
+        2,
+    ),
     ids=str,
 )
 def test_public_orders_in_their_newest_state(

@@ -5,18 +5,18 @@ compared with the exchange's own books (``false_claims``). The numbers are those
 faults that the engine was built against.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import warehouse
-from sandbox import Fault, ManualClock, Served, World, serve
+from sandbox import Fault, ManualClock, World, serve
 from sandbox.bitexbit import BitexBitSwitches
 from sandbox.faults import Request
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
-from tests.pipelines.conftest import served
+from tests.matrix import TORTURE, crossed, thinned
 from tests.pipelines.ingest.reference_model import held_of, rows_of
 from tests.pipelines.ingest.scene import (
     CANDLES,
@@ -38,24 +38,17 @@ from tests.pipelines.ingest.scene import (
 )
 from tests.warehouse.tools import lake
 
-TORTURE = pytest.mark.torture
-KEEPS = pytest.mark.parametrize("keeps", ["newest", "oldest"])
+ENDS: list[End] = ["newest", "oldest"]
 EITHER = pytest.mark.parametrize("keeps", ["newest", pytest.param("oldest", marks=TORTURE)])
 """For what does not depend on the end that an answer keeps."""
-
-
-@pytest.fixture
-def exchange() -> Iterator[Served]:
-    """A day of history: some ten pages of most streams with the page caps set below."""
-    with served() as server:
-        yield server
+LONG = pytest.mark.parametrize("hours_ahead", [62])
+"""For what takes more than a day at the exchange."""
 
 
 # -- 1: the limit before the market ----------------------------------------------------------------
 
 
-@KEEPS
-@pytest.mark.parametrize("cap", [1000, 150])
+@pytest.mark.parametrize(("cap", "keeps"), crossed([1000, 150], ENDS))
 def test_1_an_answer_cut_before_it_is_filtered(cap: int, keeps: End, scene: Scene) -> None:
     scene.collect(THIN)
     scene.server.switch(filters_after_limit=True, limit_keeps=keeps, page_cap=cap)
@@ -82,8 +75,7 @@ def crowded(rows: int, moment: int) -> MarketTape:
     return tape
 
 
-@KEEPS
-@pytest.mark.parametrize("moment", [1, pytest.param(7, marks=TORTURE), 25])
+@pytest.mark.parametrize(("moment", "keeps"), crossed([1, 25, 7], ENDS))
 def test_2_a_page_cap_that_falls_between_two_pulls(moment: int, keeps: End, scene: Scene) -> None:
     tape = crowded(9000, moment)
     clock = ManualClock(int(tape.times[3000]))
@@ -124,7 +116,7 @@ HIDDEN = pytest.mark.parametrize(
     [
         pytest.param(TRADES, "newest", marks=TORTURE),
         (TRADES, "oldest"),
-        (CANDLES, "newest"),
+        pytest.param(CANDLES, "newest", marks=TORTURE),  # in make test: the test below
         pytest.param(CANDLES, "oldest", marks=TORTURE),
         (WEX_FILLS, "newest"),
         pytest.param(WEX_LEDGER, "newest", marks=TORTURE),  # the same paging as fills
@@ -147,6 +139,7 @@ def with_a_hidden_stretch(
     return hidden(stream, new[len(new) // 4], new[3 * len(new) // 4])
 
 
+@LONG
 @HIDDEN
 def test_3_a_stretch_not_shown_for_ten_minutes_is_asked_for_again(
     stream: StreamId, keeps: End, scene: Scene
@@ -168,9 +161,15 @@ def test_3_a_stretch_not_shown_for_ten_minutes_is_asked_for_again(
     assert "not shown by the exchange" not in scene.status()
 
 
+@LONG
 @pytest.mark.parametrize(
     "stream",
-    [TRADES, CANDLES, WEX_FILLS, pytest.param(WEX_LEDGER, marks=TORTURE)],
+    [
+        pytest.param(TRADES, marks=TORTURE),  # in make test: the test above
+        CANDLES,
+        WEX_FILLS,
+        pytest.param(WEX_LEDGER, marks=TORTURE),
+    ],
     ids=name_of,
 )
 def test_3_what_is_not_shown_for_a_day_is_lost_and_asked_for_for_ever(
@@ -199,7 +198,7 @@ def test_3_what_is_not_shown_for_a_day_is_lost_and_asked_for_for_ever(
 BOTH = pytest.mark.parametrize(
     ("stream", "keeps"),
     [
-        (TRADES, "newest"),
+        pytest.param(TRADES, "newest", marks=TORTURE),
         (TRADES, "oldest"),
         pytest.param(FILLS, "newest", marks=TORTURE),  # the same paging as WEX's
         (WEX_FILLS, "newest"),
@@ -300,6 +299,7 @@ def test_5_newest_rows_of_which_one_alone_has_an_id(rows: slice, scene: Scene) -
 # -- 6: the unit of candle bounds ------------------------------------------------------------------
 
 
+@LONG
 @EITHER
 @pytest.mark.parametrize(("first", "second"), [("ms", "s"), ("s", "ms")])
 @pytest.mark.parametrize("order", ["oldest", pytest.param("newest", marks=TORTURE)])
@@ -319,7 +319,7 @@ def test_6_the_unit_of_candle_bounds_changes(
             assert scene.pull().errors == []  # noticed and learnt anew in the same pull
             assert scene.all_held(CANDLES) and scene.states(CANDLES) == {"complete"}
         name = {"ms": "milliseconds", "s": "seconds"}[unit]
-        assert f"times in {name}" in scene.status()
+        assert f"times in {name}" in scene.status("--all")
 
 
 # -- 7: refusals -----------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ def test_6_the_unit_of_candle_bounds_changes(
 MAINTENANCE = "The exchange is under maintenance, try again"
 
 
-@pytest.mark.parametrize("times", [1, 2, None])
+@pytest.mark.parametrize("times", thinned([1, 2, None], 2))
 def test_7_an_unknown_refusal_says_nothing_about_an_order(times: int | None, scene: Scene) -> None:
     scene.collect(WEX_FILLS, WEX_ORDERS)
     scene.server.faults.add(Fault("refusal", path="OrderInfo", text=MAINTENANCE, times=times))
@@ -379,6 +379,7 @@ def test_7_an_unknown_refusal_of_a_page_is_a_fault_of_the_moment(
 # -- 8: ids that restart, orders that leave the list -----------------------------------------------
 
 
+@LONG
 @EITHER
 @pytest.mark.parametrize("stream", [TRADES, WEX_TRADES], ids=name_of)
 def test_8_restarted_ids_are_reported_and_nothing_is_claimed(
@@ -416,6 +417,7 @@ def an_open_order(scene: Scene, stream: StreamId) -> int:
     return [o.id for o in orders if o.created <= now and o.is_open(now)][-2]
 
 
+@LONG
 @pytest.mark.parametrize("stream", [ORDERS, PUBLIC_ORDERS], ids=name_of)
 @EITHER
 def test_8_an_open_order_that_leaves_the_list(keeps: End, stream: StreamId, scene: Scene) -> None:
@@ -442,6 +444,7 @@ def test_8_an_open_order_that_leaves_the_list(keeps: End, stream: StreamId, scen
     assert scene.all_held(stream) and scene.states(stream) == {"complete"}
 
 
+@LONG
 def test_8_an_open_order_that_wex_does_not_know_any_more(scene: Scene) -> None:
     scene.collect(WEX_FILLS, WEX_ORDERS)
     assert scene.pull().errors == []
@@ -482,7 +485,9 @@ def table_of_order(scene: Scene, order: int) -> list[str]:
 
 @pytest.mark.parametrize(
     "stream",
-    [CANDLES, TRADES, WEX_TRADES, StreamId("wex", "candles", "BTC-USD", timeframe="5m")],
+    thinned(
+        [CANDLES, TRADES, WEX_TRADES, StreamId("wex", "candles", "BTC-USD", timeframe="5m")], 3
+    ),
     ids=name_of,
 )
 def test_9_every_delisting_is_reported(stream: StreamId, scene: Scene) -> None:
@@ -514,12 +519,12 @@ def test_9_every_delisting_is_reported(stream: StreamId, scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("stream", "keeps"),
     [
-        *((stream, keeps) for stream in (TRADES, CANDLES, FILLS) for keeps in ("newest", "oldest")),
+        *crossed([TRADES, CANDLES, FILLS], ENDS),
         (ORDERS, "newest"),
-        (PUBLIC_ORDERS, "newest"),
+        pytest.param(PUBLIC_ORDERS, "newest", marks=TORTURE),
         (WEX_TRADES, "newest"),
         (WEX_FILLS, "newest"),
-        (WEX_LEDGER, "newest"),
+        pytest.param(WEX_LEDGER, "newest", marks=TORTURE),
     ],
     ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
 )

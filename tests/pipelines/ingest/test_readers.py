@@ -10,7 +10,7 @@ from tests.pipelines.ingest.processes import started
 from tests.pipelines.ingest.reference_model import tape_of, trades_of
 from tests.pipelines.ingest.worker import READERS
 
-PULLS = 3
+PULLS = 2
 
 
 def test_readers_of_every_kind_while_pulls_run(

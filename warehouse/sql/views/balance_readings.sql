@@ -8,7 +8,7 @@
 -- nearest time.
 --
 -- grain: one row per exchange, account, currency and observation
--- sources: balances, ledger, holds, account_transactions
+-- sources: balances, ledger, holds, account_transactions, statements
 -- columns:
 --   exchange       VARCHAR                     whose account
 --   account        VARCHAR                     label of the account
@@ -127,6 +127,9 @@ doubted AS (
     JOIN main.account_transactions AS t
         ON p.exchange = t.exchange AND p.account = t.account AND p.currency = t.currency
         AND t.timestamp <= p.observed_at
+    ANTI JOIN main.statements AS s
+        ON t.exchange = s.exchange AND t.account = s.account
+        AND t.transaction_id = s.transaction_id
     WHERE p.owned <> p.reported AND t.type IN ('deposit', 'withdrawal')
         AND (t.status IN ('pending', 'unconfirmed') OR t.ingested_at > p.observed_at)
         AND NOT (t.type = 'deposit' AND t.status = 'failed')

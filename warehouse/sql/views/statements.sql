@@ -1,16 +1,17 @@
--- What the lines of accounts' statements say of orders, of every exchange whose wording is known.
+-- What the lines of accounts' statements are, where they are no changes of a balance by themselves:
+-- words about orders, of every exchange whose wording is known, and states of transfers.
 -- How an exchange words them is known beside its connector: connectors/<exchange>/statements.sql.
 --
--- grain: one row per exchange, account and line that names an order
+-- grain: one row per exchange, account and such line
 -- sources: {{statement_views}}
 -- columns:
 --   exchange          VARCHAR                     whose account
 --   account           VARCHAR                     label of the account
 --   transaction_id    VARCHAR                     the line's id
 --   timestamp         TIMESTAMP WITH TIME ZONE    of the line (UTC)
---   meaning           VARCHAR                     hold, release, fill; unread where the wording is
---                                                 not known (order_id and what follows amount are
---                                                 then null)
+--   meaning           VARCHAR                     hold, release, fill, transfer; unread where the
+--                                                 wording is not known (of transfer and unread,
+--                                                 order_id and what follows amount are null)
 --   order_id          VARCHAR                     the order it names: the account's own, but for a
 --                                                 taker's fill
 --   currency          VARCHAR                     the line's currency

@@ -1,0 +1,45 @@
+"""Rows of market data that several exchanges send alike."""
+
+from collections.abc import Callable, Container
+from typing import Any
+
+import pyarrow.compute as pc
+
+from connectors.columns import Number, Time
+from connectors.rows import Built, Column, Layout, Source, column, read
+from schemas import timeframe_us
+
+
+def candle_columns(time: str) -> tuple[Column, ...]:
+    """Of rows that name their values as they are named here. ``time``: the opening."""
+    values = ("open", "high", "low", "close", "volume")
+    return (column("timestamp", time, Time()), *(column(name, name, Number()) for name in values))
+
+
+def candles(
+    source: Source,
+    columns: tuple[Column, ...],
+    symbol: str,
+    timeframe: str,
+    clock: int | None,
+) -> Built:
+    """Candles of one market. ``clock``: the exchange's time in microseconds, if it is reported.
+
+    A candle is final when its interval has ended by that clock; without one, when a newer candle
+    is in the answer, and its interval has ended by then.
+    """
+    same = {"symbol": symbol, "timeframe": timeframe}
+    built = read(Layout("candles", columns, ("timestamp",), "timestamp", constants=same), source)
+    opened = built.positions
+    if clock is None:
+        clock = pc.max(opened).as_py() or 0
+    ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
+    return built.with_column("is_final", ended)
+
+
+def of_markets(asked: Container[str]) -> Callable[[Any], bool]:
+    """Which rows are wanted of a list that may hold other markets than ``asked``, native names.
+
+    A row whose market cannot be read may be of any of them.
+    """
+    return lambda row: not isinstance(row.symbol, str) or row.symbol in asked

@@ -1,0 +1,35 @@
+"""Cases of one law: all of them for ``make torture``, some of them for ``make test``."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
+
+TORTURE = pytest.mark.torture
+
+
+def crossed(rows: Sequence[Any], columns: Sequence[Any], shift: int = 0) -> "list[ParameterSet]":
+    """A parameter set for each pair; those off the diagonals are marked ``torture``.
+
+    Each row and each column is in at least one pair that is not. ``shift`` moves the diagonals,
+    so that two tests of the same lists try different pairs.
+    """
+    step = min(len(rows), len(columns))
+    return [
+        pytest.param(row, column, marks=TORTURE if (i - j - shift) % step else ())
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+    ]
+
+
+def thinned(cases: Iterable[Any], every: int) -> "list[ParameterSet]":
+    """``cases`` of one law: the first and each ``every``-th after it; the rest for ``torture``."""
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)), marks=TORTURE if n % every else ()
+        )
+        for n, case in enumerate(cases)
+    ]
