@@ -81,7 +81,7 @@ def convert(batch: Batch, form: Format, target: Target, label: str, *, last: boo
     given, lines, others = _ours(batch, target)
     reasons: Reasons = {}
     columns: dict[str, pa.Array] = {}
-    for name, make in _MAKERS_OF[target.declared.name].items():
+    for name, make in _COLUMNS[target.declared.name].items():
         columns[name] = make(given, lines, form, target, reasons)
     if form.empties:
         _leave_out_empties(columns, reasons)
@@ -312,7 +312,7 @@ def _reference_id(
 
 Make = Callable[[Given, Numbers, Format, Target, Reasons], pa.Array]
 
-_MAKERS_OF: Final[Mapping[str, Mapping[str, Make]]] = {
+_COLUMNS: Final[Mapping[str, Mapping[str, Make]]] = {
     "trades": {
         "trade_id": lambda g, _, f, t, r: _trade_id(g["trade_id"], t.numbers, r),
         "timestamp": _moment,

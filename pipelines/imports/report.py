@@ -42,7 +42,6 @@ class FileImport:
     problems: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     """Rejected and contradicting rows, one a line: the first of them."""
-    finished: bool = False
 
     @property
     def held(self) -> int:

@@ -24,7 +24,7 @@ from pipelines.imports.conflicts import described, of_open_candles
 from pipelines.imports.convert import Converted, Target, convert
 from pipelines.imports.coverage import Proof, holes
 from pipelines.imports.formats import CANDLES, REFERENCE, TRADES
-from pipelines.imports.plan import Job, Plan, Wish, plan
+from pipelines.imports.plan import Job, Wish, plan
 from pipelines.imports.report import FileImport, ImportProgress, ImportReport, Listener
 from pipelines.imports.sources import FileError, inspect
 from pipelines.ingest import checkpoint
@@ -58,7 +58,7 @@ def import_files(
     store: Store | None = None  # a dry run makes no home
     if not wish.dry_run or warehouse.has_data(settings.home):
         store = Store(settings.prepare_home())
-    found: Plan = plan(paths, wish, remembered_names(store, wish.exchange) if store else {})
+    found = plan(paths, wish, remembered_names(store, wish.exchange) if store else {})
     report = ImportReport()
     if found.skipped:
         names = ", ".join(found.skipped[:3]) + (", …" if len(found.skipped) > 3 else "")
@@ -141,7 +141,6 @@ class _FileImport:
                 pending = worker.submit(self._store, chunk)
             if pending is not None:
                 pending.result()
-        report.finished = True
         self._settle(torn=content.torn)
         self._tell("importing", self.total, is_done=True)
 
