@@ -246,7 +246,10 @@ class Client:
                 else:
                     raise
             pages.append(without_known(dataset_, received, known))
-            request = endpoint.following(asked, request, received, pages[-1].received)
+            try:
+                request = endpoint.following(asked, request, received, pages[-1].received)
+            except ContractError as error:
+                raise ContractError(f"{self.name}: {error}") from None
         return joined(pages, asked.window, paging)
 
     def _now(self, stream: StreamId) -> int:
@@ -265,16 +268,18 @@ class Client:
         """The page that one recorded call gives; ``is_further``: of a list besides the first."""
 
         def read(response: Response) -> Page:
+            name = asked.streams[0].dataset
+            is_list = is_further or endpoint is not self._dialect.endpoints.get(name)
             refused = response.status in (400, 404) and is_json(response.json)
+            refused = refused or (is_list and response.status == 404)
             missing = endpoint.not_found(asked, response.status) if refused else None
             if missing is not None:
-                name = asked.streams[0].dataset
                 offered = ", ".join(n for n in self.offers if n != name)
                 raise missing(
                     f"{self.name}: this server has no {request.path} (status {response.status}), "
                     + (
                         f"so what it lists is missing from {name}"
-                        if is_further or endpoint is not self._dialect.endpoints.get(name)
+                        if is_list
                         else f"so {name} cannot be collected from it; it offers: {offered}. "
                         f"Fix: leave {name} out of the feed"
                     )

@@ -118,7 +118,10 @@ def places(step: Any) -> int | None:
     """
     if step is None:
         return None
-    exponent = number(step).normalize(_WIDE).as_tuple().exponent
+    try:
+        exponent = number(step).normalize(_WIDE).as_tuple().exponent
+    except DecimalException:
+        raise InvalidValue(f"is no step: {shown(step)}") from None
     return max(0, -int(exponent))
 
 

@@ -131,7 +131,7 @@ class Source:
         """The source of few rows, each decoded by itself from the start."""
         try:
             rows: list[Any] | None = [one(text) for text in texts]
-        except NotJsonError:
+        except (NotJsonError, InvalidValue):
             rows = None
         return cls(body, rows, lambda: texts, one)
 

@@ -142,10 +142,10 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "account_transactions": Endpoint(
         Paging(Cursor.TIME, key=Key.TEXT, units=("ms",), max_span_us=transactions.SPAN_US),
-        transactions.first,
-        transactions.parsed,
+        transactions.LISTS.first,
+        transactions.LISTS.parsed,
         not_found=_no_such_call,
-        following=transactions.following,
+        following=transactions.LISTS.following,
         parts={name: _fiat_orders(kind) for name, kind in transactions.FIAT.items()},
     ),
     "balances": Endpoint(

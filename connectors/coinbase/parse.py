@@ -397,13 +397,21 @@ def ledger(body: bytes, query: str, currency: str) -> Page:
     source = rows_of(body, models.Entry)
     page = read(layout, source, lambda row: row.type not in _REPEATED).page()
     rows = [*listed_rows(source)]
-    ids = [str(row.id) for row in rows if row.id is not None]
+    ids = [id_ for row in rows if (id_ := _name(row.id))]
     asked = parse_qs(query).get("after")
     return replace(
         page,
         next_token=ids[-1] if ids and ids != asked else None,
-        others=tuple(str(row.id) for row in rows if row.type in _REPEATED),
+        others=tuple(_name(row.id) or "" for row in rows if row.type in _REPEATED),
     )
+
+
+def _name(value: Any) -> str | None:
+    """An id that a call can name; None for what is none."""
+    try:
+        return exact.text(value)[:_LONGEST_TEXT]
+    except InvalidValue:
+        return None
 
 
 def _change(row: Any) -> Decimal:
@@ -424,8 +432,8 @@ def balances(body: bytes, observed_at: int, codes: Codes) -> Page:
         key="currency",
         at=observed_at,
     )
-    ids = ((row.id, codes.code_of(row.currency)) for row in listed_rows(source))
-    aliases = {id_: code for id_, code in ids if isinstance(id_, str) and isinstance(code, str)}
+    ids = ((_name(row.id), codes.code_of(row.currency)) for row in listed_rows(source))
+    aliases = {id_: code for id_, code in ids if id_ and isinstance(code, str)}
     return replace(read(layout, source).page(), aliases=aliases)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import warehouse
-from pipelines.demo.exchange import Feeding
+from pipelines.demo.exchange import DEMO_FEEDS, Feeding
 from pipelines.feeds.folder import CLONE
 from pipelines.output.console import print_table, say
 from pipelines.output.formatting import age, count, interval_text, verdict
@@ -109,13 +109,13 @@ def _next(home: Path) -> None:
         ("pull what is new since now", f"{command} demo"),
         *([("look at it in a browser", _shown(page))] if page.exists() else []),
         ("query it yourself", f'{place} {command} sql "SHOW TABLES"'),
-        ("see what is covered", f"{place} {command} status"),
+        ("see what is covered", f"TIDEMARK_FEEDS={_shown(DEMO_FEEDS)} {place} {command} status"),
         ("open Dagster on it", f"{place} {command} ui --demo"),
         ("collect from a real exchange", f"{command} init, then {command} pull"),
     ):
         say(f"{what:<32} {how}")
 
 
-def _shown(home: Path) -> str:
-    """The home as one types it from here."""
-    return str(home.relative_to(Path.cwd())) if home.is_relative_to(Path.cwd()) else str(home)
+def _shown(path: Path) -> str:
+    """``path`` as one types it from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

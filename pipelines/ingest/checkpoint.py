@@ -43,12 +43,14 @@ class Walk(msgspec.Struct, frozen=True, tag="walk"):
 
     ``counted``: how many rows the exchange counted when all of them were shown, those of other
     datasets too; ``others``: the ids of the newest of these, or of the newest rows of all where
-    rows are only ever added. ``token``: the page to go on from, where pages stay what they are.
+    rows are only ever added. ``whole_at``: start of the last pull that read it to the end, or from
+    the beginning. ``token``: the page to go on from, where pages stay what they are.
     """
 
     empty_since: int | None = None
     counted: int | None = None
     others: tuple[str, ...] = ()
+    whole_at: int = 0
     token: str | None = None
 
 
@@ -72,7 +74,11 @@ class Lookups(msgspec.Struct, frozen=True, tag="lookups"):
     unknown: tuple[int, ...] = ()
 
 
-Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot
+class Imported(msgspec.Struct, frozen=True, tag="imported"):
+    """Of a stream that holds imported rows, and was never pulled."""
+
+
+Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot | Imported
 
 T = TypeVar("T", Windows, Newest, Walk, Built, Lookups, Snapshot)
 
@@ -83,6 +89,14 @@ def load(text: str, kind: type[T]) -> T:
         return msgspec.json.decode(text, type=kind) if text else kind()
     except (msgspec.DecodeError, msgspec.ValidationError):
         return kind()
+
+
+def is_imported(text: str) -> bool:
+    """Whether the stream was imported, and never pulled."""
+    try:
+        return text != "" and isinstance(msgspec.json.decode(text, type=Checkpoint), Imported)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return False
 
 
 def dump(checkpoint: Checkpoint) -> str:

@@ -12,7 +12,7 @@ that names no count (open orders) are not part of what the other pages count.
 
 Where rows are only ever added, the newest first (``Paging.appends``), a walk ends at the rows with
 which the last one began. Where they are added behind the last page (``Paging.resumes``), it begins
-with the last pages of the one before, which it thereby reads again.
+with the last pages of the one before, which it thereby reads again. Once a day either reads all.
 """
 
 from collections.abc import Iterable
@@ -29,6 +29,7 @@ from pipelines.ingest.checkpoint import Walk
 from pipelines.ingest.renaming import rename_stored
 from pipelines.ingest.session import Session, time_span
 from schemas.declare import UNSETTLED
+from schemas.times import DAY_US
 from warehouse.intervals import Interval
 from warehouse.state import StreamState
 
@@ -41,12 +42,17 @@ def pull_walk(session: Session) -> None:
     """One pull of a ``Cursor.PAGES`` stream. Raises ``TidemarkError``."""
     known = checkpoint.load(session.state.checkpoint, Walk)
     appends = session.paging.appends
+    is_recent = session.started - known.whole_at < DAY_US
+    may_stop = appends and is_recent
+    whole_at = session.started
     key = session.declared.naming_column
     held, waiting = _held(session, key)
     is_first = True
     # a walk that does not end is begun anew
     going = msgspec.structs.replace(known, empty_since=None, token=None)
-    resumed = known.token if session.paging.resumes and _is_whole(session) else None
+    resumed = known.token if session.paging.resumes and is_recent and _is_whole(session) else None
+    if resumed is not None:
+        whole_at = known.whole_at
     state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(going))
     for _ in range(_WALKS):
         received: set[str] = set()
@@ -67,7 +73,8 @@ def pull_walk(session: Session) -> None:
                 page = session.count(session.connector.page(session.stream, token))
             except (ContractError, RequestError) as error:
                 if token is not None and not places:
-                    token = None  # what the walk before has read is not there: from the first page
+                    # what the walk before has read is not there: from the first page
+                    token, whole_at = None, session.started
                     continue
                 if isinstance(error, ContractError) or total is None or walked < total:
                     raise
@@ -101,8 +108,8 @@ def pull_walk(session: Session) -> None:
             all_known = grown or (known_rows == total and walked < total)
             if token is None or (all_known and waiting <= received):
                 break
-            if appends and known.others and newest_ids.keys() >= {*known.others}:
-                token = None  # from here on the last walk has read all
+            if may_stop and known.others and newest_ids.keys() >= {*known.others}:
+                token, whole_at = None, known.whole_at  # below, the last walk has read all
                 break
             idle = 0 if shown > before or is_first_page else idle + 1
             # An exchange that does not go on from the last row shows the rows before it once more.
@@ -119,8 +126,8 @@ def pull_walk(session: Session) -> None:
             _without_rows(session, known, state)
             return
         if total is None or token is not None or walked >= total:
-            known = _remembering(known, total, newest_ids if appends else others)
-            known = msgspec.structs.replace(known, token=places[-2:][0])
+            known = _remembering(known, total, newest_ids if appends else others, whole_at)
+            known = msgspec.structs.replace(known, whole_at=whole_at, token=places[-2:][0])
             break
     else:
         raise ContractError(
@@ -146,10 +153,10 @@ def _is_whole(session: Session) -> bool:
     return complete[0].lower <= session.wanted_from and newest < complete[0].upper
 
 
-def _remembering(known: Walk, total: int | None, others: Iterable[str]) -> Walk:
+def _remembering(known: Walk, total: int | None, others: Iterable[str], whole_at: int) -> Walk:
     """What the next walk needs to know of the rows that are not held."""
     newest = tuple(dict.fromkeys([*others, *known.others]))[:_REMEMBERED]
-    return Walk(counted=total, others=newest) if newest else Walk()
+    return Walk(counted=total, others=newest, whole_at=whole_at) if newest else Walk()
 
 
 def _rename(session: Session, received: pa.Table) -> int:

@@ -191,7 +191,7 @@ RECORDED = {
 
 def moves(body: bytes, path: str, query: str = "") -> Page:
     """A page of one of the lists."""
-    return transactions.parsed(body, Answered((MOVES,), AT, None, query, f"/sapi/v1/{path}"))
+    return transactions.LISTS.parsed(body, Answered((MOVES,), AT, None, query, f"/sapi/v1/{path}"))
 
 
 def test_recorded_transactions(folder: Path) -> None:
@@ -722,6 +722,19 @@ def test_a_list_that_repeats_a_full_page_is_not_taken_for_its_end(server: Script
     assert server.open("binance").fetch(MOVES, window).received == 2
 
 
+def test_a_list_that_a_server_lacks_is_left_out_and_said(server: Scripted) -> None:
+    lacking: Answer = (404, {"Content-Type": "text/html"}, b"<html>not found</html>")
+    window = Window(NOW * 1000 - 80 * DAY_US, NOW * 1000 + 10_000)
+    server.answers(deposits(1), NONE, NONE, lacking, *REST_EMPTY)
+    page = server.open("binance").fetch(MOVES, window)
+    assert page.received == 1
+    (said,) = page.notices
+    assert "assetDividend" in said and "missing from account_transactions" in said
+    server.answers((404, {}, b"{}"))
+    with pytest.raises(NotOfferedError, match=r"Fix: leave account_transactions out"):
+        server.open("binance").fetch(MOVES, window)
+
+
 @pytest.mark.parametrize("keeps", ["oldest", "newest"])
 @pytest.mark.parametrize("name", ["asset/assetDividend", "convert/tradeFlow", "asset/dribblet"])
 def test_of_a_full_answer_half_the_window_is_asked_for(name: str, keeps: str) -> None:
@@ -732,7 +745,9 @@ def test_of_a_full_answer_half_the_window_is_asked_for(name: str, keeps: str) ->
     times = sorted(rng.randrange(low, high + 1) for _ in range(4 * most))
     asked = Asked((MOVES,), Window(low * 1000, high * 1000, unit="ms"), now=NOW * 1000)
     request: Request | None = next(
-        transactions._opening(one, asked) for one in transactions._LISTS if one.path == name
+        transactions.LISTS.opening(one, asked)
+        for one in transactions.LISTS.lists
+        if one.path.endswith(name)
     )
     came: set[str] = set()
     calls = 0
@@ -744,7 +759,7 @@ def test_of_a_full_answer_half_the_window_is_asked_for(name: str, keeps: str) ->
         page = moves(body_of(name, shown, len(shown) < len(inside)), name)
         new = {*page.table["transaction_id"].to_pylist()} - came
         came |= new
-        request = transactions.following(asked, request, page, len(new))
+        request = transactions.LISTS.following(asked, request, page, len(new))
     sides = 1 if name == "asset/assetDividend" else 2
     assert len(came) == sides * len({*times}) and calls < 40
 

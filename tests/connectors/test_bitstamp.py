@@ -273,6 +273,8 @@ def test_odd_rows_are_rejected_alone() -> None:
     assert page.table["trade_id"].to_pylist() == ["7"] and len(page.rejected) == 3
     page = read_moves({**trade(), "type": 0}, {**trade(ltc="n/a"), "type": 0})
     assert page.table.num_rows == 0 and len(page.rejected) == 2
+    page = read_moves(trade(id={"a": 1}, btc="1", usd="-5.01", btc_usd="5"))
+    assert "is not a number" in page.rejected[0].reason  # its rounding
     for wrong in (b"{}", b"17", b'{"error":"x"}'):
         with pytest.raises(ContractError):
             account.account_trades(wrong, FIRST)

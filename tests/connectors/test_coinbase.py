@@ -300,6 +300,17 @@ def test_entries_of_a_ledger_that_are_held_nowhere_else() -> None:
     assert parse.ledger(b"[]", "after=5", "USDC").next_token is None
 
 
+def test_ids_that_no_call_can_name_are_not_asked_for() -> None:
+    """As the fuzzer found them: half a surrogate, and a step that is no number of this world."""
+    half = json.dumps([entry("match", "1", "5"), entry("match", "1", "\udcff")]).encode()
+    assert parse.ledger(half, "", "USD").next_token == "5"
+    accounts = json.dumps([{"id": "\udcff", "currency": "USD", "available": "1"}]).encode()
+    assert parse.balances(accounts, AT, Codes()).aliases == {}
+    for step in ("1e999999999", "1" * 300):
+        body = json.dumps([{"id": "BTC", "status": "online", "max_precision": step}]).encode()
+        assert len(parse.currencies(body, AT, Codes()).rejected) == 1
+
+
 def test_a_ledger_is_asked_for_by_the_account_of_its_currency(
     server: Scripted, opened: Connector
 ) -> None:
@@ -399,6 +410,7 @@ def test_account_calls_on_the_wire(server: Scripted, opened: Connector) -> None:
     server.answers(b"[]", b"[]", b"[]")
     opened.fetch(FILLS, Window(None, 7))
     assert query_of(server) == {"product_id": "BTC-USD", "limit": "1000", "after": "8"}
+    assert server.requests[-1].headers["user-agent"] == "tidemark"  # without one, it refuses
     opened.fetch(ORDERS, Window(5, 1_500_000, limit=9))
     assert query_of(server) == {
         "status": "all",

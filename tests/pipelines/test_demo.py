@@ -12,6 +12,7 @@ import yaml
 from pipelines.cli import main
 from pipelines.demo.exchange import DEMO_FEEDS, environment
 from pipelines.feeds import load_feeds
+from pipelines.report.page import Written
 from pipelines.ui.instance import dagster_home
 from pipelines.ui.server import only_one
 from sandbox.clock import DAY
@@ -44,6 +45,10 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
     monkeypatch.setenv("TIDEMARK_FEEDS", "of-another-exchange")  # the demo has its own
     monkeypatch.setattr("sandbox.engine.HISTORY", DAY)
     monkeypatch.setattr("pipelines.orchestration.measuring.SECONDS", 1.0)  # views: test_marts
+    # the page: test_dagster_real, with the same data
+    monkeypatch.setattr(
+        "pipelines.report.page.write", lambda home: Written(home / "report.html", 0)
+    )
     variables = dict(os.environ)
     os.umask(0o022)
     assert main(["demo"]) == 0

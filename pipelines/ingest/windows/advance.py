@@ -46,7 +46,7 @@ def advance(p: Progress, request: Request, evidence: Evidence) -> Progress:
         case Kind.UP | Kind.BEYOND:
             p = counted(p, evidence)
             if p.barren >= BARREN:
-                return replace(p, problems=(*p.problems, ENOUGH))
+                return replace(p, failures=(*p.failures, ENOUGH))
             return _after_up(p, request, rows, before, known_top, most_rows)
         case Kind.BACK:
             return _after_back(p, request, rows)
@@ -78,7 +78,7 @@ def _after_head(p: Progress, rows: Received, before: Intervals) -> Progress:
             return replace(p, top_settled=True, checked=True)  # the first rows, an hour too early
         if rows.final is not None and not (rows.final.any() or rows.rejected or rows.unreadable):
             return replace(p, top_settled=True, checked=True)  # the first candle is open still
-        return replace(p, top_settled=True, problems=(*p.problems, _nothing_proved(rows)))
+        return replace(p, top_settled=True, failures=(*p.failures, _nothing_proved(rows)))
     # Known older rows may also be gone from the exchange: once a day what is newer is asked for.
     newest, believed = leaves_out_older(before, rows), p.profile.keeps == "newest"
     settled = (newest and believed) or not p.pull.can_lower
@@ -136,7 +136,7 @@ def _is_stale(p: Progress) -> Progress:
         "the exchange does not show the newest rows that it showed before. It is unknown whether "
         "there are newer ones. Fix: pull again later; nothing that is stored is lost"
     )
-    return replace(p, top_settled=True, stale=True, problems=(*p.problems, text))
+    return replace(p, top_settled=True, stale=True, failures=(*p.failures, text))
 
 
 def _from_top(p: Progress) -> Progress:
@@ -269,7 +269,7 @@ def _nothing_above(p: Progress, request: Request, rows: Received) -> Progress:
         # The newest rows were shown a moment ago: a copy of the list that is behind answers.
         return replace(p, top_settled=True)
     if rows.outside:
-        return replace(p, top_settled=True, problems=(*p.problems, ignores(p)))
+        return replace(p, top_settled=True, failures=(*p.failures, ignores(p)))
     if p.head is None:  # not requested, because answers keep the oldest rows
         profile = replace(p.profile, keeps=None)
         return replace(p, head_due=True, up=replace(p.up, start=None, units=()), profile=profile)

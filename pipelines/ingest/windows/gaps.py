@@ -172,7 +172,7 @@ def _put_off(p: Progress, gap: Gap) -> Progress:
     """Nothing can be proved here yet, and nothing is wrong: a later pull asks again."""
     assert gap.upper is not None
     p = unshown(p, gap.lower, gap.upper, may_be_lost=False)
-    return replace(p, attempt=None, skipped=p.skipped | {(gap.lower, gap.upper)}, barren=0)
+    return replace(p, attempt=None, skipped={**p.skipped, (gap.lower, gap.upper): ""}, barren=0)
 
 
 def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
@@ -339,8 +339,7 @@ def _unanswered(p: Progress, lower: int, upper: int, why: str, *, may_be_lost: b
     p = unshown(p, lower, upper, may_be_lost=may_be_lost)
     lost = [Interval(u.lower, u.upper) for u in p.unshown if u.lost]
     is_lost = not subtract((Interval(lower, upper),), lost)
-    problems = p.problems if is_lost or why in p.problems else (*p.problems, why)
-    return replace(p, skipped=p.skipped | {(lower, upper)}, problems=problems)
+    return replace(p, skipped={**p.skipped, (lower, upper): "" if is_lost else why})
 
 
 def without_holes(p: Progress, evidence: Evidence) -> Progress:

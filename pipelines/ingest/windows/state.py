@@ -5,13 +5,14 @@ request is tried first. ``Progress`` is all that a pull knows: coverage, request
 ``plan.plan`` reads it, ``advance.advance`` makes the next one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal
 
 from connectors.base import Bounds, Cursor, Key, Paging, Unit, Window
 from schemas.times import DAY_US
-from warehouse.intervals import Gap, Interval, Intervals, Unshown
+from warehouse.intervals import Gap, Interval, Intervals, Unshown, subtract
 
 _LONGEST_REST: Final = 30 * DAY_US
 
@@ -261,8 +262,8 @@ class Progress:
     back_units: tuple[Unit | None, ...] = ()
     """Of time bounds that the look-back tried."""
     attempt: Attempt | None = None
-    skipped: frozenset[tuple[int, int]] = frozenset()
-    """Gaps that this pull no longer requests."""
+    skipped: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """Gaps that this pull no longer requests, and why not; empty where that is no problem."""
     retried: int = 0
     """Stretches not shown by earlier pulls that this pull requested again."""
     barren: int = 0
@@ -281,7 +282,18 @@ class Progress:
     stale: bool = False
     """The newest rows of earlier pulls are not shown."""
     lost_found: bool = False
-    problems: tuple[str, ...] = field(default=())
+    failures: tuple[str, ...] = ()
+    """What could not be fetched, gaps apart."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be fetched so far; a gap that was given up may have been closed since."""
+        gaps = (
+            why
+            for (lower, upper), why in self.skipped.items()
+            if why and subtract((Interval(lower, upper),), self.complete)
+        )
+        return tuple(dict.fromkeys((*self.failures, *gaps)))
 
     @property
     def head_empty(self) -> bool:

@@ -140,10 +140,10 @@ class Scene:
         (status,) = [s for s in warehouse.status(self.home) if s.stream == stream]
         return status.state.checked_at
 
-    def status(self) -> str:
+    def status(self, *options: str) -> str:
         """What ``tidemark status`` prints."""
         self.capsys.readouterr()
-        assert main(["status"]) == 0
+        assert main(["status", *options]) == 0
         return self.capsys.readouterr().out
 
 

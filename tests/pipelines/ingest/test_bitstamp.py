@@ -23,6 +23,7 @@ from sandbox.markets import text
 from schemas import timeframe_us
 from tests.pipelines.ingest.conftest import only_pull, settings_for
 from tests.pipelines.ingest.reference_model import table
+from tests.pipelines.ingest.scene import Scene
 
 FEED = "exchange: bitstamp\nmarkets: {}\nstart: 2026-01-09\ndatasets: {{{}}}"
 TRADES = FEED.format("[BTC-USD]", "trades: {}")
@@ -475,6 +476,21 @@ def test_a_pull_reads_of_a_history_its_last_pages(
     wanted = [(str(e.id),) for e in entries(exchange) if e.fill is None]
     found = table(home, "SELECT transaction_id FROM account_transactions")
     assert sorted(row for row in found if row[0].isdecimal()) == sorted(wanted)
+
+
+def test_once_a_day_a_history_is_read_from_its_first_page(
+    scene: Scene, home: Path, feeds: Feeds
+) -> None:
+    root = feeds(FEED.format("[BTC-USD]", "account_transactions: {}"))
+    settings = settings_for(scene.server, home)
+    scene.server.switch(page_cap=30)
+    begins = []
+    for hours in (0, 1, 25, 1):
+        scene.later(hours)
+        scene.server.log.clear()
+        only_pull_well(settings, root)
+        begins.append(scene.server.log.of(HISTORY_CALL)[0].params["since_id"] == "1")
+    assert begins == [True, False, True, False]
 
 
 def test_rows_that_were_lost_here_are_read_again(

@@ -116,7 +116,7 @@ HIDDEN = pytest.mark.parametrize(
     [
         pytest.param(TRADES, "newest", marks=TORTURE),
         (TRADES, "oldest"),
-        (CANDLES, "newest"),
+        pytest.param(CANDLES, "newest", marks=TORTURE),  # in make test: the test below
         pytest.param(CANDLES, "oldest", marks=TORTURE),
         (WEX_FILLS, "newest"),
         pytest.param(WEX_LEDGER, "newest", marks=TORTURE),  # the same paging as fills
@@ -164,7 +164,12 @@ def test_3_a_stretch_not_shown_for_ten_minutes_is_asked_for_again(
 @LONG
 @pytest.mark.parametrize(
     "stream",
-    [TRADES, CANDLES, WEX_FILLS, pytest.param(WEX_LEDGER, marks=TORTURE)],
+    [
+        pytest.param(TRADES, marks=TORTURE),  # in make test: the test above
+        CANDLES,
+        WEX_FILLS,
+        pytest.param(WEX_LEDGER, marks=TORTURE),
+    ],
     ids=name_of,
 )
 def test_3_what_is_not_shown_for_a_day_is_lost_and_asked_for_for_ever(
@@ -314,7 +319,7 @@ def test_6_the_unit_of_candle_bounds_changes(
             assert scene.pull().errors == []  # noticed and learnt anew in the same pull
             assert scene.all_held(CANDLES) and scene.states(CANDLES) == {"complete"}
         name = {"ms": "milliseconds", "s": "seconds"}[unit]
-        assert f"times in {name}" in scene.status()
+        assert f"times in {name}" in scene.status("--all")
 
 
 # -- 7: refusals -----------------------------------------------------------------------------------

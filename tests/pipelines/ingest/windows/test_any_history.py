@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import warehouse
@@ -77,6 +77,10 @@ exchanges = st.tuples(
 )
 
 
+@example(  # a gap that a later answer of the same pull closes is no problem
+    made=[("fills forward", Behaviour("newest", 2, order=1, sorts_by_time=False), 1, 3)],
+    pulls=[Planned((Event(5, "new", (0, 0)),), None, -60, None, 1, 1, False)],
+)
 @settings(
     max_examples=examples(20),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
