@@ -8,7 +8,7 @@ Casting text to decimal is exact in Arrow for plain digits only (``'1e30'`` has 
 the text is looked at before any cast.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -202,6 +202,14 @@ class Wide(Number):
     def one(self, value: Any) -> Any:
         """See :func:`connectors.exact.wide`."""
         return exact.wide(value, signed=self._signed)
+
+
+def by_word(words: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """``{"open": ("NEW", "PENDING")}`` as ``{"NEW": "open", "PENDING": "open"}``.
+
+    Of a text, each character is a word.
+    """
+    return {word: meaning for meaning, said in words.items() for word in said}
 
 
 class Choice:

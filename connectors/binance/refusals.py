@@ -7,12 +7,12 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any, Final
 
-from connectors.binance import models
 from connectors.errors import AuthError, ExchangeError, RateLimitedError, TransientError
 from connectors.http import Response
-from connectors.jsontext import NotJsonError, decode, decode_object
+from connectors.jsontext import NotJsonError, decode, decode_object, row_type
 from connectors.pace import Allowance
 
 MEANINGS: Final[dict[int, type[ExchangeError]]] = {
@@ -30,6 +30,8 @@ _UNTIL: Final = re.compile(rb"until (\d{13})\b")
 WEIGHT_USED: Final = "x-mbx-used-weight-1m"
 LARGEST_WEIGHT: Final = 250
 """Of one call."""
+_Refusal = row_type("Refusal", "code")
+_RateLimit = row_type("RateLimit", "rateLimitType interval intervalNum limit")
 _LIMITS: Final = re.compile(rb'"rateLimits"\s*:\s*(\[[^\[\]]*\])')
 _UNITS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400}
 
@@ -73,21 +75,23 @@ def announced(response: Response) -> Mapping[str, Allowance]:
         return {}
     listed = _LIMITS.search(response.body)
     try:
-        rows = decode(list[models.RateLimit], listed[1]) if listed else []
+        rows = decode(list[_RateLimit], listed[1]) if listed else []
     except NotJsonError:
         return {}
-    found: Allowance | None = None
-    for limit, seconds in _rates(rows, "REQUEST_WEIGHT"):
-        room = max(limit - LARGEST_WEIGHT, limit / 2)
-        most = limit if seconds == 60 else math.inf
-        one = Allowance(room * 0.95 / seconds, room * 0.05, most=most)
-        found = one if found is None else found.lowered(one)
-    if found is None:
+    weights = [_weights(limit, seconds) for limit, seconds in _rates(rows, "REQUEST_WEIGHT")]
+    if not weights:
         return {}
+    found = reduce(Allowance.lowered, weights)
     for limit, seconds in _rates(rows, "RAW_REQUESTS"):
         least = found.per_second * seconds / (0.9 * limit)
         found = replace(found, least=max(least, found.least))
     return {"public": found}
+
+
+def _weights(limit: int, seconds: int) -> Allowance:
+    room = max(limit - LARGEST_WEIGHT, limit / 2)
+    most = limit if seconds == 60 else math.inf
+    return Allowance(room * 0.95 / seconds, room * 0.05, most=most)
 
 
 def _rates(rows: Sequence[Any], kind: str) -> Iterator[tuple[int, int]]:
@@ -104,7 +108,7 @@ def _code(response: Response) -> int | None:
     if b'"code"' not in response.body[:200]:
         return None
     try:
-        found = decode_object(models.Refusal, response.json).code
+        found = decode_object(_Refusal, response.json).code
     except NotJsonError:
         return None
     return found if type(found) is int and found < 0 else None

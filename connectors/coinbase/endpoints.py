@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 from connectors.base import EACH, Bounds, Cursor, Key, Paging, ReadOnlyKey
 from connectors.coinbase import auth, parse
-from connectors.dialect import Asked, Call, Dialect, Endpoint, ServerClock
+from connectors.dialect import Asked, Dialect, Endpoint, public_clock
 from connectors.errors import AuthError, ExchangeError, RateLimitedError, RefusedError, RequestError
 from connectors.http import Request, Response, get
 from connectors.names import IN_PATH
@@ -276,9 +276,7 @@ DIALECT: Final = Dialect(
     sign=auth.sign,
     spelling=parse.SPELLING,
     markets_of=_markets_of,
-    freshness=ServerClock(
-        Call(lambda asked: get("/time"), lambda body, about: parse.server_time(body)), _is_late
-    ),
+    freshness=public_clock("coinbase", "/time", "epoch", _is_late),
     refusal=_refusal,
     content=_content,
     key=ReadOnlyKey("view", "in the API settings of your profile at Coinbase Exchange, tick View"),
