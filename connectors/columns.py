@@ -278,6 +278,18 @@ class Whole:
         return found
 
 
+class Places(Whole):
+    """The decimal places of a step: 2 of ``0.01000000``."""
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """All of them, one by one: these are few."""
+        return super().many([exact.places(value) for value in values], required)
+
+    def one(self, value: Any) -> int:
+        """See :func:`connectors.exact.places`."""
+        return super().one(exact.places(value))
+
+
 class Flag:
     """Yes or no."""
 

@@ -27,7 +27,6 @@ from connectors.rows import Built, Column, Layout, column, object_of, observed, 
 SPELLING: Final = Spelling(separator="", reserved='",[]/\\')
 """``BTCUSDT``; names are asked for in a JSON array."""
 _NO_NAMES: Final = Names(SPELLING)
-_ANY_CODE: Final = Codes()
 _MOST_LISTED: Final = 20_000
 _PERMISSION_SETS: Final = re.compile(rb'("permissionSets"\s*:\s*)\[(?:\s*\[[^\[\]]*\]\s*,?)*\s*\]')
 
@@ -64,14 +63,9 @@ def trades(body: bytes, symbol: str) -> Built:
 
     Their ``quoteQty`` is cut to 8 decimals, and not read.
     """
-    layout = Layout(
-        "trades",
-        (*_TRADE_COLUMNS, Column("side", _worded("isBuyerMaker", "sell", "buy"), _SIDES)),
-        key=("trade_id",),
-        position="trade_id",
-        fields=(b"id", b"price", b"qty", b"time", b"isBuyerMaker"),
-        constants={"symbol": symbol},
-    )
+    columns = (*_TRADE_COLUMNS, Column("side", _worded("isBuyerMaker", "sell", "buy"), _SIDES))
+    fields = (b"id", b"price", b"qty", b"time", b"isBuyerMaker")
+    layout = Layout("trades", columns, ("trade_id",), "trade_id", fields, {"symbol": symbol})
     return read(layout, rows_of(body, _TRADE))
 
 
@@ -132,25 +126,21 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
     return read(layout, rows_of(body, _TICKER), of_markets(asked))
 
 
-def _rule(kinds: tuple[str, ...], name: str) -> Callable[[Any], Any]:
-    """The figure ``name`` of a market's filter of one of the ``kinds``; 0 switches it off."""
+def _rule(types: tuple[str, ...], name: str) -> Callable[[Any], Any]:
+    """The figure ``name`` of a market's filter of one of the ``types``; 0 switches it off."""
 
     def figure(row: Any) -> Any:
         filters = (f for f in row.filters or () if isinstance(f, dict))
-        value = next((f.get(name) for f in filters if f.get("filterType") in kinds), None)
+        value = next((f.get(name) for f in filters if f.get("filterType") in types), None)
         return None if value is None or _is_nothing(value) else value
 
     return figure
 
 
-def _places(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda row: exact.places(step(row))
-
-
 _PRICES, _LOTS, _VALUES = ("PRICE_FILTER",), ("LOT_SIZE",), ("NOTIONAL", "MIN_NOTIONAL")
 _RULES: Final = (
-    ("price_precision", _places(_rule(_PRICES, "tickSize")), kinds.Whole()),
-    ("amount_precision", _places(_rule(_LOTS, "stepSize")), kinds.Whole()),
+    ("price_precision", _rule(_PRICES, "tickSize"), kinds.Places()),
+    ("amount_precision", _rule(_LOTS, "stepSize"), kinds.Places()),
     ("min_amount", _rule(_LOTS, "minQty"), _NUMBER),
     ("max_amount", _rule(_LOTS, "maxQty"), _NUMBER),
     ("min_value", _rule(_VALUES, "minNotional"), _NUMBER),
@@ -163,12 +153,8 @@ _MARKET: Final = row_type(
 _MARKET_COLUMNS: Final = (
     column("native_symbol", "symbol", _TEXT),
     *(Column(name, get, kind, required=False) for name, get, kind in _RULES),
-    Column("active", lambda row: _is_trading(row.status), kinds.Flag()),
+    Column("active", lambda row: exact.text(row.status) == "TRADING", kinds.Flag()),
 )
-
-
-def _is_trading(status: Any) -> Any:
-    return status == "TRADING" if isinstance(status, str) else status
 
 
 class _Listing(Struct):
@@ -194,23 +180,20 @@ _FILL: Final = row_type(
 )
 
 
-def account_trades(body: bytes, native: str, symbol: str, codes: Codes = _ANY_CODE) -> Built:
+def account_trades(body: bytes, native: str, symbol: str, codes: Codes = _NO_NAMES.codes) -> Built:
     """``myTrades`` of one market. A row of another market is a ``ContractError``."""
-    layout = Layout(
-        "account_trades",
-        (
-            *_TRADE_COLUMNS,
-            column("symbol", "symbol", Only(native, symbol)),
-            Column("side", _worded("isBuyer", "buy", "sell"), _SIDES),
-            column("order_id", "orderId", _TEXT, required=False),
-            Column("taker_or_maker", _worded("isMaker", "maker", "taker"), _ROLES, required=False),
-            column("fee_amount", "commission", _SIGNED_WIDE, required=False),
-            column("fee_currency", "commissionAsset", Code(codes), required=False),
-        ),
-        key=("trade_id", "symbol", "side"),
-        position="trade_id",
-        fields=(b"id", b"symbol", b"price", b"qty", b"time", b"isBuyer"),
+    columns = (
+        *_TRADE_COLUMNS,
+        column("symbol", "symbol", Only(native, symbol)),
+        Column("side", _worded("isBuyer", "buy", "sell"), _SIDES),
+        column("order_id", "orderId", _TEXT, required=False),
+        Column("taker_or_maker", _worded("isMaker", "maker", "taker"), _ROLES, required=False),
+        column("fee_amount", "commission", _SIGNED_WIDE, required=False),
+        column("fee_currency", "commissionAsset", Code(codes), required=False),
     )
+    fields = (b"id", b"symbol", b"price", b"qty", b"time", b"isBuyer")
+    key = ("trade_id", "symbol", "side")
+    layout = Layout("account_trades", columns, key, "trade_id", fields)
     return read(layout, rows_of(body, _FILL))
 
 
@@ -265,17 +248,13 @@ _ORDER_COLUMNS: Final = (
 
 def account_orders(body: bytes, native: str, symbol: str) -> Built:
     """``allOrders`` of one market. A row of another market is a ``ContractError``."""
-    layout = Layout(
-        "account_orders",
-        (*_ORDER_COLUMNS, column("symbol", "symbol", Only(native, symbol))),
-        key=("order_id", "symbol"),
-        position="order_id",
-        fields=(b"orderId", b"symbol", b"price", b"origQty", b"status", b"time"),
-    )
+    columns = (*_ORDER_COLUMNS, column("symbol", "symbol", Only(native, symbol)))
+    fields = (b"orderId", b"symbol", b"price", b"origQty", b"status", b"time")
+    layout = Layout("account_orders", columns, ("order_id", "symbol"), "order_id", fields)
     return read(layout, rows_of(body, _ORDER))
 
 
-def balances(body: bytes, observed_at: int, codes: Codes = _ANY_CODE) -> Built:
+def balances(body: bytes, observed_at: int, codes: Codes = _NO_NAMES.codes) -> Built:
     """``account``: the currencies of the spot wallet, those without anything left out."""
     columns = (
         of("currency", "asset", Code(codes)),

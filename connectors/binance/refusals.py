@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import Any, Final
+from typing import Final
 
 from connectors.errors import AuthError, ExchangeError, RateLimitedError, TransientError
 from connectors.http import Response
 from connectors.jsontext import NotJsonError, decode, decode_object, row_type
+from connectors.members import Row
 from connectors.pace import Allowance
 
 MEANINGS: Final[dict[int, type[ExchangeError]]] = {
@@ -31,7 +32,6 @@ WEIGHT_USED: Final = "x-mbx-used-weight-1m"
 LARGEST_WEIGHT: Final = 250
 """Of one call."""
 _Refusal = row_type("Refusal", "code")
-_RateLimit = row_type("RateLimit", "rateLimitType interval intervalNum limit")
 _LIMITS: Final = re.compile(rb'"rateLimits"\s*:\s*(\[[^\[\]]*\])')
 _UNITS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400}
 
@@ -75,17 +75,16 @@ def announced(response: Response) -> Mapping[str, Allowance]:
         return {}
     listed = _LIMITS.search(response.body)
     try:
-        rows = decode(list[_RateLimit], listed[1]) if listed else []
+        rows = decode(list[Row], listed[1]) if listed else []
     except NotJsonError:
         return {}
     weights = [_weights(limit, seconds) for limit, seconds in _rates(rows, "REQUEST_WEIGHT")]
     if not weights:
         return {}
     found = reduce(Allowance.lowered, weights)
-    for limit, seconds in _rates(rows, "RAW_REQUESTS"):
-        least = found.per_second * seconds / (0.9 * limit)
-        found = replace(found, least=max(least, found.least))
-    return {"public": found}
+    calls = _rates(rows, "RAW_REQUESTS")
+    least = [found.per_second * seconds / (0.9 * limit) for limit, seconds in calls]
+    return {"public": replace(found, least=max([found.least, *least]))}
 
 
 def _weights(limit: int, seconds: int) -> Allowance:
@@ -94,13 +93,14 @@ def _weights(limit: int, seconds: int) -> Allowance:
     return Allowance(room * 0.95 / seconds, room * 0.05, most=most)
 
 
-def _rates(rows: Sequence[Any], kind: str) -> Iterator[tuple[int, int]]:
+def _rates(rows: Sequence[Row], kind: str) -> Iterator[tuple[int, int]]:
     """Each limit of that kind, and its seconds."""
     for row in rows:
-        unit = _UNITS.get(row.interval) if isinstance(row.interval, str) else None
-        numbers = (row.limit, row.intervalNum)
-        if row.rateLimitType == kind and unit and all(type(n) is int and n > 0 for n in numbers):
-            yield row.limit, unit * row.intervalNum
+        seconds = _UNITS.get(str(row.get("interval")))
+        limit, count = row.get("limit"), row.get("intervalNum")
+        are_numbers = all(type(n) is int and n > 0 for n in (limit, count))
+        if row.get("rateLimitType") == kind and seconds and are_numbers:
+            yield limit, seconds * count
 
 
 def _code(response: Response) -> int | None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -31,9 +32,6 @@ SPAN_US: Final = 80 * DAY_US
 MAX_FIAT: Final = 500
 _BEGINNING_US: Final = 1_498_867_200_000_000
 """July 2017: before the exchange began."""
-
-
-# -- one row of each record ------------------------------------------------------------------------
 
 
 def _rows(layout: Callable[[Codes], Layout], model: Any, within: str = "") -> Reader:
@@ -85,8 +83,6 @@ _dividends: Final = _rows(
     "rows",
 )
 
-
-# -- one row of each side --------------------------------------------------------------------------
 
 _STATES: Final = {
     "ok": ("success", "successful", "finished", "completed"),
@@ -153,32 +149,28 @@ def _dusted(row: Any) -> list[Side]:
     return found
 
 
-def _paid(kind: str) -> Callable[[Any], list[Side]]:
+def _paid(kind: str, row: Any) -> list[Side]:
     """Of a purchase or sale for fiat money: the coin, and the money where it was in the account.
 
     The documents have the money in ``sourceAmount``; of a sale, the price decides.
     """
     is_sale = kind == "1"
+    money, coin = row.sourceAmount, row.obtainAmount
+    first, second = _check(money, coin)
+    if is_sale and row.price is not None:
+        price = exact.number(row.price)
+        if abs(second - first * price) < abs(first - second * price):
+            money, coin = coin, money
+    id_, method = exact.text(row.orderNo), exact.text(_first(row.paymentMethod, ""))
+    text = f"{'sale' if is_sale else 'purchase'} {method}".strip()
     types = ("debit", "credit") if is_sale else ("credit", "debit")
-
-    def sides(row: Any) -> list[Side]:
-        money, coin = row.sourceAmount, row.obtainAmount
-        first, second = _check(money, coin)
-        if is_sale and row.price is not None:
-            price = exact.number(row.price)
-            if abs(second - first * price) < abs(first - second * price):
-                money, coin = coin, money
-        id_, method = exact.text(row.orderNo), exact.text(_first(row.paymentMethod, ""))
-        text = f"{'sale' if is_sale else 'purchase'} {method}".strip()
-        moved = [(row.cryptoCurrency, coin)]
-        if "balance" in method.lower() or "wallet" in method.lower():
-            moved.append((row.fiatCurrency, money))
-        return [
-            Side(f"payment-{id_}-{n}", row.createTime, type_, *part, _status(row), text)
-            for n, (type_, part) in enumerate(zip(types, moved, strict=False))
-        ]
-
-    return sides
+    moved = [(row.cryptoCurrency, coin)]
+    if "balance" in method.lower() or "wallet" in method.lower():
+        moved.append((row.fiatCurrency, money))
+    return [
+        Side(f"payment-{id_}-{n}", row.createTime, type_, *part, _status(row), text)
+        for n, (type_, part) in enumerate(zip(types, moved, strict=False))
+    ]
 
 
 def _sides(body: bytes, model: Any, of: Callable[[Any], list[Side]], about: Answered) -> Page:
@@ -204,9 +196,6 @@ def _dribblets(body: bytes, about: Answered) -> Page:
     return _sides(rows, _DUST, _dusted, about)
 
 
-# -- fiat money ------------------------------------------------------------------------------------
-
-
 def _fiat_rows(found: Mapping[str, bytes]) -> bytes:
     """Of nothing, ``data`` may be missing."""
     rows = found.get("data", b"")
@@ -219,7 +208,7 @@ def _fiat_rows(found: Mapping[str, bytes]) -> bytes:
 
 
 def _payments(kind: str) -> Reader:
-    sides = _paid(kind)
+    sides = partial(_paid, kind)
     return lambda body, about: _sides(_fiat_rows(parts_of(body)), _PAYMENT, sides, about)
 
 
@@ -228,25 +217,24 @@ _FIAT_ORDER: Final = row_type(
 )
 
 
-def _fiat_layout(kind: str) -> Callable[[Codes], Layout]:
-    """Of a deposit, what arrived; the fee was taken before."""
-    return transactions(
-        lambda row: None if row.orderNo is None else f"fiat-{row.orderNo}",
-        "createTime",
-        fixed("deposit" if kind == "0" else "withdrawal"),
-        _status,
-        "fiatCurrency",
-        "method",
-        "" if kind == "0" else "totalFee",
-    )
+def _fiat_id(row: Any) -> Any:
+    return None if row.orderNo is None else f"fiat-{row.orderNo}"
 
 
 def parsed_orders(body: bytes, about: Answered) -> Page:
-    """``fiat/orders``: one page of one of its two lists."""
+    """``fiat/orders``: one page of one of its two lists.
+
+    Of a deposit, what arrived; the fee was taken before.
+    """
     query = {name: values[0] for name, values in parse_qs(about.query).items()}
-    layout = _fiat_layout(query.get("transactionType", "0"))(about.names.codes)
+    is_deposit = query.get("transactionType", "0") == "0"
+    type_, fee = ("deposit", "") if is_deposit else ("withdrawal", "totalFee")
+    layout = transactions(
+        _fiat_id, "createTime", fixed(type_), _status, "fiatCurrency", "method", fee
+    )
     found = parts_of(body)
-    page = read(layout, rows_of(_fiat_rows(found), _FIAT_ORDER)).page()
+    rows = rows_of(_fiat_rows(found), _FIAT_ORDER)
+    page = read(layout(about.names.codes), rows).page()
     at, total = int(query.get("page", "1")), exact.natural(found.get("total", b""))
     is_all = at == 1 and total is not None and total <= page.received
     is_last = is_all or not page.received

@@ -23,9 +23,9 @@ from connectors.columns import (
     Id,
     Number,
     Only,
+    Places,
     Text,
     Time,
-    Whole,
     Wide,
 )
 from connectors.errors import ContractError
@@ -144,11 +144,8 @@ def _active(row: Any) -> bool:
 
 _PRODUCTS: Final = (
     column("native_symbol", "id", _TEXT),
-    Column(
-        "price_precision", lambda row: exact.places(row.quote_increment), Whole(), required=False
-    ),
-    Column(
-        "amount_precision", lambda row: exact.places(row.base_increment), Whole(), required=False
+    *nullable(
+        Places(), {"price_precision": "quote_increment", "amount_precision": "base_increment"}
     ),
     *nullable(_NUMBER, {"min_amount": "base_min_size", "max_amount": "base_max_size"}),
     column("min_value", "min_market_funds", _NUMBER, required=False),
@@ -170,9 +167,7 @@ def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
         (
             column("currency", "id", Code(codes.listed(row.id for row in listed_rows(source)))),
             Column("name", lambda row: row.name or row.id, _TEXT),
-            Column(
-                "precision", lambda row: exact.places(row.max_precision or row.min_size), Whole()
-            ),
+            Column("precision", lambda row: row.max_precision or row.min_size, Places()),
             Column("active", lambda row: bool(row.status == "online"), Flag()),
         ),
         key="currency",
