@@ -37,9 +37,7 @@ MAX_TICKERS: Final = 20
 
 def _markets_of(request: Request) -> list[str]:
     query = parse_qs(request.query)
-    if "symbols" in query:
-        return re.findall(r'"([^"]+)"', query["symbols"][0])
-    return query.get("symbol", [])
+    return query.get("symbol") or re.findall(r'"([^"]+)"', query.get("symbols", [""])[0])
 
 
 def _own(name: str, query: Mapping[str, str]) -> Request:
@@ -162,8 +160,7 @@ DIALECT: Final = Dialect(
     endpoints=ENDPOINTS,
     reads=READS,
     limits={
-        # 6000 a minute, shared with whoever else is behind this address; the list of markets says
-        # what it is now.
+        # 6000 a minute of an address, whoever is behind it; the list of markets says what now.
         "public": Allowance(90, burst=280, most=6_000),
         # 12,000 a minute for each call; 180,000 of an account, and ten calls a second.
         "sapi": Allowance(150, burst=500),

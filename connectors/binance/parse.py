@@ -19,7 +19,6 @@ from connectors.codes import Code, Codes
 from connectors.columns import Choice, Only, by_word
 from connectors.exact import InvalidValue
 from connectors.jsontext import row_type
-from connectors.market_data import candle_columns, of_markets
 from connectors.members import Row, of, parts_of
 from connectors.names import Names, Spelling
 from connectors.rows import Built, Column, Layout, column, object_of, observed, read, rows_of
@@ -70,7 +69,6 @@ def trades(body: bytes, symbol: str) -> Built:
 
 
 _CANDLE: Final = row_type("Candle", "time open high low close volume", array_like=True)
-_CANDLE_COLUMNS: Final = candle_columns("time")
 
 
 def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Built:
@@ -78,20 +76,20 @@ def candles(body: bytes, symbol: str, timeframe: str, clock: int | None) -> Buil
 
     When a candle is final: see :func:`connectors.market_data.candles`.
     """
-    rows = rows_of(body, _CANDLE)
-    return market_data.candles(rows, _CANDLE_COLUMNS, symbol, timeframe, clock)
+    rows, columns = rows_of(body, _CANDLE), market_data.candle_columns("time")
+    return market_data.candles(rows, columns, symbol, timeframe, clock)
 
 
-def _is_nothing(value: Any) -> bool:
+def _unless_0(value: Any) -> Any:
+    """``value``; 0 stands for a price or rule that there is not."""
     with suppress(InvalidValue):
-        return not exact.number(value)
-    return False
+        return value if exact.number(value) else None
+    return value
 
 
 def _price(source: str) -> Callable[[Any], Any]:
-    """A price; 0 stands for one that there is not."""
     get = attrgetter(source)
-    return lambda row: None if _is_nothing(get(row)) else get(row)
+    return lambda row: _unless_0(get(row))
 
 
 _PRICES_SENT: Final = {
@@ -123,16 +121,15 @@ def tickers(body: bytes, asked: Mapping[str, str], observed_at: int) -> Built:
     """
     columns = (*_TICKER_COLUMNS, column("symbol", "symbol", Choice(asked)))
     layout = observed("tickers", columns, "symbol", observed_at, (b"symbol", b"closeTime"))
-    return read(layout, rows_of(body, _TICKER), of_markets(asked))
+    return read(layout, rows_of(body, _TICKER), market_data.of_markets(asked))
 
 
 def _rule(types: tuple[str, ...], name: str) -> Callable[[Any], Any]:
-    """The figure ``name`` of a market's filter of one of the ``types``; 0 switches it off."""
+    """The figure ``name`` of a market's filter of one of the ``types``."""
 
     def figure(row: Any) -> Any:
         filters = (f for f in row.filters or () if isinstance(f, dict))
-        value = next((f.get(name) for f in filters if f.get("filterType") in types), None)
-        return None if value is None or _is_nothing(value) else value
+        return _unless_0(next((f.get(name) for f in filters if f.get("filterType") in types), None))
 
     return figure
 

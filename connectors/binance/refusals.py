@@ -12,9 +12,10 @@ from typing import Final
 
 from connectors.errors import AuthError, ExchangeError, RateLimitedError, TransientError
 from connectors.http import Response
-from connectors.jsontext import NotJsonError, decode, decode_object, row_type
+from connectors.jsontext import NotJsonError, decode_object, row_type
 from connectors.members import Row
 from connectors.pace import Allowance
+from connectors.rows import decoded
 
 MEANINGS: Final[dict[int, type[ExchangeError]]] = {
     # The server did not finish, or could not: a read is repeated.
@@ -74,10 +75,7 @@ def announced(response: Response) -> Mapping[str, Allowance]:
     if not response.request.path.endswith("/exchangeInfo") or response.status != 200:
         return {}
     listed = _LIMITS.search(response.body)
-    try:
-        rows = decode(list[Row], listed[1]) if listed else []
-    except NotJsonError:
-        return {}
+    rows = (decoded(list[Row], listed[1]) if listed else None) or ()
     weights = [_weights(limit, seconds) for limit, seconds in _rates(rows, "REQUEST_WEIGHT")]
     if not weights:
         return {}
@@ -97,7 +95,7 @@ def _rates(rows: Sequence[Row], kind: str) -> Iterator[tuple[int, int]]:
     """Each limit of that kind, and its seconds."""
     for row in rows:
         seconds = _UNITS.get(str(row.get("interval")))
-        limit, count = row.get("limit"), row.get("intervalNum")
+        limit, count = row.get("limit", 0), row.get("intervalNum", 0)
         are_numbers = all(type(n) is int and n > 0 for n in (limit, count))
         if row.get("rateLimitType") == kind and seconds and are_numbers:
             yield limit, seconds * count

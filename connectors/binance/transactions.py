@@ -94,8 +94,7 @@ _CONVERSION: Final = row_type(
     "Conversion", "orderId orderStatus fromAsset fromAmount toAsset toAmount createTime"
 )
 _DUST: Final = row_type(
-    "Dust",
-    "transId tran_id operateTime operate_time targetAsset userAssetDribbletDetails logs",
+    "Dust", "transId tran_id operateTime operate_time targetAsset userAssetDribbletDetails logs"
 )
 _PAYMENT: Final = row_type(
     "Payment",
@@ -248,13 +247,11 @@ def _list(name: str, parse: Reader, bucket: str = "sapi", cost: float = 1, **mor
     return Listing(f"/sapi/v1/{name}", parse, cost, bucket, **more)
 
 
-def _fiat(name: str, parse: Reader, kind: str, bucket: str = "sapi", cost: float = 1) -> Listing:
+def _fiat(name: str, parse: Reader, kind: str) -> Listing:
     """A list of payments into the account (kind 0) or out of it (1)."""
     return _list(
         name,
         parse,
-        bucket,
-        cost,
         most=MAX_FIAT,
         size="rows",
         pages="page",
@@ -265,7 +262,7 @@ def _fiat(name: str, parse: Reader, kind: str, bucket: str = "sapi", cost: float
 
 
 FIAT_ORDERS: Final = {
-    name: _fiat("fiat/orders", parsed_orders, kind, "fiat", 90_000)
+    name: replace(_fiat("fiat/orders", parsed_orders, kind), bucket="fiat", cost=90_000)
     for name, kind in (("fiat-deposits", "0"), ("fiat-withdrawals", "1"))
 }
 
@@ -279,9 +276,7 @@ LISTS: Final = Lists(
     (
         _list("capital/deposit/hisrec", _deposits, pages="offset"),
         # By which of its two times a withdrawal is selected is not documented.
-        _list(
-            "capital/withdraw/history", _withdrawals, "uid", cost=18_000, margin=4, pages="offset"
-        ),
+        _list("capital/withdraw/history", _withdrawals, "uid", 18_000, margin=4, pages="offset"),
         _list("asset/assetDividend", _dividends, cost=10, most=500, days=180),
         _list("convert/tradeFlow", _conversions, "uid", 3_000, days=30, sides=2),
         _list("asset/dribblet", _dribblets, most=100, size="", sides=2),
