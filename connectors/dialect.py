@@ -52,6 +52,11 @@ class Asked:
         """The market or currency asked for; empty where it is a whole account or exchange."""
         return self.streams[0].symbol or ""
 
+    @property
+    def timeframe(self) -> str:
+        """That of the candles asked for; empty where it is another dataset."""
+        return self.streams[0].timeframe or ""
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -79,6 +84,11 @@ class Answered:
     def symbol(self) -> str:
         """The market or currency asked for; empty where it is a whole account or exchange."""
         return self.streams[0].symbol or ""
+
+    @property
+    def timeframe(self) -> str:
+        """That of the candles asked for; empty where it is another dataset."""
+        return self.streams[0].timeframe or ""
 
 
 @dataclass(frozen=True)

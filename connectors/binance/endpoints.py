@@ -69,7 +69,7 @@ def _candles(asked: Asked) -> Request:
     window = asked.window
     query = {
         "symbol": asked.natives[0],
-        "interval": asked.streams[0].timeframe or "",
+        "interval": asked.timeframe,
         "limit": str(min(window.limit, MAX_ROWS)),
     }
     if window.lower is not None:
@@ -94,9 +94,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "candles": Endpoint(
         Paging(Cursor.TIME, key=Key.TIME, units=("ms",), timeframes=tuple(TIMEFRAMES)),
         _candles,
-        lambda body, about: parse.candles(
-            body, about.symbol, about.streams[0].timeframe or "", about.server_time
-        ),
+        lambda body, about: parse.candles(body, about.symbol, about.timeframe, about.server_time),
     ),
     "tickers": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=MAX_TICKERS, batch=MAX_TICKERS),

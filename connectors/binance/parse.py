@@ -11,17 +11,15 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Final
 
-from msgspec import Raw, Struct
-
 from connectors import columns as kinds
 from connectors import exact, market_data
 from connectors.codes import Code, Codes
 from connectors.columns import Choice, Only, by_word
 from connectors.exact import InvalidValue
 from connectors.jsontext import row_type
-from connectors.members import Row, of, parts_of
+from connectors.members import Row, of
 from connectors.names import Names, Spelling
-from connectors.rows import Built, Column, Layout, column, object_of, observed, read, rows_of
+from connectors.rows import Built, Column, Layout, column, member_of, observed, read, rows_of
 
 SPELLING: Final = Spelling(separator="", reserved='",[]/\\')
 """``BTCUSDT``; names are asked for in a JSON array."""
@@ -128,7 +126,8 @@ def _rule(types: tuple[str, ...], name: str) -> Callable[[Any], Any]:
     """The figure ``name`` of a market's filter of one of the ``types``."""
 
     def figure(row: Any) -> Any:
-        filters = (f for f in row.filters or () if isinstance(f, dict))
+        sent = row.filters if isinstance(row.filters, list) else ()
+        filters = (f for f in sent if isinstance(f, dict))
         return _unless_0(next((f.get(name) for f in filters if f.get("filterType") in types), None))
 
     return figure
@@ -154,15 +153,10 @@ _MARKET_COLUMNS: Final = (
 )
 
 
-class _Listing(Struct):
-    symbols: Raw
-
-
 def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``exchangeInfo``: spot markets alone."""
-    listing = object_of(_Listing, body, "a list of markets")
     return market_data.markets(
-        rows_of(bytes(listing.symbols), _MARKET),
+        rows_of(member_of(body, "symbols", "a list of markets"), _MARKET),
         ("symbol", "baseAsset", "quoteAsset"),
         _MARKET_COLUMNS,
         names,
@@ -259,7 +253,7 @@ def balances(body: bytes, observed_at: int, codes: Codes = _NO_NAMES.codes) -> B
         of("reserved", "locked", _WIDE, required=False),
     )
     layout = observed("balances", columns, "currency", observed_at)
-    return read(layout, rows_of(parts_of(body).get("balances", b""), Row))
+    return read(layout, rows_of(member_of(body, "balances", "an account"), Row))
 
 
 def trading_fees(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:

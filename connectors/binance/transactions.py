@@ -24,7 +24,7 @@ from connectors.jsontext import row_type
 from connectors.ledger_rows import SIDES, Side, fixed, sides_of, state, transactions
 from connectors.lists import DAY_US, Listing, Lists
 from connectors.members import parts_of
-from connectors.rows import Layout, read, rows_of
+from connectors.rows import Layout, member_of, read, rows_of
 
 Reader = Callable[[bytes, Answered], Page]
 SPAN_US: Final = 80 * DAY_US
@@ -38,7 +38,7 @@ def _rows(layout: Callable[[Codes], Layout], model: Any, within: str = "") -> Re
     """Reads an array of rows, or the one that is the member ``within`` of an object."""
 
     def page(body: bytes, about: Answered) -> Page:
-        rows = parts_of(body).get(within, b"") if within else body
+        rows = member_of(body, within, "a list") if within else body
         return read(layout(about.names.codes), rows_of(rows, model)).page()
 
     return page

@@ -95,7 +95,7 @@ def _candles(asked: Asked) -> Request:
     They are rounded inwards to whole seconds, on which all candles open, and name no more candles
     than an answer holds.
     """
-    step = timeframe_us(asked.streams[0].timeframe or "")
+    step = timeframe_us(asked.timeframe)
     low, high = asked.window.lower, asked.window.upper
     query = {"granularity": str(step // 1_000_000)}
     if low is not None or high is not None:
@@ -167,9 +167,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
             timeframes=TIMEFRAMES,
         ),
         _candles,
-        lambda body, about: parse.candles(
-            body, about.symbol, about.streams[0].timeframe or "", about.server_time
-        ),
+        lambda body, about: parse.candles(body, about.symbol, about.timeframe, about.server_time),
     ),
     "tickers": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=1),
