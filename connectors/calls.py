@@ -54,7 +54,11 @@ _BOUNDS: Final = {
     Bounds.UPPER: ", up to one",
 }
 _DAY_US: Final = 86_400_000_000
-_ALONG: Final = {"quarantine", *(d.history for d in DATASETS.values() if d.history)}
+_ALONG: Final = {
+    "quarantine",
+    "reference_trades",
+    *(d.history for d in DATASETS.values() if d.history),
+}
 """Datasets that no exchange is asked for: they are written along with others."""
 _NOTHING: Final = Page(pa.table({}), pa.array([], pa.int64()))
 

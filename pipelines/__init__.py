@@ -8,7 +8,7 @@ its own tests. Its rooms are ordered; each imports only rooms above it in this l
     feeds                     what to collect
     exchanges                 an exchange opened for an account: limits, nonces, breaker, key rights
     ingest                    the engine: plan, fetch, assess, commit
-    replay                    archived responses parsed again
+    replay, imports           archived responses parsed again; bulk files
     publishing                lake to DuckDB, reconciliation of balances
     progress, status          how far a pull is, what is held: as text
     health                    what needs somebody now

@@ -8,15 +8,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from pipelines.output.console import is_terminal, warn
-from pipelines.output.formatting import count, visible
+from pipelines.output.formatting import age, count, visible
 
 if TYPE_CHECKING:
+    from pipelines.imports import ImportProgress
     from pipelines.ingest import StreamProgress
 
 Report = Callable[["StreamProgress"], None]
@@ -110,3 +121,68 @@ class PlainLines:
             elif now - self._written_at.setdefault(key, now) >= PLAIN_SECONDS:
                 self._written_at[key] = now
                 self._write(f"{key}: {detail(report, self._unit)}")
+
+
+@contextmanager
+def showing_files() -> "Iterator[Callable[[ImportProgress], None]]":
+    """The callback that shows how far an import is while the block runs, with the time left."""
+    if not is_terminal():
+        yield PlainFiles()
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[detail]}", style="dim", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield FileBars(bars)
+
+
+class FileBars:
+    """One bar for the file that is read now."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._task = bars.add_task("", total=None, detail="")
+        self._current = ("", "")
+
+    def __call__(self, report: "ImportProgress") -> None:
+        current = (report.label, report.stage)
+        if current != self._current:
+            self._current = current
+            self._bars.reset(self._task, description=visible(f"{report.stage} {report.label}"))
+        self._bars.update(
+            self._task,
+            total=report.total or None,
+            completed=report.done,
+            detail=count(report.rows, "row"),
+        )
+
+
+class PlainFiles:
+    """One line for each file that is done, and now and then one for a long one."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, write: Callable[[str], None] = warn
+    ) -> None:
+        self._clock = clock
+        self._write = write
+        self._current = ("", "")
+        self._began = self._written = 0.0
+
+    def __call__(self, report: "ImportProgress") -> None:
+        now, current = self._clock(), (report.label, report.stage)
+        if current != self._current:
+            self._current, self._began, self._written = current, now, now
+        what = f"{visible(report.label)}: {count(report.rows, 'row')}"
+        if report.is_done:
+            self._write(f"{what}, done")
+        elif now - self._written >= PLAIN_SECONDS:
+            self._written = now
+            left = ""
+            if report.total and report.done:
+                seconds = (now - self._began) * (report.total - report.done) / report.done
+                left = f", {age(timedelta(seconds=seconds))} left"
+            self._write(f"{what}, {report.stage}{left}")

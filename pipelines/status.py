@@ -18,7 +18,7 @@ from pipelines.exchanges.rights import KeyRights, rights_of
 from pipelines.feeds import Feed, is_collected, jobs
 from pipelines.feeds.selection import Names
 from pipelines.feeds.selection import select as selected
-from pipelines.ingest.checkpoint import paging_profile
+from pipelines.ingest.checkpoint import is_imported, paging_profile
 from pipelines.output.console import print_table, say
 from pipelines.output.formatting import age_of, count, instant, interval_text
 from schemas import StreamId
@@ -71,9 +71,10 @@ def write_overview(
     print_table(_OVERVIEW, table, right=("streams", "rows", *_FINDINGS))
     held = [s for s in every if s.stream not in uncollected]
     for name, group in datasets:
-        gone = [s.stream.label for s in group if s.stream in uncollected]
+        left = [s for s in group if s.stream in uncollected]
+        gone, why = [s.stream.label for s in left], _uncollected(left)
         if gone and len(gone) < len(group):  # else the table says so
-            say(f"no longer collected: {name}: {_some(gone)}")
+            say(f"{why}: {name}: {_some(gone)}")
     _write_delisted(every, _FEW)
     _write_findings(held, now, _FEW)
     _write_next(streams, held)
@@ -284,9 +285,15 @@ def findings(status: StreamStatus) -> dict[str, int]:
 
 
 def condition(status: StreamStatus, collected: bool = True) -> str:
-    """The gravest of :func:`findings`, else ``ok``; or ``no longer collected``."""
+    """The gravest of :func:`findings`, else ``ok``; or why the stream is not collected."""
     gravest = next((name for name, number in findings(status).items() if number), "ok")
-    return gravest if collected else "no longer collected"
+    return gravest if collected else _uncollected([status])
+
+
+def _uncollected(streams: Iterable[StreamStatus]) -> str:
+    """``imported`` where files alone brought these streams, else ``no longer collected``."""
+    imported = all(is_imported(s.state.checkpoint) for s in streams)
+    return "imported" if imported else "no longer collected"
 
 
 def row(status: StreamStatus, now: datetime, collected: bool = True) -> tuple[str, ...]:
@@ -299,7 +306,7 @@ def row(status: StreamStatus, now: datetime, collected: bool = True) -> tuple[st
         str(status.gaps) if status.gaps else "–",
         str(status.lost) if status.lost else "–",
         age_of(status.newest_at, now),
-        age_of(status.state.checked_at, now) if collected else "no longer collected",
+        age_of(status.state.checked_at, now) if collected else _uncollected([status]),
     )
 
 
@@ -318,7 +325,7 @@ def _overview_row(
         f"{sum(s.rows for s in streams):,}",
         _days(streams),
         age_of(max(newest, default=None), now),
-        age_of(min(checks, default=None), now) if held else "no longer collected",
+        age_of(min(checks, default=None), now) if held else _uncollected(streams),
         *(f"{n:,}" if n else "–" for n in counts),
         _worst(held) if held else "–",
     )

@@ -15,7 +15,7 @@ from sandbox.faults import Fault, Faults
 from sandbox.keys import Key
 from sandbox.paging import PagingProfile
 from sandbox.rates import Limits
-from sandbox.server import Served, environment, run, serve
+from sandbox.server import Served, environment, run, serve, write_dump
 from sandbox.world import World
 
 KEYS = keys()
@@ -39,4 +39,5 @@ __all__ = [
     "serve",
     "tape",
     "wall_clock",
+    "write_dump",
 ]

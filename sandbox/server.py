@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import uvicorn
 
 from sandbox import tape as tapes
+from sandbox.binance import dump
 from sandbox.clock import Clock, Instant, ManualClock, running_from, wall_clock
 from sandbox.dialect import build, dialects, keys
 from sandbox.errors import SandboxError
@@ -148,18 +149,7 @@ def run(
 
     Raises ``SandboxError`` for a port that is taken or a tape that cannot be read.
     """
-    clock = wall_clock if now is None else running_from(now)
-    if rows is not None:
-        world = World.replay({tape_market: tapes.make(rows, tape_market)}, clock)
-        about = f"{rows} invented trades of {tape_market}"
-    elif tape is not None:
-        recorded = tapes.load(tape, tape_market, columns)
-        world = World.replay({tape_market: recorded}, clock)
-        about = f"{len(recorded)} recorded trades of {tape_market} from {tape}"
-    else:
-        world = World(seed, epoch, clock)
-        world.now()
-        about = f"seed {seed}, " + ", ".join(m.symbol for m in world.markets if m.enabled)
+    world, about = _world(tape, tape_market, columns, rows, seed, epoch, now)
     exchange = Exchange(world, limits=Limits(enabled=limits))
     wire = Wire(build(exchange), exchange)
     wire.log.keep = False
@@ -178,6 +168,49 @@ def run(
     finally:
         wire.closing.set()
         listener.close()
+
+
+def write_dump(
+    folder: Path,
+    *,
+    tape: str | Path | None = None,
+    tape_market: str = "BTC-USD",
+    columns: dict[str, str] | None = None,
+    seed: int = 1,
+    epoch: Instant | None = None,
+    now: Instant | None = None,
+) -> list[Path]:
+    """Write the world's past days as bulk files of Binance; see ``sandbox.binance.dump``.
+
+    Raises ``SandboxError``.
+    """
+    world, _ = _world(tape, tape_market, columns, None, seed, epoch, now)
+    return dump.write(world, folder)
+
+
+def _world(
+    tape: str | Path | None,
+    tape_market: str,
+    columns: dict[str, str] | None,
+    rows: int | None,
+    seed: int,
+    epoch: Instant | None,
+    now: Instant | None,
+) -> tuple[World, str]:
+    """The world that is asked for, and what it is."""
+    clock = wall_clock if now is None else running_from(now)
+    if rows is not None:
+        world = World.replay({tape_market: tapes.make(rows, tape_market)}, clock)
+        about = f"{rows} invented trades of {tape_market}"
+    elif tape is not None:
+        recorded = tapes.load(tape, tape_market, columns)
+        world = World.replay({tape_market: recorded}, clock)
+        about = f"{len(recorded)} recorded trades of {tape_market} from {tape}"
+    else:
+        world = World(seed, epoch, clock)
+        world.now()
+        about = f"seed {seed}, " + ", ".join(m.symbol for m in world.markets if m.enabled)
+    return world, about
 
 
 def _config(wire: Wire) -> uvicorn.Config:

@@ -12,7 +12,14 @@ from schemas.account_data import (
     TRADING_FEES,
 )
 from schemas.declare import EXCHANGE, INGESTED_AT, TIME, Dataset, Period, Table, required
-from schemas.market_data import CANDLES, ORDER_BOOKS, PUBLIC_ORDERS, TICKERS, TRADES
+from schemas.market_data import (
+    CANDLES,
+    ORDER_BOOKS,
+    PUBLIC_ORDERS,
+    REFERENCE_TRADES,
+    TICKERS,
+    TRADES,
+)
 from schemas.reference_data import CURRENCIES, CURRENCIES_HISTORY, MARKETS, MARKETS_HISTORY
 
 _QUARANTINE = Dataset(
@@ -73,6 +80,7 @@ DATASETS: Final[dict[str, Dataset]] = {
     d.name: d
     for d in (
         TRADES,
+        REFERENCE_TRADES,
         CANDLES,
         TICKERS,
         ORDER_BOOKS,

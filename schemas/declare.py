@@ -110,6 +110,8 @@ class Dataset(Table):
     """File columns that are constant in one stream (``timeframe``): part of the file's name."""
     history: str | None = None
     """The dataset that keeps the earlier states of these rows (``valid_from``, ``valid_to``)."""
+    keeps_time: bool = False
+    """A key always has the same time, so that no file of another period can hold it."""
     computed: tuple[str, ...] = ()
     """Columns that no exchange sends: the store computes them from the others."""
 

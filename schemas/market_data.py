@@ -13,6 +13,7 @@ from schemas.declare import (
     PRICE,
     SIDES,
     SYMBOL,
+    TEXT,
     TIME,
     TIMESTAMP,
     TRADE_AMOUNT,
@@ -48,6 +49,35 @@ TRADES = Dataset(
     order=("timestamp", "trade_id"),
     replaces=False,
     id_column="trade_id",
+    computed=("cost",),
+)
+
+REFERENCE_TRADES = Dataset(
+    name="reference_trades",
+    description="Trades out of imported files that have no ids, or other ids than the exchange's: "
+    "to compare with, never added to trades. Equal rows of a file are distinct trades.",
+    columns=(
+        EXCHANGE,
+        SYMBOL,
+        required("source", "First 16 digits of the SHA-256 of what the file holds."),
+        required("row_number", "Line or row of the file, counted from 1.", pa.int64()),
+        TIMESTAMP,
+        nullable("reference_id", "The file's id of the row, of an aggregate of trades.", TEXT),
+        nullable(
+            "side", "buy or sell: the taker's; null where the file does not say.", TEXT, SIDES
+        ),
+        TRADE_PRICE,
+        TRADE_AMOUNT,
+        TRADE_COST,
+        INGESTED_AT,
+    ),
+    key=("exchange", "symbol", "source", "row_number"),
+    partition=("exchange", "symbol"),
+    period=Period.DAY,
+    time_column="timestamp",
+    order=("timestamp", "source", "row_number"),
+    replaces=False,
+    keeps_time=True,
     computed=("cost",),
 )
 

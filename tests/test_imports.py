@@ -34,7 +34,7 @@ ROOMS = (
     {"feeds"},
     {"exchanges"},
     {"ingest"},
-    {"replay"},
+    {"replay", "imports"},
     {"publishing"},
     {"progress", "status"},
     {"health"},

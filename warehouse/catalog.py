@@ -1,7 +1,7 @@
 """The views, macros and comments of the DuckDB file.
 
 They are created again only when the SQL files or the declarations changed: the file keeps a digest
-of both as the comment of ``_tidemark.loaded``.
+of both in ``_tidemark.catalog``.
 """
 
 import hashlib
@@ -41,10 +41,10 @@ def is_current(db: duckdb.DuckDBPyConnection) -> bool:
 
 def _made_of(db: duckdb.DuckDBPyConnection) -> str | None:
     """The digest with which the file's views were made; ``None`` where there are none yet."""
-    row = db.execute(
-        "SELECT comment FROM duckdb_tables()"
-        " WHERE schema_name = '_tidemark' AND table_name = 'loaded'"
-    ).fetchone()
+    try:  # a table: reading it costs nothing, while the first look at duckdb_tables() costs 9 ms
+        row = db.execute("SELECT digest FROM _tidemark.catalog").fetchone()
+    except duckdb.CatalogException:
+        return None
     return None if row is None else row[0]
 
 
@@ -77,11 +77,10 @@ def drop_tables(db: duckdb.DuckDBPyConnection) -> None:
 def refresh(db: duckdb.DuckDBPyConnection) -> None:
     """Create views, macros and comments in one transaction, and drop those no longer declared."""
     db.execute("BEGIN")
-    if _made_of(db) is not None:
-        _drop_all(db)
+    _drop_all(db)
     for statement in statements():
         db.execute(statement)
-    db.execute(f"COMMENT ON TABLE _tidemark.loaded IS {_text(digest())}")
+    db.execute(f"CREATE OR REPLACE TABLE _tidemark.catalog AS SELECT {_text(digest())} AS digest")
     db.execute("COMMIT")
 
 

@@ -21,11 +21,6 @@ _SEPARATORS: Final = frozenset("?\\") if os.sep == "/" else frozenset()
 _PATTERN: Final = _SEPARATORS | set("*?[")
 
 
-def warm_up() -> None:
-    """Do what only the first connection of a process takes time for; for a thread with time."""
-    duckdb.connect(":memory:").close()
-
-
 def literal(home: Path) -> Path:
     """``home`` under a name without patterns, for SQL that reads its lake files."""
     return _link(home.absolute()) if _PATTERN.intersection(str(home)) else home

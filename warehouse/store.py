@@ -44,14 +44,14 @@ _CONTRADICTS: Final = "contradicts the row already stored"
 class Committed:
     """What a commit changed. ``quarantined``: rows that are new in quarantine.
 
-    ``contradicted``: received rows that contradict a stored row which never changes; they lie in
+    ``conflicts``: received rows that contradict a stored row which never changes; they lie in
     quarantine, perhaps since an earlier commit.
     """
 
     added: int = 0
     replaced: int = 0
     quarantined: int = 0
-    contradicted: int = 0
+    conflicts: Sequence[RejectedRow] = ()
 
 
 def stream_lock(home: Path, stream: StreamId, wait: bool = True) -> AbstractContextManager[None]:
@@ -246,7 +246,7 @@ class StreamWriter(StreamReader):
         quarantined = self._quarantine([*rejected, *conflicts])
         folders = self._sync(records)
         self._metastore.record(self.stream, state, records, folders)
-        return Committed(added, replaced, quarantined, len(conflicts))
+        return Committed(added, replaced, quarantined, conflicts)
 
     # -- which file a row belongs to --------------------------------------------------------------
 
@@ -336,6 +336,8 @@ class StreamWriter(StreamReader):
         """
         declared = self.declared
         if declared.naming_column == declared.time_column or declared.period is Period.ALL:
+            return part, []
+        if declared.keeps_time:
             return part, []
         low, high = _key_range(declared, part)
         conflicts: list[RejectedRow] = []

@@ -30,6 +30,7 @@ from pipelines.cli import (
     completion,
     export,
     health,
+    imports,
     init,
     pull,
     purge,
@@ -70,6 +71,9 @@ app.command("verify", short_help="Prove that lake, metastore and DuckDB agree; h
 app.command("rebuild", short_help="Build DuckDB again from the lake.")(verify.rebuild)
 app.command("purge", short_help="Delete what no feed collects any more; shows it first.")(
     purge.purge
+)
+app.command("import", short_help="Bulk files of exchanges and tools into the lake.")(
+    imports.import_
 )
 app.command("replay", short_help="Parse archived responses again, after a parser was fixed.")(
     replay.replay

@@ -32,7 +32,8 @@ def purge(
 
     Deleted are rows, quarantined rows, archived responses and the record of what was complete. An
     exchange that is gone does not give them again. What a feed still collects is never deleted, nor
-    is a delisted market that its feed still names.
+    is a delisted market that its feed still names. What was imported, and never pulled, is deleted
+    only where it is named.
 
     \b
     Examples:
@@ -41,6 +42,7 @@ def purge(
     """
     import warehouse
     from pipelines import publishing
+    from pipelines.ingest.checkpoint import is_imported
     from pipelines.settings import load_settings
     from pipelines.status import select as selected
     from warehouse.purge import held
@@ -52,6 +54,11 @@ def purge(
     gone = no_longer_collected(home, streams)
     named = selected(streams, select or []) if streams else []
     chosen = [s for s in named if s.stream in gone]
+    imported = [s for s in chosen if is_imported(s.state.checkpoint)]
+    if imported and not select:  # no feed was to collect it, so that it must be meant
+        chosen = [s for s in chosen if s not in imported]
+        names = ", ".join(sorted({f"{s.stream.exchange}/{s.stream.dataset}" for s in imported}))
+        say(f"imported, and kept unless it is named: {names}")
     if not chosen:
         say("nothing to delete: every stream named is collected by a feed, or holds nothing")
         return

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pipelines.output.console import warn
+from pipelines.output.console import say, warn
 from pipelines.output.exits import INTERRUPTED
+from pipelines.output.formatting import count
 from sandbox.tape import HELP
 from schemas import ConfigError
 
@@ -39,6 +40,14 @@ def sandbox(
     market: Annotated[
         str, typer.Option(metavar="BASE-QUOTE", help="The market of the tape.")
     ] = "BTC-USD",
+    write_dump: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write its past days as bulk files of Binance (zip, with checksums), and end.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Run an exchange on this machine that speaks every dialect, until Ctrl-C.
 
@@ -50,10 +59,16 @@ def sandbox(
       tidemark sandbox
       tidemark sandbox --port 0
       tidemark sandbox --tape trades.csv.gz --market XRP-ETH
+      tidemark sandbox --write-dump dump
     """
     from sandbox import SandboxError, run
+    from sandbox import write_dump as write_files
 
     try:
+        if write_dump is not None:
+            paths = write_files(write_dump, tape=tape, tape_market=market)
+            say(f"{count(len(paths), 'file')} with checksums written below {write_dump}")
+            return 0
         run(port, tape=tape, tape_market=market)
     except SandboxError as error:
         raise ConfigError(str(error)) from error

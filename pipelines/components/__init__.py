@@ -1,5 +1,6 @@
 """Dagster components: what ``type:`` in a ``defs.yaml`` can name."""
 
 from pipelines.components.exchange_feed import ExchangeFeed
+from pipelines.components.imports import Imports
 
-__all__ = ["ExchangeFeed"]
+__all__ = ["ExchangeFeed", "Imports"]

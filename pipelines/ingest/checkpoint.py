@@ -72,7 +72,11 @@ class Lookups(msgspec.Struct, frozen=True, tag="lookups"):
     unknown: tuple[int, ...] = ()
 
 
-Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot
+class Imported(msgspec.Struct, frozen=True, tag="imported"):
+    """Of a stream that holds imported rows, and was never pulled."""
+
+
+Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot | Imported
 
 T = TypeVar("T", Windows, Newest, Walk, Built, Lookups, Snapshot)
 
@@ -83,6 +87,14 @@ def load(text: str, kind: type[T]) -> T:
         return msgspec.json.decode(text, type=kind) if text else kind()
     except (msgspec.DecodeError, msgspec.ValidationError):
         return kind()
+
+
+def is_imported(text: str) -> bool:
+    """Whether the stream was imported, and never pulled."""
+    try:
+        return text != "" and isinstance(msgspec.json.decode(text, type=Checkpoint), Imported)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return False
 
 
 def dump(checkpoint: Checkpoint) -> str:

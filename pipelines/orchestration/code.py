@@ -7,11 +7,13 @@ from typing import Final
 import dagster as dg
 
 from pipelines.feeds import FEEDS_ROOT, BrokenFeed, Feed, feeds_root, readable_feeds
+from pipelines.imports.watch import Watch, watches
 from pipelines.orchestration.alerts import alert_sensors
 from pipelines.orchestration.broken_feeds import broken_definitions
 from pipelines.orchestration.checks import check_definitions, checks_of_pull
 from pipelines.orchestration.dev_servers import refuse_second
 from pipelines.orchestration.ghosts import executor
+from pipelines.orchestration.importing import import_definitions
 from pipelines.orchestration.maintenance import maintenance_job, maintenance_schedule
 from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
@@ -78,8 +80,10 @@ def all_definitions() -> dg.Definitions:
     """
     refuse_second()
     feeds, broken = readable_feeds()
+    watched, wrong = watches()
+    broken += wrong
     return dg.Definitions.merge(
-        *_of_feeds(feeds, broken),
+        *_of_feeds(feeds, watched, broken),
         warehouse_definitions(feeds),
         check_definitions(feeds, broken),
         broken_definitions(broken),
@@ -87,8 +91,10 @@ def all_definitions() -> dg.Definitions:
     )
 
 
-def _of_feeds(feeds: Sequence[Feed], broken: Sequence[BrokenFeed]) -> Iterator[dg.Definitions]:
-    """What the feeds bring, and in a clone whatever other components lie in their folder.
+def _of_feeds(
+    feeds: Sequence[Feed], watched: Sequence[Watch], broken: Sequence[BrokenFeed]
+) -> Iterator[dg.Definitions]:
+    """What feeds and watched folders bring, and in a clone any other component of their folder.
 
     Dagster loads that folder as a whole: beside a broken file only the feeds can be loaded.
     """
@@ -96,3 +102,4 @@ def _of_feeds(feeds: Sequence[Feed], broken: Sequence[BrokenFeed]) -> Iterator[d
         yield dg.load_from_defs_folder(path_within_project=PROJECT.parent / "pipelines")
     else:
         yield from (feed_definitions(feed, feeds) for feed in feeds)
+        yield from map(import_definitions, watched)

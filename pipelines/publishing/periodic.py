@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from schemas import TidemarkError
-from warehouse.duckdb_files import warm_up
 
 PAUSE_SECONDS: Final = 60.0
 """A pull that ends sooner is published once, at its end."""
@@ -34,7 +33,6 @@ def periodic_publish(publish: Callable[[], object], pause: float = PAUSE_SECONDS
 
 
 def _publish_until(ended: threading.Event, publish: Callable[[], object], pause: float) -> None:
-    warm_up()  # while the pull waits for its first answers
     wait = pause
     while not ended.wait(wait):
         began = time.monotonic()

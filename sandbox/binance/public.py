@@ -175,10 +175,10 @@ def _candles(exchange: Exchange, market: Market, length: int, now: int) -> list[
             Candle(c.time + origin, c.open, c.high, c.low, c.close, c.volume)
             for c in fold(moved, length)
         ]
-    return _repeated(found, length, now) if switches.klines_empty == "repeat" else found
+    return repeated(found, length, now) if switches.klines_empty == "repeat" else found
 
 
-def _repeated(candles: list[Candle], length: int, now: int) -> list[Candle]:
+def repeated(candles: list[Candle], length: int, now: int) -> list[Candle]:
     """With the last close in intervals without trades."""
     result: list[Candle] = []
     ends = [c.time for c in candles[1:]] + [now + 1]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench import imports
 from bench.contestants import MODULES
 from bench.measure import BenchError, Result, check, run, serving
 from bench.report import Memory, ratio, table, verdicts
@@ -99,3 +100,9 @@ def test_ratios_are_medians_of_pairs() -> None:
 
 def _result(name: str, seconds: float, peak: float = 100.0) -> Result:
     return Result(name, 1000, seconds, seconds, peak, 0.1, 0.01, 4)
+
+
+def test_the_import_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert imports.main(["--rows", "2000"]) == 0
+    out = capsys.readouterr().out
+    assert "import: 2,000 rows" in out and "stored: 2,000 rows" in out

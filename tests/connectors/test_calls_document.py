@@ -38,5 +38,5 @@ def test_every_call_may_leave_and_every_dataset_is_named(exchange: str) -> None:
         concrete = re.sub("<[a-z]+>", "NAME", sent.name)
         assert any(re.fullmatch(read, concrete) for read in dialect.reads), sent.name
     section = document().partition(f"## {exchange}\n")[2].partition("\n## ")[0]
-    along = {"quarantine"} | ({"currencies_history"} - {*dialect.endpoints})
+    along = {"quarantine", "reference_trades"} | ({"currencies_history"} - {*dialect.endpoints})
     assert [n for n in DATASETS if f"`{n}`" not in section and n not in along] == []

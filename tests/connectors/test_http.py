@@ -189,7 +189,10 @@ def test_exchanges_are_found_by_their_folders() -> None:
     folder = Path(connectors.__file__).parent
     assert names() == tuple(sorted(f.parent.name for f in folder.glob("*/__init__.py")))
     assert set(names()) <= {dialect.name for dialect in dialects()}  # the sandbox speaks for each
-    contract = {name for name in DATASETS if not name.endswith("_history")} - {"quarantine"}
+    contract = {name for name in DATASETS if not name.endswith("_history")} - {
+        "quarantine",
+        "reference_trades",
+    }
     for name in names():
         assert default_base_url(name) == case(name).base_url
         assert set(offers(name)) == contract - case(name).lacks

@@ -112,6 +112,7 @@ def test_types_and_nullability_are_as_contracted(home: Path) -> None:
         "DECIMAL(38,18)": "decimal128(38, 18)",
         "BOOLEAN": "bool",
         "INTEGER": "int32",
+        "BIGINT": "int64",
     }
     for name, declared in DATASETS.items():
         described = warehouse.sql(f"DESCRIBE {name}", home=home).to_pylist()

@@ -1,5 +1,6 @@
 """What a pull sees of the store: readers and writers of one stream."""
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -121,8 +122,11 @@ def test_a_commit_says_what_contradicts_a_stored_row(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 1), row(TRADES, 2)])
     other = [row(TRADES, 1, price=7), row(TRADES, 2, NOON + 3 * DAY), row(TRADES, 3)]
     bad = [RejectedRow("no price", "{}")]
-    assert store(home, TRADES, other, rejected=bad) == Committed(1, 0, 3, 2)
-    assert store(home, TRADES, other, rejected=bad) == Committed(0, 0, 0, 2), "each time"
+    done = store(home, TRADES, other, rejected=bad)
+    assert (done.added, done.replaced, done.quarantined) == (1, 0, 3)
+    assert [json.loads(one.payload)["trade_id"] for one in done.conflicts] == ["1", "2"]
+    again = store(home, TRADES, other, rejected=bad)
+    assert again == Committed(conflicts=done.conflicts), "each time"
 
 
 def test_a_sibling_is_written_under_the_same_lock(home: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_file_of_other_columns_is_loaded_again(home: Path) -> None:
     warehouse.publish(home)
     with duckdb.connect(os.path.realpath(home / warehouse.LINK)) as db:
         db.execute("ALTER TABLE trades DROP COLUMN cost")
-        db.execute("COMMENT ON TABLE _tidemark.loaded IS 'of another version'")
+        db.execute("UPDATE _tidemark.catalog SET digest = 'of another version'")
     assert warehouse.publish(home).changed
     assert warehouse.sql("SELECT count(cost) AS n FROM trades")["n"].to_pylist() == [3]
 

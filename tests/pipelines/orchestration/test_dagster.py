@@ -25,7 +25,7 @@ def test_assets(engine: Engine) -> None:
     )
     assert graph.get(daily).parent_keys == set(keys("warehouse/trades"))
     assert graph.get(compared).parent_keys == set(
-        keys("warehouse/trades", "warehouse/candles", "marts/candles_rebuilt")
+        keys("marts/trades_proved", "warehouse/candles", "marts/candles_rebuilt")
     )
     assert graph.get(fees).parent_keys == set(keys("marts/fills"))
     assert "marts/book_depth" not in EVERYTHING  # nobody collects order books here

@@ -3,7 +3,7 @@
 --
 -- grain: one row per exchange, symbol, timeframe and interval that has a candle, or that should have
 --        one: its trades are held and the exchange's candles there are complete
--- sources: candles, coverage, trades, timeframe_us(), marts.candles_rebuilt
+-- sources: candles, coverage, trades_proved, timeframe_us(), marts.candles_rebuilt
 -- columns:
 --   exchange           VARCHAR                     where it was traded
 --   symbol             VARCHAR                     market, BASE-QUOTE
@@ -25,34 +25,7 @@
 --   rebuilt_close      DECIMAL(38,12)              of the trades held
 --   rebuilt_volume     DECIMAL(38,12)              of the trades held, in base currency, exact
 --   trades             BIGINT                      number of trades held in the interval
-WITH complete AS (
-    SELECT exchange, stream AS symbol, lower, upper, unit
-    FROM main.coverage
-    WHERE dataset = 'trades' AND state = 'complete'
-),
-spans AS (  -- of time, in which no trade is missing
-    SELECT
-        c.exchange,
-        c.symbol,
-        if(c.lower <= 0, TIMESTAMPTZ '1970-01-01 00:00:00+00', min(t.timestamp)) AS after,
-        max(t.timestamp) AS up_to
-    FROM main.trades AS t
-    ASOF JOIN (SELECT * FROM complete WHERE unit = 'id') AS c
-        ON t.exchange = c.exchange AND t.symbol = c.symbol
-        AND TRY_CAST(t.trade_id AS BIGINT) >= c.lower
-    WHERE TRY_CAST(t.trade_id AS BIGINT) <= c.upper
-    GROUP BY c.exchange, c.symbol, c.lower
-    UNION ALL
-    SELECT exchange, symbol, make_timestamptz(lower - 1), make_timestamptz(upper)
-    FROM complete
-    WHERE unit = 'time'
-),
-proved AS (  -- of those that begin at the same moment, the longest
-    SELECT exchange, symbol, after, max(up_to) AS up_to
-    FROM spans
-    GROUP BY exchange, symbol, after
-),
-held AS (  -- where the exchange's candles are complete
+WITH held AS (  -- where the exchange's candles are complete
     SELECT
         exchange,
         stream,
@@ -103,7 +76,7 @@ judged AS (
             b.timestamp + to_microseconds(main.timeframe_us(b.timeframe)) <= p.up_to, false
         ) AS is_proved
     FROM both_sides AS b
-    ASOF LEFT JOIN proved AS p
+    ASOF LEFT JOIN main.trades_proved AS p
         ON b.exchange = p.exchange AND b.symbol = p.symbol AND b.timestamp > p.after
 )
 SELECT

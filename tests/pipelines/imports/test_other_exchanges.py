@@ -1,0 +1,116 @@
+"""What was exported of one home is imported into another, and pulls go on from there."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import warehouse
+from connectors import offers
+from connectors.local import NoLimits
+from pipelines.cli import main
+from pipelines.feeds import load_feeds, select_jobs
+from pipelines.ingest import PullReport, pull
+from pipelines.publishing import publish
+from sandbox import Served, serve
+from tests.pipelines.imports.conftest import Import, complete, held
+from tests.pipelines.ingest.conftest import settings_for
+from tests.pipelines.ingest.reference_model import table
+from tests.worlds import world_at
+
+Feeds = Callable[[str], Path]
+ROWS = "trade_id, timestamp, side, price, amount"
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with serve(world_at(), limits=False) as server:
+        yield server
+
+
+def pulled(server: Served, home: Path, root: Path) -> PullReport:
+    settings = settings_for(server, home)
+    report = pull(select_jobs(load_feeds(root), []), settings, limits=NoLimits())
+    publish(settings)
+    return report
+
+
+@pytest.mark.parametrize("exchange", ["binance", "kraken", "coinbase", "bitexbit", "wex"])
+def test_trades_come_back_and_pulls_go_on(
+    exchange: str,
+    served: Served,
+    tmp_path: Path,
+    home: Path,
+    feeds: Feeds,
+    run: Import,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = feeds(
+        f"exchange: {exchange}\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {{trades: {{}}}}\n"
+    )
+    first = pulled(served, home, root)
+    assert first.errors == []
+    path = tmp_path / "trades.parquet"
+    assert main(["export", "parquet", "trades", "--out", str(path)]) == 0
+    before = held(home, ROWS)
+    span = complete(home, "BTC-USD")
+    new = tmp_path / "new"
+    new.mkdir()
+    monkeypatch.setenv("TIDEMARK_HOME", str(new))
+    found = run(path, market="BTC-USD", exchange=exchange)
+    assert found.code == 0, found.err
+    assert held(new, ROWS) == before
+    dense = offers(exchange)["trades"].dense
+    ids = sorted(int(str(row[0])) for row in before)
+    assert complete(new, "BTC-USD") == ([(ids[0], ids[-1])] if dense else [])
+
+    served.advance(3600)
+    report = pulled(served, new, root)
+    assert report.errors == []
+    rows = held(new, ROWS)
+    assert set(before) < set(rows) and len(rows) == len(set(rows))
+    ((low, high),) = complete(new, "BTC-USD")
+    assert (low, high >= ids[-1]) == (span[0][0], True)
+    if dense:  # only what is newer was asked for, and the beginning proved
+        (trades,) = report.streams
+        assert trades.rows_added == len(rows) - len(before)
+        assert trades.requests < 12 + len(rows) // 1000
+    assert main(["verify"]) == 0
+
+
+@pytest.mark.parametrize("exchange", ["binance", "kraken", "coinbase", "bitexbit"])
+def test_candles_come_back_and_pulls_go_on(
+    exchange: str,
+    served: Served,
+    tmp_path: Path,
+    home: Path,
+    feeds: Feeds,
+    run: Import,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = feeds(
+        f"exchange: {exchange}\nmarkets: [BTC-USD]\nstart: 2026-01-08\n"
+        "datasets: {candles: {timeframes: [5m, 1h]}}\n"
+    )
+    assert pulled(served, home, root).errors == []
+    path = tmp_path / "candles.csv"
+    assert main(["export", "csv", "candles", "--out", str(path)]) == 0
+    figures = "timeframe, timestamp, open, high, low, close, volume"
+    before = held(home, figures, "candles")
+    new = tmp_path / "new"
+    new.mkdir()
+    monkeypatch.setenv("TIDEMARK_HOME", str(new))
+    for timeframe in ("5m", "1h"):
+        found = run(path, "--timeframe", timeframe, market="BTC-USD", exchange=exchange)
+        assert found.code == 0, found.err
+    assert held(new, figures, "candles") == before
+    assert warehouse.coverage(new).num_rows == 0
+
+    served.advance(7200)
+    report = pulled(served, new, root)
+    assert report.errors == []
+    again = held(new, figures, "candles")
+    assert len(again) > len(before)
+    assert table(new, "SELECT count(*) FROM quarantine") == [(0,)]
+    assert os.environ["TIDEMARK_HOME"] == str(new)
