@@ -4,12 +4,22 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from connectors.base import Page
 from connectors.columns import Number, Text
 from connectors.jsontext import decode_row
-from connectors.rows import Built, Column, Layout, RowText, Source, list_of, nothing, read
+from connectors.rows import (
+    Built,
+    Column,
+    Layout,
+    RowText,
+    Source,
+    list_of,
+    nothing,
+    object_of,
+    read,
+)
 
 
 class _Level(Struct, array_like=True, gc=False):
@@ -17,6 +27,11 @@ class _Level(Struct, array_like=True, gc=False):
     amount: Any = None
     place: Any = ""  # what a level holds besides price and amount is overwritten
     """Which list, and where in it: distinguishes the levels of one answer."""
+
+
+class _Sides(Struct):
+    asks: Raw
+    bids: Raw
 
 
 _MOST_LEVELS: Final = 40_000
@@ -56,6 +71,15 @@ def book(
         most_rows=most_levels,
     )
     return _numbered(read(layout, Source.of_texts(asks + bids, texts, one)))
+
+
+def book_of(body: bytes, symbol: str, observed_at: int, most_levels: int = _MOST_LEVELS) -> Built:
+    """The book of an object that names its sides ``asks`` and ``bids``.
+
+    Raises ``ContractError`` for anything else.
+    """
+    sides = object_of(_Sides, body, "an order book")
+    return book(bytes(sides.asks), bytes(sides.bids), symbol, observed_at, most_levels)
 
 
 def _numbered(built: Built) -> Built:

@@ -8,7 +8,7 @@ Casting text to decimal is exact in Arrow for plain digits only (``'1e30'`` has 
 the text is looked at before any cast.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -204,6 +204,14 @@ class Wide(Number):
         return exact.wide(value, signed=self._signed)
 
 
+def by_word(words: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """``{"open": ("NEW", "PENDING")}`` as ``{"NEW": "open", "PENDING": "open"}``.
+
+    Of a text, each character is a word.
+    """
+    return {word: meaning for meaning, said in words.items() for word in said}
+
+
 class Choice:
     """One of a few words, translated."""
 
@@ -268,6 +276,18 @@ class Whole:
         if found > _MOST:
             raise InvalidValue(f"is too large: {found}")
         return found
+
+
+class Places(Whole):
+    """The decimal places of a step: 2 of ``0.01000000``."""
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """All of them, one by one: these are few."""
+        return super().many([exact.places(value) for value in values], required)
+
+    def one(self, value: Any) -> int:
+        """See :func:`connectors.exact.places`."""
+        return super().one(exact.places(value))
 
 
 class Flag:

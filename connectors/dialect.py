@@ -12,9 +12,12 @@ from typing import Generic, NoReturn, TypeVar
 
 import pyarrow as pa
 
+from connectors import exact
 from connectors.base import EACH, Credentials, Page, Paging, ReadOnlyKey, Window
-from connectors.errors import ExchangeError, NotOfferedError, UnknownRowError
-from connectors.http import Request, Response
+from connectors.errors import ExchangeError, NotOfferedError, TransientError, UnknownRowError
+from connectors.exact import InvalidValue
+from connectors.http import Request, Response, get
+from connectors.jsontext import NotJsonError, decode_object, row_type
 from connectors.names import Names, Spelling
 from connectors.pace import Allowance
 from connectors.rows import Built
@@ -49,6 +52,11 @@ class Asked:
         """The market or currency asked for; empty where it is a whole account or exchange."""
         return self.streams[0].symbol or ""
 
+    @property
+    def timeframe(self) -> str:
+        """That of the candles asked for; empty where it is another dataset."""
+        return self.streams[0].timeframe or ""
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -76,6 +84,11 @@ class Answered:
     def symbol(self) -> str:
         """The market or currency asked for; empty where it is a whole account or exchange."""
         return self.streams[0].symbol or ""
+
+    @property
+    def timeframe(self) -> str:
+        """That of the candles asked for; empty where it is another dataset."""
+        return self.streams[0].timeframe or ""
 
 
 @dataclass(frozen=True)
@@ -153,6 +166,24 @@ class ServerClock:
 
     call: Call[int] | None
     refused: Callable[[Response], bool]
+
+
+def public_clock(
+    exchange: str, path: str, member: str, refused: Callable[[Response], bool]
+) -> ServerClock:
+    """The clock that a public call gives as one member of an object.
+
+    Anything else that it answers is a ``TransientError``.
+    """
+    model = row_type("Clock", member)
+
+    def time_us(body: bytes, about: Answered) -> int:
+        try:
+            return exact.time_us(getattr(decode_object(model, body), member))
+        except (NotJsonError, InvalidValue) as error:
+            raise TransientError(f"{exchange}: GET {path}: not its time ({error})") from None
+
+    return ServerClock(Call(lambda asked: get(path), time_us), refused)
 
 
 def rest_of_header(response: Response) -> float | None:

@@ -1,13 +1,13 @@
 """Rows of ``account_transactions``: one of each record, or one of each side of an exchange."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
 from connectors.codes import Code, Codes
-from connectors.columns import Text, Time, Wide
+from connectors.columns import Text, Time, Wide, by_word
 from connectors.exact import InvalidValue
 from connectors.jsontext import NotJsonError, decode_row
 from connectors.rows import Column, Layout, RowText, Source, column, list_of
@@ -43,9 +43,9 @@ def sides_of(body: bytes, model: Any, of: Callable[[Any], list[Side]]) -> Source
     return Source(body, None, lambda: texts, one)
 
 
-def state(states: Mapping[str, str], name: str = "status") -> Callable[[Any], str]:
-    """The state of a row; one that is not known is unconfirmed."""
-    value = attrgetter(name)
+def state(words: Mapping[str, Iterable[str]], field: str = "status") -> Callable[[Any], str]:
+    """The state of a row by its ``field``; ``words``: those of each state. Others: unconfirmed."""
+    value, states = attrgetter(field), by_word(words)
     return lambda row: states.get(str(value(row)).lower(), "unconfirmed")
 
 

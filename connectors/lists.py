@@ -23,7 +23,8 @@ class Listing:
 
     ``most``: rows of an answer, asked for as ``size``; empty: no number is asked for. ``days``: of
     the longest window. ``pages``: the parameter that goes on within a window, by rows or by pages.
-    Without one, a full answer has ``Page.next_token``. ``margin``: days by which windows overlap.
+    Without one, an answer may be cut off that is full or has ``Page.next_token``. ``sides``: rows
+    of the dataset that a row of an answer makes. ``margin``: days by which windows overlap.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Listing:
     days: int = 90
     pages: str = ""
     by_rows: bool = True
+    sides: int = 1
     margin: int = 0
     times: tuple[str, str] = ("startTime", "endTime")
     query: Mapping[str, str] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class Lists:
                 before = int(given.get(of.pages, "0" if of.by_rows else "1"))
                 further = before + (page.received if of.by_rows else 1)
                 return of.asked(low, high, **{of.pages: str(further)})
-        elif page.next_token is not None:
+        elif page.next_token is not None or page.received >= of.most * of.sides:
             if high - low <= 1000:
                 raise ContractError(
                     f"{request.label}: more rows in a millisecond than an answer holds"

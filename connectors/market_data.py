@@ -1,12 +1,17 @@
 """Rows of market data that several exchanges send alike."""
 
 from collections.abc import Callable, Container
+from dataclasses import replace
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import pyarrow.compute as pc
 
+from connectors.codes import Code
 from connectors.columns import Number, Time
-from connectors.rows import Built, Column, Layout, Source, column, read
+from connectors.names import Listed, Names, listed_rows
+from connectors.rows import MOST_ROWS, Built, Column, Layout, Source, column, observed, read
 from schemas import timeframe_us
 
 
@@ -35,6 +40,36 @@ def candles(
         clock = pc.max(opened).as_py() or 0
     ended = pc.less_equal(pc.add(opened, timeframe_us(timeframe)), clock)
     return built.with_column("is_final", ended)
+
+
+def markets(
+    source: Source,
+    fields: tuple[str, str, str],
+    columns: tuple[Column, ...],
+    names: Names,
+    observed_at: int,
+    keep: Callable[[Any], bool] = lambda row: True,
+    most_rows: int = MOST_ROWS,
+) -> Built:
+    """A list of markets that names base and quote of each: no name of a market says them.
+
+    ``fields``: those of its native name, base and quote. ``columns``: the others. ``keep``: which
+    rows are wanted.
+    """
+    native, base, quote = map(attrgetter, fields)
+    listed = {
+        native(row): (str(base(row) or ""), str(quote(row) or ""))
+        for row in listed_rows(source)
+        if isinstance(native(row), str) and keep(row)
+    }
+    code = Code(names.codes.listed(chain.from_iterable(listed.values())))
+    named = (
+        column("symbol", fields[0], Listed(names, listed)),
+        column("base", fields[1], code),
+        column("quote", fields[2], code),
+    )
+    layout = observed("markets", (*named, *columns), key="symbol", at=observed_at)
+    return read(replace(layout, most_rows=most_rows), source, keep)
 
 
 def of_markets(asked: Container[str]) -> Callable[[Any], bool]:

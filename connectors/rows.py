@@ -12,6 +12,7 @@ refused with the answer; a single row that is too long is rejected alone.
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -176,6 +177,16 @@ def object_of(type_: type[T], body: Text, what: str) -> T:
         return decode_object(type_, body)
     except NotJsonError as error:
         raise ContractError(f"not {what} ({error})") from None
+
+
+@cache
+def _holder(name: str) -> Any:
+    return msgspec.defstruct("Holder", [(name, msgspec.Raw)])
+
+
+def member_of(body: Text, name: str, what: str) -> bytes:
+    """The member ``name`` of the object ``body``, as received. Raises ``ContractError``."""
+    return bytes(getattr(object_of(_holder(name), body, what), name))
 
 
 def list_of(body: Text, what: str) -> list[RowText]:

@@ -6,12 +6,14 @@ minute: of an address for ``/api``, of an address or an account for each call of
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qs
 
-from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey, Window
+from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey
 from connectors.binance import auth, parse, refusals, transactions
-from connectors.dialect import Asked, Call, Dialect, Endpoint, NotFound, ServerClock
+from connectors.books import book_of
+from connectors.dialect import Asked, Dialect, Endpoint, NotFound, public_clock
 from connectors.errors import NotOfferedError
 from connectors.http import Request, get
 from connectors.pace import Allowance
@@ -35,27 +37,26 @@ MAX_TICKERS: Final = 20
 
 def _markets_of(request: Request) -> list[str]:
     query = parse_qs(request.query)
-    if "symbols" in query:
-        return re.findall(r'"([^"]+)"', query["symbols"][0])
-    return query.get("symbol", [])
+    return query.get("symbol") or re.findall(r'"([^"]+)"', query.get("symbols", [""])[0])
 
 
-def _of_market(name: str, asked: Asked, cost: float, query: Mapping[str, str]) -> Request:
-    return get(f"{_API}/{name}", {"symbol": asked.natives[0], **query}, cost=cost)
+def _own(name: str, query: Mapping[str, str]) -> Request:
+    """The weight of a signed call is that of the address, like that of a public one."""
+    return get(f"{_API}/{name}", query, private=True, cost=20, bucket="public")
 
 
-def _ids(name: str, window: Window) -> dict[str, str]:
+def _ids(name: str, asked: Asked) -> dict[str, str]:
     """From an id on, the oldest rows first; without one, the newest."""
-    query = {"limit": str(min(window.limit, MAX_ROWS))}
-    if window.lower is not None:
-        query[name] = str(max(window.lower, 0))
+    query = {"symbol": asked.natives[0], "limit": str(min(asked.window.limit, MAX_ROWS))}
+    if asked.window.lower is not None:
+        query[name] = str(max(asked.window.lower, 0))
     return query
 
 
 def _trades(asked: Asked) -> Request:
     """The newest come from memory; those from an id on come from a store that may lag behind."""
     name = "trades" if asked.window.lower is None else "historicalTrades"
-    return _of_market(name, asked, 25, _ids("fromId", asked.window))
+    return get(f"{_API}/{name}", _ids("fromId", asked), cost=25)
 
 
 def _no_such_call(asked: Asked, status: int) -> NotFound | None:
@@ -67,38 +68,20 @@ def _candles(asked: Asked) -> Request:
     """Bounds in milliseconds, rounded outwards: openings off the grid have occurred."""
     window = asked.window
     query = {
-        "interval": asked.streams[0].timeframe or "",
+        "symbol": asked.natives[0],
+        "interval": asked.timeframe,
         "limit": str(min(window.limit, MAX_ROWS)),
     }
     if window.lower is not None:
         query["startTime"] = str(max(window.lower, 0) // 1000)
     if window.upper is not None:
         query["endTime"] = str(-(-window.upper // 1000))
-    return _of_market("klines", asked, 2, query)
+    return get(f"{_API}/klines", query, cost=2)
 
 
 def _tickers(asked: Asked) -> Request:
     names = ",".join(f'"{native}"' for native in asked.natives)
     return get(f"{_API}/ticker/24hr", {"symbols": f"[{names}]"}, cost=2)
-
-
-def _account(name: str, query: Mapping[str, str] | None = None, cost: float = 20) -> Request:
-    """The weight of a signed call is that of the address, like that of a public one."""
-    return get(f"{_API}/{name}", query, private=True, cost=cost, bucket="public")
-
-
-def _of_account_market(name: str, id_name: str, asked: Asked) -> Request:
-    return _account(name, {"symbol": asked.natives[0], **_ids(id_name, asked.window)})
-
-
-def _fiat_orders(kind: str) -> Endpoint:
-    """One of two lists that are read whole: a call costs half of a minute's allowance."""
-    return Endpoint(
-        Paging(Cursor.PAGES, key=Key.TEXT, max_rows=transactions.MAX_FIAT),
-        lambda asked: transactions.fiat_orders(asked, kind),
-        transactions.parsed_orders,
-        not_found=_no_such_call,
-    )
 
 
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
@@ -111,9 +94,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "candles": Endpoint(
         Paging(Cursor.TIME, key=Key.TIME, units=("ms",), timeframes=tuple(TIMEFRAMES)),
         _candles,
-        lambda body, about: parse.candles(
-            body, about.symbol, about.streams[0].timeframe or "", about.server_time
-        ),
+        lambda body, about: parse.candles(body, about.symbol, about.timeframe, about.server_time),
     ),
     "tickers": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=MAX_TICKERS, batch=MAX_TICKERS),
@@ -122,8 +103,10 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "order_books": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=2 * MAX_LEVELS),
-        lambda asked: _of_market("depth", asked, 250, {"limit": str(MAX_LEVELS)}),
-        lambda body, about: parse.order_books(body, about.symbol, about.at),
+        lambda asked: get(
+            f"{_API}/depth", {"symbol": asked.natives[0], "limit": str(MAX_LEVELS)}, cost=250
+        ),
+        lambda body, about: book_of(body, about.symbol, about.at),
     ),
     "markets": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
@@ -132,12 +115,12 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     ),
     "account_trades": Endpoint(
         Paging(Cursor.ID, bounds=Bounds.LOWER, per_market=True),
-        lambda asked: _of_account_market("myTrades", "fromId", asked),
+        lambda asked: _own("myTrades", _ids("fromId", asked)),
         lambda body, about: parse.account_trades(body, *about.market, about.names.codes),
     ),
     "account_orders": Endpoint(
         Paging(Cursor.ID, bounds=Bounds.LOWER, per_market=True),
-        lambda asked: _of_account_market("allOrders", "orderId", asked),
+        lambda asked: _own("allOrders", _ids("orderId", asked)),
         lambda body, about: parse.account_orders(body, *about.market),
     ),
     "account_transactions": Endpoint(
@@ -146,11 +129,20 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         transactions.LISTS.parsed,
         not_found=_no_such_call,
         following=transactions.LISTS.following,
-        parts={name: _fiat_orders(kind) for name, kind in transactions.FIAT.items()},
+        parts={
+            # Read whole: a call costs half of a minute's allowance.
+            name: Endpoint(
+                Paging(Cursor.PAGES, key=Key.TEXT, max_rows=transactions.MAX_FIAT),
+                partial(transactions.fiat_orders, of),
+                of.parse,
+                not_found=_no_such_call,
+            )
+            for name, of in transactions.FIAT_ORDERS.items()
+        },
     ),
     "balances": Endpoint(
         Paging(Cursor.SNAPSHOT, batch=0),
-        lambda asked: _account("account", {"omitZeroBalances": "true"}),
+        lambda asked: _own("account", {"omitZeroBalances": "true"}),
         lambda body, about: parse.balances(body, about.at, about.names.codes),
     ),
     "trading_fees": Endpoint(
@@ -166,8 +158,7 @@ DIALECT: Final = Dialect(
     endpoints=ENDPOINTS,
     reads=READS,
     limits={
-        # 6000 a minute, shared with whoever else is behind this address; the list of markets says
-        # what it is now.
+        # 6000 a minute of an address, whoever is behind it; the list of markets says what now.
         "public": Allowance(90, burst=280, most=6_000),
         # 12,000 a minute for each call; 180,000 of an account, and ten calls a second.
         "sapi": Allowance(150, burst=500),
@@ -177,10 +168,7 @@ DIALECT: Final = Dialect(
     sign=auth.sign,
     spelling=parse.SPELLING,
     markets_of=_markets_of,
-    freshness=ServerClock(
-        call=Call(lambda asked: get(f"{_API}/time"), lambda body, about: parse.clock(body)),
-        refused=refusals.is_late,
-    ),
+    freshness=public_clock("binance", f"{_API}/time", "serverTime", refusals.is_late),
     refusal=refusals.refusal,
     content=lambda response: parse.without_permissions(response.json),
     rest=refusals.rest,

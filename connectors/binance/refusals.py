@@ -7,13 +7,15 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from functools import reduce
+from typing import Final
 
-from connectors.binance import models
 from connectors.errors import AuthError, ExchangeError, RateLimitedError, TransientError
 from connectors.http import Response
-from connectors.jsontext import NotJsonError, decode, decode_object
+from connectors.jsontext import NotJsonError, decode_object, row_type
+from connectors.members import Row
 from connectors.pace import Allowance
+from connectors.rows import decoded
 
 MEANINGS: Final[dict[int, type[ExchangeError]]] = {
     # The server did not finish, or could not: a read is repeated.
@@ -30,6 +32,7 @@ _UNTIL: Final = re.compile(rb"until (\d{13})\b")
 WEIGHT_USED: Final = "x-mbx-used-weight-1m"
 LARGEST_WEIGHT: Final = 250
 """Of one call."""
+_Refusal = row_type("Refusal", "code")
 _LIMITS: Final = re.compile(rb'"rateLimits"\s*:\s*(\[[^\[\]]*\])')
 _UNITS: Final = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400}
 
@@ -72,31 +75,30 @@ def announced(response: Response) -> Mapping[str, Allowance]:
     if not response.request.path.endswith("/exchangeInfo") or response.status != 200:
         return {}
     listed = _LIMITS.search(response.body)
-    try:
-        rows = decode(list[models.RateLimit], listed[1]) if listed else []
-    except NotJsonError:
+    rows = (decoded(list[Row], listed[1]) if listed else None) or ()
+    weights = [_weights(limit, seconds) for limit, seconds in _rates(rows, "REQUEST_WEIGHT")]
+    if not weights:
         return {}
-    found: Allowance | None = None
-    for limit, seconds in _rates(rows, "REQUEST_WEIGHT"):
-        room = max(limit - LARGEST_WEIGHT, limit / 2)
-        most = limit if seconds == 60 else math.inf
-        one = Allowance(room * 0.95 / seconds, room * 0.05, most=most)
-        found = one if found is None else found.lowered(one)
-    if found is None:
-        return {}
-    for limit, seconds in _rates(rows, "RAW_REQUESTS"):
-        least = found.per_second * seconds / (0.9 * limit)
-        found = replace(found, least=max(least, found.least))
-    return {"public": found}
+    found = reduce(Allowance.lowered, weights)
+    calls = _rates(rows, "RAW_REQUESTS")
+    least = [found.per_second * seconds / (0.9 * limit) for limit, seconds in calls]
+    return {"public": replace(found, least=max([found.least, *least]))}
 
 
-def _rates(rows: Sequence[Any], kind: str) -> Iterator[tuple[int, int]]:
+def _weights(limit: int, seconds: int) -> Allowance:
+    room = max(limit - LARGEST_WEIGHT, limit / 2)
+    most = limit if seconds == 60 else math.inf
+    return Allowance(room * 0.95 / seconds, room * 0.05, most=most)
+
+
+def _rates(rows: Sequence[Row], kind: str) -> Iterator[tuple[int, int]]:
     """Each limit of that kind, and its seconds."""
     for row in rows:
-        unit = _UNITS.get(row.interval) if isinstance(row.interval, str) else None
-        numbers = (row.limit, row.intervalNum)
-        if row.rateLimitType == kind and unit and all(type(n) is int and n > 0 for n in numbers):
-            yield row.limit, unit * row.intervalNum
+        seconds = _UNITS.get(str(row.get("interval")))
+        limit, count = row.get("limit", 0), row.get("intervalNum", 0)
+        are_numbers = all(type(n) is int and n > 0 for n in (limit, count))
+        if row.get("rateLimitType") == kind and seconds and are_numbers:
+            yield limit, seconds * count
 
 
 def _code(response: Response) -> int | None:
@@ -104,7 +106,7 @@ def _code(response: Response) -> int | None:
     if b'"code"' not in response.body[:200]:
         return None
     try:
-        found = decode_object(models.Refusal, response.json).code
+        found = decode_object(_Refusal, response.json).code
     except NotJsonError:
         return None
     return found if type(found) is int and found < 0 else None

@@ -6,65 +6,47 @@ call: they are lists of their own, read whole.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from connectors import exact
 from connectors.base import Page
-from connectors.binance import models
 from connectors.codes import Codes
 from connectors.dialect import Answered, Asked
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.http import Request
+from connectors.jsontext import row_type
 from connectors.ledger_rows import SIDES, Side, fixed, sides_of, state, transactions
 from connectors.lists import DAY_US, Listing, Lists
-from connectors.rows import Layout, Source, object_of, read, rows_of
+from connectors.members import parts_of
+from connectors.rows import Layout, member_of, read, rows_of
 
 Reader = Callable[[bytes, Answered], Page]
-_SAPI: Final = "/sapi/v1"
 SPAN_US: Final = 80 * DAY_US
 """Of a window: 90 days are allowed, and withdrawals are asked for with a margin."""
-MAX_DIVIDENDS: Final = 500
-MAX_CONVERSIONS: Final = 1000
-MAX_DUST: Final = 100
 MAX_FIAT: Final = 500
-_BEGINNING: Final = 1_498_867_200_000
-"""July 2017 in milliseconds: before the exchange began."""
-FIAT: Final = {"fiat-deposits": "0", "fiat-withdrawals": "1"}
-"""``transactionType`` by the names of the lists."""
-_FIAT_TIMES: Final = ("beginTime", "endTime")
+_BEGINNING_US: Final = 1_498_867_200_000_000
+"""July 2017: before the exchange began."""
 
 
-def fiat_orders(asked: Asked, kind: str) -> Request:
-    """A page of fiat deposits or withdrawals: without times, only the last 30 days come."""
-    of = Listing(
-        f"{_SAPI}/fiat/orders", parsed_orders, 90_000, "fiat", MAX_FIAT, "rows",
-        times=_FIAT_TIMES, query={"transactionType": kind},
-    )  # fmt: skip
-    return of.asked(_BEGINNING * 1000, asked.now, page=asked.token or "1")
+def _rows(layout: Callable[[Codes], Layout], model: Any, within: str = "") -> Reader:
+    """Reads an array of rows, or the one that is the member ``within`` of an object."""
+
+    def page(body: bytes, about: Answered) -> Page:
+        rows = member_of(body, within, "a list") if within else body
+        return read(layout(about.names.codes), rows_of(rows, model)).page()
+
+    return page
 
 
-# -- rows ------------------------------------------------------------------------------------------
-
-_DEPOSITED: Final = {
-    **dict.fromkeys("08", "pending"),
-    **dict.fromkeys("16", "ok"),
-    **dict.fromkeys("27", "failed"),
-}
-_WITHDRAWN: Final = {
-    **dict.fromkeys("024", "pending"),
-    "6": "ok",
-    **dict.fromkeys("135", "failed"),
-}
-_WORDS: Final = {
-    **dict.fromkeys(("success", "successful", "finished", "completed"), "ok"),
-    **dict.fromkeys(("process", "processing", "accept_success", "pending", "refunding"), "pending"),
-    **dict.fromkeys(("fail", "failed", "expired", "rejected", "refunded", "canceled"), "failed"),
-}
+def _first(*values: Any) -> Any:
+    """The first that is there."""
+    return next((value for value in values if value is not None), None)
 
 
 def _deposit_id(row: Any) -> Any:
@@ -79,33 +61,46 @@ def _withdrawal_id(row: Any) -> Any:
 
 
 def _dividend_id(row: Any) -> Any:
-    number = row.id if row.id is not None else row.tranId
+    number = _first(row.id, row.tranId)
     return None if number is None else f"dividend-{number}"
 
 
-_DEPOSITS: Final = transactions(
-    _deposit_id, "insertTime", fixed("deposit"), state(_DEPOSITED), "coin", "txId"
+_ARRIVED: Final = state({"pending": "08", "ok": "16", "failed": "27"})
+_deposits: Final = _rows(
+    transactions(_deposit_id, "insertTime", fixed("deposit"), _ARRIVED, "coin", "txId"),
+    row_type("Deposit", "id coin amount status txId insertTime"),
 )
-_WITHDRAWALS: Final = transactions(
-    _withdrawal_id, "applyTime", fixed("withdrawal"), state(_WITHDRAWN), "coin", "txId",
-    "transactionFee",
-)  # fmt: skip
-_DIVIDENDS: Final = transactions(
-    _dividend_id, "divTime", fixed("credit"), fixed("ok"), "asset", "enInfo"
+_SENT: Final = state({"pending": "024", "ok": "6", "failed": "135"})
+_withdrawals: Final = _rows(
+    transactions(
+        _withdrawal_id, "applyTime", fixed("withdrawal"), _SENT, "coin", "txId", "transactionFee"
+    ),
+    row_type("Withdrawal", "id coin amount transactionFee status txId applyTime"),
+)
+_dividends: Final = _rows(
+    transactions(_dividend_id, "divTime", fixed("credit"), fixed("ok"), "asset", "enInfo"),
+    row_type("Dividend", "id tranId asset amount divTime enInfo"),
+    "rows",
 )
 
 
-def _fiat_layout(kind: str) -> Callable[[Codes], Layout]:
-    """Of a deposit, what arrived; the fee was taken before."""
-    return transactions(
-        lambda row: None if row.orderNo is None else f"fiat-{row.orderNo}",
-        "createTime",
-        fixed("deposit" if kind == "0" else "withdrawal"),
-        state(_WORDS),
-        "fiatCurrency",
-        "method",
-        "" if kind == "0" else "totalFee",
-    )
+_STATES: Final = {
+    "ok": ("success", "successful", "finished", "completed"),
+    "pending": ("process", "processing", "accept_success", "pending", "refunding"),
+    "failed": ("fail", "failed", "expired", "rejected", "refunded", "canceled"),
+}
+_status: Final = state(_STATES)
+_CONVERSION: Final = row_type(
+    "Conversion", "orderId orderStatus fromAsset fromAmount toAsset toAmount createTime"
+)
+_DUST: Final = row_type(
+    "Dust", "transId tran_id operateTime operate_time targetAsset userAssetDribbletDetails logs"
+)
+_PAYMENT: Final = row_type(
+    "Payment",
+    "orderNo sourceAmount fiatCurrency obtainAmount cryptoCurrency price paymentMethod status "
+    "createTime",
+)
 
 
 def _check(*amounts: Any) -> list[Decimal]:
@@ -113,25 +108,28 @@ def _check(*amounts: Any) -> list[Decimal]:
     return [exact.wide(amount) for amount in amounts]
 
 
-def _converted(row: Any) -> list[Side]:
-    name, status = exact.text(row.orderId), state(_WORDS, "orderStatus")(row)
-    text = f"conversion of {exact.text(row.fromAsset)} to {exact.text(row.toAsset)}"
-    _check(row.fromAmount, row.toAmount)
-
-    def leg(way: str, type_: str, currency: Any, amount: Any) -> Side:
-        return Side(f"convert-{name}-{way}", row.createTime, type_, currency, amount, status, text)
-
+def _exchanged(
+    id_: str, time: Any, given: tuple[Any, Any], taken: tuple[Any, Any], status: str, text: str
+) -> list[Side]:
+    """An amount of one currency that became one of another: (currency, amount) of each."""
+    _check(given[1], taken[1])
     return [
-        leg("from", "debit", row.fromAsset, row.fromAmount),
-        leg("to", "credit", row.toAsset, row.toAmount),
+        Side(f"{id_}-from", time, "debit", *given, status, text),
+        Side(f"{id_}-to", time, "credit", *taken, status, text),
     ]
+
+
+def _converted(row: Any) -> list[Side]:
+    id_ = f"convert-{exact.text(row.orderId)}"
+    text = f"conversion of {exact.text(row.fromAsset)} to {exact.text(row.toAsset)}"
+    given, taken = (row.fromAsset, row.fromAmount), (row.toAsset, row.toAmount)
+    return _exchanged(id_, row.createTime, given, taken, state(_STATES, "orderStatus")(row), text)
 
 
 def _dusted(row: Any) -> list[Side]:
     """Every balance that became BNB. Rows have no ids: operation and currency name them."""
-    operation = row.transId if row.transId is not None else row.tran_id
-    at = row.operateTime if row.operateTime is not None else row.operate_time
-    name = exact.text(operation if operation is not None else at)
+    at = _first(row.operateTime, row.operate_time)
+    name = exact.text(_first(row.transId, row.tran_id, at))
     details = row.userAssetDribbletDetails or row.logs
     if not isinstance(details, list):
         raise InvalidValue("the row has no details")
@@ -144,147 +142,145 @@ def _dusted(row: Any) -> list[Side]:
         currency = exact.text(detail.get("fromAsset"))
         seen[currency] += 1
         id_ = f"dust-{name}-{currency}" + (f"-{seen[currency]}" if seen[currency] > 1 else "")
-        time = detail.get("operateTime", at)
-        text = f"{currency} turned into {target}"
-        given, taken = detail.get("amount"), detail.get("transferedAmount")
-        _check(given, taken)
-        found += [
-            Side(f"{id_}-from", time, "debit", currency, given, "ok", text),
-            Side(f"{id_}-to", time, "credit", target, taken, "ok", text),
-        ]
+        given, taken = (currency, detail.get("amount")), (target, detail.get("transferedAmount"))
+        time, text = detail.get("operateTime", at), f"{currency} turned into {target}"
+        found += _exchanged(id_, time, given, taken, "ok", text)
     return found
 
 
-def _paid(kind: str) -> Callable[[Any], list[Side]]:
+def _paid(kind: str, row: Any) -> list[Side]:
     """Of a purchase or sale for fiat money: the coin, and the money where it was in the account.
 
     The documents have the money in ``sourceAmount``; of a sale, the price decides.
     """
-
-    def sides(row: Any) -> list[Side]:
-        money, coin = row.sourceAmount, row.obtainAmount
-        first, second = _check(money, coin)
-        if kind == "1" and row.price is not None:
-            price = exact.number(row.price)
-            if abs(second - first * price) < abs(first - second * price):
-                money, coin = coin, money
-        name, status = exact.text(row.orderNo), state(_WORDS)(row)
-        method = "" if row.paymentMethod is None else exact.text(row.paymentMethod)
-        text = f"{'purchase' if kind == '0' else 'sale'} {method}".strip()
-        types = ("credit", "debit") if kind == "0" else ("debit", "credit")
-        found = [(row.cryptoCurrency, coin), (row.fiatCurrency, money)]
-        if "balance" not in method.lower() and "wallet" not in method.lower():
-            found = found[:1]
-        return [
-            Side(f"payment-{name}-{n}", row.createTime, type_, currency, amount, status, text)
-            for n, (type_, (currency, amount)) in enumerate(zip(types, found, strict=False))
-        ]
-
-    return sides
+    is_sale = kind == "1"
+    money, coin = row.sourceAmount, row.obtainAmount
+    first, second = _check(money, coin)
+    if is_sale and row.price is not None:
+        price = exact.number(row.price)
+        if abs(second - first * price) < abs(first - second * price):
+            money, coin = coin, money
+    id_, method = exact.text(row.orderNo), exact.text(_first(row.paymentMethod, ""))
+    text = f"{'sale' if is_sale else 'purchase'} {method}".strip()
+    types = ("debit", "credit") if is_sale else ("credit", "debit")
+    moved = [(row.cryptoCurrency, coin)]
+    if "balance" in method.lower() or "wallet" in method.lower():
+        moved.append((row.fiatCurrency, money))
+    return [
+        Side(f"payment-{id_}-{n}", row.createTime, type_, *part, _status(row), text)
+        for n, (type_, part) in enumerate(zip(types, moved, strict=False))
+    ]
 
 
-def _page(layout: Callable[[Codes], Layout], source: Source, about: Answered) -> Page:
-    return read(layout(about.names.codes), source).page()
-
-
-def _bare(layout: Callable[[Codes], Layout], model: Any) -> Reader:
-    """Reads an array of rows."""
-    return lambda body, about: _page(layout, rows_of(body, model), about)
-
-
-def _dividends(body: bytes, about: Answered) -> Page:
-    rows = bytes(object_of(models.Dividends, body, "a list of dividends").rows)
-    page = _page(_DIVIDENDS, rows_of(rows, models.Dividend), about)
-    return _marked(page, page.received >= MAX_DIVIDENDS)
+def _sides(body: bytes, model: Any, of: Callable[[Any], list[Side]], about: Answered) -> Page:
+    return read(SIDES(about.names.codes), sides_of(body, model, of)).page()
 
 
 def _conversions(body: bytes, about: Answered) -> Page:
-    found = object_of(models.Conversions, body, "a list of conversions")
-    page = _page(SIDES, sides_of(bytes(found.list), models.Conversion, _converted), about)
-    return _marked(page, found.moreData is True or page.received >= 2 * MAX_CONVERSIONS)
+    found = parts_of(body)
+    page = _sides(found.get("list", b""), _CONVERSION, _converted, about)
+    return replace(page, next_token="more") if found.get("moreData") == b"true" else page
 
 
 def _dribblets(body: bytes, about: Answered) -> Page:
     """One of two forms; the older one lies in ``results``."""
-    found = object_of(models.Dribblets, body, "a list of dribblets")
-    if bytes(found.results)[:1] == b"{":
-        found = object_of(models.Dribblets, bytes(found.results), "a list of dribblets")
-    lists = (found.userAssetDribblets, found.dribblets, found.rows, found.results)
-    rows = next((bytes(part) for part in lists if bytes(part)[:1] == b"["), None)
-    if rows is None and found.total != 0:
+    found = parts_of(body)
+    if found.get("results", b"").startswith(b"{"):
+        found = parts_of(found["results"])
+    names = ("userAssetDribblets", "dribblets", "rows", "results")
+    lists = (part for name in names if (part := found.get(name, b"")).startswith(b"["))
+    rows = next(lists, b"[]" if found.get("total") == b"0" else None)
+    if rows is None:
         raise ContractError("not a list of dribblets")
-    page = _page(SIDES, sides_of(rows or b"[]", models.Dust, _dusted), about)
-    return _marked(page, page.received >= 2 * MAX_DUST)
+    return _sides(rows, _DUST, _dusted, about)
 
 
-def _marked(page: Page, is_full: bool) -> Page:
-    return replace(page, next_token="more") if is_full else page
-
-
-def _fiat_rows(body: bytes) -> bytes:
-    found = object_of(models.Fiat, body, "a list of fiat transactions")
-    rows = bytes(found.data)
-    if rows[:1] == b"[":
+def _fiat_rows(found: Mapping[str, bytes]) -> bytes:
+    """Of nothing, ``data`` may be missing."""
+    rows = found.get("data", b"")
+    if rows.startswith(b"["):
         return rows
-    if rows in (b"", b"null") and (found.success is True or str(found.code) == "000000"):
+    is_good = found.get("success") == b"true" or found.get("code") in (b'"000000"', b"000000")
+    if rows in (b"", b"null") and is_good:
         return b"[]"
     raise ContractError("not a list of fiat transactions")
 
 
-def _payments(kind: str) -> Callable[[bytes, Answered], Page]:
-    sides = _paid(kind)
-    return lambda body, about: _page(
-        SIDES, sides_of(_fiat_rows(body), models.Payment, sides), about
-    )
+def _payments(kind: str) -> Reader:
+    sides = partial(_paid, kind)
+    return lambda body, about: _sides(_fiat_rows(parts_of(body)), _PAYMENT, sides, about)
+
+
+_FIAT_ORDER: Final = row_type(
+    "FiatOrder", "orderNo fiatCurrency amount totalFee method status createTime"
+)
+
+
+def _fiat_id(row: Any) -> Any:
+    return None if row.orderNo is None else f"fiat-{row.orderNo}"
 
 
 def parsed_orders(body: bytes, about: Answered) -> Page:
-    """``fiat/orders``: one page of one of its two lists."""
+    """``fiat/orders``: one page of one of its two lists.
+
+    Of a deposit, what arrived; the fee was taken before.
+    """
     query = {name: values[0] for name, values in parse_qs(about.query).items()}
-    layout = _fiat_layout(query.get("transactionType", "0"))
-    page = _page(layout, rows_of(_fiat_rows(body), models.FiatOrder), about)
-    at, total = int(query.get("page", "1")), object_of(models.Fiat, body, "").total
-    is_all = at == 1 and type(total) is int and total <= page.received
+    is_deposit = query.get("transactionType", "0") == "0"
+    type_, fee = ("deposit", "") if is_deposit else ("withdrawal", "totalFee")
+    layout = transactions(
+        _fiat_id, "createTime", fixed(type_), _status, "fiatCurrency", "method", fee
+    )
+    found = parts_of(body)
+    rows = rows_of(_fiat_rows(found), _FIAT_ORDER)
+    page = read(layout(about.names.codes), rows).page()
+    at, total = int(query.get("page", "1")), exact.natural(found.get("total", b""))
+    is_all = at == 1 and total is not None and total <= page.received
     is_last = is_all or not page.received
     return page if is_last else replace(page, next_token=str(at + 1))
 
 
-def _list(name: str, parse: Reader, cost: float = 1, bucket: str = "sapi", **more: Any) -> Listing:
-    return Listing(f"{_SAPI}/{name}", parse, cost, bucket, **more)
+# -- the lists -------------------------------------------------------------------------------------
 
 
-_BY_ROWS: Final[dict[str, Any]] = {"pages": "offset"}
-_BY_PAGES: Final[dict[str, Any]] = {
-    "pages": "page",
-    "by_rows": False,
-    "most": MAX_FIAT,
-    "size": "rows",
+def _list(name: str, parse: Reader, bucket: str = "sapi", cost: float = 1, **more: Any) -> Listing:
+    return Listing(f"/sapi/v1/{name}", parse, cost, bucket, **more)
+
+
+def _fiat(name: str, parse: Reader, kind: str) -> Listing:
+    """A list of payments into the account (kind 0) or out of it (1)."""
+    return _list(
+        name,
+        parse,
+        most=MAX_FIAT,
+        size="rows",
+        pages="page",
+        by_rows=False,
+        times=("beginTime", "endTime"),
+        query={"transactionType": kind},
+    )
+
+
+FIAT_ORDERS: Final = {
+    name: replace(_fiat("fiat/orders", parsed_orders, kind), bucket="fiat", cost=90_000)
+    for name, kind in (("fiat-deposits", "0"), ("fiat-withdrawals", "1"))
 }
+
+
+def fiat_orders(of: Listing, asked: Asked) -> Request:
+    """A page of fiat deposits or withdrawals: without times, only the last 30 days come."""
+    return of.asked(_BEGINNING_US, asked.now, page=asked.token or "1")
+
+
 LISTS: Final = Lists(
     (
-        _list("capital/deposit/hisrec", _bare(_DEPOSITS, models.Deposit), **_BY_ROWS),
+        _list("capital/deposit/hisrec", _deposits, pages="offset"),
         # By which of its two times a withdrawal is selected is not documented.
-        _list(
-            "capital/withdraw/history",
-            _bare(_WITHDRAWALS, models.Withdrawal),
-            18_000,
-            "uid",
-            margin=4,
-            **_BY_ROWS,
-        ),
-        _list("asset/assetDividend", _dividends, 10, most=MAX_DIVIDENDS, days=180),
-        _list("convert/tradeFlow", _conversions, 3_000, "uid", most=MAX_CONVERSIONS, days=30),
-        _list("asset/dribblet", _dribblets, size=""),
-        *(
-            _list(
-                "fiat/payments",
-                _payments(kind),
-                times=_FIAT_TIMES,
-                query={"transactionType": kind},
-                **_BY_PAGES,
-            )
-            for kind in "01"
-        ),
+        _list("capital/withdraw/history", _withdrawals, "uid", 18_000, margin=4, pages="offset"),
+        _list("asset/assetDividend", _dividends, cost=10, most=500, days=180),
+        _list("convert/tradeFlow", _conversions, "uid", 3_000, days=30, sides=2),
+        _list("asset/dribblet", _dribblets, most=100, size="", sides=2),
+        *(_fiat("fiat/payments", _payments(kind), kind) for kind in "01"),
     ),
     SPAN_US,
 )

@@ -67,7 +67,7 @@ def _of_market(name: str, asked: Asked) -> Request:
 
 
 def _candles(asked: Asked) -> Request:
-    timeframe = TIMEFRAMES[asked.streams[0].timeframe or ""]
+    timeframe = TIMEFRAMES[asked.timeframe]
     query = {"symbol": asked.natives[0], "timeframe": timeframe}
     return get(f"{_PUBLIC}/ohlcv", query | _times(asked.window))
 
@@ -111,9 +111,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         # Row dates are milliseconds, the example's candles seconds: the bounds' unit is unknown.
         Paging(Cursor.TIME, key=Key.TIME, units=("ms", "s"), timeframes=tuple(TIMEFRAMES)),
         _candles,
-        lambda body, about: parse.candles(
-            body, about.symbol, about.streams[0].timeframe or "", about.server_time
-        ),
+        lambda body, about: parse.candles(body, about.symbol, about.timeframe, about.server_time),
     ),
     "tickers": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=5, batch=5),

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 from connectors.base import EACH, Bounds, Cursor, Key, Paging, ReadOnlyKey
 from connectors.coinbase import auth, parse
-from connectors.dialect import Asked, Call, Dialect, Endpoint, ServerClock
+from connectors.dialect import Asked, Dialect, Endpoint, public_clock
 from connectors.errors import AuthError, ExchangeError, RateLimitedError, RefusedError, RequestError
 from connectors.http import Request, Response, get
 from connectors.names import IN_PATH
@@ -95,7 +95,7 @@ def _candles(asked: Asked) -> Request:
     They are rounded inwards to whole seconds, on which all candles open, and name no more candles
     than an answer holds.
     """
-    step = timeframe_us(asked.streams[0].timeframe or "")
+    step = timeframe_us(asked.timeframe)
     low, high = asked.window.lower, asked.window.upper
     query = {"granularity": str(step // 1_000_000)}
     if low is not None or high is not None:
@@ -167,9 +167,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
             timeframes=TIMEFRAMES,
         ),
         _candles,
-        lambda body, about: parse.candles(
-            body, about.symbol, about.streams[0].timeframe or "", about.server_time
-        ),
+        lambda body, about: parse.candles(body, about.symbol, about.timeframe, about.server_time),
     ),
     "tickers": Endpoint(
         Paging(Cursor.SNAPSHOT, max_rows=1),
@@ -276,9 +274,7 @@ DIALECT: Final = Dialect(
     sign=auth.sign,
     spelling=parse.SPELLING,
     markets_of=_markets_of,
-    freshness=ServerClock(
-        Call(lambda asked: get("/time"), lambda body, about: parse.server_time(body)), _is_late
-    ),
+    freshness=public_clock("coinbase", "/time", "epoch", _is_late),
     refusal=_refusal,
     content=_content,
     key=ReadOnlyKey("view", "in the API settings of your profile at Coinbase Exchange, tick View"),

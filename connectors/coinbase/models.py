@@ -4,9 +4,6 @@ Any field may be missing, null, text or number: parse.py decides. Numbers that a
 arrive as their text (see :func:`connectors.jsontext.decode`).
 """
 
-import msgspec
-from msgspec import Struct
-
 from connectors.jsontext import row_type
 
 PublicTrade = row_type("PublicTrade", "time trade_id price size side")
@@ -56,15 +53,5 @@ Account = row_type("Account", "id currency available hold")
 Fees = row_type("Fees", "maker_fee_rate taker_fee_rate")
 """``/fees``: one pair of rates for all markets."""
 
-Clock = row_type("Clock", "epoch")
-"""``/time``: in seconds, with decimals."""
-
 Refusal = row_type("Refusal", "message")
 """Every error, whatever its status."""
-
-
-class Book(Struct):
-    """``/products/<id>/book``: each level an array of price, size and number of orders."""
-
-    asks: msgspec.Raw
-    bids: msgspec.Raw

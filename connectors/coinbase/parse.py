@@ -7,13 +7,12 @@ as rejected.
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from itertools import chain
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from connectors import exact, market_data
 from connectors.base import Page
-from connectors.books import book
+from connectors.books import book_of
 from connectors.codes import Code, Codes
 from connectors.coinbase import models
 from connectors.columns import (
@@ -24,16 +23,16 @@ from connectors.columns import (
     Id,
     Number,
     Only,
+    Places,
     Text,
     Time,
-    Whole,
     Wide,
 )
-from connectors.errors import ContractError, TransientError
+from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.jsontext import NotJsonError, decode_object, elements
 from connectors.market_data import candle_columns
-from connectors.names import Listed, Names, Spelling, listed_rows
+from connectors.names import Names, Spelling, listed_rows
 from connectors.rows import (
     MOST_ROWS,
     Built,
@@ -43,7 +42,6 @@ from connectors.rows import (
     column,
     decoded,
     nullable,
-    object_of,
     observed,
     read,
     rows_of,
@@ -130,8 +128,7 @@ def ticker(body: bytes, symbol: str, observed_at: int) -> Built:
 
 def order_book(body: bytes, symbol: str, observed_at: int) -> Built:
     """``/products/<id>/book`` at level 2: the whole book, added up by price."""
-    found = object_of(models.Book, body, "an order book")
-    return book(bytes(found.asks), bytes(found.bids), symbol, observed_at, MAX_LEVELS)
+    return book_of(body, symbol, observed_at, MAX_LEVELS)
 
 
 def _only_row(body: bytes, model: Any, key: bytes) -> Source:
@@ -147,11 +144,8 @@ def _active(row: Any) -> bool:
 
 _PRODUCTS: Final = (
     column("native_symbol", "id", _TEXT),
-    Column(
-        "price_precision", lambda row: exact.places(row.quote_increment), Whole(), required=False
-    ),
-    Column(
-        "amount_precision", lambda row: exact.places(row.base_increment), Whole(), required=False
+    *nullable(
+        Places(), {"price_precision": "quote_increment", "amount_precision": "base_increment"}
     ),
     *nullable(_NUMBER, {"min_amount": "base_min_size", "max_amount": "base_max_size"}),
     column("min_value", "min_market_funds", _NUMBER, required=False),
@@ -161,22 +155,8 @@ _PRODUCTS: Final = (
 
 def products(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``/products``. The symbol is the id: ``BTCAUCTION-USD`` has the base BTC as well."""
-    source = rows_of(body, models.Product)
-    rows = [row for row in listed_rows(source) if isinstance(row.id, str)]
-    listed = {row.id: (str(row.base_currency or ""), str(row.quote_currency or "")) for row in rows}
-    code = Code(names.codes.listed(chain.from_iterable(listed.values())))
-    layout = observed(
-        "markets",
-        (
-            column("symbol", "id", Listed(names, listed)),
-            column("base", "base_currency", code),
-            column("quote", "quote_currency", code),
-            *_PRODUCTS,
-        ),
-        key="symbol",
-        at=observed_at,
-    )
-    return read(layout, source)
+    fields = ("id", "base_currency", "quote_currency")
+    return market_data.markets(rows_of(body, models.Product), fields, _PRODUCTS, names, observed_at)
 
 
 def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
@@ -187,9 +167,7 @@ def currencies(body: bytes, observed_at: int, codes: Codes) -> Built:
         (
             column("currency", "id", Code(codes.listed(row.id for row in listed_rows(source)))),
             Column("name", lambda row: row.name or row.id, _TEXT),
-            Column(
-                "precision", lambda row: exact.places(row.max_precision or row.min_size), Whole()
-            ),
+            Column("precision", lambda row: row.max_precision or row.min_size, Places()),
             Column("active", lambda row: bool(row.status == "online"), Flag()),
         ),
         key="currency",
@@ -450,14 +428,6 @@ def fees(body: bytes, observed_at: int) -> Built:
         at=observed_at,
     )
     return read(layout, _only_row(body, models.Fees, b'_fee_rate"'))
-
-
-def server_time(body: bytes) -> int:
-    """``/time`` in microseconds since 1970. Raises ``TransientError`` for anything else."""
-    try:
-        return exact.time_us(decode_object(models.Clock, body).epoch)
-    except (NotJsonError, InvalidValue) as error:
-        raise TransientError(f"coinbase: GET /time: not the exchange's time ({error})") from None
 
 
 def message(body: bytes) -> str | None:

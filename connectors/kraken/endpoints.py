@@ -54,7 +54,7 @@ def _trades(asked: Asked) -> Request:
 
 
 def _candles(asked: Asked) -> Request:
-    return _public("OHLC", asked, interval=TIMEFRAMES[asked.streams[0].timeframe or ""])
+    return _public("OHLC", asked, interval=TIMEFRAMES[asked.timeframe])
 
 
 def _private(name: str, form: Mapping[str, str] | None = None, cost: float = 1.0) -> Request:
@@ -95,7 +95,7 @@ def _fees(asked: Asked) -> Request:
 
 
 def _candle_rows(body: bytes, about: Answered) -> Built:
-    timeframe, clock = about.streams[0].timeframe or "", about.server_time or about.at
+    timeframe, clock = about.timeframe, about.server_time or about.at
     return parse.candles(body, *about.market, timeframe, clock, about.names)
 
 

@@ -12,8 +12,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-import msgspec
-
 from connectors import exact
 from connectors.base import Page
 from connectors.books import book, together
@@ -44,6 +42,7 @@ from connectors.rows import (
     column,
     decoded,
     list_of,
+    member_of,
     nullable,
     object_of,
     observed,
@@ -247,10 +246,6 @@ def _as_listed(code: Any) -> Any:
     return code.lower() if isinstance(code, str) and code == code.upper() else code
 
 
-class _Info(msgspec.Struct):
-    pairs: msgspec.Raw
-
-
 def _currencies(pair: Any) -> tuple[str, str]:
     base, separator, quote = str(pair).partition("_")
     if not (base and separator and quote):
@@ -281,8 +276,7 @@ _MARKETS: Final = (
 
 def market_rows(body: bytes, observed_at: int, names: Names = _NO_NAMES) -> Built:
     """``/api/3/info``: every pair of the list; a disabled one is not in it, a hidden one is."""
-    pairs = bytes(object_of(_Info, body, "a list of pairs").pairs)
-    source = keyed(pairs, models.Market, "symbol")
+    source = keyed(member_of(body, "pairs", "a list of pairs"), models.Market, "symbol")
     listed = {row.symbol: ("", "") for row in listed_rows(source)}
     code = Code(names.codes.listed(_listed_codes(listed)))
     layout = observed(

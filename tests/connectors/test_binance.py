@@ -338,8 +338,10 @@ def test_rules_of_0_are_none_and_what_is_not_spot_is_not_listed() -> None:
     other = {**market, "symbol": "XUSDT_PERP", "isSpotTradingAllowed": False}
     halted = {**market, "symbol": "YUSDT", "baseAsset": "Y", "status": "CANCEL_ONLY"}
     del halted["filters"]
-    body = json.dumps({"symbols": [market, other, halted]}, ensure_ascii=False).encode()
-    first, second = rows(parse.market_rows(body, AT).page())
+    odd = {**halted, "symbol": "ZUSDT", "baseAsset": "Z", "filters": 7}
+    body = json.dumps({"symbols": [market, other, halted, odd]}, ensure_ascii=False).encode()
+    first, second, third = rows(parse.market_rows(body, AT).page())
+    assert (third["symbol"], third["min_amount"]) == ("Z-USDT", None)
     assert (first["symbol"], first["native_symbol"]) == ("币-USDT", "币USDT")
     assert (first["price_precision"], first["amount_precision"]) == (None, 0)
     assert (first["min_price"], first["max_amount"], first["min_value"]) == (None, None, 5)
