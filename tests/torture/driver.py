@@ -4,7 +4,7 @@ import json
 import multiprocessing
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -72,13 +72,17 @@ def one_pull(env: dict[str, str], feeds: Path) -> None:
 
 
 def torture(
-    folder: Path, kills: int, seed: int, report: Callable[[str], None] = lambda _: None
+    folder: Path,
+    kills: int,
+    seed: int,
+    report: Callable[[str], None] = lambda _: None,
+    exchanges: Sequence[str] = connectors.names(),
 ) -> Figures:
     """Kill ``kills`` pulls of one home, then let it converge and compare it with a fresh one."""
     rng = random.Random(seed)
     figures = Figures()
     feeds = folder / "feeds"
-    for name in connectors.names():
+    for name in exchanges:
         datasets: dict[str, object] = {d: {} for d in DATASETS if d in connectors.offers(name)}
         datasets["candles"] = {"timeframes": ["5m", "1d"]}
         write_feed(
