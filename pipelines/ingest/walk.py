@@ -42,15 +42,15 @@ def pull_walk(session: Session) -> None:
     """One pull of a ``Cursor.PAGES`` stream. Raises ``TidemarkError``."""
     known = checkpoint.load(session.state.checkpoint, Walk)
     appends = session.paging.appends
-    goes_on = session.started - known.whole_at < DAY_US and _is_whole(session)
-    may_stop = appends and goes_on
+    is_recent = session.started - known.whole_at < DAY_US
+    may_stop = appends and is_recent
     whole_at = session.started
     key = session.declared.naming_column
     held, waiting = _held(session, key)
     is_first = True
     # a walk that does not end is begun anew
     going = msgspec.structs.replace(known, empty_since=None, token=None)
-    resumed = known.token if session.paging.resumes and goes_on else None
+    resumed = known.token if session.paging.resumes and is_recent and _is_whole(session) else None
     if resumed is not None:
         whole_at = known.whole_at
     state = replace(session.state, unit="time", remark="", checkpoint=checkpoint.dump(going))
@@ -148,10 +148,9 @@ def pull_walk(session: Session) -> None:
 def _is_whole(session: Session) -> bool:
     """Whether all that earlier walks have read is held still, and none of it is asked for again."""
     complete, newest = session.state.complete, session.state.newest_at
-    if session.task.again is not None or len(complete) != 1:
+    if session.task.again is not None or len(complete) != 1 or newest is None:
         return False
-    reaches_up = newest is None or newest < complete[0].upper
-    return complete[0].lower <= session.wanted_from and reaches_up
+    return complete[0].lower <= session.wanted_from and newest < complete[0].upper
 
 
 def _remembering(known: Walk, total: int | None, others: Iterable[str], whole_at: int) -> Walk:
