@@ -26,7 +26,7 @@ from warehouse.files import sync_folder
 from warehouse.heal import metastore_damage
 from warehouse.home import home_of
 from warehouse.locks import exclusive
-from warehouse.metastore_file import FILE_NAME, OLDER_NAME, as_storage_error, existing
+from warehouse.metastore_file import FILE_NAME, OLDER_NAME, UNUSABLE, as_storage_error, existing
 from warehouse.paths import LAKE
 from warehouse.raw import RAW, SUFFIX
 
@@ -84,7 +84,7 @@ def backup(
     try:
         with exclusive(home, "backup"):
             return _copy(home, target, on_progress)
-    except sqlite3.Error as error:
+    except UNUSABLE as error:
         raise as_storage_error(target / _NEW, error) from error
     except OSError as error:
         raise from_os_error(error, "cannot back up to", target) from error

@@ -13,7 +13,7 @@ from warehouse.clock import stamp
 from warehouse.errors import StorageError, from_os_error
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
-from warehouse.metastore_file import TABLES, VERSION, existing, sound_rows, version_of
+from warehouse.metastore_file import TABLES, UNUSABLE, VERSION, existing, sound_rows, version_of
 from warehouse.versions import Versions
 
 
@@ -35,7 +35,7 @@ def metastore_damage(home: Path) -> str | None:
         if any(what in str(error) for what in ("locked", "unable to open", "readonly", "disk I/O")):
             raise StorageError(f"cannot open the metastore {path}: {error}") from error
         return str(error)
-    except sqlite3.DatabaseError as error:
+    except UNUSABLE as error:
         return str(error)
     return None if verdict == "ok" else " ".join(verdict.split())
 
@@ -47,7 +47,7 @@ def salvage(home: Path, damaged: Path) -> int:
             if version_of(db) not in (4, VERSION):
                 return 0  # of a version without checksums: nothing proves a row
             rows = sound_rows(db)
-    except sqlite3.Error:
+    except UNUSABLE:
         return 0
     with closing(Metastore(home)) as metastore:
         metastore.replace_rows(rows)

@@ -27,6 +27,7 @@ from warehouse.metastore_file import (
     NAMES,
     OF_STREAM,
     OLDER_NAME,
+    UNUSABLE,
     VERSION,
     Row,
     as_storage_error,
@@ -408,7 +409,7 @@ class Metastore:
         """A connection for reading; do not write."""
         try:
             yield self._connect()
-        except sqlite3.Error as error:
+        except UNUSABLE as error:
             raise as_storage_error(self.home / FILE_NAME, error) from error
 
     @contextmanager
@@ -445,7 +446,7 @@ class Metastore:
                 connection.execute("PRAGMA synchronous = FULL")
             except OSError as error:
                 raise from_os_error(error, "cannot open the metastore", path) from error
-            except sqlite3.Error as error:
+            except UNUSABLE as error:
                 raise as_storage_error(path, error) from error
             self._local.connection = connection
         return connection

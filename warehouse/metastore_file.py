@@ -122,6 +122,10 @@ def create(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version = {VERSION}")
 
 
+UNUSABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises; where it repeats damaged text, its message cannot be decoded."""
+
+
 def version_of(db: sqlite3.Connection) -> int:
     """The version of a metastore; 0 for an empty file.
 
@@ -189,7 +193,7 @@ def _readable(db: sqlite3.Connection, table: str) -> list[Row]:
             for row in db.execute(f"SELECT * FROM {table} ORDER BY rowid {order}"):
                 found[row] = None
             break
-        except sqlite3.Error:
+        except UNUSABLE:
             continue
     return [row[:-1] for row in found if is_sound(row)]
 
@@ -218,7 +222,7 @@ def write_state(
     put(db, "unsettled", [(*of, row_id) for row_id in sorted(state.unsettled)])
 
 
-def as_storage_error(path: Path, error: sqlite3.Error) -> StorageError:
+def as_storage_error(path: Path, error: Exception) -> StorageError:
     """``StorageError`` for an SQLite error of ``path``, with a fix."""
     if "disk is full" in str(error):
         return StorageError(f"cannot write {path}: the disk is full. Fix: free some space, retry")

@@ -25,6 +25,7 @@ from warehouse.intervals import Interval, Unshown
 from warehouse.metastore_file import (
     FILE_NAME,
     OLDER_NAME,
+    UNUSABLE,
     Row,
     as_storage_error,
     create,
@@ -62,7 +63,7 @@ def migrate(home: Path) -> None:
             older.with_name(older.name + suffix).unlink(missing_ok=True)
         older.rename(older.with_name(f"{OLDER_NAME}.migrated"))
         sync_folder(home)
-    except sqlite3.Error as error:
+    except UNUSABLE as error:
         raise as_storage_error(older, error) from error
     except OSError as error:
         raise from_os_error(error, "cannot migrate", older) from error

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,3 +217,17 @@ def test_files_without_a_stream_of_the_metastore_are_registered(healthy: Path) -
     assert Metastore(healthy).state(other).complete == ()
     assert len(Metastore(healthy).files(other)) == 3
     assert len(duck(healthy, "trades")) == 2 * COUNT
+
+
+def test_damage_that_sqlite_cannot_put_into_words_is_healed(healthy: Path) -> None:
+    """Its message repeats a byte of the table's definition that is no text."""
+    Metastore(healthy).close()
+    path = healthy / "metastore.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"NOT NULL", b"NOT NUL\xcc", 1))
+    with pytest.raises(StorageError, match="tidemark verify"):
+        warehouse.status(healthy)
+    assert warehouse.verify(healthy).ok
+    assert_clean(healthy)
