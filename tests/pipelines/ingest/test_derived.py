@@ -43,7 +43,7 @@ def pull(home: Path, timeframe: str) -> Any:
     return pull_stream(Task(Store(home), connector, stream, FIRST))
 
 
-QUICK = ("1m", "1h", "3d", "1w")
+QUICK = ("1h", "1w")
 """Shorter and longer than the time between two trades, and two that do not begin with the day."""
 
 
