@@ -79,7 +79,8 @@ def write_overview(
     _write_findings(held, now, _FEW)
     _write_next(streams, held)
     if len(every) > len(datasets):
-        say("each stream: tidemark status --all, or: tidemark status wex/trades --all")
+        several = next(name for name, group in datasets if len(group) > 1)
+        say(f"each stream: tidemark status --all, or: tidemark status {several} --all")
 
 
 def _write_delisted(every: Sequence[StreamStatus], listed: int) -> None:

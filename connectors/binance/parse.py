@@ -149,7 +149,11 @@ _MARKET: Final = row_type(
 _MARKET_COLUMNS: Final = (
     column("native_symbol", "symbol", _TEXT),
     *(Column(name, get, kind, required=False) for name, get, kind in _RULES),
-    Column("active", lambda row: exact.text(row.status) == "TRADING", kinds.Flag()),
+    Column(
+        "active",
+        lambda row: row.status == "TRADING" if isinstance(row.status, str) else row.status,
+        kinds.Flag(),
+    ),
 )
 
 

@@ -235,7 +235,8 @@ def parsed_orders(body: bytes, about: Answered) -> Page:
     rows = rows_of(_fiat_rows(found), _FIAT_ORDER)
     page = read(layout(about.names.codes), rows).page()
     at, total = int(query.get("page", "1")), exact.natural(found.get("total", b""))
-    is_all = at == 1 and total is not None and total <= page.received
+    # A full page may be all that ``total`` counts.
+    is_all = at == 1 and total == page.received < MAX_FIAT
     is_last = is_all or not page.received
     return page if is_last else replace(page, next_token=str(at + 1))
 

@@ -14,6 +14,7 @@ from connectors import columns as kinds
 from connectors import exact
 from connectors.base import Page
 from connectors.codes import Code, Codes
+from connectors.errors import ContractError
 from connectors.exact import InvalidValue
 from connectors.jsontext import decode_row
 from connectors.kraken.names import code, symbol_of
@@ -37,6 +38,14 @@ def _paged(page: Page, parts: dict[str, bytes], query: str, others: tuple[str, .
     return replace(
         page, next_token=str(before + rows) if rows else None, total=total, others=others
     )
+
+
+def _listed(page: dict[str, bytes], *names: str) -> bytes:
+    """The rows of a page. Raises ``ContractError`` where there are none, not even an empty list."""
+    for name in names:
+        if name in page:
+            return page[name]
+    raise ContractError(f"no {names[0]} in the result")
 
 
 def _market(names: Names) -> kinds.Canonical:
@@ -81,7 +90,7 @@ def account_trades(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
         Column("fee_currency", lambda row: _fee_currency(row, names), _TEXT, required=False),
     )
     layout = Layout("account_trades", columns, ("trade_id", "symbol", "side"), "timestamp")
-    return _paged(read(layout, keyed(page.get("trades", b""))).page(), page, query)
+    return _paged(read(layout, keyed(_listed(page, "trades"))).page(), page, query)
 
 
 def _is_fill(row: Row) -> bool:
@@ -119,7 +128,7 @@ def account_transactions(body: bytes, query: str, codes: Codes = NO_NAMES.codes)
         Column("description", _described, _TEXT),
     )
     layout = Layout("account_transactions", columns, ("transaction_id",), "timestamp")
-    source = keyed(page.get("ledger", b""))
+    source = keyed(_listed(page, "ledger"))
     built = read(layout, source, lambda row: not _is_fill(row))
     others = tuple(row["id"] for row in listed_rows(source) if _is_fill(row))
     return _paged(built.page(), page, query, others)
@@ -234,7 +243,7 @@ def account_orders(body: bytes, query: str, names: Names = NO_NAMES) -> Page:
         of("closed_at", "closetm", _TIME, required=False),
     )
     layout = Layout("account_orders", columns, ("order_id", "symbol"), "timestamp")
-    found = read(layout, keyed(page.get("closed", page.get("open", b"")))).page()
+    found = read(layout, keyed(_listed(page, "closed", "open"))).page()
     return _paged(found, page, query) if "closed" in page else replace(found, next_token="0")
 
 

@@ -56,8 +56,8 @@ def new_exchange(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         say(f"wrote {path.relative_to(root)}")
-    say("next: python -m connectors.calls > docs/exchanges/calls.md")
-    say(f"next: python -m pytest tests/connectors tests/sandbox -k {name}")
+    say("next: .venv/bin/python -m connectors.calls > docs/exchanges/calls.md")
+    say(f"next: .venv/bin/python -m pytest tests/connectors tests/sandbox -k {name}")
     say('next: CONTRIBUTING.md, section "Add an exchange"')
 
 

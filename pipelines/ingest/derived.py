@@ -49,6 +49,7 @@ def build_candles(session: Session) -> None:
         ]
         found = found.filter(pa.array(keep, pa.bool_()))
         final = pc.less_equal(pc.add(found.column("open_us"), frame.step), now)
+        session.count_built(found.num_rows)
         session.commit(_rows(session, found, final), session.state)
     up_to = frame.opening(now)
     complete = union(

@@ -388,7 +388,7 @@ def _unknown(symbol: str, listed: dict[str, Market], feed: Feed) -> str:
     names = [*(m.native_symbol for m in listed.values()), *listed]
     alike = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(symbol.casefold(), alike, 3, 0.5)
-    hint = f"; did you mean {' or '.join(alike[name] for name in close)}?" if close else ""
+    hint = f"; did you mean {' or '.join(alike[name] for name in close)}?" if close else "."
     some = ", ".join(sorted(listed)[:12])
     return (
         f"{feed.exchange} does not list the market {symbol} (named in {feed.path}){hint} "

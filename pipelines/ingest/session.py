@@ -141,6 +141,10 @@ class Session:
             self.task.listener(self._progress(to_datetime(span[0]) if span else None, done=False))
         return page
 
+    def count_built(self, rows: int) -> None:
+        """Note rows that were made here and not received."""
+        self._rows += rows
+
     def commit(
         self, rows: pa.Table | None, state: StreamState, rejected: Sequence[RejectedRow] = ()
     ) -> None:

@@ -100,7 +100,8 @@ def pull_walk(session: Session) -> None:
             state = replace(state, newest_at=newest)
             session.commit(page.table, state, page.rejected)
             token = page.next_token
-            total = page.total
+            # A count that a later page leaves out holds: that page may be of a fault.
+            total = total if page.total is None else page.total
             known_rows = len((held | received) - uncounted) + len(others) + len(malformed)
             grown = growing and (known.counted or 0) + len(unknown) == total and not malformed
             growing = growing and bool(news)  # below known rows, forgotten ones look like new ones

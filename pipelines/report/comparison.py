@@ -109,8 +109,9 @@ def _shared_timeframe(spans: Mapping[str, Mapping[str, Span]]) -> str | None:
     fitting = [n for n, step in steps.items() if shared[n][1] - shared[n][0] <= step * INTERVALS]
     if not fitting:
         return max(steps, key=steps.__getitem__, default=None)
-    first = min(shared[name][0] for name in fitting)
-    return next(name for name in fitting if shared[name][0] - first < steps[name])
+    # a long interval may open before the first trade in it, where no shorter one begins
+    begins = min(shared[name][0] + steps[name] for name in fitting)
+    return next(name for name in fitting if shared[name][0] < begins)
 
 
 def _distance(symbol: str, timeframe: str, exchange: str, rows: Sequence[Row]) -> Distance:

@@ -24,7 +24,11 @@ from warehouse.errors import InUseError
 from warehouse.locks import exclusive
 
 STOP_SECONDS: Final = 20.0
-_BELOW_WARNING: Final = re.compile(rb" - dagster - (DEBUG|INFO) - ")
+_NOISE: Final = re.compile(
+    rb" - dagster - (DEBUG|INFO) - "
+    # DuckDB's bindings list what lives when a process is ended, which says nothing of use
+    rb"|^nanobind: |^ - leaked |^ - \.\.\. skipped remainder|^See https://nanobind"
+)
 
 
 def run(wanted: int) -> int:
@@ -105,13 +109,13 @@ def dagster(port: int, variables: Mapping[str, str]) -> Iterator[subprocess.Pope
 
 
 def _print_warnings(output: IO[bytes] | None) -> None:
-    """Print what Dagster writes, without the lines of runs below warnings.
+    """Print what Dagster writes, without the lines of runs below warnings and a leak report.
 
     The level of a run is set in its configuration; runs that a page starts of assets have none. And
     the level in ``dagster.yaml`` decides also what Dagster stores, where a run's progress belongs.
     """
     for line in output or ():
-        if not _BELOW_WARNING.search(line):
+        if not _NOISE.search(line):
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
 

@@ -339,10 +339,10 @@ def test_rules_of_0_are_none_and_what_is_not_spot_is_not_listed() -> None:
     other = {**market, "symbol": "XUSDT_PERP", "isSpotTradingAllowed": False}
     halted = {**market, "symbol": "YUSDT", "baseAsset": "Y", "status": "CANCEL_ONLY"}
     del halted["filters"]
-    odd = {**halted, "symbol": "ZUSDT", "baseAsset": "Z", "filters": 7}
+    odd = {**halted, "symbol": "ZUSDT", "baseAsset": "Z", "filters": 7, "status": False}
     body = json.dumps({"symbols": [market, other, halted, odd]}, ensure_ascii=False).encode()
     first, second, third = rows(parse.market_rows(body, AT).page())
-    assert (third["symbol"], third["min_amount"]) == ("Z-USDT", None)
+    assert (third["symbol"], third["active"], third["min_amount"]) == ("Z-USDT", False, None)
     assert (first["symbol"], first["native_symbol"]) == ("币-USDT", "币USDT")
     assert (first["price_precision"], first["amount_precision"]) == (None, 0)
     assert (first["min_price"], first["max_amount"], first["min_value"]) == (None, None, 5)
@@ -842,8 +842,13 @@ def test_fiat_money() -> None:
         (row,) = rows(page)
         assert (row["transaction_id"], row["type"], row["fee_amount"]) == ("fiat-7d76", type_, fee)
         assert (row["amount"], row["status"], page.next_token) == (10, "ok", None)
-    many = json.dumps({"data": [order], "total": 700, "success": True}).encode()
-    assert transactions.parsed_orders(many, about).next_token == "2"
+    full = [{**order, "orderNo": str(n)} for n in range(500)]
+    for sent, total, token in (
+        ([order], 700, "2"), ([order], "1", None), ([order], 0, "2"), (full, 500, "2")
+    ):  # fmt: skip
+        many = json.dumps({"data": sent, "total": total, "success": True}).encode()
+        first = replace(about, query="transactionType=0&page=1")
+        assert transactions.parsed_orders(many, first).next_token == token
     assert transactions.parsed_orders(NO_FIAT, about).next_token is None
     with pytest.raises(ContractError):
         transactions.parsed_orders(b'{"code":"100","success":false}', about)

@@ -581,3 +581,12 @@ def test_a_result_that_is_missing_breaks_the_contract(server: Scripted) -> None:
         server.answers(body)
         with pytest.raises(ContractError):
             server.open("kraken").fetch(TRADES, Window())
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [account.account_trades, account.account_transactions, account.account_orders],
+)
+def test_a_result_without_its_list_is_no_empty_history(parse: Callable[[bytes, str], Any]) -> None:
+    with pytest.raises(ContractError, match="in the result"):
+        parse(b"{}", "")

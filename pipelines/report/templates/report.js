@@ -162,10 +162,12 @@
     const most = Math.min(data.intervals, Math.max(40, element.clientWidth / 3));
 
     const inside = (frame) => frame.times.map((_, i) => i).filter((i) => frame.times[i] < price.until && frame.times[i] + frame.step > price.from);
+    // A long candle may open before the first trade in it, where no shorter one begins.
+    const begins = Math.min(...names.map((n) => frames[n].from + frames[n].step));
     /** The shortest candles that reach back far enough and fit side by side. */
     const usual = () => names.find((name) => {
       const frame = frames[name];
-      return frame.from <= Math.max(price.from, whole[0]) + frame.step && (price.until - price.from) / frame.step <= most;
+      return (frame.from < begins || frame.from <= price.from + frame.step) && (price.until - price.from) / frame.step <= most;
     }) ?? names[names.length - 1];
 
     const spans = [...Object.keys(SPANS).filter((name) => SPANS[name] < whole[1] - whole[0]), "all"];
@@ -177,7 +179,7 @@
     if (!names.includes(price.length)) price.length = "auto";
     const length = price.length === "auto" ? usual() : price.length;
     const frame = frames[length];
-    if (price.length !== "auto") price.from = Math.max(price.from, frame.from);
+    price.from = Math.max(price.from, frame.from);
     if (price.until - price.from < frame.step * 8) price.from = Math.max(whole[0], price.until - frame.step * 8);
     const shown = inside(frame);
 

@@ -171,7 +171,9 @@ def test_the_overview_has_a_line_for_each_dataset(capsys: pytest.CaptureFixture[
     assert "  bitexbit/trades ETH-USD: ids 3..4\n" in out
     assert "quarantine: 2 rows, kept as received (bitexbit/trades BTC-USD: 2)\n" in out
     assert "next: tidemark pull bitexbit/trades kraken/trades   # fetches" in out
-    assert out.splitlines()[-1].startswith("each stream: tidemark status --all")
+    assert out.splitlines()[-1].endswith(
+        "tidemark status --all, or: tidemark status bitexbit/trades --all"
+    )
 
 
 def test_the_overview_of_many_streams_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:

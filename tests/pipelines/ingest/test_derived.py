@@ -37,10 +37,18 @@ def put_trades(home: Path, first: int, end: int) -> None:
     store(home, TRADES, rows, state=state)
 
 
-def pull(home: Path, timeframe: str) -> Any:
+def pull(home: Path, timeframe: str, listener: Any = None) -> Any:
     connector: Any = SimpleNamespace(offers={"candles": OFFERED}, name="x")
     stream = StreamId("x", "candles", "BTC-USD", timeframe=timeframe)
-    return pull_stream(Task(Store(home), connector, stream, FIRST))
+    return pull_stream(Task(Store(home), connector, stream, FIRST, listener=listener))
+
+
+def test_progress_counts_the_candles_built(home: Path) -> None:
+    put_trades(home, 0, 40)
+    seen: list[Any] = []
+    report = pull(home, "1h", seen.append)
+    assert [(one.rows, one.requests, one.done) for one in seen] == [(report.rows_added, 0, True)]
+    assert report.rows_added == 40
 
 
 QUICK = ("1h", "1w")

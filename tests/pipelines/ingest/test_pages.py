@@ -118,3 +118,14 @@ def test_a_page_that_is_gone_in_the_middle_claims_nothing(pull: Pull, home: Path
     report = pull(lambda n: page(range(10, 14), 2, 9) if n == 1 else {})
     assert len(report.errors) == 1
     assert stored(home) == (["10", "11", "12", "13"], False)
+
+
+def test_an_empty_page_without_a_count_is_no_end_of_what_was_counted(
+    pull: Pull, home: Path
+) -> None:
+    """As a fault of the moment: ``{"error": [], "result": {}}`` of Kraken, amid a walk."""
+    (error,) = pull(
+        lambda number: page(range(10, 14), 2, 40) if number == 1 else page(range(0), None, None)
+    ).errors
+    assert "the exchange counts 40 rows and showed 4" in error
+    assert stored(home) == (["10", "11", "12", "13"], False)

@@ -1,6 +1,8 @@
 """The page in a real browser: drawn, legible at every width, and nothing is asked of anybody."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import pytest
 import warehouse
 from pipelines.report.page import write
 from tests.browser import CHROMIUM, Browser, browser
-from tests.pipelines.report.conftest import HOSTILE, MARKUP
+from tests.pipelines.report.conftest import HOSTILE, HOUR, MARKUP, NOW, START, hourly
 from tests.pipelines.report.reading import Page
+from tests.warehouse.tools import HOURLY, row, store
+from warehouse.intervals import Interval
+from warehouse.state import StreamState
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)"
@@ -159,6 +164,18 @@ def test_candles_of_any_span(window: Browser, page: Page) -> None:
     zoomed = int(text(window, "#shown").split(": ")[1].split()[0])
     assert 10 < zoomed < int(week.split(": ")[1].split()[0])
     assert window.complaints() == []
+
+
+def test_the_first_day_may_open_before_the_first_hour(window: Browser, home: Path) -> None:
+    begin = START + 20 * HOUR
+    hours = [one | {"timestamp": one["timestamp"] + timedelta(hours=20)} for one in hourly(73)]
+    store(home, HOURLY, hours, state=StreamState((Interval(begin, NOW),), unit="time"))
+    daily = replace(HOURLY, timeframe="1d")
+    days = [row(daily, i, START + i * 24 * HOUR) for i in range(4)]
+    store(home, daily, days, state=StreamState((Interval(START, NOW),), unit="time"))
+    warehouse.publish(home)
+    window.open(write(home).path, 1440)
+    assert "73 candles of 1h, " in text(window, "#shown")
 
 
 def test_value_performance_and_drawdown_are_drawn(window: Browser, page: Page) -> None:

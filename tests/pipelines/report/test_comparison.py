@@ -35,6 +35,8 @@ def days(since: float, until: float = 0) -> tuple[datetime, datetime]:
         ({"1m": {"x": days(0.2), "y": days(0.2)}, "1d": {"x": days(99), "y": days(99)}}, "1d"),
         ({"1h": {"x": days(99), "y": days(30), "z": days(5)}, "1d": {"x": days(99)}}, "1h"),
         ({"1h": {"x": days(99, 0), "y": days(200, 99)}}, None),
+        # the first day opens before the first hour that was traded
+        ({"1h": {"x": days(3.2), "y": days(3.2)}, "1d": {"x": days(4), "y": days(4)}}, "1h"),
         ({"1h": {"x": days(9)}, "1d": {"y": days(9)}}, None),
         ({}, None),
     ],
