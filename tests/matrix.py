@@ -25,6 +25,18 @@ def crossed(rows: Sequence[Any], columns: Sequence[Any], shift: int = 0) -> "lis
     ]
 
 
+def combined(habits: Sequence[dict[str, Any]], groups: int) -> "list[ParameterSet]":
+    """Every ``groups``-th of ``habits`` at once; each alone, for ``torture``, tells which it is."""
+    merged = [
+        {key: value for one in habits[n::groups] for key, value in one.items()}
+        for n in range(groups)
+    ]
+    return [
+        *(pytest.param(one) for one in merged),
+        *(pytest.param(one, marks=TORTURE) for one in habits if one not in merged),
+    ]
+
+
 def thinned(cases: Iterable[Any], every: int) -> "list[ParameterSet]":
     """``cases`` of one law: the first and each ``every``-th after it; the rest for ``torture``."""
     return [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.matrix import crossed, thinned
+from tests.matrix import combined, crossed, thinned
 
 
 @pytest.mark.parametrize("shift", [0, 1, 5])
@@ -15,6 +15,15 @@ def test_each_row_and_each_column_is_tried(shift: int) -> None:
             assert {row for row, _ in quick} == {*range(height)}
             assert {column for _, column in quick} == {*range(width)}
             assert len(quick) <= height + width
+
+
+def test_each_habit_is_tried_with_others_and_alone() -> None:
+    cases = combined([{"a": 1}, {"b": 2}, {"a": 3, "c": 4}], 2)
+    assert [case.values for case in cases if not case.marks] == [
+        ({"a": 3, "c": 4},),
+        ({"b": 2},),
+    ]
+    assert [case.values for case in cases if case.marks] == [({"a": 1},)]
 
 
 def test_the_first_case_is_always_tried() -> None:

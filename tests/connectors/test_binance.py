@@ -39,6 +39,7 @@ from sandbox.binance import BinanceSwitches
 from tests.connectors.conftest import CLOCK, Scripted, World
 from tests.connectors.conftest import Response as Answer
 from tests.connectors.test_wex import bare, spelled
+from tests.matrix import crossed
 
 TRADES = StreamId("binance", "trades", "BTC-USDT")
 FILLS = StreamId("binance", "account_trades", "BTC-USDT", "main")
@@ -737,8 +738,10 @@ def test_a_list_that_a_server_lacks_is_left_out_and_said(server: Scripted) -> No
         server.open("binance").fetch(MOVES, window)
 
 
-@pytest.mark.parametrize("keeps", ["oldest", "newest"])
-@pytest.mark.parametrize("name", ["asset/assetDividend", "convert/tradeFlow", "asset/dribblet"])
+@pytest.mark.parametrize(
+    ("name", "keeps"),
+    crossed(["asset/assetDividend", "convert/tradeFlow", "asset/dribblet"], ["oldest", "newest"]),
+)
 def test_of_a_full_answer_half_the_window_is_asked_for(name: str, keeps: str) -> None:
     """Whichever end an answer holds, and whatever its order: every row comes."""
     most = {"asset/assetDividend": 500, "convert/tradeFlow": 1000, "asset/dribblet": 100}[name]

@@ -3,12 +3,15 @@
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 import yaml
 
+import warehouse
 from pipelines.cli import main
 from pipelines.demo.exchange import DEMO_FEEDS, environment
 from pipelines.feeds import load_feeds
@@ -39,19 +42,26 @@ def rows(out: str, name: str) -> dict[str, int]:
     return dict(zip([*COLLECTED, "together"], found, strict=True))
 
 
+def metadata_of(
+    instance: dg.DagsterInstance, owner: str, name: str
+) -> Mapping[str, dg.MetadataValue[Any]]:
+    """Of the newest time that an asset was materialised."""
+    event = instance.get_latest_materialization_event(dg.AssetKey([owner, name]))
+    assert event and event.asset_materialization
+    return event.asset_materialization.metadata
+
+
 def test_a_first_run_shows_everything_and_a_second_is_incremental(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEMARK_FEEDS", "of-another-exchange")  # the demo has its own
     monkeypatch.setattr("sandbox.engine.HISTORY", DAY)
     monkeypatch.setattr("pipelines.orchestration.measuring.SECONDS", 1.0)  # views: test_marts
-    # the page: test_dagster_real, with the same data
-    monkeypatch.setattr(
-        "pipelines.report.page.write", lambda home: Written(home / "report.html", 0)
-    )
     variables = dict(os.environ)
     os.umask(0o022)
-    assert main(["demo"]) == 0
+    with monkeypatch.context() as patch:  # the page: the second run
+        patch.setattr("pipelines.report.page.write", lambda home: Written(home / "report.html", 0))
+        assert main(["demo"]) == 0
     assert loose(home) == {}
     first = capsys.readouterr()
     shown = first.err.splitlines()  # how far it is, and no problem
@@ -96,7 +106,23 @@ def test_a_first_run_shows_everything_and_a_second_is_incremental(
     monkeypatch.setenv("DAGSTER_HOME", str(folder))
     with dg.DagsterInstance.get() as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS] * 2
-        assert instance.get_latest_materialization_event(dg.AssetKey(["warehouse", "trades"]))
+        recorded = {
+            f"{owner}/{name}": metadata_of(instance, owner, name)
+            for owner, names in {**COLLECTED, "warehouse": TABLES, "marts": ["report"]}.items()
+            for name in names
+        }
+    page = home / "report.html"
+    assert recorded["marts/report"]["bytes"].value == page.stat().st_size > 0
+    for dataset in TABLES:
+        answer = warehouse.sql(f"SELECT count(*) AS rows FROM {dataset}", home=home)
+        (count,) = answer.column("rows").to_pylist()
+        counts = [
+            recorded[f"{owner}/{dataset}"]["dagster/row_count"].value
+            for owner in COLLECTED
+            if dataset in COLLECTED[owner]
+        ]
+        assert recorded[f"warehouse/{dataset}"]["dagster/row_count"].value == count > 0
+        assert sum(counts) == count
     assert not Path("data").exists()
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from sandbox.marketdata import Trade
+from tests.matrix import thinned
 from tests.pulled import Pulled
 from tests.warehouse.database import EXACT, places
 
@@ -17,7 +18,7 @@ def moment(milliseconds: int) -> datetime:
     return ZERO + timedelta(milliseconds=milliseconds)
 
 
-@pytest.mark.parametrize("timeframe", ["7m", "90s", "5h"])
+@pytest.mark.parametrize("timeframe", thinned(["7m", "90s", "5h"], 3))
 def test_candles_of_any_length(pulled: Pulled, timeframe: str) -> None:
     length = timedelta(seconds={"7m": 420, "90s": 90, "5h": 18_000}[timeframe])
     slots: dict[datetime, list[tuple[Decimal, Decimal]]] = defaultdict(list)

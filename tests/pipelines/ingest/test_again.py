@@ -45,7 +45,7 @@ LISTED: list[tuple[StreamId, End]] = [
 ]
 SOME = pytest.mark.parametrize(
     ("stream", "keeps"),
-    thinned(LISTED, 2),
+    thinned(LISTED, 4),
     ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
 )
 
@@ -132,7 +132,7 @@ def test_rows_that_were_left_out_are_stored(stream: StreamId, keeps: End, scene:
             (TRADES, "oldest"),
             *((stream, "newest") for stream in (WEX_FILLS, WEX_LEDGER, WEX_TRADES)),
         ],
-        2,
+        4,
     ),
     ids=lambda value: name_of(value) if isinstance(value, StreamId) else value,
 )
@@ -216,7 +216,7 @@ def test_a_short_stretch_takes_few_requests(stream: StreamId, keeps: End, scene:
 
 @pytest.mark.parametrize(
     ("listed", "fails"),
-    thinned(product(LISTED, [True, False]), 5),
+    thinned(product(LISTED, [True, False]), 7),
     ids=lambda v: name_of(v[0]) + "-" + v[1] if isinstance(v, tuple) else f"fails-{v}",
 )
 def test_coverage_never_shrinks(listed: tuple[StreamId, End], fails: bool, scene: Scene) -> None:
@@ -244,7 +244,7 @@ def test_coverage_never_shrinks(listed: tuple[StreamId, End], fails: bool, scene
 
 
 @pytest.mark.parametrize("hours_ahead", [60])
-@pytest.mark.parametrize("stream", thinned([TRADES, CANDLES, WEX_FILLS], 2), ids=name_of)
+@pytest.mark.parametrize("stream", thinned([WEX_FILLS, CANDLES, TRADES], 3), ids=name_of)
 def test_a_lost_stretch_is_tried(stream: StreamId, scene: Scene) -> None:
     scene.collect(stream)
     scene.server.switch(page_cap=60)

@@ -21,6 +21,7 @@ from sandbox.bitstamp.public import _with_quiet_ones
 from sandbox.marketdata import MarketTape
 from sandbox.markets import text
 from schemas import timeframe_us
+from tests.matrix import combined, thinned
 from tests.pipelines.ingest.conftest import only_pull, settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.pipelines.ingest.scene import Scene
@@ -114,16 +115,19 @@ def test_the_whole_main_job(
 
 @pytest.mark.parametrize(
     "habits",
-    [
-        {},
-        {"bs_order": "oldest"},
-        {"bs_edge": False},
-        {"bs_window_cap": 2500},
-        {"bs_behind_ms": 9_000},
-        {"sorts_by": "time"},
-        {"late_every": 7, "late_ms": 5_000},
-        {"gzip": True, "extra_fields": True, "bs_numbers": "number"},
-    ],
+    combined(
+        [
+            {},
+            {"bs_order": "oldest"},
+            {"bs_edge": False},
+            {"bs_window_cap": 2500},
+            {"bs_behind_ms": 9_000},
+            {"sorts_by": "time"},
+            {"late_every": 7, "late_ms": 5_000},
+            {"gzip": True, "extra_fields": True, "bs_numbers": "number"},
+        ],
+        2,
+    ),
     ids=str,
 )
 def test_windows_that_overlap_leave_nothing_out(
@@ -241,7 +245,7 @@ def test_a_quiet_market_is_no_error(home: Path, feeds: Feeds) -> None:
     assert [state for state, *_ in spans(home)][-3:] == ["complete", "lost", "complete"]
 
 
-@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("order", thinned(["newest", "oldest"], 2))
 def test_a_recorded_hour_and_a_tape_of_shuffled_ties(
     shared_data: Path, tmp_path: Path, home: Path, feeds: Feeds, order: str
 ) -> None:
@@ -316,11 +320,14 @@ CANDLES = FEED.format("[BTC-USD]", "candles: {timeframes: [1m, 1h]}")
 
 @pytest.mark.parametrize(
     "habits",
-    [
-        {"page_cap": 300},
-        {"bs_twice": frozenset({1767952800, 1767956400, 1767960000})},
-        {"bs_numbers": "number", "extra_fields": True},
-    ],
+    combined(
+        [
+            {"page_cap": 300},
+            {"bs_twice": frozenset({1767952800, 1767956400, 1767960000})},
+            {"bs_numbers": "number", "extra_fields": True},
+        ],
+        1,
+    ),
     ids=str,
 )
 def test_every_candle_whatever_is_unknown(
@@ -422,15 +429,18 @@ def check_orders(exchange: Served, home: Path) -> None:
 
 @pytest.mark.parametrize(
     "habits",
-    [
-        {"bs_since_inclusive": False},
-        {"ignored": frozenset({"since_id"})},
-        {"ignored": frozenset({"sort"}), "page_cap": 50},
-        {"ignored": frozenset({"since_id", "sort"})},
-        {"page_cap": 37},
-        {"bs_micros": False, "bs_type_text": False},
-        {"bs_numbers": "number", "extra_fields": True, "bs_old_markets": True},
-    ],
+    combined(
+        [
+            {"bs_since_inclusive": False},
+            {"ignored": frozenset({"since_id"})},
+            {"ignored": frozenset({"sort"}), "page_cap": 50},
+            {"ignored": frozenset({"since_id", "sort"})},
+            {"page_cap": 37},
+            {"bs_micros": False, "bs_type_text": False},
+            {"bs_numbers": "number", "extra_fields": True, "bs_old_markets": True},
+        ],
+        2,
+    ),
     ids=str,
 )
 def test_the_account_whatever_is_unknown(

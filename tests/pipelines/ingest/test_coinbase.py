@@ -24,6 +24,7 @@ from sandbox.coinbase.shape import uuid
 from sandbox.marketdata import MarketTape
 from sandbox.markets import text
 from schemas import timeframe_us
+from tests.matrix import combined
 from tests.pipelines.ingest.conftest import only_pull, run, settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.pipelines.ingest.scene import Scene
@@ -260,20 +261,16 @@ def test_a_delisted_market_is_no_error(
 
 @pytest.mark.parametrize(
     "habits",
-    [
-        {"cb_purges": False, "cb_dates_open": True},
-        {"cb_fee_included": False, "cb_most": 25, "cb_before_alone": "oldest"},
-        *(
-            pytest.param(habits, marks=pytest.mark.torture)
-            for habits in (
-                {"cb_purges": False},
-                {"cb_dates_open": True},
-                {"cb_fee_included": False},
-                {"cb_most": 25},
-                {"cb_before_alone": "oldest"},
-            )
-        ),
-    ],
+    combined(
+        [
+            {"cb_purges": False},
+            {"cb_dates_open": True},
+            {"cb_fee_included": False},
+            {"cb_most": 25},
+            {"cb_before_alone": "oldest"},
+        ],
+        1,
+    ),
     ids=str,
 )
 def test_the_account_whatever_is_unknown(

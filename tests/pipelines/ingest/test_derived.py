@@ -51,7 +51,7 @@ def test_progress_counts_the_candles_built(home: Path) -> None:
     assert report.rows_added == 40
 
 
-QUICK = ("1m", "1h", "3d", "1w")
+QUICK = ("1h", "1w")
 """Shorter and longer than the time between two trades, and two that do not begin with the day."""
 
 

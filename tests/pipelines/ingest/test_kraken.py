@@ -122,7 +122,7 @@ HABITS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(
-    "habit", thinned(HABITS, 3), ids=lambda h: " ".join(f"{k}={v}" for k, v in h.items())
+    "habit", thinned(HABITS, 5), ids=lambda h: " ".join(f"{k}={v}" for k, v in h.items())
 )
 def test_every_trade_once_and_a_day_later_too(
     habit: dict[str, Any], exchange: Served, home: Path, feeds: Callable[[str], Path]

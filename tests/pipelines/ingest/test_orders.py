@@ -65,7 +65,7 @@ def check(server: Served, home: Path, dataset: str, orders: list[Order]) -> None
             {"limit_keeps": "oldest", "numbers": "exponent"},
             {"since_id_inclusive": False, "until_id_inclusive": False, "dates": "s"},
         ],
-        2,
+        4,
     ),
     ids=str,
 )

@@ -12,6 +12,7 @@ from pipelines.ingest import PullReport
 from pipelines.publishing import publish
 from sandbox import Served
 from sandbox.markets import text
+from tests.matrix import combined
 from tests.pipelines.ingest.conftest import only_pull, settings_for
 from tests.pipelines.ingest.reference_model import table
 
@@ -64,14 +65,17 @@ def test_the_whole_main_job(exchange: Served, home: Path, feeds: Feeds) -> None:
 
 @pytest.mark.parametrize(
     "habits",
-    [
-        {"wex_order": "oldest", "sorts_by": "time"},
-        {"wex_numbers": "text", "wex_success": "1", "wex_empty": "array"},
-        {"wex_trades_max": 700},
-        {"page_cap": 60},
-        {"from_id_inclusive": False, "end_id_inclusive": False},
-        {"gzip": True, "extra_fields": True},
-    ],
+    combined(
+        [
+            {"wex_order": "oldest", "sorts_by": "time"},
+            {"wex_numbers": "text", "wex_success": "1", "wex_empty": "array"},
+            {"wex_trades_max": 700},
+            {"page_cap": 60},
+            {"from_id_inclusive": False, "end_id_inclusive": False},
+            {"gzip": True, "extra_fields": True},
+        ],
+        2,
+    ),
     ids=str,
 )
 def test_every_row_once_whatever_is_unknown(

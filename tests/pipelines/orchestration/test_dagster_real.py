@@ -47,6 +47,7 @@ def row_count(metadata: Mapping[str, dg.MetadataValue[Any]]) -> int:
     return count
 
 
+@pytest.mark.torture  # in make test: test_demo, twice and of three exchanges
 def test_everything_is_pulled_and_published(
     world: sandbox.World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
