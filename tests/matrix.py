@@ -1,6 +1,6 @@
 """Cases of one law: all of them for ``make torture``, some of them for ``make test``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,3 +45,11 @@ def thinned(cases: Iterable[Any], every: int) -> "list[ParameterSet]":
         )
         for n, case in enumerate(cases)
     ]
+
+
+def named(habits: Mapping[str, object]) -> str:
+    """The name of a case: the same in every process, in whatever order a set has its members."""
+    return ", ".join(
+        f"{key}={sorted(value) if isinstance(value, frozenset) else value}"
+        for key, value in habits.items()
+    )

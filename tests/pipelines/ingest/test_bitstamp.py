@@ -21,7 +21,7 @@ from sandbox.bitstamp.public import _with_quiet_ones
 from sandbox.marketdata import MarketTape
 from sandbox.markets import text
 from schemas import timeframe_us
-from tests.matrix import combined, thinned
+from tests.matrix import combined, named, thinned
 from tests.pipelines.ingest.conftest import only_pull, settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.pipelines.ingest.scene import Scene
@@ -128,7 +128,7 @@ def test_the_whole_main_job(
         ],
         2,
     ),
-    ids=str,
+    ids=named,
 )
 def test_windows_that_overlap_leave_nothing_out(
     exchange: Served, home: Path, feeds: Feeds, habits: dict[str, Any]
@@ -328,7 +328,7 @@ CANDLES = FEED.format("[BTC-USD]", "candles: {timeframes: [1m, 1h]}")
         ],
         1,
     ),
-    ids=str,
+    ids=named,
 )
 def test_every_candle_whatever_is_unknown(
     exchange: Served, home: Path, feeds: Feeds, habits: dict[str, Any]
@@ -441,7 +441,7 @@ def check_orders(exchange: Served, home: Path) -> None:
         ],
         2,
     ),
-    ids=str,
+    ids=named,
 )
 def test_the_account_whatever_is_unknown(
     exchange: Served, home: Path, feeds: Feeds, habits: dict[str, Any]
