@@ -221,8 +221,8 @@ class Sender:
                 # the clock was read somewhere on the way: half of it, as good as any
                 middle = (asked + response.at) // 2
                 content = self._dialect.content(response)
-                told = rule.call.parse(content, Answered((), response.at, response.server_time))
-                self._offset = told - middle
+                theirs = rule.call.parse(content, Answered((), response.at, response.server_time))
+                self._offset = theirs - middle
             return self._offset
 
     def close(self) -> None:

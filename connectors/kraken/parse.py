@@ -168,12 +168,12 @@ def market_rows(body: bytes, observed_at: int, names: Names = NO_NAMES) -> Page:
     """``AssetPairs``: every market of the list, dark pools (``.d``) too."""
     source = keyed(body)
     rows = list(listed_rows(source))
-    told: dict[str, str] = {}  # codes by currency id, of other markets
+    spelled: dict[str, str] = {}  # codes by currency id, of other markets
     for row in rows:
-        told |= zip(map(str, _ids(row)), _spelled(row) or (), strict=False)
+        spelled |= zip(map(str, _ids(row)), _spelled(row) or (), strict=False)
 
     def currencies(row: Row) -> tuple[str, str]:
-        base, quote = (told.get(str(c)) or code(names.codes, str(c or "")) for c in _ids(row))
+        base, quote = (spelled.get(str(c)) or code(names.codes, str(c or "")) for c in _ids(row))
         return _spelled(row) or (base, quote)
 
     def named(row: Row, at: int) -> str:
