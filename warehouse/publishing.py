@@ -86,7 +86,7 @@ def publish(home: Path | str | None = None, *, rebuild: bool = False) -> Publish
         versions = Versions(home)
         versions.remove_leftovers()  # of a publish that broke off
         try:
-            for start in (Start.NOTHING,) if rebuild else Start:
+            for start in (Start.NOTHING,) if rebuild else versions.starts():
                 try:
                     published = _publish(home, versions, metastore, start)
                 except duckdb.Error as error:
@@ -109,9 +109,7 @@ def _publish(
     """Publish what changed; ``None`` where that needs another start."""
     before = dict.fromkeys(TABLES, 0)
     live = versions.live()
-    if start is not Start.NOTHING:
-        if live is None:
-            return None
+    if start is not Start.NOTHING and live is not None:
         with open_read_only(live) as db:
             with suppress(duckdb.CatalogException):  # an older version lacks some tables
                 before = _row_counts(db)

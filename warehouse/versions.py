@@ -55,6 +55,16 @@ class Versions:
         """Every version, oldest first."""
         return sorted(self._folder.glob("warehouse-*.duckdb"))
 
+    def starts(self) -> list[Start]:
+        """What the next version can be made of, the cheapest first."""
+        if self.live() is None:
+            return [Start.NOTHING]
+        return [*([Start.OLDER] if self._spare() else []), Start.COPY, Start.NOTHING]
+
+    def _spare(self) -> list[Path]:
+        """The versions that may be written. Not the last one: a session may be opening it now."""
+        return self.superseded()[:-1]
+
     def superseded(self) -> list[Path]:
         """Those before the live one, oldest first."""
         live = self.live()
@@ -62,13 +72,12 @@ class Versions:
 
     @contextmanager
     def building(self, start: Start) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path] | None]:
-        """The next version, open for writing, and its file; ``None``: nothing to start from.
+        """The next version, open for writing, and its file; ``None``: all older ones are in use.
 
         It is closed when the block ends, and stays a leftover unless it is published.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._next().with_suffix(".building")
-        live = self.live()
         if start is Start.OLDER:
             db = self._reopened(path)
             if db is None:
@@ -79,11 +88,8 @@ class Versions:
             return
         if start is Start.NOTHING:
             path.write_bytes(template_database(self._folder))
-        elif live is not None:
-            _copy(live, path)
         else:
-            yield None
-            return
+            _copy(self.link.resolve(), path)
         with writable(path) as place, duckdb.connect(str(place), config=LOADING) as db:
             yield db, path
 
@@ -93,7 +99,7 @@ class Versions:
         A session of another process holds DuckDB's lock on the file; one of this process is seen
         by its open file. The file is renamed first, so that no session begins meanwhile.
         """
-        for older in self.superseded()[:-1]:  # the last one: a session may be opening it now
+        for older in self._spare():
             if not is_plain(path.absolute()):
                 return None
             os.rename(older, path)
