@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # A deadline would make a property false where the machine is busy.
 settings.register_profile("tidemark", max_examples=examples(100), deadline=None)
 settings.load_profile("tidemark")
+
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and MEMORY.is_dir():
+    # Tests write and sync tens of thousands of small files: in memory that takes a tenth less time.
+    place = os.statvfs(MEMORY)
+    if not place.f_flag & os.ST_NOEXEC and place.f_bavail * place.f_frsize > 2**31:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
 
 REPO = Path(__file__).resolve().parent.parent
 UI = REPO / "tests" / "ui"
