@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # numpy's idle threads would take a tenth of a second of each of the many processes (pipelines).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Each server of a test would have a thread of the kernel that polls for its files (libuv).
+os.environ.setdefault("UV_USE_IO_URING", "0")
 
 # A deadline would make a property false where the machine is busy.
 settings.register_profile("tidemark", max_examples=examples(100), deadline=None)
@@ -39,8 +41,10 @@ OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|API_PASSPHR
 
 
 def pytest_collection_finish() -> None:
-    """The garbage collector looks less often: tests make many objects and few reference cycles."""
+    """The garbage collector looks less often, and not at modules and collected tests: tests make
+    many objects and few reference cycles."""
     gc.set_threshold(50_000, 10, 10)
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:
