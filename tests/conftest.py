@@ -51,6 +51,7 @@ def pytest_unconfigure() -> None:
     """Hypothesis's hook in the garbage collector would outlive all modules, and keep DuckDB's
     types, of which its bindings then complain below the last line of pytest."""
     gc.callbacks.clear()
+    gc.unfreeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
