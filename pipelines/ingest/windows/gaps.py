@@ -95,6 +95,10 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
         return replace(p, attempt=replace(t, tight=True))
     if t.tight and below != above and (p.high_inclusive if below else p.low_inclusive) is None:
         return _exclusive(replace(p, attempt=t), low=not below)
+    by_moments = not p.pull.counts_ids and not p.pull.counts_times  # positions are times of rows
+    if by_moments and below and above and not found and not rows.unreadable:
+        assert t.gap.upper is not None
+        return replace(added(p, Interval(t.gap.lower, t.gap.upper)), attempt=None, barren=0)
     if rows.outside and not found:
         return _stop(_give_up(p, t, ignores(p)))
     if p.pull.paging.max_span_us is not None and not found:
@@ -157,21 +161,30 @@ def _after_dense(p: Progress, t: Attempt, request: Request, rows: Received) -> P
 
 
 def _after_span(p: Progress, t: Attempt, rows: Received) -> Progress:
-    """A window of bounded length came without rows: complete if it did so a day ago as well."""
+    """A window of bounded length came without rows: complete where it did so a day ago as well.
+
+    The windows of two pulls need not be the same: newer rows move them.
+    """
     gap = t.gap
     assert gap.upper is not None
     if not _has_room(p, rows):  # rows at an edge filled the answer, or unreadable ones
         return _give_up(p, t, _one_moment(p) if rows.size else _not_shown(p))
-    earlier = [u for u in p.unshown if u.lower <= gap.lower and gap.upper <= u.upper]
-    if earlier and p.pull.started - earlier[0].since >= DAY_US and p.most_rows:
-        return replace(added(p, Interval(gap.lower, gap.upper)), attempt=None, barren=0)
+    whole = Interval(gap.lower, gap.upper)
+    younger = [
+        Interval(u.lower, u.upper) for u in p.unshown if p.pull.started - u.since < DAY_US
+    ]
+    known = [Interval(u.lower, u.upper) for u in p.unshown]
+    never = subtract((whole,), known)
+    for again in subtract(subtract((whole,), younger), never) if p.most_rows else ():
+        p = added(p, Interval(again.lower, again.upper))
     return _put_off(p, gap)
 
 
 def _put_off(p: Progress, gap: Gap) -> Progress:
-    """Nothing can be proved here yet, and nothing is wrong: a later pull asks again."""
+    """What is not complete of ``gap`` waits: nothing is wrong, and a later pull asks again."""
     assert gap.upper is not None
-    p = unshown(p, gap.lower, gap.upper, may_be_lost=False)
+    for left in subtract((Interval(gap.lower, gap.upper),), p.complete):
+        p = unshown(p, left.lower, left.upper, may_be_lost=False)
     return replace(p, attempt=None, skipped={**p.skipped, (gap.lower, gap.upper): ""}, barren=0)
 
 
@@ -195,7 +208,7 @@ def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> 
     if not p.pull.counts_ids:
         return _give_up(p, t, _one_moment(p))
     if not p.pull.can_upper:
-        return _give_up(p, t, _not_shown(p))
+        return _go_on(p, t, rows) or _give_up(p, t, _not_shown(p))
     return _next_probe(p, replace(t, step=Step.PROBE))
 
 
@@ -234,6 +247,24 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
     return replace(p, attempt=replace(t, step=following))
 
 
+def _go_on(p: Progress, t: Attempt, rows: Received) -> Progress | None:
+    """From the far end of an answer of one moment, where requests name an id on one side alone.
+
+    The row there is claimed alone, as a place to ask from: else no request would ever show what
+    lies behind it. ``None`` where the answer shows the far side of the gap, or no row inside.
+    """
+    if p.pull.by_time or not p.pull.counts_ids or (p.pull.can_lower and p.pull.can_upper):
+        return None
+    if shows_below(t, rows) if p.pull.can_upper else shows_above(t, rows):
+        return None
+    found = [row for row in inside(t.gap, rows).tolist() if row not in rows.rejected]
+    if not found:
+        return None
+    far = min(found) if p.pull.can_upper else max(found)
+    single = next(row for row in _single_rows(rows) if row.lower == far)
+    return replace(added(p, single), attempt=None, barren=0)
+
+
 def _single_rows(rows: Received) -> Intervals:
     """Every row of an answer, as an interval of its own."""
     ids, times = rows.in_order
@@ -246,7 +277,8 @@ def _single_rows(rows: Received) -> Intervals:
 def _after_probe(p: Progress, t: Attempt, rows: Received) -> Progress:
     """After ``Step.PROBE``: it counts where it shows nothing below the row above the gap."""
     if len(inside(t.gap, rows)):  # moments that no answer shows whole, or malformed rows
-        return _give_up(p, t, _not_shown(p) if p.pull.counts_ids else _one_moment(p))
+        why = _not_shown(p) if p.pull.counts_ids else _one_moment(p)
+        return _go_on(p, t, rows) or _give_up(p, t, why)
     if rows.outside:
         return _stop(_give_up(p, t, ignores(p)))
     if not _has_room(p, rows):  # rows of the moment above filled it, or one that is unreadable
