@@ -105,6 +105,8 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
         return _after_span(p, t, rows)
     if found and {*found} <= rows.rejected and not t.again:
         return replace(p, attempt=replace(t, again=True))
+    if (further := _go_on(p, t, rows)) is not None:
+        return further
     if not p.pull.can_upper and above and (found or below) and not p.oldest_kept:
         return replace(p, attempt=replace(t, step=Step.SINGLE))
     if not p.pull.can_upper and above and below and not found:
@@ -205,10 +207,10 @@ def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> 
         return replace(p, attempt=replace(t, exclude=True))
     if ask(p, t) != request:
         return replace(p, attempt=t)  # a bound turned out to be inclusive: once more without it
-    if not p.pull.counts_ids:
+    if not p.pull.counts_ids or (not p.pull.can_lower and t.gap.below is not None):
         return _give_up(p, t, _one_moment(p))
     if not p.pull.can_upper:
-        return _go_on(p, t, rows) or _give_up(p, t, _not_shown(p))
+        return _give_up(p, t, _not_shown(p))
     return _next_probe(p, replace(t, step=Step.PROBE))
 
 
@@ -248,21 +250,26 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
 
 
 def _go_on(p: Progress, t: Attempt, rows: Received) -> Progress | None:
-    """From the far end of an answer of one moment, where requests name an id on one side alone.
+    """Past a moment that fills an answer, where requests name an id on one side alone.
 
-    The row there is claimed alone, as a place to ask from: else no request would ever show what
-    lies behind it. ``None`` where the answer shows the far side of the gap, or no row inside.
+    The far row is claimed alone, as the place to ask from: no other request shows what lies behind
+    it. What lies before it waits for the next pull. ``None``: the answer is not so, or dense.
     """
-    if p.pull.by_time or not p.pull.counts_ids or (p.pull.can_lower and p.pull.can_upper):
+    one_sided = not p.pull.by_time and not (p.pull.can_lower and p.pull.can_upper)
+    if not one_sided or not p.pull.counts_ids or rows.size < p.most_rows:
         return None
-    if shows_below(t, rows) if p.pull.can_upper else shows_above(t, rows):
+    up = p.pull.can_lower
+    if shows_above(t, rows) if up else shows_below(t, rows):
         return None
     found = [row for row in inside(t.gap, rows).tolist() if row not in rows.rejected]
     if not found:
         return None
-    far = min(found) if p.pull.can_upper else max(found)
-    single = next(row for row in _single_rows(rows) if row.lower == far)
-    return replace(added(p, single), attempt=None, barren=0)
+    far = max(found) if up else min(found)
+    p = added(p, next(row for row in _single_rows(rows) if row.lower == far))
+    lower, upper = (t.gap.lower, far) if up else (far + 1, t.gap.upper or far + 1)
+    if lower < upper:
+        p = _unanswered(p, lower, upper, _one_moment(p), may_be_lost=True)
+    return replace(p, attempt=None, barren=0)
 
 
 def _single_rows(rows: Received) -> Intervals:
@@ -277,8 +284,7 @@ def _single_rows(rows: Received) -> Intervals:
 def _after_probe(p: Progress, t: Attempt, rows: Received) -> Progress:
     """After ``Step.PROBE``: it counts where it shows nothing below the row above the gap."""
     if len(inside(t.gap, rows)):  # moments that no answer shows whole, or malformed rows
-        why = _not_shown(p) if p.pull.counts_ids else _one_moment(p)
-        return _go_on(p, t, rows) or _give_up(p, t, why)
+        return _give_up(p, t, _not_shown(p) if p.pull.counts_ids else _one_moment(p))
     if rows.outside:
         return _stop(_give_up(p, t, ignores(p)))
     if not _has_room(p, rows):  # rows of the moment above filled it, or one that is unreadable

@@ -181,6 +181,36 @@ def test_forward_from_an_id_with_holes_reaches_both_ends(cap: int, share: int, r
     assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
 
 
+@pytest.mark.parametrize("cursor", ["forward from an id, holes", "backward from an id"])
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("cap", [12, 50])
+@pytest.mark.parametrize("sorts_by_time", [True, False])
+@pytest.mark.parametrize("edges", [(0, 0), (5, 40), (100, 7)])
+def test_a_moment_larger_than_an_answer_by_ids_of_one_side(
+    cursor: str, inclusive: bool, cap: int, sorts_by_time: bool, edges: tuple[int, int]
+) -> None:
+    """Own trades of one large order: what lies behind them is reached; they are no claim."""
+    moment = [2000 + 7 * n + n % 3 for n in range(130)]  # ids of a thousand share a time
+    below = [1999 - 5 * n for n in range(edges[0])]
+    above = [3000 + 4 * n for n in range(edges[1])]
+    behaviour = Behaviour(
+        cap=cap,
+        lower_inclusive=inclusive,
+        upper_inclusive=inclusive,
+        sorts_by_time=sorts_by_time,
+    )
+    keys = [*below, *moment, *above]
+    exchange, memory = ModelExchange(behaviour, keys, PAGINGS[cursor], share=1000), Memory()
+    exchange.time_of = lambda key: FIRST + (key if not 2000 <= key < 3000 else 2500) * 1_000_000  # type: ignore[method-assign]
+    for new in ([], [3, 1], []):
+        grow(exchange, new)
+        pull(exchange, TRADES, memory)
+        assert not false_claims(exchange, memory)
+        memory.now += 26 * 3_600_000_000
+    missing = {*exchange.keys} - memory.held
+    assert all(2000 <= key < 3000 for key in missing) and (sorts_by_time or not missing)
+
+
 def test_an_account_at_rest_for_longer_than_a_window_is_no_fault() -> None:
     """The newest transfers are those of the last days, of which there may be none any more."""
     paging = PAGINGS["days, text ids"]
