@@ -86,7 +86,10 @@ def parse_stream_name(exchange: str, dataset_name: str, name: str) -> StreamId |
 
 
 def quoted(text: str) -> str:
-    """``text`` as a part of a name: percent-encoded, also ``.``; ``:`` in lower case, which quoting itself never writes."""
+    """``text`` as a part of a name: percent-encoded, also ``.``.
+
+    ``:`` is in lower case, which quoting itself never writes.
+    """
     return quote(text, safe="").replace(".", "%2E").replace("%3A", "%3a")
 
 
