@@ -32,6 +32,8 @@ class StreamReport:
     unfinished: bool = False
     """The time was over, or another pull holds the stream: the next pull continues."""
     error: str | None = None
+    is_of_feed: bool = False
+    """The error names its place itself: all datasets of the feed have the same."""
     notice: str | None = None
     newest: datetime | None = None
 
@@ -42,6 +44,8 @@ class StreamReport:
     @property
     def problem(self) -> str | None:
         """Why this stream makes the pull end with exit code 1, if it does."""
+        if self.error and self.is_of_feed:
+            return self.error
         if self.error:
             return f"{self.name}: {self.error}"
         if self.lost_found:
