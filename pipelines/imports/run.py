@@ -33,6 +33,7 @@ from pipelines.ingest.windows.evidence import Numbers
 from pipelines.output.formatting import with_fix
 from pipelines.settings import Settings
 from schemas import TIMEFRAMES, RejectedRow, StreamId, TidemarkError, dataset
+from schemas.wording import count
 from warehouse import files
 from warehouse.clock import now_us
 from warehouse.intervals import union
@@ -269,13 +270,13 @@ class _FileImport:
             )
         if report.rejected:
             report.problems.append(
-                f"{report.label}: {report.rejected:,} row(s) do not fit and lie in `quarantine`; "
-                "the rest is stored"
+                f"{report.label}: {count(report.rejected, 'row')} not fitting, kept in "
+                "`quarantine`; the rest is stored"
             )
         if report.conflicts:
             report.problems.append(
-                f"{report.label}: {report.conflicts:,} row(s) contradict what is stored; nothing "
-                "was overwritten, they lie in `quarantine`"
+                f"{report.label}: {count(report.conflicts, 'row')} contradicting what is stored, "
+                "kept in `quarantine`; nothing was overwritten"
             )
         if self.proof is not None and self.proof.scattered:
             self.whole.notices.append(

@@ -10,6 +10,7 @@ import msgspec
 
 from pipelines.exchanges.rights import Snapshot
 from pipelines.ingest.windows.state import Profile, Restart
+from schemas.wording import count
 
 
 class Windows(msgspec.Struct, frozen=True, tag="windows"):
@@ -109,7 +110,7 @@ def paging_profile(text: str) -> str:
     profile = load(text, Windows).profile
     found = []
     if profile.keeps:
-        found.append(f"answers keep the {profile.keeps} end, {profile.rows:,} rows seen")
+        found.append(f"answers keep the {profile.keeps} end, {count(profile.rows, 'row')} seen")
     if profile.unit and profile.unit_at:
         found.append({"ms": "times in milliseconds", "s": "times in seconds"}[profile.unit])
     return ", ".join(found)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from schemas.wording import count
+
 _COUNTS: Final = (
     *("requests", "rows_added", "rows_replaced", "quarantined"),
     *("refetched", "refetched_new", "differences"),
@@ -55,7 +57,7 @@ class StreamReport:
             )
         if self.quarantined:
             return (
-                f"{self.name}: {self.quarantined} row(s) could not be stored exactly and lie in "
+                f"{self.name}: {count(self.quarantined, 'row')} not stored exactly, kept in "
                 "`quarantine` with the reason; the rest is stored"
             )
         return None

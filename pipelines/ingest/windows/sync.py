@@ -25,6 +25,7 @@ from pipelines.ingest.windows.plan import Done, plan
 from pipelines.ingest.windows.state import Kind, Progress, Pull, Request, Upward
 from schemas import TIMEFRAMES
 from schemas.times import DAY_US
+from schemas.wording import count
 from warehouse.intervals import Interval, Intervals, subtract, union
 from warehouse.state import StreamState
 
@@ -195,8 +196,8 @@ def _canceled(session: Session, missing: frozenset[int], state: StreamState) -> 
         ended = [now.get(name, dropped[name]) for name in names]
         session.commit(pa.table(ended, schema=session.declared.connector_schema), state)
         session.report.notice = (
-            f"{session.stream}: {dropped.num_rows} order(s) that were open are no longer shown: "
-            "they were canceled before anything was filled, and this exchange drops such orders"
+            f"{session.stream}: {count(dropped.num_rows, 'open order')} no longer shown: canceled "
+            "before anything was filled; this exchange drops such orders"
         )
     return frozenset(pc.cast(left["timestamp"], pa.int64()).to_pylist())
 
