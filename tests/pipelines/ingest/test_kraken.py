@@ -306,9 +306,12 @@ def test_the_ledger_is_the_balance_to_the_last_digit(
     exchange.switch(**habit)
     account = exchange.world.accounts["beta"]
     histories = ("*/account_trades", "*/account_orders", "*/account_transactions")
+    refused = habit.get("kraken_transfers") in ("denied", "unknown")
     for seconds in (0, 31_377):
         exchange.advance(seconds)
-        assert only_pull(settings, *histories, feeds_root=root).errors == []
+        report = only_pull(settings, *histories, feeds_root=root)
+        assert report.errors == []
+        assert [("Status" in notice) for notice in report.notices] == [True] * refused
     assert run(settings, feeds_root=root).errors == []  # balances too: the clock stands
     now = exchange.world.now()
     expected = {fill.trade_id: (order, fill) for order, fill in account.fills(now)}
@@ -328,7 +331,6 @@ def test_the_ledger_is_the_balance_to_the_last_digit(
     assert len(rows) == (8 if habit.get("kraken_rewards") else 4)
     wrong = [r for r in rows if not r["explained"] or r["difference"]]
     assert wrong == []
-    refused = habit.get("kraken_transfers") in ("denied", "unknown")
     _check_transfers(exchange, home, is_shown=not refused)
     orders = warehouse.sql("SELECT * FROM account_orders", home=home).to_pylist()
     assert len(orders) == sum(o.created <= now for o in account.orders)
