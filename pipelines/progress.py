@@ -24,7 +24,8 @@ from rich.progress import (
 )
 
 from pipelines.output.console import is_terminal, warn
-from pipelines.output.formatting import age, count, visible
+from pipelines.output.formatting import age, visible
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from pipelines.imports import ImportProgress

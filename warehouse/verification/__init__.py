@@ -22,6 +22,7 @@ from typing import Final
 import duckdb
 
 from schemas import DATASETS, StreamId
+from schemas.wording import count
 from warehouse import heal, paths
 from warehouse.duckdb_files import Config
 from warehouse.errors import StorageError, from_os_error
@@ -84,7 +85,9 @@ def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verificat
         report.healed("duckdb", name, "left by a publish that broke off: removed")
     migrated = migrate_lake(home, metastore, wait=True)
     if migrated:
-        report.healed("files", paths.LAKE, f"{migrated} files of an older schema: written again")
+        report.healed(
+            "files", paths.LAKE, f"{count(migrated, 'file')} of an older schema: written again"
+        )
     facts = _check_lake(home, metastore, on_progress, report, repair=repair)
     if damage is not None and not kept:
         _summarise_adopted(facts, report)
@@ -134,7 +137,9 @@ def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> No
         if not (f.kind == "healed" and f.check == "records" and f.where in adopted)
     ]
     files = sum(len(f.records.keys() - f.bad) for f in facts.values())
-    report.healed("records", FILE_NAME, f"{len(facts)} streams, {files} files registered")
+    report.healed(
+        "records", FILE_NAME, f"{count(len(facts), 'stream')}, {count(files, 'file')} registered"
+    )
 
 
 def _check_lake(
@@ -211,7 +216,7 @@ def _publish(home: Path, report: Verification, was: str, *, rebuild: bool = Fals
         report.error("duckdb", LINK, str(error), "repair what is named above first")
         return
     rows = sum(n for name, n in done.rows.items() if name != "coverage")
-    report.healed("duckdb", LINK, f"{was} ({rows:,} rows)")
+    report.healed("duckdb", LINK, f"{was} ({count(rows, 'row')})")
 
 
 def _compare(
