@@ -113,7 +113,7 @@ def _publish(
         with open_read_only(live) as db:
             with suppress(duckdb.CatalogException):  # an older version lacks some tables
                 before = _row_counts(db)
-            if not _lacks(db, metastore):
+            if not is_outdated(db, metastore):
                 return Published(versions.link, False, before, before)
     with versions.building(start) as built:
         if built is None:
@@ -315,13 +315,8 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
     return (rows[0][0] if rows[0][1] == identity else 0), True
 
 
-def is_outdated(current: Path, metastore: Metastore) -> bool:
-    """Whether the version ``current`` lacks anything that lake, metastore or program now have."""
-    with open_read_only(current) as db:
-        return _lacks(db, metastore)
-
-
-def _lacks(db: duckdb.DuckDBPyConnection, metastore: Metastore) -> bool:
+def is_outdated(db: duckdb.DuckDBPyConnection, metastore: Metastore) -> bool:
+    """Whether a version lacks anything that lake, metastore or program now have."""
     row = db.execute("SELECT * FROM _tidemark.loaded").fetchone()
     now = metastore.newest_change(), metastore.state_mark(), metastore.identity()
     return row != now or not catalog.is_current(db)
