@@ -78,7 +78,7 @@ class Place:
         before: Callable[[int], object] = lambda number: None,
         rounds: int = _ROUNDS,
     ) -> Figure:
-        """Run a command several times; ``before`` comes first each time. The first is not counted."""
+        """Run a command several times, ``before`` first each time; the first run is not counted."""
         costs, requests = [], 0
         for number in range(rounds + 1):
             before(number)
@@ -111,7 +111,8 @@ def line(figure: Figure) -> str:
     """One figure as text."""
     return (
         f"{figure.name:34} {figure.held:>11,d} held  {figure.cpu_seconds:6.2f} CPU s "
-        f"{figure.seconds:6.2f} s  {figure.written / 1e6:8.2f} MB written  {figure.requests:4d} requests"
+        f"{figure.seconds:6.2f} s  {figure.written / 1e6:8.2f} MB written  "
+        f"{figure.requests:4d} requests"
     )
 
 

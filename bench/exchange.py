@@ -2,7 +2,8 @@
 
 It speaks as much of the BitexBit v2 dialect as pulls of trades and tickers need. Each market has a
 tape of its own length; ``/bench/show`` chooses how many of the oldest trades exist so far, so that
-"1,000 new trades" is one call. A ticker changes with every answer. ``/bench/usage`` counts requests.
+"1,000 new trades" is one call. A ticker changes with every answer. ``/bench/usage`` counts the
+requests.
 
 ``python -m bench.exchange 3000 300*200`` (lengths, 200 times the last) prints its address.
 """

@@ -64,6 +64,7 @@ def run(
 
 def _written(pid: int) -> int:
     text = Path(f"/proc/{pid}/io").read_text()
-    counted = {name: int(value) for name, _, value in (x.partition(":") for x in text.split("\n"))
-               if value}
+    counted = {
+        name: int(value) for name, _, value in (x.partition(":") for x in text.split("\n")) if value
+    }
     return max(counted["wchar"], counted["write_bytes"])

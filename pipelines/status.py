@@ -25,7 +25,7 @@ from schemas import StreamId
 from schemas.times import to_datetime
 from warehouse.coverage_table import spans
 from warehouse.intervals import Interval, Unshown
-from warehouse.query import StreamStatus
+from warehouse.streams import StreamStatus
 
 _COLUMNS: Final = (
     "dataset", "stream", "rows", "covered", "missing", "lost", "newest row", "checked",

@@ -20,9 +20,9 @@ import duckdb
 
 from warehouse import files
 from warehouse.duckdb_files import is_plain, writable
+from warehouse.paths import LINK
 from warehouse.template import LOADING, template_database
 
-LINK: Final = "warehouse.duckdb"
 VERSIONS: Final = "versions"
 _KEEP: Final = 3
 _OPEN_FILES: Final = Path("/dev/fd")
