@@ -42,7 +42,7 @@ def run(
     with subprocess.Popen(
         arguments,
         cwd=cwd,
-        env={**os.environ, **environment},
+        env={**_without_settings(), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -60,6 +60,12 @@ def run(
     if process.returncode != code:
         raise BenchError(f"{' '.join(arguments)} ended with {process.returncode}:\n{out}")
     return Cost(usage.ru_utime + usage.ru_stime, seconds, written, out)
+
+
+def _without_settings() -> dict[str, str]:
+    """The environment without what is set for tests or for a home of the caller's own."""
+    ours = ("TIDEMARK_", "BITEXBIT_", "WEX_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
 def _written(pid: int) -> int:

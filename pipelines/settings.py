@@ -45,7 +45,6 @@ from urllib.parse import urlsplit
 from pipelines.output.console import warn
 from pipelines.output.formatting import with_fix
 from schemas import TABLES, ConfigError
-from warehouse.metastore_file import existing
 from warehouse.paths import LAKE, PARTIAL
 
 if TYPE_CHECKING:
@@ -179,6 +178,8 @@ class Settings:
         What ``TIDEMARK_UMASK`` takes from new files is taken from the folder itself, where it is
         new, empty or holds data of Tidemark. Raises ``ConfigError`` where it cannot be used.
         """
+        from warehouse.metastore_file import existing  # with it SQLite
+
         self._check_path()
         try:
             self.home.mkdir(parents=True, exist_ok=True)

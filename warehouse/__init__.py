@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from warehouse.errors import StorageError
     from warehouse.lake_reader import table
     from warehouse.paths import LINK
-    from warehouse.publishing import Published, publish
+    from warehouse.published import Published
+    from warehouse.publishing import publish
     from warehouse.query import connect, sql
     from warehouse.streams import StreamStatus, coverage, has_data, status
     from warehouse.verification import Finding, Verification, rebuild, verify
@@ -49,7 +50,8 @@ __getattr__ = exported(
         "errors": ("StorageError",),
         "lake_reader": ("table",),
         "paths": ("LINK",),
-        "publishing": ("Published", "publish"),
+        "published": ("Published",),
+        "publishing": ("publish",),
         "query": ("connect", "sql"),
         "streams": ("StreamStatus", "coverage", "has_data", "status"),
         "verification": ("Finding", "Verification", "rebuild", "verify"),

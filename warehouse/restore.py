@@ -22,9 +22,9 @@ from warehouse import files, paths
 from warehouse.clock import stamp
 from warehouse.duckdb_files import open_read_only
 from warehouse.errors import StorageError, from_os_error
+from warehouse.loading import where_of
 from warehouse.merge import in_order, row_keys
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.publishing import where_of
 from warehouse.recovery import same_span
 from warehouse.versions import Versions
 

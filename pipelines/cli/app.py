@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import click
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     use_terminal()
     if arguments is None:
         spare_pandas()
+        # httpx has a command line of its own, for which it imports rich and pygments: 0.06 s
+        sys.modules.setdefault("httpx._main", ModuleType("httpx._main"))
     command = typer.main.get_command(app)
     completed = completion.answer(command)
     if completed is not None:
