@@ -8,14 +8,14 @@ never loaded.
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from schemas import DATASETS, TABLES, Dataset, StreamId, dataset
+from schemas import DATASETS, TABLES, Dataset, dataset
 from warehouse import catalog, files, published
 from warehouse.coverage_table import coverage_rows
 from warehouse.duckdb_files import literal, open_read_only
@@ -23,9 +23,10 @@ from warehouse.errors import StorageError
 from warehouse.lake_migration import SCHEMAS, is_older
 from warehouse.locks import exclusive_if_free
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.paths import LakePath, lock_name, period_bounds
+from warehouse.paths import LakePath, lock_name
 from warehouse.published import Published
 from warehouse.recovery import recover
+from warehouse.table_update import Group, columns_of, insert, to_compare, update, where_of
 from warehouse.template import LOADING, update_catalog
 from warehouse.versions import Start, Versions
 
@@ -42,15 +43,6 @@ _OF_THE_COPY: Final = (
     duckdb.SerializationException,
 )
 """What DuckDB raises for a file of its own that is damaged, or a disk that is full."""
-
-
-@dataclass(frozen=True)
-class _Group:
-    """The files of one stream and period: loaded, and replaced, together."""
-
-    stream: StreamId
-    period: str
-    files: tuple[FileRecord, ...]
 
 
 class _Busy(Exception):
@@ -134,14 +126,14 @@ def _apply(
     # coverage first: rows committed while this runs may be in, but coverage never precedes rows
     state_mark, coverage = metastore.state_mark(), coverage_rows(metastore)
     newest = metastore.newest_change()  # before the files: what comes in between is loaded again
-    groups = [_Group(*of, tuple(found)) for of, found in metastore.changed_files(mark).items()]
+    groups = [Group(*of, tuple(found)) for of, found in metastore.changed_files(mark).items()]
     left: list[str] = []
     failed: dict[str, str] = {}
     tables = sorted({g.stream.dataset for g in groups}, key=list(DATASETS).index)
     for name in tables:
         mine = [g for g in groups if g.stream.dataset == name]
         try:
-            _load(db, home, metastore, DATASETS[name], mine, replace=bool(loaded))
+            _load(db, home, metastore, DATASETS[name], mine, mark, is_loaded=loaded)
         except _Busy:
             left.append(name)
         except _OF_THE_COPY:
@@ -170,34 +162,41 @@ def _load(
     home: Path,
     metastore: Metastore,
     declared: Dataset,
-    groups: Sequence[_Group],
+    groups: Sequence[Group],
+    mark: int,
     *,
-    replace: bool,
+    is_loaded: bool,
 ) -> None:
-    """Put the files of ``groups`` in place of the rows that the table has of them."""
-    sound = [(g, f) for g in groups for f in _sound_files(home, metastore, g)]
-    older: list[pa.Table] = []
+    """Let the table hold the rows of ``groups`` as their files do. ``mark``: what it has already.
+
+    Rows that the table has already stay where they are: a load writes what changed, not the files
+    that hold it. Where streams share parts of the table, and where an older version wrote a file,
+    the whole groups are replaced.
+    """
+    sound = [_sound(home, metastore, declared, group, mark) for group in groups]
+    older: list[tuple[Group, FileRecord]] = []
     if metastore.lake_schemas() != SCHEMAS:  # of streams that were written when it was migrated
-        older = [_whole_rows(home, g, f) for g, f in sound if is_older(home, _lake_path(g, f))]
-        sound = [(g, f) for g, f in sound if not is_older(home, _lake_path(g, f))]
-    paths = [str(literal(home) / f.path) for _, f in sound]
-    hive = ", ".join(f"'{name}': VARCHAR" for name in declared.partition)
-    columns = ", ".join(f'"{name}"' for name in declared.schema.names)
+        older = [(g, f) for g in sound for f in g.files if is_older(home, _lake_path(g, f))]
+    odd = {(group.stream, group.period) for group, _ in older}
+    whole = [
+        group
+        for group in sound
+        if not is_loaded or declared.shares_parts or (group.stream, group.period) in odd
+    ]
+    compared = [group for group in sound if group not in whole]
+    paths = [str(literal(home) / f.path) for g in whole for f in g.files if (g, f) not in older]
     for memory in (LOADING["memory_limit"], "80%"):  # wide rows: what DuckDB takes by itself
         db.execute(f"SET memory_limit = '{memory}'")
         db.execute("BEGIN")
         try:
-            for group in groups if replace else ():
+            for group in whole if is_loaded else ():
                 where, values = where_of(declared, group.stream, group.period)
                 db.execute(f'DELETE FROM "{declared.name}" WHERE {where}', values)
-            if paths:
-                db.execute(
-                    f'INSERT INTO "{declared.name}" SELECT {columns} FROM'
-                    f" read_parquet(?, hive_partitioning = true, hive_types = {{{hive}}})",
-                    [paths],
-                )
-            for rows in older:
-                db.register("older_rows", rows)
+            update(db, home, declared, compared, mark)
+            insert(db, declared, paths)
+            for group, file in older:
+                db.register("older_rows", _whole_rows(home, group, file))
+                columns = columns_of(declared)
                 db.execute(f'INSERT INTO "{declared.name}" SELECT {columns} FROM older_rows')
                 db.unregister("older_rows")
             db.execute("COMMIT")
@@ -209,11 +208,11 @@ def _load(
                 raise
 
 
-def _lake_path(group: _Group, file: FileRecord) -> LakePath:
+def _lake_path(group: Group, file: FileRecord) -> LakePath:
     return LakePath(file.path, group.stream, group.period, temporary=False)
 
 
-def _whole_rows(home: Path, group: _Group, file: FileRecord) -> pa.Table:
+def _whole_rows(home: Path, group: Group, file: FileRecord) -> pa.Table:
     """The rows of a file that an older version wrote, with those columns that its path names."""
     declared = dataset(group.stream.dataset)
     rows = files.read(declared, home / file.path)
@@ -227,15 +226,22 @@ def _whole_rows(home: Path, group: _Group, file: FileRecord) -> pa.Table:
     return rows
 
 
-def _sound_files(home: Path, metastore: Metastore, group: _Group) -> Sequence[FileRecord]:
-    """The files of ``group`` as the metastore has them now, each of them as it was written.
+def _sound(home: Path, metastore: Metastore, declared: Dataset, group: Group, mark: int) -> Group:
+    """``group`` as the metastore has it now; what is to be read of it is as it was written.
 
-    Raises ``StorageError`` for a file that is damaged or gone, ``_Busy`` where a pull is writing.
+    That is what a table needs which has all up to ``mark``. Raises ``StorageError`` for a file that
+    is damaged or gone, ``_Busy`` where a pull is writing.
     """
+
+    def read(found: Sequence[FileRecord]) -> Sequence[FileRecord]:
+        if declared.shares_parts:
+            return found
+        return to_compare(declared, group.period, found, mark)[0]
+
     found: Sequence[FileRecord] = group.files
     for _ in range(_TRIES):
-        if all(_is_as_recorded(home, file) for file in found):
-            return found
+        if all(_is_as_recorded(home, file) for file in read(found)):
+            return replace(group, files=tuple(found))
         with exclusive_if_free(home, *lock_name(group.stream)) as held:
             if held:  # nobody writes: what a crash left is recorded, anything else is damage
                 found = metastore.files(group.stream, group.period)
@@ -244,9 +250,9 @@ def _sound_files(home: Path, metastore: Metastore, group: _Group) -> Sequence[Fi
                         raise StorageError(f"{home / file.path} is gone. {_REBUILD}")
                 recover(home, metastore, group.stream)
                 found = metastore.files(group.stream, group.period)
-                for file in found:
+                for file in read(found):
                     files.check(home / file.path, file.digest)
-                return found
+                return replace(group, files=tuple(found))
         time.sleep(_PAUSE_SECONDS)
         found = metastore.files(group.stream, group.period)
     raise _Busy
@@ -258,28 +264,6 @@ def _is_as_recorded(home: Path, file: FileRecord) -> bool:
     except StorageError:
         return False
     return (home / file.path).exists()
-
-
-def where_of(declared: Dataset, stream: StreamId, period: str) -> tuple[str, list[object]]:
-    """SQL and its values: the rows of one stream and period, and no others.
-
-    Where streams share a part of the table: the rows of all of them.
-    """
-    if declared.name == "quarantine":
-        return "exchange = ? AND dataset = ?", [stream.exchange, stream.source]
-    named = {
-        "exchange": stream.exchange,
-        "symbol": stream.symbol,
-        "account": stream.account,
-        "timeframe": stream.timeframe,
-    }
-    names = declared.schema.names
-    given = {column: value for column, value in named.items() if value and column in names}
-    low, high = period_bounds(declared, period)
-    terms = [f"{column} = ?" for column in given]
-    terms.append(f"{declared.time_column} >= make_timestamptz(?)")
-    terms.append(f"{declared.time_column} < make_timestamptz(?)")
-    return " AND ".join(terms), [*given.values(), low, high]
 
 
 def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
