@@ -92,8 +92,11 @@ def _shrink(home: Path, gone: set[str]) -> None:
     with Store(home).open_stream(TRADES) as writer:
         for record in writer.records():
             table = writer.read(record)
-            left = pc.invert(pc.is_in(table.column("trade_id"), pa.array(sorted(gone))))
-            writer.shrink(record, table.filter(left))
+            left = table.filter(
+                pc.invert(pc.is_in(table.column("trade_id"), pa.array(sorted(gone))))
+            )
+            if left.num_rows < table.num_rows:
+                writer.shrink(record, left)
 
 
 def test_rows_among_those_of_another_file_leave_the_table_too(
