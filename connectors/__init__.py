@@ -3,6 +3,8 @@
 They speak an exchange's HTTP dialect and yield canonical Arrow pages; they know nothing of Dagster,
 DuckDB or disks. ``connectors.base`` is the contract. A new exchange is a new folder whose
 ``__init__`` names its ``DIALECT``; nothing else is edited.
+
+What speaks HTTP is imported by the functions that need it: most commands request nothing.
 """
 
 import re
@@ -11,11 +13,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
-
-from connectors import http
+import connectors.names  # noqa: F401  # else its first import would hide the function ``names``
 from connectors.base import (
     Bounds,
     Breaker,
@@ -34,8 +35,6 @@ from connectors.base import (
     Recorder,
     Window,
 )
-from connectors.client import Client
-from connectors.dialect import Dialect
 from connectors.errors import (
     AuthError,
     ContractError,
@@ -50,8 +49,13 @@ from connectors.errors import (
     UnknownRowError,
     UnreachableError,
 )
-from connectors.transport import is_this_machine
+from connectors.hosts import is_this_machine
 from schemas import ConfigError, RejectedRow, StreamId
+
+if TYPE_CHECKING:
+    import httpx
+
+    from connectors.dialect import Dialect
 
 __all__ = [
     "AuthError",
@@ -121,12 +125,16 @@ def key_variables(name: str, account: str) -> tuple[str, ...]:
     Key, secret and, where the exchange has one, passphrase. ``name`` may be that of an exchange of
     which rows are held and that this program has no connector for.
     """
+    from connectors import http
+
     has_passphrase = name in names() and dialect_of(name).has_passphrase
     return http.key_variables(name, account, passphrase=has_passphrase)
 
 
 def key_settings(name: str, account: str) -> str:
     """Those settings as messages name them: ``WEX_API_KEY and WEX_API_SECRET``."""
+    from connectors import http
+
     return http.together(key_variables(name, account))
 
 
@@ -148,6 +156,10 @@ def open_connector(
     Raises ``ConfigError`` for an unknown exchange, an invalid base URL, a key that cannot be sent
     in a header or would be sent unencrypted, and proxies or authorities that cannot be used.
     """
+    import httpx
+
+    from connectors.client import Client
+
     dialect = dialect_of(name)
     url = httpx.URL(checked_base_url(name, connection.base_url))
     if connection.credentials is not None:
@@ -156,7 +168,7 @@ def open_connector(
     return Client(dialect, connection, sleep=sleep, now=now)
 
 
-def dialect_of(name: str) -> Dialect:
+def dialect_of(name: str) -> "Dialect":
     """What exchange ``name`` speaks. Raises ``ConfigError`` for an unknown one."""
     if name not in names():
         raise ConfigError(f"there is no exchange {name!r}; there are: {', '.join(names())}")
@@ -169,6 +181,8 @@ def checked_base_url(name: str, text: str) -> str:
 
     Raises ``ConfigError`` with the setting's name for what is none.
     """
+    import httpx
+
     variable, default = f"{name.upper()}_BASE_URL", default_base_url(name)
     problem = None
     try:
@@ -195,6 +209,8 @@ def check_key(name: str, account: str, key: Credentials) -> None:
 
     Raises ``ConfigError`` with the setting's name.
     """
+    from connectors import http
+
     variables = key_variables(name, account)
     for variable, part in zip(variables, (key.key, key.secret, key.passphrase), strict=False):
         if not part:
@@ -210,7 +226,7 @@ def check_key(name: str, account: str, key: Credentials) -> None:
             )
 
 
-def _check_encrypted(name: str, connection: Connection, url: httpx.URL) -> None:
+def _check_encrypted(name: str, connection: Connection, url: "httpx.URL") -> None:
     if url.scheme == "http" and not (connection.allow_http or is_this_machine(url.host)):
         variable, *_ = key_variables(name, connection.account)
         raise ConfigError(

@@ -16,10 +16,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
-
-import httpx
 
 from connectors.base import Connection
 from connectors.errors import (
@@ -35,8 +33,9 @@ from connectors.errors import (
 from connectors.exact import EARLIEST_US, LATEST_US
 from connectors.jsontext import plain
 from connectors.redact import excerpt, masked, redact
-from connectors.transport import location, may_follow, open_client
-from connectors.wire import LARGEST, Deadline, TooLargeError, decoded
+
+if TYPE_CHECKING:  # whoever only makes or reads requests needs no HTTP library (0.06 s)
+    import httpx
 
 _LEFT: Final = ".send_request_body.complete"
 _AGAIN: Final = {408, 425}
@@ -143,6 +142,11 @@ class Http:
         reads: Sequence[str],
         key_advice: str = "",
     ) -> None:
+        import httpx
+
+        from connectors.transport import open_client
+        from connectors.wire import Deadline
+
         self.exchange = exchange
         self._key_advice = key_advice
         self._reads = re.compile("|".join(reads))
@@ -171,6 +175,10 @@ class Http:
         ``ForbiddenCallError`` where it is not a reading call, and ``RequestError`` where a name in
         it cannot be part of a URL.
         """
+        import httpx
+
+        from connectors.wire import LARGEST, TooLargeError
+
         if not self._reads.fullmatch(request.call):
             raise ForbiddenCallError(
                 f"{self.exchange}: {request.call} is no reading call; not sent"
@@ -212,7 +220,7 @@ class Http:
         # Outside the except block: the library's error holds the request with all its headers.
         raise problem
 
-    def _answer(self, request: Request, built: httpx.Request) -> Response:
+    def _answer(self, request: Request, built: "httpx.Request") -> Response:
         for redirects in range(_REDIRECTS + 1):
             response = self._client.send(built, stream=True)
             try:
@@ -224,8 +232,12 @@ class Http:
             built = self._client.build_request("GET", target)
         raise AssertionError("unreachable")
 
-    def _target(self, response: httpx.Response) -> httpx.URL | None:
+    def _target(self, response: "httpx.Response") -> "httpx.URL | None":
         """Where a redirect leads, if it is one that may be followed: within the host's domain."""
+        import httpx
+
+        from connectors.transport import location, may_follow
+
         found = location(response)
         if response.status_code not in _MOVED or not found:
             return None
@@ -235,7 +247,10 @@ class Http:
         except (httpx.InvalidURL, ValueError):
             return None
 
-    def _received(self, request: Request, response: httpx.Response) -> Response:
+    def _received(self, request: Request, response: "httpx.Response") -> Response:
+        from connectors.transport import location
+        from connectors.wire import decoded
+
         headers = response.headers
         # A nonce looks like a time or an id, and is no secret after its use; a text as short as
         # some passphrase is part of many a word.
@@ -259,6 +274,8 @@ class Http:
         return f"{self.exchange}: {request.label}"
 
     def _fault(self, request: Request, error: Exception) -> ExchangeError:
+        import httpx
+
         reason = redact(str(error) or type(error).__name__, request.secrets)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             return UnreachableError(
@@ -380,6 +397,8 @@ def _is_page(response: Response) -> bool:
 
 
 def _host(location: str) -> str:
+    import httpx
+
     try:
         return httpx.URL(location).host
     except (httpx.InvalidURL, ValueError):

@@ -30,6 +30,7 @@ from warehouse.home import home_of
 from warehouse.lake_migration import migrate_lake
 from warehouse.metastore import Metastore
 from warehouse.metastore_file import FILE_NAME
+from warehouse.paths import LINK
 from warehouse.publishing import publish
 from warehouse.restore import PublishedRows
 from warehouse.store import stream_lock
@@ -41,7 +42,6 @@ from warehouse.verification.recorded import check_stream
 from warehouse.verification.report import CHECKS, Finding, Verification
 from warehouse.verification.rows import Facts, scan
 from warehouse.verification.values import macros
-from warehouse.versions import LINK
 
 __all__ = ["CHECKS", "Finding", "Verification", "rebuild", "verify"]
 
