@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from connectors import http
+from connectors import ccxt, http
 from connectors.base import (
     Bounds,
     Breaker,
@@ -50,10 +50,15 @@ from connectors.errors import (
     UnknownRowError,
     UnreachableError,
 )
+from connectors.http import base_url_variable
 from connectors.transport import is_this_machine
 from schemas import ConfigError, RejectedRow, StreamId
 
+THROUGH_CCXT = ccxt.PREFIX
+"""How the names of exchanges begin that have no connector of their own: ``ccxt:okx``."""
+
 __all__ = [
+    "THROUGH_CCXT",
     "AuthError",
     "Bounds",
     "Breaker",
@@ -85,10 +90,12 @@ __all__ = [
     "UnknownRowError",
     "UnreachableError",
     "Window",
+    "base_url_variable",
     "check_key",
     "checked_base_url",
     "default_base_url",
     "dialect_of",
+    "is_known",
     "is_this_machine",
     "key_settings",
     "key_variables",
@@ -101,8 +108,14 @@ __all__ = [
 
 @cache
 def names() -> tuple[str, ...]:
-    """Every exchange there is a connector for: the sub-folders, in alphabetical order."""
-    return tuple(sorted(found.name for found in iter_modules(__path__) if found.ispkg))
+    """Every exchange with a connector of its own: the sub-folders, in alphabetical order."""
+    folders = (found.name for found in iter_modules(__path__) if found.ispkg)
+    return tuple(sorted(name for name in folders if name != "ccxt"))
+
+
+def is_known(name: str) -> bool:
+    """Whether rows of exchange ``name`` can be asked for; also of one through ccxt."""
+    return name in names() or ccxt.knows(name)
 
 
 def offers(name: str) -> Mapping[str, Paging]:
@@ -121,7 +134,7 @@ def key_variables(name: str, account: str) -> tuple[str, ...]:
     Key, secret and, where the exchange has one, passphrase. ``name`` may be that of an exchange of
     which rows are held and that this program has no connector for.
     """
-    has_passphrase = name in names() and dialect_of(name).has_passphrase
+    has_passphrase = is_known(name) and dialect_of(name).has_passphrase
     return http.key_variables(name, account, passphrase=has_passphrase)
 
 
@@ -149,6 +162,8 @@ def open_connector(
     in a header or would be sent unencrypted, and proxies or authorities that cannot be used.
     """
     dialect = dialect_of(name)
+    if ccxt.is_named(name):
+        ccxt.check_installed(name)
     url = httpx.URL(checked_base_url(name, connection.base_url))
     if connection.credentials is not None:
         _check_encrypted(name, connection, url)
@@ -158,8 +173,13 @@ def open_connector(
 
 def dialect_of(name: str) -> Dialect:
     """What exchange ``name`` speaks. Raises ``ConfigError`` for an unknown one."""
+    if ccxt.is_named(name):
+        return ccxt.dialect_of(name)
     if name not in names():
-        raise ConfigError(f"there is no exchange {name!r}; there are: {', '.join(names())}")
+        raise ConfigError(
+            f"there is no exchange {name!r}; there are: {', '.join(names())}, and ccxt:<id> for "
+            "others (docs/exchanges/ccxt.md)"
+        )
     found: Dialect = import_module(f"{__name__}.{name}").DIALECT
     return found
 
@@ -169,7 +189,7 @@ def checked_base_url(name: str, text: str) -> str:
 
     Raises ``ConfigError`` with the setting's name for what is none.
     """
-    variable, default = f"{name.upper()}_BASE_URL", default_base_url(name)
+    variable, default = base_url_variable(name), default_base_url(name)
     problem = None
     try:
         parts, url = urlsplit(text), httpx.URL(text)
@@ -214,8 +234,8 @@ def _check_encrypted(name: str, connection: Connection, url: httpx.URL) -> None:
     if url.scheme == "http" and not (connection.allow_http or is_this_machine(url.host)):
         variable, *_ = key_variables(name, connection.account)
         raise ConfigError(
-            f"{name.upper()}_BASE_URL is http://{url.host}, and over http anyone on the way reads "
-            f"what the key of account '{connection.account}' ({variable}) asks and changes "
+            f"{base_url_variable(name)} is http://{url.host}, and over http anyone on the way "
+            f"reads what the key of account '{connection.account}' ({variable}) asks and changes "
             "the answers. Fix: use https://, or set TIDEMARK_ALLOW_HTTP=1 for a network that you "
             "trust"
         )

@@ -117,6 +117,8 @@ class Endpoint:
     after a call, its page, and how many rows of that no earlier one brought; None after the last.
     ``extras``: paths of such calls that may fail: the page is whole without them.
     ``parts``: further lists, each a stream of its own (:attr:`connectors.base.Paging.parts`).
+    ``adds_up``: whether amounts of one currency in several of those calls are added up: what is
+    held in several places.
     """
 
     paging: Paging
@@ -128,6 +130,7 @@ class Endpoint:
     following: Callable[[Asked, Request, Page, int], Request | None] | None = None
     extras: Sequence[str] = ()
     parts: Mapping[str, "Endpoint"] = field(default_factory=dict)
+    adds_up: bool = False
 
     def part(self, name: str | None) -> "Endpoint":
         """That of the list ``name``; itself where that is no list of these."""

@@ -155,7 +155,7 @@ class Http:
     @property
     def variable(self) -> str:
         """The setting that holds the base URL."""
-        return f"{self.exchange.upper()}_BASE_URL"
+        return base_url_variable(self.exchange)
 
     @property
     def shown_url(self) -> str:
@@ -328,10 +328,19 @@ def _target(path: str, query: str) -> bytes:
     return f"{path}?{query}".encode() if query else path.encode()
 
 
+def base_url_variable(exchange: str) -> str:
+    """The setting that holds the host root of ``exchange``."""
+    return f"{_prefix(exchange)}_BASE_URL"
+
+
+def _prefix(name: str) -> str:
+    """``ccxt:okx`` as ``CCXT_OKX``."""
+    return re.sub(r"[^A-Za-z0-9]", "_", name).upper()
+
+
 def key_variables(exchange: str, account: str, *, passphrase: bool = False) -> tuple[str, ...]:
     """The settings that hold the parts of ``account``'s key: key, secret and any passphrase."""
-    names = exchange if account == "main" else f"{exchange}_{account}"
-    prefix = re.sub(r"[^A-Za-z0-9]", "_", names).upper()
+    prefix = _prefix(exchange if account == "main" else f"{exchange}_{account}")
     parts = ("KEY", "SECRET", "PASSPHRASE") if passphrase else ("KEY", "SECRET")
     return tuple(f"{prefix}_API_{part}" for part in parts)
 

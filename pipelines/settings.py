@@ -83,7 +83,7 @@ class Settings:
 
         Raises ``ConfigError`` for what is no ``http(s)://host``.
         """
-        value = self.variables.get(f"{exchange.upper()}_BASE_URL")
+        value = self.variables.get(connectors.base_url_variable(exchange))
         if value is None:
             return connectors.default_base_url(exchange)
         return connectors.checked_base_url(exchange, value)

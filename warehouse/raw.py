@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote, unquote
 
 import msgspec
 import pyarrow as pa
@@ -172,7 +173,9 @@ def put_whole(path: Path, content: bytes, found: Scan) -> bytes:
 
 def lock(home: Path, stream: StreamId) -> AbstractContextManager[None]:
     """The lock under which the responses of a stream are written."""
-    return exclusive(home, RAW, stream.exchange, f"{stream.dataset}.{stream_name(stream)}")
+    return exclusive(
+        home, RAW, quote(stream.exchange, safe=""), f"{stream.dataset}.{stream_name(stream)}"
+    )
 
 
 def load(path: Path, spot: Spot) -> RawResponse:
@@ -195,7 +198,7 @@ def load(path: Path, spot: Spot) -> RawResponse:
 
 def folder(home: Path, stream: StreamId) -> Path:
     """Where the responses of a stream lie."""
-    return home / RAW / stream.exchange / stream.dataset / stream_name(stream)
+    return home / RAW / quote(stream.exchange, safe="") / stream.dataset / stream_name(stream)
 
 
 def days(home: Path, stream: StreamId) -> list[Path]:
@@ -206,7 +209,8 @@ def days(home: Path, stream: StreamId) -> list[Path]:
 def streams(home: Path) -> Iterator[StreamId]:
     """Every stream of which responses are recorded, in alphabetical order."""
     for place in sorted((home / RAW).glob("*/*/*")):
-        stream = parse_stream_name(*place.parts[-3:])
+        exchange, dataset_, name = place.parts[-3:]
+        stream = parse_stream_name(unquote(exchange), dataset_, name)
         if stream is not None and place.is_dir() and days(home, stream):
             yield stream
 
