@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import pyarrow as pa
 
 import connectors
+from connectors import ccxt
 from connectors.base import EACH, Bounds, Cursor, Page, Paging, Window
 from connectors.codes import Codes
 from connectors.dialect import Asked, Dialect, Endpoint, ServerClock
@@ -23,9 +24,11 @@ from schemas import DATASETS, StreamId
 _HEAD: Final = """\
 # Every call that Tidemark sends
 
-Made by `python -m connectors.calls > docs/exchanges/calls.md` from `connectors/*/endpoints.py`; a
-test holds it true, and another sends each call over HTTP. No other call can leave: one that is not
-on an exchange's list of reading calls is an error. None of these places an order or moves money.
+Made by `python -m connectors.calls > docs/exchanges/calls.md` from `connectors/*/endpoints.py` and
+the profiles of `connectors/ccxt/`; a test holds it true, and another sends each call over HTTP. No
+other call can leave: one that is not on an exchange's list of reading calls is an error. None of
+these places an order or moves money. Of exchanges through ccxt without a profile, every call is in
+`connectors/ccxt/exchanges.toml`.
 
 - **parameters**: those that are sent, in the URL or a form; signatures and nonces come besides.
 - **key**: whether the call is signed with a key of the account.
@@ -172,7 +175,7 @@ def _paged(paging: Paging) -> str:
 
 def _lines() -> Iterator[str]:
     yield _HEAD
-    for name in connectors.names():
+    for name in (*connectors.names(), *ccxt.profiled()):
         dialect = connectors.dialect_of(name)
         yield f"## {name}\n"
         yield f"`{dialect.base_url}`. Allowances: {_allowances(dialect)}.\n"

@@ -39,6 +39,11 @@ def knows(name: str) -> bool:
     return is_named(name) and name.removeprefix(PREFIX) in entries()
 
 
+def profiled() -> tuple[str, ...]:
+    """The names of the exchanges that have a profile, each once, whatever hosts it has."""
+    return tuple(f"{PREFIX}{id_}" for id_, module in PROFILES.items() if id_ == module)
+
+
 @cache
 def dialect_of(name: str) -> Dialect:
     """What exchange ``name`` (``ccxt:okx``) speaks. Raises ``ConfigError`` for an unknown one."""

@@ -252,11 +252,15 @@ def _meanings() -> tuple[tuple[Any, type[ExchangeError]], ...]:
 
 
 def refusal(entry: Entry, response: Response) -> type[ExchangeError] | None:
-    """What ccxt knows an answer to mean that is none; None where the status says it all."""
+    """What ccxt knows an answer to mean that is none; None where the status says it all.
+
+    An error that it knows nothing of is a fault of the moment, unless the status says more.
+    """
     error = complaint(entry, response)
     if error is None:
         return None
-    return next((m for kind, m in _meanings() if isinstance(error, kind)), None)
+    meaning = next(m for kind, m in _meanings() if isinstance(error, kind))
+    return None if meaning is RefusedError and response.status != 200 else meaning
 
 
 def is_not_fresh(entry: Entry, response: Response) -> bool:

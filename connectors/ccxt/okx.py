@@ -21,7 +21,6 @@ from connectors.ccxt.okx_account import API, SPELLING, blank
 from connectors.ccxt.table import Entry, Read
 from connectors.dialect import Answered, Asked, Call, Dialect, Endpoint, ServerClock
 from connectors.errors import ContractError, TransientError
-from connectors.exact import InvalidValue
 from connectors.http import Request, Response, get
 from connectors.jsontext import NotJsonError, elements, row_type
 from connectors.names import Names
@@ -56,13 +55,14 @@ def _of_market(name: str, asked: Asked, query: Mapping[str, str]) -> Request:
 
 def _trades(asked: Asked) -> Request:
     """By trade id. Never ``before`` alone; with ``after``, no more ids than an answer holds."""
-    window = asked.window
-    limit = min(window.limit, MAX_TRADES)
+    low, high = asked.window.lower, asked.window.upper
+    limit = min(asked.window.limit, MAX_TRADES)
     query = {"type": "1", "limit": str(limit)}
-    if window.upper is not None:
-        query["after"] = str(window.upper + 1)
-        if window.lower is not None:
-            query["before"] = str(max(window.lower, window.upper - limit + 1, 1) - 1)
+    if low is not None:
+        high = low + limit - 1 if high is None else high
+        query["before"] = str(max(low, high - limit + 1, 1) - 1)
+    if high is not None:
+        query["after"] = str(max(high, 0) + 1)
     return _of_market("history-trades", asked, query)
 
 
@@ -186,18 +186,27 @@ def markets(body: bytes, observed_at: int, names: Names) -> Built:
     return market_data.markets(source, fields, _LISTED, names, observed_at, most_rows=MAX_LISTED)
 
 
-def _clock(body: bytes, about: Answered) -> int:
-    """``public/time``, in microseconds."""
+_TIME_PATH: Final = f"{API}/public/time"
+_MOMENT: Final = row_type("OkxTime", "ts")
+
+
+def _clock(name: str, body: bytes, about: Answered) -> int:
+    """``public/time``, in microseconds. Anything else that it answers is a fault of the moment."""
     try:
-        (row,) = rows_of(body, row_type("OkxTime", "ts")).rows or ()
+        (row,) = rows_of(_data(body), _MOMENT).rows or ()
         return exact.time_us(row.ts)
-    except (ContractError, ValueError, InvalidValue) as error:
-        raise TransientError(f"ccxt:okx: GET {API}/public/time: not its time ({error})") from None
+    except (ContractError, ValueError) as error:
+        raise TransientError(f"{name}: GET {_TIME_PATH}: not its time ({error})") from None
+
+
+def _data(body: bytes) -> bytes:
+    """The rows of an answer. One without them is none of OKX's."""
+    return member_of(body, "data", "an answer with rows")
 
 
 def content(response: Response) -> bytes:
-    """What parsers read: the rows. An answer without them is none of OKX's."""
-    return member_of(response.json, "data", "an answer with rows")
+    """What parsers read: the rows; of the call that tells the time, all of it."""
+    return response.json if response.request.path == _TIME_PATH else _data(response.json)
 
 
 # -- the table -------------------------------------------------------------------------------------
@@ -262,7 +271,7 @@ def dialect(entry: Entry) -> Dialect:
         spelling=SPELLING,
         markets_of=_markets_of,
         freshness=ServerClock(
-            Call(lambda asked: get(f"{API}/public/time"), _clock),
+            Call(lambda asked: get(_TIME_PATH), partial(_clock, entry.name)),
             partial(library.is_not_fresh, entry),
         ),
         refusal=partial(library.refusal, entry),

@@ -198,8 +198,6 @@ _SPOT: Final = {"instType": "SPOT", "limit": str(MAX_ROWS)}
 ORDERS: Final = Walks(
     (
         Walk(f"{API}/trade/orders-history-archive", _orders, query=_SPOT),
-        # for two hours it has what was canceled before anything was filled
-        Walk(f"{API}/trade/orders-history", _orders, query=_SPOT, recent_us=7 * DAY_US),
         Walk(f"{API}/trade/orders-pending", _orders, times=(), query=_SPOT),
     ),
     SPAN_US,

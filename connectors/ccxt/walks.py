@@ -22,8 +22,7 @@ class Walk:
     """One list. ``times``: the parameters of a window's two ends; empty: it is of no window.
 
     ``open``: whether a row at an end of the window is left out. ``cursor``: the parameter that
-    takes the token of the next page. ``recent_us``: how far back it reaches; windows before it are
-    not asked for. ``query``: what tells it from another list of the same path.
+    takes the token of the next page. ``query``: what tells it from another list of the same path.
     """
 
     path: str
@@ -32,7 +31,6 @@ class Walk:
     open: bool = False
     cursor: str = "after"
     cost: float = 1
-    recent_us: int | None = None
     query: Mapping[str, str] = field(default_factory=dict)
 
     def asked(self, low: int, high: int) -> Request:
@@ -82,11 +80,8 @@ class Walks:
                     "cannot be asked for"
                 )
             return further
-        low, high = self._span(asked)
-        for next_ in self.lists[self.lists.index(of) + 1 :]:
-            if next_.recent_us is None or high > asked.now - next_.recent_us:
-                return next_.asked(low, high)
-        return None
+        at = self.lists.index(of) + 1
+        return self.lists[at].asked(*self._span(asked)) if at < len(self.lists) else None
 
     def _span(self, asked: Asked) -> tuple[int, int]:
         """The window of a page; without bounds, the newest. It ends no later than now."""

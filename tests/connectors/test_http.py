@@ -94,7 +94,7 @@ def test_a_signed_call_follows_no_redirect(server: Scripted, exchange: str) -> N
     server.answers((307, {"Location": "http://thief.example/x?k=my-key-4711"}, b""))
     with pytest.raises(RequestError, match=r"redirect to thief\.example, not followed") as caught:
         ask_fills(server.open(exchange))
-    assert f"{exchange.upper()}_BASE_URL" in str(caught.value)
+    assert connectors.base_url_variable(exchange) in str(caught.value)
     assert "my-key-4711" not in str(caught.value)
     assert len(server.requests) == 1
 
@@ -215,7 +215,7 @@ def test_exchanges_are_found_by_their_folders() -> None:
     ["", "bitexbit.com", "ftp://x", "http://", "http://u:hunter2@x", "http://x?y=1", "http://x:p"],
 )
 def test_a_base_url_that_is_none_is_refused(server: Scripted, exchange: str, url: str) -> None:
-    with pytest.raises(ConfigError, match=f"{exchange.upper()}_BASE_URL") as caught:
+    with pytest.raises(ConfigError, match=connectors.base_url_variable(exchange)) as caught:
         server.open(exchange, base_url=url)
     assert "hunter2" not in str(caught.value)
 
