@@ -71,6 +71,9 @@ class Paging:
     bounds: Bounds = Bounds.BOTH
     dense: bool = False
     """Integer ids without holes: a missing id is a missing row."""
+    drops_oldest: bool = False
+    """Of such ids: the oldest rows are shown no more, and the history begins with the first shown.
+    Else it begins with id 1."""
     units: tuple[Unit, ...] = ()
     """Candidates for the unit of time bounds, the likelier first (``Cursor.TIME``)."""
     max_span_us: int | None = None

@@ -57,6 +57,8 @@ _BOUNDS: Final = {
     Bounds.UPPER: ", up to one",
 }
 _DAY_US: Final = 86_400_000_000
+_LONG_AFTER_US: Final = 20_000 * _DAY_US
+"""Now, where windows are asked for: what is old may be in another list."""
 _ALONG: Final = {
     "quarantine",
     "reference_trades",
@@ -126,7 +128,7 @@ def _requests(
     else:
         timeframe = paging.timeframes[0] if paging.timeframes else None
         stream = StreamId(dialect.name, dataset, _EXAMPLE, timeframe=timeframe)
-    plain = Asked((stream,), row_id=_ROW, names=names)
+    plain = Asked((stream,), row_id=_ROW, names=names, now=_LONG_AFTER_US)
     variants = [plain]
     if paging.cursor in (Cursor.ID, Cursor.TIME):
         unit = paging.units[0] if paging.units else None

@@ -1,5 +1,6 @@
 """OKX through ccxt in the common behaviour suite; source: OKX's API documentation (v5)."""
 
+from connectors import StreamId, Window
 from connectors.http import Request
 from tests.connectors.cases import Case, fetch, numbered, post, snapshot
 
@@ -36,6 +37,16 @@ MOVES = (
     "account/balance",
 )
 
+OLD = Window(lower=1_767_830_400_000_000, upper=1_767_916_800_000_000)
+"""The 8th of January 2026: more than 1,440 minutes ago."""
+
+
+def old_candles(connector: object, order_id: int) -> object:
+    """Candles that are no longer in the list of new ones."""
+    stream = StreamId("ccxt:okx", "candles", "BTC-USD", timeframe="1m")
+    return connector.fetch(stream, OLD)  # type: ignore[attr-defined]
+
+
 CASE = Case(
     base_url="https://www.okx.com",
     reads={
@@ -43,6 +54,7 @@ CASE = Case(
         f"GET {API}/public/instruments": snapshot("markets"),
         f"GET {API}/market/history-trades": fetch("trades", "BTC-USD"),
         f"GET {API}/market/candles": fetch("candles", "BTC-USD", "1h"),
+        f"GET {API}/market/history-candles": old_candles,
         f"GET {API}/market/tickers": snapshot("tickers", "BTC-USD"),
         f"GET {API}/market/books": snapshot("order_books", "BTC-USD"),
         f"GET {API}/trade/fills-history": fetch("account_trades"),
