@@ -40,7 +40,7 @@ def _key(account: str, owner: str) -> Key:
     return Key("ccxt:okx", account, owner, f"{tag}-KEY", secret, name, passphrase=f"{tag}-PHRASE")
 
 
-KEYS: Final = (_key("main", "beta"), _key("second", "alpha"))
+KEYS: Final = (_key("main", "alpha"), _key("second", "beta"))
 
 
 def authenticate(exchange: Exchange, call: Call) -> Account:

@@ -26,7 +26,9 @@ ACCOUNT = (
     "account_trades: {}, account_orders: {}, account_transactions: {}, balances: {}, "
     "trading_fees: {}"
 )
-PUBLIC = "markets: {}, trades: {}, candles: {}, tickers: {}, order_books: {}"
+PUBLIC = (
+    "markets: {}, trades: {}, candles: {timeframes: [1m, 15m, 1d]}, tickers: {}, order_books: {}"
+)
 BEFORE_THE_FIRST_ROW = {
     # In lists with windows of bounded length, nothing is believed on the first day.
     ("account_orders", "main", "gap"),
@@ -98,7 +100,7 @@ def test_the_whole_main_job(
             if rows[0][0] <= c.time <= now - length
         ]
 
-    account = exchange.world.accounts["beta"]
+    account = exchange.world.accounts["alpha"]
     fills = table(
         home,
         "SELECT symbol, trade_id::BIGINT, side, price, amount, fee_amount, fee_currency"
@@ -123,6 +125,17 @@ def test_the_whole_main_job(
     places = [held(account, now, funding=funding) for funding in (True, False)]
     both = {code: sum(place[code] for place in places) for place in places for code in [*place]}
     assert dict(balances) == {code: Decimal(text(value)) for code, value in both.items()}
+
+    # What the history makes of the balances is what the exchange says, to the last digit.
+    reconciled = table(
+        home,
+        "SELECT currency, computed, difference FROM reconciliation"
+        " QUALIFY observed_at = max(observed_at) OVER (PARTITION BY currency)",
+    )
+    assert {(code, difference) for code, _, difference in reconciled} == {
+        (code, 0) for code, *_ in reconciled
+    }
+    assert len(reconciled) == len(both)
 
     monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
     assert main(["verify"]) == 0
