@@ -18,7 +18,11 @@ from connectors.dialect import Dialect
 from schemas import ConfigError
 
 PREFIX: Final = "ccxt:"
-PROFILES: Final = {"okx": "okx", "myokx": "okx", "okxus": "okx"}
+PROFILES: Final = {
+    **dict.fromkeys(("okx", "myokx", "okxus"), "okx"),
+    **dict.fromkeys(("bybit", "bybiteu", "bybitid"), "bybit"),
+    **dict.fromkeys(("gate", "gateeu", "bitfinex", "htx"), "public"),
+}
 """The module of a profile, by the id of the exchange."""
 _NATIVE: Final = {
     "binance": "binance",

@@ -28,6 +28,7 @@ from connectors.members import Row, of
 from connectors.names import Names, Spelling
 from connectors.pace import Allowance
 from connectors.rows import Built, Column, Layout, RowText, Source, observed, read
+from schemas.timeframes import grid
 
 MAX_ROWS: Final = 1000
 _MAX_LEVELS: Final = 100_000
@@ -59,7 +60,7 @@ def endpoints(entry: Entry) -> Mapping[str, Endpoint]:
     now, listed = Paging(Cursor.SNAPSHOT, max_rows=1), Paging(Cursor.SNAPSHOT, batch=0)
     found = {
         "markets": Endpoint(listed, partial(_asked, entry, _markets), partial(_listed, entry)),
-        "trades": Endpoint(newest, partial(_asked, entry, _trades), partial(_traded, entry)),
+        "trades": Endpoint(newest, partial(_asked, entry, _trades), partial(traded, entry)),
         "candles": Endpoint(candles, partial(_asked, entry, _candles), partial(_drawn, entry)),
         "tickers": Endpoint(now, partial(_asked, entry, _ticker), partial(_quoted, entry)),
         "order_books": Endpoint(
@@ -206,19 +207,27 @@ def _rows_of(
     except _Seen as found:
         for path in _paths(answer, found.value):
             made, market = known[0]
+            delattr(made, parser)
             return _Found(made, market, found.value, _part(body, path), found.more)
     raise ContractError(f"no {what} are where ccxt expects them")
 
 
 def _paths(value: Any, wanted: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The keys that lead from ``value`` to the very object ``wanted``."""
-    if value is wanted:
+    """The keys that lead from ``value`` to ``wanted``: that very object, or all of its rows."""
+    if value is wanted or _is_sorted_copy(value, wanted):
         yield path
     elif isinstance(value, dict | list):
         parts = value.items() if isinstance(value, dict) else enumerate(value)
         for key, part in parts:
             if isinstance(part, dict | list):
                 yield from _paths(part, wanted, (*path, key))
+
+
+def _is_sorted_copy(value: Any, wanted: Any) -> bool:
+    """Whether ``wanted`` is the list ``value`` in another order, with no row more or less."""
+    if not (isinstance(value, list) and isinstance(wanted, list) and len(value) == len(wanted)):
+        return False
+    return bool(value) and sorted(map(id, value)) == sorted(map(id, wanted))
 
 
 def _part(body: bytes, path: Iterable[Any]) -> bytes:
@@ -287,7 +296,7 @@ _TRADES: Final = Layout(
 )
 
 
-def _traded(entry: Entry, body: bytes, about: Answered) -> Built:
+def traded(entry: Entry, body: bytes, about: Answered) -> Built:
     """The newest trades of a market. Times are in milliseconds: ccxt cuts what is finer."""
     found = _rows_of(entry, _trades, "parse_trades", body, about, "trades")
 
@@ -317,7 +326,15 @@ def _drawn(entry: Entry, body: bytes, about: Answered) -> Built:
         *(of(name, name, _NUMBER) for name in _CANDLE[1:]),
     )
     source = Source.of_texts(found.body, _list_of(found, "candles"), one)
-    return market_data.candles(source, columns, about.symbol, about.timeframe, about.server_time)
+    built = market_data.candles(source, columns, about.symbol, about.timeframe, about.server_time)
+    frame = grid(about.timeframe)
+    for opening in built.positions.to_pylist():
+        if frame.opening(opening) != opening:
+            raise ContractError(
+                f"candles of {about.timeframe} begin at other times than in UTC. "
+                f"Fix: leave {about.timeframe} out of the feed's timeframes"
+            )
+    return built
 
 
 # -- tickers and books -----------------------------------------------------------------------------
@@ -338,7 +355,6 @@ def _quoted(entry: Entry, body: bytes, about: Answered) -> Built:
         *(of(name, source, _SIGNED, required=False) for name, source in _FIGURES.items()),
         of("base_volume", "baseVolume", _WIDE, required=False),
         of("quote_volume", "quoteVolume", kinds.Cost(), required=False),
-        of("average", "vwap", kinds.Cost(), required=False),
     )
     layout = observed("tickers", columns, key="timestamp", at=about.at)
     layout = replace(layout, constants={**layout.constants, "symbol": about.symbol})

@@ -8,14 +8,14 @@ whose numbers are text. An object of its classes lives for one call: there is no
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from connectors.base import Credentials
 from connectors.ccxt.table import Entry, Read
@@ -51,8 +51,8 @@ class Leaving:
     body: str | None = field(default=None, repr=False)
 
 
-class _Left(BaseException):
-    """Ends a call of ccxt at the moment at which it would send. It may catch no ``Exception``."""
+class Left(BaseException):
+    """Ends a call of ccxt when it would send. It is none of what ``except Exception`` catches."""
 
     def __init__(self, leaving: Leaving) -> None:
         super().__init__()
@@ -119,6 +119,24 @@ def _spot_alone(options: dict[str, Any]) -> None:
         options["fetchMarkets"] = {**wanted, "types": spot}
 
 
+def way_out(entry: Entry, place: int = 0) -> Fetch:
+    """The ``fetch`` through which a request leaves: :class:`Left`, if it is a reading call.
+
+    ``place``: so many requests before it get an answer without anything.
+    """
+    before = place
+
+    def fetch(leaving: Leaving) -> Any:
+        nonlocal before
+        if before:
+            before -= 1
+            return {}
+        check(entry, leaving)
+        raise Left(leaving)
+
+    return fetch
+
+
 def check(entry: Entry, leaving: Leaving) -> Read:
     """The reading call that ``leaving`` is. Raises ``ForbiddenCallError`` for any other."""
     found = entry.read_of(leaving.method, leaving.url)
@@ -136,20 +154,10 @@ def composed(entry: Entry, ask: Ask, now_us: int, place: int = 0) -> Request:
 
     Raises ``ForbiddenCallError`` where that is no reading call, and ``RequestError``.
     """
-    before = place
-
-    def fetch(leaving: Leaving) -> Any:
-        nonlocal before
-        if before:
-            before -= 1
-            return {}
-        check(entry, leaving)
-        raise _Left(leaving)
-
-    made = opened(entry, fetch, now_us)
+    made = opened(entry, way_out(entry, place), now_us)
     try:
         ask(made)
-    except _Left as left:
+    except Left as left:
         parts = urlsplit(left.leaving.url)
         return Request(left.leaving.method, parts.path, parts.query)
     except _library().BaseError as error:
@@ -196,9 +204,18 @@ def decoded(body: bytes) -> Any:
 
 
 def signed(
-    entry: Entry, read: Read, request: Request, credentials: Credentials, stamp_us: int
+    entry: Entry,
+    read: Read,
+    request: Request,
+    credentials: Credentials,
+    stamp_us: int,
+    *,
+    is_encoded: bool = False,
 ) -> Request:
-    """``request`` as ccxt signs it; ``stamp_us``: its time or nonce, in microseconds."""
+    """``request`` as ccxt signs it; ``stamp_us``: its time or nonce, in microseconds.
+
+    ``is_encoded``: of an exchange whose queries ccxt does not percent-encode itself.
+    """
 
     def nothing(leaving: Leaving) -> Any:
         raise AssertionError("signing sends nothing")
@@ -207,6 +224,8 @@ def signed(
     made.apiKey, made.secret = credentials.key, credentials.secret
     made.password = credentials.passphrase or ""
     asked = dict(parse_qsl(request.query or request.form, keep_blank_values=True))
+    if is_encoded:
+        asked = {name: quote(value, safe="") for name, value in asked.items()}
     try:
         found = made.sign(read.path, read.api.split("."), read.method, asked)
     except Exception as error:  # a secret that is no base64, and the like; it may be in the text
@@ -219,20 +238,19 @@ def signed(
 
 
 def _as_signed(request: Request, leaving: Leaving) -> Request:
-    """``request`` with what signing adds; what it asks for stays as it is, to be recorded."""
+    """``request`` with what signing adds: nothing of that is recorded.
+
+    The text of the query is ccxt's, of which its signature is.
+    """
     headers = {name: str(value) for name, value in leaving.headers.items()}
-    sent = urlsplit(leaving.url).query
-    proof = ""
-    if sent != request.query:
-        own = parse_qsl(request.query, keep_blank_values=True)
-        proof = urlencode([p for p in parse_qsl(sent, keep_blank_values=True) if p not in own])
-    secrets = tuple(value for value in headers.values() if len(value) > 15)
-    made = replace(request, headers=headers, proof=proof, secrets=(*secrets, *_values(proof)))
+    query, proof = urlsplit(leaving.url).query, ""
+    own, sent = (parse_qsl(text, keep_blank_values=True) for text in (request.query, query))
+    if sorted(own) != sorted(sent):
+        query, proof = request.query, urlencode([pair for pair in sent if pair not in own])
+    secrets = [value for value in headers.values() if len(value) > 15]
+    secrets += [value for _, value in parse_qsl(proof) if len(value) > 15]
+    made = replace(request, query=query, headers=headers, proof=proof, secrets=tuple(secrets))
     return made if leaving.body is None else replace(made, content=leaving.body.encode())
-
-
-def _values(query: str) -> Iterator[str]:
-    return (value for _, value in parse_qsl(query) if len(value) > 15)
 
 
 @cache

@@ -216,9 +216,7 @@ _NOW: Final = Paging(Cursor.SNAPSHOT, batch=0)
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "trades": Endpoint(
         # Shown for three months. Ids of a market have no holes in all that was recorded.
-        Paging(
-            Cursor.ID, max_rows=MAX_TRADES, bounds=Bounds.UPPER, dense=True, drops_oldest=True
-        ),
+        Paging(Cursor.ID, max_rows=MAX_TRADES, bounds=Bounds.UPPER, dense=True, drops_oldest=True),
         _trades,
         lambda body, about: trades(body, *about.market),
     ),

@@ -18,6 +18,8 @@ from connectors.names import IN_PATH
 DATASETS: Final = ("markets", "trades", "candles", "tickers", "order_books")
 """Those that every exchange may have, with or without a profile."""
 _PLACE: Final = re.compile(r"\\\{[a-zA-Z_]+\\\}")
+_SEGMENT: Final = IN_PATH.replace("A-Za-z0-9_.~-", "A-Za-z0-9_.~:-")
+"""What may stand in its place: a colon is part of some names of markets."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Read:
     @property
     def pattern(self) -> str:
         """Of :attr:`connectors.http.Request.call`."""
-        return f"{self.method} {_PLACE.sub(lambda _: IN_PATH, re.escape(self.at))}"
+        return f"{self.method} {_PLACE.sub(lambda _: _SEGMENT, re.escape(self.at))}"
 
     @property
     def is_by_path(self) -> bool:

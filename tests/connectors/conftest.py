@@ -235,7 +235,8 @@ class Scripted:
             exchange, replace(connection, **changes), sleep=self.waits.append, now=lambda: CLOCK
         )
         self._opened.append(opened)
-        self._clocks.add(case(exchange).clock)
+        if exchange in EXCHANGES:
+            self._clocks.add(case(exchange).clock)
         return opened
 
     def stop(self) -> None:
