@@ -213,21 +213,14 @@ def _rows_of(
 
 
 def _paths(value: Any, wanted: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The keys that lead from ``value`` to ``wanted``: that very object, or all of its rows."""
-    if value is wanted or _is_sorted_copy(value, wanted):
+    """The keys that lead from ``value`` to the very object ``wanted``."""
+    if value is wanted:
         yield path
     elif isinstance(value, dict | list):
         parts = value.items() if isinstance(value, dict) else enumerate(value)
         for key, part in parts:
             if isinstance(part, dict | list):
                 yield from _paths(part, wanted, (*path, key))
-
-
-def _is_sorted_copy(value: Any, wanted: Any) -> bool:
-    """Whether ``wanted`` is the list ``value`` in another order, with no row more or less."""
-    if not (isinstance(value, list) and isinstance(wanted, list) and len(value) == len(wanted)):
-        return False
-    return bool(value) and sorted(map(id, value)) == sorted(map(id, wanted))
 
 
 def _part(body: bytes, path: Iterable[Any]) -> bytes:

@@ -11,7 +11,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from connectors import columns as kinds
-from connectors.base import Cursor, Key, Page, Paging, Unit
+from connectors import exact
+from connectors.base import Cursor, Key, Paging, Unit
 from connectors.ccxt import generic
 from connectors.ccxt.table import Entry
 from connectors.dialect import Answered, Asked, Dialect, Endpoint
@@ -19,14 +20,15 @@ from connectors.http import Request, get
 from connectors.jsontext import decode_row, row_type
 from connectors.rows import (
     Built,
+    Column,
     Layout,
     RowText,
     Source,
     column,
     list_of,
     member_of,
-    nothing,
     read,
+    rows_of,
 )
 
 _UNIT_US: Final[Mapping[Unit, int]] = {"ms": 1000, "s": 1_000_000}
@@ -45,8 +47,7 @@ class ByTime:
     unit: Unit
     most: int
     fixed: Mapping[str, str] = field(default_factory=dict)
-    is_array: bool = False
-    """Whether an answer is the list itself."""
+    parse: Callable[[Entry, bytes, Answered], Built] = generic.traded
 
     def request(self, entry: Entry, asked: Asked) -> Request:
         """The newest trades of a window, or of all."""
@@ -63,20 +64,39 @@ class ByTime:
     def endpoint(self, entry: Entry) -> Endpoint:
         """With the parser of all exchanges."""
         paging = Paging(Cursor.TIME, key=Key.TEXT, max_rows=self.most, units=(self.unit,))
+        return Endpoint(paging, partial(self.request, entry), partial(self.parse, entry))
 
-        def parse(body: bytes, about: Answered) -> Built | Page:
-            # ccxt sorts this list before it reads it: of an empty one, another is left
-            is_nothing = self.is_array and body.strip() == b"[]"
-            return nothing("trades") if is_nothing else generic.traded(entry, body, about)
 
-        return Endpoint(paging, partial(self.request, entry), parse)
+_SIDES: Final = kinds.Choice({"buy": "buy", "sell": "sell"})
+_BITFINEX_TRADE: Final = row_type("BitfinexTrade", "id time amount price", array_like=True)
+
+
+def _way(row: Any) -> str:
+    """The taker bought where the amount is above 0."""
+    return "sell" if exact.number(row.amount) < 0 else "buy"
+
+
+_BITFINEX_COLUMNS: Final = (
+    column("trade_id", "id", kinds.Text()),
+    column("timestamp", "time", kinds.Time()),
+    Column("side", _way, _SIDES),
+    Column("amount", lambda row: format(abs(exact.number(row.amount)), "f"), kinds.Number()),
+    column("price", "price", kinds.Number()),
+)
+
+
+def _bitfinex_trades(entry: Entry, body: bytes, about: Answered) -> Built:
+    """``trades/<symbol>/hist``: rows are lists of id, time, signed amount and price."""
+    layout = Layout("trades", _BITFINEX_COLUMNS, ("trade_id",), "timestamp")
+    layout = replace(layout, constants={"symbol": about.symbol})
+    return read(layout, rows_of(body, _BITFINEX_TRADE))
 
 
 _HTX_TRADE: Final = row_type("HtxTrade", "trade_id ts direction price amount")
 _HTX_COLUMNS: Final = (
     column("trade_id", "trade_id", kinds.Text()),
     column("timestamp", "ts", kinds.Time()),
-    column("side", "direction", kinds.Choice({"buy": "buy", "sell": "sell"})),
+    column("side", "direction", _SIDES),
     column("price", "price", kinds.Number()),
     column("amount", "amount", kinds.Number()),
 )
@@ -112,7 +132,7 @@ TRADES: Final[Mapping[str, Callable[[Entry], Endpoint]]] = {
     "gate": ByTime("currency_pair", ("from", "to"), "s", 1000).endpoint,
     "gateeu": ByTime("currency_pair", ("from", "to"), "s", 1000).endpoint,
     # all of the history; several rows of one millisecond; 10,000 rows are possible
-    "bitfinex": ByTime("", ("start", "end"), "ms", 5000, {"sort": "-1"}, is_array=True).endpoint,
+    "bitfinex": ByTime("", ("start", "end"), "ms", 5000, {"sort": "-1"}, _bitfinex_trades).endpoint,
     "htx": _htx,
 }
 """How the trades of an exchange are asked for, by its id."""
