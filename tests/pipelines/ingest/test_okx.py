@@ -114,7 +114,9 @@ def test_the_whole_main_job(
         for o, f in account.fills(now) if f.ms >= start
     )  # fmt: skip
     states = dict(table(home, "SELECT status, count(*) FROM account_orders GROUP BY status"))
-    assert states.get("open", 0) == sum(o.is_open(now) for o in account.orders if o.created >= start)
+    assert states.get("open", 0) == sum(
+        o.is_open(now) for o in account.orders if o.created >= start
+    )
 
     # Balances are those of both accounts together.
     balances = table(
