@@ -23,7 +23,7 @@ FORBIDDEN = [
     r"CreateCoupon",
     r"RedeemCoupon",
     r"coupon",
-    r"/withdraw(?!/history\b|Status\b)",
+    r"/withdraw(?!/history\b|Status\b|al-history\b)",
     r"\.(post|put|patch|delete)\(",
 ]
 
