@@ -154,7 +154,7 @@ def test_the_name_of_folders_and_of_the_archive(
     names = [path.relative_to(home).as_posix() for path in home.rglob("*")]
     assert [name for name in names if ":" in name] == []
     assert "lake/trades/exchange=ccxt%3Aokx".replace("okx", "bybit") in names
-    assert "raw/ccxt%3Abybit/trades" in names
+    assert "raw/ccxt%3abybit/trades" in names
     monkeypatch.setenv("CCXT_BYBIT_BASE_URL", f"http://127.0.0.1:{bybit.server.server_port}")
     assert main(["verify"]) == 0
     assert main(["replay", "ccxt:bybit/trades"]) == 0, capsys.readouterr().err
