@@ -15,6 +15,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from inspect import getattr_static
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -616,3 +617,9 @@ def test_the_names_of_settings() -> None:
         "CCXT_BYBIT_API_SECRET",
     )
     assert generic.dialect(entry("bitvavo")).limits["public"].per_second <= 5
+
+
+def test_the_page_names_every_exchange(repo_root: Path) -> None:
+    page = (repo_root / "docs/exchanges/ccxt.md").read_text(encoding="utf-8")
+    for id_ in entries():
+        assert f"`{id_}`" in page or f"`ccxt:{id_}`" in page, id_
