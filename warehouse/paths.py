@@ -133,12 +133,17 @@ def folder_mark(stream: StreamId) -> str:
 # -- folders and files ----------------------------------------------------------------------------
 
 
+def hive_folder(name: str, value: str) -> str:
+    """``symbol=BTC-USD``, ``exchange=ccxt%3Aokx``: percent-encoded, for any file system."""
+    return f"{name}={quote(value, safe='')}"
+
+
 def stream_folder(stream: StreamId) -> str:
     """The folder of a stream's files, relative to the home: hive directories."""
     _check(stream)
     values = {"exchange": stream.exchange, "symbol": stream.symbol, "account": stream.account}
     declared = dataset(stream.dataset)
-    parts = [f"{name}={quote(values[name] or '', safe='')}" for name in declared.partition]
+    parts = [hive_folder(name, values[name] or "") for name in declared.partition]
     return "/".join([LAKE, declared.name, *parts])
 
 

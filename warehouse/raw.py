@@ -173,7 +173,7 @@ def put_whole(path: Path, content: bytes, found: Scan) -> bytes:
 
 def lock(home: Path, stream: StreamId) -> AbstractContextManager[None]:
     """The lock under which the responses of a stream are written."""
-    return exclusive(home, RAW, stream.exchange, f"{stream.dataset}.{stream_name(stream)}")
+    return exclusive(home, RAW, quoted(stream.exchange), f"{stream.dataset}.{stream_name(stream)}")
 
 
 def load(path: Path, spot: Spot) -> RawResponse:

@@ -139,12 +139,15 @@ def _exclusive(p: Progress, *, low: bool) -> Progress:
 def _after_dense(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
     """After ``Step.GAP``, ids without holes: an id not shown is missing, except below the first.
 
-    That is id 1, or the first one of an answer from the beginning of time on.
+    That is id 1, or the first one of an answer from the beginning of time on, or, where the oldest
+    rows are dropped, the one below which two answers show nothing.
     """
     if shows_above(t, rows) and t.gap.below is None and not rows.outside:
         from_zero = p.pull.by_time and request.window.lower == 0 and p.bounded
         if t.gap.upper == 1 or (from_zero and not rows.unreadable):
             return _begun(p, t)
+        if p.pull.paging.drops_oldest and not rows.unreadable and not len(inside(t.gap, rows)):
+            return _begun(p, t) if t.again else replace(p, attempt=replace(t, again=True))
     further = finer(p, rows, t.resume)
     if further is not None and not shows_above(t, rows):
         return replace(p, attempt=replace(t, resume=further))
