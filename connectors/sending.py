@@ -16,8 +16,9 @@ from typing import Final
 from connectors.base import Connection, Credentials
 from connectors.dialect import Answered, Asked, Dialect, NonceRule, ServerClock
 from connectors.errors import AuthError, RateLimitedError
-from connectors.http import Http, Request, Response, key_variables, together
+from connectors.http import Http, Request, Response
 from connectors.pace import Allowance
+from connectors.variables import key_variables, together
 
 _LATE: Final = 0.02
 """Seconds after which a call has missed the moment that the rate limit gave it."""
@@ -112,17 +113,17 @@ class Sender:
                 left,
             )
         response = self.http.send(request, partial(limits.sent, bucket, allowance, cost))
-        response = replace(response, at=self.now_us())
+        at = self.now_us()
         for name, announced in self._dialect.announced(response).items():
             self._limits[name] = self._dialect.limits[name].lowered(announced)
         rest = self._dialect.rest(response)
         if rest is None and self._is_nearly_spent(response):
-            rest = _MINUTE - (response.server_time or response.at) / 1_000_000 % _MINUTE
+            rest = _MINUTE - (response.server_time or at) / 1_000_000 % _MINUTE
         if rest is not None and rest > _LONGEST_REST:
-            self._banned_until = response.at + int(rest * 1_000_000)
+            self._banned_until = at + int(rest * 1_000_000)
         elif rest is not None and rest > 0:
             limits.hold(bucket, rest)
-        return replace(response, retry_after=rest)
+        return replace(response, at=at, retry_after=rest)
 
     def _is_nearly_spent(self, response: Response) -> bool:
         most = self._limits[_name_of(response.request)].most

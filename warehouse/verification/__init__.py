@@ -22,6 +22,7 @@ from typing import Final
 import duckdb
 
 from schemas import DATASETS, StreamId
+from schemas.wording import count
 from warehouse import heal, paths
 from warehouse.duckdb_files import Config
 from warehouse.errors import StorageError, from_os_error
@@ -29,6 +30,7 @@ from warehouse.home import home_of
 from warehouse.lake_migration import migrate_lake
 from warehouse.metastore import Metastore
 from warehouse.metastore_file import FILE_NAME
+from warehouse.paths import LINK
 from warehouse.publishing import publish
 from warehouse.restore import PublishedRows
 from warehouse.store import stream_lock
@@ -40,7 +42,6 @@ from warehouse.verification.recorded import check_stream
 from warehouse.verification.report import CHECKS, Finding, Verification
 from warehouse.verification.rows import Facts, scan
 from warehouse.verification.values import macros
-from warehouse.versions import LINK
 
 __all__ = ["CHECKS", "Finding", "Verification", "rebuild", "verify"]
 
@@ -84,7 +85,9 @@ def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verificat
         report.healed("duckdb", name, "left by a publish that broke off: removed")
     migrated = migrate_lake(home, metastore, wait=True)
     if migrated:
-        report.healed("files", paths.LAKE, f"{migrated} files of an older schema: written again")
+        report.healed(
+            "files", paths.LAKE, f"{count(migrated, 'file')} of an older schema: written again"
+        )
     with _engine() as db:
         facts = _check_lake(db, home, metastore, on_progress, report, repair=repair)
         if damage is not None and not kept:
@@ -135,7 +138,9 @@ def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> No
         if not (f.kind == "healed" and f.check == "records" and f.where in adopted)
     ]
     files = sum(len(f.records.keys() - f.bad) for f in facts.values())
-    report.healed("records", FILE_NAME, f"{len(facts)} streams, {files} files registered")
+    report.healed(
+        "records", FILE_NAME, f"{count(len(facts), 'stream')}, {count(files, 'file')} registered"
+    )
 
 
 def _check_lake(
@@ -217,7 +222,7 @@ def _publish(home: Path, report: Verification, was: str, *, rebuild: bool = Fals
         report.error("duckdb", LINK, str(error), "repair what is named above first")
         return
     rows = sum(n for name, n in done.rows.items() if name != "coverage")
-    report.healed("duckdb", LINK, f"{was} ({rows:,} rows)")
+    report.healed("duckdb", LINK, f"{was} ({count(rows, 'row')})")
 
 
 def _compare(

@@ -17,12 +17,12 @@ from warehouse import paths
 from warehouse.catalog import TYPES
 from warehouse.coverage_table import coverage_rows
 from warehouse.duckdb_files import readable
+from warehouse.loading import is_outdated
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
-from warehouse.publishing import is_outdated
+from warehouse.paths import LINK
 from warehouse.verification.report import Verification
 from warehouse.verification.rows import Facts, hash_of
-from warehouse.versions import LINK
 
 FIX: Final = "`tidemark rebuild`"
 
