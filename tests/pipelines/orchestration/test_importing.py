@@ -53,7 +53,7 @@ def looked(cursor: str | None) -> tuple[list[str], str | None]:
 
 
 def imported(files: list[str]) -> dg.ExecuteInProcessResult:
-    job = defs().resolve_job_def("import_dumps")
+    job = defs().resolve_job_def("import_dumps_job")
     config = {"ops": {"import_dumps": {"config": {"files": files}}}}
     with dg.DagsterInstance.ephemeral() as instance:
         return job.execute_in_process(run_config=config, instance=instance, raise_on_error=False)
