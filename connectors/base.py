@@ -23,6 +23,8 @@ T = TypeVar("T")
 Unit = Literal["ms", "s"]
 
 
+THROUGH_CCXT = "ccxt:"
+"""How the names of exchanges begin that have no connector of their own: ``ccxt:okx``."""
 EACH = "*"
 """In :attr:`Paging.parts`: a list for each currency, under its code."""
 
@@ -71,6 +73,9 @@ class Paging:
     bounds: Bounds = Bounds.BOTH
     dense: bool = False
     """Integer ids without holes: a missing id is a missing row."""
+    drops_oldest: bool = False
+    """Of such ids: the oldest rows are shown no more, and the history begins with the first shown.
+    Else it begins with id 1."""
     units: tuple[Unit, ...] = ()
     """Candidates for the unit of time bounds, the likelier first (``Cursor.TIME``)."""
     max_span_us: int | None = None

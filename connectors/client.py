@@ -37,7 +37,7 @@ from connectors.errors import (
     UnknownRowError,
 )
 from connectors.http import Request, Response
-from connectors.joining import joined, without_known
+from connectors.joining import added_up, joined, without_known
 from connectors.jsontext import is_json
 from connectors.names import Names
 from connectors.redact import excerpt, printable
@@ -243,12 +243,13 @@ class Client:
                 if not pages or not (is_lacking or request.path in endpoint.extras):
                     raise
                 received = replace(nothing(dataset_), notices=(str(error),))
-            pages.append(without_known(dataset_, received, known))
+            adds = endpoint.adds_up
+            pages.append(received if adds else without_known(dataset_, received, known))
             try:
                 request = endpoint.following(asked, request, received, pages[-1].received)
             except ContractError as error:
                 raise ContractError(f"{self.name}: {error}") from None
-        return joined(pages, asked.window, paging)
+        return added_up(pages) if endpoint.adds_up else joined(pages, asked.window, paging)
 
     def _now(self, stream: StreamId) -> int:
         """The time by the exchange's clock, as well as a call needs to know it."""

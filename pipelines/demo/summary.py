@@ -14,7 +14,7 @@ from pipelines.output.results import write_table
 from schemas import DATASETS
 from schemas.wording import count
 from warehouse.coverage_table import spans
-from warehouse.query import StreamStatus
+from warehouse.streams import StreamStatus
 
 QUERIES: Final = sorted((Path(__file__).parent / "queries").glob("*.sql"))
 Rows = Mapping[tuple[str, str], int]

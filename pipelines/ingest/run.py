@@ -398,7 +398,8 @@ def _symbols(
             return list(listed), []
         nothing = (
             f"{job.exchange} lists no market at all, and {job.feed.path} wants all. "
-            f"Fix: pull again later; if this stays, check {job.exchange.upper()}_BASE_URL"
+            "Fix: pull again later; if this stays, check "
+            f"{connectors.base_url_variable(job.exchange)}"
         )
         return [], [StreamReport(job.exchange, job.dataset, "", error=nothing)]
     wanted = {name: connector.symbol_of(name) for name in markets}

@@ -56,7 +56,7 @@ def select(
 
 
 def _is_readable(stream: StreamId) -> bool:
-    if stream.exchange not in connectors.names():
+    if not connectors.is_known(stream.exchange):
         return False
     offer = connectors.offers(stream.exchange).get(stream.dataset)
     if offer is None or dataset(stream.dataset).is_reference:  # a list is soon asked for again

@@ -11,7 +11,7 @@ from pipelines.status.judged import asked_again_at, condition
 from schemas import StreamId
 from schemas.times import to_datetime
 from warehouse.coverage_table import spans
-from warehouse.query import StreamStatus
+from warehouse.streams import StreamStatus
 
 
 def as_json(streams: Sequence[StreamStatus], home: Path, gone: Set[StreamId] = frozenset()) -> str:

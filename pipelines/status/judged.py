@@ -11,7 +11,7 @@ from pipelines.ingest.checkpoint import is_imported, paging_profile
 from pipelines.ingest.windows.state import due_at
 from schemas import StreamId
 from warehouse.intervals import Unshown
-from warehouse.query import StreamStatus
+from warehouse.streams import StreamStatus
 
 FEW: Final = 5
 """How many names or holes are spelled out in an overview."""

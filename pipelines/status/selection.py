@@ -11,15 +11,16 @@ from pipelines.feeds.selection import Names
 from pipelines.feeds.selection import select as selected
 from pipelines.status.judged import some
 from schemas import StreamId
-from warehouse.query import StreamStatus
+from warehouse.streams import StreamStatus
 
 
 def symbols_of(home: Path) -> dict[str, dict[str, str]]:
-    """The symbol of every market by exchange and the exchange's own name, as last published."""
+    """The symbol of every market held, by exchange and the exchange's own name."""
     names: dict[str, dict[str, str]] = {}
-    with suppress(warehouse.StorageError):  # nothing published so far
-        query = "SELECT exchange, native_symbol, symbol FROM markets ORDER BY active"
-        for row in warehouse.sql(query, home=home).to_pylist():
+    columns = ["exchange", "native_symbol", "symbol", "active"]
+    with suppress(warehouse.StorageError):  # a pull of markets reports it
+        held = warehouse.table("markets", columns=columns, home=home)
+        for row in held.sort_by("active").to_pylist():
             names.setdefault(row["exchange"], {})[row["native_symbol"]] = row["symbol"]
     return names
 

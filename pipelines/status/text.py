@@ -30,7 +30,7 @@ from schemas.times import to_datetime, to_microseconds
 from schemas.wording import count
 from warehouse.coverage_table import spans
 from warehouse.intervals import Interval, Unshown
-from warehouse.query import StreamStatus
+from warehouse.streams import StreamStatus
 
 _COLUMNS: Final = (
     "dataset", "stream", "rows", "covered", "missing", "lost", "newest row", "checked",

@@ -54,12 +54,14 @@ def test_the_examples_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
     feeds = {feed.name: feed for feed in load_feeds(REPO / "examples" / "feeds")}
     shipped = {feed.exchange for feed in load_feeds(FEEDS_ROOT)}
     of_exchanges = {*connectors.names()} - shipped  # each that has no feed yet
-    assert {*feeds} == of_exchanges | {"every-market", "from-the-environment", "second-account"}
+    others = {"every-market", "from-the-environment", "second-account", "okx"}
+    assert {*feeds} == of_exchanges | others
+    assert feeds["okx"].exchange == "ccxt:okx"
     assert feeds["from-the-environment"].markets == ("BTC-USD", "LTC-USD")
     assert feeds["every-market"].markets is None
     assert feeds["second-account"].account == "desk"
-    for name in of_exchanges:
-        assert {*feeds[name].datasets} == {*connectors.offers(name)}
+    for name in (*of_exchanges, "okx"):
+        assert {*feeds[name].datasets} == {*connectors.offers(feeds[name].exchange)}
         in_sandbox = {*(feeds[name].markets or ())} <= {m.symbol for m in MARKETS if m.enabled}
         said = re.search(
             r"# `tidemark sandbox` lists others: \[(.*)\]", feeds[name].path.read_text()
