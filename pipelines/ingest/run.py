@@ -4,11 +4,10 @@ One bad stream never stops the others. Streams that are built from others come l
 waits for another: each has its own workers.
 """
 
-import difflib
 import gc
 import random
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,24 +17,18 @@ from typing import Final
 import pyarrow as pa
 
 import connectors
-from connectors.base import EACH, Connector, Cursor, Key, Limits, Market, Paging
-from connectors.errors import (
-    ContractError,
-    PartlyReadError,
-    RequestError,
-    TransientError,
-    UnreachableError,
-)
+from connectors.base import EACH, Connector, Cursor, Key, Limits, Paging
 from pipelines.exchanges.connect import open_exchange
 from pipelines.exchanges.names import remembered_codes, remembered_names
 from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
-from pipelines.feeds import Feed, Job
+from pipelines.feeds import Job
+from pipelines.ingest import listed
 from pipelines.ingest.account_markets import account_markets, due_currencies
 from pipelines.ingest.budget import Budget
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.session import LOOKUPS, Task
 from pipelines.ingest.snapshot import batches
-from pipelines.ingest.stream import end_stream, problem, pull_batch, pull_stream
+from pipelines.ingest.stream import end_stream, pull_batch, pull_stream
 from pipelines.settings import Settings
 from schemas import StreamId, TidemarkError, dataset
 from warehouse.store import Store
@@ -45,8 +38,6 @@ WORKERS: Final = 4
 
 _LAST: Final = (Cursor.DERIVED, Cursor.LOOKUP)
 """Streams that go by what others of the same pull bring."""
-
-_NO_LIST: Final = (RequestError, ContractError, TransientError)
 
 Unit = Callable[[], list[StreamReport]]
 
@@ -228,12 +219,12 @@ class _Plan:
             yield notice
             return
         connector = self._exchange(job).connector
-        symbols, refused = _symbols(job, self._account_markets(job), connector, self._store)
+        symbols, refused = listed.chosen(job, self._account_markets(job), connector, self._store)
         if refused:
             yield lambda: refused
         with suppress(TidemarkError):
-            listed = {market.symbol for market in connector.markets()}
-            for symbol, _ in _ended(job, self._store, listed, account):
+            every = {market.symbol for market in connector.markets()}
+            for symbol, _ in listed.ended(job, self._store, every, account):
                 yield _one(end_stream, self._task(job, symbol=symbol, account=account))
         for symbol in dict.fromkeys(symbols):
             yield _one(_after_lists, self._task(job, symbol=symbol, account=account))
@@ -280,13 +271,13 @@ class _Plan:
 
     def _of_markets(self, job: Job) -> Iterator[tuple[Cursor, Unit]]:
         connector, paging = self._exchange(job).connector, self._paging(job)
-        symbols, refused = _symbols(job, job.feed.markets, connector, self._store)
+        symbols, refused = listed.chosen(job, job.feed.markets, connector, self._store)
         symbols, owned = self._own(job, symbols)
         refused += owned
         if refused:
             yield paging.cursor, lambda: refused
         if job.feed.markets is None and symbols:
-            for symbol, timeframe in _ended(job, self._store, symbols):
+            for symbol, timeframe in listed.ended(job, self._store, symbols):
                 task = self._task(job, symbol=symbol, timeframe=timeframe)
                 yield paging.cursor, _one(end_stream, task)
         if paging.cursor is Cursor.SNAPSHOT:
@@ -362,67 +353,3 @@ def _after_lists(task: Task) -> StreamReport:
         with suppress(TidemarkError):
             task.connector.learn_codes()
     return pull_stream(task)
-
-
-def _ended(
-    job: Job, store: Store, listed: Collection[str], account: str | None = None
-) -> list[tuple[str, str | None]]:
-    """Market and timeframe of the streams of markets that are listed no longer."""
-    known = (s for s in store.streams(job.exchange, job.dataset) if s.account == account)
-    return [(s.symbol, s.timeframe) for s in known if s.symbol and s.symbol not in listed]
-
-
-def _symbols(
-    job: Job, markets: Sequence[str] | None, connector: Connector, store: Store
-) -> tuple[list[str], list[StreamReport]]:
-    """Those of ``markets`` (``None`` = all) to pull, and a report for each that cannot be."""
-    try:
-        listed = {m.symbol: m for m in connector.markets()}
-    except Exception as error:
-        reachable = not isinstance(error, UnreachableError)
-        if markets is not None and reachable and isinstance(error, _NO_LIST):
-            # no list to be had: each market whose name is known answers for itself
-            named = [connector.symbol_of(name) for name in markets]
-            symbols = dict.fromkeys(symbol for symbol in named if symbol)
-            lost = [n for n, s in zip(markets, named, strict=True) if not s]
-            reports = [StreamReport(job.exchange, job.dataset, n, error=str(error)) for n in lost]
-            return list(symbols), reports
-        symbols = {}
-        if isinstance(error, PartlyReadError):  # the others, and those of which rows are held
-            known = store.streams(job.exchange, job.dataset)
-            held = (stream.symbol for stream in known if stream.symbol)
-            symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
-        return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=problem(error))]
-    if markets is None:
-        if listed:
-            return list(listed), []
-        nothing = (
-            f"{job.exchange} lists no market at all, and {job.feed.path} wants all. "
-            "Fix: pull again later; if this stays, check "
-            f"{connectors.base_url_variable(job.exchange)}"
-        )
-        return [], [StreamReport(job.exchange, job.dataset, "", error=nothing)]
-    wanted = {name: connector.symbol_of(name) for name in markets}
-    refused = [
-        StreamReport(
-            *(job.exchange, job.dataset, name),
-            error=_unknown(name, listed, job.feed),
-            is_of_feed=True,
-        )
-        for name, symbol in wanted.items()
-        if symbol not in listed
-    ]
-    return [s for s in wanted.values() if s in listed], refused
-
-
-def _unknown(symbol: str, listed: dict[str, Market], feed: Feed) -> str:
-    names = [*(m.native_symbol for m in listed.values()), *listed]
-    alike = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(symbol.casefold(), alike, 3, 0.5)
-    hint = f"; did you mean {' or '.join(alike[name] for name in close)}?" if close else "."
-    some = sorted(listed)[:12]
-    return (
-        f"{feed.exchange} does not list the market {symbol} (named in {feed.path}){hint} "
-        f"It lists {len(listed)}: {', '.join(some)}{', …' if len(listed) > len(some) else ''}. "
-        f"Fix: name a market in the feed that is listed, or leave {symbol} out"
-    )
