@@ -7,7 +7,6 @@ all connectors sends. An answer goes to it once it is known to be whole, as a de
 whose numbers are text. An object of its classes lives for one call: there is no shared state.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -30,7 +29,7 @@ from connectors.errors import (
     TransientError,
 )
 from connectors.http import Request, Response
-from connectors.jsontext import NotJsonError, plain
+from connectors.jsontext import NotJsonError, decode, plain
 from schemas import ConfigError
 
 Ask = Callable[[Any], Any]
@@ -188,15 +187,11 @@ def replayed(entry: Entry, ask: Ask, answer: Any, now_us: int, place: int = 0) -
 def decoded(body: bytes) -> Any:
     """An answer as ccxt gets it: numbers that are no integers are their text.
 
-    Raises ``ContractError`` for what is no JSON, or neither an array nor an object.
+    Raises ``ContractError`` for what is no JSON, neither an array nor an object, or too large.
     """
-
-    def no_number(text: str) -> Any:
-        raise ValueError(f"{text} is no number")
-
     try:
-        found = json.loads(plain(body), parse_float=str, parse_constant=no_number)
-    except (ValueError, RecursionError) as error:
+        found = decode(Any, plain(body))
+    except NotJsonError as error:
         raise ContractError(f"not JSON ({error})") from None
     if not isinstance(found, list | dict):
         raise ContractError("neither an array nor an object")
@@ -293,7 +288,7 @@ def complaint(entry: Entry, response: Response) -> Exception | None:
         return None
     try:
         found = decoded(body)
-    except (ContractError, NotJsonError):
+    except ContractError:
         return None
     made = opened(entry, lambda leaving: {}, response.at)
     try:
