@@ -60,17 +60,18 @@ class Left(BaseException):
 
 @cache
 def _library() -> Any:
-    try:
-        return import_module("ccxt")
-    except ImportError:
-        raise ConfigError(
-            "an exchange ccxt:<id> needs the package ccxt, which is not installed. "
-            "Fix: pip install 'tidemark[ccxt]'"
-        ) from None
+    return import_module("ccxt")
 
 
 def check_installed(id_: str) -> None:
     """Raise ``ConfigError`` where ccxt is not installed, or its version lacks an exchange."""
+    try:
+        _library()
+    except ImportError:
+        raise ConfigError(
+            f"ccxt:{id_} needs the package ccxt, which is not installed. "
+            "Fix: pip install 'tidemark[ccxt]'"
+        ) from None
     if not hasattr(_library(), id_):
         raise ConfigError(
             f"ccxt {_library().__version__} has no exchange {id_!r} any more. "
