@@ -49,9 +49,15 @@ class Result:
 @contextmanager
 def serving(rows: int, compress: bool = False) -> Iterator[str]:
     """The address of a server with a tape of ``rows`` trades, in a process of its own."""
-    command = [sys.executable, "-m", "bench.server", "--rows", str(rows)]
+    with served("bench.server", "--rows", str(rows), *(["--gzip"] if compress else [])) as url:
+        yield url
+
+
+@contextmanager
+def served(module: str, *arguments: str) -> Iterator[str]:
+    """The address of the server that ``module`` is, in a process of its own."""
     with subprocess.Popen(
-        [*command, "--gzip"] if compress else command,
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

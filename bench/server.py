@@ -15,7 +15,7 @@ import resource
 import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Final, cast
+from typing import Final, Protocol, cast
 from urllib.parse import parse_qsl
 
 import uvloop
@@ -119,10 +119,16 @@ class Exchange:
         ).encode()
 
 
+class Answering(Protocol):
+    """What answers requests: status, body, and whether the body is gzipped."""
+
+    def answer(self, method: str, target: str, accepts_gzip: bool) -> tuple[int, bytes, bool]: ...
+
+
 class Http(asyncio.Protocol):
     """As much of HTTP/1.1 as the contestants' clients speak: GET without a body, keep-alive."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Answering) -> None:
         self._exchange = exchange
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
@@ -171,7 +177,8 @@ class Http(asyncio.Protocol):
         return self._date
 
 
-async def _serve(exchange: Exchange, port: int) -> None:
+async def serve(exchange: Answering, port: int) -> None:
+    """Serve until cancelled; the address is printed when it is ready."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Http(exchange), "127.0.0.1", port, backlog=128)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
@@ -185,7 +192,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--gzip", action="store_true", help="compress pages for clients that ask")
     options = parser.parse_args()
-    uvloop.run(_serve(Exchange(make_tape(options.rows), options.gzip), options.port))
+    uvloop.run(serve(Exchange(make_tape(options.rows), options.gzip), options.port))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import numpy as np
 SYMBOL: Final = "BTC_USD"
 LAST_MS: Final = 1_723_204_800_000
 """Time of the newest trade: 2024-08-09T12:00Z, so that 200,000 rows span two days' files."""
-LAST_ID: Final = 17_802_900
+LAST_ID: Final = 117_802_900
 MEAN_GAP_MS: Final = 864
 """Between bursts of two trades on average: 200,000 trades a day."""
 _CHUNK: Final = 50_000
@@ -58,7 +58,7 @@ class Tape:
 
 def make_tape(rows: int, seed: int = 2016) -> Tape:
     """The tape of ``rows`` trades; the same for the same arguments."""
-    columns = _columns(rows, np.random.default_rng(seed))
+    columns = draw(rows, np.random.default_rng(seed))
     encoded = bytearray()
     offsets = array("q", [0])
     for row in _encode(columns):
@@ -69,7 +69,7 @@ def make_tape(rows: int, seed: int = 2016) -> Tape:
 
 
 @dataclass(frozen=True)
-class _Columns:
+class Columns:
     """Newest first; ``price`` in cents, ``amount`` in units of 1e-8."""
 
     times: np.ndarray
@@ -79,7 +79,8 @@ class _Columns:
     buy: np.ndarray
 
 
-def _columns(rows: int, rng: np.random.Generator) -> _Columns:
+def draw(rows: int, rng: np.random.Generator) -> Columns:
+    """``rows`` trades up to ``LAST_ID`` and ``LAST_MS``, drawn with ``rng``."""
     alone = rng.random(rows) < 2 / 3
     sizes = np.where(alone, 1, 1 + rng.geometric(1 / 3, rows))
     burst = np.repeat(np.arange(rows), sizes)[:rows]
@@ -94,10 +95,10 @@ def _columns(rows: int, rng: np.random.Generator) -> _Columns:
     units = np.maximum(rng.lognormal(14, 2, rows).astype(np.int64), 1)
     grain = rng.choice([1_000, 100, 10, 1], rows, p=[0.7, 0.15, 0.1, 0.05])
     amount = np.maximum(units // grain, 1) * grain
-    return _Columns(times, ids, price, amount, buy)
+    return Columns(times, ids, price, amount, buy)
 
 
-def _encode(columns: _Columns) -> Iterator[bytes]:
+def _encode(columns: Columns) -> Iterator[bytes]:
     for start in range(0, len(columns.ids), _CHUNK):
         part = slice(start, start + _CHUNK)
         for time, id_, price, amount, buy in zip(

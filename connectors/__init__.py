@@ -3,6 +3,8 @@
 They speak an exchange's HTTP dialect and yield canonical Arrow pages; they know nothing of Dagster,
 DuckDB or disks. ``connectors.base`` is the contract. A new exchange is a new folder whose
 ``__init__`` names its ``DIALECT``; nothing else is edited.
+
+What speaks HTTP is imported by the functions that need it: most commands request nothing.
 """
 
 import re
@@ -11,12 +13,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
-
-from connectors import ccxt, http
+import connectors.names  # noqa: F401  # else its first import would hide the function ``names``
 from connectors.base import (
+    THROUGH_CCXT,
     Bounds,
     Breaker,
     Connection,
@@ -34,8 +36,6 @@ from connectors.base import (
     Recorder,
     Window,
 )
-from connectors.client import Client
-from connectors.dialect import Dialect
 from connectors.errors import (
     AuthError,
     ContractError,
@@ -50,12 +50,15 @@ from connectors.errors import (
     UnknownRowError,
     UnreachableError,
 )
-from connectors.http import base_url_variable
-from connectors.transport import is_this_machine
+from connectors.hosts import is_this_machine
+from connectors.variables import base_url_variable, together
+from connectors.variables import key_variables as _key_variables
 from schemas import ConfigError, RejectedRow, StreamId
 
-THROUGH_CCXT = ccxt.PREFIX
-"""How the names of exchanges begin that have no connector of their own: ``ccxt:okx``."""
+if TYPE_CHECKING:
+    import httpx
+
+    from connectors.dialect import Dialect
 
 __all__ = [
     "THROUGH_CCXT",
@@ -115,7 +118,11 @@ def names() -> tuple[str, ...]:
 
 def is_known(name: str) -> bool:
     """Whether rows of exchange ``name`` can be asked for; also of one through ccxt."""
-    return name in names() or ccxt.knows(name)
+    if not name.startswith(THROUGH_CCXT):
+        return name in names()
+    from connectors import ccxt
+
+    return ccxt.knows(name)
 
 
 def offers(name: str) -> Mapping[str, Paging]:
@@ -135,12 +142,12 @@ def key_variables(name: str, account: str) -> tuple[str, ...]:
     which rows are held and that this program has no connector for.
     """
     has_passphrase = is_known(name) and dialect_of(name).has_passphrase
-    return http.key_variables(name, account, passphrase=has_passphrase)
+    return _key_variables(name, account, passphrase=has_passphrase)
 
 
 def key_settings(name: str, account: str) -> str:
     """Those settings as messages name them: ``WEX_API_KEY and WEX_API_SECRET``."""
-    return http.together(key_variables(name, account))
+    return together(key_variables(name, account))
 
 
 def read_only_key(name: str) -> ReadOnlyKey | None:
@@ -161,8 +168,14 @@ def open_connector(
     Raises ``ConfigError`` for an unknown exchange, an invalid base URL, a key that cannot be sent
     in a header or would be sent unencrypted, and proxies or authorities that cannot be used.
     """
+    import httpx
+
+    from connectors.client import Client
+
     dialect = dialect_of(name)
-    if ccxt.is_named(name):
+    if name.startswith(THROUGH_CCXT):
+        from connectors import ccxt
+
         ccxt.check_installed(name)
     url = httpx.URL(checked_base_url(name, connection.base_url))
     if connection.credentials is not None:
@@ -171,9 +184,11 @@ def open_connector(
     return Client(dialect, connection, sleep=sleep, now=now)
 
 
-def dialect_of(name: str) -> Dialect:
+def dialect_of(name: str) -> "Dialect":
     """What exchange ``name`` speaks. Raises ``ConfigError`` for an unknown one."""
-    if ccxt.is_named(name):
+    if name.startswith(THROUGH_CCXT):
+        from connectors import ccxt
+
         return ccxt.dialect_of(name)
     if name not in names():
         raise ConfigError(
@@ -189,6 +204,8 @@ def checked_base_url(name: str, text: str) -> str:
 
     Raises ``ConfigError`` with the setting's name for what is none.
     """
+    import httpx
+
     variable, default = base_url_variable(name), default_base_url(name)
     problem = None
     try:
@@ -218,9 +235,7 @@ def check_key(name: str, account: str, key: Credentials) -> None:
     variables = key_variables(name, account)
     for variable, part in zip(variables, (key.key, key.secret, key.passphrase), strict=False):
         if not part:
-            raise ConfigError(
-                f"{variable} is empty\nFix: set it, or none of {http.together(variables)}"
-            )
+            raise ConfigError(f"{variable} is empty\nFix: set it, or none of {together(variables)}")
         # a passphrase is chosen by a person
         inside = r"[\x20-\x7e]" if variable.endswith("_PASSPHRASE") else r"[\x21-\x7e]"
         if not re.fullmatch(rf"[\x21-\x7e]({inside}*[\x21-\x7e])?", part):
@@ -230,7 +245,7 @@ def check_key(name: str, account: str, key: Credentials) -> None:
             )
 
 
-def _check_encrypted(name: str, connection: Connection, url: httpx.URL) -> None:
+def _check_encrypted(name: str, connection: Connection, url: "httpx.URL") -> None:
     if url.scheme == "http" and not (connection.allow_http or is_this_machine(url.host)):
         variable, *_ = key_variables(name, connection.account)
         raise ConfigError(

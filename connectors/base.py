@@ -23,6 +23,8 @@ T = TypeVar("T")
 Unit = Literal["ms", "s"]
 
 
+THROUGH_CCXT = "ccxt:"
+"""How the names of exchanges begin that have no connector of their own: ``ccxt:okx``."""
 EACH = "*"
 """In :attr:`Paging.parts`: a list for each currency, under its code."""
 

@@ -239,12 +239,10 @@ class Client:
             try:
                 received = self._recorded(endpoint, asked, request, is_further=bool(pages))
             except (AuthError, RequestError, TransientError) as error:
-                if request.path in endpoint.extras:
-                    received = nothing(dataset_)
-                elif pages and isinstance(error, NotOfferedError):
-                    received = replace(nothing(dataset_), notices=(str(error),))
-                else:
+                is_lacking = isinstance(error, NotOfferedError)
+                if not pages or not (is_lacking or request.path in endpoint.extras):
                     raise
+                received = replace(nothing(dataset_), notices=(str(error),))
             adds = endpoint.adds_up
             pages.append(received if adds else without_known(dataset_, received, known))
             try:

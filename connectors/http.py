@@ -16,10 +16,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
-
-import httpx
 
 from connectors.base import Connection
 from connectors.errors import (
@@ -35,8 +33,10 @@ from connectors.errors import (
 from connectors.exact import EARLIEST_US, LATEST_US
 from connectors.jsontext import plain
 from connectors.redact import excerpt, masked, redact
-from connectors.transport import location, may_follow, open_client
-from connectors.wire import LARGEST, Deadline, TooLargeError, decoded
+from connectors.variables import base_url_variable
+
+if TYPE_CHECKING:  # whoever only makes or reads requests needs no HTTP library (0.06 s)
+    import httpx
 
 _LEFT: Final = ".send_request_body.complete"
 _AGAIN: Final = {408, 425}
@@ -143,6 +143,11 @@ class Http:
         reads: Sequence[str],
         key_advice: str = "",
     ) -> None:
+        import httpx
+
+        from connectors.transport import open_client
+        from connectors.wire import Deadline
+
         self.exchange = exchange
         self._key_advice = key_advice
         self._reads = re.compile("|".join(reads))
@@ -171,6 +176,10 @@ class Http:
         ``ForbiddenCallError`` where it is not a reading call, and ``RequestError`` where a name in
         it cannot be part of a URL.
         """
+        import httpx
+
+        from connectors.wire import LARGEST, TooLargeError
+
         if not self._reads.fullmatch(request.call):
             raise ForbiddenCallError(
                 f"{self.exchange}: {request.call} is no reading call; not sent"
@@ -212,7 +221,7 @@ class Http:
         # Outside the except block: the library's error holds the request with all its headers.
         raise problem
 
-    def _answer(self, request: Request, built: httpx.Request) -> Response:
+    def _answer(self, request: Request, built: "httpx.Request") -> Response:
         for redirects in range(_REDIRECTS + 1):
             response = self._client.send(built, stream=True)
             try:
@@ -224,8 +233,12 @@ class Http:
             built = self._client.build_request("GET", target)
         raise AssertionError("unreachable")
 
-    def _target(self, response: httpx.Response) -> httpx.URL | None:
+    def _target(self, response: "httpx.Response") -> "httpx.URL | None":
         """Where a redirect leads, if it is one that may be followed: within the host's domain."""
+        import httpx
+
+        from connectors.transport import location, may_follow
+
         found = location(response)
         if response.status_code not in _MOVED or not found:
             return None
@@ -235,7 +248,10 @@ class Http:
         except (httpx.InvalidURL, ValueError):
             return None
 
-    def _received(self, request: Request, response: httpx.Response) -> Response:
+    def _received(self, request: Request, response: "httpx.Response") -> Response:
+        from connectors.transport import location
+        from connectors.wire import decoded
+
         headers = response.headers
         # A nonce looks like a time or an id, and is no secret after its use; a text as short as
         # some passphrase is part of many a word.
@@ -259,6 +275,8 @@ class Http:
         return f"{self.exchange}: {request.label}"
 
     def _fault(self, request: Request, error: Exception) -> ExchangeError:
+        import httpx
+
         reason = redact(str(error) or type(error).__name__, request.secrets)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
             return UnreachableError(
@@ -328,29 +346,6 @@ def _target(path: str, query: str) -> bytes:
     return f"{path}?{query}".encode() if query else path.encode()
 
 
-def base_url_variable(exchange: str) -> str:
-    """The setting that holds the host root of ``exchange``."""
-    return f"{_prefix(exchange)}_BASE_URL"
-
-
-def _prefix(name: str) -> str:
-    """``ccxt:okx`` as ``CCXT_OKX``."""
-    return re.sub(r"[^A-Za-z0-9]", "_", name).upper()
-
-
-def key_variables(exchange: str, account: str, *, passphrase: bool = False) -> tuple[str, ...]:
-    """The settings that hold the parts of ``account``'s key: key, secret and any passphrase."""
-    prefix = _prefix(exchange if account == "main" else f"{exchange}_{account}")
-    parts = ("KEY", "SECRET", "PASSPHRASE") if passphrase else ("KEY", "SECRET")
-    return tuple(f"{prefix}_API_{part}" for part in parts)
-
-
-def together(names: Sequence[str]) -> str:
-    """``A, B and C``."""
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
-
-
 @lru_cache(16)  # many answers a second
 def http_date(text: str | None) -> datetime | None:
     """The moment of an HTTP date; None for anything else."""
@@ -389,6 +384,8 @@ def _is_page(response: Response) -> bool:
 
 
 def _host(location: str) -> str:
+    import httpx
+
     try:
         return httpx.URL(location).host
     except (httpx.InvalidURL, ValueError):

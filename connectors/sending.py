@@ -16,8 +16,9 @@ from typing import Final
 from connectors.base import Connection, Credentials
 from connectors.dialect import Answered, Asked, Dialect, NonceRule, ServerClock
 from connectors.errors import AuthError, RateLimitedError
-from connectors.http import Http, Request, Response, key_variables, together
+from connectors.http import Http, Request, Response
 from connectors.pace import Allowance
+from connectors.variables import key_variables, together
 
 _LATE: Final = 0.02
 """Seconds after which a call has missed the moment that the rate limit gave it."""

@@ -4,7 +4,6 @@ What the environment says of proxies and authorities is read here; what cannot b
 ``ConfigError`` that names the variable and never its value, which may hold a password.
 """
 
-import ipaddress
 import os
 import ssl
 from functools import cache
@@ -14,6 +13,7 @@ from urllib.request import getproxies
 
 import httpx
 
+from connectors.hosts import is_this_machine
 from connectors.wire import ENCODINGS, is_address
 from schemas import ConfigError
 
@@ -43,15 +43,6 @@ def open_client(base_url: httpx.URL, timeout: float) -> httpx.Client:
         problem = _proxy_problem()
     # Outside the except block: the library's error may hold a proxy's password.
     raise ConfigError(problem)
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether ``host`` is a loopback address: what is sent there crosses no network."""
-    name = host.lower().rstrip(".")
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
 
 
 def may_follow(base_url: httpx.URL, target: httpx.URL) -> bool:

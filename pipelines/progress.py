@@ -11,22 +11,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 from pipelines.output.console import is_terminal, warn
-from pipelines.output.formatting import age, count, visible
+from pipelines.output.formatting import age, visible
+from schemas.wording import count
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from pipelines.imports import ImportProgress
     from pipelines.ingest import StreamProgress
 
@@ -42,6 +33,9 @@ def showing(unit: str = "request") -> Iterator[Report]:
     if not is_terminal():
         yield PlainLines(unit=unit)
         return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -66,7 +60,7 @@ def detail(report: "StreamProgress", unit: str = "request") -> str:
 class Bars:
     """One line for everything, and one for each stream that is being fetched now."""
 
-    def __init__(self, bars: Progress, unit: str = "request") -> None:
+    def __init__(self, bars: "Progress", unit: str = "request") -> None:
         self._bars = bars
         self._unit = unit
         self._lock = threading.Lock()
@@ -129,6 +123,15 @@ def showing_files() -> "Iterator[Callable[[ImportProgress], None]]":
     if not is_terminal():
         yield PlainFiles()
         return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -143,7 +146,7 @@ def showing_files() -> "Iterator[Callable[[ImportProgress], None]]":
 class FileBars:
     """One bar for the file that is read now."""
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: "Progress") -> None:
         self._bars = bars
         self._task = bars.add_task("", total=None, detail="")
         self._current = ("", "")

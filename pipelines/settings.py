@@ -39,16 +39,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import connectors
-from connectors.base import Credentials
 from pipelines.output.console import warn
 from pipelines.output.formatting import with_fix
 from schemas import TABLES, ConfigError
-from warehouse import has_data
 from warehouse.paths import LAKE, PARTIAL
+
+if TYPE_CHECKING:
+    from connectors.base import Credentials
 
 DEFAULT_HOME: Final = "./data"
 HOME: Final = "TIDEMARK_HOME"
@@ -83,16 +83,21 @@ class Settings:
 
         Raises ``ConfigError`` for what is no ``http(s)://host``.
         """
+        import connectors  # many commands call no exchange
+
         value = self.variables.get(connectors.base_url_variable(exchange))
         if value is None:
             return connectors.default_base_url(exchange)
         return connectors.checked_base_url(exchange, value)
 
-    def credentials(self, exchange: str, account: str) -> Credentials | None:
+    def credentials(self, exchange: str, account: str) -> "Credentials | None":
         """The account's key; ``None`` where none is set (then only public data can be had).
 
         Raises ``ConfigError`` where a part of it is not set, and for what is no key.
         """
+        import connectors
+        from connectors.base import Credentials
+
         names = connectors.key_variables(exchange, account)
         parts = {name: self.variables[name] for name in names if name in self.variables}
         if not parts:
@@ -155,8 +160,10 @@ class Settings:
 
         Raises ``ConfigError``.
         """
+        from connectors.hosts import is_this_machine
+
         host = urlsplit(self.base_url(exchange)).hostname or ""
-        return self._switch(UNPACED) and connectors.is_this_machine(host)
+        return self._switch(UNPACED) and is_this_machine(host)
 
     def _switch(self, name: str) -> bool:
         text = self.variables.get(name, "0")
@@ -171,13 +178,15 @@ class Settings:
         What ``TIDEMARK_UMASK`` takes from new files is taken from the folder itself, where it is
         new, empty or holds data of Tidemark. Raises ``ConfigError`` where it cannot be used.
         """
+        from warehouse.metastore_file import existing  # with it SQLite
+
         self._check_path()
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.home) as probe:
                 probe.write(b"?")
             self._check_lake()
-            if has_data(self.home) or not any(self.home.iterdir()):
+            if existing(self.home) or not any(self.home.iterdir()):
                 _restrict(self.home, self.umask)
         except (FileExistsError, NotADirectoryError):
             blocking = next(

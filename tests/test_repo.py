@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from pipelines.cli.app import app
+from pipelines.cli.commands import COMMANDS
 
 PINNED = re.compile(
     r"^([a-z0-9][a-z0-9.-]*)(?:\[[a-z0-9,-]+\])?==([^ ;]+)(?: ; [^\\]+)? \\$", re.MULTILINE
@@ -159,10 +159,6 @@ def test_make_explains_itself(repo_root: Path) -> None:
 def test_make_begins_with_setup(target: str, repo_root: Path) -> None:
     makefile = (repo_root / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}: setup ", makefile, re.MULTILINE)
-
-
-COMMANDS = [c.name or "" for c in app.registered_commands]
-COMMANDS += [g.name or "" for g in app.registered_groups]
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

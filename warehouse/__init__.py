@@ -8,13 +8,20 @@ Knows no exchange and no scheduler. Reading::
     warehouse.table("trades", symbol="BTC-USD", start="2026-01-10")    # straight from the lake
 """
 
-from warehouse.backups import Backup, backup
-from warehouse.errors import StorageError
-from warehouse.lake_reader import table
-from warehouse.publishing import Published, publish
-from warehouse.query import StreamStatus, connect, coverage, has_data, sql, status
-from warehouse.verification import Finding, Verification, rebuild, verify
-from warehouse.versions import LINK
+from typing import TYPE_CHECKING
+
+from schemas.exports import exported
+
+if TYPE_CHECKING:
+    from warehouse.backups import Backup, backup
+    from warehouse.errors import StorageError
+    from warehouse.lake_reader import table
+    from warehouse.paths import LINK
+    from warehouse.published import Published
+    from warehouse.publishing import publish
+    from warehouse.query import connect, sql
+    from warehouse.streams import StreamStatus, coverage, has_data, status
+    from warehouse.verification import Finding, Verification, rebuild, verify
 
 __all__ = [
     "LINK",
@@ -35,3 +42,18 @@ __all__ = [
     "table",
     "verify",
 ]
+
+__getattr__ = exported(
+    __name__,
+    {
+        "backups": ("Backup", "backup"),
+        "errors": ("StorageError",),
+        "lake_reader": ("table",),
+        "paths": ("LINK",),
+        "published": ("Published",),
+        "publishing": ("publish",),
+        "query": ("connect", "sql"),
+        "streams": ("StreamStatus", "coverage", "has_data", "status"),
+        "verification": ("Finding", "Verification", "rebuild", "verify"),
+    },
+)

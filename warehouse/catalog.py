@@ -7,13 +7,15 @@ of both in ``_tidemark.catalog``.
 import hashlib
 from collections.abc import Iterator
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import duckdb
 import pyarrow as pa
 
 from schemas import TABLES
 from warehouse.views import View, views
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 TYPES: Final = {
     "string": "VARCHAR",
@@ -34,13 +36,15 @@ def digest() -> str:
     return hashlib.sha256("\n".join([*statements(), *columns]).encode()).hexdigest()
 
 
-def is_current(db: duckdb.DuckDBPyConnection) -> bool:
+def is_current(db: "DuckDBPyConnection") -> bool:
     """Whether the file's views and comments are those of this program."""
     return _made_of(db) == digest()
 
 
-def _made_of(db: duckdb.DuckDBPyConnection) -> str | None:
+def _made_of(db: "DuckDBPyConnection") -> str | None:
     """The digest with which the file's views were made; ``None`` where there are none yet."""
+    import duckdb
+
     try:  # a table: reading it costs nothing, while the first look at duckdb_tables() costs 9 ms
         row = db.execute("SELECT digest FROM _tidemark.catalog").fetchone()
     except duckdb.CatalogException:
@@ -48,7 +52,7 @@ def _made_of(db: duckdb.DuckDBPyConnection) -> str | None:
     return None if row is None else row[0]
 
 
-def has_other_columns(db: duckdb.DuckDBPyConnection) -> bool:
+def has_other_columns(db: "DuckDBPyConnection") -> bool:
     """Whether a table of the file has other columns than are declared now."""
     held: dict[str, list[tuple[str, str, bool]]] = {}
     for table, *column in db.execute(
@@ -66,7 +70,7 @@ def _duckdb_column(field: pa.Field) -> tuple[str, str, bool]:
     return field.name, TYPES[str(field.type)], field.nullable
 
 
-def drop_tables(db: duckdb.DuckDBPyConnection) -> None:
+def drop_tables(db: "DuckDBPyConnection") -> None:
     """Drop every table, and the record of the changes loaded."""
     _drop_all(db)
     for name in TABLES:
@@ -74,7 +78,7 @@ def drop_tables(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("DROP SCHEMA IF EXISTS _tidemark CASCADE")
 
 
-def refresh(db: duckdb.DuckDBPyConnection) -> None:
+def refresh(db: "DuckDBPyConnection") -> None:
     """Create views, macros and comments in one transaction, and drop those no longer declared."""
     db.execute("BEGIN")
     _drop_all(db)
@@ -126,7 +130,7 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _drop_all(db: duckdb.DuckDBPyConnection) -> None:
+def _drop_all(db: "DuckDBPyConnection") -> None:
     for schema, name in db.execute(
         "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
     ).fetchall():

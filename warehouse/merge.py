@@ -152,9 +152,19 @@ def differs(left: pa.Table, right: pa.Table) -> pa.Array:
             continue
         a, b = left.column(name), right.column(name)
         same = pc.fill_null(pc.equal(a, b), False)
+        if pa.types.is_timestamp(a.type) and not pc.all(same).as_py():
+            same = pc.or_(same, _is_cut(a, b))
         both_null = pc.and_(pc.is_null(a), pc.is_null(b))
         found = pc.or_(found, pc.invert(pc.or_(same, both_null)))
     return found
+
+
+def _is_cut(a: pa.ChunkedArray, b: pa.ChunkedArray) -> pa.Array:
+    """Whether one time is the other cut to the millisecond: some sources show no more."""
+    x, y = (pc.cast(times, pa.int64()) for times in (a, b))
+    x_ms, y_ms = (pc.multiply(pc.divide(times, 1000), 1000) for times in (x, y))
+    is_whole = pc.or_(pc.equal(x, x_ms), pc.equal(y, y_ms))
+    return pc.fill_null(pc.and_(pc.equal(x_ms, y_ms), is_whole), False)
 
 
 def _steps_back(earlier: pa.Table, later: pa.Table) -> pa.Array:

@@ -352,8 +352,17 @@ class Metastore:
 
     def record_lake_schemas(self, number: int) -> None:
         """Record that all files of the lake have the schemas that ``number`` stands for."""
+        self.record_counters({"lake_schemas": number})
+
+    def counters(self, prefix: str) -> dict[str, int]:
+        """Numbers that were recorded under names with this prefix, by the rest of the name."""
+        rows = self._select("counters", "WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
+        return {str(name).removeprefix(prefix): int(value) for name, value in rows}
+
+    def record_counters(self, values: Mapping[str, int]) -> None:
+        """Record numbers by their names."""
         with self._transaction() as db:
-            put(db, "counters", [("lake_schemas", number)])
+            put(db, "counters", values.items())
 
     def _counter(self, name: str) -> int:
         rows = self._select("counters", "WHERE name = ?", (name,))

@@ -17,6 +17,8 @@ from schemas import DATASETS, TIMEFRAMES, Dataset, Period, StreamId, dataset
 from schemas.times import to_datetime, to_microseconds
 
 LAKE: Final = "lake"
+LINK: Final = "warehouse.duckdb"
+"""The link to the newest published version of the DuckDB file."""
 PARTIAL: Final = "partial"
 """Files being written lie beside the lake, so that a reader that lists it finds none of them."""
 QUARANTINE: Final = "quarantine"

@@ -24,8 +24,8 @@ from warehouse.duckdb_files import open_read_only
 from warehouse.errors import StorageError, from_os_error
 from warehouse.merge import in_order, row_keys
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.publishing import where_of
 from warehouse.recovery import same_span
+from warehouse.table_update import where_of
 from warehouse.versions import Versions
 
 DAMAGED: Final = "damaged"

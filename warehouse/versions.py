@@ -14,15 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final
-
-import duckdb
+from typing import TYPE_CHECKING, Final
 
 from warehouse import files
-from warehouse.duckdb_files import is_plain, writable
-from warehouse.template import LOADING, template_database
+from warehouse.paths import LINK
 
-LINK: Final = "warehouse.duckdb"
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 VERSIONS: Final = "versions"
 _KEEP: Final = 3
 _OPEN_FILES: Final = Path("/dev/fd")
@@ -71,11 +70,16 @@ class Versions:
         return [path for path in self.all() if path != live]
 
     @contextmanager
-    def building(self, start: Start) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path] | None]:
+    def building(self, start: Start) -> Iterator["tuple[DuckDBPyConnection, Path] | None"]:
         """The next version, open for writing, and its file; ``None``: all older ones are in use.
 
         It is closed when the block ends, and stays a leftover unless it is published.
         """
+        import duckdb  # where all is published, nobody needs it
+
+        from warehouse.duckdb_files import writable
+        from warehouse.template import LOADING, template_database
+
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._next().with_suffix(".building")
         if start is Start.OLDER:
@@ -93,12 +97,17 @@ class Versions:
         with writable(path) as place, duckdb.connect(str(place), config=LOADING) as db:
             yield db, path
 
-    def _reopened(self, path: Path) -> duckdb.DuckDBPyConnection | None:
+    def _reopened(self, path: Path) -> "DuckDBPyConnection | None":
         """The oldest version that nobody has open, under the name ``path``, for writing.
 
         A session of another process holds DuckDB's lock on the file; one of this process is seen
         by its open file. The file is renamed first, so that no session begins meanwhile.
         """
+        import duckdb
+
+        from warehouse.duckdb_files import is_plain
+        from warehouse.template import LOADING
+
         for older in self._spare():
             if not is_plain(path.absolute()):
                 return None
@@ -109,8 +118,11 @@ class Versions:
             os.rename(path, older)
         return None
 
-    def publish(self, building: Path) -> None:
-        """Make ``building`` the live version, whole on disk, and remove those that are too old."""
+    def publish(self, building: Path) -> Path:
+        """Make ``building`` the live version, whole on disk, and remove those that are too old.
+
+        Returns its file.
+        """
         with building.open("rb+") as handle:
             os.fsync(handle.fileno())
         target = building.with_suffix(".duckdb")
@@ -119,6 +131,7 @@ class Versions:
         for old in self.superseded()[: 1 - _KEEP]:
             with suppress(OSError):
                 old.unlink()
+        return target
 
     def remove_leftovers(self) -> list[Path]:
         """Remove versions that were begun and not published, and links; what there was."""

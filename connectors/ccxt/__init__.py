@@ -11,12 +11,12 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
+from connectors.base import THROUGH_CCXT as PREFIX
 from connectors.ccxt import library
 from connectors.ccxt.table import Entry, entries
 from connectors.dialect import Dialect
 from schemas import ConfigError
 
-PREFIX: Final = "ccxt:"
 PROFILES: Final = {
     **dict.fromkeys(("okx", "myokx", "okxus"), "okx"),
     **dict.fromkeys(("bybit", "bybiteu", "bybitid"), "bybit"),
@@ -32,14 +32,9 @@ _NATIVE: Final = {
 """Exchanges with a connector of their own, by their id at ccxt."""
 
 
-def is_named(name: str) -> bool:
-    """Whether ``name`` is of an exchange through ccxt."""
-    return name.startswith(PREFIX)
-
-
 def knows(name: str) -> bool:
     """Whether there is an exchange ``name`` through ccxt. Nothing of ccxt's is imported."""
-    return is_named(name) and name.removeprefix(PREFIX) in entries()
+    return name.startswith(PREFIX) and name.removeprefix(PREFIX) in entries()
 
 
 def profiled() -> tuple[str, ...]:

@@ -16,33 +16,15 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import click
 import typer
-from dotenv import dotenv_values
 
-from pipelines.cli import (
-    address,
-    backup,
-    completion,
-    export,
-    health,
-    imports,
-    init,
-    new_exchange,
-    pull,
-    purge,
-    replay,
-    report,
-    sandbox,
-    sql,
-    status,
-    ui,
-    verify,
-)
+from pipelines.cli import completion
+from pipelines.cli.commands import Commands
 from pipelines.output.console import use_terminal, warn
 from pipelines.output.exits import INTERRUPTED, PARTLY_FAILED, PIPE_CLOSED, WRONG_USAGE
 from pipelines.output.formatting import with_fix
@@ -52,48 +34,18 @@ from warehouse.frames import spare_pandas
 
 app = typer.Typer(
     name="tidemark",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("demo", short_help="Try it: a full pull from a sandbox exchange.")(sandbox.demo)
-app.command("init", short_help="Write a feed: what to collect, from where.")(init.init)
-app.command("pull", short_help="Fetch what is wanted and not yet held.")(pull.pull)
-app.command("status", short_help="What is covered, missing or lost, and how fresh.")(status.status)
-app.command("health", short_help="One line per problem, and an exit code.")(health.health)
-app.command("sql", short_help="Query the DuckDB warehouse.")(sql.sql)
-app.command("report", short_help="One page of everything, for the browser.")(report.report)
-app.command("ui", short_help="Dagster's pages and daemon on your feeds and data.")(ui.ui)
-app.command("sandbox", short_help="Run an exchange on this machine to try with.")(sandbox.sandbox)
-app.command("verify", short_help="Prove that lake, metastore and DuckDB agree; heal what is safe.")(
-    verify.verify
-)
-app.command("rebuild", short_help="Build DuckDB again from the lake.")(verify.rebuild)
-app.command("purge", short_help="Delete what no feed collects any more; shows it first.")(
-    purge.purge
-)
-app.command("import", short_help="Bulk files of exchanges and tools into the lake.")(
-    imports.import_
-)
-app.command("replay", short_help="Parse archived responses again, after a parser was fixed.")(
-    replay.replay
-)
-app.command("backup", short_help="Copy everything collected to another folder, while pulls run.")(
-    backup.backup
-)
-app.command("address", short_help="Your address for deposits of a currency.")(address.address)
-app.command("completion", short_help="Complete commands and names in your shell.")(
-    completion.completion
-)
-app.command("new-exchange", short_help="Write the skeleton of a connector to a new exchange.")(
-    new_exchange.new_exchange
-)
-app.add_typer(export.app, name="export")
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         print(f"tidemark {version('tidemark')}")
         raise typer.Exit
 
@@ -117,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     use_terminal()
     if arguments is None:
         spare_pandas()
+        # httpx has a command line of its own, for which it imports rich and pygments: 0.06 s
+        sys.modules.setdefault("httpx._main", ModuleType("httpx._main"))
     command = typer.main.get_command(app)
     completed = completion.answer(command)
     if completed is not None:
@@ -173,6 +127,8 @@ def _defect() -> int:
 
 def secrets(environment: Mapping[str, str] | None = None, file: Path | None = None) -> list[str]:
     """Every key, secret and address of alerts in environment and ``.env``, the longest first."""
+    from dotenv import dotenv_values
+
     values: dict[str, str | None] = {**dotenv_values(file or Path(".env"), interpolate=False)}
     values.update(os.environ if environment is None else environment)
     found = {v for name, v in values.items() if v and name.endswith(SECRET_SUFFIXES) and len(v) > 3}

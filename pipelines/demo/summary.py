@@ -9,11 +9,12 @@ import warehouse
 from pipelines.demo.exchange import DEMO_FEEDS, Feeding
 from pipelines.feeds.folder import CLONE
 from pipelines.output.console import print_table, say
-from pipelines.output.formatting import age, count, interval_text, verdict
+from pipelines.output.formatting import age, interval_text, verdict
 from pipelines.output.results import write_table
 from schemas import DATASETS
+from schemas.wording import count
 from warehouse.coverage_table import spans
-from warehouse.query import StreamStatus
+from warehouse.streams import StreamStatus
 
 QUERIES: Final = sorted((Path(__file__).parent / "queries").glob("*.sql"))
 Rows = Mapping[tuple[str, str], int]

@@ -6,8 +6,22 @@ paged: ``windows`` (the history by id or time), ``newest``, ``walk`` (page by pa
 ``snapshot``, ``reference``, ``derived``. docs/coverage.md explains what counts as proof.
 """
 
-from pipelines.ingest.budget import Budget
-from pipelines.ingest.report import Listener, PullReport, StreamProgress, StreamReport
-from pipelines.ingest.run import pull
+from typing import TYPE_CHECKING
+
+from schemas.exports import exported
+
+if TYPE_CHECKING:
+    from pipelines.ingest.budget import Budget
+    from pipelines.ingest.report import Listener, PullReport, StreamProgress, StreamReport
+    from pipelines.ingest.run import pull
 
 __all__ = ["Budget", "Listener", "PullReport", "StreamProgress", "StreamReport", "pull"]
+
+__getattr__ = exported(
+    __name__,
+    {
+        "budget": ("Budget",),
+        "report": ("Listener", "PullReport", "StreamProgress", "StreamReport"),
+        "run": ("pull",),
+    },
+)

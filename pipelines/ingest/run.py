@@ -1,6 +1,7 @@
 """A pull of several feeds: plan the streams, run them side by side, gather the reports.
 
-One bad stream never stops the others. Streams that are built from others come last.
+One bad stream never stops the others. Streams that are built from others come last. No exchange
+waits for another: each has its own workers.
 """
 
 import difflib
@@ -8,7 +9,7 @@ import gc
 import random
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +41,7 @@ from schemas import StreamId, TidemarkError, dataset
 from warehouse.store import Store
 
 WORKERS: Final = 4
-"""Streams pulled at once; the rate limits are kept by the client whatever this is."""
+"""Streams of an exchange pulled at once; the client keeps the rate limits whatever this is."""
 
 _LAST: Final = (Cursor.DERIVED, Cursor.LOOKUP)
 """Streams that go by what others of the same pull bring."""
@@ -76,30 +77,50 @@ def pull(
         exchanges = _opened(jobs, settings, limits, store, stack)
         stop = stop or threading.Event()
         plan = _Plan(settings, store, exchanges, on_progress, again, budget, stop)
-        short: list[Unit] = []
-        first: list[Unit] = []
-        last: list[Unit] = []
-        for job in jobs:
-            for cursor, unit in plan.units(job):
-                stage = short if cursor is Cursor.SNAPSHOT else last if cursor in _LAST else first
-                stage.append(unit)
-        if budget is not None:
-            random.shuffle(first)
-        workers = ThreadPoolExecutor(WORKERS, "pull")
+        names = dict.fromkeys(job.exchange for job in jobs)
+        pools = {name: ThreadPoolExecutor(WORKERS, f"pull-{name}") for name in names}
+        leaders = ThreadPoolExecutor(max(len(names), 1), "pull")
         try:
-            for stage in (short + first, last):
-                for result in [workers.submit(unit) for unit in stage]:
-                    report.streams += result.result()
-            for job in jobs:  # what the account held is known now
-                for result in [workers.submit(unit) for unit in plan.account_units(job)]:
-                    report.streams += result.result()
+            parts = [
+                leaders.submit(_of_exchange, plan, [j for j in jobs if j.exchange == name], pool)
+                for name, pool in pools.items()
+            ]
+            wait(parts, return_when=FIRST_EXCEPTION)
+            report.streams += [stream for part in parts for stream in part.result()]
         except BaseException:  # Ctrl-C: each stream stores what it has and ends
             stop.set()
             raise
         finally:
-            workers.shutdown(cancel_futures=True)
+            for executor in (*pools.values(), leaders):
+                executor.shutdown(cancel_futures=True)
             pa.default_memory_pool().release_unused()
     return report
+
+
+def _of_exchange(
+    plan: "_Plan", jobs: Sequence[Job], workers: ThreadPoolExecutor
+) -> list[StreamReport]:
+    """Pull the ``jobs`` of one exchange, in stages: each goes by what those before it brought."""
+    short: list[Unit] = []
+    first: list[Unit] = []
+    last: list[Unit] = []
+    for job in jobs:
+        for cursor, unit in plan.units(job):
+            stage = short if cursor is Cursor.SNAPSHOT else last if cursor in _LAST else first
+            stage.append(unit)
+    if plan.has_budget:
+        random.shuffle(first)
+    found: list[StreamReport] = []
+
+    def work(stage: Sequence[Unit]) -> None:
+        for result in [workers.submit(unit) for unit in stage]:
+            found.extend(result.result())
+
+    work(short + first)
+    work(last)
+    for job in jobs:  # what the account held is known now
+        work([*plan.account_units(job)])
+    return found
 
 
 @contextmanager
@@ -168,6 +189,11 @@ class _Plan:
         self._budget = budget
         self._stop = stop
         self._owners: dict[StreamId, Job] = {}
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether the pull may end before all is done."""
+        return self._budget is not None
 
     def units(self, job: Job) -> Iterator[tuple[Cursor, Unit]]:
         """The work of one job, but for that of :meth:`account_units`, and how it is paged.
@@ -378,8 +404,12 @@ def _symbols(
         return [], [StreamReport(job.exchange, job.dataset, "", error=nothing)]
     wanted = {name: connector.symbol_of(name) for name in markets}
     refused = [
-        StreamReport(job.exchange, job.dataset, n, error=_unknown(n, listed, job.feed), requests=0)
-        for n, symbol in wanted.items()
+        StreamReport(
+            *(job.exchange, job.dataset, name),
+            error=_unknown(name, listed, job.feed),
+            is_of_feed=True,
+        )
+        for name, symbol in wanted.items()
         if symbol not in listed
     ]
     return [s for s in wanted.values() if s in listed], refused
@@ -390,8 +420,9 @@ def _unknown(symbol: str, listed: dict[str, Market], feed: Feed) -> str:
     alike = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(symbol.casefold(), alike, 3, 0.5)
     hint = f"; did you mean {' or '.join(alike[name] for name in close)}?" if close else "."
-    some = ", ".join(sorted(listed)[:12])
+    some = sorted(listed)[:12]
     return (
         f"{feed.exchange} does not list the market {symbol} (named in {feed.path}){hint} "
-        f"It lists {len(listed)}: {some}{', …' if len(listed) > 12 else ''}"
+        f"It lists {len(listed)}: {', '.join(some)}{', …' if len(listed) > len(some) else ''}. "
+        f"Fix: name a market in the feed that is listed, or leave {symbol} out"
     )

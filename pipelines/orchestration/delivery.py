@@ -17,7 +17,7 @@ from email.utils import formatdate, make_msgid
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
-from connectors.transport import is_this_machine
+from connectors.hosts import is_this_machine
 from pipelines.output.formatting import with_fix
 from pipelines.settings import ALERT_EMAIL, ALERT_SMTP, ALERT_WEBHOOK, ALLOW_HTTP, Settings
 from schemas import ConfigError, TidemarkError

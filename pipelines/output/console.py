@@ -11,16 +11,12 @@ import codecs
 import io
 import sys
 from collections.abc import Iterable, Sequence
-from typing import IO, Final
+from typing import IO, Final, Literal
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len
 
 from pipelines.output.formatting import visible
 
-NO_WRAP_WIDTH = 1_000_000
 _IN_ASCII: Final = {"–": "-", "…": "...", "×": "x", "→": "->"}
 """What Tidemark itself writes beyond ASCII."""
 
@@ -81,24 +77,49 @@ def print_table(
     right: Iterable[str] = (),
 ) -> None:
     """Write a table on stdout. ``None`` is shown as ``NULL``; ``right``: columns of numbers."""
-    drawn = sys.stdout.isatty()
-    aligned = set(right)
-    table = Table(box=box.SIMPLE_HEAD if drawn else box.MARKDOWN, pad_edge=not drawn)
-    for name in columns:
-        table.add_column(
-            Text(visible(name, keep="")),
-            justify="right" if name in aligned else "left",
-            no_wrap=not drawn or name in aligned,
-            overflow="fold",
+    aligned = [name in set(right) for name in columns]
+    titles = [visible(name, keep="") for name in columns]
+    cells = [[None if v is None else visible(v, keep="") for v in row] for row in rows]
+    draw = _drawn if sys.stdout.isatty() else _markdown
+    print("\n".join(line for line in draw(titles, cells, aligned) if line))
+
+
+Cells = Sequence[Sequence[str | None]]
+
+
+def _markdown(titles: Sequence[str], rows: Cells, aligned: Sequence[bool]) -> list[str]:
+    texts = [titles, *(["NULL" if value is None else value for value in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    lines = [
+        " ".join(
+            f"| {_padded(text, width, to_right=to_right)}"
+            for text, width, to_right in zip(row, widths, aligned, strict=True)
         )
+        for row in texts
+    ]
+    rule = "".join(f"|{'-' * (width + 2)}" for width in widths)
+    return [f"{lines[0]} |", f"{rule}|", *(f"{line} |" for line in lines[1:])]
+
+
+def _padded(text: str, width: int, *, to_right: bool) -> str:
+    text = text.rstrip() if to_right else text
+    room = " " * (width - cell_len(text))
+    return room + text if to_right else text + room
+
+
+def _drawn(titles: Sequence[str], rows: Cells, aligned: Sequence[bool]) -> list[str]:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, to_right in zip(titles, aligned, strict=True):
+        justify: Literal["right", "left"] = "right" if to_right else "left"
+        table.add_column(Text(title), justify=justify, no_wrap=to_right, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    console = Console(highlight=False) if drawn else Console(width=NO_WRAP_WIDTH, color_system=None)
+        table.add_row(*(Text("NULL", style="dim") if v is None else Text(v) for v in row))
+    console = Console(highlight=False)
     with console.capture() as capture:
         console.print(table)
-    lines = (line.rstrip() for line in capture.get().splitlines())
-    print("\n".join(line for line in lines if line))
-
-
-def _cell(value: str | None) -> Text:
-    return Text("NULL", style="dim") if value is None else Text(visible(value, keep=""))
+    return [line.rstrip() for line in capture.get().splitlines()]

@@ -5,9 +5,14 @@
 ``reconciliation``  whether the balances agree with the history of the accounts
 """
 
-from pipelines.publishing.periodic import periodic_publish
-from pipelines.publishing.reconciliation import Difference, Reconciliation, reconcile
-from pipelines.publishing.tables import PublishReport, TableState, publish, table_state
+from typing import TYPE_CHECKING
+
+from schemas.exports import exported
+
+if TYPE_CHECKING:
+    from pipelines.publishing.periodic import periodic_publish
+    from pipelines.publishing.reconciliation import Difference, Reconciliation, reconcile
+    from pipelines.publishing.tables import PublishReport, TableState, publish, table_state
 
 __all__ = [
     "Difference",
@@ -19,3 +24,12 @@ __all__ = [
     "reconcile",
     "table_state",
 ]
+
+__getattr__ = exported(
+    __name__,
+    {
+        "periodic": ("periodic_publish",),
+        "reconciliation": ("Difference", "Reconciliation", "reconcile"),
+        "tables": ("PublishReport", "TableState", "publish", "table_state"),
+    },
+)

@@ -49,6 +49,9 @@ class PageOf(Protocol):
 class World:
     """The running sandbox, and connectors opened on it."""
 
+    ROWS = 100
+    """Of a page. The full ones are of the tests of whole pulls."""
+
     def __init__(self, server: Served) -> None:
         self.server = server
         self.truth = server.world
@@ -93,7 +96,8 @@ class World:
         if offer.cursor is Cursor.PAGES:
             return connector.page(stream, None)
         unit = offer.units[0] if offer.units else None
-        return connector.fetch(stream, window or Window(limit=offer.max_rows, unit=unit))
+        limit = min(offer.max_rows, self.ROWS)
+        return connector.fetch(stream, window or Window(limit=limit, unit=unit))
 
     def reset(self) -> None:
         for opened in self._opened:

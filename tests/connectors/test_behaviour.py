@@ -137,9 +137,9 @@ def test_a_hanging_server_is_left_after_the_timeout(
     world: World, asked: Asked, page_of: PageOf
 ) -> None:
     exchange, dataset = asked
-    connector = world.open(exchange, timeout=0.2, retries=1)
+    connector = world.open(exchange, timeout=0.1, retries=1)
     world.server.faults.add(Fault("hang", times=2, seconds=60))
-    with pytest.raises(TransientError, match=r"no whole answer within 0\.2 s"):
+    with pytest.raises(TransientError, match=r"no whole answer within 0\.1 s"):
         page_of(connector, dataset)
 
 

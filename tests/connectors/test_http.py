@@ -26,10 +26,11 @@ from connectors import (
     names,
     offers,
 )
-from connectors.http import key_variables, retry_after
+from connectors.http import retry_after
 from connectors.local import LocalLimits, LocalNonces, NoLimits
 from connectors.pace import Allowance
 from connectors.redact import excerpt, redact
+from connectors.variables import key_variables
 from sandbox.dialect import dialects
 from schemas import DATASETS
 from tests.connectors.cases import case

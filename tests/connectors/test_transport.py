@@ -7,8 +7,9 @@ import pytest
 
 import connectors
 from connectors import ConfigError, Connection, Credentials, RequestError, StreamId, Window
+from connectors.hosts import is_this_machine
 from connectors.local import LocalNonces, NoLimits
-from connectors.transport import is_this_machine, may_follow
+from connectors.transport import may_follow
 from tests.connectors.cases import case
 from tests.connectors.conftest import Scripted
 

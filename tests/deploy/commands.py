@@ -18,8 +18,6 @@ DEPLOY = REPO / "deploy"
 OPERATIONS = (REPO / "docs" / "operations.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:sudo |tidemark |dagster|docker |systemctl )[^`…]+)`")
-NO_HEALTH_YET = "health" not in {command.name for command in app.registered_commands}
-"""The command is of another branch: without it, its name is taken on trust. To be removed."""
 PROGRAMS = ("tidemark", "dagster", "dagster-daemon", "dagster-webserver")
 
 
@@ -72,8 +70,6 @@ def _unwrapped(words: list[str]) -> list[str]:
 
 def refusal(program: str, arguments: list[str]) -> str | None:
     """Why ``program`` would not take ``arguments``: it parses them all before it shows its help."""
-    if (program, *arguments) == ("tidemark", "health") and NO_HEALTH_YET:
-        return None
     done = CliRunner().invoke(_command(program), [*arguments, "--help"])
     return None if done.exit_code == 0 else done.output or repr(done.exception)
 

@@ -325,9 +325,14 @@ class Progress:
         return self.pull.paging.units[0]
 
 
+def due_at(u: Unshown) -> int:
+    """When a stretch that rests is asked for again: the intervals grow, and never end."""
+    return u.asked_at + min(_LONGEST_REST, max(DAY_US, (u.asked_at - u.since) // 2))
+
+
 def rests(u: Unshown, now: int) -> bool:
-    """Whether a lost stretch is not due again yet: the intervals grow, and never end."""
-    return now - u.asked_at < min(_LONGEST_REST, max(DAY_US, (u.asked_at - u.since) // 2))
+    """Whether a stretch that is not asked for in every pull is not due again yet."""
+    return now < due_at(u)
 
 
 def first_row(interval: Interval | None) -> int:

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import app as cli
 from pipelines.cli import main
 from pipelines.cli.app import scrub, secrets
+from pipelines.cli.commands import COMMANDS
 from schemas import ConfigError, TidemarkError
-
-COMMANDS = sorted(c.name or "" for c in cli.app.registered_commands)
 
 
 def raising(error: BaseException) -> Callable[..., None]:

@@ -1,5 +1,6 @@
 """The feeds that come with Tidemark."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import connectors
 from pipelines.demo.exchange import DEMO_FEEDS
 from pipelines.feeds import FEEDS_ROOT, load_feeds
+from sandbox.markets import MARKETS
 from tests.conftest import REPO
 
 ONLY_BITEXBIT = {
@@ -60,4 +62,8 @@ def test_the_examples_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
     assert feeds["second-account"].account == "desk"
     for name in (*of_exchanges, "okx"):
         assert {*feeds[name].datasets} == {*connectors.offers(feeds[name].exchange)}
-        assert feeds[name].markets is not None
+        in_sandbox = {*(feeds[name].markets or ())} <= {m.symbol for m in MARKETS if m.enabled}
+        said = re.search(
+            r"# `tidemark sandbox` lists others: \[(.*)\]", feeds[name].path.read_text()
+        )
+        assert in_sandbox or (said and {*said[1].split(", ")} <= {m.symbol for m in MARKETS})

@@ -1,0 +1,32 @@
+"""An import in a process that may be killed: ``python -m tests.pipelines.imports.worker FILE…``.
+
+It says ``ready`` and waits for a line. Rows are stored a few at a time, so that there are many
+moments at which a crash can leave something half done.
+"""
+
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+from pipelines.imports import Wish, import_files, run
+from pipelines.settings import load_settings
+
+CHUNK = 1_000
+NAMED = [f"{name}={name}" for name in ("trade_id", "timestamp", "side", "price", "amount")]
+
+
+def wish(path: Path) -> Wish:
+    """What the user says of the file."""
+    return Wish("binance", "BTC-USDT", columns=NAMED if path.suffix == ".csv" else ())
+
+
+def main(path: Path) -> None:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with patch.object(run, "SEGMENT_ROWS", CHUNK):
+        report = import_files([path], wish(path), load_settings())
+    assert report.ok, report.errors
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
