@@ -160,8 +160,10 @@ def composed(entry: Entry, ask: Ask, now_us: int, place: int = 0) -> Request:
     except Left as left:
         parts = urlsplit(left.leaving.url)
         return Request(left.leaving.method, parts.path, parts.query)
-    except _library().BaseError as error:
-        raise RequestError(f"{entry.name}: {error}") from None
+    except ExchangeError:
+        raise
+    except Exception as error:  # ccxt's own, or whatever it stumbles over
+        raise RequestError(f"{entry.name}: ccxt cannot ask for it ({error!r})") from None
     raise RequestError(f"{entry.name}: ccxt asks nothing for this")
 
 
