@@ -270,10 +270,13 @@ def _values(row: Any) -> Iterator[str]:
             yield str(value)
 
 
+_NO_ID: Final = "trade_id is missing: the exchange gives this trade no id"
+
+
 def _of_its_own(row: Any, id_: Any) -> Any:
     """``id_`` where the exchange sent it. ccxt makes one up of time, price and amount elsewhere."""
     if id_ is None or str(id_) not in set(_values(row)):
-        raise InvalidValue("is missing: the exchange gives its trades no ids")
+        raise InvalidValue(_NO_ID)
     return id_
 
 
@@ -300,7 +303,14 @@ def traded(entry: Entry, body: bytes, about: Answered) -> Built:
         return {**trade, "id": _of_its_own(row, trade.get("id"))}
 
     layout = replace(_TRADES, constants={"symbol": about.symbol})
-    return read(layout, Source.of_texts(found.body, _list_of(found, "trades"), one))
+    built = read(layout, Source.of_texts(found.body, _list_of(found, "trades"), one))
+    without = sum(_NO_ID in row.reason for row in built.rejected)
+    if without and without == len(built.rejected) + len(built.positions):
+        raise ContractError(
+            "none of the trades has an id, so that they cannot be told apart. "
+            "Fix: leave trades out of the feed"
+        )
+    return built
 
 
 # -- candles ---------------------------------------------------------------------------------------
