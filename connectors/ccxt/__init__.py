@@ -7,7 +7,6 @@ its profile, a module of its own; without one, an exchange shows what is new, an
 """
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import Final
@@ -64,6 +63,8 @@ def _unknown(id_: str) -> str:
     if id_ in _NATIVE:
         own = _NATIVE[id_]
         return f"{own} has a connector of its own, which knows it better. Fix: exchange: {own}"
+    from difflib import get_close_matches  # seldom needed
+
     near = get_close_matches(id_, entries(), 3, 0.5)
     fix = f"use {' or '.join(PREFIX + name for name in near)}" if near else "see " + _PAGE
     if library.has(id_):

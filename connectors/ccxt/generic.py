@@ -205,22 +205,23 @@ def _rows_of(
     try:
         library.replayed(entry, _with_market(subject, ask), answer, about.at)
     except _Seen as found:
-        for path in _paths(answer, found.value):
+        path = _path(answer, found.value)
+        if path is not None:
             made, market = known[0]
             delattr(made, parser)
             return _Found(made, market, found.value, _part(body, path), found.more)
     raise ContractError(f"no {what} are where ccxt expects them")
 
 
-def _paths(value: Any, wanted: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The keys that lead from ``value`` to the very object ``wanted``."""
-    if value is wanted:
-        yield path
-    elif isinstance(value, dict | list):
+def _path(answer: Any, wanted: Any) -> tuple[Any, ...] | None:
+    """The keys that lead from ``answer`` to the very object ``wanted``; None where none do."""
+    waiting: list[tuple[Any, tuple[Any, ...]]] = [(answer, ())]
+    for value, path in waiting:
+        if value is wanted:
+            return path
         parts = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, part in parts:
-            if isinstance(part, dict | list):
-                yield from _paths(part, wanted, (*path, key))
+        waiting += [(part, (*path, key)) for key, part in parts if isinstance(part, dict | list)]
+    return None
 
 
 def _part(body: bytes, path: Iterable[Any]) -> bytes:
@@ -259,19 +260,23 @@ def _parsed(parse: Callable[..., Any], text: RowText, *more: Any) -> Any:
 # -- trades ----------------------------------------------------------------------------------------
 
 
-def _values(value: Any) -> Iterator[str]:
+def _values(row: Any) -> Iterator[str]:
     """The text of everything in a row."""
-    if isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _values(part)
-    elif value is not None:
-        yield str(value)
+    waiting = [row]
+    for value in waiting:
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif value is not None:
+            yield str(value)
+
+
+_NO_ID: Final = "trade_id is missing: the exchange gives this trade no id"
 
 
 def _of_its_own(row: Any, id_: Any) -> Any:
     """``id_`` where the exchange sent it. ccxt makes one up of time, price and amount elsewhere."""
     if id_ is None or str(id_) not in set(_values(row)):
-        raise InvalidValue("is missing: the exchange gives its trades no ids")
+        raise InvalidValue(_NO_ID)
     return id_
 
 
@@ -298,7 +303,14 @@ def traded(entry: Entry, body: bytes, about: Answered) -> Built:
         return {**trade, "id": _of_its_own(row, trade.get("id"))}
 
     layout = replace(_TRADES, constants={"symbol": about.symbol})
-    return read(layout, Source.of_texts(found.body, _list_of(found, "trades"), one))
+    built = read(layout, Source.of_texts(found.body, _list_of(found, "trades"), one))
+    without = sum(_NO_ID in row.reason for row in built.rejected)
+    if without and without == len(built.rejected) + len(built.positions):
+        raise ContractError(
+            "none of the trades has an id, so that they cannot be told apart. "
+            "Fix: leave trades out of the feed"
+        )
+    return built
 
 
 # -- candles ---------------------------------------------------------------------------------------

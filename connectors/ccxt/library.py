@@ -7,7 +7,6 @@ all connectors sends. An answer goes to it once it is known to be whole, as a de
 whose numbers are text. An object of its classes lives for one call: there is no shared state.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -30,7 +29,7 @@ from connectors.errors import (
     TransientError,
 )
 from connectors.http import Request, Response
-from connectors.jsontext import NotJsonError, plain
+from connectors.jsontext import NotJsonError, decode, plain
 from schemas import ConfigError
 
 Ask = Callable[[Any], Any]
@@ -61,17 +60,18 @@ class Left(BaseException):
 
 @cache
 def _library() -> Any:
-    try:
-        return import_module("ccxt")
-    except ImportError:
-        raise ConfigError(
-            "an exchange ccxt:<id> needs the package ccxt, which is not installed. "
-            "Fix: pip install 'tidemark[ccxt]'"
-        ) from None
+    return import_module("ccxt")
 
 
 def check_installed(id_: str) -> None:
     """Raise ``ConfigError`` where ccxt is not installed, or its version lacks an exchange."""
+    try:
+        _library()
+    except ImportError:
+        raise ConfigError(
+            f"ccxt:{id_} needs the package ccxt, which is not installed. "
+            "Fix: pip install 'tidemark[ccxt]'"
+        ) from None
     if not hasattr(_library(), id_):
         raise ConfigError(
             f"ccxt {_library().__version__} has no exchange {id_!r} any more. "
@@ -160,8 +160,10 @@ def composed(entry: Entry, ask: Ask, now_us: int, place: int = 0) -> Request:
     except Left as left:
         parts = urlsplit(left.leaving.url)
         return Request(left.leaving.method, parts.path, parts.query)
-    except _library().BaseError as error:
-        raise RequestError(f"{entry.name}: {error}") from None
+    except ExchangeError:
+        raise
+    except Exception as error:  # ccxt's own, or whatever it stumbles over
+        raise RequestError(f"{entry.name}: ccxt cannot ask for it ({error!r})") from None
     raise RequestError(f"{entry.name}: ccxt asks nothing for this")
 
 
@@ -188,15 +190,11 @@ def replayed(entry: Entry, ask: Ask, answer: Any, now_us: int, place: int = 0) -
 def decoded(body: bytes) -> Any:
     """An answer as ccxt gets it: numbers that are no integers are their text.
 
-    Raises ``ContractError`` for what is no JSON, or neither an array nor an object.
+    Raises ``ContractError`` for what is no JSON, neither an array nor an object, or too large.
     """
-
-    def no_number(text: str) -> Any:
-        raise ValueError(f"{text} is no number")
-
     try:
-        found = json.loads(plain(body), parse_float=str, parse_constant=no_number)
-    except (ValueError, RecursionError) as error:
+        found = decode(Any, plain(body))
+    except NotJsonError as error:
         raise ContractError(f"not JSON ({error})") from None
     if not isinstance(found, list | dict):
         raise ContractError("neither an array nor an object")
@@ -293,7 +291,7 @@ def complaint(entry: Entry, response: Response) -> Exception | None:
         return None
     try:
         found = decoded(body)
-    except (ContractError, NotJsonError):
+    except ContractError:
         return None
     made = opened(entry, lambda leaving: {}, response.at)
     try:

@@ -74,7 +74,7 @@ class Walks:
         of = self._list(request.path, request.query)
         if page.next_token is not None:
             further = of.after(request, page.next_token)
-            if further == request:
+            if further == request or (page.received and not new):
                 raise ContractError(
                     f"{request.label}: the rows that came before came again, so that the others "
                     "cannot be asked for"

@@ -309,8 +309,11 @@ def test_an_id_that_ccxt_made_up_is_none() -> None:
     with pytest.raises(ContractError):
         parsed("bitvavo", "trades", body)
     trade = b'[{"timestamp": 1700000000000, "amount": "1", "price": "2", "side": "buy"}]'
-    built = parsed("bitvavo", "trades", trade)
-    assert rows(built) == [] and "no ids" in built.rejected[0].reason
+    with pytest.raises(ContractError, match="leave trades out of the feed"):
+        parsed("bitvavo", "trades", trade)
+    other = trade.replace(b'"side"', b'"id": "57b1159b", "side"')
+    built = parsed("bitvavo", "trades", b"%b,%b" % (trade.rstrip(b"]"), other.lstrip(b"[")))
+    assert len(rows(built)) == 1 and "no id" in built.rejected[0].reason
     assert "trades" not in connectors.offers("ccxt:mexc")  # its trades have none
 
 

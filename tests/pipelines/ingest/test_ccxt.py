@@ -4,6 +4,8 @@ Bybit's two public calls are answered here in the form of its documentation.
 """
 
 import json
+import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +16,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 import warehouse
+from connectors.ccxt import library
 from pipelines.cli import main
+from pipelines.feeds import load_feeds
 from pipelines.ingest import PullReport
 from pipelines.publishing import publish
 from pipelines.settings import Settings, load_settings
+from schemas import ConfigError
 from tests.pipelines.ingest.conftest import only_pull
 from tests.pipelines.ingest.reference_model import table
 
@@ -162,3 +167,48 @@ def test_the_name_of_folders_and_of_the_archive(
     lake = home / "lake" / "trades" / "**" / "*.parquet"
     read = f"SELECT DISTINCT exchange FROM read_parquet('{lake}', hive_partitioning=true)"
     assert table(home, read) == [("ccxt:bybit",)]
+
+
+def test_without_the_extra_a_pull_says_what_to_install(
+    bybit: Bybit,
+    settings: Settings,
+    feeds: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A feed is read without it, and so is what is stored."""
+    root = feeds(FEED)
+    pulled_well(settings, root)
+    asked = len(bybit.asked)
+    library._library.cache_clear()
+    monkeypatch.setitem(sys.modules, "ccxt", None)
+    with pytest.raises(
+        ConfigError, match=r"^ccxt:bybit needs .* Fix: pip install 'tidemark\[ccxt\]'"
+    ):
+        only_pull(settings, feeds_root=root)
+    assert len(bybit.asked) == asked
+    library._library.cache_clear()
+    monkeypatch.setenv("TIDEMARK_HOME", str(settings.home))
+    monkeypatch.setenv("TIDEMARK_FEEDS", str(root))
+    assert main(["status"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("exchange", "said"),
+    [
+        ("ccxt:okz", "there is no exchange ccxt:okz. Fix: use ccxt:okx or"),
+        ("ccxt:kraken", "kraken has a connector of its own, which knows it better. Fix:"),
+        ("cxt:okx", "unknown exchange 'cxt:okx'"),
+    ],
+)
+def test_a_mistyped_exchange_is_named_with_its_line(
+    feeds: Callable[[str], Path], exchange: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)) as caught:
+        load_feeds(feeds(FEED.replace("ccxt:bybit", exchange)))
+    assert re.search(r"defs\.yaml:\d+:", str(caught.value))
+
+
+def test_what_is_not_offered_is_named(feeds: Callable[[str], Path]) -> None:
+    feed = FEED.replace("ccxt:bybit", "ccxt:mexc")
+    with pytest.raises(ConfigError, match="ccxt:mexc does not offer 'trades'; ccxt:mexc offers"):
+        load_feeds(feeds(feed))
