@@ -5,10 +5,17 @@ waits for another: each has its own workers.
 """
 
 import gc
+import math
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +41,11 @@ from schemas import StreamId, TidemarkError, dataset
 from warehouse.store import Store
 
 WORKERS: Final = 4
-"""Streams of an exchange pulled at once; the client keeps the rate limits whatever this is."""
+"""Streams of an exchange pulled at once; the client keeps the rate limits whatever this is …"""
+MOST_WORKERS: Final = 32
+"""… and as many where the answers take so long that fewer leave the rate limit unused."""
+_LOOK_SECONDS: Final = 0.25
+"""How often that is looked at, while no stream ends."""
 
 _LAST: Final = (Cursor.DERIVED, Cursor.LOOKUP)
 """Streams that go by what others of the same pull bring."""
@@ -69,7 +80,7 @@ def pull(
         stop = stop or threading.Event()
         plan = _Plan(settings, store, exchanges, on_progress, again, budget, stop)
         names = dict.fromkeys(job.exchange for job in jobs)
-        pools = {name: ThreadPoolExecutor(WORKERS, f"pull-{name}") for name in names}
+        pools = {name: ThreadPoolExecutor(MOST_WORKERS, f"pull-{name}") for name in names}
         leaders = ThreadPoolExecutor(max(len(names), 1), "pull")
         try:
             parts = [
@@ -104,7 +115,14 @@ def _of_exchange(
     found: list[StreamReport] = []
 
     def work(stage: Sequence[Unit]) -> None:
-        for result in [workers.submit(unit) for unit in stage]:
+        results: list[Future[list[StreamReport]]] = []
+        busy: set[Future[list[StreamReport]]] = set()
+        while busy or len(results) < len(stage):
+            for unit in stage[len(results) :][: max(0, plan.at_once(jobs) - len(busy))]:
+                results.append(workers.submit(unit))
+                busy.add(results[-1])
+            _, busy = wait(busy, _LOOK_SECONDS, FIRST_COMPLETED)
+        for result in results:
             found.extend(result.result())
 
     work(short + first)
@@ -180,6 +198,11 @@ class _Plan:
         self._budget = budget
         self._stop = stop
         self._owners: dict[StreamId, Job] = {}
+
+    def at_once(self, jobs: Sequence[Job]) -> int:
+        """How many streams of the exchange of ``jobs`` to pull at once."""
+        called_for = sum(c.connector.called_for for c in {self._exchange(job) for job in jobs})
+        return max(WORKERS, min(MOST_WORKERS, math.ceil(1.25 * called_for)))
 
     @property
     def has_budget(self) -> bool:
