@@ -18,12 +18,12 @@ EPOCH = "2026-01-10T00:00:00"
 
 
 @cache
-def _history(seed: int, epoch: int, days: int, hours_ahead: int) -> bytes:
+def _history(seed: int, epoch: int, days: float, hours_ahead: int) -> bytes:
     """An engine that has made everything up to ``hours_ahead`` hours after ``epoch``.
 
     A copy takes a tenth of the time.
     """
-    with patch("sandbox.engine.HISTORY", days * DAY):
+    with patch("sandbox.engine.HISTORY", int(days * DAY)):
         engine = Engine(seed, epoch)
     engine.extend(epoch + hours_ahead * HOUR)
     stored = io.BytesIO()
@@ -46,7 +46,7 @@ def _market(number: int) -> Market:
 _FIELDS = attrgetter(*Fill.__dataclass_fields__)
 
 
-def world_at(epoch: str = EPOCH, seed: int = 7, days: int = 1, hours_ahead: int = 0) -> World:
+def world_at(epoch: str = EPOCH, seed: int = 7, days: float = 1, hours_ahead: int = 0) -> World:
     """``World(seed, epoch)`` with a clock that stands at ``epoch`` until a test moves it.
 
     ``days``: how long the history before ``epoch`` is. One makes a third of the work of the

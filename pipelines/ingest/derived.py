@@ -7,6 +7,7 @@ changed since the last pull, and those that were open.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +22,8 @@ from warehouse.intervals import Interval, subtract, union
 from warehouse.paths import period_bounds
 from warehouse.reader import StreamReader
 from warehouse.state import StreamState
+
+_FIGURES: Final = ("open", "high", "low", "close", "volume")
 
 
 def build_candles(session: Session) -> None:
@@ -89,14 +92,39 @@ def build_missing(session: Session, state: StreamState, change: int) -> tuple[St
         known.append(Interval(session.wanted_from, whole[0][0]))
     wanted = subtract(union(known), state.complete)
     starts = {day: period_bounds(source.declared, day)[0] for day in source.periods()}
+    built: set[int] = set()
     for found in _rebuilt(source, frame, [starts[day] for day in source.periods(change)]):
         times = found.column("open_us").to_pylist()
         keep = [any(moment in stretch for stretch in wanted) for moment in times]
         found = found.filter(pa.array(keep, pa.bool_()))
+        built.update(found.column("open_us").to_pylist())
         if found.num_rows:
             final = pa.array([True] * found.num_rows)
             session.commit(_rows(session, found, final), state)
+    left = _end_quiet(session, state, [w.lower for w in wanted if w.lower not in built])
+    wanted = subtract(wanted, [Interval(t, t + frame.step) for t in left])
     return replace(state, complete=union([*state.complete, *wanted])), newest_change
+
+
+def _end_quiet(session: Session, state: StreamState, openings: Iterable[int]) -> list[int]:
+    """Store candles at ``openings`` as final that were open, and in which no trade came after all.
+
+    Gives those that say that there was one: none is held.
+    """
+    names = ["timestamp", *_FIGURES, "is_final"]
+    stored = [session.writer.between(t, t + 1, names) for t in openings]
+    if not stored:
+        return []
+    rows = pa.concat_tables(stored)
+    is_open = rows.filter(pc.invert(rows.column("is_final")))
+    times = pc.cast(is_open.column("timestamp"), pa.int64())
+    is_open = is_open.append_column("open_us", times)
+    quiet = pc.equal(is_open.column("volume"), 0)
+    ended = is_open.filter(quiet)
+    if ended.num_rows:
+        session.commit(_rows(session, ended, pa.repeat(True, ended.num_rows)), state)
+    left: list[int] = times.filter(pc.invert(quiet)).to_pylist()
+    return left
 
 
 def _rebuilt(source: StreamReader, frame: Grid, changed: Iterable[int]) -> Iterator[pa.Table]:
@@ -128,7 +156,7 @@ def _rows(session: Session, built: pa.Table, final: pa.Array) -> pa.Table:
         "symbol": pa.repeat(session.stream.symbol, count),
         "timeframe": pa.repeat(session.stream.timeframe, count),
         "timestamp": built.column("open_us").cast(schema.field("timestamp").type),
-        **{n: built.column(n) for n in ("open", "high", "low", "close", "volume")},
+        **{n: built.column(n) for n in _FIGURES},
         "is_final": final,
     }
     return pa.table([columns[name] for name in schema.names], schema=schema)

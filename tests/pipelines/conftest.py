@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def days() -> int:
+def days() -> float:
     """How long the exchange's history is: ``parametrize("days", [3])`` where one is too few."""
     return 1
 
@@ -32,14 +32,14 @@ def hours_ahead() -> int:
 
 
 @pytest.fixture
-def exchange(days: int, hours_ahead: int) -> Iterator[Served]:
+def exchange(days: float, hours_ahead: int) -> Iterator[Served]:
     """A sandbox exchange whose clock stands still until a test moves it."""
     with served(days, hours_ahead) as server:
         yield server
 
 
 @contextmanager
-def served(days: int = 1, hours_ahead: int = 0) -> Iterator[Served]:
+def served(days: float = 1, hours_ahead: int = 0) -> Iterator[Served]:
     """``days`` and ``hours_ahead``: as of :func:`world_at`."""
     with serve(world_at(days=days, hours_ahead=hours_ahead), limits=False) as server:
         yield server

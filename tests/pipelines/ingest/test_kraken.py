@@ -244,6 +244,7 @@ def test_a_market_that_is_renamed_is_another_one_and_said(
 # -- the whole job ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("days", [0.5, 1])
 def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path]) -> None:
     root = feeds(EVERYTHING)
     settings = settings_for(exchange, home)
