@@ -321,6 +321,14 @@ class Connector(Protocol):
     name: str
     offers: Mapping[str, Paging]
 
+    @property
+    def called_for(self) -> float:
+        """How many calls at once use up the rate limits, as long as answers take now; 0: unknown.
+
+        Few where answers come at once, or few calls are allowed.
+        """
+        ...
+
     def markets(self) -> Sequence[Market]:
         """All listed markets; asked once and remembered. One unreadable: PartlyReadError."""
         ...

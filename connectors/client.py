@@ -98,6 +98,10 @@ class Client:
         self._markets = _Once(self._listed)
         self._currencies = _Once(lambda: self.snapshot("currencies", ()))
 
+    @property
+    def called_for(self) -> float:
+        return self._sender.called_for
+
     def markets(self) -> Sequence[Market]:
         """All listed markets; asked once and remembered, also a failure: it took all its retries.
 

@@ -4,12 +4,18 @@ One bad stream never stops the others. Streams that are built from others come l
 waits for another: each has its own workers.
 """
 
-import difflib
 import gc
+import math
 import random
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,35 +24,31 @@ from typing import Final
 import pyarrow as pa
 
 import connectors
-from connectors.base import EACH, Connector, Cursor, Key, Limits, Market, Paging
-from connectors.errors import (
-    ContractError,
-    PartlyReadError,
-    RequestError,
-    TransientError,
-    UnreachableError,
-)
+from connectors.base import EACH, Connector, Cursor, Key, Limits, Paging
 from pipelines.exchanges.connect import open_exchange
 from pipelines.exchanges.names import remembered_codes, remembered_names
 from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
-from pipelines.feeds import Feed, Job
+from pipelines.feeds import Job
+from pipelines.ingest import listed
 from pipelines.ingest.account_markets import account_markets, due_currencies
 from pipelines.ingest.budget import Budget
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.session import LOOKUPS, Task
 from pipelines.ingest.snapshot import batches
-from pipelines.ingest.stream import end_stream, problem, pull_batch, pull_stream
+from pipelines.ingest.stream import end_stream, pull_batch, pull_stream
 from pipelines.settings import Settings
 from schemas import StreamId, TidemarkError, dataset
 from warehouse.store import Store
 
 WORKERS: Final = 4
-"""Streams of an exchange pulled at once; the client keeps the rate limits whatever this is."""
+"""Streams of an exchange pulled at once; the client keeps the rate limits whatever this is …"""
+MOST_WORKERS: Final = 32
+"""… and as many where the answers take so long that fewer leave the rate limit unused."""
+_LOOK_SECONDS: Final = 0.25
+"""How often that is looked at, while no stream ends."""
 
 _LAST: Final = (Cursor.DERIVED, Cursor.LOOKUP)
 """Streams that go by what others of the same pull bring."""
-
-_NO_LIST: Final = (RequestError, ContractError, TransientError)
 
 Unit = Callable[[], list[StreamReport]]
 
@@ -78,7 +80,7 @@ def pull(
         stop = stop or threading.Event()
         plan = _Plan(settings, store, exchanges, on_progress, again, budget, stop)
         names = dict.fromkeys(job.exchange for job in jobs)
-        pools = {name: ThreadPoolExecutor(WORKERS, f"pull-{name}") for name in names}
+        pools = {name: ThreadPoolExecutor(MOST_WORKERS, f"pull-{name}") for name in names}
         leaders = ThreadPoolExecutor(max(len(names), 1), "pull")
         try:
             parts = [
@@ -113,7 +115,14 @@ def _of_exchange(
     found: list[StreamReport] = []
 
     def work(stage: Sequence[Unit]) -> None:
-        for result in [workers.submit(unit) for unit in stage]:
+        results: list[Future[list[StreamReport]]] = []
+        busy: set[Future[list[StreamReport]]] = set()
+        while busy or len(results) < len(stage):
+            for unit in stage[len(results) :][: max(0, plan.at_once(jobs) - len(busy))]:
+                results.append(workers.submit(unit))
+                busy.add(results[-1])
+            _, busy = wait(busy, _LOOK_SECONDS, FIRST_COMPLETED)
+        for result in results:
             found.extend(result.result())
 
     work(short + first)
@@ -190,6 +199,11 @@ class _Plan:
         self._stop = stop
         self._owners: dict[StreamId, Job] = {}
 
+    def at_once(self, jobs: Sequence[Job]) -> int:
+        """How many streams of the exchange of ``jobs`` to pull at once."""
+        called_for = sum(c.connector.called_for for c in {self._exchange(job) for job in jobs})
+        return max(WORKERS, min(MOST_WORKERS, math.ceil(1.25 * called_for)))
+
     @property
     def has_budget(self) -> bool:
         """Whether the pull may end before all is done."""
@@ -228,12 +242,12 @@ class _Plan:
             yield notice
             return
         connector = self._exchange(job).connector
-        symbols, refused = _symbols(job, self._account_markets(job), connector, self._store)
+        symbols, refused = listed.chosen(job, self._account_markets(job), connector, self._store)
         if refused:
             yield lambda: refused
         with suppress(TidemarkError):
-            listed = {market.symbol for market in connector.markets()}
-            for symbol, _ in _ended(job, self._store, listed, account):
+            every = {market.symbol for market in connector.markets()}
+            for symbol, _ in listed.ended(job, self._store, every, account):
                 yield _one(end_stream, self._task(job, symbol=symbol, account=account))
         for symbol in dict.fromkeys(symbols):
             yield _one(_after_lists, self._task(job, symbol=symbol, account=account))
@@ -280,13 +294,13 @@ class _Plan:
 
     def _of_markets(self, job: Job) -> Iterator[tuple[Cursor, Unit]]:
         connector, paging = self._exchange(job).connector, self._paging(job)
-        symbols, refused = _symbols(job, job.feed.markets, connector, self._store)
+        symbols, refused = listed.chosen(job, job.feed.markets, connector, self._store)
         symbols, owned = self._own(job, symbols)
         refused += owned
         if refused:
             yield paging.cursor, lambda: refused
         if job.feed.markets is None and symbols:
-            for symbol, timeframe in _ended(job, self._store, symbols):
+            for symbol, timeframe in listed.ended(job, self._store, symbols):
                 task = self._task(job, symbol=symbol, timeframe=timeframe)
                 yield paging.cursor, _one(end_stream, task)
         if paging.cursor is Cursor.SNAPSHOT:
@@ -362,67 +376,3 @@ def _after_lists(task: Task) -> StreamReport:
         with suppress(TidemarkError):
             task.connector.learn_codes()
     return pull_stream(task)
-
-
-def _ended(
-    job: Job, store: Store, listed: Collection[str], account: str | None = None
-) -> list[tuple[str, str | None]]:
-    """Market and timeframe of the streams of markets that are listed no longer."""
-    known = (s for s in store.streams(job.exchange, job.dataset) if s.account == account)
-    return [(s.symbol, s.timeframe) for s in known if s.symbol and s.symbol not in listed]
-
-
-def _symbols(
-    job: Job, markets: Sequence[str] | None, connector: Connector, store: Store
-) -> tuple[list[str], list[StreamReport]]:
-    """Those of ``markets`` (``None`` = all) to pull, and a report for each that cannot be."""
-    try:
-        listed = {m.symbol: m for m in connector.markets()}
-    except Exception as error:
-        reachable = not isinstance(error, UnreachableError)
-        if markets is not None and reachable and isinstance(error, _NO_LIST):
-            # no list to be had: each market whose name is known answers for itself
-            named = [connector.symbol_of(name) for name in markets]
-            symbols = dict.fromkeys(symbol for symbol in named if symbol)
-            lost = [n for n, s in zip(markets, named, strict=True) if not s]
-            reports = [StreamReport(job.exchange, job.dataset, n, error=str(error)) for n in lost]
-            return list(symbols), reports
-        symbols = {}
-        if isinstance(error, PartlyReadError):  # the others, and those of which rows are held
-            known = store.streams(job.exchange, job.dataset)
-            held = (stream.symbol for stream in known if stream.symbol)
-            symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
-        return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=problem(error))]
-    if markets is None:
-        if listed:
-            return list(listed), []
-        nothing = (
-            f"{job.exchange} lists no market at all, and {job.feed.path} wants all. "
-            "Fix: pull again later; if this stays, check "
-            f"{connectors.base_url_variable(job.exchange)}"
-        )
-        return [], [StreamReport(job.exchange, job.dataset, "", error=nothing)]
-    wanted = {name: connector.symbol_of(name) for name in markets}
-    refused = [
-        StreamReport(
-            *(job.exchange, job.dataset, name),
-            error=_unknown(name, listed, job.feed),
-            is_of_feed=True,
-        )
-        for name, symbol in wanted.items()
-        if symbol not in listed
-    ]
-    return [s for s in wanted.values() if s in listed], refused
-
-
-def _unknown(symbol: str, listed: dict[str, Market], feed: Feed) -> str:
-    names = [*(m.native_symbol for m in listed.values()), *listed]
-    alike = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(symbol.casefold(), alike, 3, 0.5)
-    hint = f"; did you mean {' or '.join(alike[name] for name in close)}?" if close else "."
-    some = sorted(listed)[:12]
-    return (
-        f"{feed.exchange} does not list the market {symbol} (named in {feed.path}){hint} "
-        f"It lists {len(listed)}: {', '.join(some)}{', …' if len(listed) > len(some) else ''}. "
-        f"Fix: name a market in the feed that is listed, or leave {symbol} out"
-    )

@@ -7,7 +7,6 @@ row, at growing distances below it (``Step.PROBE``), then the row itself again (
 single rows above it (``Step.SINGLE``). A gap that no step closes is noted as not shown.
 """
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -23,7 +22,7 @@ from pipelines.ingest.windows.evidence import (
     shows_below,
 )
 from pipelines.ingest.windows.plan import BARREN, EARLIER_US, SHIFTS_US, ask, finer
-from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row
+from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row, replace
 from schemas.times import DAY_US
 from warehouse.intervals import Gap, Interval, Intervals, subtract
 

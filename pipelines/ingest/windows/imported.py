@@ -32,7 +32,11 @@ _FIX: Final = (
 
 
 def judged(session: Session, page: Page, spans: Intervals) -> tuple[Intervals, Intervals]:
-    """Those of ``spans`` that ``page`` confirms, and those that it contradicts."""
+    """Those of ``spans`` that ``page`` confirms, and those that it contradicts.
+
+    Rows that are newer than all held ones contradict none: the exchange may have begun its ids
+    again, which is found out elsewhere.
+    """
     good: list[Interval] = []
     bad: list[Interval] = []
     if not spans or not page.table.num_rows:
@@ -44,6 +48,9 @@ def judged(session: Session, page: Page, spans: Intervals) -> tuple[Intervals, I
             continue
         shown = files.file_rows(session.declared, [page.table.filter(pa.array(inside))], 0)
         found = _compared(session, shown)
+        earliest = pc.min(pc.cast(shown.column("timestamp"), pa.int64())).as_py()
+        if found and earliest > (session.state.newest_at or 0):
+            continue
         if found is not None:
             (bad if found else good).append(span)
     return tuple(good), tuple(bad)

@@ -391,3 +391,17 @@ def test_a_crash_while_imported_rows_are_removed(
         assert pull_from(server, home, root).errors == []
     assert main(["verify"]) == 0
     assert all(price != Decimal("77.7") for (price,) in held(home, "price"))
+
+
+def test_ids_that_began_again_contradict_no_file(
+    btcusdt: MarketTape, tmp_path: Path, home: Path, feeds: Feeds, run: Import
+) -> None:
+    """Rows of a file that are all older: its market may have been listed anew. They stay."""
+    lines = [one for day in days_of(btcusdt) for one in day][:9000]
+    fields = [one.split(",") for one in priced(lines, "77.7")]
+    older = [",".join([*f[:4], str(int(f[4]) - 400 * DAY), *f[5:]]) for f in fields]
+    assert run(vision(tmp_path, older)).code == 0
+    with replaying(btcusdt, "BTC-USDT") as server:
+        errors = pull_from(server, home, feeds(feed("BTCUSDT", "2024-08-09"))).errors
+    assert errors and not any("a file had" in error for error in errors)
+    assert [*held(home, "price")].count((Decimal("77.7"),)) == len(older)
