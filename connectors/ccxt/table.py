@@ -63,8 +63,7 @@ class Entry:
     ``host``: the one that everything goes to. ``per_second``: calls. ``reads``: by dataset, those
     that need no key. ``account``: those that do, and others of a profile. ``most``: rows that are
     asked for, where a number may be said; the most there are. ``place``: of the calls that ccxt
-    makes for the list of markets, which one has the list. ``apis``: of the ones of the whole
-    exchange, how ccxt nests it.
+    makes for the list of markets, which one has the list.
     """
 
     id: str
