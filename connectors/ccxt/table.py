@@ -81,6 +81,11 @@ class Entry:
         return f"ccxt:{self.id}"
 
     @property
+    def is_by_path(self) -> bool:
+        """Whether some call names a market in its path."""
+        return any(read.is_by_path for read in self.reads.values())
+
+    @property
     def every(self) -> tuple[Read, ...]:
         """Every call that may leave."""
         return (*self.reads.values(), *self.account)
