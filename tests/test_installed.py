@@ -73,3 +73,5 @@ def test_from_the_first_feed_to_the_first_row(installed: Path, tmp_path: Path) -
     assert Path(file).is_relative_to(installed.parent)
     assert int(assets) >= 10
     assert complete == "True"
+    offered = "import connectors; print(*connectors.offers('ccxt:okx'))"
+    assert "trades" in run([str(installed / "python"), "-c", offered], tmp_path)

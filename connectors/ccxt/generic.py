@@ -7,7 +7,7 @@ answer itself has an empty list.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,14 +18,23 @@ from connectors import exact, market_data
 from connectors.base import Cursor, Key, Paging
 from connectors.books import book
 from connectors.ccxt import library
+from connectors.ccxt.found import (
+    Found,
+    Method,
+    Subject,
+    parsed_row,
+    rows_found,
+    subject_of,
+    texts_of,
+    with_market,
+)
 from connectors.ccxt.table import Entry
 from connectors.dialect import Answered, Asked, Dialect, Endpoint, ServerClock
-from connectors.errors import ContractError, ForbiddenCallError, RequestError
+from connectors.errors import ContractError, ForbiddenCallError
 from connectors.exact import InvalidValue
 from connectors.http import Request
-from connectors.jsontext import NotJsonError, decode_row, elements, members
 from connectors.members import Row, of
-from connectors.names import Names, Spelling
+from connectors.names import Spelling
 from connectors.pace import Allowance
 from connectors.rows import Built, Column, Layout, RowText, Source, observed, read
 from schemas.timeframes import grid
@@ -46,7 +55,7 @@ def dialect(entry: Entry) -> Dialect:
         reads=entry.patterns,
         limits={"public": Allowance(entry.per_second)},
         sign=_unsigned,
-        spelling=Spelling(separator="", reserved="/\\?#" if _is_by_path(entry) else ""),
+        spelling=Spelling(separator="", reserved="/\\?#" if entry.is_by_path else ""),
         markets_of=lambda request: (),
         freshness=ServerClock(None, lambda response: False),
         refusal=partial(library.refusal, entry),
@@ -72,189 +81,37 @@ def endpoints(entry: Entry) -> Mapping[str, Endpoint]:
     return {name: found[name] for name in found if name in entry.reads}
 
 
-def _is_by_path(entry: Entry) -> bool:
-    return any(read.is_by_path for read in entry.reads.values())
-
-
 def _unsigned(request: Request, *_: object) -> Request:
     raise ForbiddenCallError(f"{request.label} needs a key; of this exchange only public calls are")
 
 
-# -- one market, as ccxt wants it ------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """What is asked for: a market by the exchange's own name, and its two currencies."""
-
-    native: str = ""
-    symbol: str = ""
-    timeframe: str = ""
-    limit: int | None = None
-
-
-def _subject(entry: Entry, names: Names, symbol: str, timeframe: str = "") -> _Subject:
-    native = names.native_of(symbol) if symbol else ""
-    odd = ".." in native or any(c in native for c in "/\\?#")
-    if odd and _is_by_path(entry):
-        raise RequestError(f"{entry.name}: {native!r} cannot be part of a path; not sent")
-    base, _, quoted = symbol.partition("-")
-    return _Subject(native, f"{base}/{quoted or 'X'}", timeframe, entry.most.get("trades"))
-
-
-def _with_market(subject: _Subject, ask: Callable[[Any, _Subject], Any]) -> library.Ask:
-    """``ask`` of an object that knows the one market, made of its names alone."""
-
-    def asks(made: Any) -> Any:
-        if subject.native:
-            base, quoted = subject.symbol.split("/")
-            market = made.safe_market_structure(
-                {
-                    **{"id": subject.native, "symbol": subject.symbol, "base": base},
-                    **{"quote": quoted, "baseId": base, "quoteId": quoted, "type": "spot"},
-                    **{"spot": True, "active": True, "contract": False, "info": {}},
-                    **dict.fromkeys(("margin", "swap", "future", "option"), False),
-                    "precision": {"amount": "0.00000001", "price": "0.00000001"},
-                }
-            )
-            made.markets, made.symbols, made.ids = (
-                {subject.symbol: market},
-                [subject.symbol],
-                [subject.native],
-            )
-            made.markets_by_id = {subject.native: [market]}
-            made.currencies, made.currencies_by_id = {}, {}
-        return ask(made, subject)
-
-    return asks
-
-
-def _markets(made: Any, _: _Subject) -> Any:
+def _markets(made: Any, _: Subject) -> Any:
     return made.fetch_markets()
 
 
-def _trades(made: Any, subject: _Subject) -> Any:
+def _trades(made: Any, subject: Subject) -> Any:
     return made.fetch_trades(subject.symbol, None, subject.limit)
 
 
-def _candles(made: Any, subject: _Subject) -> Any:
+def _candles(made: Any, subject: Subject) -> Any:
     return made.fetch_ohlcv(subject.symbol, subject.timeframe)
 
 
-def _ticker(made: Any, subject: _Subject) -> Any:
+def _ticker(made: Any, subject: Subject) -> Any:
     return made.fetch_ticker(subject.symbol)
 
 
-def _book(made: Any, subject: _Subject) -> Any:
+def _book(made: Any, subject: Subject) -> Any:
     return made.fetch_order_book(subject.symbol)
 
 
-Method = Callable[[Any, _Subject], Any]
-
-
 def _asked(entry: Entry, method: Method, asked: Asked) -> Request:
-    subject = _subject(entry, asked.names, asked.symbol, asked.timeframe)
+    subject = subject_of(entry, asked.names, asked.symbol, asked.timeframe)
     place = entry.place if method is _markets else 0
-    return library.composed(entry, _with_market(subject, method), asked.now, place)
-
-
-# -- where ccxt finds the rows ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A part of an answer that ccxt takes for the rows; ``body``: its text as received.
-
-    ``more``: what its parser is given besides.
-    """
-
-    made: Any
-    market: Any
-    value: Any
-    body: bytes
-    more: Sequence[Any] = ()
-
-
-class _Seen(BaseException):
-    def __init__(self, value: Any, more: Sequence[Any]) -> None:
-        super().__init__()
-        self.value, self.more = value, more
-
-
-def _rows_of(
-    entry: Entry, method: Method, parser: str, body: bytes, about: Answered, what: str
-) -> _Found:
-    """What ``method`` hands to ``parser`` of ccxt. Raises ``ContractError`` for what is no part.
-
-    An answer whose rows are missing is read as an empty list by ccxt: that list is none of the
-    answer's, and so it is noticed.
-    """
-    answer = library.decoded(body)
-    subject = _subject(entry, about.names, about.symbol, about.timeframe)
-    known: list[tuple[Any, Any]] = []
-
-    def ask(made: Any, subject: _Subject) -> Any:
-        known.append((made, made.market(subject.symbol)))
-
-        def seen(value: Any, *more: Any, **named: Any) -> Any:
-            raise _Seen(value, (more, named))
-
-        setattr(made, parser, seen)
-        return method(made, subject)
-
-    try:
-        library.replayed(entry, _with_market(subject, ask), answer, about.at)
-    except _Seen as found:
-        path = _path(answer, found.value)
-        if path is not None:
-            made, market = known[0]
-            delattr(made, parser)
-            return _Found(made, market, found.value, _part(body, path), found.more)
-    raise ContractError(f"no {what} are where ccxt expects them")
-
-
-def _path(answer: Any, wanted: Any) -> tuple[Any, ...] | None:
-    """The keys that lead from ``answer`` to the very object ``wanted``; None where none do."""
-    waiting: list[tuple[Any, tuple[Any, ...]]] = [(answer, ())]
-    for value, path in waiting:
-        if value is wanted:
-            return path
-        parts = value.items() if isinstance(value, dict) else enumerate(value)
-        waiting += [(part, (*path, key)) for key, part in parts if isinstance(part, dict | list)]
-    return None
-
-
-def _part(body: bytes, path: Iterable[Any]) -> bytes:
-    """The text at ``path`` of ``body``, as received."""
-    part: bytes | memoryview = body
-    try:
-        for key in path:
-            if isinstance(key, int):
-                part = elements(part)[key]
-            else:
-                part = next(m.value for m in reversed(members(part)) if m.key == key)
-    except (NotJsonError, StopIteration, IndexError) as error:
-        raise ContractError(f"not an answer of one reading ({error})") from None
-    return bytes(part)
-
-
-def _list_of(found: _Found, what: str) -> list[RowText]:
-    if not isinstance(found.value, list):
-        raise ContractError(f"the {what} are not a list")
-    try:
-        return [RowText(text, text) for text in elements(found.body)]
-    except NotJsonError as error:
-        raise ContractError(f"the {what} are not a list ({error})") from None
-
-
-def _parsed(parse: Callable[..., Any], text: RowText, *more: Any) -> Any:
-    """One row as ccxt reads it, from its own text. Raises :class:`InvalidValue`."""
-    row = decode_row(Any, text.value)
-    try:
-        found = parse(row, *more)
-    except Exception as error:
-        raise InvalidValue(f"cannot be read by ccxt: {type(error).__name__} {error}") from None
-    return row, found
+    return library.composed(entry, with_market(subject, method), asked.now, place)
 
 
 # -- trades ----------------------------------------------------------------------------------------
@@ -296,14 +153,14 @@ _TRADES: Final = Layout(
 
 def traded(entry: Entry, body: bytes, about: Answered) -> Built:
     """The newest trades of a market. Times are in milliseconds: ccxt cuts what is finer."""
-    found = _rows_of(entry, _trades, "parse_trades", body, about, "trades")
+    found = rows_found(entry, _trades, "parse_trades", body, about, "trades")
 
     def one(text: RowText) -> Row:
-        row, trade = _parsed(found.made.parse_trade, text, found.market)
+        row, trade = parsed_row(found.made.parse_trade, text, found.market)
         return {**trade, "id": _of_its_own(row, trade.get("id"))}
 
     layout = replace(_TRADES, constants={"symbol": about.symbol})
-    built = read(layout, Source.of_texts(found.body, _list_of(found, "trades"), one))
+    built = read(layout, Source.of_texts(found.body, texts_of(found, "trades"), one))
     without = sum(_NO_ID in row.reason for row in built.rejected)
     if without and without == len(built.rejected) + len(built.positions):
         raise ContractError(
@@ -320,17 +177,17 @@ _CANDLE: Final = ("timestamp", "open", "high", "low", "close", "volume")
 
 def _drawn(entry: Entry, body: bytes, about: Answered) -> Built:
     """The newest candles of a market."""
-    found = _rows_of(entry, _candles, "parse_ohlcvs", body, about, "candles")
+    found = rows_found(entry, _candles, "parse_ohlcvs", body, about, "candles")
 
     def one(text: RowText) -> Row:
-        _, values = _parsed(found.made.parse_ohlcv, text, found.market)
+        _, values = parsed_row(found.made.parse_ohlcv, text, found.market)
         return dict(zip(_CANDLE, values, strict=False))
 
     columns = (
         of("timestamp", "timestamp", _TIME),
         *(of(name, name, _NUMBER) for name in _CANDLE[1:]),
     )
-    source = Source.of_texts(found.body, _list_of(found, "candles"), one)
+    source = Source.of_texts(found.body, texts_of(found, "candles"), one)
     built = market_data.candles(source, columns, about.symbol, about.timeframe, about.server_time)
     frame = grid(about.timeframe)
     for opening in built.positions.to_pylist():
@@ -349,10 +206,10 @@ _FIGURES: Final = {"last": "last", "bid": "bid", "ask": "ask", "high": "high", "
 
 def _quoted(entry: Entry, body: bytes, about: Answered) -> Built:
     """The ticker of a market. Where it has no time, that of the observation is taken."""
-    found = _rows_of(entry, _ticker, "parse_ticker", body, about, "figures")
+    found = rows_found(entry, _ticker, "parse_ticker", body, about, "figures")
 
     def one(text: RowText) -> Row:
-        _, ticker = _parsed(found.made.parse_ticker, text, found.market)
+        _, ticker = parsed_row(found.made.parse_ticker, text, found.market)
         return {**ticker, "timestamp": ticker.get("timestamp") or about.at}
 
     columns = (
@@ -368,7 +225,7 @@ def _quoted(entry: Entry, body: bytes, about: Answered) -> Built:
 
 def _booked(entry: Entry, body: bytes, about: Answered) -> Built:
     """The order book of a market, as far as one answer shows it."""
-    found = _rows_of(entry, _book, "parse_order_book", body, about, "levels")
+    found = rows_found(entry, _book, "parse_order_book", body, about, "levels")
     if not isinstance(found.value, dict):
         raise ContractError("no order book with two sides")
     more, named = found.more
@@ -380,7 +237,7 @@ def _booked(entry: Entry, body: bytes, about: Answered) -> Built:
     return book(asks, bids, about.symbol, about.at, _MAX_LEVELS)
 
 
-def _side(found: _Found, name: Any, keys: Mapping[str, Any]) -> bytes:
+def _side(found: Found, name: Any, keys: Mapping[str, Any]) -> bytes:
     """One side as a JSON array of price and amount, both as text."""
     levels = found.value.get(name)
     if not isinstance(levels, list):

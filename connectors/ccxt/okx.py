@@ -17,7 +17,7 @@ from connectors import exact, market_data
 from connectors.base import Bounds, Cursor, Key, Paging, ReadOnlyKey
 from connectors.books import book_of
 from connectors.ccxt import library, okx_account
-from connectors.ccxt.okx_account import API, SPELLING, blank
+from connectors.ccxt.okx_shape import API, SPELLING, blank
 from connectors.ccxt.table import Entry, Read
 from connectors.dialect import Answered, Asked, Call, Dialect, Endpoint, ServerClock
 from connectors.errors import ContractError, TransientError

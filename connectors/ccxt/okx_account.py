@@ -1,28 +1,25 @@
-"""OKX's answers about an account: fills, orders, both ledgers, balances.
+"""OKX's answers about an account: fills, orders, balances.
 
-An account has two: of trading, and of funding, where deposits arrive. What moves from one to the
-other is no transaction of the whole, and balances are those of both together.
+Balances are those of both accounts together, of trading and of funding.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from decimal import Decimal
-from functools import partial
-from operator import attrgetter
 from typing import Any, Final
 
 from connectors import columns as kinds
 from connectors import exact
 from connectors.base import Cursor, Key, Page, Paging
-from connectors.ccxt.walks import DAY_US, Walk, Walks
+from connectors.ccxt.okx_shape import API, MAX_ROWS, SPAN_US, blank, paged, turned
+from connectors.ccxt.okx_transactions import TRANSACTIONS
+from connectors.ccxt.walks import Walk, Walks
 from connectors.codes import Code
 from connectors.columns import by_word
 from connectors.dialect import Answered, Asked, Endpoint
 from connectors.errors import ContractError
-from connectors.exact import InvalidValue
 from connectors.http import Request, get
 from connectors.jsontext import NotJsonError, elements, row_type
-from connectors.names import Names, Spelling, listed_rows
+from connectors.names import Names, listed_rows
 from connectors.rows import (
     Built,
     Column,
@@ -35,35 +32,9 @@ from connectors.rows import (
     rows_of,
 )
 
-API: Final = "/api/v5"
-SPELLING: Final = Spelling(separator="-")  # a market's own name is its symbol
-MAX_ROWS: Final = 100
-SPAN_US: Final = 30 * DAY_US
 _TEXT, _TIME, _NUMBER, _WIDE = kinds.Text(), kinds.Time(), kinds.Number(), kinds.Wide()
 _SIGNED, _SIGNED_WIDE = kinds.Number(signed=True), kinds.Wide(signed=True)
 _SIDES: Final = kinds.Choice({"buy": "buy", "sell": "sell"})
-
-
-def blank(source: str) -> Callable[[Any], Any]:
-    """A getter for which ``""`` is nothing."""
-    get_ = attrgetter(source)
-    return lambda row: None if get_(row) == "" else get_(row)
-
-
-def _turned(source: str) -> Callable[[Any], Any]:
-    """A getter of a fee or rate: what is paid is negative at OKX, and positive here."""
-    get_ = blank(source)
-
-    def turned(row: Any) -> Any:
-        value = get_(row)
-        return None if value is None else format(-exact.number(value), "f")
-
-    return turned
-
-
-def _or(source: str, other: str) -> Callable[[Any], Any]:
-    first, second = blank(source), blank(other)
-    return lambda row: second(row) if first(row) is None else first(row)
 
 
 # -- fills -----------------------------------------------------------------------------------------
@@ -85,7 +56,7 @@ _FILLS: Final = (
     column("price", "fillPx", _NUMBER),
     column("amount", "fillSz", _NUMBER),
     Column("order_id", blank("ordId"), _TEXT, False),
-    Column("fee_amount", _turned("fee"), _SIGNED_WIDE, False),
+    Column("fee_amount", turned("fee"), _SIGNED_WIDE, False),
     Column("taker_or_maker", blank("execType"), kinds.Choice({"T": "taker", "M": "maker"}), False),
 )
 
@@ -175,7 +146,7 @@ _ORDERS: Final = (
     Column("filled", blank("accFillSz"), _NUMBER, False),
     Column("cost", _cost, kinds.Cost(), False),
     Column("average", _positive("avgPx"), _NUMBER, False),
-    Column("fee_amount", _turned("fee"), _SIGNED, False),
+    Column("fee_amount", turned("fee"), _SIGNED, False),
     Column("closed_at", _ended, _TIME, False),
 )
 
@@ -184,14 +155,7 @@ def _orders(body: bytes, about: Answered) -> Page:
     columns = (*_ORDERS, column("symbol", "instId", kinds.Canonical(about.names.symbol_of)))
     layout = Layout("account_orders", columns, ("order_id",), "timestamp")
     source = rows_of(body, _ORDER)
-    return _paged(read(layout, source).page(), [*listed_rows(source)], "ordId")
-
-
-def _paged(page: Page, rows: list[Any], name: str) -> Page:
-    """With the token of the next page, where this one is full: a name of its last row."""
-    if len(rows) < MAX_ROWS:
-        return page
-    return replace(page, next_token=str(getattr(rows[-1], name)))
+    return paged(read(layout, source).page(), [*listed_rows(source)], "ordId")
 
 
 _SPOT: Final = {"instType": "SPOT", "limit": str(MAX_ROWS)}
@@ -204,136 +168,9 @@ ORDERS: Final = Walks(
 )
 
 
-# -- both ledgers, deposits and withdrawals --------------------------------------------------------
-
-_BY_TIME: Final = ("before", "after")
-
-
-def _by_time(page: Page, rows: list[Any]) -> Page:
-    """The next page of a list that goes on by time alone: again from the last moment on."""
-    if len(rows) < MAX_ROWS:
-        return page
-    try:
-        last = exact.identity(rows[-1].ts)
-    except InvalidValue:
-        return page
-    return replace(page, next_token=str(last + 1))
-
-
-_DEPOSITED: Final = by_word({"ok": ("1", "2"), "pending": ("0", "8", "11", "12", "13", "14", "17")})
-_DEPOSIT: Final = row_type("OkxDeposit", "depId ccy amt ts state txId")
-_WITHDRAWN: Final = by_word(
-    {
-        "ok": ("2",),
-        "failed": ("-1", "-2"),
-        "pending": ("-3", "0", "1", *map(str, (4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 17, 19))),
-    }
-)
-_WITHDRAWAL: Final = row_type("OkxWithdrawal", "wdId ccy amt fee ts state txId")
-
-
-def _transfer_columns(kind: str, id_: str, states: Mapping[str, str]) -> tuple[Column, ...]:
-    name = attrgetter(id_)
-    return (
-        Column("transaction_id", lambda row: f"{kind}-{exact.text(name(row))}", _TEXT),
-        column("timestamp", "ts", _TIME),
-        Column("type", lambda row: kind, _TEXT),
-        column("amount", "amt", _WIDE),
-        Column("status", lambda row: states.get(str(row.state), "unconfirmed"), _TEXT),
-        Column("description", lambda row: row.txId or "", _TEXT),
-    )
-
-
-def _transfers(columns: tuple[Column, ...], model: Any, body: bytes, about: Answered) -> Page:
-    layout = Layout(
-        "account_transactions",
-        (*columns, column("currency", "ccy", Code(about.names.codes))),
-        ("transaction_id",),
-        "timestamp",
-    )
-    source = rows_of(body, model)
-    return _by_time(read(layout, source).page(), [*listed_rows(source)])
-
-
-_deposits: Final = partial(_transfers, _transfer_columns("deposit", "depId", _DEPOSITED), _DEPOSIT)
-_withdrawals: Final = partial(
-    _transfers,
-    (
-        *_transfer_columns("withdrawal", "wdId", _WITHDRAWN),
-        Column("fee_amount", blank("fee"), _WIDE, False),
-    ),
-    _WITHDRAWAL,
-)
-
-_BILL: Final = row_type("OkxBill", "billId ccy balChg ts type subType notes")
-_ELSEWHERE: Final = ("1", "2", "13", "130", "131")
-"""Types of the funding ledger: deposits and withdrawals, and transfers from and to trading."""
-_TRANSFER, _TRADE = "1", "2"
-"""Types of the trading ledger. Transfers between accounts of others have a type there, too."""
-
-
-def _change(row: Any) -> Decimal:
-    return exact.wide(row.balChg, signed=True)
-
-
-def _described(prefix: str) -> Callable[[Any], str]:
-    def text(row: Any) -> str:
-        sub = f", subtype {row.subType}" if row.subType else ""
-        notes = f", {row.notes}" if row.notes else ""
-        return f"{prefix}, type {exact.text(row.type)}{sub}{notes}"[:500]
-
-    return text
-
-
-def _bills(prefix: str, left_out: tuple[str, ...], body: bytes, about: Answered) -> Page:
-    """Entries that no other list repeats, also of types that are not known."""
-    layout = Layout(
-        "account_transactions",
-        (
-            Column("transaction_id", lambda row: f"{prefix}-{exact.text(row.billId)}", _TEXT),
-            column("timestamp", "ts", _TIME),
-            Column("type", lambda row: "debit" if _change(row) < 0 else "credit", _TEXT),
-            Column("amount", lambda row: f"{_change(row).copy_abs():f}", _WIDE),
-            Column("status", lambda row: "ok", _TEXT),
-            Column("description", _described(prefix), _TEXT),
-            column("currency", "ccy", Code(about.names.codes)),
-        ),
-        ("transaction_id",),
-        "timestamp",
-    )
-    source = rows_of(body, _BILL)
-    rows = [*listed_rows(source)]
-    page = read(layout, source, lambda row: str(row.type) not in left_out).page()
-    return _by_time(page, rows) if prefix == "funding" else _paged(page, rows, "billId")
-
-
-_LIMIT: Final = {"limit": str(MAX_ROWS)}
-TRANSACTIONS: Final = Walks(
-    (
-        Walk(f"{API}/asset/deposit-history", _deposits, _BY_TIME, open=True, query=_LIMIT),
-        Walk(f"{API}/asset/withdrawal-history", _withdrawals, _BY_TIME, open=True, query=_LIMIT),
-        Walk(
-            f"{API}/asset/bills-history",
-            partial(_bills, "funding", _ELSEWHERE),
-            _BY_TIME,
-            open=True,
-            cost=5,
-            query=_LIMIT,
-        ),
-        Walk(
-            f"{API}/account/bills-archive",
-            partial(_bills, "trading", (_TRANSFER, _TRADE)),
-            cost=2,
-            query=_LIMIT,
-        ),
-    ),
-    SPAN_US,
-)
-
-
 # -- what is held, and what trading costs ----------------------------------------------------------
 
-_BALANCE: Final = row_type("OkxBalance", "details")
+
 _DETAIL: Final = row_type("OkxDetail", "ccy availBal cashBal frozenBal bal")
 
 
@@ -389,8 +226,8 @@ def fees(body: bytes, observed_at: int) -> Built:
     """``account/trade-fee``: the rates of all markets but a few, as symbol ``*``."""
     columns = (
         Column("symbol", lambda row: "*", _TEXT),
-        Column("maker_fee_rate", _turned("maker"), _SIGNED, False),
-        Column("taker_fee_rate", _turned("taker"), _SIGNED, False),
+        Column("maker_fee_rate", turned("maker"), _SIGNED, False),
+        Column("taker_fee_rate", turned("taker"), _SIGNED, False),
     )
     return read(
         observed("trading_fees", columns, key="symbol", at=observed_at), rows_of(body, _FEES)

@@ -63,8 +63,7 @@ class Entry:
     ``host``: the one that everything goes to. ``per_second``: calls. ``reads``: by dataset, those
     that need no key. ``account``: those that do, and others of a profile. ``most``: rows that are
     asked for, where a number may be said; the most there are. ``place``: of the calls that ccxt
-    makes for the list of markets, which one has the list. ``apis``: of the ones of the whole
-    exchange, how ccxt nests it.
+    makes for the list of markets, which one has the list.
     """
 
     id: str
@@ -80,6 +79,11 @@ class Entry:
     def name(self) -> str:
         """As feeds and rows have it."""
         return f"ccxt:{self.id}"
+
+    @property
+    def is_by_path(self) -> bool:
+        """Whether some call names a market in its path."""
+        return any(read.is_by_path for read in self.reads.values())
 
     @property
     def every(self) -> tuple[Read, ...]:

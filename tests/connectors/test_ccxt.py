@@ -31,7 +31,7 @@ from connectors import (
     TransientError,
     Window,
 )
-from connectors.ccxt import bybit, generic, library, okx, okx_account
+from connectors.ccxt import bybit, generic, library, okx, okx_account, okx_shape
 from connectors.ccxt.propose import proposed
 from connectors.ccxt.table import Entry, Read, entries
 from connectors.dialect import Answered, Asked
@@ -394,7 +394,7 @@ def test_spot_markets_by_the_names_of_all_exchanges() -> None:
 
 def test_okx_answers_as_documented() -> None:
     def names() -> Names:
-        return Names(okx_account.SPELLING)
+        return Names(okx_shape.SPELLING)
 
     trade = b"""[{"instId":"BTC-USDT","side":"sell","sz":"0.00001","px":"29963.2",
         "tradeId":"242720720","ts":"1654161646974"}]"""

@@ -7,7 +7,10 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,9 @@ from tests.pipelines.ingest.reference_model import table
 
 FEED = 'exchange: "ccxt:bybit"\nmarkets: [BTC-USDT]\nstart: 2026-01-01\ndatasets: {trades: {}}'
 FIRST_ID, FIRST_MS = 2_100_000_000_000_000_000, 1_767_225_600_000
+HOUR_MS = 3_600_000
+NOW_MS = time.time_ns() // 1_000_000
+FILLS = 400
 LISTED = {
     "symbol": "BTCUSDT",
     "baseCoin": "BTC",
@@ -50,13 +56,14 @@ class Bybit:
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
                 bybit.asked.append(url.path)
-                rows = bybit.newest(parse_qs(url.query))
-                rows = [LISTED] if url.path.endswith("instruments-info") else rows
-                answer = {
-                    "retCode": 0,
-                    "retMsg": "OK",
-                    "result": {"category": "spot", "list": rows},
-                }
+                query = {name: values[0] for name, values in parse_qs(url.query).items()}
+                result: dict[str, Any] = {"category": "spot", "list": bybit.newest(query)}
+                if url.path.endswith("instruments-info"):
+                    result["list"] = [LISTED]
+                if url.path.endswith("execution/list"):
+                    assert self.headers["X-BAPI-SIGN"]
+                    result = bybit.fills(query)
+                answer = {"retCode": 0, "retMsg": "OK", "result": result, "time": NOW_MS}
                 body = json.dumps(answer).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
@@ -68,8 +75,33 @@ class Bybit:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
-    def newest(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
-        most = min(int(query.get("limit", ["60"])[0]), 60)
+    def fills(self, query: dict[str, str]) -> dict[str, Any]:
+        """One of its account an hour, newest first. A cursor is there on the last page, too."""
+        low, high = int(query["startTime"]), int(query["endTime"])
+        assert high - low <= 7 * 24 * HOUR_MS + 1000
+        found = [n for n in range(FILLS) if low <= NOW_MS - n * HOUR_MS - 1 <= high]
+        begin = int(query.get("cursor", "p%3A0").removeprefix("p%3A"))
+        page = found[begin : begin + int(query["limit"])]
+        rows = [
+            {
+                "execId": f"fill-{n}",
+                "symbol": "BTCUSDT",
+                "side": "Buy",
+                "execPrice": "16618.49",
+                "execQty": "0.1",
+                "execFee": "0.0001",
+                "feeCurrency": "BTC",
+                "isMaker": False,
+                "execTime": str(NOW_MS - n * HOUR_MS - 1),
+                "execType": "Trade",
+                "orderId": f"order-{n}",
+            }
+            for n in page
+        ]
+        return {"nextPageCursor": f"p%3A{begin + len(page)}", "category": "spot", "list": rows}
+
+    def newest(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        most = min(int(query.get("limit", "60")), 60)
         return [
             {
                 "execId": str(FIRST_ID + n),
@@ -212,3 +244,20 @@ def test_what_is_not_offered_is_named(feeds: Callable[[str], Path]) -> None:
     feed = FEED.replace("ccxt:bybit", "ccxt:mexc")
     with pytest.raises(ConfigError, match="ccxt:mexc does not offer 'trades'; ccxt:mexc offers"):
         load_feeds(feeds(feed))
+
+
+def test_an_account_by_windows_of_seven_days_and_cursors(
+    bybit: Bybit, settings: Settings, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    begin = time.strftime("%Y-%m-%d", time.gmtime(NOW_MS / 1000 - 30 * 86_400))
+    feed = FEED.replace("trades: {}", "account_trades: {}").replace("2026-01-01", begin)
+    key = {"CCXT_BYBIT_API_KEY": "my-key-4711", "CCXT_BYBIT_API_SECRET": "my-secret-0815"}
+    keyed = replace(settings, variables={**settings.variables, **key})
+    root = feeds(feed)
+    for _ in range(2):
+        pulled_well(keyed, root)
+    found = table(home, "SELECT trade_id, fee_amount, taker_or_maker FROM account_trades")
+    assert sorted(found) == sorted((f"fill-{n}", Decimal("0.0001"), "taker") for n in range(FILLS))
+    states = [(r["stream"], r["state"]) for r in warehouse.coverage(home).to_pylist()]
+    # before the first row, nothing is believed on the first day
+    assert states == [("main", "gap"), ("main", "complete")]
