@@ -299,6 +299,13 @@ class Metastore:
             }
         return [(stream, *found.get(stream, (0, 0, None, None))) for stream in streams]
 
+    def newest_time(self, stream: StreamId) -> int | None:
+        """The newest time of a row of ``stream`` (microseconds)."""
+        with self.reading() as db:
+            query = f"SELECT max(max_time) FROM files WHERE {OF_STREAM}"
+            (newest,) = db.execute(query, key(stream)).fetchone()
+        return None if newest is None else int(newest)
+
     def newest_times(self) -> dict[str, int]:
         """The newest time of a row per exchange (microseconds)."""
         with self.reading() as db:

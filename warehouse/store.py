@@ -102,6 +102,7 @@ class StreamWriter(StreamReader):
         self._keys: dict[str, tuple[int, pa.Table]] = {}
         """Key columns of files of which no key range is known, by path, and their change."""
         self._failed = False
+        self._segment_rows = min(SEGMENT_ROWS, self.declared.segment_rows or SEGMENT_ROWS)
         recover(home, metastore, stream)
 
     def commit(
@@ -276,7 +277,7 @@ class StreamWriter(StreamReader):
         )
         new = np.ones(part.num_rows, dtype=bool)
         held: dict[str, pa.Table] = {}
-        if len(ordered) > 1 or ordered[0].rows + part.num_rows > SEGMENT_ROWS:
+        if len(ordered) > 1 or ordered[0].rows + part.num_rows > self._segment_rows:
             for segment in segments:
                 keys, stored = row_keys(self.declared, part, self._keys_of(segment))
                 known = pc.is_in(keys, value_set=stored).to_numpy(zero_copy_only=False)
@@ -310,7 +311,7 @@ class StreamWriter(StreamReader):
             segment = segments[int(index)]
             mask = chosen == index
             mine, number = part.filter(pa.array(mask)), numbers[mask]
-            if segment.rows + mine.num_rows <= SEGMENT_ROWS:
+            if segment.rows + mine.num_rows <= self._segment_rows:
                 yield segment.path, mine
                 continue
             # a full file takes only what belongs between its rows; the rest begins a new one
@@ -324,7 +325,7 @@ class StreamWriter(StreamReader):
             above = mine.filter(pa.array(number > high))
             if above.num_rows:
                 follower = segments[int(index) + 1 : int(index) + 2]
-                room = follower and follower[0].rows + above.num_rows <= SEGMENT_ROWS
+                room = follower and follower[0].rows + above.num_rows <= self._segment_rows
                 yield follower[0].path if room else self._free_path(period), above
 
     def _without_other_periods(

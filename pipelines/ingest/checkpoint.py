@@ -74,13 +74,19 @@ class Lookups(msgspec.Struct, frozen=True, tag="lookups"):
     unknown: tuple[int, ...] = ()
 
 
+class Observed(msgspec.Struct, frozen=True, tag="observed"):
+    """Of snapshots of many markets. ``last``: the fingerprint of the last one of each."""
+
+    last: dict[str, str] = {}
+
+
 class Imported(msgspec.Struct, frozen=True, tag="imported"):
     """Of a stream that holds imported rows, and was never pulled."""
 
 
-Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot | Imported
+Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot | Observed | Imported
 
-T = TypeVar("T", Windows, Newest, Walk, Built, Lookups, Snapshot)
+T = TypeVar("T", Windows, Newest, Walk, Built, Lookups, Snapshot, Observed)
 
 
 def load(text: str, kind: type[T]) -> T:

@@ -31,10 +31,11 @@ from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
 from pipelines.feeds import Feed, Job
 from pipelines.ingest.account_markets import account_markets, due_currencies
 from pipelines.ingest.budget import Budget
+from pipelines.ingest.observing import Round
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.session import LOOKUPS, Task
 from pipelines.ingest.snapshot import batches
-from pipelines.ingest.stream import end_stream, problem, pull_batch, pull_stream
+from pipelines.ingest.stream import end_stream, problem, pull_stream, round_of
 from pipelines.settings import Settings
 from schemas import StreamId, TidemarkError, dataset
 from warehouse.store import Store
@@ -98,6 +99,8 @@ def pull(
             raise
         finally:
             workers.shutdown(cancel_futures=True)
+            for one_round in plan.rounds:  # of a pull that was stopped: what was answered
+                report.streams += one_round.end()
             pa.default_memory_pool().release_unused()
     return report
 
@@ -168,6 +171,8 @@ class _Plan:
         self._budget = budget
         self._stop = stop
         self._owners: dict[StreamId, Job] = {}
+        self.rounds: list[Round] = []
+        """The rounds of snapshots, each to be ended."""
 
     def units(self, job: Job) -> Iterator[tuple[Cursor, Unit]]:
         """The work of one job, but for that of :meth:`account_units`, and how it is paged.
@@ -264,9 +269,13 @@ class _Plan:
                 task = self._task(job, symbol=symbol, timeframe=timeframe)
                 yield paging.cursor, _one(end_stream, task)
         if paging.cursor is Cursor.SNAPSHOT:
-            for batch in batches(symbols, paging):
-                tasks = [self._task(job, symbol=symbol) for symbol in batch]
-                yield paging.cursor, partial(pull_batch, tasks)
+            for symbol in symbols:
+                self._want(job, StreamId(job.exchange, job.dataset, symbol))
+            calls = batches(symbols, paging)
+            one_round = round_of(self._task(job), len(calls))
+            self.rounds.append(one_round)
+            for call in calls:
+                yield paging.cursor, partial(one_round.call, call)
             return
         for symbol in symbols:
             for timeframe in job.spec.timeframes or (None,):
@@ -302,8 +311,7 @@ class _Plan:
         """``names``: of the stream."""
         exchange = self._exchange(job)
         stream = StreamId(job.exchange, job.dataset, **names)
-        if keeps_raw(job.spec):
-            exchange.recorder.want(stream)
+        self._want(job, stream)
         return Task(
             store=self._store,
             connector=exchange.connector,
@@ -316,6 +324,11 @@ class _Plan:
             again=self._again,
             budget=self._budget,
         )
+
+    def _want(self, job: Job, stream: StreamId) -> None:
+        """Have the responses of ``stream`` recorded, where the feed says so."""
+        if keeps_raw(job.spec):
+            self._exchange(job).recorder.want(stream)
 
     def _exchange(self, job: Job) -> _Exchange:
         return self._exchanges[job.exchange, job.feed.account]
