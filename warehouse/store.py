@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import Dataset, Period, RejectedRow, StreamId
+from schemas import Dataset, Period, RejectedRow, StreamId, dataset
 from warehouse import files, paths
 from warehouse.clock import now_us
 from warehouse.errors import from_os_error
@@ -73,6 +73,10 @@ class Store:
         First recovers what a crash left. Raises ``StorageError``, and without ``wait``
         ``InUseError`` where another process writes the stream.
         """
+        if dataset(stream.dataset).holds_markets:
+            from warehouse.regrouping import regroup  # needed once in the life of a home
+
+            regroup(self._home, self._metastore)
         with stream_lock(self._home, stream, wait):
             yield StreamWriter(self._home, self._metastore, stream)
 
