@@ -5,8 +5,9 @@ one commit. A market whose snapshot repeats its last one is left out.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import pyarrow as pa
@@ -36,19 +37,22 @@ class Answer:
 class Round:
     """One snapshot of each of some markets, in several calls that may run side by side.
 
-    ``store``: stores the answers, under the lock of the stream, and reports; ``refused`` reports a
-    call that got no answer.
+    ``calls``: the markets that each of them asks for. ``is_whole``: those are all that the exchange
+    lists. ``store``: stores the answers, under the lock of the stream, and reports; ``refused``
+    reports a call that got no answer.
     """
 
     def __init__(
         self,
         task: Task,
-        calls: int,
-        store: Callable[[Task, Sequence[Answer]], StreamReport],
+        calls: Sequence[Sequence[str]],
+        is_whole: bool,
+        store: Callable[[Task, Sequence[Answer], Set[str] | None], StreamReport],
         refused: Callable[[Task, StreamReport, Exception], StreamReport],
     ) -> None:
         self._task = task
-        self._left = calls
+        self._left = len(calls)
+        self._listed = frozenset(chain.from_iterable(calls)) if is_whole else None
         self._store = store
         self._refused = refused
         self._lock = threading.Lock()
@@ -68,7 +72,7 @@ class Round:
         with self._lock:
             answers, self._answers = self._answers, []
             reports, self._reports = self._reports, []
-        return [*([self._store(self._task, answers)] if answers else []), *reports]
+        return [*([self._store(self._task, answers, self._listed)] if answers else []), *reports]
 
     def _ask(self, symbols: Sequence[str]) -> None:
         connector, stream = self._task.connector, self._task.stream
@@ -95,8 +99,13 @@ class Round:
             self._answers.append(Answer(symbols, page))
 
 
-def store_answers(session: Session, answers: Sequence[Answer]) -> None:
-    """Store what the answers of one round show, but for snapshots that repeat the last one."""
+def store_answers(
+    session: Session, answers: Sequence[Answer], listed: Set[str] | None = None
+) -> None:
+    """Store what the answers of one round show, but for snapshots that repeat the last one.
+
+    ``listed``: all markets that the exchange lists, where all were asked for.
+    """
     stream = session.stream
     seen: list[pa.Table] = []
     rejected: list[RejectedRow] = []
@@ -109,18 +118,30 @@ def store_answers(session: Session, answers: Sequence[Answer]) -> None:
         shown = {*page.table.column("symbol").to_pylist()}
         unseen = (symbol for symbol in answer.symbols if symbol not in shown)
         silent += [symbol for symbol in unseen if not _may_be_shown(symbol, answer, stream)]
+    notices = []
     if silent:
         names = ", ".join(silent)
-        session.report.notice = f"{stream}: the exchange did not show {names} (disabled there?)"
+        notices.append(f"the exchange showed nothing of {names} (disabled there?)")
+    last = last_stored(session)
+    if gone := sorted(last.keys() - listed) if listed is not None else []:
+        notices.append(
+            f"{stream.exchange} lists {', '.join(gone)} no longer; what was collected stays, "
+            "nothing more is asked for unless it is listed again"
+        )
+        last = {symbol: mark for symbol, mark in last.items() if symbol in (listed or ())}
+    if notices:
+        session.report.notice = f"{stream}: {'; '.join(notices)}"
     rows = pa.concat_tables(seen)
-    state = replace(session.state, unit="none", checked_at=session.started)
+    now = {symbol: mark for (symbol, _), mark in fingerprints(session.declared, rows).items()}
+    fresh = [symbol for symbol, mark in now.items() if last.get(symbol) != mark]
+    state = replace(
+        session.state,
+        unit="none",
+        checked_at=session.started,
+        checkpoint=checkpoint.dump(Observed({**last, **now})),
+    )
     if rows.num_rows:
-        now = {symbol: mark for (symbol, _), mark in fingerprints(session.declared, rows).items()}
-        last = last_stored(session)
-        fresh = [symbol for symbol, mark in now.items() if last.get(symbol) != mark]
-        newest = pc.max(rows.column("observed_at")).value
-        remembered = checkpoint.dump(Observed({**last, **now}))
-        state = replace(state, newest_at=newest, checkpoint=remembered)
+        state = replace(state, newest_at=pc.max(rows.column("observed_at")).value)
         rows = rows.filter(pc.is_in(rows.column("symbol"), value_set=pa.array(fresh, pa.string())))
     session.commit(rows, state, rejected)
 

@@ -272,7 +272,7 @@ class _Plan:
             for symbol in symbols:
                 self._want(job, StreamId(job.exchange, job.dataset, symbol))
             calls = batches(symbols, paging)
-            one_round = round_of(self._task(job), len(calls))
+            one_round = round_of(self._task(job), calls, is_whole=job.feed.markets is None)
             self.rounds.append(one_round)
             for call in calls:
                 yield paging.cursor, partial(one_round.call, call)

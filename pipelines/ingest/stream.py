@@ -1,6 +1,6 @@
 """Pull one stream: open it in the store, choose the way it is paged, report the outcome."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -63,13 +63,17 @@ def end_stream(task: Task) -> StreamReport:
     return _in_session(task, work)
 
 
-def round_of(task: Task, calls: int) -> Round:
-    """A round of snapshots of the markets of an exchange, in so many calls."""
-    return Round(replace(task, budget=None), calls, _store_answers, _refused)
+def round_of(task: Task, calls: Sequence[Sequence[str]], *, is_whole: bool) -> Round:
+    """A round of snapshots of the markets of an exchange, each of ``calls`` of some of them.
+
+    ``is_whole``: of all that it lists. What it shows now is not shown again: to be stored, it waits
+    for whoever holds the stream.
+    """
+    return Round(replace(task, budget=None), calls, is_whole, _store_answers, _refused)
 
 
-def _store_answers(task: Task, answers: Sequence[Answer]) -> StreamReport:
-    return _in_session(task, lambda session: store_answers(session, answers))
+def _store_answers(task: Task, answers: Sequence[Answer], listed: Set[str] | None) -> StreamReport:
+    return _in_session(task, lambda session: store_answers(session, answers, listed))
 
 
 def problem(error: Exception) -> str:
