@@ -87,9 +87,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         found = sizes(options.rows, Path(folder))
     for size in found:
-        print(
-            f"{size.name:52} {size.per_trade:6.1f} bytes a trade{'' if size.is_exact else '  (not exact)'}"
-        )
+        note = "" if size.is_exact else "  (not exact)"
+        print(f"{size.name:52} {size.per_trade:6.1f} bytes a trade{note}")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps([asdict(s) for s in found], indent=2) + "\n")
     return 0
