@@ -140,7 +140,7 @@ class StreamWriter(StreamReader):
             recover(self._home, self._metastore, self.stream)
         self._failed = True
         declared = self.declared if replaces is None else replace(self.declared, replaces=replaces)
-        if declared.name != QUARANTINE:
+        if declared.name != QUARANTINE and table.num_rows:
             table, refused = fitting(declared, self.stream, table)
             rejected = [*rejected, *refused]
         done = self._put(declared, table.cast(declared.file_schema), state, rejected)

@@ -17,7 +17,9 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
 
     ``settle_range``: the positions between which rows are to be read again next. ``beginning``: the
     positions below the first row at which requests showed nothing. ``empty_since``: start of the
-    pull whose newest page was the first without rows (microseconds).
+    pull whose newest page was the first without rows (microseconds). ``pages``: digests of
+    the rows of the first pages of the last pull; ``change``: the newest change of the stream's
+    files before it.
     """
 
     profile: Profile = Profile()
@@ -25,6 +27,8 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
     beginning: tuple[int, ...] = ()
     restart: Restart | None = None
     empty_since: int | None = None
+    pages: tuple[str, ...] = ()
+    change: int = -1
 
 
 class Newest(msgspec.Struct, frozen=True, tag="newest"):
