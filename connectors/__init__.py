@@ -8,6 +8,7 @@ What speaks HTTP is imported by the functions that need it: most commands reques
 """
 
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 import connectors.names  # noqa: F401  # else its first import would hide the function ``names``
 from connectors.base import (
+    THROUGH_CCXT,
     Bounds,
     Breaker,
     Connection,
@@ -50,6 +52,8 @@ from connectors.errors import (
     UnreachableError,
 )
 from connectors.hosts import is_this_machine
+from connectors.variables import base_url_variable, together
+from connectors.variables import key_variables as _key_variables
 from schemas import ConfigError, RejectedRow, StreamId
 
 if TYPE_CHECKING:
@@ -58,6 +62,7 @@ if TYPE_CHECKING:
     from connectors.dialect import Dialect
 
 __all__ = [
+    "THROUGH_CCXT",
     "AuthError",
     "Bounds",
     "Breaker",
@@ -89,10 +94,12 @@ __all__ = [
     "UnknownRowError",
     "UnreachableError",
     "Window",
+    "base_url_variable",
     "check_key",
     "checked_base_url",
     "default_base_url",
     "dialect_of",
+    "is_known",
     "is_this_machine",
     "key_settings",
     "key_variables",
@@ -103,10 +110,24 @@ __all__ = [
 ]
 
 
+# The HTTP library's own command line, which it imports where it can: 0.04 s of each command.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
+
 @cache
 def names() -> tuple[str, ...]:
-    """Every exchange there is a connector for: the sub-folders, in alphabetical order."""
-    return tuple(sorted(found.name for found in iter_modules(__path__) if found.ispkg))
+    """Every exchange with a connector of its own: the sub-folders, in alphabetical order."""
+    folders = (found.name for found in iter_modules(__path__) if found.ispkg)
+    return tuple(sorted(name for name in folders if name != "ccxt"))
+
+
+def is_known(name: str) -> bool:
+    """Whether rows of exchange ``name`` can be asked for; also of one through ccxt."""
+    if not name.startswith(THROUGH_CCXT):
+        return name in names()
+    from connectors import ccxt
+
+    return ccxt.knows(name)
 
 
 def offers(name: str) -> Mapping[str, Paging]:
@@ -125,17 +146,13 @@ def key_variables(name: str, account: str) -> tuple[str, ...]:
     Key, secret and, where the exchange has one, passphrase. ``name`` may be that of an exchange of
     which rows are held and that this program has no connector for.
     """
-    from connectors import http
-
-    has_passphrase = name in names() and dialect_of(name).has_passphrase
-    return http.key_variables(name, account, passphrase=has_passphrase)
+    has_passphrase = is_known(name) and dialect_of(name).has_passphrase
+    return _key_variables(name, account, passphrase=has_passphrase)
 
 
 def key_settings(name: str, account: str) -> str:
     """Those settings as messages name them: ``WEX_API_KEY and WEX_API_SECRET``."""
-    from connectors import http
-
-    return http.together(key_variables(name, account))
+    return together(key_variables(name, account))
 
 
 def read_only_key(name: str) -> ReadOnlyKey | None:
@@ -161,6 +178,10 @@ def open_connector(
     from connectors.client import Client
 
     dialect = dialect_of(name)
+    if name.startswith(THROUGH_CCXT):
+        from connectors import ccxt
+
+        ccxt.check_installed(name)
     url = httpx.URL(checked_base_url(name, connection.base_url))
     if connection.credentials is not None:
         _check_encrypted(name, connection, url)
@@ -170,8 +191,15 @@ def open_connector(
 
 def dialect_of(name: str) -> "Dialect":
     """What exchange ``name`` speaks. Raises ``ConfigError`` for an unknown one."""
+    if name.startswith(THROUGH_CCXT):
+        from connectors import ccxt
+
+        return ccxt.dialect_of(name)
     if name not in names():
-        raise ConfigError(f"there is no exchange {name!r}; there are: {', '.join(names())}")
+        raise ConfigError(
+            f"there is no exchange {name!r}; there are: {', '.join(names())}, and ccxt:<id> for "
+            "others (docs/exchanges/ccxt.md)"
+        )
     found: Dialect = import_module(f"{__name__}.{name}").DIALECT
     return found
 
@@ -183,7 +211,7 @@ def checked_base_url(name: str, text: str) -> str:
     """
     import httpx
 
-    variable, default = f"{name.upper()}_BASE_URL", default_base_url(name)
+    variable, default = base_url_variable(name), default_base_url(name)
     problem = None
     try:
         parts, url = urlsplit(text), httpx.URL(text)
@@ -209,14 +237,10 @@ def check_key(name: str, account: str, key: Credentials) -> None:
 
     Raises ``ConfigError`` with the setting's name.
     """
-    from connectors import http
-
     variables = key_variables(name, account)
     for variable, part in zip(variables, (key.key, key.secret, key.passphrase), strict=False):
         if not part:
-            raise ConfigError(
-                f"{variable} is empty\nFix: set it, or none of {http.together(variables)}"
-            )
+            raise ConfigError(f"{variable} is empty\nFix: set it, or none of {together(variables)}")
         # a passphrase is chosen by a person
         inside = r"[\x20-\x7e]" if variable.endswith("_PASSPHRASE") else r"[\x21-\x7e]"
         if not re.fullmatch(rf"[\x21-\x7e]({inside}*[\x21-\x7e])?", part):
@@ -230,8 +254,8 @@ def _check_encrypted(name: str, connection: Connection, url: "httpx.URL") -> Non
     if url.scheme == "http" and not (connection.allow_http or is_this_machine(url.host)):
         variable, *_ = key_variables(name, connection.account)
         raise ConfigError(
-            f"{name.upper()}_BASE_URL is http://{url.host}, and over http anyone on the way reads "
-            f"what the key of account '{connection.account}' ({variable}) asks and changes "
+            f"{base_url_variable(name)} is http://{url.host}, and over http anyone on the way "
+            f"reads what the key of account '{connection.account}' ({variable}) asks and changes "
             "the answers. Fix: use https://, or set TIDEMARK_ALLOW_HTTP=1 for a network that you "
             "trust"
         )

@@ -23,6 +23,8 @@ T = TypeVar("T")
 Unit = Literal["ms", "s"]
 
 
+THROUGH_CCXT = "ccxt:"
+"""How the names of exchanges begin that have no connector of their own: ``ccxt:okx``."""
 EACH = "*"
 """In :attr:`Paging.parts`: a list for each currency, under its code."""
 
@@ -71,6 +73,9 @@ class Paging:
     bounds: Bounds = Bounds.BOTH
     dense: bool = False
     """Integer ids without holes: a missing id is a missing row."""
+    drops_oldest: bool = False
+    """Of such ids: the oldest rows are shown no more, and the history begins with the first shown.
+    Else it begins with id 1."""
     units: tuple[Unit, ...] = ()
     """Candidates for the unit of time bounds, the likelier first (``Cursor.TIME``)."""
     max_span_us: int | None = None
@@ -315,6 +320,14 @@ class Connector(Protocol):
 
     name: str
     offers: Mapping[str, Paging]
+
+    @property
+    def called_for(self) -> float:
+        """How many calls at once use up the rate limits, as long as answers take now; 0: unknown.
+
+        Few where answers come at once, or few calls are allowed.
+        """
+        ...
 
     def markets(self) -> Sequence[Market]:
         """All listed markets; asked once and remembered. One unreadable: PartlyReadError."""

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import pyarrow as pa
 
 import connectors
+from connectors import ccxt
 from connectors.base import EACH, Bounds, Cursor, Page, Paging, Window
 from connectors.codes import Codes
 from connectors.dialect import Asked, Dialect, Endpoint, ServerClock
@@ -23,9 +24,11 @@ from schemas import DATASETS, StreamId
 _HEAD: Final = """\
 # Every call that Tidemark sends
 
-Made by `python -m connectors.calls > docs/exchanges/calls.md` from `connectors/*/endpoints.py`; a
-test holds it true, and another sends each call over HTTP. No other call can leave: one that is not
-on an exchange's list of reading calls is an error. None of these places an order or moves money.
+Made by `python -m connectors.calls > docs/exchanges/calls.md` from `connectors/*/endpoints.py` and
+the profiles of `connectors/ccxt/`; a test holds it true, and another sends each call over HTTP. No
+other call can leave: one that is not on an exchange's list of reading calls is an error. None of
+these places an order or moves money. Of exchanges through ccxt without a profile, every call is in
+`connectors/ccxt/exchanges.toml`.
 
 - **parameters**: those that are sent, in the URL or a form; signatures and nonces come besides.
 - **key**: whether the call is signed with a key of the account.
@@ -54,6 +57,8 @@ _BOUNDS: Final = {
     Bounds.UPPER: ", up to one",
 }
 _DAY_US: Final = 86_400_000_000
+_LONG_AFTER_US: Final = 20_000 * _DAY_US
+"""Now, where windows are asked for: what is old may be in another list."""
 _ALONG: Final = {
     "quarantine",
     "reference_trades",
@@ -123,7 +128,7 @@ def _requests(
     else:
         timeframe = paging.timeframes[0] if paging.timeframes else None
         stream = StreamId(dialect.name, dataset, _EXAMPLE, timeframe=timeframe)
-    plain = Asked((stream,), row_id=_ROW, names=names)
+    plain = Asked((stream,), row_id=_ROW, names=names, now=_LONG_AFTER_US)
     variants = [plain]
     if paging.cursor in (Cursor.ID, Cursor.TIME):
         unit = paging.units[0] if paging.units else None
@@ -172,7 +177,7 @@ def _paged(paging: Paging) -> str:
 
 def _lines() -> Iterator[str]:
     yield _HEAD
-    for name in connectors.names():
+    for name in (*connectors.names(), *ccxt.profiled()):
         dialect = connectors.dialect_of(name)
         yield f"## {name}\n"
         yield f"`{dialect.base_url}`. Allowances: {_allowances(dialect)}.\n"

@@ -37,7 +37,7 @@ from connectors.errors import (
     UnknownRowError,
 )
 from connectors.http import Request, Response
-from connectors.joining import joined, without_known
+from connectors.joining import added_up, joined, without_known
 from connectors.jsontext import is_json
 from connectors.names import Names
 from connectors.redact import excerpt, printable
@@ -97,6 +97,10 @@ class Client:
         self._names_lock = threading.Lock()
         self._markets = _Once(self._listed)
         self._currencies = _Once(lambda: self.snapshot("currencies", ()))
+
+    @property
+    def called_for(self) -> float:
+        return self._sender.called_for
 
     def markets(self) -> Sequence[Market]:
         """All listed markets; asked once and remembered, also a failure: it took all its retries.
@@ -239,18 +243,17 @@ class Client:
             try:
                 received = self._recorded(endpoint, asked, request, is_further=bool(pages))
             except (AuthError, RequestError, TransientError) as error:
-                if request.path in endpoint.extras:
-                    received = nothing(dataset_)
-                elif pages and isinstance(error, NotOfferedError):
-                    received = replace(nothing(dataset_), notices=(str(error),))
-                else:
+                is_lacking = isinstance(error, NotOfferedError)
+                if not pages or not (is_lacking or request.path in endpoint.extras):
                     raise
-            pages.append(without_known(dataset_, received, known))
+                received = replace(nothing(dataset_), notices=(str(error),))
+            adds = endpoint.adds_up
+            pages.append(received if adds else without_known(dataset_, received, known))
             try:
                 request = endpoint.following(asked, request, received, pages[-1].received)
             except ContractError as error:
                 raise ContractError(f"{self.name}: {error}") from None
-        return joined(pages, asked.window, paging)
+        return added_up(pages) if endpoint.adds_up else joined(pages, asked.window, paging)
 
     def _now(self, stream: StreamId) -> int:
         """The time by the exchange's clock, as well as a call needs to know it."""

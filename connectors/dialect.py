@@ -115,8 +115,11 @@ class Endpoint:
     ``renamed``: the ids of stored rows that would have others now, and those, by received rows.
     ``following``: where one page takes several calls (a history in several lists), the next one
     after a call, its page, and how many rows of that no earlier one brought; None after the last.
-    ``extras``: paths of such calls that may fail: the page is whole without them.
+    One that the server does not have is left out, with a notice. ``extras``: paths of those for
+    which any failure is no more than that, as the page is whole without them.
     ``parts``: further lists, each a stream of its own (:attr:`connectors.base.Paging.parts`).
+    ``adds_up``: whether amounts of one currency in several of those calls are added up: what is
+    held in several places.
     """
 
     paging: Paging
@@ -128,6 +131,7 @@ class Endpoint:
     following: Callable[[Asked, Request, Page, int], Request | None] | None = None
     extras: Sequence[str] = ()
     parts: Mapping[str, "Endpoint"] = field(default_factory=dict)
+    adds_up: bool = False
 
     def part(self, name: str | None) -> "Endpoint":
         """That of the list ``name``; itself where that is no list of these."""

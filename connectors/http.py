@@ -33,6 +33,7 @@ from connectors.errors import (
 from connectors.exact import EARLIEST_US, LATEST_US
 from connectors.jsontext import plain
 from connectors.redact import excerpt, masked, redact
+from connectors.variables import base_url_variable
 
 if TYPE_CHECKING:  # whoever only makes or reads requests needs no HTTP library (0.06 s)
     import httpx
@@ -159,7 +160,7 @@ class Http:
     @property
     def variable(self) -> str:
         """The setting that holds the base URL."""
-        return f"{self.exchange.upper()}_BASE_URL"
+        return base_url_variable(self.exchange)
 
     @property
     def shown_url(self) -> str:
@@ -343,20 +344,6 @@ class Http:
 
 def _target(path: str, query: str) -> bytes:
     return f"{path}?{query}".encode() if query else path.encode()
-
-
-def key_variables(exchange: str, account: str, *, passphrase: bool = False) -> tuple[str, ...]:
-    """The settings that hold the parts of ``account``'s key: key, secret and any passphrase."""
-    names = exchange if account == "main" else f"{exchange}_{account}"
-    prefix = re.sub(r"[^A-Za-z0-9]", "_", names).upper()
-    parts = ("KEY", "SECRET", "PASSPHRASE") if passphrase else ("KEY", "SECRET")
-    return tuple(f"{prefix}_API_{part}" for part in parts)
-
-
-def together(names: Sequence[str]) -> str:
-    """``A, B and C``."""
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 @lru_cache(16)  # many answers a second

@@ -6,8 +6,10 @@ read to its end; of what lies beside it, perhaps only one.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.base import Key, Page, Paging, Window
 from schemas import RejectedRow, dataset
@@ -56,4 +58,37 @@ def joined(pages: Sequence[Page], window: Window, paging: Paging) -> Page:
         rejected=tuple(rejected),
         server_time=min(times, default=None),
         notices=tuple(notice for page in pages for notice in page.notices),
+    )
+
+
+def added_up(pages: Sequence[Page]) -> Page:
+    """What several places hold as one page: of each currency the sum, observed at the first call.
+
+    A sum of which a part is not known is not known: a currency that a rejected row names is left
+    out.
+    """
+    every = pa.concat_tables([page.table for page in pages])
+    rejected = tuple(replace(row, index=None) for page in pages for row in page.rejected)
+    doubtful = [row.payload for row in rejected]
+    named = every.column("currency").unique().to_pylist()
+    codes = [code for code in named if not any(f'"{code}"' in text for text in doubtful)]
+    sums: dict[str, list[Decimal | None]] = {"available": [], "reserved": []}
+    for code in codes:
+        mine = every.filter(pc.equal(every.column("currency"), code))
+        for name, found in sums.items():
+            values = mine.column(name).to_pylist()
+            found.append(None if None in values else sum(values, Decimal(0)))
+    at = [pc.min(every.column("observed_at")).as_py()] * len(codes)
+    values = {**sums, "currency": codes, "observed_at": at}
+    table = pa.table(
+        {field.name: pa.array(values[field.name], field.type) for field in every.schema}
+    )
+    table = table.cast(every.schema)
+    rights = next((page.rights for page in pages if page.rights is not None), None)
+    return replace(
+        pages[0],
+        table=table,
+        positions=table.column("observed_at").cast(pa.int64()).combine_chunks(),
+        rejected=rejected,
+        rights=rights,
     )

@@ -155,7 +155,10 @@ def members(text: Text) -> list[Member]:
 def repeated_key(text: Text) -> str | None:
     """The first key that appears twice in the object ``text``; None where all differ."""
     try:
-        if len(decode(dict[str, msgspec.Raw], text)) == len(_parts(text, b"{")):
+        found = decode(dict[str, msgspec.Raw], text)
+        # each member has a colon beside those of its key and value: so many, and none is missing
+        inside = sum(bytes(value).count(b":") for value in found.values())
+        if bytes(text).count(b":") - inside == len(found):
             return None
     except NotJsonError:
         pass  # some token is no JSON, or it is no object

@@ -16,8 +16,9 @@ from typing import Final
 from connectors.base import Connection, Credentials
 from connectors.dialect import Answered, Asked, Dialect, NonceRule, ServerClock
 from connectors.errors import AuthError, RateLimitedError
-from connectors.http import Http, Request, Response, key_variables, together
+from connectors.http import Http, Request, Response
 from connectors.pace import Allowance
+from connectors.variables import key_variables, together
 
 _LATE: Final = 0.02
 """Seconds after which a call has missed the moment that the rate limit gave it."""
@@ -60,6 +61,8 @@ class Sender:
         self._now = now
         self._banned_until = 0
         self._limits = dict(dialect.limits)
+        self._latencies: dict[str, float] = {}
+        """Of each limit: seconds from a call to its answer by what it costs, lately."""
         self._offset: int | None = None
         """The exchange's clock less this machine's, in microseconds, once it is measured."""
         self._offset_lock = threading.Lock()
@@ -89,6 +92,15 @@ class Sender:
         self._limit(request)
         return self._sent(replace(keyed, secrets=credentials.parts))
 
+    @property
+    def called_for(self) -> float:
+        """How many calls have to be under way at once for the rate limits to be used up."""
+        return sum(self._limits[name].per_second * s for name, s in self._latencies.items())
+
+    def _measure(self, name: str, seconds: float) -> None:
+        before = self._latencies.get(name, seconds)
+        self._latencies[name] = before + (seconds - before) / 8
+
     def now_us(self) -> int:
         """This machine's clock in microseconds since 1970."""
         return int(self._now() * 1_000_000)
@@ -111,18 +123,20 @@ class Sender:
                 f"of {left:.0f} s more",
                 left,
             )
+        begun = self._now()
         response = self.http.send(request, partial(limits.sent, bucket, allowance, cost))
-        response = replace(response, at=self.now_us())
+        self._measure(_name_of(request), max(0.0, self._now() - begun) / cost)
+        at = self.now_us()
         for name, announced in self._dialect.announced(response).items():
             self._limits[name] = self._dialect.limits[name].lowered(announced)
         rest = self._dialect.rest(response)
         if rest is None and self._is_nearly_spent(response):
-            rest = _MINUTE - (response.server_time or response.at) / 1_000_000 % _MINUTE
+            rest = _MINUTE - (response.server_time or at) / 1_000_000 % _MINUTE
         if rest is not None and rest > _LONGEST_REST:
-            self._banned_until = response.at + int(rest * 1_000_000)
+            self._banned_until = at + int(rest * 1_000_000)
         elif rest is not None and rest > 0:
             limits.hold(bucket, rest)
-        return replace(response, retry_after=rest)
+        return replace(response, at=at, retry_after=rest)
 
     def _is_nearly_spent(self, response: Response) -> bool:
         most = self._limits[_name_of(response.request)].most

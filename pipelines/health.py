@@ -16,11 +16,12 @@ import connectors
 import warehouse
 from pipelines.exchanges.breaker import down
 from pipelines.feeds import Feed, Job, cron, is_collected, jobs
-from pipelines.output.formatting import age, count, interval_text, size
+from pipelines.output.formatting import age, interval_text, size
 from pipelines.settings import Settings
 from pipelines.status import keys, symbols_of, uncollected
 from schemas import dataset
 from schemas.times import to_datetime
+from schemas.wording import count
 from warehouse import StreamStatus
 from warehouse.coverage_table import spans
 from warehouse.intervals import Interval

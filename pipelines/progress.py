@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.output.console import is_terminal, warn
-from pipelines.output.formatting import age, count, visible
+from pipelines.output.formatting import age, visible
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -6,7 +6,7 @@ name                                default                     meaning
 ``TIDEMARK_HOME``                   ``./data``                  everything the pipeline stores
 ``<EXCHANGE>_BASE_URL``             the connector's             host root; the API's paths follow
 ``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
-``<EXCHANGE>_API_PASSPHRASE``       –                           where keys have one: Coinbase
+``<EXCHANGE>_API_PASSPHRASE``       –                           where keys have one: Coinbase, OKX
 ``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
 ``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds (``./feeds`` with pip)
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
@@ -85,7 +85,7 @@ class Settings:
         """
         import connectors  # many commands call no exchange
 
-        value = self.variables.get(f"{exchange.upper()}_BASE_URL")
+        value = self.variables.get(connectors.base_url_variable(exchange))
         if value is None:
             return connectors.default_base_url(exchange)
         return connectors.checked_base_url(exchange, value)

@@ -2,7 +2,7 @@
 
 import os
 
-SHARE = 0.6
+SHARE = 0.5
 """Of the usual number, for ``make test``."""
 
 

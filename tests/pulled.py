@@ -31,9 +31,14 @@ class Pulled:
         return [t for t in self.world.tapes[symbol].trades() if t.timestamp <= now]
 
 
+def its_world() -> World:
+    """The exchange that was pulled, as it was."""
+    return world_at(EPOCH, seed=11, days=3)
+
+
 def pull_everything(home: Path) -> Pulled:
     """One pull of all feeds, made by the first process that asks for ``home``."""
-    world = world_at(EPOCH, seed=11, days=3)
+    world = its_world()
     with FileLock(f"{home}.lock"):
         if not home.exists():
             unfinished = home.with_name(f"{home.name}.unfinished")

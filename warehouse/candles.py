@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.arrays import from_numpy
 from schemas.timeframes import Grid
 from warehouse.state import StreamState
 
@@ -49,10 +50,10 @@ def _gather(
     return pa.table(
         {
             "open_us": grouped.column("t"),
-            "open": first.take(pa.array(starts)),
+            "open": first.take(from_numpy(starts)),
             "high": grouped.column("h_max"),
             "low": grouped.column("l_min"),
-            "close": last.take(pa.array(ends)),
+            "close": last.take(from_numpy(ends)),
             "volume": grouped.column("v_sum"),
         }
     )

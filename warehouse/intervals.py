@@ -69,20 +69,26 @@ def add(intervals: Intervals, new: Interval) -> Intervals:
     >>> add((Interval(0, 5), Interval(9, 12)), Interval(5, 9))
     (Interval(lower=0, upper=12, first=None, last=None, first_at=None, last_at=None),)
     """
-    apart = [i for i in intervals if i.upper < new.lower or new.upper < i.lower]
-    merged = new
-    for other in intervals:
-        if not (other.upper < new.lower or new.upper < other.lower):
-            merged = _union(merged, other)
-    return tuple(sorted([*apart, merged], key=lambda i: i.lower))
+    return union((*intervals, new))
 
 
 def union(intervals: Iterable[Interval]) -> Intervals:
-    """The union of ``intervals`` in any order, overlapping or not."""
-    result: Intervals = ()
-    for interval in intervals:
-        result = add(result, interval)
-    return result
+    """The union of ``intervals`` in any order, overlapping or not; those that touch become one.
+
+    >>> marked = (Interval(0, 5, 1, 4), Interval(7, 9), Interval(3, 8, 4, 6))
+    >>> union(marked) == union(reversed(marked)) == (Interval(0, 9, 1, 6),)
+    True
+    """
+    found: list[Interval] = []
+    together: list[Interval] = []
+    upper = 0
+    for interval in sorted(intervals, key=lambda i: i.lower):
+        if together and interval.lower > upper:
+            found.append(_as_one(together))
+            together = []
+        upper = max(upper, interval.upper) if together else interval.upper
+        together.append(interval)
+    return (*found, _as_one(together)) if together else ()
 
 
 def subtract(intervals: Intervals, taken: Sequence[Interval]) -> Intervals:
@@ -117,25 +123,24 @@ def gaps(intervals: Intervals, lower: int, upper: int | None = None) -> tuple[Ga
     return tuple(reversed(found))
 
 
-def _union(a: Interval, b: Interval) -> Interval:
-    """The union of two that overlap or touch. Its marks are those of the ends that it keeps: a mark
-    of an interval that ends further inside may share its moment with rows at the end.
+def _as_one(together: Sequence[Interval]) -> Interval:
+    """The union of some that overlap or touch. Its marks are those of the outermost that have any:
+    a mark of an interval that ends further inside may share its moment with rows at the end.
     """
+    if len(together) == 1:
+        return together[0]
     low = min(
-        (i for i in (a, b) if i.first is not None),
-        key=lambda i: (i.lower, -(i.first or 0)),
-        default=a,
+        (i for i in together if i.first is not None),
+        key=lambda i: (i.lower, -(i.first or 0), i.first_at or 0),
+        default=together[0],
     )
     high = max(
-        (i for i in (a, b) if i.last is not None),
-        key=lambda i: (i.upper, -(i.last or 0)),
-        default=a,
+        (i for i in together if i.last is not None),
+        key=lambda i: (i.upper, -(i.last or 0), i.last_at or 0),
+        default=together[0],
     )
     return Interval(
-        min(a.lower, b.lower),
-        max(a.upper, b.upper),
-        low.first,
-        high.last,
-        low.first_at,
-        high.last_at,
+        min(i.lower for i in together),
+        max(i.upper for i in together),
+        *(low.first, high.last, low.first_at, high.last_at),
     )

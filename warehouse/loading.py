@@ -79,7 +79,7 @@ def _publish(
             with suppress(duckdb.CatalogException):  # an older version lacks some tables
                 before = _row_counts(db)
             marks = metastore.newest_change(), metastore.state_mark()
-            is_current = not _lacks(db, metastore, marks)
+            is_current = not is_outdated(db, metastore, marks)
         if is_current:
             published.record(metastore, live, *marks, before)
             return Published(versions.link, False, before, before)
@@ -277,13 +277,14 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
     return (rows[0][0] if rows[0][1] == identity else 0), True
 
 
-def is_outdated(current: Path, metastore: Metastore) -> bool:
-    """Whether the version ``current`` lacks anything that lake, metastore or program now have."""
-    with open_read_only(current) as db:
-        return _lacks(db, metastore, (metastore.newest_change(), metastore.state_mark()))
+def is_outdated(
+    db: duckdb.DuckDBPyConnection, metastore: Metastore, marks: tuple[int, int] | None = None
+) -> bool:
+    """Whether a version lacks anything that lake, metastore or program now have.
 
-
-def _lacks(db: duckdb.DuckDBPyConnection, metastore: Metastore, marks: tuple[int, int]) -> bool:
+    ``marks``: of the newest change of files and of coverage, where they are known.
+    """
+    marks = marks or (metastore.newest_change(), metastore.state_mark())
     row = db.execute("SELECT * FROM _tidemark.loaded").fetchone()
     return row != (*marks, metastore.identity()) or not catalog.is_current(db)
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import Dataset
+from schemas.arrays import from_numpy
 from schemas.declare import UNSETTLED
 from warehouse import ids
 from warehouse.ids import integers
@@ -70,17 +71,17 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     # The keys alone decide the order; the rows themselves are copied once.
     keys, held_keys = row_keys(dataset, received, stored)
     fresh, repeats, firsts = _occurrences(keys)
-    both = received.take(np.concatenate([repeats, firsts]))
+    both = received.take(from_numpy(np.concatenate([repeats, firsts])))
     again, before = both.slice(0, len(repeats)), both.slice(len(repeats))
     only_repeats = not pc.any(differs(again, before)).as_py()
 
     result, known = stored, none
     if stored.num_rows:
-        position = _positions(keys.take(fresh), held_keys)
+        position = _positions(keys.take(from_numpy(fresh)), held_keys)
         held = position >= 0
-        known, position = received.take(fresh[held]), position[held]
+        known, position = received.take(from_numpy(fresh[held])), position[held]
         fresh = fresh[~held]
-        earlier = stored.take(position)
+        earlier = stored.take(from_numpy(position))
         changed = differs(known, earlier)
         if dataset.replaces:
             changed = pc.and_(changed, pc.invert(_steps_back(earlier, known)))
@@ -91,7 +92,7 @@ def merge(dataset: Dataset, stored: pa.Table, received: pa.Table) -> Merged:
     if replaced:
         keep = np.ones(stored.num_rows, dtype=bool)
         keep[position] = False
-        parts = [stored.filter(pa.array(keep)), known, received.take(fresh)]
+        parts = [stored.filter(from_numpy(keep)), known, received.take(from_numpy(fresh))]
         result = in_order(dataset, pa.concat_tables(parts))
     elif added:
         plain = _are_integers(dataset, keys, received, stored)
@@ -146,15 +147,25 @@ def _positions(keys: pa.Array, stored: pa.Array) -> Indices:
 
 def differs(left: pa.Table, right: pa.Table) -> pa.Array:
     """Row by row: whether two tables of one schema differ in anything but ``ingested_at``."""
-    found = pa.array(np.zeros(left.num_rows, dtype=bool))
+    found = pa.repeat(False, left.num_rows)
     for name in left.column_names:
         if name == "ingested_at":
             continue
         a, b = left.column(name), right.column(name)
         same = pc.fill_null(pc.equal(a, b), False)
+        if pa.types.is_timestamp(a.type) and not pc.all(same).as_py():
+            same = pc.or_(same, _is_cut(a, b))
         both_null = pc.and_(pc.is_null(a), pc.is_null(b))
         found = pc.or_(found, pc.invert(pc.or_(same, both_null)))
     return found
+
+
+def _is_cut(a: pa.ChunkedArray, b: pa.ChunkedArray) -> pa.Array:
+    """Whether one time is the other cut to the millisecond: some sources show no more."""
+    x, y = (pc.cast(times, pa.int64()) for times in (a, b))
+    x_ms, y_ms = (pc.multiply(pc.divide(times, 1000), 1000) for times in (x, y))
+    is_whole = pc.or_(pc.equal(x, x_ms), pc.equal(y, y_ms))
+    return pc.fill_null(pc.and_(pc.equal(x_ms, y_ms), is_whole), False)
 
 
 def _steps_back(earlier: pa.Table, later: pa.Table) -> pa.Array:
@@ -220,7 +231,8 @@ def in_order(dataset: Dataset, table: pa.Table, rows: Any = None) -> pa.Table:
     """``table``, or the ``rows`` (indices) of it, in the dataset's order."""
     columns = order_columns(dataset, table)
     if rows is not None:
-        columns = [column.take(rows) for column in columns]
+        chosen = from_numpy(rows)
+        columns = [column.take(chosen) for column in columns]
     if all(pa.types.is_integer(column.type) for column in columns):
         # rows come in order, or in runs of it, which numpy makes use of
         order = np.lexsort([column.to_numpy() for column in reversed(columns)])
@@ -228,4 +240,4 @@ def in_order(dataset: Dataset, table: pa.Table, rows: Any = None) -> pa.Table:
         names = [str(number) for number in range(len(columns))]
         keys = pa.table(columns, names=names)
         order = pc.sort_indices(keys, sort_keys=[(n, "ascending") for n in names]).to_numpy()
-    return table.take(order if rows is None else rows[order])
+    return table.take(from_numpy(order if rows is None else rows[order]))

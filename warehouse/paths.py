@@ -54,11 +54,11 @@ def stream_name(stream: StreamId) -> str:
     """
     _check(stream)
     owner, market = (stream.account, stream.symbol) if stream.account else (stream.symbol, None)
-    name = _quoted(owner) if owner else _WHOLE
+    name = quoted(owner) if owner else _WHOLE
     if market:
-        name += _MARKET + _quoted(market)
+        name += _MARKET + quoted(market)
     if stream.timeframe:
-        name += _TIMEFRAME + _quoted(stream.timeframe)
+        name += _TIMEFRAME + quoted(stream.timeframe)
     return f"{stream.source}.{name}" if stream.source else name
 
 
@@ -93,8 +93,11 @@ def parse_stream_name(exchange: str, dataset_name: str, name: str) -> StreamId |
         return None
 
 
-def _quoted(text: str) -> str:
-    """Percent-encoded, also ``.``; ``:`` in lower case, which quoting itself never writes."""
+def quoted(text: str) -> str:
+    """``text`` as a part of a name: percent-encoded, also ``.``.
+
+    ``:`` is in lower case, which quoting itself never writes.
+    """
     return quote(text, safe="").replace(".", "%2E").replace("%3A", "%3a")
 
 
@@ -123,7 +126,7 @@ def lock_name(stream: StreamId) -> tuple[str, ...]:
     owners = {d.history: d.name for d in DATASETS.values() if d.history}
     if stream.dataset in owners:
         stream = replace(stream, dataset=owners[stream.dataset])
-    return "streams", _quoted(stream.exchange), f"{stream.dataset}.{stream_name(stream)}"
+    return "streams", quoted(stream.exchange), f"{stream.dataset}.{stream_name(stream)}"
 
 
 def folder_mark(stream: StreamId) -> str:
@@ -138,6 +141,11 @@ def folder_mark(stream: StreamId) -> str:
 # -- folders and files ----------------------------------------------------------------------------
 
 
+def hive_folder(name: str, value: str) -> str:
+    """``symbol=BTC-USD``, ``exchange=ccxt%3Aokx``: percent-encoded, for any file system."""
+    return f"{name}={quote(value, safe='')}"
+
+
 def stream_folder(stream: StreamId) -> str:
     """The folder of a stream's files, relative to the home: hive directories."""
     _check(stream)
@@ -145,7 +153,7 @@ def stream_folder(stream: StreamId) -> str:
         raise ValueError(f"{stream} has no files of its own: {stored_in(stream)} has")
     values = {"exchange": stream.exchange, "symbol": stream.symbol, "account": stream.account}
     declared = dataset(stream.dataset)
-    parts = [f"{name}={quote(values[name] or '', safe='')}" for name in declared.partition]
+    parts = [hive_folder(name, values[name] or "") for name in declared.partition]
     return "/".join([LAKE, declared.name, *parts])
 
 
@@ -167,9 +175,9 @@ def stem(stream: StreamId, period: str, segment: int) -> str:
     if declared.period is Period.ALL:
         period = stream_name(stream)
     elif declared.stream_columns:
-        prefix = f"{_quoted(stream.timeframe or '')}-"
+        prefix = f"{quoted(stream.timeframe or '')}-"
     elif declared.is_account and stream.symbol:
-        prefix = f"{_quoted(stream.symbol)}{_MARKET}"
+        prefix = f"{quoted(stream.symbol)}{_MARKET}"
     return f"{prefix}{period}" + (f".{segment:03d}" if segment else "")
 
 

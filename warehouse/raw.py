@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 import pyarrow as pa
@@ -26,7 +27,7 @@ from schemas.times import to_datetime
 from warehouse.errors import StorageError, from_os_error
 from warehouse.files import beside, make_folder, sync_folder
 from warehouse.locks import exclusive
-from warehouse.paths import parse_stream_name, stream_name
+from warehouse.paths import parse_stream_name, quoted, stream_name
 
 RAW: Final = "raw"
 SUFFIX: Final = ".jsonl.zst"
@@ -172,7 +173,7 @@ def put_whole(path: Path, content: bytes, found: Scan) -> bytes:
 
 def lock(home: Path, stream: StreamId) -> AbstractContextManager[None]:
     """The lock under which the responses of a stream are written."""
-    return exclusive(home, RAW, stream.exchange, f"{stream.dataset}.{stream_name(stream)}")
+    return exclusive(home, RAW, quoted(stream.exchange), f"{stream.dataset}.{stream_name(stream)}")
 
 
 def load(path: Path, spot: Spot) -> RawResponse:
@@ -195,7 +196,7 @@ def load(path: Path, spot: Spot) -> RawResponse:
 
 def folder(home: Path, stream: StreamId) -> Path:
     """Where the responses of a stream lie."""
-    return home / RAW / stream.exchange / stream.dataset / stream_name(stream)
+    return home / RAW / quoted(stream.exchange) / stream.dataset / stream_name(stream)
 
 
 def days(home: Path, stream: StreamId) -> list[Path]:
@@ -206,7 +207,8 @@ def days(home: Path, stream: StreamId) -> list[Path]:
 def streams(home: Path) -> Iterator[StreamId]:
     """Every stream of which responses are recorded, in alphabetical order."""
     for place in sorted((home / RAW).glob("*/*/*")):
-        stream = parse_stream_name(*place.parts[-3:])
+        exchange, dataset, name = place.parts[-3:]
+        stream = parse_stream_name(unquote(exchange), dataset, name)
         if stream is not None and place.is_dir() and days(home, stream):
             yield stream
 

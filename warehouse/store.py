@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import Dataset, Period, RejectedRow, StreamId, dataset
+from schemas.arrays import from_numpy
 from warehouse import files, paths
 from warehouse.clock import now_us
 from warehouse.errors import from_os_error
@@ -36,6 +37,8 @@ __all__ = ["Committed", "Store", "StreamReader", "StreamState", "StreamWriter", 
 
 SEGMENT_ROWS: Final = 256 * 1024
 """Rows of a file; a period with more has several files, which bounds memory and rewriting."""
+ENOUGH_ROWS: Final = SEGMENT_ROWS // 8
+"""So many rows beside those of a file begin one of their own: nothing is written again."""
 
 _CONTRADICTS: Final = "contradicts the row already stored"
 
@@ -286,9 +289,9 @@ class StreamWriter(StreamReader):
                 keys, stored = row_keys(self.declared, part, self._keys_of(segment))
                 known = pc.is_in(keys, value_set=stored).to_numpy(zero_copy_only=False)
                 if known.any():
-                    held[segment.path] = part.filter(pa.array(known))
+                    held[segment.path] = part.filter(from_numpy(known))
                     new &= ~known
-        fresh = part.filter(pa.array(new))
+        fresh = part.filter(from_numpy(new))
         (keys,) = row_keys(self.declared, fresh)
         first = pc.index_in(keys, value_set=keys).to_numpy(zero_copy_only=False).astype(np.int64)
         times = pc.cast(fresh.column(self.declared.time_column), pa.int64()).to_numpy()
@@ -314,19 +317,20 @@ class StreamWriter(StreamReader):
         for index in np.unique(chosen):
             segment = segments[int(index)]
             mask = chosen == index
-            mine, number = part.filter(pa.array(mask)), numbers[mask]
-            if segment.rows + mine.num_rows <= self._segment_rows:
+            mine, number = part.filter(from_numpy(mask)), numbers[mask]
+            low, high = segment.min_key or 0, segment.max_key or 0
+            beside = mine.num_rows >= ENOUGH_ROWS and (number.max() < low or number.min() > high)
+            if segment.rows + mine.num_rows <= self._segment_rows and not beside:
                 yield segment.path, mine
                 continue
             # a full file takes only what belongs between its rows; the rest begins a new one
-            low, high = segment.min_key or 0, segment.max_key or 0
             inside = (number >= low) & (number <= high)
             if inside.any():
-                yield segment.path, mine.filter(pa.array(inside))
-            below = mine.filter(pa.array(number < low))
+                yield segment.path, mine.filter(from_numpy(inside))
+            below = mine.filter(from_numpy(number < low))
             if below.num_rows:  # only of the lowest segment
                 yield self._free_path(period), below
-            above = mine.filter(pa.array(number > high))
+            above = mine.filter(from_numpy(number > high))
             if above.num_rows:
                 follower = segments[int(index) + 1 : int(index) + 2]
                 room = follower and follower[0].rows + above.num_rows <= self._segment_rows
@@ -467,5 +471,5 @@ def _by_period(declared: Dataset, table: pa.Table) -> Iterator[tuple[str, pa.Tab
     for start in pc.unique(starts).to_pylist():
         rows = np.flatnonzero(numbers == start)
         together = rows[-1] - rows[0] < len(rows)  # and a slice copies nothing
-        part = table.slice(rows[0], len(rows)) if together else table.take(rows)
+        part = table.slice(rows[0], len(rows)) if together else table.take(from_numpy(rows))
         yield paths.period_of(declared, start), part

@@ -22,6 +22,7 @@ from connectors.members import Row, keyed, nth, of, parts_of
 from connectors.names import Listed, Names, listed_rows, with_aliases
 from connectors.rows import Built, Column, Layout, column, observed, read, rows_of
 from schemas import timeframe_us
+from schemas.wording import count
 
 NO_NAMES: Final = Names(SPELLING)
 _NUMBER, _SIGNED, _SIGNED_WIDE = kinds.Number(), kinds.Number(signed=True), kinds.Wide(signed=True)
@@ -35,7 +36,7 @@ def _of_one_market(body: bytes, native: str, names: Names) -> tuple[bytes, int |
     parts = parts_of(body)
     last = natural(parts.pop("last", b""))
     if len(parts) != 1:
-        raise ContractError(f"{len(parts)} markets in the answer for {native!r}")
+        raise ContractError(f"{count(len(parts), 'market')} in the answer for {native!r}")
     ((key, rows),) = parts.items()
     if key != native and {key, native} <= names.known.keys():
         raise ContractError(f"{key[:40]!r} in the answer for {native!r}")

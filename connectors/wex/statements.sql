@@ -18,6 +18,7 @@
 --                                                 then null)
 --   order_id          VARCHAR                     the order it names: the account's own, but for a
 --                                                 taker's fill
+--   trade_id          VARCHAR                     null
 --   currency          VARCHAR                     the line's currency
 --   amount            DECIMAL(38,18)              the line's amount, positive
 --   symbol            VARCHAR                     of a fill: market, BASE-QUOTE
@@ -87,6 +88,7 @@ SELECT
     meaning,
     CASE meaning WHEN 'hold' THEN held WHEN 'release' THEN released WHEN 'fill' THEN parsed.order_id
     END AS order_id,
+    NULL::VARCHAR AS trade_id,
     currency,
     amount,
     CASE meaning WHEN 'fill' THEN base || '-' || quote END AS symbol,

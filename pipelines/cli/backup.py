@@ -8,7 +8,8 @@ import typer
 from pipelines.cli.verify import showing
 from pipelines.output.console import say, warn
 from pipelines.output.exits import PARTLY_FAILED
-from pipelines.output.formatting import count, with_fix
+from pipelines.output.formatting import with_fix
+from schemas.wording import count
 
 _LISTED = 20
 """How many lost files are named."""

@@ -9,9 +9,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.output.console import say, warn
-from pipelines.output.formatting import count, with_fix
+from pipelines.output.formatting import with_fix
 from pipelines.spans import span
 from schemas import ConfigError
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -7,9 +7,10 @@ import typer
 
 from pipelines.cli.outcome import finish, say_added
 from pipelines.output.console import print_table, say, warn
-from pipelines.output.formatting import count, instant, interval_text
+from pipelines.output.formatting import instant, interval_text
 from pipelines.output.results import write_table
 from schemas.times import to_datetime
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from pipelines.imports import FileImport, ImportReport

@@ -98,7 +98,7 @@ def _answer(given: str | None, question: str, default: str, known: Sequence[str]
         raise ConfigError(with_fix("nobody is there to answer questions", _EXAMPLE))
     while True:
         found = str(typer.prompt(question, default=default)).strip()
-        if not known or found in known:
+        if not known or found in known or found.startswith("ccxt:"):  # checked with the feed
             return found
         say(f"there is no {found!r}; there are: {', '.join(known)}")
 

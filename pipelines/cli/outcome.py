@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipelines.output.console import say, warn
 from pipelines.output.exits import PARTLY_FAILED
-from pipelines.output.formatting import count
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from pipelines.publishing import PublishReport

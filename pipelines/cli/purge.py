@@ -7,8 +7,9 @@ import typer
 
 from pipelines.cli.completion import streams_starting
 from pipelines.output.console import print_table, say, warn
-from pipelines.output.formatting import count, size, with_fix
+from pipelines.output.formatting import size, with_fix
 from schemas import ConfigError
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import typer
 
 from pipelines.cli.outcome import finish, say_added
 from pipelines.output.console import print_table, say
-from pipelines.output.formatting import count
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from pipelines.publishing import PublishReport

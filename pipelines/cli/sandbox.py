@@ -7,9 +7,9 @@ import typer
 
 from pipelines.output.console import say, warn
 from pipelines.output.exits import INTERRUPTED
-from pipelines.output.formatting import count
 from sandbox.tape import HELP
 from schemas import ConfigError
+from schemas.wording import count
 
 DEFAULT_PORT = 8765
 

@@ -11,12 +11,14 @@ import typer
 from pipelines.output.console import is_terminal, say, warn
 from pipelines.output.exits import PARTLY_FAILED
 from pipelines.output.formatting import verdict
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from warehouse import Finding, Verification
 
 _LISTED = 20
 """How many findings of a kind are spelled out."""
+_NOTHING = ("nothing to compare", "no candle is stored where the trades are proved complete")
 
 
 def verify(
@@ -85,9 +87,9 @@ def write(result: "Verification") -> None:
         say("nothing collected yet: nothing to verify")
         return
     for check, title in CHECKS.items():
-        figures = ", ".join(f"{n:,} {name}" for name, n in result.figures[check].items())
+        figures = ", ".join(_figure(name, n) for name, n in result.figures[check].items())
         errors = len(result.of("error", check))
-        line = f"{'FAIL' if errors else 'ok  '} {title}: {figures or 'nothing to compare'}"
+        line = f"{'FAIL' if errors else 'ok  '} {title}: {figures or _NOTHING[check == 'candles']}"
         # candles that differ from the trades are no fault of the store
         say(line if check == "candles" else f"{line}; differences: {errors}")
     for line in _lines(result.of("healed")):
@@ -97,6 +99,11 @@ def write(result: "Verification") -> None:
     for line in _lines(result.of("error")):
         warn(f"wrong: {line}")
     say(verdict(result))
+
+
+def _figure(name: str, number: int) -> str:
+    """A figure of a check: its name is a plural, or none (``irregular``)."""
+    return count(number, {"hashes": "hash"}.get(name, name.removesuffix("s")), name)
 
 
 def write_json(result: "Verification") -> None:

@@ -140,9 +140,12 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
     exchange: Annotated[
         str,
         dg.Resolver.default(
-            description=f"The connector: {', '.join(connectors.names())}.",
-            examples=["bitexbit"],
-            json_schema_extra=_or_template({"enum": list(connectors.names())}),
+            description=f"The connector: {', '.join(connectors.names())}; or ccxt:<id>, which has "
+            "a page in docs/exchanges.",
+            examples=["bitexbit", "ccxt:okx"],
+            json_schema_extra=_or_template(
+                {"anyOf": [{"enum": list(connectors.names())}, {"pattern": "^ccxt:[a-z0-9]+$"}]}
+            ),
         ),
     ]
     account: Annotated[

@@ -9,9 +9,10 @@ import warehouse
 from pipelines.demo.exchange import DEMO_FEEDS, Feeding
 from pipelines.feeds.folder import CLONE
 from pipelines.output.console import print_table, say
-from pipelines.output.formatting import age, count, interval_text, verdict
+from pipelines.output.formatting import age, interval_text, verdict
 from pipelines.output.results import write_table
 from schemas import DATASETS
+from schemas.wording import count
 from warehouse.coverage_table import spans
 from warehouse.streams import StreamStatus
 

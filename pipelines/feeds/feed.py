@@ -158,7 +158,12 @@ def _feed(path: Path, attributes: Value) -> Feed:
 def _exchange(value: Value) -> str:
     name = value.text("exchange")
     known = connectors.names()
-    if name not in known:
+    if not connectors.is_known(name):
+        if name.startswith(connectors.THROUGH_CCXT):
+            try:
+                connectors.dialect_of(name)
+            except ConfigError as error:
+                value.fail(str(error))
         hint = did_you_mean(name, known)
         value.fail(f"unknown exchange {name!r}{hint or '; known are ' + ', '.join(known)}")
     return name

@@ -111,7 +111,7 @@ def new_feed(
 
 def _offered(exchange: str) -> list[str]:
     """The datasets that can be collected; of an unknown exchange all, so that it is refused."""
-    known = connectors.offers(exchange) if exchange in connectors.names() else DATASETS
+    known = connectors.offers(exchange) if connectors.is_known(exchange) else DATASETS
     return [name for name in DATASETS if name in known and name != "quarantine"]
 
 

@@ -25,10 +25,14 @@ def _none() -> Numbers:
 
 @dataclass
 class Proof:
-    """What one import proves of one stream. ``held``: what was complete before it."""
+    """What one import proves of one stream.
+
+    ``held``: what was complete before it; ``shown``: the part of it that the exchange has shown.
+    """
 
     paging: Paging
     held: Intervals
+    shown: Intervals = ()
     own: Intervals = ()
     left_ids: Numbers = field(default_factory=_none)
     left_times: Numbers = field(default_factory=_none)

@@ -110,7 +110,7 @@ def plan(paths: Sequence[Path], wish: Wish, names: Mapping[str, str]) -> Plan:
 def check(wish: Wish) -> None:
     """Raises ``ConfigError`` for what the options must not say."""
     known = connectors.names()
-    if wish.exchange not in known:
+    if not connectors.is_known(wish.exchange):
         near = did_you_mean(wish.exchange, known)
         raise ConfigError(
             with_fix(f"unknown exchange {wish.exchange!r}{near}", f"use one of: {', '.join(known)}")

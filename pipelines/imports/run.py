@@ -29,13 +29,15 @@ from pipelines.imports.report import FileImport, ImportProgress, ImportReport, L
 from pipelines.imports.sources import FileError, inspect
 from pipelines.ingest import checkpoint
 from pipelines.ingest.checkpoint import Imported
+from pipelines.ingest.windows import imported
 from pipelines.ingest.windows.evidence import Numbers
 from pipelines.output.formatting import with_fix
 from pipelines.settings import Settings
 from schemas import TIMEFRAMES, RejectedRow, StreamId, TidemarkError, dataset
+from schemas.wording import count
 from warehouse import files
 from warehouse.clock import now_us
-from warehouse.intervals import union
+from warehouse.intervals import Interval, subtract, union
 from warehouse.state import StreamState
 from warehouse.store import SEGMENT_ROWS, Committed, Store, StreamWriter
 
@@ -43,6 +45,10 @@ PREVIEW: Final = 3
 """Rows that are shown as they are stored."""
 LISTED: Final = 1000
 """Rejected and contradicting rows that are listed one by one; all of them are in quarantine."""
+_NOT_CLAIMED: Final = (
+    ", and nothing of it is claimed: it is of another market or numbering. A pull that asks for "
+    "its ids removes its rows. Fix: check --exchange and --market"
+)
 _MOST_WRONG: Final = 1000
 """So many rows that do not fit, and more than do: the file is of another form or market."""
 
@@ -115,6 +121,12 @@ class _FileImport:
         self.listener = listener
         self.declared = dataset(job.stream.dataset)
         self.proof = _proof(job.stream, store, proofs)
+        self.rows: Interval | None = None
+        """The ids of the file so far."""
+        self.is_disputed = False
+        """Whether a row of the file contradicts one that the exchange has shown."""
+        self.agrees = False
+        """Whether a row of the file equals one that the exchange has shown."""
         self.total = 0
 
     def run(self) -> None:
@@ -254,8 +266,38 @@ class _FileImport:
             ids, times = ids[keep], times[keep]
         state = writer.state()
         complete = union([*state.complete, *proof.add(ids, times)])
-        if complete != state.complete:
-            writer.put(self.declared.file_schema.empty_table(), replace(state, complete=complete))
+        self.is_disputed |= any(id_ in s for id_ in wrong for s in proof.shown)
+        contested = [id_ for id_ in sorted(wrong) if not any(id_ in s for s in proof.shown)]
+        noted = self._noted(state, table, ids, proof, contested)
+        if self.is_disputed and not self.agrees and self.rows is not None:
+            complete = union([*proof.held, *imported.without(complete, (self.rows,), writer)])
+            proof.own = imported.without(proof.own, (self.rows,), writer)
+        # only the exchange can say which of two files is right
+        spans = [Interval(id_, id_ + 1) for id_ in contested]
+        complete = imported.without(complete, spans, writer)
+        if (complete, noted) != (state.complete, state.checkpoint):
+            state = replace(state, complete=complete, checkpoint=noted)
+            writer.put(self.declared.file_schema.empty_table(), state)
+
+    def _noted(
+        self,
+        state: StreamState,
+        table: pa.Table,
+        ids: Numbers,
+        proof: Proof,
+        contested: Sequence[int],
+    ) -> str:
+        """The checkpoint with the ids that files alone brought; ``ids``: without contradictions."""
+        known = checkpoint.imported_of(state.checkpoint)
+        every, _ = _positions(table)
+        low, high = int(every.min()), int(every.max()) + 1
+        if self.rows is not None:
+            low, high = min(low, self.rows.lower), max(high, self.rows.upper)
+        self.rows = Interval(low, high)
+        shown = proof.shown
+        self.agrees = self.agrees or any(((ids >= s.lower) & (ids < s.upper)).any() for s in shown)
+        spans = imported.noted(known, self.rows, shown, contested, agrees=self.agrees)
+        return checkpoint.with_imported(state.checkpoint, spans)
 
     def _settle(self, *, torn: bool) -> None:
         """What is left to say of the file once it was read."""
@@ -269,13 +311,14 @@ class _FileImport:
             )
         if report.rejected:
             report.problems.append(
-                f"{report.label}: {report.rejected:,} row(s) do not fit and lie in `quarantine`; "
-                "the rest is stored"
+                f"{report.label}: {count(report.rejected, 'row')} not fitting, kept in "
+                "`quarantine`; the rest is stored"
             )
         if report.conflicts:
             report.problems.append(
-                f"{report.label}: {report.conflicts:,} row(s) contradict what is stored; nothing "
-                "was overwritten, they lie in `quarantine`"
+                f"{report.label}: {count(report.conflicts, 'row')} contradicting what is stored, "
+                "kept in `quarantine`; nothing was overwritten"
+                + ("" if self.agrees or not self.is_disputed else _NOT_CLAIMED)
             )
         if self.proof is not None and self.proof.scattered:
             self.whole.notices.append(
@@ -361,7 +404,8 @@ def _proof(stream: StreamId, store: Store | None, proofs: dict[StreamId, Proof])
     if offer is None or not offer.dense:
         return None
     state = store.state(stream) if store else StreamState()
-    return proofs.setdefault(stream, Proof(offer, state.complete))
+    shown = subtract(state.complete, checkpoint.imported_of(state.checkpoint))
+    return proofs.setdefault(stream, Proof(offer, state.complete, shown))
 
 
 def _positions(table: pa.Table) -> tuple[Numbers, Numbers]:

@@ -10,6 +10,8 @@ import msgspec
 
 from pipelines.exchanges.rights import Snapshot
 from pipelines.ingest.windows.state import Profile, Restart
+from schemas.wording import count
+from warehouse.intervals import Interval, Intervals
 
 
 class Windows(msgspec.Struct, frozen=True, tag="windows"):
@@ -17,9 +19,9 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
 
     ``settle_range``: the positions between which rows are to be read again next. ``beginning``: the
     positions below the first row at which requests showed nothing. ``empty_since``: start of the
-    pull whose newest page was the first without rows (microseconds). ``pages``: digests of
-    the rows of the first pages of the last pull; ``change``: the newest change of the stream's
-    files before it.
+    pull whose newest page was the first without rows (microseconds). ``imported``: the ids, the
+    end exclusive, that only files brought so far. ``pages``: digests of the rows of the first pages
+    of the last pull; ``change``: the newest change of the stream's files before it.
     """
 
     profile: Profile = Profile()
@@ -27,6 +29,7 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
     beginning: tuple[int, ...] = ()
     restart: Restart | None = None
     empty_since: int | None = None
+    imported: tuple[tuple[int, int], ...] = ()
     pages: tuple[str, ...] = ()
     change: int = -1
 
@@ -87,6 +90,8 @@ class Observed(msgspec.Struct, frozen=True, tag="observed"):
 class Imported(msgspec.Struct, frozen=True, tag="imported"):
     """Of a stream that holds imported rows, and was never pulled."""
 
+    imported: tuple[tuple[int, int], ...] = ()
+
 
 Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot | Observed | Imported
 
@@ -103,10 +108,30 @@ def load(text: str, kind: type[T]) -> T:
 
 def is_imported(text: str) -> bool:
     """Whether the stream was imported, and never pulled."""
+    return isinstance(_any(text), Imported)
+
+
+def imported_of(text: str) -> Intervals:
+    """The ids of which only files brought rows so far."""
+    found = _any(text)
+    known = found.imported if isinstance(found, Windows | Imported) else ()
+    return tuple(Interval(*span) for span in known)
+
+
+def with_imported(text: str, spans: Intervals) -> str:
+    """The checkpoint in ``text`` with ``spans`` as those ids; a new one where there is none."""
+    found = _any(text) if text else Imported()
+    if not isinstance(found, Windows | Imported):
+        return text
+    known = tuple((span.lower, span.upper) for span in spans)
+    return dump(msgspec.structs.replace(found, imported=known))
+
+
+def _any(text: str) -> Checkpoint | None:
     try:
-        return text != "" and isinstance(msgspec.json.decode(text, type=Checkpoint), Imported)
+        return msgspec.json.decode(text, type=Checkpoint) if text else None
     except (msgspec.DecodeError, msgspec.ValidationError):
-        return False
+        return None
 
 
 def dump(checkpoint: Checkpoint) -> str:
@@ -119,7 +144,7 @@ def paging_profile(text: str) -> str:
     profile = load(text, Windows).profile
     found = []
     if profile.keeps:
-        found.append(f"answers keep the {profile.keeps} end, {profile.rows:,} rows seen")
+        found.append(f"answers keep the {profile.keeps} end, {count(profile.rows, 'row')} seen")
     if profile.unit and profile.unit_at:
         found.append({"ms": "times in milliseconds", "s": "times in seconds"}[profile.unit])
     return ", ".join(found)

@@ -21,7 +21,9 @@ from warehouse.state import StreamState
 from warehouse.store import StreamWriter
 
 _PILE: Final = 128
-"""Pages that may wait: 128 pages of 1,000 rows are some 10 MB."""
+"""Pages of a stream that may wait: 128 pages of 1,000 rows are some 10 MB."""
+_ROOM: Final = threading.BoundedSemaphore(4 * _PILE)
+"""Pages of all streams of this process that may wait."""
 _GATHER_SECONDS: Final = 0.3
 _RELEASE_SECONDS: Final = 0.5
 """Freed memory is returned to the system this often; more often costs more than it saves."""
@@ -70,6 +72,9 @@ class Committer:
         if self._error is not None:
             raise self._error
         work = _Work(rows, rejected, state)
+        if not _ROOM.acquire(blocking=False):
+            self._hurry.set()
+            _ROOM.acquire()
         try:
             self._queue.put_nowait(work)
         except queue.Full:
@@ -100,8 +105,10 @@ class Committer:
             except BaseException as error:  # handed to the thread that puts
                 self._error = error
             finally:
-                for _ in work:
+                for one in work:
                     self._queue.task_done()
+                    if isinstance(one, _Work):
+                        _ROOM.release()
 
     def _gather(self) -> list[_Work | _Signal]:
         """The next entry and those that follow it within the gathering time.

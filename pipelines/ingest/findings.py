@@ -5,6 +5,7 @@ that ``status`` shows until the problem is gone.
 from pipelines.ingest.session import Session
 from pipelines.ingest.windows.state import Restart
 from schemas.times import to_datetime
+from schemas.wording import count
 
 
 def empty_head(
@@ -50,7 +51,7 @@ def gone(
     if not waiting:
         return
     names = ", ".join(map(str, waiting[:5])) + (", …" if len(waiting) > 5 else "")
-    text = f"{len(waiting)} row(s) that were not final are no longer shown ({names})"
+    text = f"{count(len(waiting), 'row')} not final before and no longer shown ({names})"
     remarks.append(text)
     if missing - known:
         problems.append(

@@ -19,6 +19,7 @@ from pipelines.ingest.checkpoint import Lookups
 from pipelines.ingest.session import Session, time_span
 from pipelines.ingest.windows.state import rests
 from schemas.times import DAY_US
+from schemas.wording import count
 from warehouse.intervals import Unshown
 from warehouse.state import StreamState
 
@@ -72,12 +73,12 @@ def pull_lookups(session: Session) -> None:
     _finish(session, state, known, frozenset(gone), refused)
     if len(queue) > most:
         session.report.notice = (
-            f"{session.stream}: {len(queue) - most} more orders are to be looked up, one call "
+            f"{session.stream}: {count(len(queue) - most, 'more order')} to be looked up, one call "
             f"each; a pull looks up {most} (TIDEMARK_LOOKUPS), later pulls continue"
         )
     if refused:
         raise ContractError(
-            f"{len(refused)} look-up(s) were refused for a reason that is not documented "
+            f"{count(len(refused), 'look-up')} refused for a reason that is not documented "
             f"({refused[0]}). Fix: none is needed; the next pull asks again"
         )
 

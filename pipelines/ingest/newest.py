@@ -17,12 +17,15 @@ from pipelines.ingest.session import Session, time_span
 from pipelines.ingest.windows.evidence import Received, proved, receive
 from pipelines.ingest.windows.state import Restart
 from schemas import TIMEFRAMES
+from schemas.times import SECOND_US
 from warehouse.clock import now_us
 from warehouse.coverage_table import missing_intervals
 from warehouse.intervals import Interval, Intervals, Unshown, add
 from warehouse.state import StreamState
 
 USUAL_ROWS: Final = 1000
+_USUAL_SECONDS: Final = 300
+"""As often are trades pulled as a rule."""
 
 
 def pull_newest(session: Session) -> None:
@@ -57,7 +60,7 @@ def pull_newest(session: Session) -> None:
         checked_at=(page.server_time or now_us()) - session.paging.cache_us,
         checkpoint=checkpoint.dump(Newest(change=known.change)),
     )
-    if not of_ids:
+    if session.paging.key is Key.TIME:
         session.commit(page.table, state, page.rejected)
         state, change = build_missing(session, state, known.change)
         state = replace(state, checkpoint=checkpoint.dump(Newest(change=change)))
@@ -68,12 +71,27 @@ def pull_newest(session: Session) -> None:
     # What lies before the first contact is no loss: ids from 0 on, or older times.
     begins = 0 if of_ids or held is None else session.state.complete[0].lower
     session.report.lost_found = held is not None and any(h.lower > begins for h in holes)
+    if session.paging.key is not Key.TIME and not bounded:
+        state = replace(
+            state, remark=_too_rare(rows, is_lost=session.report.lost_found, first=first)
+        )
     lost = [
         Unshown(hole.lower, hole.upper, session.started, session.started, lost=True)
         for hole in holes
     ]
     unshown = tuple(sorted([*state.unshown, *lost], key=lambda u: u.lower))
     session.commit(page.table, replace(state, unshown=unshown), page.rejected)
+
+
+def _too_rare(rows: Received, *, is_lost: bool, first: bool) -> str:
+    """How often to pull, where rows were missed, or are likely to be; else empty."""
+    seconds = int(rows.times.max() - rows.times.min()) // SECOND_US
+    if not is_lost and not (first and seconds < _USUAL_SECONDS):
+        return ""
+    return (
+        f"the newest {rows.size} rows, all that is shown, reach back {seconds} s: "
+        f"pull at least every {max(seconds // 2, 1)} s, or rows are lost"
+    )
 
 
 def _ask(session: Session, complete: Intervals, limit: int) -> tuple[Page, Received]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from schemas.wording import count
+
 _COUNTS: Final = (
     *("requests", "rows_added", "rows_replaced", "quarantined"),
     *("refetched", "refetched_new", "differences"),
@@ -32,6 +34,8 @@ class StreamReport:
     unfinished: bool = False
     """The time was over, or another pull holds the stream: the next pull continues."""
     error: str | None = None
+    is_of_feed: bool = False
+    """The error names its place itself: all datasets of the feed have the same."""
     notice: str | None = None
     newest: datetime | None = None
 
@@ -42,6 +46,8 @@ class StreamReport:
     @property
     def problem(self) -> str | None:
         """Why this stream makes the pull end with exit code 1, if it does."""
+        if self.error and self.is_of_feed:
+            return self.error
         if self.error:
             return f"{self.name}: {self.error}"
         if self.lost_found:
@@ -51,7 +57,7 @@ class StreamReport:
             )
         if self.quarantined:
             return (
-                f"{self.name}: {self.quarantined} row(s) could not be stored exactly and lie in "
+                f"{self.name}: {count(self.quarantined, 'row')} not stored exactly, kept in "
                 "`quarantine` with the reason; the rest is stored"
             )
         return None

@@ -1,14 +1,21 @@
 """A pull of several feeds: plan the streams, run them side by side, gather the reports.
 
-One bad stream never stops the others. Streams that are built from others come last.
+One bad stream never stops the others. Streams that are built from others come last. No exchange
+waits for another: each has its own workers.
 """
 
-import difflib
 import gc
+import math
 import random
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    FIRST_EXCEPTION,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,36 +24,32 @@ from typing import Final
 import pyarrow as pa
 
 import connectors
-from connectors.base import EACH, Connector, Cursor, Key, Limits, Market, Paging
-from connectors.errors import (
-    ContractError,
-    PartlyReadError,
-    RequestError,
-    TransientError,
-    UnreachableError,
-)
+from connectors.base import EACH, Connector, Cursor, Key, Limits, Paging
 from pipelines.exchanges.connect import open_exchange
 from pipelines.exchanges.names import remembered_codes, remembered_names
 from pipelines.exchanges.recorder import HomeRecorder, keeps_raw
-from pipelines.feeds import Feed, Job
+from pipelines.feeds import Job
+from pipelines.ingest import listed
 from pipelines.ingest.account_markets import account_markets, due_currencies
 from pipelines.ingest.budget import Budget
 from pipelines.ingest.observing import Round
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.session import LOOKUPS, Task
 from pipelines.ingest.snapshot import batches
-from pipelines.ingest.stream import end_stream, problem, pull_stream, round_of
+from pipelines.ingest.stream import end_stream, pull_stream, round_of
 from pipelines.settings import Settings
 from schemas import StreamId, TidemarkError, dataset
 from warehouse.store import Store
 
 WORKERS: Final = 4
-"""Streams pulled at once; the rate limits are kept by the client whatever this is."""
+"""Streams of an exchange pulled at once; the client keeps the rate limits whatever this is …"""
+MOST_WORKERS: Final = 32
+"""… and as many where the answers take so long that fewer leave the rate limit unused."""
+_LOOK_SECONDS: Final = 0.25
+"""How often that is looked at, while no stream ends."""
 
 _LAST: Final = (Cursor.DERIVED, Cursor.LOOKUP)
 """Streams that go by what others of the same pull bring."""
-
-_NO_LIST: Final = (RequestError, ContractError, TransientError)
 
 Unit = Callable[[], list[StreamReport]]
 
@@ -77,32 +80,59 @@ def pull(
         exchanges = _opened(jobs, settings, limits, store, stack)
         stop = stop or threading.Event()
         plan = _Plan(settings, store, exchanges, on_progress, again, budget, stop)
-        short: list[Unit] = []
-        first: list[Unit] = []
-        last: list[Unit] = []
-        for job in jobs:
-            for cursor, unit in plan.units(job):
-                stage = short if cursor is Cursor.SNAPSHOT else last if cursor in _LAST else first
-                stage.append(unit)
-        if budget is not None:
-            random.shuffle(first)
-        workers = ThreadPoolExecutor(WORKERS, "pull")
+        names = dict.fromkeys(job.exchange for job in jobs)
+        pools = {name: ThreadPoolExecutor(MOST_WORKERS, f"pull-{name}") for name in names}
+        leaders = ThreadPoolExecutor(max(len(names), 1), "pull")
         try:
-            for stage in (short + first, last):
-                for result in [workers.submit(unit) for unit in stage]:
-                    report.streams += result.result()
-            for job in jobs:  # what the account held is known now
-                for result in [workers.submit(unit) for unit in plan.account_units(job)]:
-                    report.streams += result.result()
+            parts = [
+                leaders.submit(_of_exchange, plan, [j for j in jobs if j.exchange == name], pool)
+                for name, pool in pools.items()
+            ]
+            wait(parts, return_when=FIRST_EXCEPTION)
+            report.streams += [stream for part in parts for stream in part.result()]
         except BaseException:  # Ctrl-C: each stream stores what it has and ends
             stop.set()
             raise
         finally:
-            workers.shutdown(cancel_futures=True)
+            for executor in (*pools.values(), leaders):
+                executor.shutdown(cancel_futures=True)
             for one_round in plan.rounds:  # of a pull that was stopped: what was answered
                 report.streams += one_round.end()
             pa.default_memory_pool().release_unused()
     return report
+
+
+def _of_exchange(
+    plan: "_Plan", jobs: Sequence[Job], workers: ThreadPoolExecutor
+) -> list[StreamReport]:
+    """Pull the ``jobs`` of one exchange, in stages: each goes by what those before it brought."""
+    short: list[Unit] = []
+    first: list[Unit] = []
+    last: list[Unit] = []
+    for job in jobs:
+        for cursor, unit in plan.units(job):
+            stage = short if cursor is Cursor.SNAPSHOT else last if cursor in _LAST else first
+            stage.append(unit)
+    if plan.has_budget:
+        random.shuffle(first)
+    found: list[StreamReport] = []
+
+    def work(stage: Sequence[Unit]) -> None:
+        results: list[Future[list[StreamReport]]] = []
+        busy: set[Future[list[StreamReport]]] = set()
+        while busy or len(results) < len(stage):
+            for unit in stage[len(results) :][: max(0, plan.at_once(jobs) - len(busy))]:
+                results.append(workers.submit(unit))
+                busy.add(results[-1])
+            _, busy = wait(busy, _LOOK_SECONDS, FIRST_COMPLETED)
+        for result in results:
+            found.extend(result.result())
+
+    work(short + first)
+    work(last)
+    for job in jobs:  # what the account held is known now
+        work([*plan.account_units(job)])
+    return found
 
 
 @contextmanager
@@ -174,6 +204,16 @@ class _Plan:
         self.rounds: list[Round] = []
         """The rounds of snapshots, each to be ended."""
 
+    def at_once(self, jobs: Sequence[Job]) -> int:
+        """How many streams of the exchange of ``jobs`` to pull at once."""
+        called_for = sum(c.connector.called_for for c in {self._exchange(job) for job in jobs})
+        return max(WORKERS, min(MOST_WORKERS, math.ceil(1.25 * called_for)))
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether the pull may end before all is done."""
+        return self._budget is not None
+
     def units(self, job: Job) -> Iterator[tuple[Cursor, Unit]]:
         """The work of one job, but for that of :meth:`account_units`, and how it is paged.
 
@@ -207,12 +247,12 @@ class _Plan:
             yield notice
             return
         connector = self._exchange(job).connector
-        symbols, refused = _symbols(job, self._account_markets(job), connector, self._store)
+        symbols, refused = listed.chosen(job, self._account_markets(job), connector, self._store)
         if refused:
             yield lambda: refused
         with suppress(TidemarkError):
-            listed = {market.symbol for market in connector.markets()}
-            for symbol, _ in _ended(job, self._store, listed, account):
+            every = {market.symbol for market in connector.markets()}
+            for symbol, _ in listed.ended(job, self._store, every, account):
                 yield _one(end_stream, self._task(job, symbol=symbol, account=account))
         for symbol in dict.fromkeys(symbols):
             yield _one(_after_lists, self._task(job, symbol=symbol, account=account))
@@ -259,13 +299,13 @@ class _Plan:
 
     def _of_markets(self, job: Job) -> Iterator[tuple[Cursor, Unit]]:
         connector, paging = self._exchange(job).connector, self._paging(job)
-        symbols, refused = _symbols(job, job.feed.markets, connector, self._store)
+        symbols, refused = listed.chosen(job, job.feed.markets, connector, self._store)
         symbols, owned = self._own(job, symbols)
         refused += owned
         if refused:
             yield paging.cursor, lambda: refused
         if job.feed.markets is None and symbols:
-            for symbol, timeframe in _ended(job, self._store, symbols):
+            for symbol, timeframe in listed.ended(job, self._store, symbols):
                 task = self._task(job, symbol=symbol, timeframe=timeframe)
                 yield paging.cursor, _one(end_stream, task)
         if paging.cursor is Cursor.SNAPSHOT:
@@ -349,61 +389,3 @@ def _after_lists(task: Task) -> StreamReport:
         with suppress(TidemarkError):
             task.connector.learn_codes()
     return pull_stream(task)
-
-
-def _ended(
-    job: Job, store: Store, listed: Collection[str], account: str | None = None
-) -> list[tuple[str, str | None]]:
-    """Market and timeframe of the streams of markets that are listed no longer."""
-    known = (s for s in store.streams(job.exchange, job.dataset) if s.account == account)
-    return [(s.symbol, s.timeframe) for s in known if s.symbol and s.symbol not in listed]
-
-
-def _symbols(
-    job: Job, markets: Sequence[str] | None, connector: Connector, store: Store
-) -> tuple[list[str], list[StreamReport]]:
-    """Those of ``markets`` (``None`` = all) to pull, and a report for each that cannot be."""
-    try:
-        listed = {m.symbol: m for m in connector.markets()}
-    except Exception as error:
-        reachable = not isinstance(error, UnreachableError)
-        if markets is not None and reachable and isinstance(error, _NO_LIST):
-            # no list to be had: each market whose name is known answers for itself
-            named = [connector.symbol_of(name) for name in markets]
-            symbols = dict.fromkeys(symbol for symbol in named if symbol)
-            lost = [n for n, s in zip(markets, named, strict=True) if not s]
-            reports = [StreamReport(job.exchange, job.dataset, n, error=str(error)) for n in lost]
-            return list(symbols), reports
-        symbols = {}
-        if isinstance(error, PartlyReadError):  # the others, and those of which rows are held
-            known = store.streams(job.exchange, job.dataset)
-            held = (stream.symbol for stream in known if stream.symbol)
-            symbols = dict.fromkeys([*(m.symbol for m in error.readable), *held])
-        return list(symbols), [StreamReport(job.exchange, job.dataset, "", error=problem(error))]
-    if markets is None:
-        if listed:
-            return list(listed), []
-        nothing = (
-            f"{job.exchange} lists no market at all, and {job.feed.path} wants all. "
-            f"Fix: pull again later; if this stays, check {job.exchange.upper()}_BASE_URL"
-        )
-        return [], [StreamReport(job.exchange, job.dataset, "", error=nothing)]
-    wanted = {name: connector.symbol_of(name) for name in markets}
-    refused = [
-        StreamReport(job.exchange, job.dataset, n, error=_unknown(n, listed, job.feed), requests=0)
-        for n, symbol in wanted.items()
-        if symbol not in listed
-    ]
-    return [s for s in wanted.values() if s in listed], refused
-
-
-def _unknown(symbol: str, listed: dict[str, Market], feed: Feed) -> str:
-    names = [*(m.native_symbol for m in listed.values()), *listed]
-    alike = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(symbol.casefold(), alike, 3, 0.5)
-    hint = f"; did you mean {' or '.join(alike[name] for name in close)}?" if close else "."
-    some = ", ".join(sorted(listed)[:12])
-    return (
-        f"{feed.exchange} does not list the market {symbol} (named in {feed.path}){hint} "
-        f"It lists {len(listed)}: {some}{', …' if len(listed) > 12 else ''}"
-    )

@@ -30,6 +30,7 @@ from pipelines.ingest.renaming import rename_stored
 from pipelines.ingest.session import Session, time_span
 from schemas.declare import UNSETTLED
 from schemas.times import DAY_US
+from schemas.wording import count
 from warehouse.intervals import Interval
 from warehouse.state import StreamState
 
@@ -132,9 +133,9 @@ def pull_walk(session: Session) -> None:
             break
     else:
         raise ContractError(
-            f"the exchange counts {total} rows and showed {len(received)} in {_WALKS} walks over "
-            "its pages. What was received is stored; nothing is claimed as complete. "
-            "Fix: pull again later"
+            f"the exchange counts {count(total or 0, 'row')} and showed {len(received)} in "
+            f"{_WALKS} walks over its pages. What was received is stored; nothing is claimed as "
+            "complete. Fix: pull again later"
         )
     session.flush()
     rows = session.writer.span()
@@ -162,13 +163,13 @@ def _remembering(known: Walk, total: int | None, others: Iterable[str], whole_at
 
 def _rename(session: Session, received: pa.Table) -> int:
     """Give rows that an earlier version stored under another id the one that they have now."""
-    count = rename_stored(session.connector, session.writer, received)
-    if count:
+    renamed = rename_stored(session.connector, session.writer, received)
+    if renamed:
         session.report.notice = (
-            f"{session.stream}: {count} row(s) that an earlier Tidemark had stored under another "
-            f"{session.declared.naming_column} have the one of now"
+            f"{session.stream}: {count(renamed, 'row')} stored by an earlier Tidemark under "
+            f"another {session.declared.naming_column}, now under the one of today"
         )
-    return count
+    return renamed
 
 
 def _without_rows(session: Session, known: Walk, state: StreamState) -> None:

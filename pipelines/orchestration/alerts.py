@@ -18,8 +18,9 @@ import msgspec
 from pipelines.orchestration import delivery
 from pipelines.orchestration.checks import last_evaluations
 from pipelines.orchestration.delivery import Channel
-from pipelines.output.formatting import count, visible
+from pipelines.output.formatting import visible
 from pipelines.settings import ALERT_EMAIL, ALERT_WEBHOOK, UI_URL, Settings, load_settings
+from schemas.wording import count
 
 SECONDS: Final = 60
 REPEATED_AFTER: Final = timedelta(hours=6)

@@ -17,6 +17,7 @@ from pipelines.orchestration.pruning import delete_old_results, shrink
 from pipelines.orchestration.run_log import QUIET
 from pipelines.output.formatting import size
 from pipelines.settings import Settings, load_settings
+from schemas.wording import count
 
 MAINTENANCE: Final = "maintenance"
 KEEP_RUNS_HOURS: Final = 2
@@ -42,8 +43,9 @@ def clean_up(context: dg.OpExecutionContext) -> None:
     saved = shrink(instance)
     locks = remove_locks(home, _KEEP_LOCKS)
     context.log.info(
-        f"{len(ghosts)} runs without a process recorded as failed; deleted: {runs} runs, "
-        f"{results} results of checks and changes of freshness, {locks} lock files; "
+        f"{count(len(ghosts), 'run')} without a process recorded as failed; deleted: "
+        f"{count(runs, 'run')}, {count(results, 'result')} of checks and changes of freshness, "
+        f"{count(locks, 'lock file')}; "
         f"{size(saved)} of Dagster's storage given back"
     )
 

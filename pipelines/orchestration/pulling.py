@@ -29,12 +29,13 @@ from pipelines.orchestration.metadata import (
 from pipelines.orchestration.publishing import left_unpublished, publish_here
 from pipelines.orchestration.run_log import RunLog
 from pipelines.orchestration.side_by_side import Pull, SideBySide
-from pipelines.orchestration.specs import dataset_of, lake_key, lake_spec
+from pipelines.orchestration.specs import dagster_name, dataset_of, lake_key, lake_spec
 from pipelines.output.formatting import visible
 from pipelines.progress import PlainLines
 from pipelines.settings import IN_PROCESS, Settings, load_settings
 from pipelines.spans import stretch
 from schemas import DATASETS, TidemarkError
+from warehouse.paths import hive_folder
 
 UNFINISHED: Final = "streams_unfinished"
 """Metadata of a materialisation: so many streams have more to fetch than there was time for."""
@@ -101,7 +102,7 @@ def lake_assets(feed: Feed, feeds: Sequence[Feed]) -> dg.AssetsDefinition | None
         description=f"Fetch what is missing or new from {feed.exchange}, page by page, into the "
         "lake. Retries are the engine's; whatever was fetched before a failure is stored.",
         can_subset=True,
-        pool=feed.exchange,
+        pool=dagster_name(feed.exchange),
     )
     def pull(
         context: dg.AssetExecutionContext, config: PullConfig
@@ -270,7 +271,7 @@ def _results(
         streams = [s for s in report.streams if (s.exchange, s.dataset) == (exchange, dataset)]
         if streams and all(stream.error for stream in streams):
             continue
-        path = settings.home / "lake" / dataset / f"exchange={exchange}"
+        path = settings.home / "lake" / dataset / hive_folder("exchange", exchange)
         yield (
             dataset,
             {

@@ -17,9 +17,10 @@ from pipelines.feeds import Feed, Job, jobs
 from pipelines.orchestration.freshness import fail_window
 from pipelines.orchestration.looking import SHOWN_ROWS, Check, Look, Record, result
 from pipelines.orchestration.specs import datasets_of, exchanges_of, lake_key, table_key
-from pipelines.output.formatting import age, count, interval_text, with_fix
+from pipelines.output.formatting import age, interval_text, with_fix
 from schemas import DATASETS, ConfigError
 from schemas.times import to_datetime
+from schemas.wording import count
 from warehouse import StreamStatus
 from warehouse.coverage_table import spans
 from warehouse.intervals import Interval

@@ -20,9 +20,10 @@ from pipelines.orchestration.looking import (
 )
 from pipelines.orchestration.marts import mart_key
 from pipelines.orchestration.specs import datasets_of, exchanges_of, lake_key, table_key
-from pipelines.output.formatting import count, with_fix
+from pipelines.output.formatting import with_fix
 from pipelines.publishing import Difference, reconcile
 from schemas import DATASETS
+from schemas.wording import count
 
 _WARN: Final = dg.AssetCheckSeverity.WARN
 _COMPARED: Final = f"""
@@ -172,9 +173,9 @@ def _reconciles(look: Look) -> dg.AssetCheckResult:
         metadata["with likely cause"] = table(explained)
     return result(
         [_difference(row) for row in found.unexplained[-SHOWN_ROWS:]],
-        f"{found.compared:,} balances compared with the history",
-        f"{len(found.unexplained):,} of {found.compared:,} balances differ from the history and "
-        "nothing explains it: see `SELECT * FROM reconciliation WHERE NOT explained`",
+        f"{count(found.compared, 'balance')} compared with the history",
+        f"{len(found.unexplained):,} of {count(found.compared, 'balance')} not as the history "
+        "has it, and nothing explains it: see `SELECT * FROM reconciliation WHERE NOT explained`",
         metadata=metadata,
     )
 

@@ -11,6 +11,7 @@ from connectors.base import Cursor
 from pipelines.feeds import Feed, Job, jobs
 from pipelines.orchestration.freshness import freshness_of
 from schemas import DATASETS, Dataset
+from warehouse.paths import hive_folder
 
 OWNERS: Final = ("team:tidemark",)
 WAREHOUSE: Final = "warehouse"
@@ -18,9 +19,14 @@ _SOURCES: Final = {Cursor.DERIVED: "trades", Cursor.LOOKUP: "account_trades"}
 """The dataset that one of this kind is built from, or that names the rows to ask for."""
 
 
+def dagster_name(exchange: str) -> str:
+    """An exchange as Dagster may name it: ``ccxt:okx`` is ``ccxt_okx`` there."""
+    return exchange.replace(":", "_")
+
+
 def lake_key(exchange: str, dataset: str) -> dg.AssetKey:
     """``bitexbit/trades``: the lake's files."""
-    return dg.AssetKey([exchange, dataset])
+    return dg.AssetKey([dagster_name(exchange), dataset])
 
 
 def table_key(dataset: str) -> dg.AssetKey:
@@ -46,13 +52,13 @@ def lake_spec(exchange: str, dataset: str, feeds: Sequence[Feed]) -> dg.AssetSpe
         lake_key(exchange, dataset),
         deps=deps,
         description=_description(declared, owners),
-        group_name=exchange,
+        group_name=dagster_name(exchange),
         kinds={"python", "parquet"},
         owners=OWNERS,
         freshness_policy=freshness_of(owners),
         metadata={
             "dagster/column_schema": column_schema(declared),
-            "dagster/uri": f"lake/{dataset}/exchange={exchange}",
+            "dagster/uri": f"lake/{dataset}/{hive_folder('exchange', exchange)}",
             "key": ", ".join(declared.key),
         },
     )

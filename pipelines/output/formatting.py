@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from schemas.times import to_datetime
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from warehouse import Verification
@@ -41,11 +42,6 @@ def number(value: Decimal) -> str:
     """An exact decimal in plain notation, without trailing zeros: ``433``, ``0.00692841``."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def count(value: int, noun: str) -> str:
-    """``1 row``, ``12,345 rows``."""
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
 
 
 def size(count: int) -> str:

@@ -11,8 +11,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from pipelines.output.console import data_out, print_table
-from pipelines.output.formatting import count, instant, number, with_fix
+from pipelines.output.formatting import instant, number, with_fix
 from schemas import ConfigError
+from schemas.wording import count
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of a formula; the last four are its wide forms."""

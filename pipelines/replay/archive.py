@@ -12,6 +12,7 @@ from pipelines.exchanges.names import remembered_names
 from pipelines.exchanges.recorder import from_raw
 from pipelines.feeds import Feed
 from schemas import ConfigError, StreamId, dataset
+from schemas.wording import count
 from warehouse import raw
 from warehouse.errors import StorageError
 from warehouse.store import Store
@@ -55,7 +56,7 @@ def select(
 
 
 def _is_readable(stream: StreamId) -> bool:
-    if stream.exchange not in connectors.names():
+    if not connectors.is_known(stream.exchange):
         return False
     offer = connectors.offers(stream.exchange).get(stream.dataset)
     if offer is None or dataset(stream.dataset).is_reference:  # a list is soon asked for again
@@ -134,8 +135,8 @@ class Archive:
         self.torn += found.torn
         if found.damaged:
             self._unreadable(
-                f"{path}: {found.damaged} bytes between its responses are damaged. Fix: restore "
-                "the file from a backup"
+                f"{path}: {count(found.damaged, 'damaged byte')} between its responses. Fix: "
+                "restore the file from a backup"
             )
         return [(s.at, before + i, path, s) for i, s in enumerate(found.spots)]
 

@@ -31,6 +31,7 @@ from pipelines.replay.quarantine import QuarantinedRows
 from pipelines.replay.report import DatasetReplay, ReplayReport
 from schemas import Dataset, StreamId, TidemarkError, dataset
 from schemas.times import to_datetime
+from schemas.wording import count
 from warehouse.files import file_rows
 from warehouse.paths import stored_in
 from warehouse.rewrite import rewrite
@@ -102,8 +103,8 @@ class _Replay:
         self._derive()
         if self.report.quarantined:
             self.report.problems.append(
-                f"{self.report.name}: {self.report.quarantined} row(s) could not be stored exactly "
-                "and lie in `quarantine` with the reason; the rest is stored"
+                f"{self.report.name}: {count(self.report.quarantined, 'row')} not stored exactly, "
+                "kept in `quarantine` with the reason; the rest is stored"
             )
         return self.report
 
@@ -238,8 +239,8 @@ class _Replay:
             )
         if archive.torn:
             self.report.notices.append(
-                f"{at}: the end of a file was torn by a crash ({archive.torn} bytes); the response "
-                "was not stored then either, and was asked for again"
+                f"{at}: the end of a file was torn by a crash ({count(archive.torn, 'byte')}); the "
+                "response was not stored then either, and was asked for again"
             )
         if archive.broken:
             self.report.notices.append(

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from pipelines.output.files import whole_file
@@ -172,6 +173,16 @@ def _table(streams: Sequence[Row]) -> list[tuple[str, dict[str, int], int]]:
 
 
 def _render(content: dict[str, Any]) -> str:
+    return _template().render(
+        content,
+        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup((_TEMPLATES / "report.js").read_text(encoding="utf-8")),
+    )
+
+
+@cache
+def _template() -> Template:
+    """Compiling it takes half a second: a process that writes the page again does not."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -184,15 +195,16 @@ def _render(content: dict[str, Any]) -> str:
         "money": money,
         "percent": percent,
         "when": when,
-        "ago": partial(ago, now=content["now"]),
+        "ago": _ago,
         "moment": lambda ms: datetime.fromtimestamp(ms / 1000, UTC),
         "packed": _packed,
     }
-    return environment.get_template("report.html").render(
-        content,
-        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup((_TEMPLATES / "report.js").read_text(encoding="utf-8")),
-    )
+    return environment.get_template("report.html")
+
+
+@pass_context
+def _ago(context: Context, moment: datetime) -> Markup:
+    return ago(moment, now=context["now"])
 
 
 def _packed(data: object) -> str:

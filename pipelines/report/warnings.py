@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import warehouse
-from pipelines.output.formatting import count
 from pipelines.report.query import Row
 from pipelines.status import keys
 from schemas.times import to_datetime
+from schemas.wording import count
 
 STALE: Final = timedelta(days=1)
 """Streams that no pull reached for longer are stale."""

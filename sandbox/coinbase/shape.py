@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from random import Random
 from typing import Any, Final
 
@@ -85,6 +86,7 @@ def long(value: int) -> str:
     return f"{sign}{value // 10**LONG}.{value % 10**LONG:0{LONG}d}"
 
 
+@cache
 def uuid(kind: int, identity: int) -> str:
     """An id of orders, accounts and transfers that follows from the world's own."""
     bits = f"{Random(f'{kind}:{identity}').getrandbits(128):032x}"

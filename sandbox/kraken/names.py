@@ -1,6 +1,7 @@
 """Kraken's ids of currencies and markets, and its texts."""
 
 import hashlib
+from functools import cache
 from typing import Final
 
 from sandbox.exchange import Answer, Exchange
@@ -52,6 +53,7 @@ def find_market(exchange: Exchange, name: str) -> Market | None:
     return None
 
 
+@cache
 def txid(kind: str, *what: object) -> str:
     """An id of a fill (T), order (O) or ledger entry (L): text in no order."""
     digest = hashlib.sha256(f"sandbox kraken {kind} {what}".encode()).hexdigest().upper()

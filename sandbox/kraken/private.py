@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from sandbox.account import Account, Status, Transaction
+from sandbox.account import Account, Status
 from sandbox.book import Fill, Order
 from sandbox.clock import DAY
 from sandbox.exchange import Answer, Call, Exchange
 from sandbox.keys import Key, find, make_key
+from sandbox.kraken.ledger import MarginFill, fill_id, ledger, margin_fills, own, transfer_id
 from sandbox.kraken.names import (
     asset,
     fail,
@@ -76,13 +77,17 @@ def _authenticate(exchange: Exchange, call: Call, params: Params, cost: float) -
 
 
 def _balance_ex(exchange: Exchange, account: Account, params: Params) -> Answer:
-    style = exchange.of(KrakenSwitches).kraken_numbers
+    now, switches = exchange.world.now(), exchange.of(KrakenSwitches)
+    held = {asset(c): (free + held, held) for c, (free, held) in account.balances(now).items()}
+    for entry in own(account, now, switches):
+        total, reserved = held.get(entry.asset, (0, 0))
+        held[entry.asset] = total + entry.amount - entry.fee, reserved
     rows = {
-        asset(currency): {
-            "balance": figure(free + held, style),
-            "hold_trade": figure(held, style),
+        name: {
+            "balance": figure(total, switches.kraken_numbers),
+            "hold_trade": figure(reserved, switches.kraken_numbers),
         }
-        for currency, (free, held) in account.balances(exchange.world.now()).items()
+        for name, (total, reserved) in held.items()
     }
     return ok(rows)
 
@@ -142,10 +147,6 @@ def _fills(exchange: Exchange, account: Account) -> list[tuple[Order, Fill]]:
     return account.fills(exchange.world.now())
 
 
-def _fill_id(fill: Fill, order: Order) -> str:
-    return txid("T", order.market.symbol, fill.trade_id)
-
-
 def _trades_history(exchange: Exchange, account: Account, params: Params) -> Answer:
     style = exchange.of(KrakenSwitches).kraken_numbers
     rows: dict[str, _Row] = {}
@@ -167,57 +168,52 @@ def _trades_history(exchange: Exchange, account: Account, params: Params) -> Ans
             "trade_id": public_id(exchange, fill.at),
             "maker": fill.maker,
         }
-        name = _fill_id(fill, order)
+        name = fill_id(fill, order)
         if merged and not fill.maker:
             name = txid("T", "taker", order.id)
         rows[name] = _Row(name, fill.ms, sent)
+    if exchange.of(KrakenSwitches).kraken_margin:
+        for made in margin_fills(account, exchange.world.now()):
+            rows[made.id] = _Row(made.id, made.ms, _on_margin(exchange, made))
     return _page(exchange, params, list(rows.values()), "trades")
 
 
+def _on_margin(exchange: Exchange, fill: MarginFill) -> dict[str, Any]:
+    style = exchange.of(KrakenSwitches).kraken_numbers
+    return {
+        "ordertxid": fill.order_id,
+        "pair": pair_id(exchange, fill.market),
+        "time": _seconds(fill.ms),
+        "type": "buy" if fill.buy else "sell",
+        "ordertype": fill.kind,
+        "price": figure(fill.price, style),
+        "cost": figure(fill.cost, style),
+        "fee": figure(fill.fee, style),
+        "vol": figure(fill.amount, style),
+        "margin": figure(fill.margin, style),
+        "misc": "closing" if fill.kind != "market" else "",
+    }
+
+
 def _ledgers(exchange: Exchange, account: Account, params: Params) -> Answer:
-    """Two legs of every fill, credited deposits, withdrawals and those that came back."""
-    now, style = exchange.world.now(), exchange.of(KrakenSwitches).kraken_numbers
-    moves: list[tuple[int, str, str, str, int, int, str]] = []
-    for order, fill in _fills(exchange, account):
-        market, ref = order.market, _fill_id(fill, order)
-        sign = 1 if order.buy else -1
-        for currency, amount, is_received in (
-            (market.base, sign * fill.amount, order.buy),
-            (market.quote, -sign * fill.cost, not order.buy),
-        ):
-            fee = fill.fee if is_received else 0
-            name = txid("L", ref, currency)
-            moves.append((fill.ms, name, ref, "trade", amount, fee, currency))
-    for t in account.visible_transactions(now):
-        if t.kind not in (1, 2):
-            continue
-        settled = t.states[-1][0] <= now
-        is_ok = settled and t.status(now) == "ok"
-        ref, done = transfer_id(t), t.states[-1][0]
-        if t.kind == 1 and is_ok:
-            moves.append((done, txid("L", ref), ref, "deposit", t.amount, 0, t.currency))
-        if t.kind == 2:
-            moves.append((t.ms, txid("L", ref), ref, "withdrawal", -t.amount, 0, t.currency))
-        if t.kind == 2 and settled and not is_ok:
-            back = txid("L", ref, "back")
-            moves.append((done, back, ref, "withdrawal", t.amount, 0, t.currency))
-    moves.sort(key=lambda move: move[0])
+    switches = exchange.of(KrakenSwitches)
+    style = switches.kraken_numbers
     held: dict[str, int] = {}
     rows = []
-    for ms, name, ref, kind, amount, fee, currency in moves:
-        held[currency] = held.get(currency, 0) + amount - fee
+    for entry in ledger(account, exchange.world.now(), switches):
+        held[entry.asset] = held.get(entry.asset, 0) + entry.amount - entry.fee
         sent = {
-            "refid": ref,
-            "time": _seconds(ms),
-            "type": kind,
-            "subtype": "",
+            "refid": entry.refid,
+            "time": _seconds(entry.ms),
+            "type": entry.type,
+            "subtype": entry.subtype,
             "aclass": "currency",
-            "asset": asset(currency),
-            "amount": figure(amount, style),
-            "fee": figure(fee, style),
-            "balance": figure(held[currency], style),
+            "asset": entry.asset,
+            "amount": figure(entry.amount, style),
+            "fee": figure(entry.fee, style),
+            "balance": figure(held[entry.asset], style),
         }
-        rows.append(_Row(name, ms, sent))
+        rows.append(_Row(entry.id, entry.ms, sent))
     return _page(exchange, params, rows, "ledger")
 
 
@@ -263,11 +259,6 @@ _PROGRESS: Final[dict[Status, str]] = {
     "unconfirmed": "Initial",
     "failed": "Failure",
 }
-
-
-def transfer_id(transaction: Transaction) -> str:
-    """The reference of a deposit or withdrawal, as the ledger has it too."""
-    return txid("Q" if transaction.kind == 1 else "A", transaction.id)
 
 
 def _order(exchange: Exchange, order: Order, now: int) -> dict[str, Any]:

@@ -35,6 +35,10 @@ class KrakenSwitches:
     """So many rows more are counted than any page shows."""
     kraken_transfers: Literal["list", "cursor", "denied", "unknown", "down"] = "list"
     """How DepositStatus and WithdrawStatus answer."""
+    kraken_rewards: bool = False
+    """Whether the ledger has staking, earning, dividends, purchases and adjustments."""
+    kraken_margin: bool = False
+    """Whether the account has positions on margin, closed and settled."""
     kraken_public_per_second: int = 1
     kraken_decay: float = 0.33
     kraken_most: float = 15.0

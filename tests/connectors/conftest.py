@@ -15,7 +15,7 @@ from connectors import Connection, Connector, Credentials, Cursor, Page, StreamI
 from connectors.local import LocalNonces, NoLimits
 from sandbox import Fault, Served
 from schemas import DATASETS
-from tests.connectors.cases import case
+from tests.connectors.cases import EXCHANGES, case
 
 EPOCH = "2026-01-10T00:00:00"
 NOW = "2026-01-10T20:00:00"
@@ -48,6 +48,9 @@ class PageOf(Protocol):
 
 class World:
     """The running sandbox, and connectors opened on it."""
+
+    ROWS = 100
+    """Of a page. The full ones are of the tests of whole pulls."""
 
     def __init__(self, server: Served) -> None:
         self.server = server
@@ -93,7 +96,8 @@ class World:
         if offer.cursor is Cursor.PAGES:
             return connector.page(stream, None)
         unit = offer.units[0] if offer.units else None
-        return connector.fetch(stream, window or Window(limit=offer.max_rows, unit=unit))
+        limit = min(offer.max_rows, self.ROWS)
+        return connector.fetch(stream, window or Window(limit=limit, unit=unit))
 
     def reset(self) -> None:
         for opened in self._opened:
@@ -110,7 +114,7 @@ def _running() -> Iterator[World]:
     clock = sandbox.ManualClock(NOW)
     with sandbox.serve(sandbox.World(seed=7, epoch=EPOCH, clock=clock), limits=False) as server:
         world = World(server)
-        for exchange in connectors.names():
+        for exchange in EXCHANGES:
             # A key's nonces outlive a test; those of this module begin where the clock stands.
             world._nonces[exchange] = LocalNonces()
         world.truth.now()
@@ -124,7 +128,7 @@ def world(_running: World) -> Iterator[World]:
     _running.reset()
 
 
-@pytest.fixture(params=connectors.names())
+@pytest.fixture(params=EXCHANGES)
 def exchange(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -143,7 +147,7 @@ def fault_name(fault: Fault) -> str:
 def asked_datasets() -> list[Asked]:
     """Every exchange with every dataset that it answers for itself."""
     pairs = itertools.chain.from_iterable(
-        ((name, dataset) for dataset in connectors.offers(name)) for name in connectors.names()
+        ((name, dataset) for dataset in connectors.offers(name)) for name in EXCHANGES
     )
     return [p for p in pairs if connectors.offers(p[0])[p[1]].cursor is not Cursor.DERIVED]
 
@@ -169,7 +173,10 @@ class Received:
         self.body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
 
 
-TIME = b'{"serverTime":%d,"epoch":%.3f,"iso":"2026-01-09T23:06:40.250Z"}' % (CLOCK * 1000, CLOCK)
+TIME = (
+    b'{"serverTime":%d,"epoch":%.3f,"iso":"2026-01-09T23:06:40.250Z","code":"0","data":[{"ts":"%d"}]}'
+    % (CLOCK * 1000, CLOCK, CLOCK * 1000)
+)
 """The time as any exchange tells it."""
 
 
@@ -232,7 +239,8 @@ class Scripted:
             exchange, replace(connection, **changes), sleep=self.waits.append, now=lambda: CLOCK
         )
         self._opened.append(opened)
-        self._clocks.add(case(exchange).clock)
+        if exchange in EXCHANGES:
+            self._clocks.add(case(exchange).clock)
         return opened
 
     def stop(self) -> None:

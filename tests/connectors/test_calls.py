@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-import connectors
 from connectors import (
     AuthError,
     ContractError,
@@ -15,12 +14,12 @@ from connectors import (
     StreamId,
     UnknownRowError,
 )
-from tests.connectors.cases import case
+from tests.connectors.cases import EXCHANGES, case
 from tests.connectors.conftest import Scripted, World
 
 
 @pytest.mark.parametrize(
-    ("exchange", "call"), [(name, call) for name in connectors.names() for call in case(name).reads]
+    ("exchange", "call"), [(name, call) for name in EXCHANGES for call in case(name).reads]
 )
 def test_every_reading_call(world: World, exchange: str, call: str) -> None:
     found = case(exchange).reads[call](world.open(exchange), world.order_id(exchange))

@@ -8,7 +8,7 @@ import pytest
 import connectors
 from connectors.calls import calls, document
 from schemas import DATASETS
-from tests.connectors.cases import case
+from tests.connectors.cases import EXCHANGES, case
 
 FILE = "docs/exchanges/calls.md"
 
@@ -18,7 +18,7 @@ def test_the_document_is_up_to_date(repo_root: Path) -> None:
     assert held == document(), f"Fix: python -m connectors.calls > {FILE}"
 
 
-@pytest.mark.parametrize("exchange", connectors.names())
+@pytest.mark.parametrize("exchange", EXCHANGES)
 def test_its_calls_are_those_that_are_sent_over_http(exchange: str) -> None:
     """Both ways: those of ``tests/connectors/cases``, which ``test_calls`` runs."""
     documented = {sent.name for sent in calls(connectors.dialect_of(exchange))}
@@ -31,7 +31,7 @@ def test_its_calls_are_those_that_are_sent_over_http(exchange: str) -> None:
     assert {name for names in sent.values() for name in names} == documented
 
 
-@pytest.mark.parametrize("exchange", connectors.names())
+@pytest.mark.parametrize("exchange", EXCHANGES)
 def test_every_call_may_leave_and_every_dataset_is_named(exchange: str) -> None:
     dialect = connectors.dialect_of(exchange)
     for sent in calls(dialect):

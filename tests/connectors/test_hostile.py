@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import connectors
 from connectors import (
     ContractError,
     ExchangeError,
@@ -27,7 +26,7 @@ from connectors.bitexbit import parse
 from connectors.jsontext import NotJsonError, decode_row, elements, is_json, members
 from connectors.redact import excerpt, masked
 from connectors.wex import parse as wex
-from tests.connectors.cases import case
+from tests.connectors.cases import EXCHANGES, case
 from tests.connectors.conftest import Scripted
 from tests.connectors.test_http import ask_fills
 from tests.matrix import crossed
@@ -154,7 +153,7 @@ DEEP = {
 }
 
 
-@pytest.mark.parametrize(("exchange", "body"), crossed(connectors.names(), list(DEEP)))
+@pytest.mark.parametrize(("exchange", "body"), crossed(EXCHANGES, list(DEEP)))
 def test_depth_without_end_is_an_answer_like_others(
     server: Scripted, exchange: str, body: str
 ) -> None:

@@ -45,7 +45,7 @@ def test_a_public_call_leaves_no_host(server: Scripted, exchange: str, location:
     server.answers((302, {"Location": target}, b""), case(exchange).no_trades)
     with pytest.raises(RequestError, match=r"a redirect to .*, not followed") as caught:
         server.open(exchange).fetch(StreamId(exchange, "trades", "BTC-USD"), Window())
-    assert f"Fix: set {exchange.upper()}_BASE_URL" in str(caught.value)
+    assert f"Fix: set {connectors.base_url_variable(exchange)}" in str(caught.value)
     assert len(server.requests) == 1
 
 

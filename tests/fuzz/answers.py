@@ -12,7 +12,7 @@ import sandbox
 from connectors import Connection, Connector, Credentials
 from connectors.http import Http, Request, Response
 from connectors.local import LocalNonces, NoLimits
-from tests.connectors.cases import Ask, case
+from tests.connectors.cases import EXCHANGES, Ask, case
 
 EPOCH, NOW = "2026-01-10T00:00:00", "2026-01-10T20:00:00"
 _LARGEST = 20_000
@@ -34,7 +34,7 @@ def calls(recorded: Path | None = None) -> list[Call]:
     found: list[Call] = []
     clock = sandbox.ManualClock(NOW)
     with sandbox.serve(sandbox.World(seed=7, epoch=EPOCH, clock=clock), limits=False) as server:
-        for exchange in connectors.names():
+        for exchange in EXCHANGES:
             key = sandbox.KEYS[exchange]
             connection = Connection(
                 server.env[f"{key.env}_BASE_URL"],

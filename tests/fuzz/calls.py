@@ -25,7 +25,7 @@ from connectors.http import Http
 from connectors.local import LocalNonces, NoLimits
 from sandbox.dialect import dialects
 from schemas import DATASETS, dataset
-from tests.connectors.cases import case
+from tests.connectors.cases import EXCHANGES, case
 from tests.connectors.conftest import TIME
 from tests.fuzz.answers import Call
 from tests.fuzz.mutate import Answer, answer
@@ -33,7 +33,7 @@ from warehouse.quarantine import quarantine_rows
 
 KEY, SECRET, PHRASE = "my-key-4711", "my-secret-0815", "my phrase 2342"
 ALLOWED = tuple(root for dialect in dialects() for root in dialect.roots)
-CLOCKS = {found for name in connectors.names() if (found := case(name).clock)}
+CLOCKS = {found for name in EXCHANGES if (found := case(name).clock)}
 LONGEST = 1500
 
 
@@ -98,9 +98,7 @@ class Fuzzer:
         self._calls = calls
         self._server = Server(Answer(200, (), b""), [])
         self._recorder = Recorded()
-        self._connectors = {
-            name: opened(name, self._server, self._recorder) for name in connectors.names()
-        }
+        self._connectors = {name: opened(name, self._server, self._recorder) for name in EXCHANGES}
 
     def close(self) -> None:
         for connector in self._connectors.values():

@@ -1,9 +1,11 @@
 """A sandbox exchange and feeds that read it; Dagster around a stand-in for the engine."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
@@ -12,6 +14,9 @@ from sandbox import Served, serve
 from tests.feeds import write_feed
 from tests.pipelines.engine import FIVE, OFFERS, Engine, declare
 from tests.worlds import world_at
+
+if TYPE_CHECKING:
+    from tests.pulled import Pulled
 
 
 @pytest.fixture
@@ -37,6 +42,16 @@ def exchange(days: int, hours_ahead: int) -> Iterator[Served]:
 def served(days: int = 1, hours_ahead: int = 0) -> Iterator[Served]:
     """``days`` and ``hours_ahead``: as of :func:`world_at`."""
     with serve(world_at(days=days, hours_ahead=hours_ahead), limits=False) as server:
+        yield server
+
+
+@pytest.fixture
+def after_everything(pulled: "Pulled", home: Path) -> Iterator[Served]:
+    """The exchange of which ``home`` holds everything after one pull of all feeds."""
+    from tests.pulled import its_world
+
+    shutil.copytree(pulled.home, home, symlinks=True, dirs_exist_ok=True)
+    with serve(its_world(), limits=False) as server:
         yield server
 
 

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from pipelines.ingest.report import StreamProgress
-from pipelines.output.formatting import age, count, instant, number
+from pipelines.output.formatting import age, instant, number
 from pipelines.progress import PlainLines
+from schemas.wording import count
 
 
 @pytest.mark.parametrize(

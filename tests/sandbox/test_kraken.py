@@ -142,9 +142,19 @@ def test_histories_are_pages_from_the_newest_row(private: Private, served: sandb
     assert oldest in until["trades"] and int(until["count"]) < len(fills)
 
 
+@pytest.mark.parametrize(
+    ("habits", "others"),
+    [
+        ({}, set()),
+        ({"kraken_rewards": True}, {"staking", "earn", "dividend", "transfer", "spend", "receive"}),
+        ({"kraken_margin": True}, {"margin", "rollover", "settled", "collateralconversion"}),
+    ],
+    ids=["spot", "rewards", "margin"],
+)
 def test_the_ledger_chains_and_ends_in_the_balances(
-    private: Private, served: sandbox.Served
+    habits: dict[str, bool], others: set[str], private: Private, served: sandbox.Served
 ) -> None:
+    served.switch(**habits)
     rows: dict[str, Any] = {}
     count, page = 1, 0
     while len(rows) < count:
@@ -162,7 +172,9 @@ def test_the_ledger_chains_and_ends_in_the_balances(
         c: text(held) for c, (_, held) in served.world.accounts["beta"].balances(now).items()
     }
     assert balances["XXBT"]["hold_trade"] == reserved["BTC"]
-    assert {row["type"] for row in rows.values()} == {"trade", "deposit", "withdrawal"}
+    types = {row["type"] for row in rows.values()}
+    assert types >= {"trade", "deposit", "withdrawal"} | others
+    assert bool(habits) or types == {"trade", "deposit", "withdrawal"}
 
 
 def test_orders_are_open_or_closed(private: Private, served: sandbox.Served) -> None:

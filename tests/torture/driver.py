@@ -22,7 +22,7 @@ from pipelines.publishing import periodic_publish, publish
 from pipelines.settings import load_settings
 from sandbox import Fault, ManualClock, Served, World, serve
 from schemas import StreamId
-from tests.connectors.cases import case
+from tests.connectors.cases import EXCHANGES, case
 from tests.feeds import write_feed
 from warehouse.metastore import Metastore
 
@@ -76,7 +76,7 @@ def torture(
     kills: int,
     seed: int,
     report: Callable[[str], None] = lambda _: None,
-    exchanges: Sequence[str] = connectors.names(),
+    exchanges: Sequence[str] = EXCHANGES,
 ) -> Figures:
     """Kill ``kills`` pulls of one home, then let it converge and compare it with a fresh one."""
     rng = random.Random(seed)
@@ -89,7 +89,7 @@ def torture(
             feeds,
             f"exchange: {name}\nstart: 2016-01-01\nmarkets: [BTC-USD, ETH-USD]\n"
             f"datasets: {json.dumps(datasets)}",
-            name,
+            name.replace(":", "_"),
         )
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.torture.driver"])
@@ -175,7 +175,7 @@ def compare(folder: Path, server: Served, figures: Figures) -> None:
     ]
     truth = {
         (name, symbol, str(case(name).trade_id(tape, at))): (Decimal(t.price), t.side)
-        for name in connectors.names()
+        for name in EXCHANGES
         if connectors.offers(name)["trades"].cursor is Cursor.NEWEST
         for symbol, tape in server.world.tapes.items()
         for at, t in enumerate(tape.trades())

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import itertools
+import time
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -85,6 +86,22 @@ def test_the_rows_of_the_ends_that_remain_are_remembered(
             lowest = [i.first or 0 for i in parts if i.lower == whole.lower]
             highest = [i.last or 0 for i in parts if i.upper == whole.upper]
             assert (whole.first, whole.last) == (max(lowest), min(highest))
+
+
+@given(st.lists(_held(), max_size=8), st.randoms(use_true_random=False))
+def test_the_rows_that_union_remembers_do_not_depend_on_order(
+    held: list[tuple[Interval, frozenset[int]]], random: Random
+) -> None:
+    """Nor on which of the intervals hold a row at all."""
+    shuffled = [i for i, _ in held]
+    random.shuffle(shuffled)
+    assert union(shuffled) == union(i for i, _ in held)
+
+
+def test_union_takes_time_in_proportion_to_the_number_of_intervals() -> None:
+    began = time.perf_counter()
+    assert len(union(Interval(3 * n, 3 * n + 1) for n in reversed(range(100_000)))) == 100_000
+    assert time.perf_counter() - began < 5  # hours, were each compared with all others
 
 
 def test_a_first_row_with_id_zero_counts() -> None:

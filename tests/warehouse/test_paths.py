@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas import DATASETS, TIMEFRAMES, RejectedRow, StreamId, dataset
@@ -61,6 +61,7 @@ def _file(stream: StreamId) -> str:
 
 @settings(max_examples=examples(400))
 @given(_streams(), _streams())
+@example(StreamId("/.", "currencies"), StreamId("/", "currencies"))
 def test_no_two_streams_share_a_file_a_lock_or_a_key(one: StreamId, other: StreamId) -> None:
     if one == other:
         return

@@ -96,20 +96,39 @@ def test_a_hole_between_full_segments_is_filled_from_above_with_few_files(
     assert_published(home)
 
 
+def test_many_rows_beside_a_file_begin_their_own_and_nothing_is_written_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.store.ENOUGH_ROWS", 10)
+    for low in (200, 150, 250, 100):
+        before = {path: path.stat().st_mtime_ns for path in parquet(home)}
+        store(home, TRADES, [row(TRADES, key) for key in range(low, low + 20)])
+        assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(parquet(home)) == 4
+    store(home, TRADES, [row(TRADES, key) for key in (125, 99, 270)])  # few: to the nearest
+    store(home, TRADES, [row(TRADES, key) for key in range(110, 135)])  # among those of a file
+    assert len(parquet(home)) == 4 and len(lake(home, "trades")) == 80 + 2 + 15
+    assert_each_once(home)
+    assert_recorded(home)
+    assert_published(home)
+
+
 @settings(max_examples=examples(8))
 @given(
     commits=st.lists(
         st.lists(st.tuples(st.integers(0, 60), st.integers(0, 1)), max_size=9), max_size=6
-    )
+    ),
+    enough=st.sampled_from([2, 4, 100]),
 )
 def test_any_commits_give_each_id_once_over_segments_and_days(
-    tmp_path_factory: pytest.TempPathFactory, commits: list[list[tuple[int, int]]]
+    tmp_path_factory: pytest.TempPathFactory, commits: list[list[tuple[int, int]]], enough: int
 ) -> None:
     home = tmp_path_factory.mktemp("home")
     metastore = Metastore(home)
     known: dict[str, datetime] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warehouse.store.SEGMENT_ROWS", SMALL)
+        patch.setattr("warehouse.store.ENOUGH_ROWS", enough)
         writer = StreamWriter(home, metastore, TRADES)
         for commit in commits:
             rows = [row(TRADES, k, NOON + day * DAY) for k, day in commit]

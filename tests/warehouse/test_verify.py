@@ -49,5 +49,5 @@ def test_a_candle_that_its_trades_do_not_make_is_noted(healthy: Path) -> None:
     assert errors(result) == []
     (note,) = result.of("note")
     assert note.check == "candles"
-    assert "1 candle(s) with other figures" in note.what
+    assert "1 candle with other figures" in note.what
     assert result.figures["candles"]["differences"] == 1

@@ -241,7 +241,7 @@ def test_a_row_twice_in_one_file(healthy: Path) -> None:
     unpublish(healthy)
     rewrite(path, lambda t: pa.concat_tables([t.slice(0, 1), t]))
     found = only_error(warehouse.verify(healthy), "keys")
-    assert path.name in found and "1 row(s) whose key it holds before" in found
+    assert path.name in found and "1 row whose key it holds before" in found
 
 
 def test_a_row_also_in_another_file(healthy: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_row_also_in_another_file(healthy: Path) -> None:
     pq.write_table(read(path).slice(3, 1), other)
     result = warehouse.verify(healthy)
     found = only_error(result, "keys")
-    assert path.name in found and other.name in found and "1 key(s) in both (first: 3)" in found
+    assert path.name in found and other.name in found and "1 key in both (first: 3)" in found
     assert not any(other.name in line for line in healed(result))
 
 

@@ -43,7 +43,7 @@ def test_rows_that_a_crash_left_unrecorded_are_adopted_and_published(healthy: Pa
     metastore.record(TRADES, state, records)
     result = warehouse.verify(healthy)
     assert errors(result) == []
-    assert any("records" in line and "2 file(s)" in line for line in healed(result))
+    assert any("records" in line and "2 files" in line for line in healed(result))
     assert len(duck(healthy, "trades")) == COUNT + 2
     assert_clean(healthy)
 
@@ -91,7 +91,7 @@ def test_an_open_candle_inside_complete_coverage(healthy: Path) -> None:
     unpublish(healthy)
     path = parquet_of(healthy, "candles")[0]
     rewrite(path, put("is_final", False))
-    assert "1 candle(s) that are not final" in only_error(warehouse.verify(healthy), "coverage")
+    assert "1 candle not final" in only_error(warehouse.verify(healthy), "coverage")
 
 
 def test_what_follows_from_the_rows_is_corrected(healthy: Path) -> None:

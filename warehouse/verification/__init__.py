@@ -15,13 +15,14 @@ lock, so that pulls may run at the same time: one waits for the other.
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from schemas import DATASETS, StreamId
+from schemas.wording import count
 from warehouse import heal, paths
 from warehouse.duckdb_files import Config
 from warehouse.errors import StorageError, from_os_error
@@ -35,7 +36,7 @@ from warehouse.restore import PublishedRows
 from warehouse.store import stream_lock
 from warehouse.verification.archive import check_archive
 from warehouse.verification.contents import ContentCheck
-from warehouse.verification.published import compare, is_behind
+from warehouse.verification.published import Compared, compare
 from warehouse.verification.rebuilt import compare_candles
 from warehouse.verification.recorded import check_stream
 from warehouse.verification.report import CHECKS, Finding, Verification
@@ -84,14 +85,17 @@ def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verificat
         report.healed("duckdb", name, "left by a publish that broke off: removed")
     migrated = migrate_lake(home, metastore, wait=True)
     if migrated:
-        report.healed("files", paths.LAKE, f"{migrated} files of an older schema: written again")
-    facts = _check_lake(home, metastore, on_progress, report, repair=repair)
-    if damage is not None and not kept:
-        _summarise_adopted(facts, report)
-    check_archive(home, metastore, report, repair=repair)
-    if report.of("error", "coverage") and not _has_sane_intervals(metastore):
-        return report
-    _check_published(home, metastore, facts, report, repair=repair or damage is not None)
+        report.healed(
+            "files", paths.LAKE, f"{count(migrated, 'file')} of an older schema: written again"
+        )
+    with _engine() as db:
+        facts = _check_lake(db, home, metastore, on_progress, report, repair=repair)
+        if damage is not None and not kept:
+            _summarise_adopted(facts, report)
+        check_archive(home, metastore, report, repair=repair)
+        if report.of("error", "coverage") and not _has_sane_intervals(metastore):
+            return report
+        _check_published(db, home, metastore, facts, report, repair=repair or damage is not None)
     compare_candles(home, metastore, facts, report)
     return report
 
@@ -134,10 +138,13 @@ def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> No
         if not (f.kind == "healed" and f.check == "records" and f.where in adopted)
     ]
     files = sum(len(f.records.keys() - f.bad) for f in facts.values())
-    report.healed("records", FILE_NAME, f"{len(facts)} streams, {files} files registered")
+    report.healed(
+        "records", FILE_NAME, f"{count(len(facts), 'stream')}, {count(files, 'file')} registered"
+    )
 
 
 def _check_lake(
+    db: duckdb.DuckDBPyConnection,
     home: Path,
     metastore: Metastore,
     on_progress: Progress | None,
@@ -157,7 +164,7 @@ def _check_lake(
     facts: dict[StreamId, Facts] = {}
     newest_times = metastore.newest_times()
     ordered = sorted(streams, key=lambda s: (s.dataset == "quarantine", str(s)))
-    with _engine() as db, PublishedRows(home, metastore) as published:
+    with PublishedRows(home, metastore) as published:
         check = ContentCheck(home, metastore, published, report, repair=repair)
         for number, stream in enumerate(ordered):
             if stream.dataset not in DATASETS:
@@ -182,6 +189,7 @@ def _check_lake(
 
 
 def _check_published(
+    db: duckdb.DuckDBPyConnection,
     home: Path,
     metastore: Metastore,
     facts: dict[StreamId, Facts],
@@ -192,16 +200,19 @@ def _check_published(
     if repair:
         _publish(home, report, "rebuilt from the lake", rebuild=True)
     else:
-        behind = is_behind(home, metastore)
-        if behind is None:
-            _publish(home, report, "was lost or damaged: built from the lake", rebuild=True)
-        elif behind:
+        found = _compare(db, home, metastore, facts, report, current=True)
+        if found is Compared.ALL:
+            return
+        if found is Compared.BEHIND:
             _publish(home, report, "was behind: brought up to lake and metastore")
-    if _compare(home, metastore, facts, report):
-        return
-    _publish(home, report, "was damaged: built from the lake", rebuild=True)
-    if not _compare(home, metastore, facts, report):
-        report.error("duckdb", LINK, "cannot be read", "`tidemark rebuild`")
+        else:
+            _publish(home, report, "was lost or damaged: built from the lake", rebuild=True)
+    for attempt in range(2):
+        if _compare(db, home, metastore, facts, report) is Compared.ALL:
+            return
+        if not attempt:
+            _publish(home, report, "was damaged: built from the lake", rebuild=True)
+    report.error("duckdb", LINK, "cannot be read", "`tidemark rebuild`")
 
 
 def _publish(home: Path, report: Verification, was: str, *, rebuild: bool = False) -> None:
@@ -211,24 +222,32 @@ def _publish(home: Path, report: Verification, was: str, *, rebuild: bool = Fals
         report.error("duckdb", LINK, str(error), "repair what is named above first")
         return
     rows = sum(n for name, n in done.rows.items() if name != "coverage")
-    report.healed("duckdb", LINK, f"{was} ({rows:,} rows)")
+    report.healed("duckdb", LINK, f"{was} ({count(rows, 'row')})")
 
 
 def _compare(
-    home: Path, metastore: Metastore, facts: dict[StreamId, Facts], report: Verification
-) -> bool:
-    """Compare every value of DuckDB with the lake; false where it cannot be read to its end."""
-    found = Verification()
-    try:
-        # an engine of its own: one that met damage is of no use any more
-        with _engine() as db:
-            compare(db, home, metastore, facts, found)
-    except duckdb.Error:
-        return False
-    report.findings += found.findings
-    for check, figures in found.figures.items():
-        report.count(check, **figures)
-    return True
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    metastore: Metastore,
+    facts: dict[StreamId, Facts],
+    report: Verification,
+    *,
+    current: bool = False,
+) -> Compared:
+    """Compare every value of DuckDB with the lake; nothing is reported unless it goes to the end.
+
+    ``current``: not where lake or metastore hold what was not published yet.
+    """
+    # an engine that met damage is of no use any more: whose damage it was, another one tells
+    for engine in (nullcontext(db), _engine()):
+        found = Verification()
+        with suppress(duckdb.Error), engine as sound:
+            compared = compare(sound, home, metastore, facts, found, current=current)
+            report.findings += found.findings
+            for check, figures in found.figures.items():
+                report.count(check, **figures)
+            return compared
+    return Compared.UNREADABLE
 
 
 def _has_sane_intervals(metastore: Metastore) -> bool:

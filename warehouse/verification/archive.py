@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from schemas.wording import count
 from warehouse import raw
 from warehouse.errors import from_os_error
 from warehouse.metastore import Metastore
@@ -44,7 +45,7 @@ def _check_file(
     report.count("raw", files=1, responses=len(found.spots), bytes=len(whole))
     problem = ""
     if found.damaged or found.is_last_damaged:
-        problem = f"{found.damaged or found.torn} bytes between its responses are damaged"
+        problem = f"{count(found.damaged or found.torn, 'damaged byte')} between its responses"
     elif before is not None and hashlib.sha256(whole[: before[0]]).hexdigest() != before[1]:
         problem = "does not hold the responses that it held when it was last verified"
     if problem and not repair:
@@ -53,6 +54,6 @@ def _check_file(
     if problem or found.torn:
         kept = keep(home, name)
         whole = raw.put_whole(path, content, found)
-        what = problem or f"{found.torn} bytes at its end are no whole response"
+        what = problem or f"{count(found.torn, 'byte')} at its end: no whole response"
         report.healed("raw", name, f"{what}: taken out, the file as it was is kept as {kept}")
     return len(whole), hashlib.sha256(whole).hexdigest()

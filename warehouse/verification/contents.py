@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from schemas import StreamId, dataset
+from schemas.wording import count
 from warehouse import files, paths, raw
 from warehouse.errors import StorageError
 from warehouse.metastore import FileRecord, Metastore
@@ -146,7 +147,8 @@ class ContentCheck:
         if rows is not None and record is not None and rows.num_rows:
             restored = files.write(dataset(stream.dataset), self._home, item.path, rows)
             files.sync_folder(self._home / paths.stream_folder(stream))
-            what += f"; {rows.num_rows} of {record.rows} rows restored from the published copy"
+            held = count(record.rows, "row")
+            what += f"; {rows.num_rows:,} of {held} restored from the published copy"
         self._report.healed("files", item.path, f"{what}; `tidemark pull` fetches what lacks")
         return restored
 

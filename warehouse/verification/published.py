@@ -5,6 +5,8 @@ sides, each from its own rows.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
@@ -29,16 +31,14 @@ Group = tuple[str, str, str, str, str]
 Sums = dict[Group, tuple[int, int]]
 
 
-def is_behind(home: Path, metastore: Metastore) -> bool | None:
-    """Whether lake or metastore hold what was not published yet; ``None``: no file opens."""
-    path = home / LINK
-    if not path.exists():
-        return None
-    with exclusive(home, "publish"):
-        try:
-            return is_outdated(path.resolve(), metastore)
-        except duckdb.Error:
-            return None
+class Compared(Enum):
+    """How far a comparison went."""
+
+    ALL = auto()
+    BEHIND = auto()
+    """Lake or metastore hold what was not published yet: nothing was compared."""
+    UNREADABLE = auto()
+    """The file is lost or damaged."""
 
 
 def compare(
@@ -47,34 +47,45 @@ def compare(
     metastore: Metastore,
     facts: Mapping[StreamId, Facts],
     report: Verification,
-) -> None:
-    """Findings wherever DuckDB and the lake differ. Raises ``duckdb.Error`` for a damaged file."""
+    *,
+    current: bool,
+) -> Compared:
+    """Findings wherever DuckDB and the lake differ. Raises ``duckdb.Error`` for a damaged file.
+
+    ``current``: not where the published file is behind.
+    """
     # no other version is published meanwhile
     with exclusive(home, "publish"), readable(home / LINK) as place:
         path = str(place).replace("'", "''")
         db.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
         try:
+            if current and _is_behind(db, metastore):
+                return Compared.BEHIND
             sound = _check_columns(db, report)
             _check_rows(db, metastore, facts, sound, report)
             if "coverage" in sound:
                 _check_coverage(db, metastore, report)
         finally:
             db.execute("DETACH published")
+    return Compared.ALL
+
+
+def _is_behind(db: duckdb.DuckDBPyConnection, metastore: Metastore) -> bool:
+    db.execute("USE published")
+    try:
+        return is_outdated(db, metastore)
+    finally:
+        db.execute("USE memory")
 
 
 def _check_columns(db: duckdb.DuckDBPyConnection, report: Verification) -> list[str]:
     """Names of the tables whose columns are as contracted."""
-    columns: dict[str, list[tuple[str, str]]] = {}
-    # asked once: DuckDB resolves every view for it
-    for table_name, column, kind in db.execute(
-        "SELECT table_name, column_name, data_type FROM duckdb_columns()"
-        " WHERE database_name = 'published' AND schema_name = 'main'"
-        " ORDER BY table_name, column_index"
-    ).fetchall():
-        columns.setdefault(table_name, []).append((column, kind))
     sound = []
     for name, table in TABLES.items():
-        found = columns.get(name, [])
+        found: list[tuple[str, str]] = []
+        with suppress(duckdb.CatalogException):  # duckdb_columns() would resolve every view
+            columns = db.execute(f'FROM published.main."{name}" LIMIT 0').description or []
+            found = [(column, str(kind)) for column, kind, *_ in columns]
         wanted = [(f.name, _duck_type(f.type)) for f in table.schema]
         report.count("duckdb", tables=1)
         if found == wanted:
@@ -105,10 +116,11 @@ def _check_rows(
     loaded = int(row[0]) if row else 0
     expected, owners, unknown = _lake_sums(facts)
     newest = max((c for f in facts.values() for c in f.changes.values()), default=0)
+    filled = _filled(db, sound)
     for declared in DATASETS.values():
         if declared.name not in sound:
             continue
-        held = _published_sums(db, declared)
+        held = _published_sums(db, declared) if declared.name in filled else {}
         mine = {g: s for g, s in expected.items() if g[0] == declared.name}
         for group in sorted((mine.keys() | held.keys()) - unknown):
             lake, duck = mine.get(group, (0, 0)), held.get(group, (0, 0))
@@ -124,6 +136,14 @@ def _check_rows(
             else:
                 what = f"{duck[0]} rows, the lake holds {lake[0]}"
                 report.error("duckdb", where, what, FIX)
+
+
+def _filled(db: duckdb.DuckDBPyConnection, names: Sequence[str]) -> set[str]:
+    """The tables with a row. They are read for it: a count may come from the file's statistics."""
+    looks = [f"SELECT '{n}' WHERE EXISTS (FROM published.main.\"{n}\")" for n in names]
+    return (
+        {name for (name,) in db.execute(" UNION ALL ".join(looks)).fetchall()} if looks else set()
+    )
 
 
 def _lake_sums(

@@ -1,10 +1,11 @@
-"""Build candles again from stored trades and compare, wherever both are proved complete.
+"""Build candles again from stored trades and compare, wherever the trades are proved complete.
 
-A difference is a note, not an error: an exchange's candles may differ from its trades.
+That a candle is missing can be said only where candles are proved complete too: those of files are
+not. A difference is a note, not an error: an exchange's candles may differ from its trades.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 
 from schemas import Dataset, StreamId, dataset
 from schemas.timeframes import SHORTEST, Grid, grid
+from schemas.wording import count
 from warehouse import candles, files
 from warehouse.merge import in_order
 from warehouse.metastore import Metastore
@@ -40,21 +42,30 @@ def compare_candles(
             if other.dataset == "candles" and not theirs.bad
             if (other.exchange, other.symbol) == (stream.exchange, stream.symbol)
         ]
+        reader = StreamReader(home, metastore, stream)
         wanted = {
-            other: spans
+            other: _Wanted(spans, _common(spans, state))
             for other, state in mine
-            if (spans := _common(home, metastore, stream, _grid_of(facts[other]), state))
+            if (spans := _whole(reader, _grid_of(facts[other])))
         }
         if wanted:
             _compare_market(home, held, facts, wanted, report)
 
 
-def _common(
-    home: Path, metastore: Metastore, trades: StreamId, frame: Grid, state: StreamState
-) -> list[Span]:
-    """Opening times at which both trades and candles are complete."""
-    reader = StreamReader(home, metastore, trades)
-    whole = candles.whole(reader.state(), reader.time_of, frame, with_open=False)
+@dataclass(frozen=True)
+class _Wanted:
+    """Opening times at which trades are complete (``built``), and candles as well (``both``)."""
+
+    built: list[Span]
+    both: list[Span]
+
+
+def _whole(trades: StreamReader, frame: Grid) -> list[Span]:
+    return candles.whole(trades.state(), trades.time_of, frame, with_open=False)
+
+
+def _common(whole: Sequence[Span], state: StreamState) -> list[Span]:
+    """The parts of ``whole`` in which candles are complete too."""
     return [
         (max(low, run.lower), min(high, run.upper))
         for low, high in whole
@@ -74,7 +85,7 @@ def _compare_market(
     home: Path,
     held: Facts,
     facts: Mapping[StreamId, Facts],
-    wanted: Mapping[StreamId, list[Span]],
+    wanted: Mapping[StreamId, _Wanted],
     report: Verification,
 ) -> None:
     declared = dataset("trades")
@@ -84,9 +95,9 @@ def _compare_market(
     parts = [candles.build(_in_order(declared, paths), _BASE) for _, paths in sorted(days.items())]
     base = pa.concat_tables(parts)
     for stream, spans in wanted.items():
-        built = _within(candles.roll_up(base, _grid_of(facts[stream])), spans)
-        stored = _within(_stored(home, facts[stream]), spans)
-        _compare_stream(stream, stored, built, report)
+        built = _within(candles.roll_up(base, _grid_of(facts[stream])), spans.built)
+        stored = _within(_stored(home, facts[stream]), spans.built)
+        _compare_stream(stream, stored, built, spans.both, report)
 
 
 def _in_order(declared: Dataset, paths: Iterable[Path]) -> pa.Table:
@@ -113,11 +124,13 @@ def _within(table: pa.Table, spans: Iterable[Span]) -> pa.Table:
 
 
 def _compare_stream(
-    stream: StreamId, stored: pa.Table, built: pa.Table, report: Verification
+    stream: StreamId, stored: pa.Table, built: pa.Table, proved: list[Span], report: Verification
 ) -> None:
-    report.count("candles", candles=built.num_rows, differences=0)
+    """``proved``: where candles are complete, so that one which is not stored is missing."""
     at = pc.index_in(built.column("open_us"), value_set=stored.column("open_us"))
     both = built.filter(pc.is_valid(at))
+    lacking = _within(built.filter(pc.is_null(at)), proved)
+    report.count("candles", candles=both.num_rows + lacking.num_rows, differences=0)
     theirs = stored.take(at.drop_null())
     differs = pa.chunked_array([pa.array([False] * both.num_rows, pa.bool_())])
     for name in _FIGURES:
@@ -126,7 +139,7 @@ def _compare_stream(
     # an exchange may repeat the last price for an interval without trades
     traded = pc.not_equal(stored.column("volume"), pa.scalar(0))
     for what, found in (
-        ("missing that its trades make", built.filter(pc.is_null(at))),
+        ("missing that its trades make", lacking),
         ("with other figures than its trades make", both.filter(differs)),
         ("with a volume and no trades", stored.filter(pc.and_(pc.invert(made), traded))),
     ):
@@ -136,5 +149,5 @@ def _compare_stream(
             report.note(
                 "candles",
                 stream,
-                f"{found.num_rows} candle(s) {what} (first: {first:%Y-%m-%d %H:%M} UTC)",
+                f"{count(found.num_rows, 'candle')} {what} (first: {first:%Y-%m-%d %H:%M} UTC)",
             )

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from schemas import TIMEFRAMES, Dataset, Period, StreamId, dataset
 from schemas.times import to_datetime
+from schemas.wording import count
 from warehouse import files, paths
 from warehouse.errors import StorageError
 from warehouse.ids import order_columns
@@ -106,14 +107,14 @@ def _compared(
                 what = "is gone, and no published copy holds its rows"
                 report.error("records", path, what, f"restore it from a backup; or {FIX}")
             elif not repair and now is not None:
-                what = f"held {before.rows} rows and holds {now.rows}"
+                what = f"held {count(before.rows, 'row')} and holds {now.rows}"
                 report.error("records", path, f"{what}, and its rows are recorded", FIX)
             gone.append(before)
         elif now.span != before.span:
             if now.mtime_ns != before.mtime_ns and _is_ours(home, facts, before):
                 rows = now.rows - before.rows
                 report.healed(
-                    "records", path, f"{rows} row(s) adopted that a crash left unrecorded"
+                    "records", path, f"{count(rows, 'row')} adopted that a crash left unrecorded"
                 )
                 taken.append(now)
             elif repair:
@@ -122,7 +123,7 @@ def _compared(
                 if shrank(before, now):
                     gone.append(before)
             else:
-                what = f"has {now.rows} rows, the record says {before.rows}"
+                what = f"has {count(now.rows, 'row')}, the record says {before.rows}"
                 if now.rows == before.rows:
                     what = "has other keys or times than the record says"
                 report.error("records", path, what, "`tidemark rebuild`")
@@ -143,7 +144,8 @@ def _compared(
         report.healed(
             "records",
             facts.stream,
-            f"{len(unrecorded)} file(s) that the metastore did not know adopted, {rows} rows",
+            f"{count(len(unrecorded), 'file')} that the metastore did not know adopted, "
+            f"{count(rows, 'row')}",
         )
     for path in facts.bad & set(facts.records) - set(known):
         report.note("records", path, "is not adopted into the metastore")
@@ -223,7 +225,7 @@ def _problems(
         # off the grid, the step after the last row may reach over the next candle
         still_open = [t for t in facts.open_candles if t in run and t <= (run.last or t)]
         if problem is None and still_open:
-            problem = f"{name} holds {len(still_open)} candle(s) that are not final"
+            problem = f"{name} holds {count(len(still_open), 'candle')} not final"
         found.append((problem, run))
         before = run
     return found

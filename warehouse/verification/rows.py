@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas import DATASETS, Dataset, StreamId
+from schemas.wording import count
 from warehouse import files
 from warehouse.costs import cost
 from warehouse.duckdb_files import literal
@@ -124,7 +125,7 @@ def _read_keys(
     repeated = table.num_rows - _distinct(declared, table)
     if repeated:
         facts.bad.add(path.path)
-        report.error("keys", path.path, f"{repeated} row(s) whose key it holds before", FIX)
+        report.error("keys", path.path, f"{count(repeated, 'row')} whose key it holds before", FIX)
     return record
 
 
@@ -191,16 +192,18 @@ def _read_values(
         for path in paths:  # find out which of them it is
             _read_values(db, home, facts, [path], seen_at, report)
         return
-    for filename, count, checksum, *wrong in rows:
+    for filename, rows_held, checksum, *wrong in rows:
         path = Path(filename).relative_to(literal(home)).as_posix()
-        facts.sums[path] = (count, checksum)
+        facts.sums[path] = (rows_held, checksum)
         if product and wrong.pop():
             _check_large_costs(db, home, facts, path, report)
         for (meaning, condition), number in zip(bad.items(), wrong, strict=True):
             if number:
                 facts.bad.add(path)
                 example = _example(db, home, facts, path, condition, product)
-                report.error("values", path, f"{number} row(s) where {meaning}{example}", FIX)
+                report.error(
+                    "values", path, f"{count(number, 'row')} where {meaning}{example}", FIX
+                )
     if declared.name == "candles":
         found = db.execute(
             f"SELECT epoch_us(timestamp) FROM {parquet(home, paths)} WHERE NOT is_final"
@@ -243,7 +246,7 @@ def _check_large_costs(
             wrong += stored != cost(price, amount)
     if wrong:
         facts.bad.add(path)
-        report.error("values", path, f"{wrong} row(s) where cost is not price * amount", FIX)
+        report.error("values", path, f"{count(wrong, 'row')} where cost is not price * amount", FIX)
 
 
 def _across_files(
@@ -267,7 +270,10 @@ def _across_files(
     for where, keys in pairs.items():
         facts.bad |= set(where)
         report.error(
-            "keys", " and ".join(where), f"{len(keys)} key(s) in both (first: {keys[0]})", FIX
+            "keys",
+            " and ".join(where),
+            f"{count(len(keys), 'key')} in both (first: {keys[0]})",
+            FIX,
         )
 
 

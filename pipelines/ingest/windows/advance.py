@@ -3,7 +3,6 @@
 ``gaps`` does the same for answers to requests for gaps.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from connectors.base import Unit
@@ -26,6 +25,7 @@ from pipelines.ingest.windows.state import (
     Restart,
     Upward,
     last_row,
+    replace,
 )
 from schemas.times import SECOND_US
 from warehouse.intervals import Interval, Intervals

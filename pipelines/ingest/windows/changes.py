@@ -1,7 +1,6 @@
 """Changes of the progress that ``advance`` and ``gaps`` share: coverage, rows not shown. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from connectors.base import Unit
@@ -13,7 +12,7 @@ from pipelines.ingest.windows.evidence import (
     is_covered,
     is_cut_above,
 )
-from pipelines.ingest.windows.state import Progress, Request
+from pipelines.ingest.windows.state import Progress, Request, replace
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
 

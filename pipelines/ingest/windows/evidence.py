@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 
 from connectors.base import Cursor, Key, Page, Paging, Window
 from pipelines.ingest.windows.state import Attempt, Kind, Progress, Request, Step
+from schemas.arrays import from_numpy
 from schemas.declare import UNSETTLED
 from schemas.times import SECOND_US
 from warehouse.intervals import Gap, Interval, Intervals
@@ -125,7 +126,7 @@ def receive(
     high = None if window.upper is None else window.upper + slack
     if floor is not None and len(positions) and int(positions.min()) < floor:
         keep = positions >= floor
-        page = replace(page, table=page.table.filter(pa.array(keep)))
+        page = replace(page, table=page.table.filter(from_numpy(keep)))
         positions, times = positions[keep], times[keep]
     inside = _within(times if by_time else positions, low, high)
     final = opened = None
@@ -150,7 +151,7 @@ def receive(
     distinct = None
     if paging.key is Key.TEXT and id_column is not None:
         ids = page.table.column(id_column)
-        stored = ids if inside is None else ids.filter(pa.array(inside))
+        stored = ids if inside is None else ids.filter(from_numpy(inside))
         distinct = pc.count_distinct(stored).as_py() + len(rejected)
     return Received(
         positions,

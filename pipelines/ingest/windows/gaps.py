@@ -7,7 +7,6 @@ row, at growing distances below it (``Step.PROBE``), then the row itself again (
 single rows above it (``Step.SINGLE``). A gap that no step closes is noted as not shown.
 """
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -23,7 +22,7 @@ from pipelines.ingest.windows.evidence import (
     shows_below,
 )
 from pipelines.ingest.windows.plan import BARREN, EARLIER_US, SHIFTS_US, ask, finer
-from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row
+from pipelines.ingest.windows.state import Attempt, Progress, Request, Step, first_row, replace
 from schemas.times import DAY_US
 from warehouse.intervals import Gap, Interval, Intervals, subtract
 
@@ -95,12 +94,18 @@ def _after_plain(p: Progress, t: Attempt, request: Request, rows: Received) -> P
         return replace(p, attempt=replace(t, tight=True))
     if t.tight and below != above and (p.high_inclusive if below else p.low_inclusive) is None:
         return _exclusive(replace(p, attempt=t), low=not below)
+    by_moments = not p.pull.counts_ids and not p.pull.counts_times  # positions are times of rows
+    if by_moments and below and above and not found and not rows.unreadable:
+        assert t.gap.upper is not None
+        return replace(added(p, Interval(t.gap.lower, t.gap.upper)), attempt=None, barren=0)
     if rows.outside and not found:
         return _stop(_give_up(p, t, ignores(p)))
     if p.pull.paging.max_span_us is not None and not found:
         return _after_span(p, t, rows)
     if found and {*found} <= rows.rejected and not t.again:
         return replace(p, attempt=replace(t, again=True))
+    if (further := _go_on(p, t, rows)) is not None:
+        return further
     if not p.pull.can_upper and above and (found or below) and not p.oldest_kept:
         return replace(p, attempt=replace(t, step=Step.SINGLE))
     if not p.pull.can_upper and above and below and not found:
@@ -133,12 +138,15 @@ def _exclusive(p: Progress, *, low: bool) -> Progress:
 def _after_dense(p: Progress, t: Attempt, request: Request, rows: Received) -> Progress:
     """After ``Step.GAP``, ids without holes: an id not shown is missing, except below the first.
 
-    That is id 1, or the first one of an answer from the beginning of time on.
+    That is id 1, or the first one of an answer from the beginning of time on, or, where the oldest
+    rows are dropped, the one below which two answers show nothing.
     """
     if shows_above(t, rows) and t.gap.below is None and not rows.outside:
         from_zero = p.pull.by_time and request.window.lower == 0 and p.bounded
         if t.gap.upper == 1 or (from_zero and not rows.unreadable):
             return _begun(p, t)
+        if p.pull.paging.drops_oldest and not rows.unreadable and not len(inside(t.gap, rows)):
+            return _begun(p, t) if t.again else replace(p, attempt=replace(t, again=True))
     further = finer(p, rows, t.resume)
     if further is not None and not shows_above(t, rows):
         return replace(p, attempt=replace(t, resume=further))
@@ -157,21 +165,28 @@ def _after_dense(p: Progress, t: Attempt, request: Request, rows: Received) -> P
 
 
 def _after_span(p: Progress, t: Attempt, rows: Received) -> Progress:
-    """A window of bounded length came without rows: complete if it did so a day ago as well."""
+    """A window of bounded length came without rows: complete where it did so a day ago as well.
+
+    The windows of two pulls need not be the same: newer rows move them.
+    """
     gap = t.gap
     assert gap.upper is not None
     if not _has_room(p, rows):  # rows at an edge filled the answer, or unreadable ones
         return _give_up(p, t, _one_moment(p) if rows.size else _not_shown(p))
-    earlier = [u for u in p.unshown if u.lower <= gap.lower and gap.upper <= u.upper]
-    if earlier and p.pull.started - earlier[0].since >= DAY_US and p.most_rows:
-        return replace(added(p, Interval(gap.lower, gap.upper)), attempt=None, barren=0)
+    whole = Interval(gap.lower, gap.upper)
+    younger = [Interval(u.lower, u.upper) for u in p.unshown if p.pull.started - u.since < DAY_US]
+    known = [Interval(u.lower, u.upper) for u in p.unshown]
+    never = subtract((whole,), known)
+    for again in subtract(subtract((whole,), younger), never) if p.most_rows else ():
+        p = added(p, Interval(again.lower, again.upper))
     return _put_off(p, gap)
 
 
 def _put_off(p: Progress, gap: Gap) -> Progress:
-    """Nothing can be proved here yet, and nothing is wrong: a later pull asks again."""
+    """What is not complete of ``gap`` waits: nothing is wrong, and a later pull asks again."""
     assert gap.upper is not None
-    p = unshown(p, gap.lower, gap.upper, may_be_lost=False)
+    for left in subtract((Interval(gap.lower, gap.upper),), p.complete):
+        p = unshown(p, left.lower, left.upper, may_be_lost=False)
     return replace(p, attempt=None, skipped={**p.skipped, (gap.lower, gap.upper): ""}, barren=0)
 
 
@@ -192,7 +207,7 @@ def _after_narrow(p: Progress, t: Attempt, request: Request, rows: Received) -> 
         return replace(p, attempt=replace(t, exclude=True))
     if ask(p, t) != request:
         return replace(p, attempt=t)  # a bound turned out to be inclusive: once more without it
-    if not p.pull.counts_ids:
+    if not p.pull.counts_ids or (not p.pull.can_lower and t.gap.below is not None):
         return _give_up(p, t, _one_moment(p))
     if not p.pull.can_upper:
         return _give_up(p, t, _not_shown(p))
@@ -232,6 +247,29 @@ def _after_half(p: Progress, t: Attempt, request: Request, rows: Received) -> Pr
         return replace(added(p, Interval(low, high)), attempt=None)
     following = Step.HIGH_HALF if t.step is Step.LOW_HALF else Step.INSIDE
     return replace(p, attempt=replace(t, step=following))
+
+
+def _go_on(p: Progress, t: Attempt, rows: Received) -> Progress | None:
+    """Past a moment that fills an answer, where requests name an id on one side alone.
+
+    The far row is claimed alone, as the place to ask from: no other request shows what lies behind
+    it. What lies before it waits for the next pull. ``None``: the answer is not so, or dense.
+    """
+    one_sided = not p.pull.by_time and not (p.pull.can_lower and p.pull.can_upper)
+    if not one_sided or not p.pull.counts_ids or rows.size < p.most_rows:
+        return None
+    up = p.pull.can_lower
+    if shows_above(t, rows) if up else shows_below(t, rows):
+        return None
+    found = [row for row in inside(t.gap, rows).tolist() if row not in rows.rejected]
+    if not found:
+        return None
+    far = max(found) if up else min(found)
+    p = added(p, next(row for row in _single_rows(rows) if row.lower == far))
+    lower, upper = (t.gap.lower, far) if up else (far + 1, t.gap.upper or far + 1)
+    if lower < upper:
+        p = _unanswered(p, lower, upper, _one_moment(p), may_be_lost=True)
+    return replace(p, attempt=None, barren=0)
 
 
 def _single_rows(rows: Received) -> Intervals:

@@ -6,7 +6,7 @@ progress, commit; until ``plan`` has no further request. All but fetching and co
 
 import hashlib
 from dataclasses import replace
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 import pyarrow as pa
@@ -18,6 +18,7 @@ from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.budget import OutOfTimeError
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
+from pipelines.ingest.windows import imported
 from pipelines.ingest.windows.advance import advance, from_held_row, lacks_anchor
 from pipelines.ingest.windows.changes import cut
 from pipelines.ingest.windows.evidence import assess, is_covered
@@ -26,6 +27,7 @@ from pipelines.ingest.windows.plan import Done, plan
 from pipelines.ingest.windows.state import Kind, Progress, Pull, Request, Upward
 from schemas import TIMEFRAMES
 from schemas.times import DAY_US
+from schemas.wording import count
 from warehouse.intervals import Interval, Intervals, subtract, union
 from warehouse.state import StreamState
 
@@ -41,6 +43,8 @@ def pull_windows(session: Session) -> None:
     Raises ``TidemarkError``; what was received by then is kept.
     """
     known = checkpoint.load(session.state.checkpoint, Windows)
+    files_alone = checkpoint.imported_of(session.state.checkpoint)
+    known = _with_imported(known, files_alone)
     progress = begin(session, known)
     kept = session.state.complete if session.task.again else ()
     seen, change = known, session.writer.change()
@@ -55,6 +59,12 @@ def pull_windows(session: Session) -> None:
                 state = state_of(session, known, progress, kept)
                 session.commit(None, replace(state, checked_at=session.started))
             raise
+        good, bad = imported.judged(session, page, files_alone)
+        if bad:
+            _anew(session, bad)
+        if good:
+            files_alone = tuple(span for span in files_alone if span not in good)
+            known = _with_imported(known, files_alone)
         news = page.received and not _shows_held_rows_alone(page, request, progress)
         progress = advance(progress, request, assess(page, request, progress))
         if request.kind is Kind.HEAD and lacks_anchor(progress):
@@ -81,6 +91,22 @@ def _remembering(known: Windows, seen: Windows, page: Page) -> tuple[Windows, bo
     digest = hashlib.blake2b(sink.getvalue(), digest_size=16).hexdigest()
     is_repeated = digest in seen.pages and known.change == seen.change and not page.rejected
     return msgspec.structs.replace(known, pages=(*known.pages, digest)), is_repeated
+
+
+def _with_imported(known: Windows, spans: Intervals) -> Windows:
+    return msgspec.structs.replace(known, imported=tuple((s.lower, s.upper) for s in spans))
+
+
+def _anew(session: Session, spans: Intervals) -> NoReturn:
+    """Pull again without imported rows that are not the exchange's. Raises ``ContractError``."""
+    problem = imported.withdraw(session, spans)
+    state = session.writer.state()
+    session.state = replace(state, wanted_from=session.wanted_from, delisted=False)
+    try:
+        pull_windows(session)
+    except ContractError as error:
+        problem = f"{problem} · {error}"
+    raise ContractError(problem)
 
 
 def _shows_held_rows_alone(page: Page, request: Request, p: Progress) -> bool:
@@ -217,8 +243,8 @@ def _canceled(session: Session, missing: frozenset[int], state: StreamState) -> 
         ended = [now.get(name, dropped[name]) for name in names]
         session.commit(pa.table(ended, schema=session.declared.connector_schema), state)
         session.report.notice = (
-            f"{session.stream}: {dropped.num_rows} order(s) that were open are no longer shown: "
-            "they were canceled before anything was filled, and this exchange drops such orders"
+            f"{session.stream}: {count(dropped.num_rows, 'open order')} no longer shown: canceled "
+            "before anything was filled; this exchange drops such orders"
         )
     return frozenset(pc.cast(left["timestamp"], pa.int64()).to_pylist())
 

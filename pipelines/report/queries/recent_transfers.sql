@@ -9,7 +9,7 @@ SELECT
     exchange, account, timestamp, type, currency, amount, status, description,
     pro_rata(amount::DECIMAL(38,18), now.price, 1) AS value
 FROM account_transactions
-ANTI JOIN statements USING (exchange, account, transaction_id)
+ANTI JOIN (FROM statements WHERE meaning <> 'margin') USING (exchange, account, transaction_id)
 LEFT JOIN now USING (exchange, currency)
 ORDER BY timestamp DESC, exchange, account, transaction_id DESC
 LIMIT $listed

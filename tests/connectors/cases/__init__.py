@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
+import connectors
 from connectors import Connector, StreamId, Window
 from connectors.http import Request
 from sandbox.jsontext import NumberStyle
 from sandbox.marketdata import MarketTape
+
+EXCHANGES = (*connectors.names(), "ccxt:okx")
+"""Those that the sandbox speaks for: every connector, and one exchange through ccxt."""
 
 
 class Ask(Protocol):
@@ -54,7 +58,7 @@ def numbered(tape: MarketTape, at: int) -> int:
 
 def case(exchange: str) -> Case:
     """The case of ``exchange``."""
-    found: Case = import_module(f"tests.connectors.cases.{exchange}").CASE
+    found: Case = import_module(f"tests.connectors.cases.{exchange.replace(':', '_')}").CASE
     return found
 
 

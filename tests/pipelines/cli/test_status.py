@@ -102,13 +102,33 @@ def test_every_stream_with_its_holes(capsys: pytest.CaptureFixture[str]) -> None
         "bitexbit/trades BTC-USD: ids up to 99",
         "bitexbit/trades BTC-USD: ids 180..199",
         "lost (not shown by the exchange):",
-        "bitexbit/trades BTC-USD: ids 150..179",
+        "bitexbit/trades BTC-USD: ids 150..179, asked for again from 2024-08-13 17:58Z on",
         "not shown by the exchange so far, asked for again by later pulls:",
         "bitexbit/trades BTC-USD: ids 180..189: asked 3 times since 3 h 0 min ago, last 30 min ago",
         "quarantine: 2 rows, kept as received (bitexbit/trades BTC-USD: 2)",
         "next: tidemark pull bitexbit/trades # fetches what is missing",
         'next: tidemark sql "SELECT reason, payload FROM quarantine"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "until"),
+    [
+        ("account_transactions", ", asked for again from 2024-08-10 11:00Z on"),
+        ("account_trades", ""),  # by every pull
+    ],
+)
+def test_a_stretch_that_waits_says_until_when(
+    dataset: str, until: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Binance's transactions come in windows of bounded length; an empty one waits for a day."""
+    gone = Unshown(us(2024, 1, 1), us(2024, 3, 1), us(2024, 8, 9, 11), us(2024, 8, 9, 11))
+    state = StreamState(unit="time", unshown=(gone,), wanted_from=0, checked_at=us(2024, 8, 9))
+    one = StreamId("binance", dataset, account="main")
+    write_status([StreamStatus(one, state, 0, 0, None, None, 0, 0)], NOW)
+    stretch = "2024-01-01 00:00..2024-03-01 00:00"
+    line = f"{stretch}: asked 1 time since 1 h 0 min ago, last 1 h 0 min ago{until}"
+    assert f"  binance/{dataset} main: {line}\n" in capsys.readouterr().out
 
 
 def table(out: str) -> dict[str, list[str]]:
@@ -446,6 +466,7 @@ def test_a_lost_order_is_lost_by_its_id(home: Path, capsys: pytest.CaptureFixtur
             "last_asked_at": "2024-08-03T00:00:00Z",
             "times": 3,
             "lost": True,
+            "asked_again_at": "2024-08-04T00:00:00Z",
         }
     ]
 

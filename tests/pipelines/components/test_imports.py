@@ -34,6 +34,7 @@ def test_dagster_loads_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             found = tree.build_defs(file.parent)
         assert {k.to_user_string() for k in found.resolve_all_asset_keys()} == {"imports/xbt"}
         assert [s.name for s in found.sensors or ()] == ["import_xbt_files"]
+        found.get_repository_def().load_all_definitions()  # as a code server does
         (watch,), broken = watches()
         assert broken == []
         assert watch.folder == Path("dumps")

@@ -17,7 +17,7 @@ def written(path: Path, text: str) -> Feed:
     return feed
 
 
-@pytest.mark.parametrize("exchange", connectors.names())
+@pytest.mark.parametrize("exchange", [*connectors.names(), "ccxt:okx", "ccxt:bybit"])
 def test_everything_that_an_exchange_offers(exchange: str, tmp_path: Path) -> None:
     path = tmp_path / exchange / "defs.yaml"
     text = new_feed(path, exchange, [], ["BTC-USD", "1INCH_USD", "btcusd"], "2017-09-01", "desk")

@@ -1,5 +1,6 @@
 """The feeds that come with Tidemark."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import connectors
 from pipelines.demo.exchange import DEMO_FEEDS
 from pipelines.feeds import FEEDS_ROOT, load_feeds
+from sandbox.markets import MARKETS
 from tests.conftest import REPO
 
 ONLY_BITEXBIT = {
@@ -52,10 +54,16 @@ def test_the_examples_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
     feeds = {feed.name: feed for feed in load_feeds(REPO / "examples" / "feeds")}
     shipped = {feed.exchange for feed in load_feeds(FEEDS_ROOT)}
     of_exchanges = {*connectors.names()} - shipped  # each that has no feed yet
-    assert {*feeds} == of_exchanges | {"every-market", "from-the-environment", "second-account"}
+    others = {"every-market", "from-the-environment", "second-account", "okx"}
+    assert {*feeds} == of_exchanges | others
+    assert feeds["okx"].exchange == "ccxt:okx"
     assert feeds["from-the-environment"].markets == ("BTC-USD", "LTC-USD")
     assert feeds["every-market"].markets is None
     assert feeds["second-account"].account == "desk"
-    for name in of_exchanges:
-        assert {*feeds[name].datasets} == {*connectors.offers(name)}
-        assert feeds[name].markets is not None
+    for name in (*of_exchanges, "okx"):
+        assert {*feeds[name].datasets} == {*connectors.offers(feeds[name].exchange)}
+        in_sandbox = {*(feeds[name].markets or ())} <= {m.symbol for m in MARKETS if m.enabled}
+        said = re.search(
+            r"# `tidemark sandbox` lists others: \[(.*)\]", feeds[name].path.read_text()
+        )
+        assert in_sandbox or (said and {*said[1].split(", ")} <= {m.symbol for m in MARKETS})

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import warehouse
@@ -76,6 +78,40 @@ def test_trades_come_back_and_pulls_go_on(
         (trades,) = report.streams
         assert trades.rows_added == len(rows) - len(before)
         assert trades.requests < 12 + len(rows) // 1000
+    assert main(["verify"]) == 0
+
+
+@pytest.mark.parametrize("exchange", ["binance", "kraken", "coinbase"])
+def test_rows_of_another_market_go_and_the_exchanges_come(
+    exchange: str,
+    served: Served,
+    tmp_path: Path,
+    home: Path,
+    feeds: Feeds,
+    run: Import,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However an exchange pages: by ids from the oldest on, by time, by ids from the newest on."""
+    root = feeds(
+        f"exchange: {exchange}\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {{trades: {{}}}}\n"
+    )
+    assert pulled(served, home, root).errors == []
+    path = tmp_path / "trades.parquet"
+    assert main(["export", "parquet", "trades", "--out", str(path)]) == 0
+    before, span = held(home, ROWS), complete(home, "BTC-USD")
+    rows = pq.read_table(path)
+    wrong = pa.array(["7.5"] * rows.num_rows).cast(rows.schema.field("price").type)
+    at = rows.schema.get_field_index("price")
+    pq.write_table(rows.set_column(at, rows.schema.field(at), wrong).drop_columns("cost"), path)
+    new = tmp_path / "new"
+    new.mkdir()
+    monkeypatch.setenv("TIDEMARK_HOME", str(new))
+    assert run(path, market="BTC-USD", exchange=exchange).code == 0
+
+    (problem,) = pulled(served, new, root).errors
+    assert "shows other rows than a file had" in problem
+    assert (held(new, ROWS), complete(new, "BTC-USD")) == (before, span)
+    assert pulled(served, new, root).errors == []
     assert main(["verify"]) == 0
 
 

@@ -1,12 +1,14 @@
 """Recorded files, damaged as files are: after an import and a pull every trade is there once."""
 
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+import warehouse
 from connectors.local import NoLimits
 from pipelines.cli import main
 from pipelines.feeds import load_feeds, select_jobs
@@ -21,8 +23,10 @@ from tests.pipelines.ingest.conftest import settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.pipelines.ingest.test_recorded import recorded, rows_of
 from tests.worlds import world_at
+from warehouse import StorageError
 
 STORED = "trade_id::BIGINT, epoch_ms(timestamp), price, amount, side"
+RECORDING = "binance_spot_btcusdt_trades_2024-08-08_09.csv.gz"
 NEW_YEAR = 1_735_689_600_000
 """2025-01-01: Binance's files have microseconds from then on."""
 Feeds = Callable[[str], Path]
@@ -157,6 +161,9 @@ def test_the_exchanges_own_candles_equal_those_of_imported_trades(
     # the first and the last interval are not whole
     assert counts.pop(("1m", "unproved")) == 2 and counts.pop(("5m", "unproved")) == 2
     assert counts == {("1m", "equal"): 2467, ("1m", "empty"): 1091, ("5m", "equal"): 704}
+    result = warehouse.verify(home)  # compares them too, though files do not prove candles
+    assert result.ok and result.of("note") == []
+    assert result.figures["candles"] == {"candles": 2467 + 704, "differences": 0}
 
 
 def test_freqtrades_rows_are_kept_apart_and_agree(
@@ -213,15 +220,54 @@ def test_the_row_at_the_seam_is_compared_with_the_exchanges(
         assert complete(home) == [(btcusdt.ids[0], high)]
 
 
+def priced(lines: Iterable[str], price: str) -> list[str]:
+    """``lines`` with another price."""
+    return [",".join([f[0], price, *f[2:]]) for f in (one.split(",") for one in lines)]
+
+
+@pytest.mark.parametrize(
+    ("pulled_before", "overlap"),
+    [(False, 0), (True, 0), (True, 50)],
+    ids=["before any pull", "that only touches what was pulled", "that overlaps what was pulled"],
+)
 def test_a_file_of_another_market_is_found_out_at_the_seam(
-    btcusdt: MarketTape, tmp_path: Path, home: Path, feeds: Feeds, run: Import
+    pulled_before: bool,
+    overlap: int,
+    btcusdt: MarketTape,
+    shared_data: Path,
+    tmp_path: Path,
+    home: Path,
+    feeds: Feeds,
+    run: Import,
 ) -> None:
+    """Its claim and its rows go, the exchange's rows come; the right file then adds the rest."""
+    first, last = btcusdt.ids[0], btcusdt.ids[-1]
     lines = [one for day in days_of(btcusdt) for one in day]
-    other = [",".join([f[0], "77.7", *f[2:]]) for f in (one.split(",") for one in lines[:5000])]
-    assert run(vision(tmp_path, other)).code == 0
     with replaying(btcusdt, "BTC-USDT") as server:
-        report = pull_from(server, home, feeds(feed("BTCUSDT", "2024-08-09")))
-    assert report.errors and sum(s.quarantined for s in report.streams)
+        root = feeds(feed("BTCUSDT", "2024-08-09"))
+        if pulled_before:
+            assert pull_from(server, home, root).errors == []
+            ((low, _),) = complete(home)
+            lines = lines[: low - first + overlap]
+        found = run(vision(tmp_path, priced(lines, "77.7")))
+        assert found.code == (1 if overlap else 0)
+        if overlap:  # the rows that both have differ: nothing is claimed in the first place
+            assert complete(home) == [(low, last)] and "nothing of it is claimed" in found.err
+        root = feeds(feed("BTCUSDT", "2024-08-08"))
+        report = pull_from(server, home, root)
+        (problem,) = report.errors
+        assert "binance shows other rows than a file had (ids " in problem and "Fix:" in problem
+        assert "removed and no longer claimed" in problem
+        assert sum(s.quarantined for s in report.streams) == 0
+        tape_rows = sorted(recorded(rows_of(shared_data / RECORDING), "trade_id"))
+        assert {*held(home, STORED)} <= {*tape_rows}
+        again = pull_from(server, home, root)
+        assert again.notices == [] and not any("a file had" in e for e in again.errors)
+    for low, high in complete(home):
+        assert {id_ for id_, *_ in held(home, STORED)} >= {*range(low, high + 1)}
+    assert run(vision(tmp_path, lines)).code == 0
+    assert held(home, STORED)[: len(lines)] == tape_rows[: len(lines)]
+    assert complete(home)[0][0] == first
 
 
 def test_microseconds_from_2025_on(tmp_path: Path, home: Path, run: Import) -> None:
@@ -271,3 +317,91 @@ def test_what_the_sandbox_writes_and_what_it_serves_join(
         assert trades.rows_added < len(shown) / 2  # all else came from files
     query = "SELECT verdict FROM marts.candles_compared WHERE verdict IN ('different', 'missing')"
     assert table(home, query) == []
+
+
+def test_a_file_that_was_replaced_and_a_pull(
+    btcusdt: MarketTape, shared_data: Path, tmp_path: Path, home: Path, feeds: Feeds, run: Import
+) -> None:
+    """Milliseconds and true microseconds in one file, five rows wrong; then the same name anew.
+
+    Files agree where a time is only finer. Where two differ, the exchange says which one is right.
+    """
+    before, after = days_of(btcusdt)
+    finer = []
+    for at, one in enumerate(after):
+        fields = one.split(",")
+        if at % 3:
+            fields[4] += f"{at % 1000:03d}"
+        finer.append(",".join(fields))
+    wrong = [200, 201, 202, 900, 4000]
+    for at in wrong:
+        (finer[at],) = priced([finer[at]], "1.5")
+    name = "BTCUSDT-trades-2024-08-09"
+    day_before = vision(tmp_path, before, "BTCUSDT-trades-2024-08-08")
+    assert run(day_before, vision(tmp_path, finer, name)).code == 0
+    found = run(vision(tmp_path, after, name))
+    assert found.code == 1 and "5 rows contradicting what is stored" in found.err
+    first, last = btcusdt.ids[0], btcusdt.ids[-1]
+    contested = [first + len(before) + at for at in wrong]
+    spans = complete(home)
+    assert spans[0] == (first, contested[0] - 1) and spans[-1] == (contested[-1] + 1, last)
+    assert not any(low <= id_ <= high for low, high in spans for id_ in contested)
+    root = feeds(feed("BTCUSDT", "2024-08-09", "trades: {}, candles: {timeframes: [1m, 5m]}"))
+    with replaying(btcusdt, "BTC-USDT") as server:
+        server.switch(klines_empty="omit")
+        (problem,) = pull_from(server, home, root).errors
+        assert "binance shows other rows than a file had" in problem
+        assert pull_from(server, home, root).errors == []
+    rows = rows_of(shared_data / RECORDING)
+    cut_to_ms = STORED.replace("epoch_ms(timestamp)", "epoch_us(timestamp) // 1000")
+    assert held(home, cut_to_ms) == sorted(recorded(rows, "trade_id"))
+    assert complete(home) == [(first, last)]
+    verdicts = {v for (v,) in table(home, "SELECT DISTINCT verdict FROM marts.candles_compared")}
+    assert "equal" in verdicts and verdicts <= {"equal", "unproved", "empty"}
+
+
+@pytest.mark.parametrize("at", ["claim", "rows", "note"])
+def test_a_crash_while_imported_rows_are_removed(
+    at: str,
+    btcusdt: MarketTape,
+    tmp_path: Path,
+    home: Path,
+    feeds: Feeds,
+    run: Import,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whenever it happens, nothing is claimed that is not stored, and the next pull goes on."""
+    lines = [one for day in days_of(btcusdt) for one in day]
+    assert run(vision(tmp_path, priced(lines[:9000], "77.7"))).code == 0
+    broken = {"claim": "without", "rows": "StreamWriter.shrink", "note": "checkpoint.with_imported"}
+
+    def crash(*_: object) -> None:
+        raise StorageError("crashed")
+
+    root = feeds(feed("BTCUSDT", "2024-08-09"))
+    with replaying(btcusdt, "BTC-USDT") as server:
+        with monkeypatch.context() as patch:
+            place = "warehouse.store" if at == "rows" else "pipelines.ingest.windows.imported"
+            patch.setattr(f"{place}.{broken[at]}", crash)
+            (problem,) = pull_from(server, home, root).errors
+            assert "crashed" in problem
+        assert main(["verify"]) == 0
+        problems = pull_from(server, home, root).errors
+        assert ["a file had" in problem for problem in problems] == [True] * (at != "note")
+        assert pull_from(server, home, root).errors == []
+    assert main(["verify"]) == 0
+    assert all(price != Decimal("77.7") for (price,) in held(home, "price"))
+
+
+def test_ids_that_began_again_contradict_no_file(
+    btcusdt: MarketTape, tmp_path: Path, home: Path, feeds: Feeds, run: Import
+) -> None:
+    """Rows of a file that are all older: its market may have been listed anew. They stay."""
+    lines = [one for day in days_of(btcusdt) for one in day][:9000]
+    fields = [one.split(",") for one in priced(lines, "77.7")]
+    older = [",".join([*f[:4], str(int(f[4]) - 400 * DAY), *f[5:]]) for f in fields]
+    assert run(vision(tmp_path, older)).code == 0
+    with replaying(btcusdt, "BTC-USDT") as server:
+        errors = pull_from(server, home, feeds(feed("BTCUSDT", "2024-08-09"))).errors
+    assert errors and not any("a file had" in error for error in errors)
+    assert [*held(home, "price")].count((Decimal("77.7"),)) == len(older)

@@ -1,5 +1,6 @@
 """An account that has to be asked market by market: which ones, and that its rows are the same."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -12,8 +13,11 @@ import pytest
 import connectors
 import warehouse
 from connectors.base import Connection, Connector, Page, Paging, Window
-from pipelines.feeds import load_feeds
+from connectors.local import NoLimits
+from pipelines.feeds import load_feeds, select_jobs
+from pipelines.ingest import pull
 from pipelines.ingest.account_markets import account_markets
+from pipelines.ingest.report import StreamProgress
 from sandbox import Served
 from schemas import ConfigError, StreamId
 from tests.feeds import write_feed
@@ -160,6 +164,29 @@ def test_without_stored_balances_those_of_now_are_asked_for(
     root = feeds(balances="tickers: {}")
     assert only_pull(settings_for(standing, home), feeds_root=root).errors == []
     assert {"BTC-USD", "ETH-USD"} <= set(opened[0].asked)
+
+
+def test_streams_of_another_exchange_are_not_waited_for(
+    standing: Served, home: Path, tmp_path: Path
+) -> None:
+    """A long history of one exchange goes on while another's account is asked market by market."""
+    root = tmp_path / "feeds"
+    for exchange, dataset in (("kraken", "trades"), ("binance", "account_trades")):
+        text = f"exchange: {exchange}\nmarkets: [BTC-USD]\nstart: 2016-01-01\n"
+        write_feed(root, f"{text}datasets: {{{dataset}: {{}}}}", exchange)
+    asked = threading.Event()
+    in_time: list[bool] = []
+
+    def listener(progress: StreamProgress) -> None:
+        if progress.exchange == "binance":
+            asked.set()
+        elif not in_time:
+            in_time.append(asked.wait(20))
+
+    jobs = select_jobs(load_feeds(root), [])
+    report = pull(jobs, settings_for(standing, home), listener, limits=NoLimits())
+    assert report.errors == [] and in_time == [True]
+    assert [s.exchange for s in report.streams][:1] == ["binance"]  # in the order of the feeds
 
 
 def test_a_market_that_is_not_listed_is_named(

@@ -329,7 +329,7 @@ def test_a_pull_reads_of_a_ledger_what_is_new(
     """And of currencies of which there is nothing, once a day. Their rows lie in one table."""
     root = feeds(MARKETS.format("[BTC-USD]", "account_transactions: {}, balances: {}"))
     settings = settings_for(scene.server, home)
-    scene.server.switch(cb_most=40, cb_one_date="ignored")
+    scene.server.switch(cb_most=80, cb_one_date="ignored")
 
     def calls() -> dict[str, int]:
         scene.server.log.clear()

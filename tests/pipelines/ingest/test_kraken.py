@@ -16,7 +16,7 @@ import connectors
 import warehouse
 from sandbox import Fault, ManualClock, Served, World, serve, tape
 from sandbox.kraken import KrakenSwitches
-from sandbox.kraken.private import transfer_id
+from sandbox.kraken.ledger import margin_fills, transfer_id
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
 from schemas.times import to_microseconds
@@ -276,6 +276,7 @@ def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path
     [
         {"kraken_shuffled_keys": True, "kraken_count": "missing"},
         {"kraken_transfers": "denied"},
+        {"kraken_rewards": True, "kraken_margin": True},
         pytest.param({}, marks=pytest.mark.torture),
         pytest.param(
             {"kraken_shuffled_keys": True, "kraken_count": "text", "page_cap": 7},
@@ -290,6 +291,7 @@ def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path
     ids=[
         "shuffled, no count",
         "no right to transfers",
+        "rewards and margin",
         "usual",
         "shuffled, small pages",
         "no count",
@@ -304,13 +306,21 @@ def test_the_ledger_is_the_balance_to_the_last_digit(
     exchange.switch(**habit)
     account = exchange.world.accounts["beta"]
     histories = ("*/account_trades", "*/account_orders", "*/account_transactions")
+    refused = habit.get("kraken_transfers") in ("denied", "unknown")
     for seconds in (0, 31_377):
         exchange.advance(seconds)
-        assert only_pull(settings, *histories, feeds_root=root).errors == []
+        report = only_pull(settings, *histories, feeds_root=root)
+        assert report.errors == []
+        assert [("Status" in notice) for notice in report.notices] == [True] * refused
     assert run(settings, feeds_root=root).errors == []  # balances too: the clock stands
     now = exchange.world.now()
     expected = {fill.trade_id: (order, fill) for order, fill in account.fills(now)}
-    fills = warehouse.sql("SELECT * FROM account_fills", home=home).to_pylist()
+    query = "SELECT * FROM account_fills ORDER BY is_on_margin, trade_id"
+    fills = warehouse.sql(query, home=home).to_pylist()
+    on_margin = [f for f in fills if f["is_on_margin"]]
+    del fills[len(fills) - len(on_margin) :]
+    made = margin_fills(account, now) if habit.get("kraken_margin") else []
+    assert [f["trade_id"] for f in on_margin] == sorted(fill.id for fill in made)
     assert len(fills) == len({f["trade_id"] for f in fills}) == len(expected) > 100
     assert sorted((f["cost"], f["fee"], f["fee_currency"]) for f in fills if f["fee"]) == sorted(
         (f.cost * UNIT, f.fee * UNIT, o.market.base if o.buy else o.market.quote)
@@ -318,10 +328,9 @@ def test_the_ledger_is_the_balance_to_the_last_digit(
         if f.fee
     )
     rows = warehouse.sql("SELECT * FROM reconciliation", home=home).to_pylist()
-    assert len(rows) == 4
+    assert len(rows) == (8 if habit.get("kraken_rewards") else 4)
     wrong = [r for r in rows if not r["explained"] or r["difference"]]
     assert wrong == []
-    refused = habit.get("kraken_transfers") in ("denied", "unknown")
     _check_transfers(exchange, home, is_shown=not refused)
     orders = warehouse.sql("SELECT * FROM account_orders", home=home).to_pylist()
     assert len(orders) == sum(o.created <= now for o in account.orders)

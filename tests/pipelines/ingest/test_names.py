@@ -129,14 +129,17 @@ def test_an_unknown_name_is_refused_with_those_that_are_like_it(
 ) -> None:
     root = feeds(
         "exchange: bitexbit\nmarkets: [BTC_USDT.E, btc_rur, BTC-RUR, bitcoin]\n"
-        "start: 2016-01-01\ndatasets: {trades: {}}"
+        "start: 2016-01-01\ndatasets: {trades: {}, tickers: {}, candles: {timeframes: [1h]}}"
     )
     with serve(world(NAMES), limits=False) as server:
         report = only_pull(settings_for(server, home), feeds_root=root)
-    first, second = sorted(report.errors)
-    assert "does not list the market BTC_USDT.E" in first and "BTC_USDT.e" in first
-    assert "does not list the market bitcoin" in second
-    assert [s.stream for s in report.streams if s.requests] == ["BTC-RUR"]  # named twice, once
+    first, second = sorted(report.errors)  # each once, whatever is collected of it
+    assert first.startswith("bitexbit does not list the market BTC_USDT.E (named in ")
+    assert "did you mean BTC_USDT.e" in first
+    assert first.endswith("Fix: name a market in the feed that is listed, or leave BTC_USDT.E out")
+    assert "does not list the market bitcoin" in second and "Fix: name" in second
+    asked = [s.stream for s in report.streams if s.requests and s.dataset == "trades"]
+    assert asked == ["BTC-RUR"]  # named twice, once
 
 
 def test_two_feeds_that_spell_one_market_differently(

@@ -20,11 +20,9 @@ from tests.pipelines.ingest.reference_model import files, table, tape_of, trades
 TRADES = "datasets: {trades: {}}"
 
 
-@pytest.mark.parametrize("days", [3])  # of one day, thin markets are asked for their beginning
-def test_everything_once_then_incrementally(exchange: Served, home: Path) -> None:
+def test_everything_once_then_incrementally(after_everything: Served, home: Path) -> None:
+    exchange = after_everything
     settings = settings_for(exchange, home)
-    first = run(settings)
-    assert first.errors == []
     for symbol in ("BTC-USD", "ETH-USD"):
         assert trades_of(home, "bitexbit", symbol) == tape_of(exchange, symbol)
 

@@ -15,6 +15,7 @@ from pipelines.settings import Settings
 from sandbox import Served
 from sandbox.bitexbit import BitexBitSwitches
 from schemas import StreamId
+from schemas.wording import count
 from tests.pipelines.ingest.conftest import run, settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.warehouse.tools import assert_each_once
@@ -69,7 +70,7 @@ def test_rows_under_the_old_id_are_replaced_once(
     assert len(old) == len(expected) >= 10
     assert all(row[0] == row[-1] for row in old)
     (notice,) = pulls()
-    assert f"{len(old)} row(s) that an earlier Tidemark had stored" in notice
+    assert f"{count(len(old), 'row')} stored by an earlier Tidemark" in notice
     for _ in range(2):
         assert table(home, ROWS) == expected
         assert_each_once(home)

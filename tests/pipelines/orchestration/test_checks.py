@@ -110,7 +110,7 @@ def test_green_before_anything_was_collected(
 def test_green_where_all_agrees(instance: dg.DagsterInstance, home: Path, tmp_path: Path) -> None:
     give(home, "100", NOON + DAY, checked_at=NOON + 2 * DAY)
     passed, text, values = evaluate(instance, tmp_path)
-    assert passed and text == "1 balances compared with the history"
+    assert passed and text == "1 balance compared with the history"
     assert values["compared"] == 1 and values["unexplained"] == 0
 
 

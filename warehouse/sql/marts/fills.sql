@@ -2,7 +2,8 @@
 -- A fee counts where it was taken: in base currency it lessens the amount, in quote currency the
 -- proceeds. One in a third currency is converted at the newest price known then in the market of the
 -- two, by trade, ticker, finished candle or own fill of the same exchange. Where no history names a
--- fee, it is null and the changes are gross.
+-- fee, it is null and the changes are gross. Fills on margin are not among them: they move neither
+-- currency, and their result is booked as credits and debits (ledger).
 --
 -- grain: one row per exchange, account, symbol and fill
 -- sources: account_fills, trades, tickers, candles, cost(), pro_rata(), timeframe_us()
@@ -43,6 +44,7 @@ WITH named AS MATERIALIZED (
         if(side = 'buy', 1, -1)::DECIMAL(1,0) AS direction,
         fee <> 0 AND fee_currency NOT IN (base, quote) AS is_third
     FROM main.account_fills
+    WHERE NOT is_on_margin
 ),
 markets AS (  -- in which a fee in a third currency has a price
     SELECT DISTINCT exchange, unnest([fee_currency || '-' || quote, quote || '-' || fee_currency]) AS symbol

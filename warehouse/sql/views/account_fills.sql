@@ -31,8 +31,14 @@
 --   base              VARCHAR                     currency that base_amount is in: as the exchange
 --                                                 lists the market, else by the symbol
 --   quote             VARCHAR                     currency that price and cost are in
+--   is_on_margin      BOOLEAN                     whether it moved neither currency: the account's
+--                                                 statement books its fee and the position's
+--                                                 result instead (statements)
 WITH stated AS (
     SELECT DISTINCT exchange, account FROM main.statements WHERE meaning = 'fill'
+),
+on_margin AS (
+    SELECT DISTINCT exchange, account, trade_id FROM main.statements WHERE meaning = 'margin'
 ),
 both_sources AS (
     SELECT
@@ -164,7 +170,8 @@ SELECT
         END
     ) AS fee_currency,
     p.base,
-    p.quote
+    p.quote,
+    g.trade_id IS NOT NULL AS is_on_margin
 FROM priced AS p
 LEFT JOIN main.account_trades AS t
     ON p.exchange = t.exchange AND p.account = t.account AND p.symbol = t.symbol
@@ -173,3 +180,5 @@ LEFT JOIN main.currencies AS c
     ON t.exchange = c.exchange AND t.fee_currency = c.currency
 LEFT JOIN main.statements AS s
     ON p.exchange = s.exchange AND p.account = s.account AND p.transaction_id = s.transaction_id
+LEFT JOIN on_margin AS g
+    ON p.exchange = g.exchange AND p.account = g.account AND p.trade_id = g.trade_id

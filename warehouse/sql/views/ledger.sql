@@ -4,7 +4,8 @@
 -- hold is one event (account_fills), and what is laid aside for an open order changes nothing that
 -- the account owns (holds). A deposit or credit counts once it is ok; a withdrawal or debit from
 -- when it is asked for, and not at all once it has failed. The fee of a transaction comes on top of
--- its amount; the fee of a fill is taken in whichever currency the exchange takes it.
+-- its amount; the fee of a fill is taken in whichever currency the exchange takes it. A fill on margin
+-- is no event: its fee and the position's result are transactions.
 --
 -- grain: one row per exchange, account and entry
 -- sources: account_fills, account_transactions, statements
@@ -37,11 +38,15 @@ WITH fills AS (
             'trade ' || symbol || ' ' || fill_id
         ) AS event
     FROM main.account_fills
+    WHERE NOT is_on_margin
+),
+no_changes AS (
+    SELECT exchange, account, transaction_id FROM main.statements WHERE meaning <> 'margin'
 ),
 transactions AS (
     SELECT *
     FROM main.account_transactions
-    ANTI JOIN main.statements USING (exchange, account, transaction_id)
+    ANTI JOIN no_changes USING (exchange, account, transaction_id)
     WHERE status = 'ok' OR (type IN ('withdrawal', 'debit') AND status <> 'failed')
 ),
 changes AS (

@@ -1,5 +1,6 @@
--- What the lines of accounts' statements are, where they are no changes of a balance by themselves:
--- words about orders, of every exchange whose wording is known, and states of transfers.
+-- What the lines of accounts' statements say of orders and fills, and states of transfers.
+-- These are no changes of a balance by themselves, but for one meaning: a line of a fill on margin is
+-- a change of the balance, and the fill is none.
 -- How an exchange words them is known beside its connector: connectors/<exchange>/statements.sql.
 --
 -- grain: one row per exchange, account and such line
@@ -9,11 +10,12 @@
 --   account           VARCHAR                     label of the account
 --   transaction_id    VARCHAR                     the line's id
 --   timestamp         TIMESTAMP WITH TIME ZONE    of the line (UTC)
---   meaning           VARCHAR                     hold, release, fill, transfer; unread where the
---                                                 wording is not known (of transfer and unread,
---                                                 order_id and what follows amount are null)
+--   meaning           VARCHAR                     hold, release, fill, transfer, margin; unread
+--                                                 where the wording is not known (of the last
+--                                                 three, order_id and what follows amount are null)
 --   order_id          VARCHAR                     the order it names: the account's own, but for a
 --                                                 taker's fill
+--   trade_id          VARCHAR                     of margin: the fill that the line refers to
 --   currency          VARCHAR                     the line's currency
 --   amount            DECIMAL(38,18)              the line's amount, positive
 --   symbol            VARCHAR                     of a fill: market, BASE-QUOTE

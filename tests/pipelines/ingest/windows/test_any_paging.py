@@ -181,12 +181,40 @@ def test_forward_from_an_id_with_holes_reaches_both_ends(cap: int, share: int, r
     assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
 
 
-def test_an_account_at_rest_for_longer_than_a_window_is_no_fault() -> None:
-    """The newest transfers are those of the last days, of which there may be none any more."""
-    paging = PAGINGS["days, text ids"]
-    exchange = ModelExchange(Behaviour(), [*range(1, 30)], paging, pace_us=3_600_000_000)
-    memory = Memory(now=exchange.time_of(29) + 7_200_000_000)
-    answer, span = exchange.answer, paging.max_span_us or 0
+@pytest.mark.parametrize("cursor", ["forward from an id, holes", "backward from an id"])
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("cap", [12, 50])
+@pytest.mark.parametrize("sorts_by_time", [True, False])
+@pytest.mark.parametrize("edges", [(0, 0), (5, 40), (100, 7)])
+def test_a_moment_larger_than_an_answer_by_ids_of_one_side(
+    cursor: str, inclusive: bool, cap: int, sorts_by_time: bool, edges: tuple[int, int]
+) -> None:
+    """Own trades of one large order: what lies behind them is reached; they are no claim."""
+    moment = [2000 + 7 * n + n % 3 for n in range(130)]  # ids of a thousand share a time
+    below = [1999 - 5 * n for n in range(edges[0])]
+    above = [3000 + 4 * n for n in range(edges[1])]
+    behaviour = Behaviour(
+        cap=cap,
+        lower_inclusive=inclusive,
+        upper_inclusive=inclusive,
+        sorts_by_time=sorts_by_time,
+    )
+    keys = [*below, *moment, *above]
+    exchange, memory = ModelExchange(behaviour, keys, PAGINGS[cursor], share=1000), Memory()
+    one = {*moment}
+    exchange.time_of = lambda key: FIRST + 1_000_000 * (2500 if key in one else key)  # type: ignore[method-assign]
+    for new in ([], [3, 1], []):
+        grow(exchange, new)
+        pull(exchange, TRADES, memory)
+        assert not false_claims(exchange, memory)
+        memory.now += 26 * 3_600_000_000
+    missing = {*exchange.keys} - memory.held
+    assert all(2000 <= key < 3000 for key in missing) and (sorts_by_time or not missing)
+
+
+def newest_of_a_window(exchange: ModelExchange, memory: Memory) -> None:
+    """Without bounds, the exchange answers with the rows of the last span alone."""
+    answer, span = exchange.answer, exchange.paging.max_span_us or 0
 
     def recent(stream: StreamId, window: Window) -> list[int]:
         if window.lower is None and window.upper is None:
@@ -194,6 +222,44 @@ def test_an_account_at_rest_for_longer_than_a_window_is_no_fault() -> None:
         return answer(stream, window)
 
     exchange.answer = recent  # type: ignore[method-assign]
+
+
+def test_windows_that_newer_rows_moved_are_the_same_stretch() -> None:
+    """A quiet time is asked for twice, a day apart, though in windows with other ends."""
+    paging = replace(PAGINGS["days, text ids"], max_span_us=80 * DAY_US)
+    exchange = ModelExchange(Behaviour(), [1, 2, 3], paging, pace_us=3_600_000_000)
+    memory, wanted = Memory(now=exchange.time_of(200 * 24)), exchange.time_of(0)
+    newest_of_a_window(exchange, memory)
+    for hours in (0, 7, 33, 59):
+        memory.now = exchange.time_of(200 * 24 + hours)
+        if hours == 7:
+            exchange.keys.append(200 * 24 + 5)
+        assert pull(exchange, TRANSFERS, memory, wanted).problems == ()
+    assert [(i.lower, i.upper) for i in memory.complete] == [
+        (wanted, exchange.time_of(200 * 24 + 5) + 1)
+    ]
+
+
+def test_two_moments_that_fill_an_answer_have_none_between_them() -> None:
+    """Three rewards at once, fifty days of nothing, three more."""
+    paging = replace(PAGINGS["days, text ids"], max_span_us=80 * DAY_US)
+    keys = [1, 2, 3, 1201, 1202, 1203]
+    exchange = ModelExchange(Behaviour(), keys, paging, pace_us=3_600_000_000, share=10)
+    memory, wanted = Memory(now=exchange.time_of(200 * 24)), exchange.time_of(0) - DAY_US
+    newest_of_a_window(exchange, memory)
+    for _ in range(3):
+        assert pull(exchange, TRANSFERS, memory, wanted).problems == ()
+        memory.now += 26 * 3_600_000_000
+    held = [i for i in memory.complete if i.lower <= exchange.time_of(1201) < i.upper]
+    assert [i.lower for i in held] == [wanted] and not any(u.lost for u in memory.unshown)
+
+
+def test_an_account_at_rest_for_longer_than_a_window_is_no_fault() -> None:
+    """The newest transfers are those of the last days, of which there may be none any more."""
+    paging = PAGINGS["days, text ids"]
+    exchange = ModelExchange(Behaviour(), [*range(1, 30)], paging, pace_us=3_600_000_000)
+    memory = Memory(now=exchange.time_of(29) + 7_200_000_000)
+    newest_of_a_window(exchange, memory)
     for _ in range(3):
         progress = pull(exchange, TRANSFERS, memory, FIRST - 30 * DAY_US)
         assert progress.problems == () and progress.checked and not progress.head_empty
