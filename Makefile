@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui screenshots ui bench torture lint fmt lock clean
+.PHONY: help setup demo test test-ui screenshots ui bench bench-check torture lint fmt lock clean
 
 help: ## list what make can do
 	@echo "Tidemark: make <target>"
@@ -51,8 +51,14 @@ screenshots: setup ## the pictures of README and docs, from the same browser int
 ui: setup ## open Dagster with the sandbox exchange feeding it (Ctrl-C stops both)
 	@$(BIN)/tidemark ui --demo
 
-bench: setup ## measure against dlt, pandas and bare fetching
+bench: setup ## measure first pulls, every day's work and storage; writes docs/performance.md
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.everyday
+	@$(BIN)/python -m bench.storage
+	@$(BIN)/python -m bench.performance
+
+bench-check: setup ## compare requests, bytes, files and modules with the committed counts
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench.check
 
 torture: setup ## the tests too long for make test, and 300 pulls killed at random (KILLS, SEED)
 	@$(BIN)/pytest -m torture

@@ -82,9 +82,9 @@ class Place:
         costs, requests = [], 0
         for number in range(rounds + 1):
             before(number)
-            requests = self._ask("usage")["requests"]
+            requests = self.requests()
             costs.append(self.run(*arguments))
-            requests = self._ask("usage")["requests"] - requests
+            requests = self.requests() - requests
         costs = costs[1:]
         figure = Figure(
             name,
@@ -96,6 +96,10 @@ class Place:
         )
         print(line(figure), flush=True)
         return figure
+
+    def requests(self) -> int:
+        """Requests that the exchange answered so far."""
+        return self._ask("usage")["requests"]
 
     def show(self, rows: int) -> None:
         """Let the exchange have so many trades of the first market."""

@@ -37,7 +37,7 @@ def fill(home: Path, rows: int) -> None:
         assert span is not None
         first_id, first_us = held.lower, span[0]
         known = checkpoint.load(state.checkpoint, checkpoint.Windows)
-        for table in _older(rows, first_id, first_us):
+        for table in older(rows, first_id, first_us):
             lower = int(table.column("trade_id")[0].as_py())
             at = table.column("timestamp")[0].value
             moved = tuple(position - first_id + lower for position in known.beginning)
@@ -50,7 +50,7 @@ def fill(home: Path, rows: int) -> None:
     store.close()
 
 
-def _older(rows: int, below_id: int, below_us: int) -> Iterator[pa.Table]:
+def older(rows: int, below_id: int, below_us: int) -> Iterator[pa.Table]:
     """Trades below an id and a time, the newest chunk first; rows of a chunk in order."""
     schema = dataset("trades").file_schema
     rng = np.random.default_rng(7)

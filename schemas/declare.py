@@ -106,6 +106,8 @@ class Dataset(Table):
     """The key column that is the exchange's id of a row: an integer as a rule, or any text."""
     snapshot: bool = False
     """Rows are observations: one that repeats the last one is not stored."""
+    segment_rows: int | None = None
+    """Rows of a file, where that is to be fewer than usual."""
     stream_columns: tuple[str, ...] = ()
     """File columns that are constant in one stream (``timeframe``): part of the file's name."""
     history: str | None = None
@@ -135,6 +137,16 @@ class Dataset(Table):
     def is_account(self) -> bool:
         """Whether the rows are of one account (and need its key)."""
         return "account" in self.partition
+
+    @property
+    def is_of_markets(self) -> bool:
+        """Whether a feed's markets choose what is collected."""
+        return "symbol" in self.schema.names and not (self.is_account or self.is_reference)
+
+    @property
+    def holds_markets(self) -> bool:
+        """Whether one stream holds the rows of all markets of an exchange."""
+        return self.is_of_markets and "symbol" not in self.partition
 
     @property
     def shares_parts(self) -> bool:

@@ -110,6 +110,9 @@ CANDLES = Dataset(
     stream_columns=("timeframe",),
 )
 
+SNAPSHOT_ROWS: Final = 16 * 1024
+"""Of a file of many markets: each answer is added to the last one, which is written again."""
+
 TICKERS = Dataset(
     name="tickers",
     description="Ticker snapshots as observed; bid and ask are the best of the book.",
@@ -130,12 +133,13 @@ TICKERS = Dataset(
         INGESTED_AT,
     ),
     key=("exchange", "symbol", "observed_at"),
-    partition=("exchange", "symbol"),
-    period=Period.MONTH,
+    partition=("exchange",),
+    period=Period.DAY,
     time_column="observed_at",
-    order=("observed_at",),
+    order=("observed_at", "symbol"),
     replaces=True,
     snapshot=True,
+    segment_rows=SNAPSHOT_ROWS,
 )
 
 ORDER_BOOKS = Dataset(
@@ -152,12 +156,13 @@ ORDER_BOOKS = Dataset(
         INGESTED_AT,
     ),
     key=("exchange", "symbol", "observed_at", "side", "level"),
-    partition=("exchange", "symbol"),
+    partition=("exchange",),
     period=Period.DAY,
     time_column="observed_at",
-    order=("observed_at", "side", "level"),
+    order=("observed_at", "symbol", "side", "level"),
     replaces=True,
     snapshot=True,
+    segment_rows=SNAPSHOT_ROWS,
 )
 
 ORDER_COLUMNS: Final = (

@@ -11,18 +11,15 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas import DATASETS, Dataset, StreamId, dataset
+from schemas import DATASETS, StreamId, dataset
 from warehouse import files, paths
 from warehouse.errors import StorageError
 from warehouse.locks import exclusive, exclusive_if_free
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.paths import quarantine_of
-from warehouse.quarantine import contradictions, quarantine_rows
-from warehouse.state import StreamState
-from warehouse.store import StreamWriter, stream_lock
+from warehouse.regrouping import fitting, quarantine, regroup
+from warehouse.store import stream_lock
 
 SCHEMAS: Final = zlib.crc32(
     "\n".join(f"{name} {d.file_schema}" for name, d in DATASETS.items()).encode()
@@ -36,9 +33,9 @@ def migrate_lake(home: Path, metastore: Metastore, *, wait: bool = False) -> int
     Without ``wait`` streams that are written just now are left for the next time. Raises
     ``StorageError``.
     """
+    found, left = regroup(home, metastore), False
     if metastore.lake_schemas() == SCHEMAS:
-        return 0
-    found, left = 0, False
+        return found
     with exclusive(home, "lake-migration"):
         for stream in sorted({f.stream for _, f in paths.walk(home) if f is not None}, key=str):
             older = [p for p in paths.of_stream(home, stream) if is_older(home, p)]
@@ -82,13 +79,13 @@ def _migrate(
         except StorageError:
             is_whole = False
             continue
-        rows, odd = _fitting(declared, held)
+        rows, odd = fitting(declared, held)
         try:
             rows = files.conformed(declared, rows)
         except (ValueError, pa.ArrowException):  # of columns that no version had
             is_whole = False
             continue
-        _quarantine(home, metastore, stream, odd)
+        quarantine(home, metastore, stream, odd)
         digest = files.write(declared, home, item.path, rows)
         if record is not None:  # what is not recorded is found and adopted later
             described = files.describe(declared, home, item.path, item.period, rows, digest)
@@ -97,23 +94,3 @@ def _migrate(
         mtime = files.sync_folder(home / paths.stream_folder(stream))
         metastore.record_files(stream, written, [(paths.folder_mark(stream), mtime)])
     return is_whole
-
-
-def _fitting(declared: Dataset, held: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The rows whose decimals fit the declared types, and the others."""
-    fits = pa.chunked_array([pa.repeat(True, held.num_rows)])
-    for field in declared.file_schema:
-        if pa.types.is_decimal(field.type) and field.name in held.column_names:
-            column = held.column(field.name)
-            limit = pa.scalar(10.0 ** (field.type.precision - field.type.scale))
-            small = pc.less(pc.abs(column.cast(pa.float64())), limit)
-            fits = pc.and_(fits, pc.fill_null(small, True))
-    return held.filter(fits), held.filter(pc.invert(fits))
-
-
-def _quarantine(home: Path, metastore: Metastore, stream: StreamId, odd: pa.Table) -> None:
-    if odd.num_rows:
-        reason = "an amount does not fit decimal(38, 18)"
-        rows = quarantine_rows(stream, contradictions(odd, reason))
-        writer = StreamWriter(home, metastore, quarantine_of(stream))
-        writer.commit([rows], StreamState(unit="none"))

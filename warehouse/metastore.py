@@ -96,7 +96,7 @@ class Metastore:
                 from warehouse.migration import add_checksums  # needed once in the life of a home
 
                 add_checksums(db)
-            elif version == 4:  # the same tables; its lake has files of an older schema
+            elif version in (4, 5):  # the same tables; its lake has files of an older schema
                 put(db, "counters", [("version", VERSION)])
                 db.execute(f"PRAGMA user_version = {VERSION}")
             elif version not in (0, VERSION):
@@ -208,12 +208,17 @@ class Metastore:
             self._write_files(db, stream, files)
             put(db, "folders", folders)
 
-    def forget(self, stream: StreamId) -> None:
-        """Delete all records of ``stream``; a publish removes its rows."""
+    def forget(self, stream: StreamId, *, is_moved: bool = False) -> None:
+        """Delete all records of ``stream``; a publish removes its rows.
+
+        ``is_moved``: they are rows of another stream now, and stay.
+        """
         with self._transaction() as db:
-            self._empty(db, stream)
+            if not is_moved:
+                self._empty(db, stream)
             increment(db, "state")
-            for table in ("streams", "intervals", "unshown", "unsettled"):
+            files = ("files", "emptied") if is_moved else ()
+            for table in (*files, "streams", "intervals", "unshown", "unsettled"):
                 db.execute(f"DELETE FROM {table} WHERE {OF_STREAM}", key(stream))
 
     def record_files(
@@ -298,6 +303,13 @@ class Metastore:
                 ).fetchall()
             }
         return [(stream, *found.get(stream, (0, 0, None, None))) for stream in streams]
+
+    def newest_time(self, stream: StreamId) -> int | None:
+        """The newest time of a row of ``stream`` (microseconds)."""
+        with self.reading() as db:
+            query = f"SELECT max(max_time) FROM files WHERE {OF_STREAM}"
+            (newest,) = db.execute(query, key(stream)).fetchone()
+        return None if newest is None else int(newest)
 
     def newest_times(self) -> dict[str, int]:
         """The newest time of a row per exchange (microseconds)."""

@@ -20,7 +20,7 @@ from warehouse.state import StreamState
 FILE_NAME: Final = "metastore.sqlite"
 OLDER_NAME: Final = "ledger.sqlite"
 """What the file was called up to version 2."""
-VERSION: Final = 5
+VERSION: Final = 6
 _STREAM: Final = """exchange TEXT NOT NULL, dataset TEXT NOT NULL, symbol TEXT NOT NULL,
     account TEXT NOT NULL, timeframe TEXT NOT NULL, source TEXT NOT NULL"""
 KEY: Final = "exchange, dataset, symbol, account, timeframe, source"
@@ -133,7 +133,7 @@ def version_of(db: sqlite3.Connection) -> int:
     """
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master").fetchall()}
-    if version not in (3, 4, VERSION) and "counters" in tables:
+    if version not in (3, 4, 5, VERSION) and "counters" in tables:
         row = db.execute("SELECT * FROM counters WHERE name = 'version'").fetchone()
         if row and is_sound(row) and (row[1] ^ version).bit_count() == 1:
             return int(row[1])

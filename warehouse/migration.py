@@ -33,7 +33,7 @@ from warehouse.metastore_file import (
     put,
     write_state,
 )
-from warehouse.paths import QUARANTINE, folder_mark, stream_folder
+from warehouse.paths import QUARANTINE, folder_mark, stored_in, stream_folder
 from warehouse.state import StreamState
 
 _VERSION: Final = 2
@@ -104,9 +104,10 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         if stream is None:
             continue  # of a dataset that this program does not know: its files are found again
         _copy_state(old, new, names, stream)
-        mtime = mtimes.get(f"{stream_folder(stream)} {names[2]}")
-        if mtime is not None:
-            put(new, "folders", [(folder_mark(stream), mtime)])
+        if stream == stored_in(stream):
+            mtime = mtimes.get(f"{stream_folder(stream)} {names[2]}")
+            if mtime is not None:
+                put(new, "folders", [(folder_mark(stream), mtime)])
         for path, *record in _rows_of(
             old,
             "path, period, rows, bytes, mtime_ns, min_key, max_key,"
@@ -175,5 +176,5 @@ def _stream_of_label(exchange: str, name: str, label: str) -> StreamId | None:
         label, _, timeframe = label.rpartition(":")
     if declared.is_account:
         return StreamId(exchange, name, account=label, source=source)
-    symbol = label if "symbol" in declared.partition else None
+    symbol = label if declared.is_of_markets else None
     return StreamId(exchange, name, symbol, timeframe=timeframe, source=source)

@@ -32,6 +32,12 @@ _TIMEFRAME: Final = "%3A"
 _MARKET: Final = "@"
 
 
+def stored_in(stream: StreamId) -> StreamId:
+    """The stream whose files hold the rows of ``stream``: of a ticker those of all markets."""
+    holds_others = dataset(stream.dataset).holds_markets
+    return replace(stream, symbol=None) if holds_others else stream
+
+
 def quarantine_of(stream: StreamId) -> StreamId:
     """The quarantine of one stream: its own file, so that streams never wait for each other."""
     return replace(stream, dataset=QUARANTINE, source=stream.dataset)
@@ -99,8 +105,10 @@ def _check(stream: StreamId) -> None:
     declared = DATASETS.get(stream.source or stream.dataset)
     if declared is None or (stream.source is not None) != (stream.dataset == QUARANTINE):
         raise ValueError(f"{stream}: there is no such dataset")
+    # responses and rejected rows of one market have names of their own; its rows lie with others'
+    may_name_market = declared.is_account or declared.holds_markets
     wanted = (
-        "symbol" in declared.partition or (stream.symbol is not None and declared.is_account),
+        "symbol" in declared.partition or (stream.symbol is not None and may_name_market),
         declared.is_account,
         bool(declared.stream_columns),
     )
@@ -141,6 +149,8 @@ def hive_folder(name: str, value: str) -> str:
 def stream_folder(stream: StreamId) -> str:
     """The folder of a stream's files, relative to the home: hive directories."""
     _check(stream)
+    if stream != stored_in(stream):
+        raise ValueError(f"{stream} has no files of its own: {stored_in(stream)} has")
     values = {"exchange": stream.exchange, "symbol": stream.symbol, "account": stream.account}
     declared = dataset(stream.dataset)
     parts = [hive_folder(name, values[name] or "") for name in declared.partition]

@@ -48,6 +48,10 @@ class StreamReader:
             return None
         return min(f.min_time or 0 for f in held), max(f.max_time or 0 for f in held)
 
+    def newest_time(self) -> int | None:
+        """The time (microseconds) of the newest stored row."""
+        return self._metastore.newest_time(self.stream)
+
     def tail(self, rows: int, columns: list[str] | None = None) -> pa.Table:
         """The newest ``rows`` stored rows, oldest first (whole, or some ``columns``)."""
         chosen: list[FileRecord] = []

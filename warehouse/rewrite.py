@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import RejectedRow
+from schemas import Dataset, RejectedRow
 from warehouse.merge import differs, row_keys
 from warehouse.metastore import FileRecord
 from warehouse.paths import QUARANTINE
@@ -109,10 +109,17 @@ def _not_observed(
     writer: StreamWriter, table: pa.Table, stored: pa.Table, keys: pa.Array, stored_keys: pa.Array
 ) -> pa.Array:
     """Stored rows of an observation in ``table`` that it does not hold: it is one whole."""
-    time = writer.declared.time_column
-    then = pc.is_in(stored.column(time), value_set=table.column(time))
+    then = pc.is_in(_observation(writer.declared, stored), _observation(writer.declared, table))
     there = pc.is_in(stored_keys, value_set=keys)
     return pc.and_(then, pc.invert(there))
+
+
+def _observation(declared: Dataset, rows: pa.Table) -> pa.ChunkedArray:
+    """What the rows of one observation have in common: the moment, and the market of many."""
+    time = pc.cast(rows.column(declared.time_column), pa.int64())
+    if not declared.holds_markets:
+        return time
+    return pc.binary_join_element_wise(rows.column("symbol"), pc.cast(time, pa.string()), " ")
 
 
 def _later(mine: pa.Table, theirs: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

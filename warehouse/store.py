@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas import Dataset, Period, RejectedRow, StreamId
+from schemas import Dataset, Period, RejectedRow, StreamId, dataset
 from schemas.arrays import from_numpy
 from warehouse import files, paths
 from warehouse.clock import now_us
@@ -76,6 +76,10 @@ class Store:
         First recovers what a crash left. Raises ``StorageError``, and without ``wait``
         ``InUseError`` where another process writes the stream.
         """
+        if dataset(stream.dataset).holds_markets:
+            from warehouse.regrouping import regroup  # needed once in the life of a home
+
+            regroup(self._home, self._metastore)
         with stream_lock(self._home, stream, wait):
             yield StreamWriter(self._home, self._metastore, stream)
 
@@ -105,6 +109,7 @@ class StreamWriter(StreamReader):
         self._keys: dict[str, tuple[int, pa.Table]] = {}
         """Key columns of files of which no key range is known, by path, and their change."""
         self._failed = False
+        self._segment_rows = min(SEGMENT_ROWS, self.declared.segment_rows or SEGMENT_ROWS)
         recover(home, metastore, stream)
 
     def commit(
@@ -138,7 +143,7 @@ class StreamWriter(StreamReader):
             recover(self._home, self._metastore, self.stream)
         self._failed = True
         declared = self.declared if replaces is None else replace(self.declared, replaces=replaces)
-        if declared.name != QUARANTINE:
+        if declared.name != QUARANTINE and table.num_rows:
             table, refused = fitting(declared, self.stream, table)
             rejected = [*rejected, *refused]
         done = self._put(declared, table.cast(declared.file_schema), state, rejected)
@@ -279,7 +284,7 @@ class StreamWriter(StreamReader):
         )
         new = np.ones(part.num_rows, dtype=bool)
         held: dict[str, pa.Table] = {}
-        if len(ordered) > 1 or ordered[0].rows + part.num_rows > SEGMENT_ROWS:
+        if len(ordered) > 1 or ordered[0].rows + part.num_rows > self._segment_rows:
             for segment in segments:
                 keys, stored = row_keys(self.declared, part, self._keys_of(segment))
                 known = pc.is_in(keys, value_set=stored).to_numpy(zero_copy_only=False)
@@ -315,7 +320,7 @@ class StreamWriter(StreamReader):
             mine, number = part.filter(from_numpy(mask)), numbers[mask]
             low, high = segment.min_key or 0, segment.max_key or 0
             beside = mine.num_rows >= ENOUGH_ROWS and (number.max() < low or number.min() > high)
-            if segment.rows + mine.num_rows <= SEGMENT_ROWS and not beside:
+            if segment.rows + mine.num_rows <= self._segment_rows and not beside:
                 yield segment.path, mine
                 continue
             # a full file takes only what belongs between its rows; the rest begins a new one
@@ -328,7 +333,7 @@ class StreamWriter(StreamReader):
             above = mine.filter(from_numpy(number > high))
             if above.num_rows:
                 follower = segments[int(index) + 1 : int(index) + 2]
-                room = follower and follower[0].rows + above.num_rows <= SEGMENT_ROWS
+                room = follower and follower[0].rows + above.num_rows <= self._segment_rows
                 yield follower[0].path if room else self._free_path(period), above
 
     def _without_other_periods(

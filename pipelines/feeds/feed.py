@@ -139,7 +139,7 @@ def _feed(path: Path, attributes: Value) -> Feed:
     exchange = _exchange(fields.required("exchange", "bitexbit"))
     account = fields.get("account")
     datasets = _datasets(exchange, fields.required("datasets", "{trades: {}}"))
-    if "markets" in fields or any(_is_of_markets(name) for name in datasets):
+    if "markets" in fields or any(dataset(name).is_of_markets for name in datasets):
         markets = _markets(fields.required("markets", "[BTC-USD]"))
     else:
         markets = ()
@@ -153,11 +153,6 @@ def _feed(path: Path, attributes: Value) -> Feed:
         datasets=datasets,
         account_markets=_account_markets(exchange, fields),
     )
-
-
-def _is_of_markets(name: str) -> bool:
-    """Whether the feed's markets choose what is collected of the dataset."""
-    return "symbol" in dataset(name).partition
 
 
 def _exchange(value: Value) -> str:

@@ -20,7 +20,8 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
     ``settle_range``: the positions between which rows are to be read again next. ``beginning``: the
     positions below the first row at which requests showed nothing. ``empty_since``: start of the
     pull whose newest page was the first without rows (microseconds). ``imported``: the ids, the
-    end exclusive, that only files brought so far.
+    end exclusive, that only files brought so far. ``pages``: digests of the rows of the first pages
+    of the last pull; ``change``: the newest change of the stream's files before it.
     """
 
     profile: Profile = Profile()
@@ -29,6 +30,8 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
     restart: Restart | None = None
     empty_since: int | None = None
     imported: tuple[tuple[int, int], ...] = ()
+    pages: tuple[str, ...] = ()
+    change: int = -1
 
 
 class Newest(msgspec.Struct, frozen=True, tag="newest"):
@@ -78,15 +81,21 @@ class Lookups(msgspec.Struct, frozen=True, tag="lookups"):
     unknown: tuple[int, ...] = ()
 
 
+class Observed(msgspec.Struct, frozen=True, tag="observed"):
+    """Of snapshots of many markets. ``last``: the fingerprint of the last one of each."""
+
+    last: dict[str, str] = {}
+
+
 class Imported(msgspec.Struct, frozen=True, tag="imported"):
     """Of a stream that holds imported rows, and was never pulled."""
 
     imported: tuple[tuple[int, int], ...] = ()
 
 
-Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot | Imported
+Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot | Observed | Imported
 
-T = TypeVar("T", Windows, Newest, Walk, Built, Lookups, Snapshot)
+T = TypeVar("T", Windows, Newest, Walk, Built, Lookups, Snapshot, Observed)
 
 
 def load(text: str, kind: type[T]) -> T:

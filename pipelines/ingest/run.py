@@ -32,10 +32,11 @@ from pipelines.feeds import Job
 from pipelines.ingest import listed
 from pipelines.ingest.account_markets import account_markets, due_currencies
 from pipelines.ingest.budget import Budget
+from pipelines.ingest.observing import Round
 from pipelines.ingest.report import Listener, PullReport, StreamReport
 from pipelines.ingest.session import LOOKUPS, Task
 from pipelines.ingest.snapshot import batches
-from pipelines.ingest.stream import end_stream, pull_batch, pull_stream
+from pipelines.ingest.stream import end_stream, pull_stream, round_of
 from pipelines.settings import Settings
 from schemas import StreamId, TidemarkError, dataset
 from warehouse.store import Store
@@ -95,6 +96,8 @@ def pull(
         finally:
             for executor in (*pools.values(), leaders):
                 executor.shutdown(cancel_futures=True)
+            for one_round in plan.rounds:  # of a pull that was stopped: what was answered
+                report.streams += one_round.end()
             pa.default_memory_pool().release_unused()
     return report
 
@@ -198,6 +201,8 @@ class _Plan:
         self._budget = budget
         self._stop = stop
         self._owners: dict[StreamId, Job] = {}
+        self.rounds: list[Round] = []
+        """The rounds of snapshots, each to be ended."""
 
     def at_once(self, jobs: Sequence[Job]) -> int:
         """How many streams of the exchange of ``jobs`` to pull at once."""
@@ -304,9 +309,13 @@ class _Plan:
                 task = self._task(job, symbol=symbol, timeframe=timeframe)
                 yield paging.cursor, _one(end_stream, task)
         if paging.cursor is Cursor.SNAPSHOT:
-            for batch in batches(symbols, paging):
-                tasks = [self._task(job, symbol=symbol) for symbol in batch]
-                yield paging.cursor, partial(pull_batch, tasks)
+            for symbol in symbols:
+                self._want(job, StreamId(job.exchange, job.dataset, symbol))
+            calls = batches(symbols, paging)
+            one_round = round_of(self._task(job), calls, is_whole=job.feed.markets is None)
+            self.rounds.append(one_round)
+            for call in calls:
+                yield paging.cursor, partial(one_round.call, call)
             return
         for symbol in symbols:
             for timeframe in job.spec.timeframes or (None,):
@@ -342,8 +351,7 @@ class _Plan:
         """``names``: of the stream."""
         exchange = self._exchange(job)
         stream = StreamId(job.exchange, job.dataset, **names)
-        if keeps_raw(job.spec):
-            exchange.recorder.want(stream)
+        self._want(job, stream)
         return Task(
             store=self._store,
             connector=exchange.connector,
@@ -356,6 +364,11 @@ class _Plan:
             again=self._again,
             budget=self._budget,
         )
+
+    def _want(self, job: Job, stream: StreamId) -> None:
+        """Have the responses of ``stream`` recorded, where the feed says so."""
+        if keeps_raw(job.spec):
+            self._exchange(job).recorder.want(stream)
 
     def _exchange(self, job: Job) -> _Exchange:
         return self._exchanges[job.exchange, job.feed.account]

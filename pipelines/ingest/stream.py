@@ -1,24 +1,25 @@
 """Pull one stream: open it in the store, choose the way it is paged, report the outcome."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from connectors.base import Cursor, Page
-from connectors.errors import ContractError, NotOfferedError, RequestError
+from connectors.base import Cursor
+from connectors.errors import NotOfferedError, RequestError
 from pipelines.ingest.budget import OutOfTimeError
 from pipelines.ingest.committer import Committer
 from pipelines.ingest.derived import build_candles
 from pipelines.ingest.lookup import pull_lookups
 from pipelines.ingest.newest import pull_newest
+from pipelines.ingest.observing import Answer, Round, store_answers
 from pipelines.ingest.reference import pull_reference
 from pipelines.ingest.report import StreamReport
 from pipelines.ingest.session import Session, Task
 from pipelines.ingest.snapshot import store_snapshot
 from pipelines.ingest.walk import pull_walk
 from pipelines.ingest.windows.sync import pull_windows
-from schemas import StreamId, TidemarkError
+from schemas import TidemarkError
 from schemas.times import to_datetime
 from warehouse.errors import InUseError
 
@@ -26,7 +27,7 @@ from warehouse.errors import InUseError
 def _pull_snapshot(session: Session) -> None:
     if session.declared.is_reference:
         pull_reference(session)
-    else:  # of the whole account; those of markets come in batches
+    else:  # of the whole account; those of markets come in rounds
         store_snapshot(session, session.connector.snapshot(session.stream.dataset, ()))
 
 
@@ -62,24 +63,17 @@ def end_stream(task: Task) -> StreamReport:
     return _in_session(task, work)
 
 
-def pull_batch(tasks: Sequence[Task]) -> list[StreamReport]:
-    """One snapshot call for several markets, each stored as its own stream."""
-    first = tasks[0]
-    symbols = [task.stream.symbol or "" for task in tasks]
-    try:
-        page = first.connector.snapshot(first.stream.dataset, symbols)
-    except (RequestError, ContractError) as error:
-        if len(tasks) > 1:  # one market is refused or unreadable: the others must not go without
-            return [report for task in tasks for report in pull_batch([task])]
-        return [_refused(first, replace(first.report(), requests=1), error)]
-    except Exception as error:
-        return [replace(task.report(), requests=1, error=problem(error)) for task in tasks]
-    work = _storing(page, [task.stream for task in tasks])
-    return [_in_session(task, work) for task in tasks]
+def round_of(task: Task, calls: Sequence[Sequence[str]], *, is_whole: bool) -> Round:
+    """A round of snapshots of the markets of an exchange, each of ``calls`` of some of them.
+
+    ``is_whole``: of all that it lists. What it shows now is not shown again: to be stored, it waits
+    for whoever holds the stream.
+    """
+    return Round(replace(task, budget=None), calls, is_whole, _store_answers, _refused)
 
 
-def _storing(page: Page, asked: Sequence[StreamId]) -> Callable[[Session], None]:
-    return lambda session: store_snapshot(session, page, asked)
+def _store_answers(task: Task, answers: Sequence[Answer], listed: Set[str] | None) -> StreamReport:
+    return _in_session(task, lambda session: store_answers(session, answers, listed))
 
 
 def problem(error: Exception) -> str:

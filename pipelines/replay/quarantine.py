@@ -28,18 +28,10 @@ class QuarantinedRows:
         self._rejected: set[str] = set()
         self._waiting: dict[str, RejectedRow] = {}
 
-    def note(
-        self,
-        body: bytes,
-        rejected: Sequence[RejectedRow],
-        mine: Sequence[RejectedRow] | None = None,
-    ) -> None:
-        """A response was read, and these rows of it rejected.
-
-        ``mine``: those that this stream keeps; all of them where left out.
-        """
+    def note(self, body: bytes, rejected: Sequence[RejectedRow]) -> None:
+        """A response was read, and these rows of it rejected."""
         self._rejected.update(bounded(row).payload for row in rejected)  # as it is kept
-        for row in rejected if mine is None else mine:
+        for row in rejected:
             self._waiting.setdefault(row.payload, row)
         for payload, text in self._texts.items():
             if payload not in self._read and text in body:

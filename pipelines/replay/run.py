@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import connectors
 from connectors.base import Connection, Connector, Cursor, Page
@@ -22,7 +23,7 @@ from pipelines.exchanges.names import remembered_codes, remembered_names
 from pipelines.ingest.renaming import rename_stored
 from pipelines.ingest.report import Listener, StreamProgress
 from pipelines.ingest.session import Task, time_span
-from pipelines.ingest.snapshot import changes, rejected_of, rows_of
+from pipelines.ingest.snapshot import changes
 from pipelines.ingest.stream import pull_stream
 from pipelines.replay.archive import Archive
 from pipelines.replay.dedup import Dedup
@@ -32,6 +33,7 @@ from schemas import Dataset, StreamId, TidemarkError, dataset
 from schemas.times import to_datetime
 from schemas.wording import count
 from warehouse.files import file_rows
+from warehouse.paths import stored_in
 from warehouse.rewrite import rewrite
 from warehouse.state import StreamState
 from warehouse.store import Store, StreamWriter
@@ -144,40 +146,42 @@ class _Replay:
     # -- snapshots ------------------------------------------------------------------------------
 
     def _snapshots(self, streams: Sequence[StreamId]) -> None:
-        """One response holds the rows of several markets: each is a stream of its own."""
+        """Responses are of some markets each; the stream that is written holds all of them."""
         archive = Archive(self.home, self.connector)
-        markets: dict[StreamId, QuarantinedRows] = {}
+        quarantines: dict[StreamId, QuarantinedRows] = {}
         chunk: dict[StreamId, list[pa.Table]] = {}
         for number, (response, page) in enumerate(archive.pages(streams), 1):
             self.report.rows += page.received
-            for asked in response.streams:
-                if asked not in markets:
-                    with self.store.open_stream(asked) as writer:
-                        markets[asked] = QuarantinedRows(writer)
-                mine = rejected_of(asked, page, response.streams)
-                markets[asked].note(response.body, page.rejected, mine)
-                dated = file_rows(self.declared, [rows_of(asked, page)], response.at)
-                chunk.setdefault(asked, []).append(dated)
+            held = stored_in(response.streams[0])
+            if held not in quarantines:
+                with self.store.open_stream(held) as writer:
+                    quarantines[held] = QuarantinedRows(writer)
+            quarantines[held].note(response.body, page.rejected)
+            rows = page.table
+            if self.declared.holds_markets:
+                asked = pa.array([stream.symbol for stream in response.streams])
+                rows = rows.filter(pc.is_in(rows.column("symbol"), value_set=asked))
+            chunk.setdefault(held, []).append(file_rows(self.declared, [rows], response.at))
             if number % _CHUNK_RESPONSES == 0:
-                self._store_snapshots(markets, chunk)
+                self._store_snapshots(quarantines, chunk)
             self._report_progress(streams[0], self.report.rows, archive, page)
-        self._store_snapshots(markets, chunk)
-        for stream, quarantined in markets.items():
+        self._store_snapshots(quarantines, chunk)
+        for stream, quarantined in quarantines.items():
             with self.store.open_stream(stream) as writer:
                 self._settle(writer, quarantined)
-        self.report.streams += len(markets)
+        self.report.streams += len(quarantines)
         self._sum_up("", archive)
         self._report_progress(streams[0], self.report.rows, archive, None)
 
     def _store_snapshots(
         self,
-        markets: dict[StreamId, QuarantinedRows],
+        quarantines: dict[StreamId, QuarantinedRows],
         chunk: dict[StreamId, list[pa.Table]],
     ) -> None:
         for stream, tables in chunk.items():
             rows = pa.concat_tables(tables)
             with self.store.open_stream(stream) as writer:
-                self._store(writer, markets[stream], [changes(writer, rows)])
+                self._store(writer, quarantines[stream], [changes(writer, rows)])
         chunk.clear()
 
     # -- what both need ---------------------------------------------------------------------------

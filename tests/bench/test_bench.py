@@ -1,15 +1,19 @@
 """The benchmark measures what it says: every contestant stores every trade of the same tape."""
 
 import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from bench import imports
+from bench import imports, outside
+from bench.check import losses
 from bench.contestants import MODULES
 from bench.measure import BenchError, Result, check, run, serving
 from bench.report import Memory, ratio, table, verdicts
 from bench.server import Exchange
+from bench.storage import sizes
 from bench.tape import LAST_ID, make_tape
 from tests.matrix import thinned
 
@@ -106,3 +110,45 @@ def test_the_import_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert imports.main(["--rows", "2000"]) == 0
     out = capsys.readouterr().out
     assert "import: 2,000 rows" in out and "stored: 2,000 rows" in out
+
+
+@pytest.mark.parametrize(
+    ("now", "lost"),
+    [
+        ({"pull: bytes": 1_000_000, "pull: requests": 2}, []),
+        ({"pull: bytes": 1_216_384, "pull: requests": 2}, []),
+        ({"pull: bytes": 1_216_385, "pull: requests": 2}, ["pull: bytes: 1,216,385"]),
+        ({"pull: bytes": 900_000, "pull: requests": 3}, ["pull: requests: 3"]),
+        ({"pull: bytes": 900_000}, ["pull: requests: no longer"]),
+        ({"pull: bytes": 1, "pull: requests": 1, "new: files": 1}, ["new: files: 1, and no"]),
+    ],
+)
+def test_a_count_that_grew_is_a_loss(now: dict[str, int], lost: list[str]) -> None:
+    found = losses(now, {"pull: bytes": 1_000_000, "pull: requests": 2})
+    assert len(found) == len(lost)
+    assert all(line.startswith(begin) for line, begin in zip(found, lost, strict=True))
+
+
+def test_the_committed_counts_are_those_that_are_counted(repo_root: Path) -> None:
+    counts = json.loads((repo_root / "bench" / "counts.json").read_text())
+    assert counts and all(isinstance(value, int) and value > 0 for value in counts.values())
+
+
+def test_what_a_process_wrote_is_measured_with_its_children(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, subprocess, sys;"
+        "pathlib.Path('a').write_bytes(b'x' * 100_000);"
+        "subprocess.run([sys.executable, '-c',"
+        " \"import pathlib; pathlib.Path('b').write_bytes(b'x' * 200_000)\"], check=True)"
+    )
+    cost = outside.run([sys.executable, "-c", program], {}, tmp_path)
+    assert 300_000 <= cost.written < 400_000
+    assert cost.cpu_seconds > 0 and cost.seconds > 0
+    with pytest.raises(BenchError, match="ended with 3"):
+        outside.run([sys.executable, "-c", "raise SystemExit(3)"], {}, tmp_path)
+
+
+def test_every_way_of_keeping_trades_has_a_size(tmp_path: Path) -> None:
+    found = sizes(3_000, tmp_path)
+    assert {size.name: size.is_exact for size in found}["Tidemark's lake"]
+    assert len(found) == 6 and all(size.per_trade > 1 for size in found)

@@ -12,6 +12,7 @@ import sys
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.compute
 
 from warehouse.frames import hand_over, spare_pandas
 

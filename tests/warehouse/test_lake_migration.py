@@ -14,6 +14,7 @@ import pytest
 import warehouse
 from schemas import DATASETS, StreamId, dataset
 from schemas.declare import PRICE, WIDE
+from tests.warehouse.older_layout import ungroup
 from tests.warehouse.tools import (
     FILLS,
     STREAMS,
@@ -64,6 +65,7 @@ def age(home: Path) -> None:
             mtime = files.sync_folder(home / paths.stream_folder(stream))
             metastore.record_files(stream, [again], [(paths.folder_mark(stream), mtime)])
     metastore.close()
+    ungroup(home)
     with closing(sqlite3.connect(home / FILE_NAME)) as db, db:
         put(db, "counters", [("version", 4)])
         db.execute("DELETE FROM counters WHERE name = 'lake_schemas'")
@@ -194,7 +196,6 @@ def test_a_damaged_file_stays_as_it_is_and_is_restored(home: Path) -> None:
 
 def test_an_amount_that_is_too_large_goes_to_quarantine(old: Path) -> None:
     huge = Decimal(10**22)
-    stream = StreamId("x", "tickers", "HUGE-USD")
     (path,) = (old / "lake/tickers").rglob("*.parquet")
     held = pq.read_table(path, partitioning=None)
     held = held.set_column(
@@ -202,7 +203,8 @@ def test_an_amount_that_is_too_large_goes_to_quarantine(old: Path) -> None:
         held.schema.field("base_volume"),
         pa.array([huge, *[None] * (held.num_rows - 1)], PRICE),
     )
-    files.write(dataset("tickers"), old, paths.lake_path(stream, "2024-08", 0), held)
+    huge_path = "lake/tickers/exchange=x/symbol=HUGE-USD/2024-08.parquet"
+    files.write(dataset("tickers"), old, huge_path, held)
     warehouse.rebuild(old)
     found = warehouse.table("tickers", symbol="HUGE-USD", home=old)
     assert found.num_rows == held.num_rows - 1

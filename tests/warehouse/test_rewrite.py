@@ -25,6 +25,7 @@ def rows_of(name: str, rows: Sequence[dict[str, Any]], came: int) -> pa.Table:
 
 def level(number: int, price: int, at: int = NOON) -> dict[str, Any]:
     return {
+        "symbol": "BTC-USD",
         "observed_at": at,
         "side": "bid",
         "level": number,
@@ -44,7 +45,7 @@ def trade(number: int, at: int, price: int = 1) -> dict[str, Any]:
 
 
 class Lake:
-    def __init__(self, home: Path, name: str, stream: str) -> None:
+    def __init__(self, home: Path, name: str, stream: str | None = None) -> None:
         self.home = home
         self.metastore = Metastore(home)
         field = "account" if dataset(name).is_account else "symbol"
@@ -71,7 +72,7 @@ class Lake:
 
 
 def test_an_observation_is_replaced_whole(tmp_path: Path) -> None:
-    lake = Lake(tmp_path, "order_books", "BTC-USD")
+    lake = Lake(tmp_path, "order_books")
     lake.rewrite(level(0, 9), level(1, 8), level(2, 7), level(0, 5, NOON + 1))
     done = lake.rewrite(level(0, 9), level(1, 7))
     assert done == Rewritten(added=0, replaced=2)

@@ -51,13 +51,8 @@ def test_a_commit_stores_every_row_once_and_as_declared(home: Path, stream: Stre
     rows = [row(stream, k, NOON + k * 300_000_000) for k in (3, 1, 2)]
     done = store(home, stream, rows[:2], rows[1:])
     assert (done.added, done.replaced, done.quarantined) == (3, 0, 0)
-    path = dict(
-        zip(
-            dataset(stream.dataset).partition,
-            (stream.exchange, stream.symbol or stream.account),
-            strict=True,
-        )
-    )
+    named = {"exchange": stream.exchange, "symbol": stream.symbol, "account": stream.account}
+    path = {name: named[name] for name in dataset(stream.dataset).partition}
     assert bag(lake(home, stream.dataset)) == bag([path | _exact(stream, r) for r in rows])
     (file,) = parquet(home)
     with file.open("rb") as source:

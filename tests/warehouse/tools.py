@@ -26,7 +26,7 @@ NOON = int(datetime(2024, 8, 8, 12, tzinfo=UTC).timestamp()) * 1_000_000
 TRADES = StreamId("x", "trades", "BTC-USD")
 CANDLES = StreamId("x", "candles", "BTC-USD", timeframe="5m")
 HOURLY = StreamId("x", "candles", "BTC-USD", timeframe="1h")
-TICKERS = StreamId("x", "tickers", "BTC-USD")
+TICKERS = StreamId("x", "tickers")
 FILLS = StreamId("x", "account_trades", account="main")
 TRANSFERS = StreamId("x", "account_transactions", account="main")
 STREAMS = (TRADES, CANDLES, TICKERS, FILLS, TRANSFERS)
@@ -55,7 +55,7 @@ def row(stream: StreamId, key: int, time: int | None = None, **changes: Any) -> 
             made = {"timeframe": stream.timeframe, "timestamp": at, "is_final": True}
             made |= dict.fromkeys(("open", "high", "low", "close", "volume"), price)
         case "tickers":
-            made = {"observed_at": at, "timestamp": at, "last": price}
+            made = {"symbol": "BTC-USD", "observed_at": at, "timestamp": at, "last": price}
         case "account_trades":
             made = {"symbol": "BTC-USD", "trade_id": str(key), "timestamp": at, "side": "sell"}
             made |= {"price": price, "amount": Decimal(1)}

@@ -4,6 +4,7 @@ One loop: ``plan`` the next request, fetch it, ``assess`` what the answer proves
 progress, commit; until ``plan`` has no further request. All but fetching and committing is pure.
 """
 
+import hashlib
 from dataclasses import replace
 from typing import Final, NoReturn
 
@@ -33,6 +34,7 @@ from warehouse.state import StreamState
 LOOKBACK_ROWS: Final = 1000
 LOOKBACK_LEAST: Final = 100
 LOOKBACK_CANDLES: Final = 3
+_REMEMBERED_PAGES: Final = 3
 
 
 def pull_windows(session: Session) -> None:
@@ -45,6 +47,8 @@ def pull_windows(session: Session) -> None:
     known = _with_imported(known, files_alone)
     progress = begin(session, known)
     kept = session.state.complete if session.task.again else ()
+    seen, change = known, session.writer.change()
+    known = msgspec.structs.replace(known, pages=(), change=change)
     while not isinstance(request := plan(progress), Done):
         if request.kind is Kind.PROBE:  # no rows are expected below the oldest
             session.hurry()
@@ -67,8 +71,26 @@ def pull_windows(session: Session) -> None:
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
             progress = replace(progress, anchor=anchor, up=Upward(anchor))
         if news:
-            session.commit(page.table, state_of(session, known, progress, kept), page.rejected)
+            known, is_repeated = _remembering(known, seen, page)
+            rows = None if is_repeated else page.table
+            session.commit(rows, state_of(session, known, progress, kept), page.rejected)
     finish(session, known, progress, kept)
+
+
+def _remembering(known: Windows, seen: Windows, page: Page) -> tuple[Windows, bool]:
+    """``known`` with the digest of a page, and whether its rows need not be compared again.
+
+    That is where the pull before, of which ``seen`` is known, received the same page, and no file
+    of the stream has changed since: they were compared with the same stored rows then.
+    """
+    if len(known.pages) >= _REMEMBERED_PAGES:
+        return known, False
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, page.table.schema) as stream:
+        stream.write_table(page.table.combine_chunks())
+    digest = hashlib.blake2b(sink.getvalue(), digest_size=16).hexdigest()
+    is_repeated = digest in seen.pages and known.change == seen.change and not page.rejected
+    return msgspec.structs.replace(known, pages=(*known.pages, digest)), is_repeated
 
 
 def _with_imported(known: Windows, spans: Intervals) -> Windows:
