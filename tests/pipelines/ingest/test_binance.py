@@ -360,7 +360,7 @@ def test_an_account_without_recent_transactions(home: Path, feeds: Feeds) -> Non
         first = calls()
         assert held_transfers(home) == transfers(server.world)
         assert len(transfers(server.world)) == 3
-        assert calls() < first // 2, first
+        assert calls() <= first // 2, first
 
 
 @pytest.mark.parametrize(
