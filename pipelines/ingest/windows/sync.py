@@ -47,7 +47,7 @@ def pull_windows(session: Session) -> None:
     known = _with_imported(known, files_alone)
     progress = begin(session, known)
     kept = session.state.complete if session.task.again else ()
-    seen, change = known, session.writer.change()
+    seen, change = known if session.task.again is None else Windows(), session.writer.change()
     known = msgspec.structs.replace(known, pages=(), change=change)
     while not isinstance(request := plan(progress), Done):
         if request.kind is Kind.PROBE:  # no rows are expected below the oldest

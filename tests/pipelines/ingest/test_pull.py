@@ -44,6 +44,26 @@ def test_everything_once_then_incrementally(after_everything: Served, home: Path
     assert 0 < len(changed) < len(before)
 
 
+@pytest.mark.parametrize("days", [2])
+@pytest.mark.parametrize("which", ["oldest", "newest"])
+def test_rows_of_a_vanished_file_come_again_although_the_newest_page_repeats(
+    exchange: Served, home: Path, feeds: Callable[[str], Path], which: str
+) -> None:
+    """A page that came before is compared again once a file of its rows is gone."""
+    root = feeds("exchange: bitexbit\nmarkets: [LTC-BTC]\nstart: 2016-01-01\n" + TRADES)
+    settings = settings_for(exchange, home)
+    for _ in range(3):
+        assert run(settings, feeds_root=root).errors == []
+    lake = sorted((home / "lake" / "trades").rglob("*.parquet"))
+    assert len(lake) > 1  # of days, whose last rows are in one page
+    lake[0 if which == "oldest" else -1].unlink()
+    assert run(settings, feeds_root=root).errors == []
+    assert trades_of(home, "bitexbit", "LTC-BTC") == tape_of(exchange, "LTC-BTC")
+    assert warehouse.verify(home).findings == []
+    again = run(settings, feeds_root=root)
+    assert again.errors == [] and sum(s.rows_added for s in again.streams) == 0
+
+
 def test_account_history_is_the_exchanges(exchange: Served, home: Path) -> None:
     run(settings_for(exchange, home), "*/account_*")
     now = exchange.world.now()
