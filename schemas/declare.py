@@ -146,7 +146,7 @@ class Dataset(Table):
     @property
     def holds_markets(self) -> bool:
         """Whether one stream holds the rows of all markets of an exchange."""
-        return self.is_of_markets and "symbol" not in self.partition
+        return self.snapshot and self.is_of_markets and "symbol" not in self.partition
 
     @property
     def shares_parts(self) -> bool:

@@ -176,5 +176,6 @@ def _stream_of_label(exchange: str, name: str, label: str) -> StreamId | None:
         label, _, timeframe = label.rpartition(":")
     if declared.is_account:
         return StreamId(exchange, name, account=label, source=source)
-    symbol = label if declared.is_of_markets else None
+    has_market = "symbol" in declared.partition or declared.holds_markets
+    symbol = label if has_market else None
     return StreamId(exchange, name, symbol, timeframe=timeframe, source=source)
