@@ -10,7 +10,7 @@ from typing import Any, Final
 from connectors import columns as kinds
 from connectors import exact
 from connectors.base import Cursor, Key, Page, Paging
-from connectors.ccxt.okx_shape import API, MAX_ROWS, SPAN_US, blank, paged, turned
+from connectors.ccxt.okx_shape import API, MAX_ROWS, SPAN_US, blank, by_id, turned
 from connectors.ccxt.okx_transactions import TRANSACTIONS
 from connectors.ccxt.walks import Walk, Walks
 from connectors.codes import Code
@@ -155,14 +155,14 @@ def _orders(body: bytes, about: Answered) -> Page:
     columns = (*_ORDERS, column("symbol", "instId", kinds.Canonical(about.names.symbol_of)))
     layout = Layout("account_orders", columns, ("order_id",), "timestamp")
     source = rows_of(body, _ORDER)
-    return paged(read(layout, source).page(), [*listed_rows(source)], "ordId")
+    return by_id(read(layout, source).page(), source, "ordId", about)
 
 
 _SPOT: Final = {"instType": "SPOT", "limit": str(MAX_ROWS)}
 ORDERS: Final = Walks(
     (
-        Walk(f"{API}/trade/orders-history-archive", _orders, query=_SPOT),
-        Walk(f"{API}/trade/orders-pending", _orders, times=(), query=_SPOT),
+        Walk(f"{API}/trade/orders-history-archive", _orders, cursor="", query=_SPOT),
+        Walk(f"{API}/trade/orders-pending", _orders, times=(), cursor="", query=_SPOT),
     ),
     SPAN_US,
 )

@@ -5,7 +5,6 @@ other is no transaction of the whole.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from operator import attrgetter
@@ -14,30 +13,16 @@ from typing import Any, Final
 from connectors import columns as kinds
 from connectors import exact
 from connectors.base import Page
-from connectors.ccxt.okx_shape import API, MAX_ROWS, SPAN_US, blank, paged
+from connectors.ccxt.okx_shape import API, MAX_ROWS, SPAN_US, blank, by_id, by_time
 from connectors.ccxt.walks import Walk, Walks
 from connectors.codes import Code
 from connectors.columns import by_word
 from connectors.dialect import Answered
-from connectors.exact import InvalidValue
 from connectors.jsontext import row_type
-from connectors.names import listed_rows
 from connectors.rows import Column, Layout, column, read, rows_of
 
 _TEXT, _TIME, _WIDE = kinds.Text(), kinds.Time(), kinds.Wide()
 _BY_TIME: Final = ("before", "after")
-
-
-def _by_time(page: Page, rows: list[Any]) -> Page:
-    """The next page of a list that goes on by time alone: again from the last moment on."""
-    if len(rows) < MAX_ROWS:
-        return page
-    try:
-        last = exact.identity(rows[-1].ts)
-    except InvalidValue:
-        return page
-    return replace(page, next_token=str(last + 1))
-
 
 _DEPOSITED: Final = by_word({"ok": ("1", "2"), "pending": ("0", "8", "11", "12", "13", "14", "17")})
 _DEPOSIT: Final = row_type("OkxDeposit", "depId ccy amt ts state txId")
@@ -71,7 +56,7 @@ def _transfers(columns: tuple[Column, ...], model: Any, body: bytes, about: Answ
         "timestamp",
     )
     source = rows_of(body, model)
-    return _by_time(read(layout, source).page(), [*listed_rows(source)])
+    return by_time(read(layout, source).page(), source, about)
 
 
 _deposits: Final = partial(_transfers, _transfer_columns("deposit", "depId", _DEPOSITED), _DEPOSIT)
@@ -121,27 +106,39 @@ def _bills(prefix: str, left_out: tuple[str, ...], body: bytes, about: Answered)
         "timestamp",
     )
     source = rows_of(body, _BILL)
-    rows = [*listed_rows(source)]
     page = read(layout, source, lambda row: str(row.type) not in left_out).page()
-    return _by_time(page, rows) if prefix == "funding" else paged(page, rows, "billId")
+    if prefix == "funding":
+        return by_time(page, source, about)
+    return by_id(page, source, "billId", about)
 
 
 _LIMIT: Final = {"limit": str(MAX_ROWS)}
 TRANSACTIONS: Final = Walks(
     (
-        Walk(f"{API}/asset/deposit-history", _deposits, _BY_TIME, open=True, query=_LIMIT),
-        Walk(f"{API}/asset/withdrawal-history", _withdrawals, _BY_TIME, open=True, query=_LIMIT),
+        Walk(
+            f"{API}/asset/deposit-history", _deposits, _BY_TIME, open=True, cursor="", query=_LIMIT
+        ),
+        Walk(
+            f"{API}/asset/withdrawal-history",
+            _withdrawals,
+            _BY_TIME,
+            open=True,
+            cursor="",
+            query=_LIMIT,
+        ),
         Walk(
             f"{API}/asset/bills-history",
             partial(_bills, "funding", _ELSEWHERE),
             _BY_TIME,
             open=True,
+            cursor="",
             cost=5,
             query=_LIMIT,
         ),
         Walk(
             f"{API}/account/bills-archive",
             partial(_bills, "trading", (_TRANSFER, _TRADE)),
+            cursor="",
             cost=2,
             query=_LIMIT,
         ),

@@ -15,6 +15,8 @@ from connectors.errors import ContractError
 from connectors.http import Request, get
 
 DAY_US: Final = 86_400_000_000
+NOWHERE: Final = ""
+"""The token of an answer whose rows do not say where to go on."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Walk:
     """One list. ``times``: the parameters of a window's two ends; empty: it is of no window.
 
     ``open``: whether a row at an end of the window is left out. ``cursor``: the parameter that
-    takes the token of the next page. ``query``: what tells it from another list of the same path.
+    takes the token of the next page; empty: the token is a query, which replaces parameters.
+    ``query``: what every call of it has.
     """
 
     path: str
@@ -42,18 +45,17 @@ class Walk:
 
     def after(self, request: Request, token: str) -> Request:
         """The page after that of ``request``."""
-        query = {**dict(parse_qsl(request.query)), self.cursor: token}
+        more = {self.cursor: token} if self.cursor else dict(parse_qsl(token))
+        query = {**dict(parse_qsl(request.query)), **more}
         return get(self.path, query, private=True, cost=self.cost)
-
-    def is_of(self, path: str, query: str) -> bool:
-        """Whether a call is one of this list."""
-        given = dict(parse_qsl(query))
-        return path == self.path and all(given.get(n) == v for n, v in self.query.items())
 
 
 @dataclass(frozen=True)
 class Walks:
-    """The lists of a page, in the order in which they are read. ``span_us``: of a window."""
+    """The lists of a page, each of a path, in the order in which they are read.
+
+    ``span_us``: of a window.
+    """
 
     lists: tuple[Walk, ...]
     span_us: int
@@ -64,17 +66,21 @@ class Walks:
 
     def parsed(self, body: bytes, about: Answered) -> Page:
         """One answer."""
-        return self._list(about.path, about.query).parse(body, about)
+        return self._list(about.path).parse(body, about)
 
     def following(self, asked: Asked, request: Request, page: Page, new: int) -> Request | None:
         """The call after ``request``, whose answer is ``page``; ``new``: its rows not known before.
 
         Raises ``ContractError`` where the rows of a list cannot all be asked for.
         """
-        of = self._list(request.path, request.query)
-        if page.next_token is not None:
+        of = self._list(request.path)
+        if page.next_token == NOWHERE and new:
+            raise ContractError(
+                f"{request.label}: no row says where it is, so that the others cannot be asked for"
+            )
+        if page.next_token:
             further = of.after(request, page.next_token)
-            if further == request or (page.received and not new):
+            if further == request or (of.cursor and page.received and not new):
                 raise ContractError(
                     f"{request.label}: the rows that came before came again, so that the others "
                     "cannot be asked for"
@@ -91,5 +97,5 @@ class Walks:
         low = max(0, low)
         return low, max(min(high, low + self.span_us, asked.now), low + 1000)
 
-    def _list(self, path: str, query: str) -> Walk:
-        return next(of for of in self.lists if of.is_of(path, query))
+    def _list(self, path: str) -> Walk:
+        return next(of for of in self.lists if of.path == path)
