@@ -26,9 +26,20 @@ from connectors.http import get
 from connectors.jsontext import NotJsonError, elements, row_type
 from connectors.names import listed_rows
 from connectors.pace import Allowance
-from connectors.rows import Built, Column, Layout, column, member_of, observed, read, rows_of
+from connectors.rows import (
+    Built,
+    Column,
+    Layout,
+    Source,
+    column,
+    member_of,
+    observed,
+    read,
+    rows_of,
+)
 
-SPAN_US: Final = 7 * DAY_US
+SPAN_US: Final = 7 * DAY_US - 1_000_000
+"""A second less than the seven days that are allowed: bounds are rounded outwards."""
 _MOST: Final = {"execution/list": 100, "account/transaction-log": 50}
 _TEXT, _TIME, _NUMBER = kinds.Text(), kinds.Time(), kinds.Number()
 _SIGNED, _SIGNED_WIDE, _WIDE = kinds.Number(signed=True), kinds.Wide(signed=True), kinds.Wide()
@@ -47,11 +58,11 @@ def _list(body: bytes) -> bytes:
 _CURSOR: Final = row_type("BybitCursor", "nextPageCursor")
 
 
-def _paged(page: Page, body: bytes, most: int, received: int) -> Page:
-    """With the cursor of the next page, where this one is full."""
+def _paged(page: Page, body: bytes, most: int, source: Source) -> Page:
+    """With the cursor of the next page, where this one is full, also of rows that are none."""
     found = rows_of(b"[%b]" % member_of(body, "result", "an answer"), _CURSOR).rows
     cursor = found[0].nextPageCursor if found else None
-    return replace(page, next_token=str(cursor)) if cursor and received >= most else page
+    return replace(page, next_token=str(cursor)) if cursor and len(source.texts()) >= most else page
 
 
 _FILL: Final = row_type(
@@ -86,7 +97,7 @@ def fills(body: bytes, about: Answered) -> Page:
     layout = Layout("account_trades", columns, ("trade_id", "symbol", "side"), "timestamp")
     source = rows_of(_list(body), _FILL)
     page = read(layout, source, lambda row: row.execType not in _OTHERS).page()
-    return _paged(page, body, _MOST["execution/list"], len([*listed_rows(source)]))
+    return _paged(page, body, _MOST["execution/list"], source)
 
 
 _ENTRY: Final = row_type("BybitEntry", "id type currency change tradeId transactionTime symbol")
@@ -120,7 +131,7 @@ def entries(body: bytes, about: Answered) -> Page:
     )
     source = rows_of(_list(body), _ENTRY)
     page = read(layout, source, lambda row: row.type != "TRADE").page()
-    return _paged(page, body, _MOST["account/transaction-log"], len([*listed_rows(source)]))
+    return _paged(page, body, _MOST["account/transaction-log"], source)
 
 
 _COIN: Final = row_type("BybitCoin", "coin walletBalance locked")

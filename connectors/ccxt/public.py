@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
+
+import pyarrow.compute as pc
 
 from connectors import columns as kinds
 from connectors import exact
@@ -55,16 +57,37 @@ class ByTime:
         at = entry.reads["trades"].at.replace("{symbol}", quote(native, safe=""))
         query = {self.market: native} if self.market else {}
         query |= {**self.fixed, "limit": str(min(window.limit, self.most))}
-        ends = (window.lower, None if window.upper is None else window.upper + per - 1)
+        lower = None if window.lower is None else window.lower - self._more
+        ends = (lower, None if window.upper is None else window.upper + per - 1)
         for name, us in zip(self.times, ends, strict=True):
             if us is not None:
                 query[name] = str(max(us, 0) // per)
         return get(at, query)
 
+    @property
+    def _more(self) -> int:
+        """A lower bound may leave out the whole second that it names: the one before is named."""
+        return _UNIT_US["s"] if self.unit == "s" else 0
+
+    def _parsed(self, entry: Entry, body: bytes, about: Answered) -> Built:
+        """Without the rows of the second that was named besides."""
+        built, low = self.parse(entry, body, about), dict(parse_qsl(about.query)).get(self.times[0])
+        if not self._more or not low:
+            return built
+        begin = int(low) * _UNIT_US[self.unit] + self._more
+        inside = pc.greater_equal(built.positions, begin)
+        rejected = [
+            replace(row, index=None)
+            for row in built.rejected
+            if row.position is None or row.position >= begin
+        ]
+        columns = {name: values.filter(inside) for name, values in built.columns.items()}
+        return Built(built.dataset, columns, built.positions.filter(inside), rejected)
+
     def endpoint(self, entry: Entry) -> Endpoint:
-        """With the parser of all exchanges."""
+        """The endpoint of an exchange that is asked so."""
         paging = Paging(Cursor.TIME, key=Key.TEXT, max_rows=self.most, units=(self.unit,))
-        return Endpoint(paging, partial(self.request, entry), partial(self.parse, entry))
+        return Endpoint(paging, partial(self.request, entry), partial(self._parsed, entry))
 
 
 _SIDES: Final = kinds.Choice({"buy": "buy", "sell": "sell"})

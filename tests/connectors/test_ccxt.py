@@ -17,6 +17,7 @@ from functools import cache
 from inspect import getattr_static
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -32,10 +33,11 @@ from connectors import (
     Window,
 )
 from connectors.ccxt import bybit, generic, library, okx, okx_account, okx_shape
+from connectors.ccxt.okx_transactions import TRANSACTIONS
 from connectors.ccxt.propose import proposed
 from connectors.ccxt.table import Entry, Read, entries
 from connectors.dialect import Answered, Asked
-from connectors.http import Request
+from connectors.http import Request, get
 from connectors.names import Names
 from connectors.rows import Built
 from tests.connectors.conftest import Scripted
@@ -448,10 +450,23 @@ def test_trades_by_windows_of_time() -> None:
     window = Window(NOW - 1, NOW + 1, 1000)
     request = asked("gate", "trades", window, "BTC_USDT")
     assert request.path == "/api/v4/spot/trades"
-    assert request.query == "currency_pair=BTC_USDT&limit=1000&from=1699999999&to=1700000001"
+    assert request.query == "currency_pair=BTC_USDT&limit=1000&from=1699999998&to=1700000001"
     request = asked("bitfinex", "trades", window, "tDUSK:USD")
     assert request.path == "/v2/trades/tDUSK%3AUSD/hist"
     assert request.query == "sort=-1&limit=1000&start=1699999999999&end=1700000000001"
+    # a bound may leave out the second that it names: the one before is named, and its rows go
+    row = b'{"id":"%d","create_time":"%d","create_time_ms":"%d999.5","side":"buy","amount":"1",'
+    row += b'"price":"2","currency_pair":"BTC_USDT"}'
+    answer = b"[%b,%b]" % (row % (2, 1699999999, 1699999999), row % (1, 1699999998, 1699999998))
+    native = {"BTC_USDT": SYMBOL}
+    stream = StreamId("ccxt:gate", "trades", SYMBOL)
+    endpoint = connectors.dialect_of("ccxt:gate").endpoints["trades"]
+    names = Names(connectors.dialect_of("ccxt:gate").spelling, native)
+    for query, ids in (("from=1699999998&to=1700000001", ["2"]), ("limit=1000", ["2", "1"])):
+        given = Answered((stream,), NOW, NOW, query, markets=native, names=names)
+        built = endpoint.parse(answer, given)
+        assert isinstance(built, Built)
+        assert [r["trade_id"] for r in rows(built)] == ids
     for id_ in ("gate", "bitfinex"):
         offer = connectors.offers(f"ccxt:{id_}")["trades"]
         assert (offer.cursor, offer.key) == (connectors.Cursor.TIME, connectors.Key.TEXT)
@@ -521,7 +536,11 @@ def test_a_window_of_bybit_goes_on_by_its_cursor() -> None:
     window = Window(NOW - 8 * 86_400_000_000, NOW)
     request = asked("bybit", "account_trades", window)
     assert request.path == "/v5/execution/list" and request.private
-    assert "startTime=1699308800000&endTime=1699913600000" in request.query  # seven days
+    assert "startTime=1699308800000&endTime=1699913599000" in request.query
+    # less than seven days, also where the bounds are rounded
+    for low in (0, 1, 999):
+        query = dict(parse_qsl(asked("bybit", "account_trades", Window(low, NOW)).query))
+        assert int(query["endTime"]) - int(query["startTime"]) < 7 * 86_400_000
     page = replace(
         bybit.entries(LOG, about("bybit", "account_transactions", "/x")), next_token="a%3A1"
     )
@@ -557,6 +576,66 @@ def test_what_a_bybit_account_holds_and_pays() -> None:
     (row,) = page.table.to_pylist()
     assert (row["taker_or_maker"], row["fee_currency"]) == ("taker", "BTC")
     assert page.next_token is None
+
+
+def bills(*times: str | None) -> bytes:
+    """Entries of a ledger, newest first; without a time, one that is no entry at all."""
+    row = '{"billId":"%d","ccy":"BTC","balChg":"1","ts":"%s","type":"74","subType":"","notes":""}'
+    found = [row % (100 - n, t) if t is not None else "null" for n, t in enumerate(times)]
+    return f"[{','.join(found)}]".encode()
+
+
+FUNDING, TRADING = "/api/v5/asset/bills-history", "/api/v5/account/bills-archive"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "times", "token"),
+    [
+        (FUNDING, "after=100&limit=100", (), None),
+        (FUNDING, "after=100&limit=100", ("50", None, "40"), "after=41"),
+        (FUNDING, "after=100&limit=100", ("50", "40", ""), "after=41"),
+        (FUNDING, "after=100&limit=100", ("", None), ""),
+        (FUNDING, "after=41&limit=100", ("40", "40"), "after=40&limit=99"),  # only the overlap
+        (FUNDING, "after=40&limit=99", (), None),
+        (FUNDING, "after=40&limit=99", ("40",), None),  # a server that shows the row itself
+        (TRADING, "limit=100", ("50", None, "40"), "after=98"),
+        (TRADING, "limit=100&after=98", (), None),
+        (TRADING, "limit=100&after=100", ("50",), None),
+        (TRADING, "limit=100&after=101", ("50",), "after=100"),
+        (TRADING, "limit=100&after=98", (None,), ""),
+    ],
+)
+def test_a_list_of_okx_ends_where_nothing_older_is_shown(
+    path: str, query: str, times: tuple[str | None, ...], token: str | None
+) -> None:
+    given = about("okx", "account_transactions", path, query)
+    assert TRANSACTIONS.parsed(bills(*times), given).next_token == token
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "said"),
+    [
+        (FUNDING, "after=41&limit=99", "the rows at 41 ms fill an answer"),
+        (FUNDING, "after=30&limit=100", "rows came again"),
+        (TRADING, "after=30&limit=100", "rows came again"),
+    ],
+)
+def test_a_list_of_okx_that_cannot_go_on_is_refused(path: str, query: str, said: str) -> None:
+    with pytest.raises(ContractError, match=said):
+        TRANSACTIONS.parsed(bills("40"), about("okx", "account_transactions", path, query))
+
+
+def test_rows_of_okx_that_do_not_say_where_they_are_are_no_end() -> None:
+    wanted = Asked(
+        (StreamId("ccxt:okx", "account_transactions", account="main"),), Window(), now=NOW
+    )
+    given = about("okx", "account_transactions", FUNDING, "after=100&limit=100")
+    request, page = get(FUNDING, {"limit": "100"}), TRANSACTIONS.parsed(bills(None), given)
+    with pytest.raises(ContractError, match="no row says where it is"):
+        TRANSACTIONS.following(wanted, request, page, 1)
+    # where they came before, with others, nothing older is there
+    further = TRANSACTIONS.following(wanted, request, page, 0)
+    assert further is not None and further.path == TRADING
 
 
 # -- when the library is needed, and what is said without it ---------------------------------------

@@ -15,6 +15,7 @@ from pipelines.ingest import PullReport
 from pipelines.publishing import publish
 from sandbox import PagingProfile, Served
 from sandbox.markets import text
+from sandbox.okx.ledger import ledger
 from sandbox.okx.private import held
 from schemas import timeframe_us
 from tests.pipelines.ingest.conftest import only_pull, settings_for
@@ -165,6 +166,29 @@ def test_every_trade_once_whatever_is_unknown(
     publish(settings)
     assert stored(home) == numbered(exchange)
     assert not_proved(home) == []
+
+
+def test_a_list_ends_where_nothing_older_is_shown(
+    exchange: Served, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    """However few rows of it an answer has."""
+    root = feeds(FEED.format("[BTC-USD]", "account_transactions: {}"))
+    settings = settings_for(exchange, home)
+    exchange.switch(okx_most=30)
+    for _ in range(2):
+        pulled_well(settings, root)
+    publish(settings)
+    account, now = exchange.world.accounts["alpha"], exchange.world.now()
+    start = 1_767_916_800_000
+    entries = [
+        e
+        for e in ledger(account, now)
+        if e.ms >= start and e.type not in (("1", "2", "13", "130", "131") if e.funding else "12")
+    ]
+    moved = [t for t in account.visible_transactions(now) if t.kind in (1, 2) and t.ms >= start]
+    assert len([e for e in entries if e.funding]) > 30
+    ((found,),) = table(home, "SELECT count(*) FROM account_transactions")
+    assert found == len(entries) + len(moved)
 
 
 def test_what_is_older_than_three_months_is_not_shown(
