@@ -14,7 +14,7 @@ from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Newest
 from pipelines.ingest.derived import build_missing
 from pipelines.ingest.session import Session, time_span
-from pipelines.ingest.windows.evidence import Received, proved, receive
+from pipelines.ingest.windows.evidence import HOUR_US, Received, proved, receive
 from pipelines.ingest.windows.state import Restart
 from schemas import TIMEFRAMES
 from schemas.times import SECOND_US
@@ -101,10 +101,18 @@ def _ask(session: Session, complete: Intervals, limit: int) -> tuple[Page, Recei
 
 
 def _proved(session: Session, rows: Received, complete: Intervals) -> Intervals:
-    """The spans that the answer proves. It holds the newest rows, so its upper end is not cut."""
+    """The spans that the answer proves. It holds the newest rows, so its upper end is not cut.
+
+    Where a moment is no name of a row, others may join the newest one until it is an hour old.
+    """
     timeframe = session.stream.timeframe
     step = TIMEFRAMES[timeframe] if timeframe else 1
-    spans = proved(rows, complete, session.paging, step, top_is_whole=True)
+    is_open = (
+        session.paging.key is Key.TEXT
+        and len(rows.times) > 0
+        and session.started - int(rows.times.max()) <= HOUR_US
+    )
+    spans = proved(rows, complete, session.paging, step, top_is_whole=not is_open)
     if spans or not len(rows.positions) or session.paging.key is not Key.INTEGER:
         return spans
     at = int(rows.positions.argmax())

@@ -49,6 +49,8 @@ class Bybit:
 
     def __init__(self) -> None:
         self.count = 60
+        self.first_ms = FIRST_MS
+        self.joint = 0  # so many of the newest share the moment of the one before
         self.asked: list[str] = []
         bybit = self
 
@@ -109,7 +111,7 @@ class Bybit:
                 "price": "16618.49",
                 "size": f"0.{n + 1:06d}",
                 "side": "Buy" if n % 2 else "Sell",
-                "time": str(FIRST_MS + 1000 * n),
+                "time": str(self.first_ms + 1000 * min(n, self.count - 1 - self.joint)),
             }
             for n in range(self.count - 1, max(self.count - 1 - most, -1), -1)
         ]
@@ -173,6 +175,23 @@ def test_only_the_newest_trades_and_status_says_how_often(
     found = table(home, "SELECT trade_id, exchange FROM trades ORDER BY timestamp")
     kept = [*range(130), *range(440, 500)]
     assert found == [(str(FIRST_ID + n), "ccxt:bybit") for n in kept]
+
+
+def test_the_newest_moment_is_not_whole_until_it_is_old(
+    bybit: Bybit, settings: Settings, home: Path, feeds: Callable[[str], Path]
+) -> None:
+    """A trade may join the newest moment, which is then shown once more, or not claimed."""
+    root = feeds(FEED)
+    bybit.first_ms = NOW_MS - 120_000
+    bybit.count = 61  # of which the newest 60 are shown
+    pulled_well(settings, root)
+    moment = (bybit.first_ms + 60_000) * 1000
+    upper = warehouse.coverage(home).to_pylist()[-1]["upper"]
+    assert moment - 1_000_000 < upper <= moment
+    bybit.count, bybit.joint = 64, 3  # three more trades at the newest moment
+    pulled_well(settings, root)
+    assert warehouse.coverage(home).to_pylist()[-1]["upper"] == upper
+    assert table(home, "SELECT count(*) FROM trades") == [(63,)]
 
 
 def test_the_name_of_folders_and_of_the_archive(
