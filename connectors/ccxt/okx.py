@@ -96,12 +96,14 @@ _TRADE_COLUMNS: Final = (
 )
 
 
-def trades(body: bytes, native: str, symbol: str) -> Built:
-    """``market/history-trades``."""
+def trades(body: bytes, native: str, symbol: str, query: str = "") -> Built:
+    """``market/history-trades``, without rows that a bound of ``query`` names, if they come."""
+    given = parse_qs(query)
+    named = {id_ for bound in ("before", "after") for id_ in given.get(bound, ())}
     columns = (*_TRADE_COLUMNS, column("symbol", "instId", kinds.Only(native, symbol)))
     fields = (b"tradeId", b"ts", b"side", b"px", b"sz", b"instId")
     layout = Layout("trades", columns, ("trade_id",), "trade_id", fields)
-    return read(layout, rows_of(body, _TRADE))
+    return read(layout, rows_of(body, _TRADE), lambda row: str(row.tradeId) not in named)
 
 
 _CANDLE: Final = row_type(
@@ -218,7 +220,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         # Shown for three months. Ids of a market have no holes in all that was recorded.
         Paging(Cursor.ID, max_rows=MAX_TRADES, bounds=Bounds.UPPER, dense=True, drops_oldest=True),
         _trades,
-        lambda body, about: trades(body, *about.market),
+        lambda body, about: trades(body, *about.market, about.query),
     ),
     "candles": Endpoint(
         Paging(

@@ -418,6 +418,18 @@ def test_okx_answers_as_documented() -> None:
     assert (row["maker_fee_rate"], row["taker_fee_rate"]) == (Decimal("0.0008"), Decimal("0.001"))
 
 
+def test_a_trade_of_okx_that_a_bound_names_lies_outside() -> None:
+    row = '{"instId":"BTC-USDT","side":"buy","sz":"1","px":"2","tradeId":"%d","ts":"1700000000000"}'
+    body = f"[{','.join(row % id_ for id_ in (3, 2, 1))}]".encode()
+    for query, ids in (
+        ("", [3, 2, 1]),
+        ("after=3&limit=100", [2, 1]),
+        ("before=1&after=4", [3, 2]),
+    ):
+        built = okx.trades(body, "BTC-USDT", "BTC-USDT", query)
+        assert built.positions.to_pylist() == ids
+
+
 def test_days_that_begin_at_another_hour_are_refused() -> None:
     """Of Bybit, a day from 16:00 UTC on, as others have it."""
     body = b'{"retCode":0,"result":{"list":[["1699977600000","1","2","1","2","5","9"]]}}'
