@@ -168,7 +168,7 @@ def _paged(paging: Paging) -> str:
         parts += ["market by market"] if paging.per_market else []
         parts += ["ids have no holes"] if paging.dense else []
         if paging.max_span_us is not None:
-            parts.append(f"windows of at most {paging.max_span_us // _DAY_US} days")
+            parts.append(f"windows of at most {-(-paging.max_span_us // _DAY_US)} days")
         parts.append(f"up to {paging.max_rows:,} rows a call")
     if paging.timeframes:
         parts.append(f"{' '.join(paging.timeframes)}; any other is built from trades")
