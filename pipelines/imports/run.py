@@ -49,6 +49,8 @@ _NOT_CLAIMED: Final = (
     ", and nothing of it is claimed: it is of another market or numbering. A pull that asks for "
     "its ids removes its rows. Fix: check --exchange and --market"
 )
+_QUARANTINE: Final = "tidemark sql 'FROM quarantine'"
+_LOOK: Final = f"\nFix: compare them ({_QUARANTINE}); a pull brings the exchange's own rows"
 _MOST_WRONG: Final = 1000
 """So many rows that do not fit, and more than do: the file is of another form or market."""
 
@@ -324,14 +326,16 @@ class _FileImport:
             )
         if report.rejected:
             report.problems.append(
-                f"{report.label}: {count(report.rejected, 'row')} not fitting, kept in "
-                "`quarantine`; the rest is stored"
+                with_fix(
+                    f"{report.label}: {count(report.rejected, 'row')} not fitting, kept in "
+                    "`quarantine`; the rest is stored",
+                    f"the reasons: {_QUARANTINE}; import the file again once it is mended",
+                )
             )
         if report.conflicts:
             report.problems.append(
                 f"{report.label}: {count(report.conflicts, 'row')} contradicting what is stored, "
-                "kept in `quarantine`; nothing was overwritten"
-                + ("" if self.agrees or not self.is_disputed else _NOT_CLAIMED)
+                "kept in `quarantine`; nothing was overwritten" + self._after_conflicts()
             )
         if self.proof is not None and self.proof.scattered:
             self.whole.notices.append(
@@ -344,6 +348,13 @@ class _FileImport:
         if report.ids is not None and self.proof is not None and not self.proof.scattered:
             state = self.store.state(self.job.stream) if self.store else StreamState()
             report.gaps = holes(union([*state.complete, *self.proof.own]), *report.ids)
+
+    def _after_conflicts(self) -> str:
+        if self.is_disputed and not self.agrees:
+            return _NOT_CLAIMED
+        if self.is_disputed:
+            return ", and nothing else of it is claimed: pulls ask for its ids" + _LOOK
+        return _LOOK
 
     def _of_others(self) -> str:
         job, first = self.job, []
