@@ -32,6 +32,8 @@ from warehouse.merge import differs, row_keys
 from warehouse.reader import StreamReader
 
 _LISTED: Final = 3
+_SLACK_US: Final = 60_000_000
+"""Times of rows need not rise strictly with their ids."""
 _FIX: Final = (
     "import the file of this market, if that was another; what is stored now is the exchange's"
 )
@@ -51,8 +53,8 @@ class Verdict:
     doubted: frozenset[int] = frozenset()
 
 
-def judged(session: Session, page: Page, known: FilesIds) -> Verdict:
-    """What ``page`` says of ``known``.
+def judged(session: Session, page: Page, known: FilesIds, newest: dict[int, int]) -> Verdict:
+    """What ``page`` says of ``known``. ``newest``: what a pull remembers of the times of files.
 
     Rows that are newer than all held ones contradict none where the exchange may have begun its ids
     again, which is found out elsewhere.
@@ -85,10 +87,43 @@ def judged(session: Session, page: Page, known: FilesIds) -> Verdict:
             confirmed.add(file)
         if file not in removed:
             wrong += other
+    removed |= _out_of_order(session, page, known, newest)
     left = without_ids(known, _as_spans(seen))
     numbers = dict.fromkeys(confirmed, CONFIRMED) | dict.fromkeys(doubted, DOUBTED)
     left = tuple(FileIds(s.lower, s.upper, numbers.get(s.file, s.file)) for s in left)
     return Verdict(left, tuple(sorted(set(wrong))), frozenset(removed), frozenset(doubted))
+
+
+def _out_of_order(
+    session: Session, page: Page, known: FilesIds, newest: dict[int, int]
+) -> set[int]:
+    """The files whose ids lie beyond those of ``page``, and whose times lie among the exchange's.
+
+    Rows of higher ids are newer. Ids of an older numbering may be higher; but then all of their
+    rows are older than all of the exchange's. ``newest``: by file, the time of its highest id.
+    """
+    ids = pc.cast(page.table.column("trade_id"), pa.int64()).to_numpy()
+    ends = pc.min_max(pc.cast(page.table.column("timestamp"), pa.int64())).as_py()
+    low, high, oldest = int(ids.min()), int(ids.max()), ends["min"]
+    alone = intervals(known)
+    for i in session.state.complete:
+        is_of_file = any(a.lower < i.upper and i.lower < a.upper for a in alone)
+        if i.upper <= high + 1 and not is_of_file and i.first_at is not None:
+            oldest = min(oldest, i.first_at)
+    found = set[int]()
+    for file in {s.file for s in known if s.file > 0}:
+        spans = [s for s in known if s.file == file]
+        first, last = min(s.lower for s in spans), max(s.upper for s in spans) - 1
+        if first <= high and low <= last:
+            continue
+        if file not in newest:
+            newest[file] = session.writer.time_of(last)
+        at = newest[file]
+        if last < low and at > ends["min"] + _SLACK_US:
+            found.add(file)
+        if first > high and oldest + _SLACK_US < at < ends["max"] - _SLACK_US:
+            found.add(file)
+    return found
 
 
 def _continues(session: Session, ids: Numbers, known: FilesIds, file: int) -> bool:
@@ -116,7 +151,10 @@ def withdraw(session: Session, verdict: Verdict) -> str:
     spans = [Interval(s.lower, s.upper) for s in known if s.file in named]
     seams = _seams(known, named, spans)
     doubts = [Interval(s.lower, s.upper) for s in seams]
-    writer.put(empty, replace(state, complete=without(state.complete, [*spans, *doubts], writer)))
+    complete = without(state.complete, [*spans, *doubts], writer)
+    # what lay between a file's rows and the exchange's need not exist
+    unshown = tuple(one for one in state.unshown if one.lost)
+    writer.put(empty, replace(state, complete=complete, unshown=unshown))
     gone = [Interval(s.lower, s.upper) for s in known if s.file in verdict.removed]
     removed = _remove(session, gone)
     state = writer.state()

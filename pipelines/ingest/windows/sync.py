@@ -61,6 +61,7 @@ def _pull_once(session: Session) -> str:
     files_alone = checkpoint.imported_of(session.state.checkpoint)
     known = msgspec.structs.replace(known, imported=files_alone)
     replaced: set[int] = set()
+    newest: dict[int, int] = {}
     progress = begin(session, known)
     kept = session.state.complete if session.task.again else ()
     seen, change = known if session.task.again is None else Windows(), session.writer.change()
@@ -75,7 +76,7 @@ def _pull_once(session: Session) -> str:
                 state = state_of(session, known, progress, kept)
                 session.commit(None, replace(state, checked_at=session.started))
             raise
-        verdict = imported.judged(session, page, known.imported)
+        verdict = imported.judged(session, page, known.imported, newest)
         if verdict.removed or verdict.doubted:
             return imported.withdraw(session, verdict)
         if verdict.wrong:
@@ -215,7 +216,9 @@ def finish(
     if progress.stale:
         remarks.append("its newest rows are not shown")
     if progress.restart is not None:
-        findings.restarted(progress.restart, problems, remarks)
+        top = progress.restart.top
+        is_of_file = any(s.file > 0 and s.lower <= top < s.upper for s in known.imported)
+        findings.restarted(progress.restart, problems, remarks, is_of_file=is_of_file)
     if progress.doubtful and progress.profile.keeps != "newest":
         problems.append(ignores(progress))
     missing = progress.missing

@@ -119,3 +119,47 @@ def test_only_the_exchange_decides_on_a_row_of_two_files(
         (problem,) = pull_from(server, home, feeds(feed("BTCUSDT", "2024-08-08"))).errors
         assert "1 imported row replaced by the exchange's" in problem
     assert complete(home) == [(first, last)]
+
+
+def moved(lines: Lines, by: int) -> Lines:
+    """``lines`` with other ids."""
+    fields = (one.split(",", 1) for one in lines)
+    return [f"{int(number) + by},{rest}" for number, rest in fields]
+
+
+@pytest.mark.parametrize("by", [10**6, -(10**6)], ids=["above", "below"])
+def test_ids_that_the_exchange_does_not_have(
+    by: int,
+    btcusdt: MarketTape,
+    tmp_path: Path,
+    home: Path,
+    feeds: Feeds,
+    run: Import,
+) -> None:
+    """Higher ids of older rows, lower ids of newer rows: the file is of another numbering."""
+    lines = [one for day in days_of(btcusdt) for one in day]
+    root = feeds(feed("BTCUSDT", "2024-08-09"))
+    with replaying(btcusdt, "BTC-USDT") as server:
+        assert pull_from(server, home, root).errors == []
+        (before,) = complete(home)
+        rows = held(home, STORED)
+        assert run(vision(tmp_path, moved(lines[-4000:-3000], by))).code == 0
+        assert of_files(pull_from(server, home, root))
+        assert held(home, STORED) == rows and before in complete(home)
+        claimed = sum(high - low + 1 for low, high in complete(home))
+        assert claimed == len(rows)
+
+
+def test_a_file_with_higher_ids_than_the_exchange_is_named(
+    btcusdt: MarketTape,
+    tmp_path: Path,
+    home: Path,
+    feeds: Feeds,
+    run: Import,
+) -> None:
+    """Imported before any pull: ids may have begun again, or it is the wrong file."""
+    lines = [one for day in days_of(btcusdt) for one in day]
+    assert run(vision(tmp_path, moved(lines[:1000], 10**6))).code == 0
+    with replaying(btcusdt, "BTC-USDT") as server:
+        (problem,) = pull_from(server, home, feeds(feed("BTCUSDT", "2024-08-09"))).errors
+    assert "ids restarted" in problem and "only a file that was imported has that id" in problem
