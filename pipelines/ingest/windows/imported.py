@@ -102,16 +102,20 @@ def _out_of_order(
     Rows of higher ids are newer. Ids of an older numbering may be higher; but then all of their
     rows are older than all of the exchange's. ``newest``: by file, the time of its highest id.
     """
+    alone = intervals(s for s in known if s.file > 0)
+    if not alone:
+        return set()
     ids = pc.cast(page.table.column("trade_id"), pa.int64()).to_numpy()
     ends = pc.min_max(pc.cast(page.table.column("timestamp"), pa.int64())).as_py()
     low, high, oldest = int(ids.min()), int(ids.max()), ends["min"]
-    alone = intervals(known)
+    apart: list[Interval] = []  # a file that adjoins other rows has the ids of their numbering
     for i in session.state.complete:
-        is_of_file = any(a.lower < i.upper and i.lower < a.upper for a in alone)
-        if i.upper <= high + 1 and not is_of_file and i.first_at is not None:
+        if any(a.lower <= i.lower and i.upper <= a.upper for a in alone):
+            apart.append(i)
+        elif i.upper <= high + 1 and i.first_at is not None:
             oldest = min(oldest, i.first_at)
     found = set[int]()
-    for file in {s.file for s in known if s.file > 0}:
+    for file in {s.file for s in known if s.file > 0 and any(s.lower in i for i in apart)}:
         spans = [s for s in known if s.file == file]
         first, last = min(s.lower for s in spans), max(s.upper for s in spans) - 1
         if first <= high and low <= last:

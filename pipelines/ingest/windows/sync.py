@@ -35,6 +35,7 @@ LOOKBACK_ROWS: Final = 1000
 LOOKBACK_LEAST: Final = 100
 LOOKBACK_CANDLES: Final = 3
 _REMEMBERED_PAGES: Final = 3
+_LISTED: Final = 3
 
 
 def pull_windows(session: Session) -> None:
@@ -50,9 +51,15 @@ def pull_windows(session: Session) -> None:
                 session.writer.state(), wanted_from=session.wanted_from, delisted=False
             )
     except ContractError as error:
-        raise ContractError(" · ".join([*problems, str(error)])) from error
+        raise ContractError(" · ".join([*_shortened(problems), str(error)])) from error
     if problems:
-        raise ContractError(" · ".join(problems))
+        raise ContractError(" · ".join(_shortened(problems)))
+
+
+def _shortened(problems: list[str]) -> list[str]:
+    """``problems``, of which there may be one for each of a thousand files."""
+    left = len(problems) - _LISTED
+    return [*problems[:_LISTED], *([f"the same of {count(left, 'more file')}"] if left > 0 else [])]
 
 
 def _pull_once(session: Session) -> str:
