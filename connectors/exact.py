@@ -34,6 +34,8 @@ _HUNDREDTH: Final = Decimal("0.01")
 _WIDE_STEP: Final = Decimal("1e-18")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST: Final = 400
+_DIGITS: Final = 100
+"""Before or behind the point: what is beyond is no amount, and products of two such still are."""
 # Microseconds per unit, by magnitude: the four ranges of 1990..2100 do not overlap.
 _UNITS: Final = (Decimal(1_000_000), Decimal(1000), Decimal(1), Decimal("0.001"))
 
@@ -49,7 +51,10 @@ def shown(value: Any) -> str:
 
 
 def number(value: Any) -> Decimal:
-    """The value of a number's text, with all digits as sent. Raises :class:`InvalidValue`."""
+    """The value of a number's text, with all digits as sent. Raises :class:`InvalidValue`.
+
+    Two of them can be multiplied: neither is beyond what any amount can be.
+    """
     if value is None:
         raise InvalidValue("is missing")
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -58,9 +63,12 @@ def number(value: Any) -> Decimal:
     if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
         raise InvalidValue(f"is not a number: {shown(text)}")
     try:
-        return Decimal(text)
+        found = Decimal(text)
     except DecimalException:
         raise InvalidValue(f"is not a number: {shown(text)}") from None
+    if found and abs(found.adjusted()) > _DIGITS:
+        raise InvalidValue(f"is no amount of anything: {shown(text)}")
+    return found
 
 
 def price(value: Any, *, signed: bool = False) -> Decimal:

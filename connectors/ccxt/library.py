@@ -4,7 +4,8 @@ This is the only module that imports it (which takes half a second), and only wh
 used. Whatever it would send arrives at ``fetch``, is compared there with the list of reading calls
 (:mod:`connectors.ccxt.table`), and becomes a :class:`~connectors.http.Request`, which the client of
 all connectors sends. An answer goes to it once it is known to be whole, as a decoded JSON value
-whose numbers are text. An object of its classes lives for one call: there is no shared state.
+whose numbers are text. An object of its classes that composes, signs or reads lives for one call:
+there is no shared state.
 """
 
 from collections.abc import Callable, Mapping
@@ -284,6 +285,16 @@ def is_not_fresh(entry: Entry, response: Response) -> bool:
     return isinstance(complaint(entry, response), _library().InvalidNonce)
 
 
+_JUDGES: Final[dict[str, Any]] = {}
+
+
+def _judge(entry: Entry) -> Any:
+    """An object that only looks at answers, which changes nothing of it: made once."""
+    if entry.id not in _JUDGES:
+        _JUDGES[entry.id] = opened(entry, lambda leaving: {}, 0)
+    return _JUDGES[entry.id]
+
+
 def complaint(entry: Entry, response: Response) -> Exception | None:
     """The error that ccxt raises for an answer in JSON, if any."""
     body = response.json
@@ -293,7 +304,7 @@ def complaint(entry: Entry, response: Response) -> Exception | None:
         found = decoded(body)
     except ContractError:
         return None
-    made = opened(entry, lambda leaving: {}, response.at)
+    made = _judge(entry)
     try:
         text, call = body.decode("utf-8", "replace"), response.request
         made.handle_errors(

@@ -16,6 +16,7 @@ from connectors.local import LocalNonces, NoLimits
 from sandbox import Fault, Served
 from schemas import DATASETS
 from tests.connectors.cases import EXCHANGES, case
+from tests.matrix import TORTURE
 
 EPOCH = "2026-01-10T00:00:00"
 NOW = "2026-01-10T20:00:00"
@@ -152,7 +153,14 @@ def asked_datasets() -> list[Asked]:
     return [p for p in pairs if connectors.offers(p[0])[p[1]].cursor is not Cursor.DERIVED]
 
 
-@pytest.fixture(params=asked_datasets(), ids="/".join)
+LONG = ("ccxt:okx", "account_transactions")
+"""A page is made of some twenty calls; ``make test`` reads it in tests of whole pulls."""
+
+
+@pytest.fixture(
+    params=[pytest.param(a, marks=TORTURE) if a == LONG else a for a in asked_datasets()],
+    ids="/".join,
+)
 def asked(request: pytest.FixtureRequest) -> Asked:
     pair: Asked = request.param
     return pair

@@ -249,6 +249,14 @@ def test_the_fast_way_agrees_with_the_careful_one(
     assert fast.to_pylist() == careful
 
 
+@pytest.mark.parametrize("text", ["1e101", "-9e5000", "1e999999", "1E-101", "3e-99999"])
+def test_a_number_beyond_any_amount_is_refused_before_it_is_multiplied(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        exact.number(text)
+    assert exact.number("9e99") * exact.number("9e100") > 0
+    assert exact.number("0e500") == 0
+
+
 @given(st.from_regex(r"-?(0|[1-9][0-9]{0,25})\.[0-9]{1,20}([eE][+-]?[0-9]{1,2})?", fullmatch=True))
 def test_a_json_number_keeps_its_text(text: str) -> None:
     assert decode(Any, text.encode()) == text

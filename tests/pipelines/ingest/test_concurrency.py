@@ -13,6 +13,7 @@ from connectors.client import Client
 from connectors.local import LocalNonces, NoLimits
 from pipelines.ingest import run as run_module
 from sandbox import Served
+from tests.matrix import TORTURE
 from tests.pipelines.ingest.conftest import run, settings_for
 
 SPEC = (
@@ -41,7 +42,8 @@ class Together:
 
 
 @pytest.mark.parametrize(
-    ("called_for", "at_once"), [(0.0, run_module.WORKERS), (9.0, 12), (500.0, 28)]
+    ("called_for", "at_once"),
+    [(0.0, run_module.WORKERS), pytest.param(9.0, 12, marks=TORTURE), (500.0, 28)],
 )
 def test_slow_answers_are_waited_for_side_by_side(
     exchange: Served,

@@ -20,7 +20,7 @@ from sandbox.kraken.ledger import margin_fills, transfer_id
 from sandbox.marketdata import MarketTape
 from schemas import StreamId
 from schemas.times import to_microseconds
-from tests.matrix import crossed, thinned
+from tests.matrix import TORTURE, crossed, thinned
 from tests.pipelines.ingest.conftest import only_pull, run, settings_for
 from tests.warehouse.tools import lake
 from warehouse.store import Store
@@ -244,7 +244,7 @@ def test_a_market_that_is_renamed_is_another_one_and_said(
 # -- the whole job ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("days", [0.5, 1])
+@pytest.mark.parametrize("days", [0.5, pytest.param(1, marks=TORTURE)])
 def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path]) -> None:
     root = feeds(EVERYTHING)
     settings = settings_for(exchange, home)
