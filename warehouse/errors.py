@@ -19,8 +19,8 @@ def from_os_error(error: OSError, doing: str, path: Path) -> StorageError:
 
     writable = "Fix: make the folder writable for this user, or point TIDEMARK_HOME elsewhere"
     what = {
-        errno.ENOSPC: "the disk is full. Fix: free some space and pull again",
-        errno.EDQUOT: "the disk quota is used up. Fix: free some space and pull again",
+        errno.ENOSPC: "the disk is full. Fix: free some space and try again",
+        errno.EDQUOT: "the disk quota is used up. Fix: free some space and try again",
         errno.EROFS: "the file system is read-only. Fix: point TIDEMARK_HOME at a writable folder",
         errno.EXDEV: "a folder of the home is a link to another file system. "
         "Fix: point TIDEMARK_HOME at a folder there, and move everything to it",

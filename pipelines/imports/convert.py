@@ -16,7 +16,7 @@ from connectors import exact
 from connectors.columns import are_plain
 from connectors.exact import InvalidValue
 from pipelines.imports.batches import Batch
-from pipelines.imports.formats import Format, same_market
+from pipelines.imports.formats import Format, same_exchange, same_market
 from schemas import Dataset, RejectedRow
 from schemas.declare import PRICE, TEXT, TIME
 
@@ -69,7 +69,7 @@ class Target:
     def owners(self) -> Mapping[str, Callable[[str], bool]]:
         """Of the columns that say whose a row is: whether a value is of this stream."""
         return {
-            "exchange": self.exchange.__eq__,
+            "exchange": lambda named: same_exchange(named, self.exchange),
             "symbol": self.symbol.__eq__,
             "native_symbol": lambda spelled: same_market(spelled, self.symbol),
             "timeframe": lambda name: name == self.timeframe,

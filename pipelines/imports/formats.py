@@ -328,6 +328,27 @@ def timeframe_of(text: str) -> str | None:
 _CODES: Final = {"XBT": "BTC", "XDG": "DOGE"}
 
 
+_TARDIS_NAMES: Final = {
+    "okex": "okx",
+    "bybit-spot": "bybit",
+    "gate-io": "gate",
+    "huobi": "htx",
+    "binance-us": "binanceus",
+    "crypto-com": "cryptocom",
+}
+"""How tardis.dev calls exchanges that have another name here (docs.tardis.dev)."""
+
+
+def same_exchange(named: str, exchange: str) -> bool:
+    """Whether a row says that it is of ``exchange``, by its name here, in ccxt or at tardis.dev.
+
+    >>> same_exchange("okex", "ccxt:okx"), same_exchange("kraken", "binance")
+    (True, False)
+    """
+    plain = named.removeprefix("ccxt:")
+    return _TARDIS_NAMES.get(plain, plain) == exchange.removeprefix("ccxt:")
+
+
 def same_market(spelled: str, symbol: str) -> bool:
     """Whether a file's spelling of a market (``XBTUSD``, ``XRP_ETH``) can mean ``symbol``."""
     bare = re.sub("[^A-Z0-9]", "", spelled.upper())

@@ -23,7 +23,14 @@ from pipelines.imports.formats import (
     same_market,
     timeframe_of,
 )
-from pipelines.imports.sources import CHECKSUM, FileError, Source, UnknownFormatError, sources
+from pipelines.imports.sources import (
+    CHECKSUM,
+    FileError,
+    Source,
+    UnknownFormatError,
+    is_beside,
+    sources,
+)
 from pipelines.output.formatting import with_fix
 from schemas import TIMEFRAMES, ConfigError, StreamId
 from warehouse.paths import hive_values
@@ -113,7 +120,10 @@ def check(wish: Wish) -> None:
     if not connectors.is_known(wish.exchange):
         near = did_you_mean(wish.exchange, known)
         raise ConfigError(
-            with_fix(f"unknown exchange {wish.exchange!r}{near}", f"use one of: {', '.join(known)}")
+            with_fix(
+                f"unknown exchange {wish.exchange!r}{near}",
+                f"use one of: {', '.join(known)}; or ccxt:ID, as ccxt:okx",
+            )
         )
     for name, value, choices in (
         ("--format", wish.format, (*BY_NAME, CSV)),
@@ -148,7 +158,11 @@ def _files(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
     found: list[tuple[Path, bool]] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and p.name[0] != ".")
+            inside = sorted(
+                p
+                for p in path.rglob("*")
+                if p.is_file() and not is_beside(str(p.relative_to(path)))
+            )
             found += [(p, False) for p in inside]
         else:
             found.append((path, True))

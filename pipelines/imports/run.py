@@ -5,7 +5,7 @@ is overwritten (but for candles that were open). What stops an import loses noth
 file again continues, as rows that are held change nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from pipelines.imports.plan import Job, Wish, plan
 from pipelines.imports.report import FileImport, ImportProgress, ImportReport, Listener
 from pipelines.imports.sources import FileError, inspect
 from pipelines.ingest import checkpoint
-from pipelines.ingest.checkpoint import Imported
+from pipelines.ingest.checkpoint import CONFIRMED, DOUBTED, FileIds, FilesIds, Imported
 from pipelines.ingest.windows import imported
 from pipelines.ingest.windows.evidence import Numbers
 from pipelines.output.formatting import with_fix
@@ -37,7 +37,7 @@ from schemas import TIMEFRAMES, RejectedRow, StreamId, TidemarkError, dataset
 from schemas.wording import count
 from warehouse import files
 from warehouse.clock import now_us
-from warehouse.intervals import Interval, subtract, union
+from warehouse.intervals import Interval, Intervals, subtract, union
 from warehouse.state import StreamState
 from warehouse.store import SEGMENT_ROWS, Committed, Store, StreamWriter
 
@@ -49,6 +49,8 @@ _NOT_CLAIMED: Final = (
     ", and nothing of it is claimed: it is of another market or numbering. A pull that asks for "
     "its ids removes its rows. Fix: check --exchange and --market"
 )
+_QUARANTINE: Final = "tidemark sql 'FROM quarantine'"
+_LOOK: Final = f"\nFix: compare them ({_QUARANTINE}); a pull brings the exchange's own rows"
 _MOST_WRONG: Final = 1000
 """So many rows that do not fit, and more than do: the file is of another form or market."""
 
@@ -121,8 +123,12 @@ class _FileImport:
         self.listener = listener
         self.declared = dataset(job.stream.dataset)
         self.proof = _proof(job.stream, store, proofs)
-        self.rows: Interval | None = None
+        self.number = 0
+        """By which its ids are remembered: out of the digest of what it holds."""
+        self.runs: Intervals = ()
         """The ids of the file so far."""
+        self.barred: FilesIds = ()
+        """Ids that were doubted before: the exchange decides, not this file."""
         self.is_disputed = False
         """Whether a row of the file contradicts one that the exchange has shown."""
         self.agrees = False
@@ -135,6 +141,7 @@ class _FileImport:
         content = inspect(source, self._checking, verify=self.wish.verify)
         self.total = content.size
         report.digest, report.verified = content.digest, content.verified
+        self.number = 1 + int(content.content[:12], 16)
         target = Target(
             self.declared,
             self.job.stream.exchange,
@@ -260,44 +267,52 @@ class _FileImport:
 
     def _record(self, writer: StreamWriter, table: pa.Table, wrong: set[int], proof: Proof) -> None:
         """Add to coverage what the rows just stored prove; ``wrong``: ids that contradict."""
-        ids, times = _positions(table)
-        if wrong:
-            keep = ~np.isin(ids, np.array(sorted(wrong), np.int64))
-            ids, times = ids[keep], times[keep]
+        every, times = _positions(table)
         state = writer.state()
-        complete = union([*state.complete, *proof.add(ids, times)])
+        known = checkpoint.imported_of(state.checkpoint)
+        if not self.runs:
+            self.barred = tuple(s for s in known if s.file == DOUBTED)
+        keep = ~np.isin(every, np.array(sorted(wrong), np.int64))
         self.is_disputed |= any(id_ in s for id_ in wrong for s in proof.shown)
-        contested = [id_ for id_ in sorted(wrong) if not any(id_ in s for s in proof.shown)]
-        noted = self._noted(state, table, ids, proof, contested)
-        if self.is_disputed and not self.agrees and self.rows is not None:
-            complete = union([*proof.held, *imported.without(complete, (self.rows,), writer)])
-            proof.own = imported.without(proof.own, (self.rows,), writer)
+        self.agrees = self.agrees or bool(_within(every[keep], proof.shown).any())
+        keep &= ~_within(every, self.barred)
+        complete = union([*state.complete, *proof.add(every[keep], times[keep])])
         # only the exchange can say which of two files is right
-        spans = [Interval(id_, id_ + 1) for id_ in contested]
+        doubted = [id_ for id_ in sorted(wrong) if not any(id_ in s for s in proof.shown)]
+        doubted += self._seams(known, proof)
+        self._note_rows(every, proof)
+        file = self.number
+        if self.is_disputed:  # what it says beside that is no better
+            complete = union([*proof.held, *imported.without(complete, self.runs, writer)])
+            proof.own = imported.without(proof.own, self.runs, writer)
+            file = DOUBTED if self.agrees else self.number
+        elif self.agrees:
+            file = CONFIRMED
+        before = [Interval(s.lower, s.upper) for s in known if s.file == self.number]
+        mine = [FileIds(i.lower, i.upper, file) for i in union([*self.runs, *before])]
+        spans = [Interval(id_, id_ + 1) for id_ in doubted]
         complete = imported.without(complete, spans, writer)
+        others = [s for s in known if s.file != self.number]
+        brought = imported.without_ids(mine, [*proof.shown, *imported.intervals(others)])
+        ids = imported.in_order([*others, *brought, *(FileIds(s.lower, s.upper) for s in spans)])
+        noted = checkpoint.with_imported(state.checkpoint, ids)
         if (complete, noted) != (state.complete, state.checkpoint):
             state = replace(state, complete=complete, checkpoint=noted)
             writer.put(self.declared.file_schema.empty_table(), state)
 
-    def _noted(
-        self,
-        state: StreamState,
-        table: pa.Table,
-        ids: Numbers,
-        proof: Proof,
-        contested: Sequence[int],
-    ) -> str:
-        """The checkpoint with the ids that files alone brought; ``ids``: without contradictions."""
-        known = checkpoint.imported_of(state.checkpoint)
-        every, _ = _positions(table)
-        low, high = int(every.min()), int(every.max()) + 1
-        if self.rows is not None:
-            low, high = min(low, self.rows.lower), max(high, self.rows.upper)
-        self.rows = Interval(low, high)
-        shown = proof.shown
-        self.agrees = self.agrees or any(((ids >= s.lower) & (ids < s.upper)).any() for s in shown)
-        spans = imported.noted(known, self.rows, shown, contested, agrees=self.agrees)
-        return checkpoint.with_imported(state.checkpoint, spans)
+    def _note_rows(self, ids: Numbers, proof: Proof) -> None:
+        """Remember what the file holds; where it has holes everywhere, from end to end."""
+        self.runs = union([*self.runs, *imported.runs_of(ids)])
+        if proof.scattered:
+            self.runs = (Interval(self.runs[0].lower, self.runs[-1].upper),)
+
+    def _seams(self, known: FilesIds, proof: Proof) -> list[int]:
+        """The rows at which this file only touches another one: either may be wrong."""
+        beside = {*(proof.left_ids - 1).tolist(), *(proof.left_ids + 1).tolist()}
+        others = [s for s in known if s.file > 0 and s.file != self.number]
+        found = {i for s in others for i in (s.lower, s.upper - 1) if i in beside}
+        own = {i for i in proof.left_ids.tolist() if {i - 1, i + 1} & found}
+        return sorted(found | own)
 
     def _settle(self, *, torn: bool) -> None:
         """What is left to say of the file once it was read."""
@@ -311,14 +326,16 @@ class _FileImport:
             )
         if report.rejected:
             report.problems.append(
-                f"{report.label}: {count(report.rejected, 'row')} not fitting, kept in "
-                "`quarantine`; the rest is stored"
+                with_fix(
+                    f"{report.label}: {count(report.rejected, 'row')} not fitting, kept in "
+                    "`quarantine`; the rest is stored",
+                    f"the reasons: {_QUARANTINE}; import the file again once it is mended",
+                )
             )
         if report.conflicts:
             report.problems.append(
                 f"{report.label}: {count(report.conflicts, 'row')} contradicting what is stored, "
-                "kept in `quarantine`; nothing was overwritten"
-                + ("" if self.agrees or not self.is_disputed else _NOT_CLAIMED)
+                "kept in `quarantine`; nothing was overwritten" + self._after_conflicts()
             )
         if self.proof is not None and self.proof.scattered:
             self.whole.notices.append(
@@ -331,6 +348,13 @@ class _FileImport:
         if report.ids is not None and self.proof is not None and not self.proof.scattered:
             state = self.store.state(self.job.stream) if self.store else StreamState()
             report.gaps = holes(union([*state.complete, *self.proof.own]), *report.ids)
+
+    def _after_conflicts(self) -> str:
+        if self.is_disputed and not self.agrees:
+            return _NOT_CLAIMED
+        if self.is_disputed:
+            return ", and nothing else of it is claimed: pulls ask for its ids" + _LOOK
+        return _LOOK
 
     def _of_others(self) -> str:
         job, first = self.job, []
@@ -404,8 +428,19 @@ def _proof(stream: StreamId, store: Store | None, proofs: dict[StreamId, Proof])
     if offer is None or not offer.dense:
         return None
     state = store.state(stream) if store else StreamState()
-    shown = subtract(state.complete, checkpoint.imported_of(state.checkpoint))
+    alone = imported.intervals(checkpoint.imported_of(state.checkpoint))
+    shown = subtract(state.complete, alone)
     return proofs.setdefault(stream, Proof(offer, state.complete, shown))
+
+
+def _within(
+    ids: Numbers, spans: Iterable[FileIds | Interval]
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which of ``ids`` lie in one of ``spans``."""
+    found = np.zeros(len(ids), bool)
+    for span in spans:
+        found |= (ids >= span.lower) & (ids < span.upper)
+    return found
 
 
 def _positions(table: pa.Table) -> tuple[Numbers, Numbers]:

@@ -5,6 +5,8 @@ Nothing is read whole, but for the directory of a zip file.
 
 import hashlib
 import io
+import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,8 +23,12 @@ _LOCAL: Final = b"PK\x03\x04"
 _GZIP: Final = b"\x1f\x8b"
 _LOCAL_SIZE: Final = 30
 CHECKSUM: Final = ".CHECKSUM"
-_BAD_ZIP: Final = (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OverflowError)
+_BAD_ZIP: Final = (
+    *(zipfile.BadZipFile, lzma.LZMAError),
+    *(RuntimeError, ValueError, EOFError, OverflowError),
+)
 """What ``zipfile`` raises for archives that are damaged, encrypted or of another kind."""
+_SHA256: Final = re.compile(r"\b[0-9a-fA-F]{64}\b")
 _AGAIN: Final = "download the file again"
 
 
@@ -44,6 +50,8 @@ class Source:
     path: Path
     member: str = ""
     packed: str = ""
+    number: int = 0
+    """Of the member: an archive may have several of one name."""
 
     @property
     def name(self) -> str:
@@ -101,6 +109,10 @@ class Content:
 
 def sources(path: Path) -> list[Source]:
     """What ``path`` holds: itself, or the members of a zip archive. Raises ``ConfigError``."""
+    if path.exists() and not path.is_file():  # a pipe waits for a writer, and is read but once
+        raise ConfigError(
+            with_fix(f"cannot read {path}: it is no file", "write its rows to a file, name that")
+        )
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -114,10 +126,20 @@ def sources(path: Path) -> list[Source]:
         return [Source(path)]
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [one.filename for one in archive.infolist() if not one.is_dir()]
+            members = [*enumerate(archive.infolist())]
     except _BAD_ZIP:
         return [Source(path, packed="torn zip")]
-    return [Source(path, name, "zip") for name in names]
+    return [
+        Source(path, one.filename, "zip", number)
+        for number, one in members
+        if not (one.is_dir() or is_beside(one.filename))
+    ]
+
+
+def is_beside(name: str) -> bool:
+    """Whether a file of this name only stands beside files of rows: a checksum, macOS' notes."""
+    path = Path(name)
+    return name.endswith(CHECKSUM) or path.name.startswith(".") or "__MACOSX" in path.parts
 
 
 def inspect(
@@ -133,7 +155,9 @@ def inspect(
         with source.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise FileError(f"cannot read {source.path}: {error.strerror or error}") from None
+        raise FileError(
+            with_fix(f"cannot read {source.path}: {error.strerror or error}", _AGAIN)
+        ) from None
     verified = _compared(source.path, digest) if verify else None
     if not source.packed:
         return Content(source.path.stat().st_size, digest, digest, verified, torn=False)
@@ -149,11 +173,16 @@ def inspect(
 def _compared(path: Path, digest: str) -> bool | None:
     beside = path.with_name(path.name + CHECKSUM)
     try:
-        said = beside.read_text(encoding="utf-8", errors="replace").split()
+        said = _SHA256.findall(beside.read_text(encoding="utf-8", errors="replace"))
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise FileError(f"cannot read {beside}: {error.strerror or error}") from None
+        raise FileError(
+            with_fix(
+                f"cannot read {beside}: {error.strerror or error}",
+                "put the checksum there; --ignore-checksum imports the file without it",
+            )
+        ) from None
     if not said or said[0].lower() != digest:
         raise FileError(
             with_fix(
@@ -180,6 +209,7 @@ class Lines(io.RawIOBase):
         self.rest = b""
         self.read_bytes = 0
         self._started = False
+        self._blank = 0
 
     def readable(self) -> bool:
         return True
@@ -192,6 +222,11 @@ class Lines(io.RawIOBase):
             if not self._started:
                 self._started = True
                 chunk = chunk.removeprefix(b"\xef\xbb\xbf")
+            self._blank = 0 if chunk.strip() else self._blank + len(chunk)
+            if self._blank > _LONGEST_LINE:
+                raise FileError(
+                    with_fix(f"{self._label} has over 1 MB of blank lines", "name a file of rows")
+                )
             end = chunk.rfind(b"\n") + 1
             if not end and len(self.rest) + len(chunk) > _LONGEST_LINE:
                 raise FileError(
@@ -235,7 +270,10 @@ def _gzip(source: Source, torn: Torn) -> Iterator[bytes]:
 
 
 def _zip(source: Source, _: Torn) -> Iterator[bytes]:
-    with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as file:
+    with (
+        zipfile.ZipFile(source.path) as archive,
+        archive.open(archive.infolist()[source.number]) as file,
+    ):
         while chunk := file.read(_CHUNK):
             yield chunk
 

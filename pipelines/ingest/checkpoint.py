@@ -4,14 +4,32 @@ A tagged union with one type per way of paging, encoded as JSON in ``StreamState
 checkpoint is no proof: one that is lost or unreadable costs further requests, nothing else.
 """
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from pipelines.exchanges.rights import Snapshot
 from pipelines.ingest.windows.state import Profile, Restart
 from schemas.wording import count
-from warehouse.intervals import Interval, Intervals
+
+DOUBTED: Final = 0
+"""Ids that are not claimed until the exchange has shown them, whatever a file says."""
+CONFIRMED: Final = -1
+"""Ids of files of which the exchange has shown rows, none of them different."""
+
+
+class FileIds(msgspec.Struct, frozen=True, array_like=True):
+    """Ids ``[lower, upper)`` of which only a file brought rows.
+
+    ``file``: its number, above 0; or ``DOUBTED`` or ``CONFIRMED``.
+    """
+
+    lower: int
+    upper: int
+    file: int = DOUBTED
+
+
+FilesIds = tuple[FileIds, ...]
 
 
 class Windows(msgspec.Struct, frozen=True, tag="windows"):
@@ -19,9 +37,9 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
 
     ``settle_range``: the positions between which rows are to be read again next. ``beginning``: the
     positions below the first row at which requests showed nothing. ``empty_since``: start of the
-    pull whose newest page was the first without rows (microseconds). ``imported``: the ids, the
-    end exclusive, that only files brought so far. ``pages``: digests of the rows of the first pages
-    of the last pull; ``change``: the newest change of the stream's files before it.
+    pull whose newest page was the first without rows (microseconds). ``imported``: the ids
+    that only files brought so far. ``pages``: digests of the rows of the first pages of the last
+    pull; ``change``: the newest change of the stream's files before it.
     """
 
     profile: Profile = Profile()
@@ -29,7 +47,7 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
     beginning: tuple[int, ...] = ()
     restart: Restart | None = None
     empty_since: int | None = None
-    imported: tuple[tuple[int, int], ...] = ()
+    imported: FilesIds = ()
     pages: tuple[str, ...] = ()
     change: int = -1
 
@@ -90,7 +108,7 @@ class Observed(msgspec.Struct, frozen=True, tag="observed"):
 class Imported(msgspec.Struct, frozen=True, tag="imported"):
     """Of a stream that holds imported rows, and was never pulled."""
 
-    imported: tuple[tuple[int, int], ...] = ()
+    imported: FilesIds = ()
 
 
 Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot | Observed | Imported
@@ -111,20 +129,18 @@ def is_imported(text: str) -> bool:
     return isinstance(_any(text), Imported)
 
 
-def imported_of(text: str) -> Intervals:
+def imported_of(text: str) -> FilesIds:
     """The ids of which only files brought rows so far."""
     found = _any(text)
-    known = found.imported if isinstance(found, Windows | Imported) else ()
-    return tuple(Interval(*span) for span in known)
+    return found.imported if isinstance(found, Windows | Imported) else ()
 
 
-def with_imported(text: str, spans: Intervals) -> str:
-    """The checkpoint in ``text`` with ``spans`` as those ids; a new one where there is none."""
+def with_imported(text: str, ids: FilesIds) -> str:
+    """The checkpoint in ``text`` with ``ids`` as those ids; a new one where there is none."""
     found = _any(text) if text else Imported()
     if not isinstance(found, Windows | Imported):
         return text
-    known = tuple((span.lower, span.upper) for span in spans)
-    return dump(msgspec.structs.replace(found, imported=known))
+    return dump(msgspec.structs.replace(found, imported=ids))
 
 
 def _any(text: str) -> Checkpoint | None:

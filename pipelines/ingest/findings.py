@@ -2,6 +2,8 @@
 that ``status`` shows until the problem is gone.
 """
 
+from typing import Final
+
 from pipelines.ingest.session import Session
 from pipelines.ingest.windows.state import Restart
 from schemas.times import to_datetime
@@ -29,8 +31,19 @@ def empty_head(
         problems.append(text)
 
 
-def restarted(restart: Restart, problems: list[str], remarks: list[str]) -> None:
-    """Report that the exchange restarted the ids of this stream."""
+_SHARED: Final = "none is possible while old and new rows share ids"
+_NOT_OF_MARKET: Final = (
+    "only a file that was imported has that id; if it is of another market or numbering, take the "
+    "market out of the feed, `tidemark purge` it by name, and pull anew"
+)
+
+
+def restarted(
+    restart: Restart, problems: list[str], remarks: list[str], *, is_of_file: bool
+) -> None:
+    """Report that the exchange restarted the ids of this stream. ``is_of_file``: only a file that
+    was imported has the highest id.
+    """
     text = (
         f"ids restarted: the newest rows have ids below {restart.top}, the highest id before "
         f"(found {_at(restart.found_at)})"
@@ -38,7 +51,7 @@ def restarted(restart: Restart, problems: list[str], remarks: list[str]) -> None
     remarks.append(text)
     problems.append(
         f"{text}. Stored rows stay. A new row with the id of a stored one goes to quarantine, and "
-        "nothing is claimed as complete. Fix: none is possible while old and new rows share ids"
+        f"nothing is claimed as complete. Fix: {_NOT_OF_MARKET if is_of_file else _SHARED}"
     )
 
 

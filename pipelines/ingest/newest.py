@@ -162,7 +162,7 @@ def _restart(known: Newest, state: StreamState, rows: Received) -> Restart | Non
 def _restarted(session: Session, restart: Restart, state: StreamState, page: Page) -> None:
     problems: list[str] = []
     remarks: list[str] = []
-    findings.restarted(restart, problems, remarks)
+    findings.restarted(restart, problems, remarks, is_of_file=False)
     state = replace(
         state,
         complete=(),

@@ -6,7 +6,7 @@ progress, commit; until ``plan`` has no further request. All but fetching and co
 
 import hashlib
 from dataclasses import replace
-from typing import Final, NoReturn
+from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -35,6 +35,7 @@ LOOKBACK_ROWS: Final = 1000
 LOOKBACK_LEAST: Final = 100
 LOOKBACK_CANDLES: Final = 3
 _REMEMBERED_PAGES: Final = 3
+_LISTED: Final = 3
 
 
 def pull_windows(session: Session) -> None:
@@ -42,9 +43,32 @@ def pull_windows(session: Session) -> None:
 
     Raises ``TidemarkError``; what was received by then is kept.
     """
+    problems: list[str] = []
+    try:
+        while problem := _pull_once(session):
+            problems.append(problem)
+            session.state = replace(
+                session.writer.state(), wanted_from=session.wanted_from, delisted=False
+            )
+    except ContractError as error:
+        raise ContractError(" · ".join([*_shortened(problems), str(error)])) from error
+    if problems:
+        raise ContractError(" · ".join(_shortened(problems)))
+
+
+def _shortened(problems: list[str]) -> list[str]:
+    """``problems``, of which there may be one for each of a thousand files."""
+    left = len(problems) - _LISTED
+    return [*problems[:_LISTED], *([f"the same of {count(left, 'more file')}"] if left > 0 else [])]
+
+
+def _pull_once(session: Session) -> str:
+    """What stopped the pull, which is to begin anew: imported rows that are not the exchange's."""
     known = checkpoint.load(session.state.checkpoint, Windows)
     files_alone = checkpoint.imported_of(session.state.checkpoint)
-    known = _with_imported(known, files_alone)
+    known = msgspec.structs.replace(known, imported=files_alone)
+    replaced: set[int] = set()
+    newest: dict[int, int] = {}
     progress = begin(session, known)
     kept = session.state.complete if session.task.again else ()
     seen, change = known if session.task.again is None else Windows(), session.writer.change()
@@ -59,22 +83,25 @@ def pull_windows(session: Session) -> None:
                 state = state_of(session, known, progress, kept)
                 session.commit(None, replace(state, checked_at=session.started))
             raise
-        good, bad = imported.judged(session, page, files_alone)
-        if bad:
-            _anew(session, bad)
-        if good:
-            files_alone = tuple(span for span in files_alone if span not in good)
-            known = _with_imported(known, files_alone)
+        verdict = imported.judged(session, page, known.imported, newest)
+        if verdict.removed or verdict.doubted:
+            return imported.withdraw(session, verdict)
+        if verdict.wrong:
+            imported.replace_wrong(session, verdict.wrong)
+            replaced.update(verdict.wrong)
+        known = msgspec.structs.replace(known, imported=verdict.ids)
         news = page.received and not _shows_held_rows_alone(page, request, progress)
         progress = advance(progress, request, assess(page, request, progress))
         if request.kind is Kind.HEAD and lacks_anchor(progress):
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
             progress = replace(progress, anchor=anchor, up=Upward(anchor))
-        if news:
+        if news or verdict.wrong:
             known, is_repeated = _remembering(known, seen, page)
-            rows = None if is_repeated else page.table
+            rows = None if is_repeated and not verdict.wrong else page.table
             session.commit(rows, state_of(session, known, progress, kept), page.rejected)
-    finish(session, known, progress, kept)
+    problem = imported.replaced(session, replaced) if replaced else ""
+    finish(session, known, progress, kept, problem)
+    return ""
 
 
 def _remembering(known: Windows, seen: Windows, page: Page) -> tuple[Windows, bool]:
@@ -91,22 +118,6 @@ def _remembering(known: Windows, seen: Windows, page: Page) -> tuple[Windows, bo
     digest = hashlib.blake2b(sink.getvalue(), digest_size=16).hexdigest()
     is_repeated = digest in seen.pages and known.change == seen.change and not page.rejected
     return msgspec.structs.replace(known, pages=(*known.pages, digest)), is_repeated
-
-
-def _with_imported(known: Windows, spans: Intervals) -> Windows:
-    return msgspec.structs.replace(known, imported=tuple((s.lower, s.upper) for s in spans))
-
-
-def _anew(session: Session, spans: Intervals) -> NoReturn:
-    """Pull again without imported rows that are not the exchange's. Raises ``ContractError``."""
-    problem = imported.withdraw(session, spans)
-    state = session.writer.state()
-    session.state = replace(state, wanted_from=session.wanted_from, delisted=False)
-    try:
-        pull_windows(session)
-    except ContractError as error:
-        problem = f"{problem} · {error}"
-    raise ContractError(problem)
 
 
 def _shows_held_rows_alone(page: Page, request: Request, p: Progress) -> bool:
@@ -198,9 +209,13 @@ def state_of(session: Session, known: Windows, progress: Progress, kept: Interva
     )
 
 
-def finish(session: Session, known: Windows, progress: Progress, kept: Intervals) -> None:
-    """Record the end of the pull, and raise ``ContractError`` for what could not be fetched."""
-    problems = list(progress.problems)
+def finish(
+    session: Session, known: Windows, progress: Progress, kept: Intervals, problem: str = ""
+) -> None:
+    """Record the end of the pull, and raise ``ContractError`` for what could not be fetched, and
+    for ``problem``, if any.
+    """
+    problems = [*([problem] if problem else []), *progress.problems]
     remarks: list[str] = []
     if progress.head_empty:
         findings.empty_head(session, known.empty_since, problems, remarks)
@@ -208,7 +223,9 @@ def finish(session: Session, known: Windows, progress: Progress, kept: Intervals
     if progress.stale:
         remarks.append("its newest rows are not shown")
     if progress.restart is not None:
-        findings.restarted(progress.restart, problems, remarks)
+        top = progress.restart.top
+        is_of_file = any(s.file > 0 and s.lower <= top < s.upper for s in known.imported)
+        findings.restarted(progress.restart, problems, remarks, is_of_file=is_of_file)
     if progress.doubtful and progress.profile.keeps != "newest":
         problems.append(ignores(progress))
     missing = progress.missing

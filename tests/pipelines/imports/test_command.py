@@ -1,8 +1,10 @@
 """``tidemark import``: formats recognised, mistakes explained, nothing overwritten."""
 
 import gzip
+import hashlib
 import json
 import os
+import warnings
 import zipfile
 from collections.abc import Callable
 from decimal import Decimal
@@ -190,6 +192,7 @@ def test_odd_text_is_exact(tmp_path: Path, home: Path, run: Import) -> None:
 def test_one_id_twice_with_other_values(tmp_path: Path, home: Path, run: Import) -> None:
     found = run(vision(tmp_path, [line(1), line(2), line(2, price="7")]))
     assert found.code == 1 and "trade_id 2 contradicts" in found.err
+    assert "Fix: compare them" in found.err
     assert complete(home) == [(1, 1)]
     assert held(home, "price") == [(Decimal("61000.5"),)] * 2
 
@@ -277,6 +280,10 @@ def test_tardis(tmp_path: Path, home: Path, run: Import) -> None:
         ("7", 1723161600000001),
         ("9", 1723161600000003),
     ]
+    okx = path.read_text().replace("binance,BTCUSDT", "okex,BTC-USDT")
+    okx = okx.replace("unknown", "sell")
+    assert run(text_file(tmp_path / "okx.csv", okx.split()), exchange="ccxt:okx").code == 0
+    assert len(held(home, "trade_id")) == 5
     found = run(path, exchange="kraken")
     assert found.code == 1
     assert "holds no row of kraken/trades BTC-USDT: its rows are of binance BTCUSDT" in found.err
@@ -436,6 +443,30 @@ def _empty(folder: Path) -> Path:
     return text_file(folder / "empty.csv", [])
 
 
+def _bad_lzma(folder: Path) -> Path:
+    path = folder / "BTCUSDT-trades-2024-08-11.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("BTCUSDT-trades-2024-08-11.csv", "\n".join(map(line, range(500))))
+    data = bytearray(path.read_bytes())
+    data[700] ^= 0x40
+    path.write_bytes(data)
+    return path
+
+
+def _checksum_folder(folder: Path) -> Path:
+    path = _wrong_checksum(folder)
+    beside = path.with_name(path.name + ".CHECKSUM")
+    beside.unlink()
+    beside.mkdir()
+    return path
+
+
+def _pipe(folder: Path) -> Path:
+    path = folder / "BTCUSDT-trades-2024-08-11.csv"
+    os.mkfifo(path)
+    return path
+
+
 def _plain(folder: Path) -> Path:
     return vision(folder, [line(1)])
 
@@ -449,6 +480,9 @@ def _plain(folder: Path) -> Path:
         (_header, [], 2, "has a header, as files of futures have"),
         (_wrong_checksum, [], 1, "does not have the checksum"),
         (_bad_zip, [], 2, "cannot be read"),
+        (_bad_lzma, [], 2, "cannot be read"),
+        (_checksum_folder, [], 1, "CHECKSUM: Is a directory"),
+        (_pipe, [], 2, "it is no file"),
         (_plain, ["--format", "binance-trade"], 2, "did you mean 'binance-trades'"),
         (_plain, ["--format", "csv"], 2, "needs --columns"),
         (_plain, ["--columns", "prize=2"], 2, "no value of a trade or candle is called so"),
@@ -479,6 +513,7 @@ def test_mistakes(
         ("ETH-USDT", "binance", "is of BTCUSDT by its name or folder, not of ETH-USDT"),
         ("BTCUSDT", "binance", "write it as BASE-QUOTE"),
         ("BTC-USDT", "binanse", "did you mean 'binance'"),
+        ("BTC-USDT", "okx1", "or ccxt:ID, as ccxt:okx"),
         ("BTC-USDT", "kraken", "--exchange binance"),
     ],
 )
@@ -492,6 +527,38 @@ def test_another_market_or_exchange(
 def test_a_wrong_checksum_can_be_ignored(tmp_path: Path, home: Path, run: Import) -> None:
     assert run(_wrong_checksum(tmp_path), "--ignore-checksum").code == 0
     assert held(home, "trade_id") == [("1",)]
+
+
+@pytest.mark.parametrize("form", ["\ufeff{0}  {1}\n", "SHA256 ({1}) = {0}\n", "{2} *{1}\r\n"])
+def test_forms_of_a_checksum(form: str, tmp_path: Path, home: Path, run: Import) -> None:
+    """With a byte order mark, of BSD, of Windows."""
+    path = vision(tmp_path, [line(1)])
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    said = form.format(digest, path.name, digest.upper())
+    path.with_name(path.name + ".CHECKSUM").write_text(said, encoding="utf-8")
+    assert run(path).code == 0
+    path.write_bytes(path.read_bytes() + b"\0")
+    assert run(path).code == 1
+
+
+def test_members_of_one_name_and_beside_the_rows(tmp_path: Path, home: Path, run: Import) -> None:
+    """Each is imported; checksums and macOS' notes are not spoken of."""
+    path = tmp_path / "BTCUSDT-trades-2024-08-11.zip"
+    name = path.with_suffix(".csv").name
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings(action="ignore"):
+        archive.writestr(f"__MACOSX/._{name}", b"\0\5\26\7")
+        archive.writestr(name, line(1) + "\n")
+        archive.writestr(name, line(2) + "\n")
+        archive.writestr(f"{name}.CHECKSUM", "0" * 64)
+    found = run(path)
+    assert found.code == 0 and "left out" not in found.err
+    assert held(home, "trade_id") == [("1",), ("2",)]
+
+
+def test_blank_lines_without_end(tmp_path: Path, home: Path, run: Import) -> None:
+    path = vision(tmp_path, [line(1), *[""] * 3_000_000])
+    found = run(path)
+    assert found.code == 1 and "over 1 MB of blank lines" in found.err and "Fix:" in found.err
 
 
 def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, home: Path, run: Import) -> None:
