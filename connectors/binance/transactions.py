@@ -266,10 +266,8 @@ FIAT_ORDERS: Final = {
     name: replace(_fiat("fiat/orders", parsed_orders, kind), bucket="fiat", cost=90_000)
     for name, kind in (("fiat-deposits", "0"), ("fiat-withdrawals", "1"))
 }
-"""By account, at the dearer of two documented weights: UID 90,000 (the history of
-fiat deposits and withdrawals in the fiat API, whose change log has it since 2022-05-31). Binance's
-own Python connector of 2026-08 (``binance_sdk_fiat``) names UID 45,000.
-"""
+"""By account, at the dearer of two documented weights: UID 90,000 (fiat API, change log of
+2022-05-31); Binance's Python connector of 2026-08 (``binance_sdk_fiat``) names UID 45,000."""
 
 
 def fiat_orders(of: Listing, asked: Asked) -> Request:

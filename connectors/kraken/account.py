@@ -1,7 +1,4 @@
-"""Kraken's private results as canonical columns, like :mod:`connectors.kraken.parse`.
-
-Ids of fills, orders and ledger entries are opaque text. Pages are counted from the newest row.
-"""
+"""Kraken's private results as canonical columns. Ids are opaque text; pages begin at the newest."""
 
 import re
 from collections.abc import Callable
@@ -34,10 +31,8 @@ def _paged(page: Page, parts: dict[str, bytes], query: str, others: tuple[str, .
     """``page`` with its place: the next one begins behind its rows, until one has none."""
     before = exact.natural(parse_qs(query).get("ofs", ["0"])[0].encode()) or 0
     rows = page.received + len(others)
-    total = exact.natural(parts.get("count", b""))
-    return replace(
-        page, next_token=str(before + rows) if rows else None, total=total, others=others
-    )
+    total, token = exact.natural(parts.get("count", b"")), str(before + rows) if rows else None
+    return replace(page, next_token=token, total=total, others=others)
 
 
 def _listed(page: dict[str, bytes], *names: str) -> bytes:
@@ -58,10 +53,10 @@ def _role(row: Row) -> str | None:
 
 
 def _fee_currency(row: Row, names: Names) -> str | None:
-    """The currency of a fill's fee, which no row names: the quote, or the base on wish.
+    """The currency of a fill's fee, which no row names: the quote, as documented.
 
-    Documented is the quote. An order may ask for fees in base: then the figure is a thinkable part
-    of the volume, and none of the cost. Above the cost it is in fee credits, or unknown.
+    An order may ask for fees in base: then the figure is a thinkable part of the volume, and none
+    of the cost. Above the cost it is in fee credits, or unknown.
     """
     try:
         fee, cost, volume = (exact.number(row.get(name)) for name in ("fee", "cost", "vol"))
@@ -99,10 +94,7 @@ def _is_fill(row: Row) -> bool:
 
 
 def _entry_type(row: Row) -> str:
-    """A deposit or withdrawal by its name; what is reversed, and all else, by the way it went.
-
-    An entry of an unknown type is not left out: the balance changed by it.
-    """
+    """A deposit or withdrawal by its name; what is reversed, or unknown, by the way it went."""
     comes = exact.wide(row.get("amount"), signed=True) >= 0
     if row.get("type") == ("deposit" if comes else "withdrawal"):
         return str(row["type"])
@@ -151,12 +143,10 @@ def _progress(row: Row) -> str:
 def transfers(body: bytes, kind: str, codes: Codes = NO_NAMES.codes) -> Built:
     """``DepositStatus`` or ``WithdrawStatus``: a list, or an object that holds it.
 
-    They tell of a transfer before the ledger has it, and by which transaction and address it went;
-    what the account owns is told by the ledger alone.
+    By which transaction and address a transfer went, also before the ledger has it.
     """
     if not body.lstrip().startswith(b"["):
-        lists = (part for part in parts_of(body).values() if part.startswith(b"["))
-        body = next(lists, b"[]")
+        body = next((p for p in parts_of(body).values() if p.startswith(b"[")), b"[]")
     columns = (
         Column("transaction_id", lambda row: TRANSFER + exact.text(row.get("refid")), _TEXT),
         of("timestamp", "time", _TIME),
