@@ -20,10 +20,8 @@ from warehouse.frames import spare_pandas
 
 spare_pandas()  # as the command line does
 # Imports are no part of a pull: the other contestants have made theirs by now.
-for module in ("client", "transport"):
-    import_module(f"connectors.{module}")
-for module in ("publishing", "loading"):
-    import_module(f"warehouse.{module}")
+for name in ("connectors.client", "connectors.transport", "warehouse.loading"):
+    import_module(name)
 
 
 FEED: Final = """\

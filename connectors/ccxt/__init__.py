@@ -1,6 +1,6 @@
 """Exchanges without a connector of their own, through the library ccxt: ``ccxt:<id>``.
 
-The library signs, and knows the markets; it never sends (:mod:`connectors.ccxt.library`). Which
+The library signs, and knows the markets; it never sends (the module ``library`` here). Which
 calls may leave is in ``exchanges.toml``. Where the history of an exchange can be asked for is in
 its profile, a module of its own; without one, an exchange shows what is new, and no more
 (:mod:`connectors.ccxt.generic`).

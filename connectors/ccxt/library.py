@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from connectors.base import Credentials
-from connectors.ccxt.table import Entry, Read
+from connectors.ccxt.table import Entry, Read, entries
 from connectors.errors import (
     AuthError,
     ContractError,
@@ -285,14 +285,10 @@ def is_not_fresh(entry: Entry, response: Response) -> bool:
     return isinstance(complaint(entry, response), _library().InvalidNonce)
 
 
-_JUDGES: Final[dict[str, Any]] = {}
-
-
-def _judge(entry: Entry) -> Any:
+@cache
+def _judge(id_: str) -> Any:
     """An object that only looks at answers, which changes nothing of it: made once."""
-    if entry.id not in _JUDGES:
-        _JUDGES[entry.id] = opened(entry, lambda leaving: {}, 0)
-    return _JUDGES[entry.id]
+    return opened(entries()[id_], lambda leaving: {}, 0)
 
 
 def complaint(entry: Entry, response: Response) -> Exception | None:
@@ -304,7 +300,7 @@ def complaint(entry: Entry, response: Response) -> Exception | None:
         found = decoded(body)
     except ContractError:
         return None
-    made = _judge(entry)
+    made = _judge(entry.id)
     try:
         text, call = body.decode("utf-8", "replace"), response.request
         made.handle_errors(

@@ -19,6 +19,7 @@ from concurrent.futures import (
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Final
 
 import pyarrow as pa
@@ -120,8 +121,9 @@ def _of_exchange(
     def work(stage: Sequence[Unit]) -> None:
         results: list[Future[list[StreamReport]]] = []
         busy: set[Future[list[StreamReport]]] = set()
+        waiting = iter(stage)
         while busy or len(results) < len(stage):
-            for unit in stage[len(results) :][: max(0, plan.at_once(jobs) - len(busy))]:
+            for unit in islice(waiting, max(0, plan.at_once(jobs) - len(busy))):
                 results.append(workers.submit(unit))
                 busy.add(results[-1])
             _, busy = wait(busy, _LOOK_SECONDS, FIRST_COMPLETED)

@@ -174,10 +174,9 @@ def _after_span(p: Progress, t: Attempt, rows: Received) -> Progress:
     if not _has_room(p, rows):  # rows at an edge filled the answer, or unreadable ones
         return _give_up(p, t, _one_moment(p) if rows.size else _not_shown(p))
     whole = Interval(gap.lower, gap.upper)
-    younger = [Interval(u.lower, u.upper) for u in p.unshown if p.pull.started - u.since < DAY_US]
-    known = [Interval(u.lower, u.upper) for u in p.unshown]
-    never = subtract((whole,), known)
-    for again in subtract(subtract((whole,), younger), never) if p.most_rows else ():
+    older = [Interval(u.lower, u.upper) for u in p.unshown if p.pull.started - u.since >= DAY_US]
+    younger = subtract((whole,), older)
+    for again in subtract((whole,), younger) if p.most_rows else ():
         p = added(p, Interval(again.lower, again.upper))
     return _put_off(p, gap)
 
