@@ -66,7 +66,7 @@ def _serve(port: int) -> None:
     from pipelines.settings import REPORT_URL, load_settings
 
     settings = load_settings()
-    with serving(settings.home, port, settings.variables.get(REPORT_URL)) as url:
+    address = settings.variables.get(REPORT_URL)
+    with serving(settings.home, port, address) as url, suppress(KeyboardInterrupt):
         say(f"Report on {url}   (Ctrl-C stops it)")
-        with suppress(KeyboardInterrupt):
-            signal.pause()
+        signal.pause()
