@@ -59,6 +59,8 @@ class Column:
     get: Callable[[Any], Any]
     kind: Kind
     required: bool = True
+    source: str | None = None
+    """The field of the row that ``get`` gives, where it does nothing else."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Layout:
 
 def column(name: str, source: str, kind: Kind, required: bool = True) -> Column:
     """The canonical column ``name`` from the field ``source``."""
-    return Column(name, attrgetter(source), kind, required)
+    return Column(name, attrgetter(source), kind, required, source)
 
 
 def nullable(kind: Kind, sources: Mapping[str, str]) -> tuple[Column, ...]:
@@ -247,12 +249,24 @@ def _colons(body: bytes) -> int:
 
 
 def _at_once(layout: Layout, rows: Sequence[Any]) -> Built:
-    columns = {c.name: c.kind.many(list(map(c.get, rows)), c.required) for c in layout.columns}
+    fields = _by_field(rows)
+    columns = {
+        c.name: c.kind.many(fields.get(c.source) or list(map(c.get, rows)), c.required)
+        for c in layout.columns
+    }
     _add_constants(columns, layout, len(rows))
     first = columns[layout.key[0]]
     if pc.count_distinct(first, mode="all").as_py() != len(first):
         raise InvalidValue("a row came twice")
     return Built(layout.dataset, columns, columns[layout.position])
+
+
+def _by_field(rows: Sequence[Any]) -> Mapping[str | None, Sequence[Any]]:
+    """The values of each field; nothing where rows are no structs. Half the time of a getter's."""
+    if not rows or not isinstance(rows[0], msgspec.Struct):
+        return {}
+    values = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    return dict(zip(rows[0].__struct_fields__, values, strict=True))
 
 
 def _one_by_one(layout: Layout, source: Source, keep: Callable[[Any], bool] | None) -> Built:

@@ -61,6 +61,7 @@ class Sender:
         self._now = now
         self._banned_until = 0
         self._limits = dict(dialect.limits)
+        self._buckets: dict[str, str] = {}
         self._latencies: dict[str, float] = {}
         """Of each limit: seconds from a call to its answer by what it costs, lately."""
         self._offset: int | None = None
@@ -153,12 +154,14 @@ class Sender:
         """
         name = _name_of(request)
         allowance = self._limits[name]
-        url = self.http.base_url
-        parts = [self._dialect.name, name, url.host, str(url.port or "")]
-        if allowance.per_account:
-            parts.append(self._connection.account)
-        bucket = re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(p for p in parts if p))
-        return bucket, allowance, max(request.cost, allowance.least)
+        if name not in self._buckets:
+            url = self.http.base_url
+            parts = [self._dialect.name, name, url.host, str(url.port or "")]
+            if allowance.per_account:
+                parts.append(self._connection.account)
+            bucket = "-".join(p for p in parts if p)
+            self._buckets[name] = re.sub(r"[^A-Za-z0-9.-]", "_", bucket)
+        return self._buckets[name], allowance, max(request.cost, allowance.least)
 
     def _signed(self, request: Request, credentials: Credentials, stamp: int) -> Request:
         addressed = replace(request, host=self.http.base_url.netloc.decode())

@@ -7,8 +7,7 @@ What the environment says of proxies and authorities is read here; what cannot b
 import os
 import ssl
 from functools import cache
-from http.cookiejar import CookieJar
-from typing import Any, Final
+from typing import Final
 from urllib.request import getproxies
 
 import httpx
@@ -23,7 +22,7 @@ _WEB: Final = frozenset({"http", "https"})
 def open_client(base_url: httpx.URL, timeout: float) -> httpx.Client:
     """A client for the host of ``base_url``; close it after use. Raises ``ConfigError``."""
     try:
-        return httpx.Client(
+        return _Client(
             timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0), pool=None),
             headers={
                 "User-Agent": "tidemark",
@@ -35,7 +34,6 @@ def open_client(base_url: httpx.URL, timeout: float) -> httpx.Client:
             # A proxy of the environment is no way to this machine itself.
             trust_env=not is_this_machine(base_url.host),
             verify=_authorities(),
-            cookies=_NoCookies(),
             # What httpx knows nothing of, it neither follows nor fails to understand.
             event_hooks={"response": [_set_location_aside]},
         )
@@ -62,11 +60,17 @@ def may_follow(base_url: httpx.URL, target: httpx.URL) -> bool:
     )
 
 
-class _NoCookies(CookieJar):
+class _NoCookies(httpx.Cookies):
     """Remembers none, and reads none."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:
+    def extract_cookies(self, response: httpx.Response) -> None:
         """Do nothing."""
+
+
+class _Client(httpx.Client):
+    """Without cookies; the library's own jar costs each call as much as its headers."""
+
+    cookies = property(lambda self: _NoCookies())
 
 
 def _set_location_aside(response: httpx.Response) -> None:

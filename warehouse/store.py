@@ -314,7 +314,7 @@ class StreamWriter(StreamReader):
         """
         starts = np.array([s.min_key or 0 for s in segments[1:]], dtype=np.int64)
         chosen = np.searchsorted(starts, numbers, side="right")
-        for index in np.unique(chosen):
+        for index in np.flatnonzero(np.bincount(chosen)):
             segment = segments[int(index)]
             mask = chosen == index
             mine, number = part.filter(from_numpy(mask)), numbers[mask]

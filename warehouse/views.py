@@ -24,7 +24,7 @@ How an exchange words the statement of an account is known beside its connector:
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -155,8 +155,6 @@ class View:
 def parse(folder: str, name: str, text: str) -> View:
     """The view that a file describes. Raises ``StorageError`` for a head of another form."""
     head: list[str] = []
-    for placeholder, value in _DECLARED.items():
-        text = text.replace(f"{{{{{placeholder}}}}}", value)
     lines = text.strip().splitlines()
     while lines and lines[0].startswith("--"):
         head.append(lines.pop(0).removeprefix("--").removeprefix(" ").rstrip())
@@ -179,13 +177,21 @@ def parse(folder: str, name: str, text: str) -> View:
     )
 
 
+def texts() -> Iterator[tuple[str, str, str]]:
+    """Folder, name and SQL of every file, with what is declared in place of its placeholders."""
+    files = [(path.parent.name, path.stem, path) for path in sorted(FOLDER.glob("*/*.sql"))]
+    files += [("views", name, path) for name, path in _statement_files().items()]
+    for folder, name, path in files:
+        text = path.read_text(encoding="utf-8")
+        for placeholder, value in _DECLARED.items():
+            text = text.replace(f"{{{{{placeholder}}}}}", value)
+        yield folder, name, text
+
+
 @cache
 def views() -> Mapping[str, View]:
     """Every file by its key, in an order in which they can be created."""
-    files = [(path.parent.name, path.stem, path) for path in sorted(FOLDER.glob("*/*.sql"))]
-    files += [("views", name, path) for name, path in _statement_files().items()]
-    parsed = [parse(folder, name, path.read_text(encoding="utf-8")) for folder, name, path in files]
-    found = {view.key: view for view in parsed}
+    found = {view.key: view for view in (parse(*each) for each in texts())}
     try:
         reads = {k: [s for s in view.sources if s in found] for k, view in found.items()}
         return {key: found[key] for key in TopologicalSorter(reads).static_order()}

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,7 @@ from schemas.timeframes import SHORTEST
 from tests.warehouse.database import database
 from tests.warehouse.tools import NOON, TRADES, row, store
 from warehouse import catalog
+from warehouse import views as views_module
 from warehouse.errors import StorageError
 from warehouse.views import View, parse, tables_of, views
 
@@ -155,16 +157,19 @@ def test_a_head_is_read() -> None:
 
 
 def test_publish_brings_the_views_and_renews_them_when_they_change(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(home, TRADES, [row(TRADES, n) for n in range(3)])
     assert warehouse.publish(home).changed
     assert warehouse.sql("SELECT trades FROM marts.vwap_daily")["trades"].to_pylist() == [3]
     assert not warehouse.publish(home).changed
 
-    added = parse("views", "three", HEAD + "SELECT 3::BIGINT AS x")
-    known = [v for v in views().values() if v.key != "marts.health"]
-    monkeypatch.setattr(catalog, "views", lambda: {v.key: v for v in (*known, added)})
+    folder = tmp_path / "sql"
+    shutil.copytree(views_module.FOLDER, folder)
+    (folder / "views" / "three.sql").write_text(HEAD + "SELECT 3::BIGINT AS x")
+    (folder / "marts" / "health.sql").unlink()
+    monkeypatch.setattr(views_module, "FOLDER", folder)
+    views.cache_clear()
     catalog.digest.cache_clear()
     try:
         published = warehouse.publish(home)
@@ -175,6 +180,7 @@ def test_publish_brings_the_views_and_renews_them_when_they_change(
             warehouse.sql("FROM marts.health")
         assert not warehouse.publish(home).changed
     finally:
+        views.cache_clear()
         catalog.digest.cache_clear()
 
 
