@@ -27,7 +27,7 @@ def _none() -> Numbers:
 class Proof:
     """What one file proves of a stream.
 
-    ``held``: what is complete without it; ``shown``: the part of it that the exchange has shown.
+    ``held``: what is complete; ``shown``: the part of it that the exchange has shown.
     """
 
     paging: Paging

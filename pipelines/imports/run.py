@@ -129,6 +129,8 @@ class _FileImport:
         """By which its ids are remembered: out of the digest of what it holds."""
         self.runs: Intervals = ()
         """The ids of the file so far."""
+        self.seams: set[int] = set()
+        """Rows that are held, and that the exchange has to show before they are claimed."""
         self.barred: FilesIds = ()
         """Ids that were doubted before: the exchange decides, not this file."""
         self.is_disputed = False
@@ -297,8 +299,9 @@ class _FileImport:
         state = writer.state()
         known = checkpoint.imported_of(state.checkpoint)
         mine = [Interval(s.lower, s.upper) for s in known if s.file == self.number]
+        others = [s for s in known if s.file != self.number]
         # a pull may have come between two files, or two parts of one
-        proof.held = subtract(state.complete, mine)
+        proof.held = state.complete
         proof.shown = subtract(state.complete, imported.intervals(known))
         if not self.runs:
             self.barred = tuple(s for s in known if s.file == DOUBTED)
@@ -309,11 +312,14 @@ class _FileImport:
         complete = union([*state.complete, *proof.add(every[keep], times[keep])])
         # only the exchange can say which of two files is right
         doubted = [id_ for id_ in sorted(wrong) if not any(id_ in s for s in proof.shown)]
-        doubted += self._seams(known, proof)
+        seams = self._seams(known, proof)
+        self.seams.update(seams)
+        doubted += seams
         self._note_rows(every, proof)
         file = self.number
         if self.is_disputed:  # what it says beside that is no better
-            taken = subtract(union([*self.runs, *mine]), proof.held)
+            elsewhere = [*proof.shown, *imported.intervals(others)]
+            taken = subtract(union([*self.runs, *mine]), elsewhere)
             complete = imported.without(complete, taken, writer)
             proof.own = imported.without(proof.own, taken, writer)
             file = DOUBTED if self.agrees else self.number
@@ -322,7 +328,6 @@ class _FileImport:
         own = [FileIds(i.lower, i.upper, file) for i in union([*self.runs, *mine])]
         spans = [Interval(id_, id_ + 1) for id_ in doubted]
         complete = imported.without(complete, spans, writer)
-        others = [s for s in known if s.file != self.number]
         brought = imported.without_ids(own, [*proof.shown, *imported.intervals(others)])
         ids = imported.in_order([*others, *brought, *(FileIds(s.lower, s.upper) for s in spans)])
         noted = checkpoint.with_imported(state.checkpoint, ids)
@@ -377,7 +382,9 @@ class _FileImport:
             report.problems.append(self._of_others())
         if report.ids is not None and self.proof is not None and not self.proof.scattered:
             state = self.store.state(self.job.stream) if self.store else StreamState()
-            report.gaps = holes(union([*state.complete, *self.proof.own]), *report.ids)
+            touching = np.array([*self.seams, *self.proof.left_ids.tolist()], np.int64)
+            held = [*state.complete, *self.proof.own, *imported.runs_of(touching)]
+            report.gaps = holes(union(held), *report.ids)
 
     def _after_conflicts(self) -> str:
         if self.is_disputed and not self.agrees:

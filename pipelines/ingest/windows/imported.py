@@ -53,7 +53,7 @@ class Verdict:
 
     ``ids``: what only files brought, without the rows of the answer. ``wrong``: ids of rows that
     differ. ``removed`` and ``doubted``: the numbers of files all or some of whose rows differ.
-    ``astray``: ids of a confirmed file that are none of the exchange's.
+    ``astray``: ids that are of another numbering than the exchange's.
     """
 
     ids: FilesIds
@@ -100,7 +100,6 @@ def judged(session: Session, page: Page, known: FilesIds, newest: dict[int, int]
         if file not in removed:
             wrong += other
     astray = _out_of_order(session, page, known, newest)
-    removed |= {s.file for s in astray if s.file > 0}
     left = without_ids(known, _as_spans(seen))
     numbers = dict.fromkeys(confirmed, CONFIRMED) | dict.fromkeys(doubted, DOUBTED)
     left = tuple(FileIds(s.lower, s.upper, numbers.get(s.file, s.file)) for s in left)
@@ -109,19 +108,18 @@ def judged(session: Session, page: Page, known: FilesIds, newest: dict[int, int]
         tuple(sorted(set(wrong))),
         frozenset(removed),
         frozenset(doubted),
-        intervals(s for s in astray if s.file == CONFIRMED),
+        intervals(astray),
     )
 
 
 def _out_of_order(
     session: Session, page: Page, known: FilesIds, newest: dict[int, int]
 ) -> FilesIds:
-    """Of the highest and of the lowest ids of files, those beyond the ids of ``page`` whose times
-    lie among the exchange's.
+    """The ids of files beyond those of ``page`` whose times lie among the exchange's.
 
     Rows of higher ids are newer. Ids of an older numbering may be higher; but then all of their
-    rows are older than all of the exchange's. A single id of a file may be garbled. ``newest``:
-    the times of ids that were looked up.
+    rows are older than all of the exchange's. A file is looked at where it has the highest or the
+    lowest ids of all. A single id of a file may be garbled. ``newest``: times that were looked up.
     """
     claimed = [s for s in known if s.file != DOUBTED]
     if not claimed:
@@ -129,12 +127,8 @@ def _out_of_order(
     ids = pc.cast(page.table.column("trade_id"), pa.int64()).to_numpy()
     ends = pc.min_max(pc.cast(page.table.column("timestamp"), pa.int64())).as_py()
     low, high, oldest = int(ids.min()), int(ids.max()), ends["min"]
-    beyond = [
-        span
-        for span in {claimed[0], max(claimed, key=lambda s: s.upper)}
-        if span.upper <= low or span.lower > high
-    ]
-    if not beyond:
+    outermost = (claimed[0], max(claimed, key=lambda s: s.upper))
+    if not any(s.upper <= low or s.lower > high for s in outermost):
         return ()
     alone = intervals(claimed)
     lowers = [a.lower for a in alone]
@@ -145,19 +139,21 @@ def _out_of_order(
             apart.append(i)
         elif i.upper <= high + 1 and i.first_at is not None:
             oldest = min(oldest, i.first_at)
-    found: list[FileIds] = []
-    for span in beyond:
+
+    def is_astray(span: FileIds) -> bool:
         last = span.upper - 1
-        if not any(span.lower in i for i in apart):
-            continue
+        is_below, is_above = last < low, span.lower > high
+        if not (is_below or is_above) or not any(span.lower in i for i in apart):
+            return False
         if last not in newest:
             newest[last] = session.writer.time_of(last)
         at = newest[last]
-        if last < low and at > ends["min"] + _SLACK_US:
-            found.append(span)
-        if span.lower > high and oldest + _SLACK_US < at < ends["max"] - _SLACK_US:
-            found.append(span)
-    return tuple(found)
+        if is_below:
+            return bool(at > ends["min"] + _SLACK_US)
+        return bool(oldest + _SLACK_US < at < ends["max"] - _SLACK_US)
+
+    of = {s.file for s in outermost if is_astray(s)}
+    return tuple(s for s in claimed if s.file in of and is_astray(s))
 
 
 def _continues(session: Session, ids: Numbers, known: FilesIds, file: int) -> bool:
