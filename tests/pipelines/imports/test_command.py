@@ -557,7 +557,7 @@ def test_members_of_one_name_and_beside_the_rows(tmp_path: Path, home: Path, run
 
 def test_blank_lines_without_end(tmp_path: Path, home: Path, run: Import) -> None:
     path = vision(tmp_path, [line(1), *[""] * 3_000_000])
-    found = run(path)
+    found = run(path, vision(tmp_path, [line(2)], "BTCUSDT-trades-2024-08-10"))
     assert found.code == 1 and "over 1 MB of blank lines" in found.err and "Fix:" in found.err
 
 
