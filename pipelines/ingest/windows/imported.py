@@ -18,6 +18,7 @@ not show where it shows all rows goes to quarantine.
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -351,6 +352,9 @@ def without(complete: Intervals, spans: Sequence[Interval], rows: StreamReader) 
     found: list[Interval] = []
     for run in complete:
         met = [s for s in spans if s.lower < run.upper and run.lower < s.upper]
+        if not met:
+            found.append(run)
+            continue
         for piece in subtract((run,), met):
             low, high = piece.lower, piece.upper - 1
             first = (low, rows.time_of(low)) if low != run.lower else (run.first, run.first_at)
@@ -361,22 +365,24 @@ def without(complete: Intervals, spans: Sequence[Interval], rows: StreamReader) 
 
 def without_ids(known: Iterable[FileIds], taken: Sequence[Interval]) -> FilesIds:
     """``known`` less ``taken``."""
-    return in_order(
-        FileIds(piece.lower, piece.upper, span.file)
-        for span in known
-        for piece in subtract((Interval(span.lower, span.upper),), taken)
-    )
+    left: list[FileIds] = []
+    for span in known:
+        met = [t for t in taken if t.lower < span.upper and span.lower < t.upper]
+        pieces = subtract((Interval(span.lower, span.upper),), met) if met else ()
+        left += [FileIds(p.lower, p.upper, span.file) for p in pieces] if met else [span]
+    return in_order(left)
 
 
 def in_order(ids: Iterable[FileIds]) -> FilesIds:
     """``ids`` in order; those of one kind that touch become one."""
-    by_file: dict[int, list[Interval]] = {}
-    for span in ids:
-        by_file.setdefault(span.file, []).append(Interval(span.lower, span.upper))
-    found = (
-        FileIds(i.lower, i.upper, file) for file, spans in by_file.items() for i in union(spans)
-    )
-    return tuple(sorted(found, key=lambda span: (span.lower, span.file)))
+    found: dict[int, list[FileIds]] = {}
+    for span in sorted(ids, key=lambda span: (span.lower, span.file)):
+        before = found.setdefault(span.file, [])
+        if before and span.lower <= before[-1].upper:
+            before[-1] = FileIds(before[-1].lower, max(before[-1].upper, span.upper), span.file)
+        else:
+            before.append(span)
+    return tuple(sorted(chain(*found.values()), key=lambda span: (span.lower, span.file)))
 
 
 def intervals(known: Iterable[FileIds]) -> Intervals:
