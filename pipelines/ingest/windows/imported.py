@@ -100,7 +100,7 @@ def judged(session: Session, page: Page, known: FilesIds, newest: dict[int, int]
             confirmed.add(file)
         if file not in removed:
             wrong += other
-    astray = _out_of_order(session, page, known, newest)
+    astray = _out_of_order(session, page, known, confirmed, newest)
     left = without_ids(known, _as_spans(seen))
     numbers = dict.fromkeys(confirmed, CONFIRMED) | dict.fromkeys(doubted, DOUBTED)
     left = tuple(FileIds(s.lower, s.upper, numbers.get(s.file, s.file)) for s in left)
@@ -114,13 +114,14 @@ def judged(session: Session, page: Page, known: FilesIds, newest: dict[int, int]
 
 
 def _out_of_order(
-    session: Session, page: Page, known: FilesIds, newest: dict[int, int]
+    session: Session, page: Page, known: FilesIds, confirmed: set[int], newest: dict[int, int]
 ) -> FilesIds:
     """The ids of files beyond those of ``page`` whose times lie among the exchange's.
 
     Rows of higher ids are newer. Ids of an older numbering may be higher; but then all of their
     rows are older than all of the exchange's. A file is looked at where it has the highest or the
-    lowest ids of all. A single id of a file may be garbled. ``newest``: times that were looked up.
+    lowest ids of all. A single id of a file may be garbled. ``confirmed``: files with equal rows in
+    ``page``. ``newest``: times that were looked up.
     """
     claimed = [s for s in known if s.file != DOUBTED]
     if not claimed:
@@ -132,13 +133,14 @@ def _out_of_order(
     if not any(s.upper <= low or s.lower > high for s in outermost):
         return ()
     alone = intervals(claimed)
-    lowers = [a.lower for a in alone]
+    sure = intervals(s for s in claimed if s.file == CONFIRMED or s.file in confirmed)
     apart: list[Interval] = []  # what adjoins other rows has the ids of their numbering
     for i in session.state.complete:
-        at = bisect_right(lowers, i.lower) - 1
-        if at >= 0 and i.upper <= alone[at].upper:
+        is_alone = _contains(alone, i)
+        if is_alone:
             apart.append(i)
-        elif i.upper <= high + 1 and i.first_at is not None:
+        is_shown = not is_alone or _contains(sure, i)
+        if is_shown and i.upper <= high + 1 and i.first_at is not None:
             oldest = min(oldest, i.first_at)
 
     def is_astray(span: FileIds) -> bool:
@@ -155,6 +157,12 @@ def _out_of_order(
 
     of = {s.file for s in outermost if is_astray(s)}
     return tuple(s for s in claimed if s.file in of and is_astray(s))
+
+
+def _contains(spans: Intervals, run: Interval) -> bool:
+    """Whether ``run`` lies in one of ``spans``, which are in order and do not touch."""
+    at = bisect_right(spans, run.lower, key=lambda span: span.lower) - 1
+    return at >= 0 and run.upper <= spans[at].upper
 
 
 def _continues(session: Session, ids: Numbers, known: FilesIds, file: int) -> bool:
