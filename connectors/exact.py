@@ -167,7 +167,7 @@ def identity(value: Any) -> int:
         raise InvalidValue(f"is not an id: {shown(value)}")
     whole = int(found)
     if not 0 <= whole <= MAX_ID:
-        raise InvalidValue(f"is not an id below 2^63 - 1: {shown(value)}")
+        raise InvalidValue(f"is not an id between 0 and 2^63: {shown(value)}")
     return whole
 
 

@@ -404,7 +404,7 @@ def test_values_beyond_all_are_rejected(tmp_path: Path, home: Path, run: Import)
     feather.write_feather(table_, str(tmp_path / "x.feather"))
     assert run(tmp_path / "x.feather").code == 1
     found = run(vision(tmp_path, [line(2**63 - 1, 1723161600000), line(3)]))
-    assert found.code == 1 and "is not an id below" in found.err
+    assert found.code == 1 and "is not an id between" in found.err
     assert held(home, "trade_id") == [("2",), ("3",)]
 
 
