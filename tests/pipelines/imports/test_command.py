@@ -535,7 +535,11 @@ def _deep(folder: Path) -> Path:
     return text_file(folder / "BTC_USDT-trades.json", ["[" * 100_000])
 
 
-_OWNED = {"symbol": ["BTC-USDT"], "exchange": ["binance"], "ingested_at": [0]}
+_OWNED: dict[str, list[object]] = {
+    "symbol": ["BTC-USDT"],
+    "exchange": ["binance"],
+    "ingested_at": [0],
+}
 """What says that a table is of Tidemark, and of this market."""
 
 
