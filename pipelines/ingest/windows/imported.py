@@ -417,6 +417,7 @@ def _numbers(ids: Iterable[str]) -> list[int]:
 
 def _compared(session: Session, shown: pa.Table) -> tuple[list[str], list[str]]:
     """The ids of ``shown`` that are stored with the same values, and those with others."""
+    session.flush()  # a page before may be about to replace a file
     equal: list[str] = []
     other: list[str] = []
     for record in session.writer.files_meeting(shown):

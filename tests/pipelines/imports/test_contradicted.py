@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from connectors.local import NoLimits
@@ -12,6 +13,10 @@ from pipelines.feeds import load_feeds, select_jobs
 from pipelines.imports import run as run_module
 from pipelines.imports.sources import Content, Source, inspect
 from pipelines.ingest import PullReport, pull
+from pipelines.ingest.checkpoint import Windows
+from pipelines.ingest.session import Session
+from pipelines.ingest.windows import sync
+from pipelines.ingest.windows.state import Progress
 from sandbox.marketdata import MarketTape
 from tests.pipelines.imports.conftest import Import, complete, held, vision
 from tests.pipelines.imports.test_seam import (
@@ -26,6 +31,8 @@ from tests.pipelines.imports.test_seam import (
 )
 from tests.pipelines.ingest.conftest import settings_for
 from tests.pipelines.ingest.test_recorded import recorded, rows_of
+from warehouse.metastore import FileRecord
+from warehouse.store import StreamWriter
 
 __all__ = ["btcusdt"]
 Feeds = Callable[[str], Path]
@@ -195,6 +202,40 @@ def test_a_single_id_that_is_garbled(
         assert pull_from(server, home, root).errors == []
     ((low, high),) = complete(home)
     assert held(home, "count(*)") == [(high - low + 1,)]
+
+
+def test_rows_are_compared_with_what_is_written(
+    btcusdt: MarketTape,
+    tmp_path: Path,
+    home: Path,
+    feeds: Feeds,
+    run: Import,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not with a file that a commit of an earlier page is just about to replace."""
+    _, lines = days_of(btcusdt)
+    parts = [lines[at : at + 100] for at in range(0, 800, 100)]
+    parts[0] = parts[0][:50] + parts[0][60:]
+    paths = [vision(tmp_path, p, f"BTCUSDT-trades-2024-08-{n}") for n, p in enumerate(parts, 10)]
+    assert run(*paths).code == 0
+    sessions: list[Session] = []
+    begin, meeting = sync.begin, StreamWriter.files_meeting
+
+    def noting(session: Session, known: Windows) -> Progress:
+        sessions[:] = [session]
+        return begin(session, known)
+
+    def then_written(writer: StreamWriter, rows: pa.Table) -> list[FileRecord]:
+        found = meeting(writer, rows)
+        if sessions:
+            sessions[0].flush()  # as late as it may be
+        return found
+
+    monkeypatch.setattr(sync, "begin", noting)
+    monkeypatch.setattr(StreamWriter, "files_meeting", then_written)
+    root = feeds(feed("BTCUSDT", "2024-08-09"))
+    with replaying(btcusdt, "BTC-USDT") as server:
+        assert pull_from(server, home, root).errors == []
 
 
 def moved(lines: Lines, by: int) -> Lines:
