@@ -205,12 +205,17 @@ def walk(home: Path) -> Iterator[tuple[str, LakePath | None]]:
             yield relative, parse(relative)
 
 
-def of_stream(home: Path, stream: StreamId) -> list[LakePath]:
-    """The files of one stream as they lie on disk now, temporary ones included."""
+def of_stream(home: Path, stream: StreamId, *, temporary: bool = False) -> list[LakePath]:
+    """The files of one stream as they lie on disk now; ``temporary``: only those that are."""
     names = (stream_folder(stream), partial_folder(stream))
-    folders = [home / name for name in names if (home / name).is_dir()]
-    found = [p for folder in folders for p in folder.iterdir()]
-    parsed = (parse(p.relative_to(home).as_posix()) for p in sorted(found))
+    found = [
+        f"{name}/{file}"
+        for name in names
+        if (home / name).is_dir()
+        for file in os.listdir(home / name)
+        if not temporary or _TEMPORARY.fullmatch(file)  # there may be thousands of others
+    ]
+    parsed = map(parse, sorted(found))
     return [p for p in parsed if p is not None and p.stream == stream]
 
 

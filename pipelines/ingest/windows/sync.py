@@ -258,7 +258,7 @@ def finish(
         checked_at=session.started if progress.checked else session.state.checked_at,
         remark=" · ".join(remarks),
     )
-    if state != session.writer.state():
+    if state != session.last:
         session.commit(None, state)
     session.report.lost_found = progress.lost_found
     if problems:
