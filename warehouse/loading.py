@@ -5,10 +5,8 @@ loaded, and the next publish tries it again. A lake file that does not hold what
 never loaded.
 """
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,21 +19,15 @@ from warehouse.coverage_table import coverage_rows
 from warehouse.duckdb_files import literal, open_read_only
 from warehouse.errors import StorageError
 from warehouse.lake_migration import SCHEMAS, is_older
-from warehouse.locks import exclusive_if_free
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.paths import LakePath, lock_name
+from warehouse.paths import LakePath
 from warehouse.published import Published
-from warehouse.recovery import recover
-from warehouse.table_update import Group, columns_of, insert, to_compare, update, where_of
+from warehouse.sound import Busy, Group, sound, stream_columns
+from warehouse.table_update import columns_of, insert, to_compare, update, where_of
 from warehouse.template import LOADING, update_catalog
 from warehouse.versions import Start, Versions
 
 _MUCH: Final = 64 * 1024 * 1024
-_TRIES: Final = 40
-_PAUSE_SECONDS: Final = 0.05
-_REBUILD: Final = (
-    "Fix: `tidemark rebuild` drops the coverage of its rows, `tidemark pull` fetches them"
-)
 _OF_THE_COPY: Final = (
     duckdb.IOException,
     duckdb.FatalException,
@@ -43,10 +35,6 @@ _OF_THE_COPY: Final = (
     duckdb.SerializationException,
 )
 """What DuckDB raises for a file of its own that is damaged, or a disk that is full."""
-
-
-class _Busy(Exception):
-    """A pull is writing the files just now; it publishes them when it is done."""
 
 
 def bring_up_to_date(
@@ -134,7 +122,7 @@ def _apply(
         mine = [g for g in groups if g.stream.dataset == name]
         try:
             _load(db, home, metastore, DATASETS[name], mine, mark, is_loaded=loaded)
-        except _Busy:
+        except Busy:
             left.append(name)
         except _OF_THE_COPY:
             raise
@@ -216,21 +204,12 @@ def _whole_rows(home: Path, group: Group, file: FileRecord) -> pa.Table:
     """The rows of a file that an older version wrote, with those columns that its path names."""
     declared = dataset(group.stream.dataset)
     rows = files.read(declared, home / file.path)
-    named = {
-        "exchange": group.stream.exchange,
-        "symbol": group.stream.symbol,
-        "account": group.stream.account,
-    }
-    for name in declared.partition:
-        rows = rows.append_column(name, pa.repeat(named[name], rows.num_rows))
-    return rows
+    return files.with_path_columns(declared, rows, stream_columns(declared, group.stream))
 
 
 def _sound(home: Path, metastore: Metastore, declared: Dataset, group: Group, mark: int) -> Group:
-    """``group`` as the metastore has it now; what is to be read of it is as it was written.
-
-    That is what a table needs which has all up to ``mark``. Raises ``StorageError`` for a file that
-    is damaged or gone, ``_Busy`` where a pull is writing.
+    """``group`` as the metastore has it now; what a table that has all up to ``mark`` needs of it
+    is as it was written. Raises ``StorageError``, ``Busy``.
     """
 
     def read(found: Sequence[FileRecord]) -> Sequence[FileRecord]:
@@ -238,32 +217,7 @@ def _sound(home: Path, metastore: Metastore, declared: Dataset, group: Group, ma
             return found
         return to_compare(declared, group.period, found, mark)[0]
 
-    found: Sequence[FileRecord] = group.files
-    for _ in range(_TRIES):
-        if all(_is_as_recorded(home, file) for file in read(found)):
-            return replace(group, files=tuple(found))
-        with exclusive_if_free(home, *lock_name(group.stream)) as held:
-            if held:  # nobody writes: what a crash left is recorded, anything else is damage
-                found = metastore.files(group.stream, group.period)
-                for file in found:
-                    if not (home / file.path).exists():
-                        raise StorageError(f"{home / file.path} is gone. {_REBUILD}")
-                recover(home, metastore, group.stream)
-                found = metastore.files(group.stream, group.period)
-                for file in read(found):
-                    files.check(home / file.path, file.digest)
-                return replace(group, files=tuple(found))
-        time.sleep(_PAUSE_SECONDS)
-        found = metastore.files(group.stream, group.period)
-    raise _Busy
-
-
-def _is_as_recorded(home: Path, file: FileRecord) -> bool:
-    try:
-        files.check(home / file.path, file.digest)
-    except StorageError:
-        return False
-    return (home / file.path).exists()
+    return sound(home, metastore, group, read)
 
 
 def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
