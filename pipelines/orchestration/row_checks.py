@@ -136,7 +136,7 @@ _VERIFY: Final = dg.AssetCheckSpec(
 def _verify(look: Look) -> dg.AssetCheckResult:
     if not warehouse.has_data(look.settings.home):
         raise CannotRunError("nothing collected yet: nothing to verify")
-    found = warehouse.verify(look.settings.home)
+    found = warehouse.verify(look.settings.home, iceberg=look.settings.iceberg)
     wrong: list[Record] = [
         {"where": f.where, "what": f.what, "fix": f.fix} for f in found.of("error")
     ]

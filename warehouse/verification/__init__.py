@@ -6,6 +6,7 @@
 ``values``     what the contract says of single rows
 ``recorded``   the metastore against the rows
 ``published``  DuckDB against the lake
+``iceberg``    the Iceberg tables against the lake
 ``rebuilt``    candles built again from trades
 ``archive``    the raw response archive
 
@@ -27,6 +28,7 @@ from warehouse import heal, paths
 from warehouse.duckdb_files import Config
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
+from warehouse.iceberg import IcebergTarget, publish_iceberg
 from warehouse.lake_migration import migrate_lake
 from warehouse.metastore import Metastore
 from warehouse.metastore_file import FILE_NAME
@@ -53,24 +55,35 @@ _LIMITS: Final[Config] = {
 }
 
 
-def verify(home: Path | str | None = None, on_progress: Progress | None = None) -> Verification:
+def verify(
+    home: Path | str | None = None,
+    on_progress: Progress | None = None,
+    iceberg: IcebergTarget | None = None,
+) -> Verification:
     """Check everything in ``home``, repair what is safe, and report both.
 
-    Raises ``StorageError`` where the home itself cannot be used.
+    ``iceberg``: the second publish target, if there is one. Raises ``StorageError`` where the home
+    itself cannot be used.
     """
-    return _run(home_of(home), on_progress, repair=False)
+    return _run(home_of(home), on_progress, iceberg, repair=False)
 
 
-def rebuild(home: Path | str | None = None, on_progress: Progress | None = None) -> Verification:
-    """DuckDB from the lake, from nothing; the metastore's records from the files.
+def rebuild(
+    home: Path | str | None = None,
+    on_progress: Progress | None = None,
+    iceberg: IcebergTarget | None = None,
+) -> Verification:
+    """DuckDB (and Iceberg) from the lake, from nothing; the metastore's records from the files.
 
     Coverage of rows that are not there is invalidated. A lost metastore is created again. Raises
     ``StorageError`` where the home itself cannot be used.
     """
-    return _run(home_of(home), on_progress, repair=True)
+    return _run(home_of(home), on_progress, iceberg, repair=True)
 
 
-def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verification:
+def _run(
+    home: Path, on_progress: Progress | None, iceberg: IcebergTarget | None, *, repair: bool
+) -> Verification:
     report = Verification()
     lake = any(True for _ in paths.walk(home))
     damage = heal.metastore_damage(home)
@@ -95,7 +108,10 @@ def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verificat
         check_archive(home, metastore, report, repair=repair)
         if report.of("error", "coverage") and not _has_sane_intervals(metastore):
             return report
-        _check_published(db, home, metastore, facts, report, repair=repair or damage is not None)
+        rebuilt = repair or damage is not None
+        _check_published(db, home, metastore, facts, report, repair=rebuilt)
+        if iceberg is not None:
+            _check_iceberg(db, home, metastore, iceberg, facts, report, repair=repair)
     compare_candles(home, metastore, facts, report)
     return report
 
@@ -223,6 +239,29 @@ def _publish(home: Path, report: Verification, was: str, *, rebuild: bool = Fals
         return
     rows = sum(n for name, n in done.rows.items() if name != "coverage")
     report.healed("duckdb", LINK, f"{was} ({count(rows, 'row')})")
+
+
+def _check_iceberg(
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    metastore: Metastore,
+    target: IcebergTarget,
+    facts: dict[StreamId, Facts],
+    report: Verification,
+    *,
+    repair: bool,
+) -> None:
+    try:
+        changed = publish_iceberg(home, target, rebuild=repair)
+        if changed:
+            was = "rebuilt from the lake" if repair else "was behind: brought up to the lake"
+            report.healed("iceberg", target.namespace, f"{was} ({', '.join(changed)})")
+        from warehouse.verification.iceberg import compare_iceberg  # pyiceberg
+
+        compare_iceberg(db, home, metastore, target, facts, report)
+    except StorageError as error:
+        what, _, fix = str(error).partition(". Fix: ")
+        report.error("iceberg", target.namespace, what, fix or "repair what is named above first")
 
 
 def _compare(
