@@ -38,7 +38,7 @@ from warehouse.iceberg.contents import (
 )
 from warehouse.iceberg.marks import Marks, record_marks
 from warehouse.iceberg.publishing import UNFINISHED
-from warehouse.iceberg.tables import create, errors, load, opened
+from warehouse.iceberg.tables import MANIFEST_BYTES, create, errors, load, opened
 from warehouse.iceberg.target import IcebergTarget
 from warehouse.metastore import FileRecord, Metastore
 from warehouse.sound import Busy, Group, sound
@@ -215,7 +215,8 @@ def _replace(
             for file in written[start : start + _BATCH]:
                 snapshot.append_data_file(file)
     held = transaction.table_metadata.current_snapshot()
-    if held is not None and len(held.manifests(table.io)) > _MANY_MANIFESTS:
+    manifests = held.manifests(table.io) if held is not None else []
+    if sum(m.manifest_length < MANIFEST_BYTES // 2 for m in manifests) > _MANY_MANIFESTS:
         update = transaction.update_snapshot(snapshot_properties=dict(properties))
         with update.merge_append():
             pass  # nothing is added: small manifests become few

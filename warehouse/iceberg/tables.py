@@ -60,12 +60,14 @@ TRANSFORMS: Final[dict[Period, Transform[int, int]]] = {
     Period.MONTH: MonthTransform(),
     Period.YEAR: YearTransform(),
 }
+MANIFEST_BYTES: Final = 1024 * 1024
 _PROPERTIES: Final = {
     "format-version": "2",
     # one committer holds the lock: another one is a mistake, and is reported
     "commit.retry.num-retries": "0",
     # a change rewrites the manifests that name the replaced files: small ones cost little
-    "commit.manifest.target-size-bytes": str(1024 * 1024),
+    "commit.manifest.target-size-bytes": str(MANIFEST_BYTES),
+    "commit.manifest-merge.enabled": "true",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "100",
 }

@@ -1,0 +1,401 @@
+"""Iceberg tables hold what the lake holds, whatever changed, and every reader sees the same."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pytest
+from pyiceberg.table import Table
+
+import warehouse
+from schemas import TABLES, RejectedRow, StreamId
+from tests.conftest import REPO
+from tests.pulled import Pulled
+from tests.warehouse.iceberg_tables import (
+    assert_same,
+    catalog_of,
+    files_below,
+    files_named,
+    iceberg_table,
+    publish,
+    rows,
+    snapshots,
+    target_of,
+)
+from tests.warehouse.publishing import MANY, all_streams, commit
+from tests.warehouse.tools import CANDLES, DAY, NOON, TICKERS, TRADES, ids, parquet, row, store
+from warehouse.errors import StorageError
+from warehouse.iceberg import IcebergTarget, publish_iceberg, tables
+from warehouse.iceberg.contents import write_rows
+from warehouse.metastore import Metastore
+from warehouse.purge import purge
+
+
+def test_all_tables_hold_what_duckdb_holds(home: Path) -> None:
+    all_streams(home)
+    store(home, StreamId("x", "trades", "ÄÖ/%3A?#"), [row(TRADES, k) for k in (1, 2)])
+    assert set(publish(home)) == {s.dataset for s in MANY} | {"quarantine", "coverage"}
+    assert_same(home)
+    target = target_of(home)
+    with iceberg_table(target, "trades") as table:
+        assert [f.name for f in table.schema().fields] == TABLES["trades"].schema.names
+        assert (
+            table.schema().find_field("price").doc == TABLES["trades"].column("price").description
+        )
+        assert table.schema().find_field("cost").optional
+        assert [f.name for f in table.spec().fields] == ["exchange", "symbol", "timestamp_day"]
+        kept = table.scan(row_filter="symbol = 'BTC-USD' and exchange = 'y'").plan_files()
+        assert len(list(kept)) == 2  # those of one market and two days
+    held = rows(target, "trades").schema
+    assert str(held.field("price").type) == "decimal128(38, 12)"
+    assert str(held.field("timestamp").type) == "timestamp[us, tz=UTC]"
+
+
+def test_what_did_not_change_is_not_published_again(home: Path) -> None:
+    all_streams(home)
+    publish(home)
+    before = files_below(home)
+    assert publish(home) == []
+    assert files_below(home) == before
+    # whoever lost track of what was published looks into the tables, and writes nothing either
+    with Metastore(home).reading() as db:
+        db.execute("DELETE FROM counters WHERE name LIKE 'iceberg %'")
+    assert publish(home) == []
+    assert files_below(home) == before
+    assert publish(home) == []
+
+
+def test_only_the_changed_streams_and_periods_are_written(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, k, NOON + k * DAY) for k in range(5)], state=ids((0, 5)))
+    publish(home)
+    target = target_of(home)
+    with iceberg_table(target, "trades") as table:
+        before = {task.file.file_path for task in table.scan().plan_files()}
+    store(home, TRADES, [row(TRADES, 7, NOON + 3 * DAY)])
+    assert publish(home) == ["trades"]
+    with iceberg_table(target, "trades") as table:
+        after = {task.file.file_path for task in table.scan().plan_files()}
+        assert table.current_snapshot() is not None
+        assert len(table.snapshots()) == 2
+    assert len(before) == len(after) == 5
+    assert len(before & after) == 4
+    assert_same(home)
+
+
+def _late(home: Path) -> None:
+    commit(home, TRADES, [(2, 0), (3, 1)], 0)
+
+
+def _replaced(home: Path) -> None:
+    commit(home, CANDLES, [(1, 1), (11, 1)], 0)
+
+
+def _purged(home: Path) -> None:
+    purge(home, CANDLES)
+
+
+def _emptied(home: Path) -> None:
+    for stream in MANY:
+        purge(home, stream)
+
+
+def _lost(home: Path) -> None:
+    """A lake file that is gone: its rows go, and with them their coverage."""
+    parquet(home)[-1].unlink()
+    next((home / "lake" / "trades").rglob("*.parquet")).unlink()
+    assert warehouse.rebuild(home).ok
+
+
+def _rejected(home: Path) -> None:
+    store(home, TICKERS, [], rejected=[RejectedRow("worse", "{9}")])
+
+
+def _accounts(home: Path) -> None:
+    """Streams that share a partition: one of them changes."""
+    fills = [StreamId("x", "account_trades", account="main", symbol=s) for s in ("A-B", "C-D")]
+    for number, stream in enumerate(fills):
+        rows_ = [row(stream, number, symbol=stream.symbol)]
+        store(home, stream, rows_)
+    publish(home)
+    store(home, fills[1], [row(fills[1], 5, symbol="C-D")])
+
+
+@pytest.mark.parametrize(
+    "change", [_late, _replaced, _purged, _emptied, _lost, _rejected, _accounts]
+)
+def test_after_any_change_the_tables_follow(change: Callable[[Path], None], home: Path) -> None:
+    all_streams(home)
+    publish(home)
+    change(home)
+    assert publish(home)
+    assert_same(home)
+    found = warehouse.verify(home, iceberg=target_of(home))
+    assert found.of("error", "iceberg") == []
+    assert publish(home) == []
+
+
+# -- readers --------------------------------------------------------------------------------------
+
+
+def _by_pyarrow(table: Table) -> pa.Table:
+    return table.scan().to_arrow()
+
+
+def _by_polars(table: Table) -> pa.Table:
+    return pl.scan_iceberg(table, reader_override="native").collect().to_arrow()
+
+
+def _by_duckdb(table: Table) -> pa.Table:
+    with table.scan().to_duckdb("t") as db:
+        return db.sql("SET TimeZone = 'UTC'; FROM t").to_arrow_table()
+
+
+def _by_duckdb_files(table: Table) -> pa.Table:
+    paths = [task.file.file_path for task in table.scan().plan_files()]
+    with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        return db.sql("FROM read_parquet(?)", params=[paths]).to_arrow_table()
+
+
+READERS = (_by_pyarrow, _by_polars, _by_duckdb, _by_duckdb_files)
+
+
+@pytest.fixture(scope="module")
+def demo(pulled: Pulled, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything the sandbox exchange has, published into both targets."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    shutil.copytree(pulled.home, home, symlinks=True)
+    publish(home)
+    return home
+
+
+@pytest.mark.parametrize("read", READERS, ids=["pyarrow", "polars", "duckdb", "duckdb-files"])
+def test_every_reader_sees_the_rows_of_duckdb(
+    read: Callable[[Table], pa.Table], demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLARS_ICEBERG_PLANNER", "pyiceberg")  # a faster one is no part of polars
+    filled = 0
+    with catalog_of(target_of(demo)) as catalog, warehouse.connect(demo) as db:
+        for name, declared in TABLES.items():
+            columns = ", ".join(f'"{c}"' for c in declared.schema.names)
+            query = f"SELECT count(*), sum(hash({columns})::HUGEINT) FROM "
+            expected = db.execute(f'{query} "{name}"').fetchall()
+            table = catalog.load_table(("tidemark", name))
+            if not expected[0][0] and read is _by_duckdb_files:
+                assert list(table.scan().plan_files()) == []
+                continue
+            found = read(table)
+            db.register("found", found.select(declared.schema.names).cast(declared.schema))
+            assert db.execute(f"{query} found").fetchall() == expected, name
+            db.unregister("found")
+            filled += expected[0][0] > 0
+    assert filled > 12
+
+
+def test_verify_compares_every_row(demo: Path) -> None:
+    found = warehouse.verify(demo, iceberg=target_of(demo))
+    assert found.ok, found.findings
+    assert found.figures["iceberg"]["rows"] == found.figures["duckdb"]["rows"]
+    assert found.figures["iceberg"]["partitions"] == found.figures["duckdb"]["partitions"]
+
+
+# -- snapshots ------------------------------------------------------------------------------------
+
+
+def test_a_reader_ends_with_the_snapshot_that_it_began_with(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    publish(home)
+    target = target_of(home)
+    with iceberg_table(target, "trades") as table:
+        planned = table.scan()
+        store(home, TRADES, [row(TRADES, 2)])
+        publish(home)
+        assert planned.to_arrow().num_rows == 1
+        assert table.refresh().scan().to_arrow().num_rows == 2
+
+
+def test_superseded_snapshots_are_expired_with_their_files(home: Path) -> None:
+    for key in range(4):
+        store(home, TRADES, [row(TRADES, key)], state=ids((0, key + 1)))
+        publish(home)
+    assert snapshots(target_of(home), "trades") == 4
+    assert files_below(home) == files_named(target_of(home))
+    at_once = target_of(home, keep_hours=0)
+    store(home, TRADES, [row(TRADES, 9)])
+    assert publish(home, at_once) == ["trades"]
+    assert snapshots(at_once, "trades") == 1
+    assert snapshots(at_once, "coverage") == 4  # it did not change
+    assert files_below(home) == files_named(at_once)
+    assert_same(home)
+
+
+def test_many_files_and_manifests(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.iceberg.commits._BATCH", 2)
+    monkeypatch.setattr("warehouse.iceberg.commits._MANY_MANIFESTS", 3)
+    monkeypatch.setitem(tables._PROPERTIES, "commit.manifest.min-count-to-merge", "3")
+    store(home, TRADES, [row(TRADES, k, NOON + k * DAY) for k in range(9)])
+    publish(home)
+    assert_same(home)
+    with iceberg_table(target_of(home), "trades") as table:
+        assert len(table.snapshots()) == 6  # five of two files each, and one that joins manifests
+        assert len(table.inspect.manifests()) == 1
+    store(home, TRADES, [row(TRADES, 20 + k, NOON + k * DAY) for k in range(9)])
+    publish(home)
+    assert_same(home)
+
+
+# -- what another program did, and what breaks ----------------------------------------------------
+
+
+def _file_gone(target: IcebergTarget) -> None:
+    with iceberg_table(target, "trades") as table:
+        path = next(iter(table.scan().plan_files())).file.file_path
+        Path(path.removeprefix("file://")).unlink()
+
+
+def _file_damaged(target: IcebergTarget) -> None:
+    with iceberg_table(target, "trades") as table:
+        path = Path(next(iter(table.scan().plan_files())).file.file_path.removeprefix("file://"))
+        content = path.read_bytes()
+        path.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
+
+
+def _foreign(target: IcebergTarget, changed: Callable[[pa.Table], pa.Table]) -> None:
+    """Another program puts other rows in place of those of the table, as one data file."""
+    with iceberg_table(target, "trades") as table:
+        held = [task.file for task in table.scan().plan_files()]
+        made = changed(table.scan().to_arrow().select(TABLES["trades"].schema.names))
+        file = write_rows(table, TABLES["trades"], made, "foreign")
+        with table.transaction() as transaction, transaction.update_snapshot().overwrite() as new:
+            new.append_data_file(file)
+            for one in held:
+                new.delete_data_file(one)
+
+
+def _rows_added(target: IcebergTarget) -> None:
+    _foreign(target, lambda held: pa.concat_tables([held, held]))
+
+
+def _rows_removed(target: IcebergTarget) -> None:
+    _foreign(target, lambda held: held.slice(1))
+
+
+def _value_changed(target: IcebergTarget) -> None:
+    def changed(held: pa.Table) -> pa.Table:
+        place, sides = held.schema.get_field_index("side"), pa.array(["sell"] * held.num_rows)
+        return held.set_column(
+            place, held.schema.field(place), sides.cast(held.schema.field(place).type)
+        )
+
+    _foreign(target, changed)
+
+
+def _table_dropped(target: IcebergTarget) -> None:
+    with catalog_of(target) as catalog:
+        catalog.drop_table((target.namespace, "trades"))
+
+
+def _column_renamed(target: IcebergTarget) -> None:
+    with iceberg_table(target, "trades") as table, table.update_schema() as update:
+        update.rename_column("side", "taker")
+
+
+def _metadata_gone(target: IcebergTarget) -> None:
+    with iceberg_table(target, "trades") as table:
+        Path(table.metadata_location.removeprefix("file://")).unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_file_gone, "cannot read the table"),
+        (_file_damaged, "cannot read the table"),
+        (_rows_added, "iceberg x/trades BTC-USD 2024-08-08: 4 rows, the lake holds 2"),
+        (_rows_removed, "iceberg x/trades BTC-USD 2024-08-08: 1 rows, the lake holds 2"),
+        (_value_changed, "2 rows like in the lake, but with other values"),
+        (_table_dropped, "iceberg tidemark.trades: cannot read the table"),
+        (_column_renamed, "has other columns than contracted: side, taker"),
+        (_metadata_gone, "iceberg tidemark.trades: cannot read the table"),
+    ],
+)  # fmt: skip
+def test_verify_finds_what_differs_and_rebuild_mends_it(
+    damage: Callable[[IcebergTarget], None], said: str, home: Path
+) -> None:
+    store(home, TRADES, [row(TRADES, 1), row(TRADES, 2)], state=ids((1, 3)))
+    target = target_of(home)
+    publish(home)
+    damage(target)
+    found = warehouse.verify(home, iceberg=target)
+    errors = [str(finding) for finding in found.of("error", "iceberg")]
+    assert errors
+    assert all("Fix: `tidemark rebuild`" in error for error in errors)
+    assert any(said in error for error in errors), errors
+    mended = warehouse.rebuild(home, iceberg=target)
+    assert mended.of("error", "iceberg") == []
+    assert_same(home)
+    again = warehouse.verify(home, iceberg=target)
+    assert again.of("error", "iceberg") == again.of("healed") == []
+
+
+def test_a_new_column_is_added_to_the_table(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    declared = TABLES["trades"]
+    older = replace(declared, columns=tuple(c for c in declared.columns if c.name != "cost"))
+    with tables.opened(target_of(home)) as catalog:
+        tables.create(catalog, target_of(home), older)
+    publish(home)
+    assert_same(home)
+
+
+def test_a_damaged_lake_file_leaves_its_table_as_it_was(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)], state=ids((1, 2)))
+    store(home, TICKERS, [row(TICKERS, 1)])
+    publish(home)
+    store(home, TRADES, [row(TRADES, 2)], state=ids((1, 3)))
+    store(home, TICKERS, [row(TICKERS, 2)])
+    damaged = next((home / "lake" / "trades").rglob("*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    target = target_of(home)
+    with pytest.raises(StorageError, match=r"trades \(.* is damaged.*All other tables"):
+        publish_iceberg(home, target)
+    assert rows(target, "trades").num_rows == 1
+    assert rows(target, "tickers").num_rows == 2
+    assert max(rows(target, "coverage").column("upper").to_pylist()) == 1  # what its rows prove
+
+
+def test_secrets_are_in_no_message(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    target = IcebergTarget(
+        "postgresql+psycopg://user:s3cret-word@127.0.0.1:1/db", f"file://{home}/iceberg"
+    )
+    with pytest.raises(StorageError, match="cannot use the Iceberg catalog: ") as caught:
+        publish_iceberg(home, target)
+    assert "Fix: check TIDEMARK_ICEBERG_CATALOG" in str(caught.value)
+    assert "s3cret" not in f"{caught.value}{caught.value.__cause__}{target!r}"
+
+
+_IDLE = """
+import sys
+from pathlib import Path
+import warehouse
+from warehouse.iceberg import IcebergTarget, publish_iceberg
+home = Path(sys.argv[1])
+warehouse.publish(home)
+assert publish_iceberg(home, IcebergTarget(sys.argv[2], sys.argv[3])) == []
+assert "pyiceberg" not in sys.modules
+"""
+
+
+def test_pyiceberg_is_loaded_only_where_there_is_something_to_publish(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    publish(home)
+    target = target_of(home)
+    command = [sys.executable, "-c", _IDLE, str(home), target.catalog, target.warehouse]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
