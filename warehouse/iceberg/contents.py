@@ -154,7 +154,7 @@ def write_rows(table: IcebergTable, declared: Table, rows: pa.Table, key: str) -
         )
     )
     path = f"{table.location()}/data/{key[:2]}/{key}-{uuid.uuid4().hex[:8]}.parquet"
-    with table.io.new_output(path).create() as stream:
+    with table.io.new_output(path).create(overwrite=True) as stream:  # its name is new
         stream.write(files.encoded(declared, numbered))
     return parquet_file_to_data_file(table.io, table.metadata, path)
 

@@ -4,7 +4,9 @@ So a publish that has nothing to do opens no catalog. What decides is in the tab
 tells which of them to look into.
 """
 
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from warehouse.iceberg.target import IcebergTarget
@@ -38,6 +40,13 @@ def known_marks(metastore: Metastore, target: IcebergTarget) -> Marks:
         return Marks()
     tables = {n.removeprefix(_OF): mark for n, mark in found.items() if n.startswith(_OF)}
     return Marks(found.get("change", 0), found.get("state", 0), tables)
+
+
+def changes_behind(home: Path, target: IcebergTarget) -> int:
+    """How many changes of the lake the tables lack, as recorded; 0: they are up to date."""
+    with closing(Metastore(home)) as metastore:
+        known, (change, state) = known_marks(metastore, target), newest_marks(metastore)
+    return max(change - known.change, int(state != known.state))
 
 
 def record_marks(metastore: Metastore, target: IcebergTarget, marks: Marks) -> None:
