@@ -173,11 +173,16 @@ def with_path_columns(dataset: Dataset, rows: pa.Table, values: Mapping[str, str
     return rows.select(dataset.schema.names)
 
 
-def encoded(dataset: Table, table: pa.Table) -> pa.Buffer:
-    """``table`` as the content of a Parquet file."""
+def encoded(dataset: Table, table: pa.Table, *, delta: bool = True) -> pa.Buffer:
+    """``table`` as the content of a Parquet file.
+
+    ``delta``: ids and times in delta encodings, which are smaller; not every reader has them.
+    """
     times = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
     ids = [dataset.id_column] if isinstance(dataset, Dataset) and dataset.id_column else []
     encoding = dict.fromkeys(times, "DELTA_BINARY_PACKED") | dict.fromkeys(ids, "DELTA_BYTE_ARRAY")
+    if not delta:
+        encoding = dict.fromkeys(encoding, "PLAIN")
     # a product of two columns hardly repeats: a dictionary would only make it larger
     plain = {*encoding, "cost"}
     content = pa.BufferOutputStream()

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyiceberg.table import Table
 
@@ -55,6 +56,18 @@ def test_all_tables_hold_what_duckdb_holds(home: Path) -> None:
     held = rows(target, "trades").schema
     assert str(held.field("price").type) == "decimal128(38, 12)"
     assert str(held.field("timestamp").type) == "timestamp[us, tz=UTC]"
+
+
+def test_data_files_have_no_encoding_that_spark_does_not_read(home: Path) -> None:
+    """Iceberg's vectorized reader refuses a column in a delta encoding."""
+    store(home, TRADES, [row(TRADES, k) for k in range(9)])
+    publish(home)
+    with iceberg_table(target_of(home), "trades") as table:
+        (task,) = table.scan().plan_files()
+        with table.io.new_input(task.file.file_path).open() as source:
+            group = pq.read_metadata(source).row_group(0)
+    found = {e for n in range(group.num_columns) for e in group.column(n).encodings}
+    assert found <= {"PLAIN", "RLE", "RLE_DICTIONARY"}
 
 
 def test_what_did_not_change_is_not_published_again(home: Path) -> None:

@@ -155,7 +155,8 @@ def write_rows(table: IcebergTable, declared: Table, rows: pa.Table, key: str) -
     )
     path = f"{table.location()}/data/{key[:2]}/{key}-{uuid.uuid4().hex[:8]}.parquet"
     with table.io.new_output(path).create(overwrite=True) as stream:  # its name is new
-        stream.write(files.encoded(declared, numbered))
+        # Iceberg's fast reader in Spark knows no delta encodings
+        stream.write(files.encoded(declared, numbered, delta=False))
     return parquet_file_to_data_file(table.io, table.metadata, path)
 
 
