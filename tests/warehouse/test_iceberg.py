@@ -131,7 +131,7 @@ def _rejected(home: Path) -> None:
 
 def _accounts(home: Path) -> None:
     """Streams that share a partition: one of them changes."""
-    fills = [StreamId("x", "account_trades", account="main", symbol=s) for s in ("A-B", "C-D")]
+    fills = [StreamId("z", "account_trades", account="main", symbol=s) for s in ("A-B", "C-D")]
     for number, stream in enumerate(fills):
         rows_ = [row(stream, number, symbol=stream.symbol)]
         store(home, stream, rows_)
