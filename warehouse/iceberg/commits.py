@@ -19,6 +19,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table import Transaction
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import ancestors_of
 
 from schemas import COVERAGE, DATASETS, TABLES, Dataset, Table
@@ -51,8 +53,24 @@ METASTORE: Final = "tidemark.metastore"
 """Property of a snapshot: the identity of that metastore."""
 _BATCH: Final = 2_000
 """Data files of one snapshot: a later change rewrites the manifests that name replaced files."""
-_MANY_MANIFESTS: Final = 100
+_MANY_MANIFESTS: Final = 30
 _THREADS: Final = 4
+
+
+class _Transaction(Transaction):
+    """A transaction that computes the table's metadata once for each change.
+
+    pyiceberg's own copies them, with all snapshots, at each of twenty looks of a commit.
+    """
+
+    _computed: tuple[object, TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """The metadata with the changes so far; not to be changed."""
+        if self._computed is None or self._computed[0] is not self._updates:
+            self._computed = self._updates, super().table_metadata
+        return self._computed[1]
 
 
 @dataclass(frozen=True)
@@ -206,7 +224,7 @@ def _replace(
     written: Sequence[DataFile],
     properties: Mapping[str, str],
 ) -> None:
-    transaction = table.transaction()
+    transaction = _Transaction(table)
     for start in range(0, max(1, len(written)), _BATCH):
         update = transaction.update_snapshot(snapshot_properties=dict(properties))
         with update.overwrite() as snapshot:
