@@ -154,6 +154,35 @@ def test_after_any_change_the_tables_follow(home: Path) -> None:
     assert publish(home) == []
 
 
+def test_a_home_put_back_to_an_earlier_time(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)], state=ids((1, 2)))
+    publish(home)
+    backup = home.with_name("backup")
+    backup.mkdir()
+    shutil.copy(home / "metastore.sqlite", backup)
+    shutil.copytree(home / "lake", backup / "lake")
+    for key in (2, 3):
+        store(home, TRADES, [row(TRADES, key)], state=ids((1, key + 1)))
+        publish(home)
+    for old in home.glob("metastore.sqlite*"):
+        old.unlink()
+    shutil.rmtree(home / "lake")
+    shutil.copytree(backup, home, dirs_exist_ok=True)
+    store(home, TRADES, [row(TRADES, 8)])
+    store(home, TRADES, [row(TRADES, 9)])  # as many changes as had been published
+    warehouse.publish(home, rebuild=True)
+    publish(home)
+    assert_same(home, names=["trades", "coverage"])
+
+
+def test_a_lost_catalog_is_made_again(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    publish(home)
+    (home / "iceberg" / "catalog.sqlite").unlink()
+    assert publish(home) == ["trades"]
+    assert_same(home, names=["trades"])
+
+
 # -- readers --------------------------------------------------------------------------------------
 
 

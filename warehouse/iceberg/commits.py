@@ -1,8 +1,9 @@
 """Bring the Iceberg tables up to the lake: one transaction for each table that changed.
 
 It replaces the data files of every changed stream and period. Its snapshot says up to which change
-of the metastore it holds all: a publish that finds its own change there does nothing. Else it
-compares names of data files and writes what is missing, whatever an earlier publish reached.
+of the metastore it holds all. Where that is what the metastore recorded, the next publish looks at
+what changed since; else at the names of all data files, and writes what is missing, whatever an
+earlier publish reached.
 """
 
 import hashlib
@@ -135,12 +136,12 @@ def _publish_rows(
     """Bring one table up to its lake files; whether that changed it, and the mark it has then."""
     table = _table(work, declared)
     mark = mark_of(table, work.metastore.identity())
-    if mark >= newest and not work.rebuild:
+    # else a publish broke off after its commit, or the home or the table is one of another time
+    is_known = not work.rebuild and mark == work.known.tables.get(declared.name)
+    if is_known and mark == newest:
         return False, mark
     # a partition of an account's rows has files of several streams
-    partly = (
-        work.since > 0 and mark == work.known.tables.get(declared.name) and not declared.is_account
-    )
+    partly = is_known and work.since > 0 and not declared.is_account
     if not partly:
         found = work.metastore.groups(declared.name)
         changed = [Group(*of, tuple(files)) for of, files in found.items()]
@@ -173,7 +174,7 @@ def _publish_coverage(
     """Bring ``coverage`` up to the metastore, but for the datasets ``left`` as they were."""
     table = _table(work, COVERAGE)
     mark = mark_of(table, work.metastore.identity())
-    if mark >= state and not work.rebuild:
+    if not work.rebuild and mark == state == work.known.tables.get(COVERAGE.name):
         return False, mark
     parts: dict[str, pa.Table] = {}
     for name in sorted(set(coverage.column("dataset").to_pylist()) - set(left)):

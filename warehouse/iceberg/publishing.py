@@ -9,7 +9,7 @@ from typing import Final
 
 from schemas import ConfigError
 from warehouse.home import home_of
-from warehouse.iceberg.marks import known_marks, newest_marks
+from warehouse.iceberg.marks import Marks, known_marks, newest_marks
 from warehouse.iceberg.target import IcebergTarget
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
@@ -30,7 +30,7 @@ def publish_iceberg(
     """
     home = home_of(home)
     with closing(Metastore(home)) as metastore, exclusive(home, LOCK):
-        known = known_marks(metastore, target)
+        known = known_marks(metastore, target) if target.has_catalog else Marks()
         is_whole = not (home / UNFINISHED).exists()
         if not rebuild and is_whole and (known.change, known.state) == newest_marks(metastore):
             return []

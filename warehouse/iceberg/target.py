@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -32,6 +33,12 @@ class IcebergTarget:
         """What no message may show."""
         found = (urlsplit(self.catalog).password, *map(self.storage.get, _SECRET))
         return tuple(filter(None, found))
+
+    @property
+    def has_catalog(self) -> bool:
+        """Whether the catalog's file exists; taken to be so of a server's."""
+        scheme, _, path = self.catalog.partition(":///")
+        return scheme != "sqlite" or Path(path).exists()
 
     @property
     def number(self) -> int:
