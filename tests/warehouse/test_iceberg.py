@@ -77,8 +77,7 @@ def test_what_did_not_change_is_not_published_again(home: Path) -> None:
     assert publish(home) == []
     assert files_below(home) == before
     # whoever lost track of what was published looks into the tables, and writes nothing either
-    with Metastore(home).reading() as db:
-        db.execute("DELETE FROM counters WHERE name LIKE 'iceberg %'")
+    Metastore(home).record_counters({"iceberg target": 0})
     assert publish(home) == []
     assert files_below(home) == before
     assert publish(home) == []
