@@ -19,6 +19,7 @@ name                                default                     meaning
 ``TIDEMARK_ICEBERG_NAMESPACE``      ``tidemark``                one for each home in a catalog
 ``TIDEMARK_ICEBERG_KEEP_HOURS``     ``24``                      superseded snapshots
 ``AWS_…``                           –                           keys, region, endpoint of ``s3://``
+``TIDEMARK_VIEWS_ABOVE_ROWS``       –                           larger tables are views on the lake
 ``TIDEMARK_EXECUTOR``               ``in_process``              of Dagster's runs; ``multiprocess``
 ``TIDEMARK_TICK_SECONDS``           ``40``                      time of a scheduled run
 ``TIDEMARK_BACKFILL_SECONDS``       ``600``                     time of a piece of a back-fill
@@ -72,6 +73,7 @@ SECRET_SUFFIXES: Final = (
     *("_ICEBERG_CATALOG", "_SECRET_ACCESS_KEY", "_SESSION_TOKEN"),
 )
 """How the names of variables end that hold keys and secrets."""
+VIEWS_ABOVE_ROWS: Final = "TIDEMARK_VIEWS_ABOVE_ROWS"
 PUBLISH: Final = "TIDEMARK_PUBLISH"
 DUCKDB: Final = "duckdb"
 ICEBERG: Final = "iceberg"
@@ -142,13 +144,13 @@ class Settings:
         connectors.check_key(exchange, account, found)
         return found
 
-    def number(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, most: int = 1_000_000) -> int:
         """A setting that is a whole number from 1 on. Raises ``ConfigError`` for another."""
         text = self.variables.get(name, str(default))
-        if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000):
+        if not (text.isascii() and text.isdecimal() and 0 < int(text) <= most):
             raise ConfigError(
                 with_fix(
-                    f"{name} is {text!r}, not a whole number from 1 to 1000000",
+                    f"{name} is {text!r}, not a whole number from 1 to {most}",
                     f"{name}={default}, or leave it out",
                 )
             )
@@ -176,6 +178,13 @@ class Settings:
             fix = f"{EXECUTOR}={' or '.join(EXECUTORS)}, or leave it out"
             raise ConfigError(with_fix(f"{EXECUTOR} is {text!r}, which is no executor", fix))
         return text
+
+    @property
+    def views_above(self) -> int:
+        """Tables with more rows are views on lake files; 0: none. Raises ``ConfigError``."""
+        if VIEWS_ABOVE_ROWS not in self.variables:
+            return 0
+        return self.number(VIEWS_ABOVE_ROWS, 50_000_000, 10**12)
 
     @property
     def iceberg(self) -> "IcebergTarget | None":

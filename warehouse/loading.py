@@ -5,7 +5,7 @@ loaded, and the next publish tries it again. A lake file that does not hold what
 never loaded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from schemas import DATASETS, TABLES, Dataset, dataset
-from warehouse import catalog, files, published
+from warehouse import catalog, files, linked, published
 from warehouse.coverage_table import coverage_rows
 from warehouse.duckdb_files import literal, open_read_only
 from warehouse.errors import StorageError
@@ -24,7 +24,7 @@ from warehouse.paths import LakePath
 from warehouse.published import Published
 from warehouse.sound import Busy, Group, sound, stream_columns
 from warehouse.table_update import columns_of, insert, to_compare, update, where_of
-from warehouse.template import LOADING, update_catalog
+from warehouse.template import LOADING, create_table, update_catalog
 from warehouse.versions import Start, Versions
 
 _MUCH: Final = 64 * 1024 * 1024
@@ -38,15 +38,20 @@ _OF_THE_COPY: Final = (
 
 
 def bring_up_to_date(
-    home: Path, versions: Versions, metastore: Metastore, starts: Sequence[Start]
+    home: Path,
+    versions: Versions,
+    metastore: Metastore,
+    starts: Sequence[Start],
+    large: Set[str] = frozenset(),
 ) -> Published:
     """Publish what changed, out of the first of ``starts`` that can be used.
 
-    The caller holds the lock ``publish``. Raises ``StorageError``, ``OSError``.
+    ``large``: the datasets that are to be views on lake files. The caller holds the lock
+    ``publish``. Raises ``StorageError``, ``OSError``.
     """
     for start in starts:
         try:
-            done = _publish(home, versions, metastore, start)
+            done = _publish(home, versions, metastore, start, large)
         except duckdb.Error as error:
             if start is Start.NOTHING or "No space left" in str(error):
                 raise StorageError(f"cannot publish {versions.link}: {error}") from error
@@ -57,7 +62,7 @@ def bring_up_to_date(
 
 
 def _publish(
-    home: Path, versions: Versions, metastore: Metastore, start: Start
+    home: Path, versions: Versions, metastore: Metastore, start: Start, large: Set[str]
 ) -> Published | None:
     """Publish what changed; ``None`` where that needs another start."""
     before = dict.fromkeys(TABLES, 0)
@@ -67,9 +72,9 @@ def _publish(
             with suppress(duckdb.CatalogException):  # an older version lacks some tables
                 before = _row_counts(db)
             marks = metastore.newest_change(), metastore.state_mark()
-            is_current = not is_outdated(db, metastore, marks)
+            is_current = not is_outdated(db, metastore, large, marks)
         if is_current:
-            published.record(metastore, live, *marks, before)
+            published.record(metastore, live, large, *marks, before)
             return Published(versions.link, False, before, before)
     with versions.building(start) as built:
         if built is None:
@@ -83,15 +88,16 @@ def _publish(
             if _is_mostly_free(db):
                 return None
             update_catalog(db)
-        changed, left, failed, marks = _apply(db, home, metastore)
+        changed, left, failed, marks = _apply(db, home, metastore, large)
         after = _row_counts(db)
+        links = [path for (path,) in db.execute("SELECT path FROM _tidemark.view_links").fetchall()]
         db.execute("CHECKPOINT")
     if left and start is Start.OLDER:  # the live version has newer rows of those tables
         return None
     changed = changed or start is Start.NOTHING
     if changed:  # else it has nothing that the live version lacks
-        live = versions.publish(building)
-        published.record(metastore, live, *marks, after)
+        live = versions.publish(building, links)
+        published.record(metastore, live, large, *marks, after)
     if failed:
         names = "; ".join(f"{name} ({problem})" for name, problem in failed.items())
         raise StorageError(f"cannot publish {names}. All other tables are published")
@@ -99,7 +105,7 @@ def _publish(
 
 
 def _apply(
-    db: duckdb.DuckDBPyConnection, home: Path, metastore: Metastore
+    db: duckdb.DuckDBPyConnection, home: Path, metastore: Metastore, large: Set[str]
 ) -> tuple[bool, list[str], dict[str, str], tuple[int, int]]:
     """Load what changed, table by table.
 
@@ -117,11 +123,18 @@ def _apply(
     groups = [Group(*of, tuple(found)) for of, found in metastore.changed_files(mark).items()]
     left: list[str] = []
     failed: dict[str, str] = {}
-    tables = sorted({g.stream.dataset for g in groups}, key=list(DATASETS).index)
+    turned = _turned(db, home, large)
+    tables = sorted({g.stream.dataset for g in groups} | turned, key=list(DATASETS).index)
     for name in tables:
         mine = [g for g in groups if g.stream.dataset == name]
+        if name in large or name in turned:
+            mine = [Group(*of, tuple(found)) for of, found in metastore.groups(name).items()]
         try:
-            _load(db, home, metastore, DATASETS[name], mine, mark, is_loaded=loaded)
+            if name in large:
+                _view(db, home, metastore, DATASETS[name], mine)
+            else:
+                is_new = not loaded or name in turned
+                _load(db, home, metastore, DATASETS[name], mine, mark, is_loaded=not is_new)
         except Busy:
             left.append(name)
         except _OF_THE_COPY:
@@ -177,6 +190,11 @@ def _load(
         db.execute(f"SET memory_limit = '{memory}'")
         db.execute("BEGIN")
         try:
+            if declared.name in catalog.views_held(db):
+                _forget_view(db, declared)
+                db.execute(create_table(declared.name))
+                for comment in catalog.table_comments(declared, is_view=False):
+                    db.execute(comment)
             for group in whole if is_loaded else ():
                 where, values = where_of(declared, group.stream, group.period)
                 db.execute(f'DELETE FROM "{declared.name}" WHERE {where}', values)
@@ -194,6 +212,58 @@ def _load(
                 db.execute("ROLLBACK")
             if memory == "80%" or not isinstance(error, duckdb.OutOfMemoryException):
                 raise
+
+
+def _turned(db: duckdb.DuckDBPyConnection, home: Path, large: Set[str]) -> set[str]:
+    """The tables to be views that are none here, or of a home elsewhere; views to be tables."""
+    held, place = catalog.views_held(db), str(home.absolute())
+    here = {name for name, (_, where) in held.items() if where == place}
+    return {*(large - here), *(held.keys() - large)}
+
+
+def _view(
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    metastore: Metastore,
+    declared: Dataset,
+    groups: Sequence[Group],
+) -> None:
+    """Let the table be a view on the files of ``groups``, which are all. Raises as ``_load``."""
+
+    def unlinked(found: Sequence[FileRecord]) -> Sequence[FileRecord]:
+        return [file for file in found if not (home / linked.link_path(file)).exists()]
+
+    whole = [sound(home, metastore, group, unlinked) for group in groups]
+    links = [linked.link(home, file) for group in whole for file in group.files]
+    rows = sum(file.rows for group in whole for file in group.files)
+    db.execute("BEGIN")
+    try:
+        if declared.name in catalog.views_held(db):
+            _forget_view(db, declared)
+        else:
+            db.execute(f'DROP TABLE main."{declared.name}"')
+        db.execute(linked.view_of(home, declared, links))
+        for comment in catalog.table_comments(declared, is_view=True):
+            db.execute(comment)
+        place = str(home.absolute())
+        db.execute(
+            "INSERT INTO _tidemark.view_tables VALUES (?, ?, ?)", [declared.name, rows, place]
+        )
+        db.execute(
+            "INSERT INTO _tidemark.view_links SELECT ?, unnest(?::VARCHAR[])",
+            [declared.name, links],
+        )
+        db.execute("COMMIT")
+    except duckdb.Error:
+        with suppress(duckdb.Error):
+            db.execute("ROLLBACK")
+        raise
+
+
+def _forget_view(db: duckdb.DuckDBPyConnection, declared: Dataset) -> None:
+    db.execute(f'DROP VIEW main."{declared.name}"')
+    for table in ("view_tables", "view_links"):
+        db.execute(f"DELETE FROM _tidemark.{table} WHERE dataset = ?", [declared.name])
 
 
 def _lake_path(group: Group, file: FileRecord) -> LakePath:
@@ -232,15 +302,21 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
 
 
 def is_outdated(
-    db: duckdb.DuckDBPyConnection, metastore: Metastore, marks: tuple[int, int] | None = None
+    db: duckdb.DuckDBPyConnection,
+    metastore: Metastore,
+    large: Set[str],
+    marks: tuple[int, int] | None = None,
 ) -> bool:
     """Whether a version lacks anything that lake, metastore or program now have.
 
-    ``marks``: of the newest change of files and of coverage, where they are known.
+    ``large``: the datasets that are to be views. ``marks``: of the newest change of files and of
+    coverage, where they are known.
     """
     marks = marks or (metastore.newest_change(), metastore.state_mark())
     row = db.execute("SELECT * FROM _tidemark.loaded").fetchone()
-    return row != (*marks, metastore.identity()) or not catalog.is_current(db)
+    if row != (*marks, metastore.identity()) or not catalog.is_current(db):
+        return True
+    return bool(_turned(db, metastore.home, large))
 
 
 def _is_of(db: duckdb.DuckDBPyConnection, metastore: Metastore) -> bool:
@@ -262,6 +338,8 @@ def _is_mostly_free(db: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    counts = ", ".join(f'(SELECT count(*) FROM "{name}")' for name in TABLES)
-    (row,) = db.execute(f"SELECT {counts}").fetchall()
-    return dict(zip(TABLES, row, strict=True))
+    views = {name: rows for name, (rows, _) in catalog.views_held(db).items()}
+    counts = ", ".join(f'(SELECT count(*) FROM "{name}")' for name in TABLES if name not in views)
+    found = db.execute(f"SELECT {counts}").fetchone() or ()
+    counted = iter(found)
+    return {name: views[name] if name in views else next(counted) for name in TABLES}

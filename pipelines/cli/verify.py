@@ -45,9 +45,9 @@ def verify(
     from pipelines.settings import load_settings
 
     settings = load_settings()
-    home, iceberg = settings.home, settings.iceberg
+    home, iceberg, above = settings.home, settings.iceberg, settings.views_above
     with showing() as progress:
-        result = warehouse.verify(home, progress, iceberg)
+        result = warehouse.verify(home, progress, iceberg, views_above=above)
     if as_json:
         write_json(result)
     else:
@@ -74,9 +74,9 @@ def rebuild() -> int:
     from pipelines.settings import load_settings
 
     settings = load_settings()
-    home, iceberg = settings.home, settings.iceberg
+    home, iceberg, above = settings.home, settings.iceberg, settings.views_above
     with showing() as progress:
-        result = warehouse.rebuild(home, progress, iceberg)
+        result = warehouse.rebuild(home, progress, iceberg, views_above=above)
     say(f"home: {home}")
     write(result)
     return 0 if result.ok else PARTLY_FAILED

@@ -42,7 +42,7 @@ def publish(settings: Settings, datasets: Sequence[str] | None = None) -> Publis
     """
     home, iceberg = settings.prepare_home(), settings.iceberg
     try:
-        result = warehouse.publish(home)
+        result = warehouse.publish(home, views_above=settings.views_above)
     except warehouse.StorageError:
         if iceberg is not None:
             with suppress(warehouse.StorageError):

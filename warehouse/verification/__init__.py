@@ -15,7 +15,7 @@ lock, so that pulls may run at the same time: one waits for the other.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,7 @@ from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
 from warehouse.iceberg import IcebergTarget, publish_iceberg
 from warehouse.lake_migration import migrate_lake
+from warehouse.linked import large_datasets
 from warehouse.metastore import Metastore
 from warehouse.metastore_file import FILE_NAME
 from warehouse.paths import LINK
@@ -59,30 +60,39 @@ def verify(
     home: Path | str | None = None,
     on_progress: Progress | None = None,
     iceberg: IcebergTarget | None = None,
+    *,
+    views_above: int = 0,
 ) -> Verification:
     """Check everything in ``home``, repair what is safe, and report both.
 
-    ``iceberg``: the second publish target, if there is one. Raises ``StorageError`` where the home
-    itself cannot be used.
+    ``iceberg``: the second publish target, if there is one. ``views_above``: as of
+    :func:`warehouse.publish`. Raises ``StorageError`` where the home itself cannot be used.
     """
-    return _run(home_of(home), on_progress, iceberg, repair=False)
+    return _run(home_of(home), on_progress, iceberg, views_above, repair=False)
 
 
 def rebuild(
     home: Path | str | None = None,
     on_progress: Progress | None = None,
     iceberg: IcebergTarget | None = None,
+    *,
+    views_above: int = 0,
 ) -> Verification:
     """DuckDB (and Iceberg) from the lake, from nothing; the metastore's records from the files.
 
     Coverage of rows that are not there is invalidated. A lost metastore is created again. Raises
     ``StorageError`` where the home itself cannot be used.
     """
-    return _run(home_of(home), on_progress, iceberg, repair=True)
+    return _run(home_of(home), on_progress, iceberg, views_above, repair=True)
 
 
 def _run(
-    home: Path, on_progress: Progress | None, iceberg: IcebergTarget | None, *, repair: bool
+    home: Path,
+    on_progress: Progress | None,
+    iceberg: IcebergTarget | None,
+    views_above: int,
+    *,
+    repair: bool,
 ) -> Verification:
     report = Verification()
     lake = any(True for _ in paths.walk(home))
@@ -109,7 +119,7 @@ def _run(
         if report.of("error", "coverage") and not _has_sane_intervals(metastore):
             return report
         rebuilt = repair or damage is not None
-        _check_published(db, home, metastore, facts, report, repair=rebuilt)
+        _check_published(db, home, metastore, facts, report, views_above, repair=rebuilt)
         if iceberg is not None:
             _check_iceberg(db, home, metastore, iceberg, facts, report, repair=repair)
     compare_candles(home, metastore, facts, report)
@@ -210,30 +220,40 @@ def _check_published(
     metastore: Metastore,
     facts: dict[StreamId, Facts],
     report: Verification,
+    views_above: int,
     *,
     repair: bool,
 ) -> None:
+    def publish_as(was: str, *, rebuild: bool = False) -> None:
+        _publish(home, report, was, views_above, rebuild=rebuild)
+
+    def compared(*, current: bool = False) -> Compared:
+        large = large_datasets(home, metastore, views_above)
+        return _compare(db, home, metastore, facts, report, large, current=current)
+
     if repair:
-        _publish(home, report, "rebuilt from the lake", rebuild=True)
+        publish_as("rebuilt from the lake", rebuild=True)
     else:
-        found = _compare(db, home, metastore, facts, report, current=True)
+        found = compared(current=True)
         if found is Compared.ALL:
             return
         if found is Compared.BEHIND:
-            _publish(home, report, "was behind: brought up to lake and metastore")
+            publish_as("was behind: brought up to lake and metastore")
         else:
-            _publish(home, report, "was lost or damaged: built from the lake", rebuild=True)
+            publish_as("was lost or damaged: built from the lake", rebuild=True)
     for attempt in range(2):
-        if _compare(db, home, metastore, facts, report) is Compared.ALL:
+        if compared() is Compared.ALL:
             return
         if not attempt:
-            _publish(home, report, "was damaged: built from the lake", rebuild=True)
+            publish_as("was damaged: built from the lake", rebuild=True)
     report.error("duckdb", LINK, "cannot be read", "`tidemark rebuild`")
 
 
-def _publish(home: Path, report: Verification, was: str, *, rebuild: bool = False) -> None:
+def _publish(
+    home: Path, report: Verification, was: str, views_above: int, *, rebuild: bool
+) -> None:
     try:
-        done = publish(home, rebuild=rebuild)
+        done = publish(home, rebuild=rebuild, views_above=views_above)
     except StorageError as error:
         report.error("duckdb", LINK, str(error), "repair what is named above first")
         return
@@ -270,8 +290,9 @@ def _compare(
     metastore: Metastore,
     facts: dict[StreamId, Facts],
     report: Verification,
+    large: Set[str],
     *,
-    current: bool = False,
+    current: bool,
 ) -> Compared:
     """Compare every value of DuckDB with the lake; nothing is reported unless it goes to the end.
 
@@ -281,7 +302,7 @@ def _compare(
     for engine in (nullcontext(db), _engine()):
         found = Verification()
         with suppress(duckdb.Error), engine as sound:
-            compared = compare(sound, home, metastore, facts, found, current=current)
+            compared = compare(sound, home, metastore, facts, found, large=large, current=current)
             report.findings += found.findings
             for check, figures in found.figures.items():
                 report.count(check, **figures)

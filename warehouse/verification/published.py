@@ -49,18 +49,19 @@ def compare(
     facts: Mapping[StreamId, Facts],
     report: Verification,
     *,
+    large: Set[str],
     current: bool,
 ) -> Compared:
     """Findings wherever DuckDB and the lake differ. Raises ``duckdb.Error`` for a damaged file.
 
-    ``current``: not where the published file is behind.
+    ``large``: the tables that are to be views. ``current``: not where the published file is behind.
     """
     # no other version is published meanwhile
     with exclusive(home, "publish"), readable(home / LINK) as place:
         path = str(place).replace("'", "''")
         db.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
         try:
-            if current and _is_behind(db, metastore):
+            if current and _is_behind(db, metastore, large):
                 return Compared.BEHIND
             sound = _check_columns(db, report)
             _check_rows(db, metastore, facts, sound, report)
@@ -71,10 +72,10 @@ def compare(
     return Compared.ALL
 
 
-def _is_behind(db: duckdb.DuckDBPyConnection, metastore: Metastore) -> bool:
+def _is_behind(db: duckdb.DuckDBPyConnection, metastore: Metastore, large: Set[str]) -> bool:
     db.execute("USE published")
     try:
-        return is_outdated(db, metastore)
+        return is_outdated(db, metastore, large)
     finally:
         db.execute("USE memory")
 
