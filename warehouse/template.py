@@ -81,7 +81,10 @@ def _tables(large: Set[str] = frozenset()) -> Iterator[str]:
         "CREATE TABLE IF NOT EXISTS _tidemark.loaded"
         " (change BIGINT, state BIGINT, metastore BIGINT)"
     )
-    yield "CREATE TABLE IF NOT EXISTS _tidemark.view_tables (dataset VARCHAR, rows BIGINT, place VARCHAR)"
+    yield (
+        "CREATE TABLE IF NOT EXISTS _tidemark.view_tables"
+        " (dataset VARCHAR, rows BIGINT, place VARCHAR)"
+    )
     yield "CREATE TABLE IF NOT EXISTS _tidemark.view_links (dataset VARCHAR, path VARCHAR)"
 
 
