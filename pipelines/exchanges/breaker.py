@@ -51,6 +51,10 @@ class State:
     why: str = ""
 
 
+_DECODER: Final = msgspec.json.Decoder(State)
+"""Made here and not by the first thread of many that needs it: msgspec would crash."""
+
+
 class HomeBreaker:
     """``connectors.base.Breaker`` of one exchange address, for one pull. Safe for threads.
 
@@ -159,8 +163,8 @@ def down(home: Path) -> list[tuple[str, State]]:
 
 def _read(path: Path) -> State:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=State)
-    except (OSError, msgspec.DecodeError, ValueError):
+        return _DECODER.decode(path.read_bytes())
+    except (OSError, ValueError):
         return State()
 
 
