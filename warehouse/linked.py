@@ -6,6 +6,7 @@ until the lake has another file in their place. A link is named by what it holds
 last version that names it.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from warehouse.metastore import FileRecord, Metastore
 from warehouse.paths import LAKE, LINKS
 from warehouse.sound import Busy
 
+_NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV, errno.EMLINK}
 _PATTERN: Final = frozenset("*?[\\")
 
 
@@ -41,31 +43,42 @@ def link_path(record: FileRecord) -> str:
     return f"{LINKS}/{path.with_name(f'{path.stem}-{record.digest[:16]}.parquet').as_posix()}"
 
 
-def link(home: Path, record: FileRecord) -> str:
-    """Make the link to a lake file whose content is recorded, if there is none; its path.
+def link(home: Path, records: Sequence[FileRecord]) -> list[str]:
+    """Make the links to lake files that there are not yet; the paths of all.
 
-    Raises ``Busy`` where the file is another one now, ``StorageError`` where links cannot be made.
+    The content of each is recorded. Raises ``Busy`` where a file is another one now,
+    ``StorageError`` where links cannot be made.
     """
-    path = link_path(record)
-    if (home / path).exists():
-        return path
-    making = files.beside(home / path)
+    paths = [link_path(record) for record in records]
+    folders = set()
+    for record, path in zip(records, paths, strict=True):
+        if not (home / path).exists():
+            _link(home / record.path, home / path, record.digest)
+            folders.add((home / path).parent)
+    for folder in folders:
+        files.sync_folder(folder)
+    return paths
+
+
+def _link(source: Path, path: Path, digest: str) -> None:
+    making = files.beside(path)
     try:
         files.make_folder(making.parent)
         making.unlink(missing_ok=True)
-        os.link(home / record.path, making)
-        if files.digest_of(making) != record.digest:
+        os.link(source, making)
+        if files.digest_of(making) != digest:
             making.unlink()
             raise Busy
-        os.replace(making, home / path)
+        os.replace(making, path)
     except FileNotFoundError:
         raise Busy from None
     except OSError as error:
-        raise StorageError(
-            f"{from_os_error(error, 'cannot link', home / record.path)}. Fix: unset "
-            "TIDEMARK_VIEWS_ABOVE_ROWS: this file system has no second names of files"
-        ) from error
-    return path
+        if error.errno in _NO_LINKS:
+            raise StorageError(
+                f"cannot link {source}: this file system has no hard links. "
+                "Fix: unset TIDEMARK_VIEWS_ABOVE_ROWS"
+            ) from error
+        raise from_os_error(error, "cannot link", source) from error
 
 
 def linked(home: Path, record: FileRecord) -> Path | None:

@@ -234,8 +234,8 @@ def _view(
         return [file for file in found if not (home / linked.link_path(file)).exists()]
 
     whole = [sound(home, metastore, group, unlinked) for group in groups]
-    links = [linked.link(home, file) for group in whole for file in group.files]
-    rows = sum(file.rows for group in whole for file in group.files)
+    held = [file for group in whole for file in group.files]
+    links, rows = linked.link(home, held), sum(file.rows for file in held)
     db.execute("BEGIN")
     try:
         if declared.name in catalog.views_held(db):

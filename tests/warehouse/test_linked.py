@@ -1,6 +1,7 @@
 """Large tables are views on the lake's files: the same for readers, at one moment, for as long as
 they are open."""
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,6 @@ from tests.warehouse.tools import (
 from warehouse.errors import StorageError
 from warehouse.paths import LINKS
 from warehouse.purge import purge
-
 
 MARTS = ("vwap_daily", "fills", "positions", "holdings", "health")
 """Some of the views on the tables: all take seconds."""
@@ -250,6 +250,17 @@ def test_a_publish_that_breaks_off(step: str, home: Path, monkeypatch: pytest.Mo
         publish(home)
     assert len(links(home)) >= 6
     assert not [p for p in (home / LINKS).rglob("*") if p.name.endswith(".tmp")]
+
+
+def test_a_file_system_without_hard_links(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(home, TRADES, [row(TRADES, k) for k in range(3)])
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("warehouse.linked.os.link", refused)
+    with pytest.raises(StorageError, match="Fix: unset TIDEMARK_VIEWS_ABOVE_ROWS"):
+        publish(home)
 
 
 def test_any_program_of_duckdb_reads_them(home: Path) -> None:

@@ -5,7 +5,6 @@ who began with it can end with it.
 """
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,9 +15,10 @@ from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 
+from warehouse.iceberg.tables import in_threads
+
 _SLACK: Final = 1.1
 """Snapshots are expired when one is older than so many times what is kept: not at each publish."""
-_THREADS: Final = 4
 
 
 def expire(table: IcebergTable, keep_hours: float) -> None:
@@ -76,5 +76,4 @@ def _delete(table: IcebergTable, paths: Iterable[str]) -> None:
         with suppress(FileNotFoundError):
             table.io.delete(path)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(delete, sorted(paths)))
+    in_threads(delete, sorted(paths))

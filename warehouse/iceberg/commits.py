@@ -8,7 +8,6 @@ earlier publish reached.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,7 +40,7 @@ from warehouse.iceberg.contents import (
 )
 from warehouse.iceberg.marks import Marks, record_marks
 from warehouse.iceberg.publishing import UNFINISHED
-from warehouse.iceberg.tables import MANIFEST_BYTES, create, errors, load, opened
+from warehouse.iceberg.tables import MANIFEST_BYTES, create, errors, in_threads, load, opened
 from warehouse.iceberg.target import IcebergTarget
 from warehouse.metastore import FileRecord, Metastore
 from warehouse.sound import Busy, Group, sound
@@ -55,7 +54,6 @@ METASTORE: Final = "tidemark.metastore"
 _BATCH: Final = 2_000
 """Data files of one snapshot: a later change rewrites the manifests that name replaced files."""
 _MANY_MANIFESTS: Final = 30
-_THREADS: Final = 4
 
 
 class _Transaction(Transaction):
@@ -212,8 +210,7 @@ def _commit(
     identity = work.metastore.identity()
     if gone or new:
         with _unfinished(work, table):
-            with ThreadPoolExecutor(_THREADS) as pool:
-                written = list(pool.map(write, new))
+            written = in_threads(write, new)
             _replace(table, gone, written, {CHANGE: str(mark), METASTORE: str(identity)})
             expire(table, work.target.keep_hours)
     return bool(gone or new), mark_of(table, identity)

@@ -1,10 +1,11 @@
 """The Iceberg tables: schemas and partitions from the declarations, the catalog, its errors."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
@@ -44,6 +45,10 @@ from warehouse.iceberg.target import CATALOG, FILE, IcebergTarget
 from warehouse.paths import QUARANTINE
 from warehouse.sound import Busy
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+_THREADS: Final = 4
 REBUILD: Final = "Fix: `tidemark rebuild` writes the Iceberg tables again, from the lake"
 TYPES: Final[dict[str, IcebergType]] = {
     "string": StringType(),
@@ -133,6 +138,17 @@ def _make_folder(folder: Path) -> None:
         make_folder(folder)
     except OSError as error:
         raise from_os_error(error, "cannot create", folder) from error
+
+
+def in_threads(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """The results of ``work`` in order; after an exception what was not begun is left out."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        begun = [pool.submit(work, item) for item in items]
+        try:
+            return [one.result() for one in begun]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 # -- tables ---------------------------------------------------------------------------------------
