@@ -4,14 +4,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 import warehouse
@@ -32,7 +35,7 @@ from tests.warehouse.iceberg_tables import (
 from tests.warehouse.publishing import MANY, all_streams, commit
 from tests.warehouse.tools import CANDLES, DAY, NOON, TICKERS, TRADES, ids, parquet, row, store
 from warehouse.errors import StorageError
-from warehouse.iceberg import IcebergTarget, publish_iceberg, tables
+from warehouse.iceberg import IcebergTarget, commits, publish_iceberg, tables
 from warehouse.iceberg.contents import write_rows
 from warehouse.metastore import Metastore
 from warehouse.purge import purge
@@ -151,6 +154,57 @@ def test_after_any_change_the_tables_follow(home: Path) -> None:
     found = warehouse.verify(home, iceberg=target_of(home))
     assert found.of("error", "iceberg") == found.of("healed", "iceberg") == []
     assert publish(home) == []
+
+
+def test_two_publish_at_the_same_time(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, k, NOON + k * DAY) for k in range(9)])
+    warehouse.publish(home)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: publish_iceberg(home, target_of(home)), range(2)))
+    assert sorted(both) == [[], ["trades"]]
+    assert snapshots(target_of(home), "trades") == 1
+    assert_same(home, names=["trades"])
+
+
+def test_a_file_that_a_pull_replaces_meanwhile(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the new file are never published as those of the old one."""
+    store(home, TRADES, [row(TRADES, 1)])
+    store(home, TICKERS, [row(TICKERS, 1)])
+    real = commits.write_source
+
+    def replaced(*arguments: Any) -> DataFile:
+        store(home, TRADES, [row(TRADES, 2)])
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commits, "write_source", replaced)
+        publish_iceberg(home, target_of(home))
+    assert rows(target_of(home), "trades").num_rows == 0
+    assert rows(target_of(home), "tickers").num_rows == 1
+    publish(home)
+    assert_same(home)
+    assert files_below(home) == files_named(target_of(home))
+
+
+def test_a_commit_of_another_program_is_not_overwritten(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    publish(home)
+    store(home, TRADES, [row(TRADES, 2)])
+    target, real = target_of(home), commits.write_source
+
+    def meanwhile(*arguments: Any) -> DataFile:
+        _rows_added(target)
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commits, "write_source", meanwhile)
+        with pytest.raises(StorageError, match="another program changed the table meanwhile"):
+            publish(home)
+    assert rows(target, "trades").num_rows == 2  # what the other one wrote: twice the same row
+    publish(home)
+    assert_same(home)
 
 
 def test_a_home_put_back_to_an_earlier_time(home: Path) -> None:
