@@ -268,8 +268,10 @@ class Settings:
         """Create ``home``, prove that files can be written in it, and close it to other users.
 
         What ``TIDEMARK_UMASK`` takes from new files is taken from the folder itself, where it is
-        new, empty or holds data of Tidemark. Raises ``ConfigError`` where it cannot be used.
+        new, empty or holds data of Tidemark. Raises ``ConfigError`` where it cannot be used, and
+        for wrong settings of what is published from it: a pull ends then before its first request.
         """
+        _ = self.views_above, self.iceberg
         from warehouse.metastore_file import existing  # with it SQLite
 
         self._check_path()

@@ -19,24 +19,14 @@ from tests.warehouse.iceberg_tables import (
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     """``before``: a home with something to publish; it is to be used as ``home``."""
-    folder = tmp_path_factory.mktemp("broken-off")
-    home = folder / "home"
+    home = tmp_path / "home"
     home.mkdir()
     before(home)
-    home.rename(folder / "before")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def killed(folder: Path) -> Path:
-    """A home for each step, as a process left it that was killed there."""
-    command = [sys.executable, "-m", "tests.warehouse.iceberg_child", str(folder)]
-    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return folder
+    home.rename(tmp_path / "before")
+    return tmp_path
 
 
 def _assert_whole(home: Path, step: str) -> None:
@@ -50,13 +40,14 @@ def _assert_whole(home: Path, step: str) -> None:
     assert files_below(home) == files_named(target), step
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_after_a_kill(step: str, killed: Path) -> None:
-    home = killed / "home"
-    shutil.copytree(killed / step, home, symlinks=True)
-    try:
+def test_after_a_kill_at_each_step(folder: Path) -> None:
+    command = [sys.executable, "-m", "tests.warehouse.iceberg_child", str(folder)]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    for step in STEPS:
+        home = folder / "home"
+        (folder / step).rename(home)
         _assert_whole(home, step)
-    finally:
         shutil.rmtree(home)
 
 
@@ -68,13 +59,11 @@ def _raise() -> None:
     raise _Fault("no answer")
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_after_an_exception(step: str, folder: Path) -> None:
-    home = folder / "home"
-    shutil.copytree(folder / "before", home, symlinks=True)
-    try:
-        with broken_at(STEPS[step], _raise), pytest.raises(Exception, match="no answer"):
+def test_after_an_exception_at_each_step(folder: Path) -> None:
+    for step, place in STEPS.items():
+        home = folder / "home"
+        shutil.copytree(folder / "before", home, symlinks=True)
+        with broken_at(place, _raise), pytest.raises(Exception, match="no answer"):
             work(home)
         _assert_whole(home, step)
-    finally:
         shutil.rmtree(home)

@@ -1,5 +1,4 @@
-"""Large tables are views on the lake's files: the same for readers, at one moment, for as long as
-they are open."""
+"""Large tables are views on the lake's files: for readers the same, and at one moment."""
 
 import errno
 import shutil
@@ -32,7 +31,7 @@ from warehouse.errors import StorageError
 from warehouse.paths import LINKS
 from warehouse.purge import purge
 
-MARTS = ("vwap_daily", "fills", "positions", "holdings", "health")
+MARTS = ("vwap_daily", "fills", "positions", "health")
 """Some of the views on the tables: all take seconds."""
 
 

@@ -100,8 +100,9 @@ def bring_up_to_date(
     with opened(target) as catalog:
         work = _Work(home, metastore, target, catalog, known, rebuild)
         _remove_leftovers(work)
-        groups = [Group(*of, tuple(f)) for of, f in metastore.changed_files(work.since).items()]
-        names = DATASETS if not work.since else {g.stream.dataset for g in groups}
+        news = metastore.changed_files(work.since) if work.since else {}
+        groups = [Group(*of, tuple(files)) for of, files in news.items()]
+        names = {g.stream.dataset for g in groups} if work.since else DATASETS.keys()
         changed, left, failed, marks = [], [], dict[str, str](), dict(known.tables)
         for declared in (DATASETS[name] for name in DATASETS if name in names):
             mine = [g for g in groups if g.stream.dataset == declared.name]

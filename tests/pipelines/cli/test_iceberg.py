@@ -73,11 +73,12 @@ def test_another_catalog_and_an_object_store(home: Path) -> None:
         ("TIDEMARK_ICEBERG_WAREHOUSE", "/data/what?", "neither a folder nor s3://"),
         ("TIDEMARK_ICEBERG_NAMESPACE", "a.b", "not one word"),
         ("TIDEMARK_ICEBERG_KEEP_HOURS", "0", "TIDEMARK_ICEBERG_KEEP_HOURS=24"),
+        ("TIDEMARK_VIEWS_ABOVE_ROWS", "many", "TIDEMARK_VIEWS_ABOVE_ROWS=50000000"),
     ],
 )
 def test_a_setting_that_cannot_be_used(name: str, value: str, said: str, home: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        _ = settings(home, **{name: value}).iceberg
+    with pytest.raises(ConfigError) as caught:  # before a pull's first request
+        settings(home, **{name: value}).prepare_home()
     assert said in str(caught.value)
     assert "Fix: " in str(caught.value)
     assert "s3cret" not in str(caught.value)
@@ -87,6 +88,14 @@ def test_without_pyiceberg(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.settings.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"Fix: pip install 'tidemark\[iceberg\]'"):
         _ = settings(home).iceberg
+
+
+def test_a_large_table_is_a_view(home: Path) -> None:
+    found = settings(home, TIDEMARK_VIEWS_ABOVE_ROWS="2", TIDEMARK_PUBLISH="duckdb")
+    store(home, TRADES, [row(TRADES, k) for k in range(3)])
+    report = publish(found)
+    assert report.tables["trades"].rows_added == 3
+    assert list((home / "versions" / "files").rglob("*.parquet"))
 
 
 def test_publish_status_verify_and_rebuild(
