@@ -227,6 +227,22 @@ def test_a_home_put_back_to_an_earlier_time(home: Path) -> None:
     assert_same(home, names=["trades", "coverage"])
 
 
+def test_a_copied_home_leaves_the_tables_of_the_other_alone(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    publish(home)
+    copied = home.with_name("copied")
+    shutil.copytree(home, copied, symlinks=True)
+    before = files_below(home)
+    store(copied, TRADES, [row(TRADES, 2)])
+    with pytest.raises(StorageError, match=r"lies at .*Fix: `tidemark rebuild`"):
+        publish(copied)
+    rebuilt = warehouse.rebuild(copied, iceberg=target_of(copied))
+    assert rebuilt.of("error", "iceberg") == []
+    assert_same(copied, names=["trades"])
+    assert files_below(home) == before
+    assert_same(home, names=["trades"])
+
+
 def test_a_lost_catalog_is_made_again(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 1)])
     publish(home)

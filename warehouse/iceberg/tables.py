@@ -161,6 +161,12 @@ def load(catalog: Catalog, target: IcebergTarget, declared: Table) -> IcebergTab
         table = catalog.load_table(name)
     except NoSuchTableError:
         return create(catalog, target, declared)
+    if not table.location().startswith(f"{target.warehouse}/"):
+        # of a home that was copied: what is written and removed there is another home's
+        raise StorageError(
+            f"the Iceberg table {declared.name} lies at {table.location()}, not below "
+            f"{target.warehouse}. {REBUILD}"
+        )
     wanted, held = schema_of(declared), table.schema()
     if {f.name: f.field_type for f in wanted.fields} == {f.name: f.field_type for f in held.fields}:
         return table
