@@ -19,6 +19,8 @@ from schemas.times import to_datetime, to_microseconds
 LAKE: Final = "lake"
 LINK: Final = "warehouse.duckdb"
 """The link to the newest published version of the DuckDB file."""
+LINKS: Final = "versions/files"
+"""Links to the lake files that the published versions name, where tables are views."""
 PARTIAL: Final = "partial"
 """Files being written lie beside the lake, so that a reader that lists it finds none of them."""
 QUARANTINE: Final = "quarantine"
