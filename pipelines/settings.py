@@ -178,7 +178,7 @@ class Settings:
         What ``TIDEMARK_UMASK`` takes from new files is taken from the folder itself, where it is
         new, empty or holds data of Tidemark. Raises ``ConfigError`` where it cannot be used.
         """
-        from warehouse.metastore_file import existing  # with it SQLite
+        from warehouse.metastore_backend import has_metastore  # with it SQLite
 
         self._check_path()
         try:
@@ -186,7 +186,7 @@ class Settings:
             with tempfile.TemporaryFile(dir=self.home) as probe:
                 probe.write(b"?")
             self._check_lake()
-            if existing(self.home) or not any(self.home.iterdir()):
+            if has_metastore(self.home) or not any(self.home.iterdir()):
                 _restrict(self.home, self.umask)
         except (FileExistsError, NotADirectoryError):
             blocking = next(

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import warehouse
 from tests.warehouse.tools import CANDLES, DAY, NOON, TRADES, parquet, row
 from warehouse import Verification
-from warehouse.metastore_file import TABLES, checksum
+from warehouse.metastore_tables import TABLES, checksum
 
 STEP = 300_000_000
 BASE = NOON - NOON % DAY

@@ -38,7 +38,7 @@ def test_rows_that_a_crash_left_unrecorded_are_adopted_and_published(healthy: Pa
     metastore = Metastore(healthy)
     state, records = metastore.state(TRADES), metastore.files(TRADES)
     store(healthy, TRADES, [trade(COUNT), trade(COUNT + 20)])
-    with metastore._transaction() as db:  # as if the process had died before the metastore's commit
+    with metastore.transaction() as db:  # as if the process had died before the metastore's commit
         db.execute("DELETE FROM files WHERE dataset = 'trades'")
     metastore.record(TRADES, state, records)
     result = warehouse.verify(healthy)

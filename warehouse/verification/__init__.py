@@ -254,7 +254,7 @@ def _has_sane_intervals(metastore: Metastore) -> bool:
     with metastore.reading() as db:
         row = db.execute(
             "SELECT count(*) FROM (SELECT lower, upper FROM intervals"
-            " UNION ALL SELECT lower, upper FROM unshown) WHERE lower >= upper"
+            " UNION ALL SELECT lower, upper FROM unshown) AS spans WHERE lower >= upper"
         ).fetchone()
     return not row[0]
 
