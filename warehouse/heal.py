@@ -13,15 +13,18 @@ from warehouse.clock import stamp
 from warehouse.errors import from_os_error
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
-from warehouse.metastore_backend import backend_of
+from warehouse.metastore_backend import backend_of, has_metastore
 from warehouse.metastore_file import UNUSABLE, existing, readable_rows, version_of
 from warehouse.metastore_tables import VERSION, sound_rows
 from warehouse.versions import Versions
 
 
 def metastore_damage(home: Path) -> str | None:
-    """Why the metastore cannot be used: ``missing``, or SQLite's message; ``None`` if it can."""
-    return backend_of(home).damage()
+    """Why the metastore cannot be used: ``missing``, or SQLite's message; ``None`` if it can.
+
+    Raises ``StorageError`` where that cannot be found out, or is not for a program to repair.
+    """
+    return backend_of(home).damage() if has_metastore(home) else "missing"
 
 
 def salvage(home: Path, damaged: Path) -> int:

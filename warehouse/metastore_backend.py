@@ -80,9 +80,7 @@ def backend_of(home: Path) -> Backend:
         from warehouse.metastore_postgres import open_backend  # with it psycopg
 
         return open_backend(home)
-    if not (home / MARKER).exists():
-        return SqliteFile(home)
-    marker = read_marker(home)
+    marker = read_marker(home) if (home / MARKER).exists() else None
     if marker is not None and marker.schema is not None:
         raise StorageError(
             f"the metastore of {home} is in PostgreSQL (schema {marker.schema}), and "
@@ -113,6 +111,12 @@ def read_marker(home: Path) -> Marker | None:
             '{"schema": "…", "identity": …} with the schema in PostgreSQL and the number that '
             "its table counters calls identity"
         ) from error
+
+
+def mark_as_sqlite(home: Path) -> None:
+    """Let the metastore of ``home`` be its SQLite file, whatever the setting says."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / MARKER).write_text(marker_text(Marker(None)))
 
 
 def marker_text(marker: Marker) -> str:

@@ -8,6 +8,7 @@ SQLite is moved there: its file is kept as ``metastore.sqlite.moved``.
 
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ from warehouse.errors import StorageError, from_os_error
 from warehouse.files import beside, sync_folder
 from warehouse.home import METASTORE, metastore_url
 from warehouse.metastore_backend import MARKER, Marker, marker_text, read_marker
-from warehouse.metastore_file import FILE_NAME, SqliteFile, existing
+from warehouse.metastore_file import FILE_NAME, SqliteFile, create_tables, existing
 from warehouse.metastore_tables import (
     SCHEMA,
     TABLES,
@@ -108,6 +109,22 @@ class PostgresSchema:
                 raise self.as_storage_error(error) from error
         return None
 
+    def copy_to(self, path: Path) -> None:
+        """Write the metastore as of one moment to a new SQLite file. Raises ``StorageError``."""
+        with closing(self.connect()) as db, closing(sqlite3.connect(path)) as copy, copy:
+            create_tables(copy)
+            try:
+                db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                for table in TABLES:  # with the checksums that they have
+                    copy.execute(f"DELETE FROM {table}")
+                    rows = db.execute(f"SELECT * FROM {table}").fetchall()
+                    marks = ", ".join("?" * len(rows[0] if rows else ()))
+                    if rows:
+                        copy.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+                db.execute("COMMIT")
+            except psycopg.Error as error:
+                raise self.as_storage_error(error) from error
+
     def as_storage_error(self, error: Exception) -> StorageError:
         """``StorageError`` for an error of the driver, with a fix."""
         return self._address.as_storage_error(error)
@@ -162,8 +179,7 @@ def _create(
     home: Path, db: PostgresDatabase, address: Address, older: dict[str, list[Row]] | None
 ) -> Marker:
     schema = address.schema or f"tidemark_{secrets.token_hex(4)}"
-    counters: dict[str, int] = dict(older["counters"]) if older else {}
-    if _is_used(db, schema, counters.get("identity")):
+    if _is_used(db, schema):
         raise StorageError(
             f"the schema {schema} of {address.name} is the metastore of another home than "
             f"{home}. Fix: state another one, ?schema=NAME in {METASTORE}; or, if "
@@ -182,14 +198,11 @@ def _create(
     return Marker(schema, identity)
 
 
-def _is_used(db: PostgresDatabase, schema: str, mine: int | None) -> bool:
+def _is_used(db: PostgresDatabase, schema: str) -> bool:
     """Whether a schema holds the metastore of another home: one with streams or files."""
     there = db.execute(f"SELECT to_regclass('{schema}.counters') IS NOT NULL").fetchone()
     if not there or not there[0]:
         return False
-    query = f"SELECT value FROM {schema}.counters WHERE name = 'identity'"
-    if mine is not None and db.execute(query).fetchone() == (mine,):
-        return False  # of this home, moved there by a process that broke off
     counts = (f"(SELECT count(*) FROM {schema}.{table})" for table in ("streams", "files"))
     (rows,) = db.execute(f"SELECT {' + '.join(counts)}").fetchone() or (0,)
     return bool(rows)

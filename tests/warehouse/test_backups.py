@@ -242,6 +242,7 @@ def test_nothing_to_back_up(home: Path, target: Path) -> None:
     assert not target.exists() and not list(home.iterdir())
 
 
+@pytest.mark.sqlite
 def test_a_damaged_metastore_is_not_copied_over_a_good_one(healthy: Path, target: Path) -> None:
     warehouse.backup(healthy, target)
     good = (target / FILE_NAME).read_bytes()

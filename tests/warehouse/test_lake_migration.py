@@ -39,6 +39,8 @@ from warehouse.metastore_tables import put
 from warehouse.state import StreamState
 from warehouse.store import stream_lock
 
+pytestmark = pytest.mark.sqlite
+
 NEW_COLUMNS = {("account_transactions", "fee_amount")}
 """Columns that the older version did not have."""
 

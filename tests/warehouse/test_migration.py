@@ -32,6 +32,8 @@ from warehouse.metastore_tables import TABLES
 from warehouse.paths import folder_mark, quarantine_of, stream_folder
 from warehouse.state import StreamState
 
+pytestmark = pytest.mark.sqlite
+
 WEX = StreamId("wex", "trades", "BTC-USD")
 BUILT = StreamId("wex", "candles", "BTC-USD", timeframe="5m")
 MARKETS = StreamId("x", "markets")
