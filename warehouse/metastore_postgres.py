@@ -30,7 +30,7 @@ from warehouse.metastore_tables import (
     Database,
     Row,
     create,
-    replace_rows,
+    put,
     sound_rows,
 )
 from warehouse.paths import lock_name
@@ -192,7 +192,8 @@ def _create(
         if statement.strip():
             db.execute(statement)
     if older:
-        replace_rows(db, older)
+        for table in TABLES:
+            put(db, table, older[table])
     query = "SELECT value FROM counters WHERE name = 'identity'"
     (identity,) = db.execute(query).fetchone() or (0,)
     return Marker(schema, identity)
@@ -223,8 +224,10 @@ def _sqlite_rows(home: Path) -> Iterator[dict[str, list[Row]] | None]:
             f"the metastore {home / FILE_NAME} is damaged ({damage}) and is not moved to "
             f"PostgreSQL. Fix: unset {METASTORE}, `tidemark verify`, set it again"
         )
-    with closing(Metastore(home, file)) as metastore, metastore.transaction() as db:
-        yield sound_rows(file.rows(db))
+    with closing(Metastore(home, file)) as metastore:
+        metastore.drop_damaged_rows()
+        with metastore.transaction() as db:
+            yield sound_rows(file.rows(db))
 
 
 def _make_home(home: Path) -> None:
