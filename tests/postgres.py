@@ -1,15 +1,17 @@
 """A PostgreSQL of the tests: Debian's programs on a free port of this machine, in memory."""
 
+import multiprocessing
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 USER = "tidemark"
 PASSWORD = "p@ss-w/rd:%"
@@ -61,3 +63,48 @@ def serving(folder: Path) -> Iterator[Server]:
             yield Server(port)
         finally:
             run("pg_ctl", "--mode", "immediate", "stop")
+
+
+class Dropping:
+    """A proxy before a server that, once armed, drops each connection after it passed a COMMIT."""
+
+    def __init__(self, url: str) -> None:
+        split = urlsplit(url)
+        self._server = split.hostname or "", split.port or 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        port = self._listener.getsockname()[1]
+        self.url = url.replace(f":{self._server[1]}/", f":{port}/")
+        self._armed = multiprocessing.Event()  # armed by another process than the proxy's
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def arm(self) -> None:
+        """Drop the next connection that commits."""
+        self._armed.set()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._server)
+            for source, sink, is_client in ((client, server, True), (server, client, False)):
+                threading.Thread(
+                    target=self._pass, args=(source, sink, is_client), daemon=True
+                ).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket, is_client: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if is_client and b"COMMIT" in data and self._armed.is_set():
+                    self._armed.clear()
+                    source.shutdown(socket.SHUT_RDWR)  # it gets no answer
+                    sink.sendall(data)
+                    break
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)

@@ -48,6 +48,17 @@ CREATE TABLE IF NOT EXISTS breakers (    -- of exchanges that failed
     name TEXT PRIMARY KEY, state TEXT NOT NULL
 );
 """
+_SHARED: Final = """
+CREATE SCHEMA IF NOT EXISTS tidemark_shared;
+CREATE TABLE IF NOT EXISTS tidemark_shared.paces (      -- of exchanges, by bucket
+    bucket TEXT PRIMARY KEY,
+    free_at BIGINT NOT NULL, quiet_until BIGINT NOT NULL    -- nanoseconds since 1970
+);
+CREATE TABLE IF NOT EXISTS tidemark_shared.nonces (     -- of keys, of which names hold a hash
+    name TEXT PRIMARY KEY, last BIGINT NOT NULL
+);
+"""
+"""What all homes of a database share: see ``pipelines.exchanges.postgres_state``."""
 
 
 class PostgresSchema:
@@ -188,7 +199,7 @@ def _create(
     db.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     db.execute(f"SET LOCAL search_path = {schema}")
     create(db, _DIALECT)
-    for statement in _MORE.split(";\n"):
+    for statement in (_MORE + _SHARED).split(";\n"):
         if statement.strip():
             db.execute(statement)
     if older:
