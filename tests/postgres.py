@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -66,9 +67,13 @@ def serving(folder: Path) -> Iterator[Server]:
 
 
 class Dropping:
-    """A proxy before a server that, once armed, drops each connection after it passed a COMMIT."""
+    """A proxy before a server that, once armed, drops a connection after it passed a COMMIT.
 
-    def __init__(self, url: str) -> None:
+    ``delay``: seconds that every message takes.
+    """
+
+    def __init__(self, url: str, delay: float = 0) -> None:
+        self._delay = delay
         split = urlsplit(url)
         self._server = split.hostname or "", split.port or 0
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -105,6 +110,8 @@ class Dropping:
                     source.shutdown(socket.SHUT_RDWR)  # it gets no answer
                     sink.sendall(data)
                     break
+                if self._delay:
+                    time.sleep(self._delay)
                 sink.sendall(data)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

@@ -140,6 +140,11 @@ def held(home: Path, name: tuple[str, ...]) -> Lease | None:
     return _held.get(((marker.schema or "") if marker else "", "/".join(name)))
 
 
+def holding() -> list[Lease]:
+    """The leases that this process holds."""
+    return list(_held.values())
+
+
 def pool_of_home(home: Path) -> Pool:
     """Connections to the schema of ``home``, which is created where it has none."""
     marker = read_marker(home)

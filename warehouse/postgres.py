@@ -73,7 +73,8 @@ class Address:
         try:
             return psycopg.connect(autocommit=True, **{**_CLIENT, **self.parts, "options": options})
         except psycopg.Error as error:
-            raise self.as_storage_error(error) from None
+            failed = self.as_storage_error(error)
+        raise failed  # and nothing of the driver's error, which may name the password
 
     def as_storage_error(self, error: Exception) -> StorageError:
         """``StorageError`` for an error of the driver, with a fix."""
@@ -112,17 +113,18 @@ def address_of(url: str) -> Address:
 
     Raises ``ConfigError`` for what is none; the message shows nothing of it.
     """
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ConfigError(f"TIDEMARK_METASTORE does not begin with postgresql://. {_FIX}")
     try:
         split = urlsplit(url)
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         schema = query.pop("schema", None)
-        parts = conninfo.conninfo_to_dict(
-            urlunsplit(split._replace(query=urlencode(query, quote_via=quote)))
-        )
+        address = urlunsplit(split._replace(query=urlencode(query, quote_via=quote)))
+        parts = conninfo.conninfo_to_dict(address)
     except (ValueError, psycopg.Error):
-        raise ConfigError(f"TIDEMARK_METASTORE is no address of PostgreSQL. {_FIX}") from None
-    if split.scheme not in ("postgresql", "postgres"):
-        raise ConfigError(f"TIDEMARK_METASTORE does not begin with postgresql://. {_FIX}")
+        parts = None
+    if parts is None:  # here, so that nothing of the driver's error is shown
+        raise ConfigError(f"TIDEMARK_METASTORE is no address of PostgreSQL. {_FIX}")
     if schema is not None and not SCHEMA_NAME.fullmatch(schema):
         raise ConfigError(
             "the schema in TIDEMARK_METASTORE is no plain name. "

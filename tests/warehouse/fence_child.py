@@ -1,10 +1,11 @@
 """Commits that are interrupted at every step on PostgreSQL; run by ``test_fences.py``.
 
-``python -m tests.warehouse.fence_child HOME FAULT``: at each step of a commit, one after the other
-and each in a process of its own, on one home:
+``python -m tests.warehouse.fence_child HOME FAULT EVERY``: at steps of a commit, one after another
+and each in a process of its own, on one home (``EVERY`` 1: at all steps; 7: of the steps with one
+name at the first, the eighth, and so on, and at the last):
 
-``stopped``   the process is stopped (SIGSTOP) and cut off (its sessions end); another one commits to
-              the same stream; then the first one wakes
+``stopped``   the process is stopped (SIGSTOP) and cut off (its sessions end); another one commits
+              to the same stream; then the first one wakes
 ``cut``       its sessions end, and it goes on
 ``lost``      the connection is lost after the server has got a COMMIT, and before it answers
 
@@ -14,7 +15,6 @@ then is.
 
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -23,18 +23,19 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from filelock import FileLock
 
 from schemas import RejectedRow
 from tests.postgres import Dropping
 from tests.warehouse.tools import TRADES, bag, ids, lake, row, store
+from warehouse import leases
 from warehouse.errors import StorageError
 from warehouse.home import METASTORE
-from warehouse.locks import FileLock
 from warehouse.metastore import Metastore
 from warehouse.postgres import PostgresDatabase
 
 VICTIM = "victim"
-_PATIENCE = 0.4
+_PATIENCE = 0.25
 """Seconds after which the successor is taken to wait for the one that is stopped."""
 
 
@@ -43,11 +44,12 @@ class Steps:
 
     def __init__(self, at: int, fault: Callable[[], None]) -> None:
         self.names: list[str] = []
+        self.has_lock = False
         self._at, self._fault = at, fault
         for owner, names in (
             (os, ("fsync", "replace")),
-            (PostgresDatabase, ("execute", "executemany")),
             (psycopg.Connection, ("execute",)),
+            (PostgresDatabase, ("executemany",)),
             (FileLock, ("acquire",)),
         ):
             for name in names:
@@ -57,16 +59,15 @@ class Steps:
         real: Callable[..., Any] = getattr(owner, name)
 
         def wrapped(*args: Any, **options: Any) -> Any:
-            self._step(f"before {name}")
-            result = real(*args, **options)
-            self._step(f"after {name}")
-            return result
+            self._step(name)  # after the step before it as well
+            return real(*args, **options)
 
         setattr(owner, name, wrapped)
 
     def _step(self, name: str) -> None:
         self.names.append(name)
         if len(self.names) - 1 == self._at:
+            self.has_lock = bool(leases.holding())
             self._fault()
 
 
@@ -129,7 +130,7 @@ def interrupted(home: Path, url: str, fault: str, at: int) -> dict[str, Any] | N
         try:
             commit(home, key)
         finally:
-            names.write_text(json.dumps(steps.names[: at + 1]))
+            names.write_text(json.dumps([steps.has_lock, *steps.names[: at + 1]]))
 
     pid = _forked(victim)
     outcome: int | None = None
@@ -150,7 +151,7 @@ def interrupted(home: Path, url: str, fault: str, at: int) -> dict[str, Any] | N
         outcome = _ended(pid)
     if proxy is not None:
         proxy.close()
-    taken = json.loads(names.read_text())
+    has_lock, *taken = json.loads(names.read_text())
     if len(taken) <= at:
         return None
     metastore = Metastore(home)
@@ -159,6 +160,7 @@ def interrupted(home: Path, url: str, fault: str, at: int) -> dict[str, Any] | N
     metastore.close()
     return {
         "step": taken[-1],
+        "has_lock": has_lock,
         "outcome": outcome,
         "own": key in held,
         "successor": key + 1 in held,
@@ -168,19 +170,30 @@ def interrupted(home: Path, url: str, fault: str, at: int) -> dict[str, Any] | N
     }
 
 
-def main(home: Path, fault: str) -> None:
+def main(home: Path, fault: str, every: int) -> None:
     url = os.environ[METASTORE]
     commit(home, 1)
-    shutil.rmtree(home / "partial", ignore_errors=True)
-    for at in range(1000):
-        result = interrupted(home, url, fault, at)
-        if result is None:
-            return
-        print(json.dumps(result), flush=True)
-        if fault != "stopped":
-            commit(home, 100 + at * 10)  # once more: as the next pull does
-    raise SystemExit("it never ends")
+    names = _steps(home)
+    for at, name in enumerate(names):
+        if names[:at].count(name) % every == 0 or name not in names[at + 1 :]:
+            result = interrupted(home, url, fault, at)
+            if result is not None:  # else one step fewer: nothing was left to be recovered
+                print(json.dumps(result), flush=True)
+            if fault != "stopped":
+                commit(home, 100 + at * 10)  # once more: as the next pull does
+
+
+def _steps(home: Path) -> list[str]:
+    """The steps of a commit that nothing interrupts."""
+
+    def work() -> None:
+        steps = Steps(-1, lambda: None)
+        commit(home, 2)
+        (home / "names").write_text(json.dumps(steps.names))
+
+    assert _ended(_forked(work)) == 0
+    return list(json.loads((home / "names").read_text()))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
