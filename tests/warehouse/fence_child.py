@@ -197,3 +197,4 @@ def _steps(home: Path) -> list[str]:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    os._exit(0)  # threads of the libraries do not survive so many forks

@@ -22,6 +22,8 @@ from warehouse.raw import RawResponse, RawWriter, scan
 from warehouse.state import StreamState
 from warehouse.store import Store
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:

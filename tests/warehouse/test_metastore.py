@@ -21,6 +21,8 @@ from warehouse.metastore import FileRecord, Metastore
 from warehouse.metastore_file import FILE_NAME
 from warehouse.state import StreamState
 
+pytestmark = pytest.mark.both
+
 REPO = Path(__file__).resolve().parents[2]
 _numbers = st.integers(-(2**62), 2**62)
 _maybe = st.none() | _numbers
