@@ -10,6 +10,7 @@ recursion; a text of more values than any answer has is refused before it is loo
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
@@ -35,6 +36,8 @@ _VALID: Final = re.compile(r"true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+
 _BARE: Final = re.compile(r"[\w.+-]+", re.ASCII)
 _QUOTE, _COMMA = b'",'
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""msgspec crashes where two threads use one struct for the first time: it is not whole yet."""
 
 
 class NotJsonError(ValueError):
@@ -66,7 +69,8 @@ def plain(body: bytes) -> bytes:
 
 @cache
 def _decoder(type_: Any) -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(type_, float_hook=str)
+    with _ONE_AT_A_TIME:
+        return msgspec.json.Decoder(type_, float_hook=str)
 
 
 def decode(type_: Any, text: Text) -> Any:
@@ -98,7 +102,7 @@ def decode_row(type_: Any, text: Text) -> Any:
         value = json.loads(
             _TOKENS.sub(_as_json, words), parse_float=str, parse_int=_integer, strict=False
         )
-        return msgspec.convert(value, type_)
+        return msgspec.convert(value, type_)  # the decoder knows the type by now
     except (ValueError, RecursionError):
         raise problem from None
 

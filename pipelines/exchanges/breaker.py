@@ -53,6 +53,10 @@ class State:
     why: str = ""
 
 
+_DECODER: Final = msgspec.json.Decoder(State)
+"""Made here and not by the first thread of many that needs it: msgspec would crash."""
+
+
 class Texts(Protocol):
     """Small texts by name, which every process of a home reads and writes."""
 
@@ -214,8 +218,8 @@ def down(home: Path) -> list[tuple[str, State]]:
 
 def _parsed(text: bytes | None) -> State:
     try:
-        return State() if text is None else msgspec.json.decode(text, type=State)
-    except (msgspec.DecodeError, ValueError):
+        return State() if text is None else _DECODER.decode(text)
+    except ValueError:
         return State()
 
 

@@ -1,6 +1,7 @@
 """The rights of a key, where the exchange reports them, and how to make one with fewer."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,9 @@ class Snapshot(msgspec.Struct, frozen=True, tag="snapshot"):
     """The checkpoint of a stream of snapshots: the rights of the key, where they are reported."""
 
     rights: tuple[str, ...] | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(Snapshot)
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,8 @@ def rights_of(stream: StreamId, checkpoint: str) -> KeyRights | None:
     if stream.dataset != "balances" or not checkpoint:
         return None
     try:
-        rights = msgspec.json.decode(checkpoint, type=Snapshot).rights
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        rights = _DECODER.decode(checkpoint).rights
+    except msgspec.DecodeError:
         return None
     return None if rights is None else KeyRights(stream.exchange, stream.account or "", rights)
 

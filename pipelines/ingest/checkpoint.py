@@ -4,7 +4,7 @@ A tagged union with one type per way of paging, encoded as JSON in ``StreamState
 checkpoint is no proof: one that is lost or unreadable costs further requests, nothing else.
 """
 
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -115,12 +115,20 @@ Checkpoint = Windows | Newest | Walk | Built | Lookups | Snapshot | Observed | I
 
 T = TypeVar("T", Windows, Newest, Walk, Built, Lookups, Snapshot, Observed)
 
+# Made here and not by the first thread of many that needs one: msgspec would crash.
+_ANY: Final = msgspec.json.Decoder(Checkpoint)
+_DECODERS: Final[dict[type, Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (Windows, Newest, Walk, Built, Lookups, Snapshot, Observed)
+}
+
 
 def load(text: str, kind: type[T]) -> T:
     """The checkpoint in ``text``; an empty one where there is none or one of another kind."""
     try:
-        return msgspec.json.decode(text, type=kind) if text else kind()
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        found: T = _DECODERS[kind].decode(text) if text else kind()
+        return found
+    except msgspec.DecodeError:
         return kind()
 
 
@@ -145,8 +153,8 @@ def with_imported(text: str, ids: FilesIds) -> str:
 
 def _any(text: str) -> Checkpoint | None:
     try:
-        return msgspec.json.decode(text, type=Checkpoint) if text else None
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        return _ANY.decode(text) if text else None
+    except msgspec.DecodeError:
         return None
 
 

@@ -52,13 +52,18 @@ class Committer:
         """Set while a caller waits: the thread stores what it has gathered at once."""
         self._error: BaseException | None = None
         self._released = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self._thread: threading.Thread | None = None
+        self._state: _Work | None = None
+        """A state without new rows. As long as no rows came there is no thread: most pulls find
+        nothing new, and a thread with a connection of its own costs more than all else then."""
 
     def __enter__(self) -> "Committer":
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._thread is None:
+            self.flush()
+            return
         self._queue.put(_Signal.END)
         self._hurry.set()
         self._thread.join()
@@ -72,6 +77,12 @@ class Committer:
         if self._error is not None:
             raise self._error
         work = _Work(rows, rejected, state)
+        if self._thread is None:
+            if not rejected and (rows is None or not rows.num_rows):
+                self._state = work
+                return
+            self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+            self._thread.start()
         if not _ROOM.acquire(blocking=False):
             self._hurry.set()
             _ROOM.acquire()
@@ -87,6 +98,11 @@ class Committer:
 
     def flush(self) -> None:
         """Return when everything put so far is stored."""
+        if self._thread is None:
+            waiting, self._state = self._state, None
+            if waiting is not None:
+                self._commit([waiting])
+            return
         self._queue.put(_Signal.FLUSH)
         self._hurry.set()
         self._queue.join()

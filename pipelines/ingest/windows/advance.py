@@ -234,16 +234,21 @@ def _next_start(p: Progress, rows: Received, start: int) -> int:
 
 
 def from_held_row(p: Progress, anchor: int | None) -> Progress:
-    """``p`` at its beginning, with the held row from which rows are read again upwards.
+    """``p`` at its beginning, where answers keep the oldest rows of a window.
 
-    Where answers keep the oldest rows of a window, the pull begins there: the newest answer would
-    show the beginning of the history.
+    Rows are read again upwards from the held row ``anchor``: the newest answer would show the
+    beginning of the history.
     """
-    p = replace(p, anchor=anchor)
-    if p.profile.keeps != "oldest":
-        return p
-    at = p.complete[-1].last_at
-    return replace(p, head_due=False, up=Upward(anchor), raw_top=p.pull.top_row, raw_top_at=at)
+    at, top = p.complete[-1].last_at, p.pull.top_row
+    return replace(p, anchor=anchor, head_due=False, up=Upward(anchor), raw_top=top, raw_top_at=at)
+
+
+def may_need_anchor(p: Progress, request: Request, evidence: Evidence) -> bool:
+    """Whether the held row above is to be chosen now: what is newer than the newest was not shown,
+    and it is unknown which end of a window answers keep.
+    """
+    nothing_shown = request.kind in (Kind.UP, Kind.BEYOND) and not len(evidence.rows.shown)
+    return nothing_shown and p.anchor is None and p.profile.keeps is None and bool(p.complete)
 
 
 def lacks_anchor(p: Progress) -> bool:

@@ -19,7 +19,12 @@ from pipelines.ingest.budget import OutOfTimeError
 from pipelines.ingest.checkpoint import Windows
 from pipelines.ingest.session import Session
 from pipelines.ingest.windows import imported
-from pipelines.ingest.windows.advance import advance, from_held_row, lacks_anchor
+from pipelines.ingest.windows.advance import (
+    advance,
+    from_held_row,
+    lacks_anchor,
+    may_need_anchor,
+)
 from pipelines.ingest.windows.changes import cut
 from pipelines.ingest.windows.evidence import assess, is_covered
 from pipelines.ingest.windows.gaps import ignores
@@ -91,7 +96,11 @@ def _pull_once(session: Session) -> str:
             replaced.update(verdict.wrong)
         known = msgspec.structs.replace(known, imported=verdict.ids)
         news = page.received and not _shows_held_rows_alone(page, request, progress)
-        progress = advance(progress, request, assess(page, request, progress))
+        evidence = assess(page, request, progress)
+        if may_need_anchor(progress, request, evidence):
+            anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
+            progress = replace(progress, anchor=anchor)
+        progress = advance(progress, request, evidence)
         if request.kind is Kind.HEAD and lacks_anchor(progress):
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
             progress = replace(progress, anchor=anchor, up=Upward(anchor))
@@ -164,7 +173,7 @@ def begin(session: Session, known: Windows) -> Progress:
         beginning=known.beginning,
         settle_range=known.settle_range,
     )
-    if not complete or profile.keeps == "newest":
+    if not complete or profile.keeps != "oldest":
         return progress
     return from_held_row(
         progress, _row_below_head(session, _lookback(session, known), complete[-1])

@@ -1,12 +1,17 @@
 """A pull without disk: plan, answer, assess, advance, over a model exchange."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connectors.base import Key
-from pipelines.ingest.windows.advance import advance, from_held_row
+from pipelines.ingest.windows.advance import (
+    advance,
+    from_held_row,
+    lacks_anchor,
+    may_need_anchor,
+)
 from pipelines.ingest.windows.evidence import assess
 from pipelines.ingest.windows.plan import Done, plan
-from pipelines.ingest.windows.state import Profile, Progress, Pull, Restart
+from pipelines.ingest.windows.state import Kind, Profile, Progress, Pull, Restart, Upward
 from schemas import TIMEFRAMES, StreamId, dataset
 from schemas.times import DAY_US
 from tests.pipelines.ingest.windows.model import EPOCH_US, ModelExchange
@@ -55,15 +60,20 @@ def pull(
         profile=memory.profile,
         restart=memory.restart,
     )
-    if complete and memory.profile.keeps != "newest":
-        rows = sorted(map(exchange.cursor_of, held))
-        anchor = rows[-min(len(rows), max(3, memory.profile.rows))]
+    rows = sorted(map(exchange.cursor_of, held))
+    anchor = rows[-min(len(rows), max(3, memory.profile.rows))] if rows else None
+    if complete and memory.profile.keeps == "oldest":
         progress = from_held_row(progress, anchor)
     while not isinstance(request := plan(progress), Done):
         page = exchange.fetch(stream, request.window)
         held |= set(exchange.answered)
         assert len(exchange.requests) < ENDLESS, "the pull does not end"
-        progress = advance(progress, request, assess(page, request, progress))
+        evidence = assess(page, request, progress)
+        if may_need_anchor(progress, request, evidence):
+            progress = replace(progress, anchor=anchor)
+        progress = advance(progress, request, evidence)
+        if request.kind is Kind.HEAD and lacks_anchor(progress):
+            progress = replace(progress, anchor=anchor, up=Upward(anchor))
     memory.complete, memory.unshown = progress.complete, progress.unshown
     memory.profile, memory.restart = progress.profile, progress.restart
     memory.held = frozenset(held)
