@@ -84,7 +84,9 @@ def test_the_lock_pins_everything_that_is_declared(repo_root: Path) -> None:
 
 def test_every_extra_is_declared(repo_root: Path) -> None:
     _, extras = declared(repo_root)
-    assert set(extras) == {"report", "export", "server", "polars", "ccxt", "bench", "dev"}
+    assert set(extras) == {
+        *("report", "export", "server", "postgres", "polars", "ccxt", "bench", "dev")
+    }
     own = [one for one in chain(*extras.values()) if one.name == "tidemark"]
     assert {extra for one in own for extra in one.extras} <= set(extras)
 

@@ -140,6 +140,12 @@ def held(home: Path, name: tuple[str, ...]) -> Lease | None:
     return _held.get(((marker.schema or "") if marker else "", "/".join(name)))
 
 
+def forget(home: Path, name: tuple[str, ...]) -> None:
+    """Delete the row of a lease that nobody holds; a number is never given twice all the same."""
+    with pool_of_home(home).connection() as db:
+        db.execute("DELETE FROM leases WHERE name = %s", ("/".join(name),))
+
+
 def holding() -> list[Lease]:
     """The leases that this process holds."""
     return list(_held.values())

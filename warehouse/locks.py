@@ -90,6 +90,18 @@ def guarded(home: Path, *name: str) -> Iterator[None]:
         yield
 
 
+def remove(home: Path, *name: str) -> None:
+    """Remove what is left of a lock that nobody will take again."""
+    lock_path(home, *name).unlink(missing_ok=True)
+    if metastore_url():
+        from warehouse.metastore_backend import is_postgres
+
+        if is_postgres(home):
+            from warehouse.leases import forget
+
+            forget(home, name)
+
+
 def lock_path(home: Path, *name: str) -> Path:
     """The file of the lock ``name``, which is there once the lock was held."""
     path = home.joinpath("locks", *name)

@@ -6,6 +6,7 @@ still for a minute, because its program was stopped, is ended by the server. The
 message: an address shows none.
 """
 
+import atexit
 import hashlib
 import os
 import re
@@ -267,3 +268,10 @@ def pool_of(url: str, schema: str) -> Pool:
 def pools() -> list[Pool]:
     """Those of this process."""
     return list(_pools.values())
+
+
+@atexit.register
+def _close_pools() -> None:
+    for pool in pools():
+        with suppress(Exception):
+            pool.close()

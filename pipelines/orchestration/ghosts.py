@@ -128,6 +128,6 @@ def remove_locks(home: Path, older_than: timedelta) -> int:
         if time.time() - path.stat().st_mtime > older_than.total_seconds() and _is_free(
             home, path.stem
         ):
-            path.unlink(missing_ok=True)
+            locks.remove(home, "runs", path.stem)
             removed += 1
     return removed
