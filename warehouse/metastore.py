@@ -118,13 +118,19 @@ class Metastore:
         Raises ``ValueError`` for an interval that ends before it begins.
         """
         of = key(stream)
-        row, *_ = self._select("streams", f"WHERE {OF_STREAM}", of) or [
-            (*of, StreamState().unit, "", None, None, None, "", 0, 0)
-        ]
+        asked = [("streams", ""), ("intervals", " ORDER BY lower")]
+        asked += [("unshown", " ORDER BY lower"), ("unsettled", "")]
+        with self.reading() as db:  # all are asked for before the first answer is waited for
+            found = [
+                (table, db.execute(f"SELECT * FROM {table} WHERE {OF_STREAM}{order}", of))
+                for table, order in asked
+            ]
+            streams, intervals, unshown, unsettled = (
+                self._sound(table, rows.fetchall()) for table, rows in found
+            )
+        new: Row = (*of, StreamState().unit, "", None, None, None, "", 0, 0)
+        row = streams[0] if streams else new
         unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted, _ = row[NAMES:]
-        intervals = self._select("intervals", f"WHERE {OF_STREAM} ORDER BY lower", of)
-        unshown = self._select("unshown", f"WHERE {OF_STREAM} ORDER BY lower", of)
-        unsettled = self._select("unsettled", f"WHERE {OF_STREAM}", of)
         return StreamState(
             tuple(Interval(*row[NAMES:]) for row in intervals),
             tuple(Unshown(*(*row[NAMES:-1], bool(row[-1]))) for row in unshown),
@@ -392,7 +398,11 @@ class Metastore:
     def _select(self, table: str, more: str = "", values: Values = ()) -> list[Row]:
         """Rows of a table. Raises ``StorageError`` for one that does not have its checksum."""
         with self.reading() as db:
-            rows = db.execute(f"SELECT * FROM {table} {more}", values).fetchall()
+            return self._sound(
+                table, db.execute(f"SELECT * FROM {table} {more}", values).fetchall()
+            )
+
+    def _sound(self, table: str, rows: list[Row]) -> list[Row]:
         if not all(map(is_sound, rows)):
             raise StorageError(
                 f"a row of {table} in {self._backend.name} is damaged. Fix: run `tidemark "
@@ -422,8 +432,9 @@ class Metastore:
         with self.reading() as db:
             self._backend.begin(db)
             try:
-                self._backend.check_lease(db, stream)
+                check = self._backend.lease_check(db, stream)
                 yield db
+                check()
                 db.execute("COMMIT")
             except BaseException:
                 # SQLite itself rolls back when the disk is full

@@ -6,6 +6,7 @@ that nothing is recorded in a second, empty metastore.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -41,9 +42,9 @@ class Backend(Protocol):
     def prepare(self, db: Database) -> None:
         """Inside a transaction: create the tables or check their version."""
 
-    def check_lease(self, db: Database, stream: StreamId | None) -> None:
-        """Inside a transaction: raise ``StorageError`` where this process held the lock of
-        ``stream``, and another holder has it by now."""
+    def lease_check(self, db: Database, stream: StreamId | None) -> Callable[[], None]:
+        """Asked for in a transaction, and called before it commits: it raises ``StorageError``
+        where this process held the lock of ``stream``, and another holder has it by now."""
 
     def rows(self, db: Database) -> dict[str, list[Row]]:
         """The rows of every table that can be read, with their checksums."""

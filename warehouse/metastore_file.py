@@ -1,6 +1,7 @@
 """The metastore as an SQLite file of the home: how it is opened, and what may be wrong with it."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -72,8 +73,9 @@ class SqliteFile:
         if version == 0:
             create_tables(db)
 
-    def check_lease(self, db: Database, stream: StreamId | None) -> None:
+    def lease_check(self, db: Database, stream: StreamId | None) -> Callable[[], None]:
         """Nothing: a file lock is held for as long as its process runs."""
+        return _nothing
 
     def rows(self, db: Database) -> dict[str, list[Row]]:
         """The rows of every table that can be read, with their checksums."""
@@ -106,6 +108,10 @@ class SqliteFile:
     def as_storage_error(self, error: Exception) -> StorageError:
         """``StorageError`` for an error of SQLite's, with a fix."""
         return as_storage_error(self._path, error)
+
+
+def _nothing() -> None:
+    """Nothing is to be checked."""
 
 
 def create_tables(db: Database) -> None:

@@ -9,7 +9,7 @@ SQLite is moved there: its file is kept as ``metastore.sqlite.moved``.
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -95,11 +95,16 @@ class PostgresSchema:
         if marker is None or found.get("identity") != marker.identity:
             raise self._of_another(found.get("identity"))
 
-    def check_lease(self, db: Database, stream: StreamId | None) -> None:
-        """Raise ``StorageError`` where the lock of ``stream`` that was held here is another's."""
-        lease = stream and leases.held(self._home, lock_name(stream))
-        if lease:
-            lease.check(db.execute(leases.NEWEST, (lease.name,)).fetchone())
+    def lease_check(self, db: Database, stream: StreamId | None) -> Callable[[], None]:
+        """It raises ``StorageError`` where the lock of ``stream`` that was held here is another's.
+
+        From here on to the end of the transaction nobody else gets it.
+        """
+        lease = leases.held(self._home, lock_name(stream)) if stream else None
+        if lease is None:
+            return lambda: None
+        newest = db.execute(leases.NEWEST, (lease.name,))
+        return lambda: lease.check(newest.fetchone())
 
     def rows(self, db: Database) -> dict[str, list[Row]]:
         """The rows of every table, with their checksums."""

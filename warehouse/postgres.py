@@ -13,7 +13,7 @@ import re
 import select
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -141,36 +141,46 @@ class PostgresDatabase:
     """``warehouse.metastore_tables.Database`` of a schema of PostgreSQL.
 
     A connection that was lost between two statements is opened again; one that is lost within a
-    transaction is an error.
+    transaction is an error. Within :meth:`begin` and ``COMMIT`` statements are sent without waiting
+    for each: only for what is read, and for the commit.
     """
 
     def __init__(self, address: Address, schema: str) -> None:
         self._address = address
         self._schema = schema
         self._connection = address.connect(schema)
+        self._pipeline: ExitStack | None = None
+
+    def begin(self, key: int) -> None:
+        """Begin a transaction, which waits until no other one holds ``key``."""
+        if not _is_alive(self._connection):
+            self._connection = self._address.connect(self._schema)
+        self._pipeline = ExitStack()
+        self._pipeline.enter_context(self._connection.pipeline())
+        self._execute("BEGIN")
+        self._execute(f"SELECT pg_advisory_xact_lock({key})")
 
     def execute(
         self, statement: str, values: Sequence[Any] = (), /
     ) -> "psycopg.Cursor[tuple[Any, ...]]":
         """Execute one statement, with ``?`` for each of ``values``."""
+        if self._pipeline is not None:
+            return self._in_transaction(statement, values)
         idle = self._connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         try:
             return self._execute(statement, values)
         except psycopg.OperationalError:
-            if not self._connection.closed:
+            if not (idle and self._connection.closed):
                 raise
-            lost = not idle  # a commit of which nobody knows whether it is in, among others
         self._connection = self._address.connect(self._schema)
-        if lost:
-            raise psycopg.OperationalError("the connection was lost")
         return self._execute(statement, values)
-
-    def begin(self, key: int) -> None:
-        """Begin a transaction, and wait until no other one holds ``key``."""
-        self.execute(f"BEGIN; SELECT pg_advisory_xact_lock({key})")
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
         """Execute a statement for each of ``rows``, sent together."""
+        if self._pipeline is not None:
+            for row in rows:
+                self._execute(statement, row)
+            return
         with self._connection.cursor() as cursor:
             cursor.executemany(_translated(statement), rows)
 
@@ -183,11 +193,26 @@ class PostgresDatabase:
             with suppress(Exception):  # of a thread that ended
                 self._connection.close()
 
-    def _execute(self, statement: str, values: Sequence[Any]) -> "psycopg.Cursor[tuple[Any, ...]]":
-        text = _translated(statement)
-        if not values:  # several statements in one cannot be prepared
-            return self._connection.execute(text, prepare=False)
-        return self._connection.execute(text, values)
+    def _in_transaction(
+        self, statement: str, values: Sequence[Any]
+    ) -> "psycopg.Cursor[tuple[Any, ...]]":
+        if statement not in ("COMMIT", "ROLLBACK"):
+            return self._execute(statement, values)
+        pipeline, self._pipeline = self._pipeline, None
+        assert pipeline is not None
+        if statement == "COMMIT":
+            try:
+                return self._execute(statement)
+            finally:
+                pipeline.close()  # waits, and raises what went wrong
+        with suppress(psycopg.Error):
+            pipeline.close()
+        return self._execute(statement)
+
+    def _execute(
+        self, statement: str, values: Sequence[Any] = ()
+    ) -> "psycopg.Cursor[tuple[Any, ...]]":
+        return self._connection.execute(_translated(statement), values or None)
 
 
 @cache
