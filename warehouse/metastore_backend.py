@@ -5,7 +5,6 @@ is there says so in its file ``metastore.json``: without the setting it is an er
 that nothing is recorded in a second, empty metastore.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +80,7 @@ def backend_of(home: Path) -> Backend:
         from warehouse.metastore_postgres import open_backend  # with it psycopg
 
         return open_backend(home)
-    marker = read_marker(home) if (home / MARKER).exists() else None
+    marker = read_marker(home)
     if marker is not None and marker.schema is not None:
         raise StorageError(
             f"the metastore of {home} is in PostgreSQL (schema {marker.schema}), and "
@@ -98,6 +97,10 @@ def has_metastore(home: Path) -> bool:
 def read_marker(home: Path) -> Marker | None:
     """What ``home`` says of its metastore, if it says anything. Raises ``StorageError``."""
     path = home / MARKER
+    if not path.exists():
+        return None
+    import json
+
     try:
         known: dict[str, Any] = json.loads(path.read_bytes())
         schema = known["schema"]
@@ -108,7 +111,7 @@ def read_marker(home: Path) -> Marker | None:
         raise from_os_error(error, "cannot read", path) from error
     except (ValueError, KeyError, TypeError) as error:
         raise StorageError(
-            f"cannot read {path}: {error}. Fix: restore it from a backup of the home, or write "
+            f"cannot read {path}: {error}. Fix: write "
             '{"schema": "…", "identity": …} with the schema in PostgreSQL and the number that '
             "its table counters calls identity"
         ) from error
@@ -122,5 +125,7 @@ def mark_as_sqlite(home: Path) -> None:
 
 def marker_text(marker: Marker) -> str:
     """The content of the file ``metastore.json``."""
+    import json
+
     about = {} if marker.schema is None else {"about": _ABOUT}
     return json.dumps({**about, "schema": marker.schema, "identity": marker.identity}) + "\n"
