@@ -8,6 +8,7 @@ name                                default                     meaning
 ``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
 ``<EXCHANGE>_API_PASSPHRASE``       –                           where keys have one: Coinbase, OKX
 ``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
+``TIDEMARK_METASTORE``              SQLite in the home          ``postgresql://user@host/db``
 ``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds (``./feeds`` with pip)
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
 ``TIDEMARK_UMASK``                  ``077``                     rights that new files do not give
@@ -53,6 +54,7 @@ from urllib.parse import urlsplit
 from pipelines.output.console import warn
 from pipelines.output.formatting import with_fix
 from schemas import TABLES, ConfigError
+from warehouse.home import METASTORE
 from warehouse.paths import LAKE, PARTIAL
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ IN_PROCESS: Final = "in_process"
 EXECUTORS: Final = (IN_PROCESS, "multiprocess")
 SECRET_SUFFIXES: Final = (
     *("_API_KEY", "_API_SECRET", "_API_PASSPHRASE"),
-    *("_ALERT_WEBHOOK", "_ALERT_SMTP"),
+    *("_ALERT_WEBHOOK", "_ALERT_SMTP", "_METASTORE"),
     *("_ICEBERG_CATALOG", "_SECRET_ACCESS_KEY", "_SESSION_TOKEN"),
 )
 """How the names of variables end that hold keys and secrets."""
@@ -272,7 +274,7 @@ class Settings:
         for wrong settings of what is published from it: a pull ends then before its first request.
         """
         _ = self.views_above, self.iceberg
-        from warehouse.metastore_file import existing  # with it SQLite
+        from warehouse.metastore_backend import has_metastore  # with it SQLite
 
         self._check_path()
         try:
@@ -280,7 +282,7 @@ class Settings:
             with tempfile.TemporaryFile(dir=self.home) as probe:
                 probe.write(b"?")
             self._check_lake()
-            if existing(self.home) or not any(self.home.iterdir()):
+            if has_metastore(self.home) or not any(self.home.iterdir()):
                 _restrict(self.home, self.umask)
         except (FileExistsError, NotADirectoryError):
             blocking = next(
@@ -342,9 +344,9 @@ def load_settings(
     """Read ``dotenv`` (where it exists) and ``env`` (default: the process's own), which wins.
 
     A relative ``TIDEMARK_HOME`` is taken from the working folder. With the process's own
-    environment, ``TIDEMARK_UMASK`` holds for this process and its children from here on, and a
-    ``dotenv`` that other users can read is reported. Raises ``ConfigError`` for a ``.env`` that
-    cannot be read.
+    environment, ``TIDEMARK_UMASK`` and ``TIDEMARK_METASTORE`` hold for this process and its
+    children from here on, and a ``dotenv`` that other users can read is reported. Raises
+    ``ConfigError`` for a ``.env`` that cannot be read.
     """
     merged = {**_read_dotenv(dotenv), **(os.environ if env is None else env)}
     variables = {name: value.strip() for name, value in merged.items() if value.strip()}
@@ -352,6 +354,8 @@ def load_settings(
     settings = Settings(home.absolute(), variables)
     if env is None:
         os.umask(settings.umask)
+        if METASTORE in variables:
+            os.environ[METASTORE] = variables[METASTORE]  # for the storage, and for children
         if dotenv is not None:
             _report_exposed(dotenv.absolute(), settings.umask)
     return settings

@@ -8,7 +8,7 @@ metastore the hash of its content.
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +19,11 @@ import pyarrow.parquet as pq
 from schemas import Dataset, Table
 from warehouse.costs import costs
 from warehouse.errors import StorageError, from_os_error
+from warehouse.home import metastore_url
 from warehouse.ids import integers
+from warehouse.locks import guarded
 from warehouse.metastore import FileRecord
-from warehouse.paths import temporary_path
+from warehouse.paths import lock_name, parse, temporary_path
 
 FIX: Final = "Fix: run `tidemark verify`: it restores the file if a published copy holds its rows"
 _GROUP_ROWS: Final = 128 * 1024
@@ -214,7 +216,8 @@ def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> str:
             sink.write(data)
             sink.flush()
             os.fsync(sink.fileno())
-        os.replace(temporary, path)
+        with placing(home, relative):
+            os.replace(temporary, path)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
@@ -224,6 +227,16 @@ def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> str:
             temporary.unlink()
         raise
     return hashlib.sha256(data).hexdigest()
+
+
+def placing(home: Path, relative: str) -> AbstractContextManager[None]:
+    """Within it, the lake file ``relative`` may be replaced or removed.
+
+    Raises ``StorageError`` where the lock of its stream, held here, is another's by now. Only a
+    lease of PostgreSQL is ever lost; see ``warehouse.leases`` for what is guaranteed.
+    """
+    found = parse(relative) if metastore_url() else None
+    return nullcontext() if found is None else guarded(home, *lock_name(found.stream))
 
 
 def _group_rows(table: pa.Table) -> int:

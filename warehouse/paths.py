@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import randbits
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -165,9 +166,14 @@ def partial_folder(stream: StreamId) -> str:
 
 
 def temporary_path(path: str) -> str:
-    """Where the lake file ``path`` is written before it gets its name, relative to the home."""
+    """Where the lake file ``path`` is written before it gets its name, relative to the home.
+
+    Nobody else writes there, in this process or another, on this machine or another.
+    """
     folder, _, name = path.removeprefix(LAKE).rpartition("/")
-    return f"{PARTIAL}{folder}/.{name.removesuffix('.parquet')}.{os.getpid()}.tmp"
+    return (
+        f"{PARTIAL}{folder}/.{name.removesuffix('.parquet')}.{os.getpid()}{randbits(48):015d}.tmp"
+    )
 
 
 def stem(stream: StreamId, period: str, segment: int) -> str:

@@ -158,7 +158,8 @@ def keep(home: Path, path: str, *, move: bool = False) -> str:
     try:
         files.make_folder(target.parent)
         if move:
-            os.replace(source, target)
+            with files.placing(home, path):
+                os.replace(source, target)
             files.sync_folder(source.parent)
         else:
             shutil.copy2(source, target)

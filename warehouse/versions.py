@@ -14,9 +14,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from warehouse import files
+from warehouse.locks import guarded
 from warehouse.paths import LINK, LINKS
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ class Versions:
         from warehouse.template import LOADING, template_database
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._next().with_suffix(".building")
+        path = self._next().with_suffix(f".{token_hex(4)}.building")
         if start is Start.OLDER:
             db = self._reopened(path)
             if db is None:
@@ -113,7 +115,8 @@ class Versions:
         for older in self._spare():
             if not is_plain(path.absolute()):
                 return None
-            os.rename(older, path)
+            with guarded(self.link.parent, "publish"):
+                os.rename(older, path)
             if not _is_open_here(path):
                 with suppress(duckdb.Error):
                     return duckdb.connect(str(path), config=LOADING)
@@ -128,11 +131,12 @@ class Versions:
         """
         with building.open("rb+") as handle:
             os.fsync(handle.fileno())
-        target = building.with_suffix(".duckdb")
-        if links:
-            files.put(target.with_suffix(_NAMED), "\n".join(links).encode())
-        os.replace(building, target)
-        self._point(target)
+        target = self._folder / f"{building.name.partition('.')[0]}.duckdb"
+        with guarded(self.link.parent, "publish"):
+            if links:
+                files.put(target.with_suffix(_NAMED), "\n".join(links).encode())
+            os.replace(building, target)
+            self._point(target)
         for old in self.superseded()[: 1 - _KEEP]:
             if not (old.with_suffix(_NAMED).exists() and _is_in_use(old)):
                 with suppress(OSError):

@@ -21,6 +21,7 @@ from pipelines.ui.instance import dagster_home
 from sandbox import World, serve
 from schemas import ConfigError
 from warehouse.files import put
+from warehouse.home import METASTORE
 
 DEFAULT_HOME: Final = Path("data") / "demo"
 DEMO_FEEDS: Final = Path(__file__).parent / "feeds"
@@ -59,6 +60,7 @@ def feeding() -> Iterator[Feeding]:
         variables = {
             HOME: str(home),
             PUBLISH: DUCKDB,  # not among the tables of this user's own data
+            METASTORE: "",  # in the home
             **served.env,
             FEEDS: str(DEMO_FEEDS),
             "TIDEMARK_LOOKUPS": "8",

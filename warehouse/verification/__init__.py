@@ -32,6 +32,7 @@ from warehouse.iceberg import IcebergTarget, publish_iceberg
 from warehouse.lake_migration import migrate_lake
 from warehouse.linked import large_datasets
 from warehouse.metastore import Metastore
+from warehouse.metastore_backend import is_postgres
 from warehouse.metastore_file import FILE_NAME
 from warehouse.paths import LINK
 from warehouse.publishing import publish
@@ -114,7 +115,7 @@ def _run(
     with _engine() as db:
         facts = _check_lake(db, home, metastore, on_progress, report, repair=repair)
         if damage is not None and not kept:
-            _summarise_adopted(facts, report)
+            _summarise_adopted(home, facts, report)
         check_archive(home, metastore, report, repair=repair)
         if report.of("error", "coverage") and not _has_sane_intervals(metastore):
             return report
@@ -139,8 +140,13 @@ def _new_metastore(home: Path, damage: str, report: Verification) -> int:
         else "created again from the lake. Rows stay; nothing counts as complete"
         " or lost, and how the exchanges page is unknown, until `tidemark pull` proves it again"
     )
-    report.healed("coverage", FILE_NAME, f"was {damage}{where}: {what}")
+    report.healed("coverage", _name(home), f"was {damage}{where}: {what}")
     return kept
+
+
+def _name(home: Path) -> str:
+    """What findings call the metastore."""
+    return "metastore in PostgreSQL" if is_postgres(home) else FILE_NAME
 
 
 def _drop_damaged_rows(metastore: Metastore, report: Verification) -> None:
@@ -149,13 +155,13 @@ def _drop_damaged_rows(metastore: Metastore, report: Verification) -> None:
         tables = ", ".join(f"{table} {number}" for table, number in dropped.items())
         report.healed(
             "coverage",
-            FILE_NAME,
+            _name(metastore.home),
             f"damaged rows dropped ({tables}): rows of the lake stay, and what these said of them "
             "`tidemark pull` proves again",
         )
 
 
-def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> None:
+def _summarise_adopted(home: Path, facts: dict[StreamId, Facts], report: Verification) -> None:
     """One line instead of one per stream where all are adopted."""
     adopted = {str(stream) for stream in facts}
     report.findings = [
@@ -165,7 +171,7 @@ def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> No
     ]
     files = sum(len(f.records.keys() - f.bad) for f in facts.values())
     report.healed(
-        "records", FILE_NAME, f"{count(len(facts), 'stream')}, {count(files, 'file')} registered"
+        "records", _name(home), f"{count(len(facts), 'stream')}, {count(files, 'file')} registered"
     )
 
 
@@ -314,7 +320,7 @@ def _has_sane_intervals(metastore: Metastore) -> bool:
     with metastore.reading() as db:
         row = db.execute(
             "SELECT count(*) FROM (SELECT lower, upper FROM intervals"
-            " UNION ALL SELECT lower, upper FROM unshown) WHERE lower >= upper"
+            " UNION ALL SELECT lower, upper FROM unshown) AS spans WHERE lower >= upper"
         ).fetchone()
     return not row[0]
 
