@@ -113,7 +113,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if ALL_ON_POSTGRES and "sqlite" not in markers:
         metafunc.parametrize("metastore", ["postgres"], indirect=True)
     elif "both" in markers and "sqlite" not in markers:
-        metafunc.parametrize("metastore", ["sqlite", "postgres"], indirect=True)
+        other = pytest.param("postgres", marks=pytest.mark.engines)
+        metafunc.parametrize("metastore", ["sqlite", other], indirect=True)
 
 
 @pytest.fixture(autouse=True)

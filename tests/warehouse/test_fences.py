@@ -13,6 +13,8 @@ from tests.postgres import Server
 from tests.warehouse.tools import TRADES, assert_each_once, assert_recorded
 from warehouse.home import METASTORE
 
+pytestmark = pytest.mark.engines
+
 REPO = Path(__file__).resolve().parents[2]
 
 EVERY = pytest.mark.parametrize("every", [20, pytest.param(1, marks=pytest.mark.torture)])

@@ -39,6 +39,8 @@ from warehouse.iceberg import IcebergTarget, contents, publish_iceberg, tables
 from warehouse.metastore import Metastore
 from warehouse.purge import purge
 
+pytestmark = pytest.mark.engines
+
 
 def test_all_tables_hold_what_duckdb_holds(home: Path) -> None:
     all_streams(home)

@@ -18,6 +18,8 @@ from tests.warehouse.iceberg_tables import (
     target_of,
 )
 
+pytestmark = pytest.mark.engines
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -9,6 +9,8 @@ from pipelines.settings import load_settings
 from tests.warehouse.iceberg_tables import assert_same, publish
 from tests.warehouse.tools import TRADES, ids, row, store
 
+pytestmark = pytest.mark.engines
+
 
 def test_tables_in_a_catalog_on_postgresql(home: Path) -> None:
     postgres = pytest.importorskip("tests.postgres")

@@ -16,6 +16,8 @@ from warehouse.errors import StorageError
 from warehouse.iceberg import IcebergTarget, publish_iceberg
 from warehouse.iceberg.cleaning import sweep
 
+pytestmark = pytest.mark.engines
+
 KEYS = {"access-key-id": "AKIDTESTS", "secret-access-key": "s3cret-word", "region": "us-east-1"}
 
 

@@ -26,6 +26,9 @@ from warehouse.metastore_backend import MARKER
 from warehouse.metastore_file import FILE_NAME
 from warehouse.metastore_postgres import MOVED
 
+pytestmark = pytest.mark.engines
+
+
 REPO = Path(__file__).resolve().parents[2]
 
 

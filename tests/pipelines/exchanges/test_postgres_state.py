@@ -15,6 +15,8 @@ from warehouse.leases import pool_of_home
 from warehouse.metastore import Metastore
 from warehouse.postgres import Pool, address_of
 
+pytestmark = pytest.mark.engines
+
 
 @pytest.fixture
 def pool(postgres: Server, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pool:
