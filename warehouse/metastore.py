@@ -275,6 +275,23 @@ class Metastore:
             files.sort(key=lambda f: f.path)
         return dict(sorted(groups.items(), key=lambda g: (g[0][0].dataset, key(g[0][0]), g[0][1])))
 
+    def row_counts(self) -> dict[str, int]:
+        """The rows of each dataset of whose files the content is recorded."""
+        query = (
+            "SELECT dataset, CAST(sum(rows) AS BIGINT) FROM files"
+            " GROUP BY dataset HAVING min(length(digest)) > 0"
+        )
+        with self.reading() as db:
+            return {name: int(rows) for name, rows in db.execute(query).fetchall()}
+
+    def groups(self, dataset: str) -> dict[tuple[StreamId, str], list[FileRecord]]:
+        """All files of a dataset by stream and period, in order."""
+        found: dict[tuple[StreamId, str], list[FileRecord]] = {}
+        for row in self._select("files", f"WHERE dataset = ? ORDER BY {KEY}, period", (dataset,)):
+            group = stream_of(*row[1 : 1 + NAMES]), str(row[1 + NAMES])
+            found.setdefault(group, []).append(_file(row))
+        return found
+
     def totals(self) -> list[tuple[StreamId, int, int, int | None, int | None]]:
         """Per stream with a state: rows, files, oldest and newest time; in order."""
         streams = self.streams()

@@ -10,12 +10,14 @@ import re
 import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import fields
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from schemas import StreamId
 from warehouse.errors import StorageError
+from warehouse.intervals import Interval, Unshown
 from warehouse.state import StreamState
 
 
@@ -49,6 +51,8 @@ class Database(Protocol):
 
 
 VERSION: Final = 6
+_INTERVAL: Final = attrgetter(*(field.name for field in fields(Interval)))
+_UNSHOWN: Final = attrgetter(*(field.name for field in fields(Unshown)))
 _STREAM: Final = """exchange TEXT NOT NULL, dataset TEXT NOT NULL, symbol TEXT NOT NULL,
     account TEXT NOT NULL, timeframe TEXT NOT NULL, source TEXT NOT NULL"""
 KEY: Final = "exchange, dataset, symbol, account, timeframe, source"
@@ -215,8 +219,8 @@ def write_state(db: Database, stream: StreamId, state: StreamState, recorded_at:
         db.execute(f"DELETE FROM {table} WHERE {OF_STREAM}", of)
     known = (state.unit, state.checkpoint, state.wanted_from, state.newest_at, state.checked_at)
     put(db, "streams", [(*of, *known, state.remark, int(state.delisted), recorded_at)])
-    put(db, "intervals", [(*of, *astuple(run)) for run in state.complete])
-    put(db, "unshown", [(*of, *astuple(u)[:-1], int(u.lost)) for u in state.unshown])
+    put(db, "intervals", [(*of, *_INTERVAL(run)) for run in state.complete])
+    put(db, "unshown", [(*of, *_UNSHOWN(u)[:-1], int(u.lost)) for u in state.unshown])
     put(db, "unsettled", [(*of, row_id) for row_id in sorted(state.unsettled)])
 
 

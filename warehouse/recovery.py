@@ -129,10 +129,9 @@ def _described(
 
 def _remove_partial(home: Path, stream: StreamId) -> None:
     if (home / paths.partial_folder(stream)).is_dir():
-        for item in paths.of_stream(home, stream):
-            if item.temporary:
-                with files.placing(home, item.path):
-                    (home / item.path).unlink(missing_ok=True)
+        for item in paths.of_stream(home, stream, temporary=True):
+            with files.placing(home, item.path):
+                (home / item.path).unlink(missing_ok=True)
 
 
 def _take_back(
