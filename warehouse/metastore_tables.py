@@ -54,6 +54,8 @@ class Database(Protocol):
 
 
 VERSION: Final = 6
+_INTERVAL: Final = attrgetter(*(field.name for field in fields(Interval)))
+_UNSHOWN: Final = attrgetter(*(field.name for field in fields(Unshown)))
 _STREAM: Final = """exchange TEXT NOT NULL, dataset TEXT NOT NULL, symbol TEXT NOT NULL,
     account TEXT NOT NULL, timeframe TEXT NOT NULL, source TEXT NOT NULL"""
 KEY: Final = "exchange, dataset, symbol, account, timeframe, source"
