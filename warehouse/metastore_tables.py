@@ -20,9 +20,6 @@ from warehouse.errors import StorageError
 from warehouse.intervals import Interval, Unshown
 from warehouse.state import StreamState
 
-_INTERVAL: Final = attrgetter(*(field.name for field in fields(Interval)))
-_UNSHOWN: Final = attrgetter(*(field.name for field in fields(Unshown)))
-
 
 class Rows(Protocol):
     """The rows that a statement found."""
