@@ -1,6 +1,8 @@
 """A feed in shards: a step each in Dagster, and the same assets, rows and configuration."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,11 @@ import pytest
 import warehouse
 from connectors.local import NoLimits
 from pipelines.feeds import Shard, jobs, load_feeds, select_jobs
+from pipelines.ingest import PullReport
 from pipelines.ingest import pull as engine_pull
 from pipelines.orchestration.code import all_definitions
+from pipelines.publishing import publish
+from pipelines.settings import Settings
 from sandbox import Served
 from tests.feeds import write_feed
 from tests.pipelines.engine import EVERYTHING, FIVE, Engine, keys
@@ -40,7 +45,10 @@ def shard(engine_root: Path, feed: str, number: int) -> None:
     path.write_text(path.read_text().replace("  start:", f"  shards: {number}\n  start:"))
 
 
-SELECTED = [*keys(*(f"{owner}/{d}" for d in COLLECTED for owner in ("wex", "warehouse")))]
+def steps(definitions: dg.Definitions, asset: str) -> list[dg.OpDefinition]:
+    graph = definitions.get_assets_def(keys(asset)[0]).node_def
+    assert isinstance(graph, dg.GraphDefinition)
+    return [op for op in graph.node_defs if isinstance(op, dg.OpDefinition)]
 
 
 def failures(result: dg.ExecuteInProcessResult) -> dict[str, str | None]:
@@ -66,10 +74,9 @@ def test_the_assets_are_those_of_an_undivided_feed(engine: Engine, tmp_path: Pat
         assert (other.group_name, other.kinds, other.owners, other.freshness_policy) == (
             *(spec.group_name, spec.kinds, spec.owners, spec.freshness_policy),
         )
-    schedules = [{s.name: s.cron_schedule for s in d.schedules or []} for d in (before, after)]
-    assert schedules[0] == schedules[1]
-    pools = {node.pool for node in after.get_assets_def(keys("wex/trades")[0]).node_def.node_defs}
-    assert pools == {"wex", None}  # the step that only records needs no place in it
+    assert [s.name for s in after.schedules or []] == [s.name for s in before.schedules or []]
+    # the step that only records needs no place in the pool
+    assert {op.pool for op in steps(after, "wex/trades")} == {"wex", None}
 
 
 def test_each_shard_is_a_step_and_the_assets_are_recorded_once(
@@ -138,43 +145,35 @@ def test_the_largest_number_of_feeds_that_share_an_asset_counts(
         "datasets: {account_trades: {}}",
         "wex-desk",
     )
-    node = all_definitions().get_assets_def(keys("wex/account_trades")[0]).node_def
-    assert sorted(each.name for each in node.node_defs) == [
+    assert sorted(op.name for op in steps(all_definitions(), "wex/account_trades")) == [
         *("pull_wex__record", "pull_wex__shard_1", "pull_wex__shard_2"),
     ]
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TIDEMARK_FEEDS", str(tmp_path / "feeds"))
-    monkeypatch.setenv("TIDEMARK_UNPACED", "1")
-    return tmp_path / "home"
+def pull_shard(settings: Settings, root: Path, of: int, number: int) -> PullReport:
+    parts = [replace(feed, shard=Shard(number, of)) for feed in load_feeds(root)]
+    return engine_pull(jobs(parts), settings, limits=NoLimits())
 
 
 @pytest.mark.parametrize("markets", ["all", "[BTC-USD, ETH-USD, LTC-BTC]"])
 @pytest.mark.parametrize("days", [0.25])
 def test_the_rows_are_those_of_an_undivided_feed(
-    exchange: Served, home: Path, tmp_path: Path, markets: str, monkeypatch: pytest.MonkeyPatch
+    exchange: Served, tmp_path: Path, markets: str
 ) -> None:
-    for name, value in exchange.env.items():
-        monkeypatch.setenv(name, value)
+    root = write_feed(tmp_path / "feeds", WEX.format(markets=markets, shards=3))
     asked: dict[int, list[str]] = {}
     for of in (1, 3):
-        monkeypatch.setenv("TIDEMARK_HOME", str(home / str(of)))
-        write_feed(tmp_path / "feeds", WEX.format(markets=markets, shards=of))
+        settings = settings_for(exchange, tmp_path / str(of))
         exchange.log.clear()
-        job = all_definitions().resolve_job_def("collect")
-        with dg.DagsterInstance.ephemeral() as instance:
-            result = job.execute_in_process(
-                instance=instance, raise_on_error=False, asset_selection=SELECTED
-            )
-        assert failures(result) == {} and result.success
+        with ThreadPoolExecutor(of) as workers:
+            numbers = range(1, of + 1)
+            reports = workers.map(partial(pull_shard, settings, root, of), numbers)
+        assert [report.errors for report in reports] == [[]] * of
+        publish(settings, COLLECTED)
         asked[of] = sorted(e.call for e in exchange.log.entries if "info" not in e.path.lower())
-    for dataset in COLLECTED:
-        whole, divided = (rows(home / str(of), dataset) for of in (1, 3))
+    for dataset in (*COLLECTED, "coverage"):
+        whole, divided = (rows(tmp_path / str(of), dataset) for of in (1, 3))
         assert whole and divided == whole, dataset
-    whole, divided = (rows(home / str(of), "coverage") for of in (1, 3))
-    assert divided == whole
     assert asked[3] == asked[1], "each page is asked for once, by one shard"
 
 
@@ -191,8 +190,7 @@ def test_what_has_no_market_and_snapshots_are_of_the_first_shard(
     root = write_feed(tmp_path / "feeds", WEX.format(markets="all", shards=4))
     found: dict[int, set[tuple[str, str]]] = {}
     for number in (1, 2, 3, 4):
-        parts = [replace(feed, shard=Shard(number, 4)) for feed in load_feeds(root)]
-        report = engine_pull(jobs(parts), settings, limits=NoLimits())
+        report = pull_shard(settings, root, 4, number)
         assert report.errors == []
         found[number] = {(s.dataset, s.stream) for s in report.streams}
     of_first = {"tickers", "markets", "account_trades", "balances"}
