@@ -121,14 +121,12 @@ def test_services_lead_to_pods_and_stay_inside() -> None:
 
 def test_the_page_makes_what_it_names() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.yaml"))
-    for kind, name in (
-        *(
-            ("secret generic", name)
-            for name in re.findall(r"secret(?:Key)?Ref: {name: ([\w-]+)", text)
-        ),
-        *(("configmap", name) for name in re.findall(r"configMap(?:Ref)?: {name: ([\w-]+)", text)),
-    ):
-        assert f"kubectl create {kind} {name} " in PAGE
+    named = {
+        "secret generic": re.findall(r"secret(?:Key)?Ref: {name: ([\w-]+)", text),
+        "configmap": re.findall(r"configMap(?:Ref)?: {name: ([\w-]+)", text),
+    }
+    for kind, names in named.items():
+        assert names and all(f"kubectl create {kind} {name} " in PAGE for name in names)
     for path in re.findall(r"--from-file=(?:[\w.]+=)?(deploy/\S+)", PAGE):
         assert (REPO / path).is_file(), path
     assert not re.search(r"(?i)password: *[\w\"']", text)
