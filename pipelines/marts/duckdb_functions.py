@@ -1,4 +1,4 @@
-"""Functions that DuckDB calculates within Spark's workers, on batches of Arrow arrays.
+"""What DuckDB calculates within Spark's workers, on batches of Arrow arrays.
 
 The macros of exact arithmetic need integers of 128 bits, which Spark does not have. With DuckDB in
 the workers there is one definition of them, and one result. The workers need ``duckdb`` and
@@ -6,14 +6,14 @@ the workers there is one definition of them, and one result. The workers need ``
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,51 @@ class DuckdbFunction:
         digest = hashlib.sha256(expression.encode()).hexdigest()[:12]
         return cls(f"duckdb_{digest}", expression, returns, statements)
 
-    def register(self, spark: "SparkSession") -> None:
-        """Make it known to ``spark`` by its name."""
-        from pyspark import cloudpickle
-        from pyspark.sql.functions import arrow_udf
 
-        from pipelines.marts import duckdb_functions
+def registered(spark: "SparkSession", functions: Iterable[DuckdbFunction]) -> None:
+    """Make ``functions`` known to ``spark`` by their names."""
+    from pyspark.sql.functions import arrow_udf
 
-        cloudpickle.register_pickle_by_value(duckdb_functions)  # workers do not have this module
-        evaluated = arrow_udf(evaluator(self.expression, self.statements), self.returns)
-        spark.udf.register(self.name, evaluated)
+    _send_by_value()
+    for function in functions:
+        evaluated = arrow_udf(evaluator(function.expression, function.statements), function.returns)
+        spark.udf.register(function.name, evaluated)
+
+
+def by_group(
+    rows: "DataFrame", keys: Iterable[str], query: str, statements: tuple[str, ...], ddl: str
+) -> "DataFrame":
+    """``query`` of each group of ``rows``, which it knows as the table that ``statements`` make.
+
+    For what one row after another decides: a recursion takes Spark a stage for each step.
+    """
+    _send_by_value()
+    return rows.groupBy(*keys).applyInArrow(group_evaluator(query, statements), ddl)
+
+
+def _send_by_value() -> None:
+    """Workers do not have this module."""
+    from pyspark import cloudpickle
+
+    from pipelines.marts import duckdb_functions
+
+    cloudpickle.register_pickle_by_value(duckdb_functions)
+
+
+def group_evaluator(query: str, statements: tuple[str, ...]) -> Callable[[pa.Table], pa.Table]:
+    """A function that lets DuckDB answer ``query`` of one group's rows (``given``)."""
+
+    def evaluate(rows: pa.Table) -> pa.Table:
+        import duckdb
+
+        with duckdb.connect(config={"threads": "1"}) as db:
+            db.execute("SET TimeZone = 'UTC'")
+            db.register("given", rows)
+            for statement in statements:
+                db.execute(statement)
+            return db.sql(query).to_arrow_table()
+
+    return evaluate
 
 
 def evaluator(expression: str, statements: tuple[str, ...]) -> Callable[..., pa.Array]:

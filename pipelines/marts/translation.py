@@ -55,6 +55,13 @@ def table_name(schema: str, name: str) -> str:
     return f"{schema}__{name}"
 
 
+def declared(view: View) -> str:
+    """The columns of ``view`` and their types, as Spark names them."""
+    types = (exp.DataType.build(c.type, dialect="duckdb") for c in view.columns)
+    named = zip(view.columns, types, strict=True)
+    return ", ".join(f"`{c.name}` {_rewritten(of, _plain).sql('spark')}" for c, of in named)
+
+
 def translate(view: View) -> Translation:
     """The query of ``view`` for Spark, with its columns as they are declared.
 
@@ -130,9 +137,7 @@ def _called(node: exp.Expression) -> exp.Anonymous | None:
     return call if in_main and isinstance(call, exp.Anonymous) else None
 
 
-def _left_to_duckdb(
-    node: exp.Expression, functions: dict[str, DuckdbFunction]
-) -> exp.Expression:
+def _left_to_duckdb(node: exp.Expression, functions: dict[str, DuckdbFunction]) -> exp.Expression:
     """A call that DuckDB makes: of a function with the arguments that are no constants."""
     call = _called(node)
     macros: Sequence[str] = ()
@@ -201,8 +206,10 @@ def _asof(node: exp.Expression) -> exp.Expression:
     source.set("alias", exp.TableAlias(this=exp.to_identifier("asof_rows")))
     rows = exp.select("*", exp.alias_(window, "asof_bound")).from_(source)
     limit = exp.column("asof_bound", table=alias)
-    beyond = exp.or_(exp.Is(this=limit, expression=exp.Null()), _OPPOSITE[kind](
-        this=other.copy(), expression=limit.copy()))
+    beyond = exp.or_(
+        exp.Is(this=limit, expression=exp.Null()),
+        _OPPOSITE[kind](this=other.copy(), expression=limit.copy()),
+    )
     return exp.Join(
         this=exp.Subquery(this=rows, alias=exp.TableAlias(this=exp.to_identifier(alias))),
         side=node.args.get("side"),
@@ -211,10 +218,16 @@ def _asof(node: exp.Expression) -> exp.Expression:
 
 
 _TURNED: Final[dict[type[exp.Expression], type[exp.Expression]]] = {
-    exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE,
+    exp.GT: exp.LT,
+    exp.GTE: exp.LTE,
+    exp.LT: exp.GT,
+    exp.LTE: exp.GTE,
 }
 _OPPOSITE: Final[dict[type[exp.Expression], Callable[..., exp.Expression]]] = {
-    exp.GT: exp.LTE, exp.GTE: exp.LT, exp.LT: exp.GTE, exp.LTE: exp.GT,
+    exp.GT: exp.LTE,
+    exp.GTE: exp.LT,
+    exp.LT: exp.GTE,
+    exp.LTE: exp.GT,
 }
 
 
@@ -356,9 +369,7 @@ def _left(node: exp.Expression) -> exp.Expression:
     if not isinstance(node.expression, exp.Neg):
         return node
     length = exp.Sub(this=exp.Length(this=node.this.copy()), expression=node.expression.this)
-    return exp.Anonymous(
-        this="substring", expressions=[node.this, exp.Literal.number(1), length]
-    )
+    return exp.Anonymous(this="substring", expressions=[node.this, exp.Literal.number(1), length])
 
 
 def _trunc(node: exp.Expression) -> exp.Expression:
