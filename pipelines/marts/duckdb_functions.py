@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 if TYPE_CHECKING:
+    import duckdb
     from pyspark.sql import DataFrame, SparkSession
 
 
@@ -38,11 +39,12 @@ class DuckdbFunction:
 
 def registered(spark: "SparkSession", functions: Iterable[DuckdbFunction]) -> None:
     """Make ``functions`` known to ``spark`` by their names."""
-    from pyspark.sql.functions import arrow_udf
+    from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
 
     _send_by_value()
     for function in functions:
-        evaluated = arrow_udf(evaluator(function.expression, function.statements), function.returns)
+        evaluate = evaluator(function.expression, function.statements)
+        evaluated = arrow_udf(evaluate, function.returns, ArrowUDFType.SCALAR)
         spark.udf.register(function.name, evaluated)
 
 
@@ -84,7 +86,7 @@ def group_evaluator(query: str, statements: tuple[str, ...]) -> Callable[[pa.Tab
 
 def evaluator(expression: str, statements: tuple[str, ...]) -> Callable[..., pa.Array]:
     """A function that lets DuckDB calculate ``expression`` for each row of its arguments."""
-    opened = []
+    opened: list[duckdb.DuckDBPyConnection] = []
 
     def evaluate(*columns: pa.Array) -> pa.Array:
         import duckdb

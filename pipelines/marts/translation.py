@@ -42,7 +42,7 @@ class Translation:
 def wanted_views() -> Iterator[View]:
     """Every mart and every view that one reads, each after what it reads."""
     needed: set[str] = set()
-    for view in reversed(views().values()):
+    for view in reversed(list(views().values())):
         if view.schema == "marts" or view.key in needed:
             needed |= {*view.sources}
     for view in views().values():
@@ -82,9 +82,7 @@ def translate(view: View) -> Translation:
     return Translation(query, tuple(functions.values()))
 
 
-def _rewritten(
-    tree: exp.Expression, step: Callable[[exp.Expression], exp.Expression]
-) -> exp.Expression:
+def _rewritten(tree: exp.Expr, step: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
     """``tree`` with ``step`` of each of its nodes in its place, the inner ones first."""
     for node in reversed(list(tree.walk())):
         new = step(node)
@@ -101,16 +99,16 @@ def _rewritten(
 
 
 @cache
-def _body(macro: str) -> exp.Expression:
+def _body(macro: str) -> exp.Expr:
     return parse_one(views()[f"{macro}()"].body, dialect="duckdb")
 
 
-def _expanded(tree: exp.Expression) -> exp.Expression:
+def _expanded(tree: exp.Expr) -> exp.Expr:
     """``tree`` with every call of a macro replaced by what the macro says."""
     return _rewritten(tree, _call)
 
 
-def _call(node: exp.Expression) -> exp.Expression:
+def _call(node: exp.Expr) -> exp.Expr:
     call = _called(node)
     if call is None or call.name in _LEFT_TO_DUCKDB:
         return node
@@ -119,7 +117,7 @@ def _call(node: exp.Expression) -> exp.Expression:
     parameters = views()[f"{call.name}()"].parameters
     given = {p.name: a for p, a in zip(parameters, call.expressions, strict=True)}
 
-    def fill(inner: exp.Expression) -> exp.Expression:
+    def fill(inner: exp.Expr) -> exp.Expr:
         if isinstance(inner, exp.Column) and not inner.table and inner.name in given:
             return exp.Paren(this=given[inner.name].copy())
         return inner
@@ -130,14 +128,14 @@ def _call(node: exp.Expression) -> exp.Expression:
     return exp.Paren(this=filled)
 
 
-def _called(node: exp.Expression) -> exp.Anonymous | None:
+def _called(node: exp.Expr) -> exp.Anonymous | None:
     """The call of a macro that ``node`` is, in an expression or as a table."""
     call = node.expression if isinstance(node, exp.Dot) else node.this
     in_main = isinstance(node, exp.Dot) or (isinstance(node, exp.Table) and node.db == "main")
     return call if in_main and isinstance(call, exp.Anonymous) else None
 
 
-def _left_to_duckdb(node: exp.Expression, functions: dict[str, DuckdbFunction]) -> exp.Expression:
+def _left_to_duckdb(node: exp.Expr, functions: dict[str, DuckdbFunction]) -> exp.Expr:
     """A call that DuckDB makes: of a function with the arguments that are no constants."""
     call = _called(node)
     macros: Sequence[str] = ()
@@ -149,16 +147,15 @@ def _left_to_duckdb(node: exp.Expression, functions: dict[str, DuckdbFunction]) 
         if isinstance(names, exp.Array):
             fields = ", ".join(f'"{name.name}" VARCHAR' for name in names.expressions)
             returns = f"STRUCT({fields})"
-        call = node
     elif isinstance(node, exp.RegexpLike):
-        call, returns = node, "BOOLEAN"
+        returns = "BOOLEAN"
     elif isinstance(node, exp.Anonymous) and node.name.lower() == "printf":
-        call, returns = node, "VARCHAR"
+        returns = "VARCHAR"
     else:
         return node
     whole = node.copy()
     inner = _called(whole) or whole
-    arguments: list[exp.Expression] = []
+    arguments: list[exp.Expr] = []
     for child in list(inner.iter_expressions()):
         if child.find(exp.Column):
             arguments.append(child.copy())
@@ -175,16 +172,16 @@ def _left_to_duckdb(node: exp.Expression, functions: dict[str, DuckdbFunction]) 
 # -- joins and set operations ---------------------------------------------------------------------
 
 
-def _asof(node: exp.Expression) -> exp.Expression:
+def _asof(node: exp.Expr) -> exp.Expr:
     if not isinstance(node, exp.Join) or node.method != "ASOF":
         return node
     right = node.this
     alias = right.alias_or_name
-    keys: list[exp.Expression] = []
-    bound: tuple[type[exp.Expression], exp.Expression, exp.Column] | None = None
+    keys: list[exp.Expr] = []
+    bound: tuple[type[exp.Expr], exp.Expr, exp.Column] | None = None
     for condition in node.args["on"].flatten():
         mine, other = condition.expression, condition.this
-        kind: type[exp.Expression] = type(condition)
+        kind: type[exp.Expr] = type(condition)
         if not (isinstance(mine, exp.Column) and mine.table == alias):
             mine, other = other, mine
             kind = _TURNED.get(kind, kind)
@@ -217,13 +214,13 @@ def _asof(node: exp.Expression) -> exp.Expression:
     )
 
 
-_TURNED: Final[dict[type[exp.Expression], type[exp.Expression]]] = {
+_TURNED: Final[dict[type[exp.Expr], type[exp.Expr]]] = {
     exp.GT: exp.LT,
     exp.GTE: exp.LTE,
     exp.LT: exp.GT,
     exp.LTE: exp.GTE,
 }
-_OPPOSITE: Final[dict[type[exp.Expression], Callable[..., exp.Expression]]] = {
+_OPPOSITE: Final[dict[type[exp.Expr], Callable[..., exp.Expr]]] = {
     exp.GT: exp.LTE,
     exp.GTE: exp.LT,
     exp.LT: exp.GTE,
@@ -231,7 +228,7 @@ _OPPOSITE: Final[dict[type[exp.Expression], Callable[..., exp.Expression]]] = {
 }
 
 
-def _by_name(node: exp.Expression) -> exp.Expression:
+def _by_name(node: exp.Expr) -> exp.Expr:
     """``UNION ALL BY NAME`` of whole views: their declared columns in one order."""
     if not isinstance(node, exp.Union) or not node.args.get("by_name"):
         return node
@@ -247,7 +244,7 @@ def _by_name(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _table(node: exp.Expression) -> exp.Expression:
+def _table(node: exp.Expr) -> exp.Expr:
     if not isinstance(node, exp.Table) or not node.db:
         return node
     alias = exp.TableAlias(this=exp.to_identifier(node.alias_or_name))
@@ -257,7 +254,7 @@ def _table(node: exp.Expression) -> exp.Expression:
     )
 
 
-def _window(node: exp.Expression) -> exp.Expression:
+def _window(node: exp.Expr) -> exp.Expr:
     """Spark has no FILTER in windows; and no hint that a CTE is to be kept."""
     if isinstance(node, exp.CTE):
         node.set("materialized", None)
@@ -272,12 +269,12 @@ def _window(node: exp.Expression) -> exp.Expression:
 # -- expressions ----------------------------------------------------------------------------------
 
 
-def _plain(node: exp.Expression) -> exp.Expression:
+def _plain(node: exp.Expr) -> exp.Expr:
     known = _EXPRESSIONS.get(type(node))
     return known(node) if known else node
 
 
-def _anonymous(node: exp.Expression) -> exp.Expression:
+def _anonymous(node: exp.Expr) -> exp.Expr:
     name = node.name.lower()
     if name in _RENAMED:
         return exp.Anonymous(this=_RENAMED[name], expressions=node.expressions)
@@ -292,7 +289,7 @@ _RENAMED: Final = {
 }
 
 
-def _add(node: exp.Expression) -> exp.Expression:
+def _add(node: exp.Expr) -> exp.Expr:
     """A moment and ``to_microseconds(n)``."""
     step = node.expression
     if isinstance(step, exp.Anonymous) and step.name.lower() == "to_microseconds":
@@ -301,11 +298,11 @@ def _add(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _edge(node: exp.Expression) -> exp.Expression:
+def _edge(node: exp.Expr) -> exp.Expr:
     """``first`` and ``last`` of an order."""
     if not isinstance(node.this, exp.Order):
         return node
-    keys: list[exp.Expression] = []
+    keys: list[exp.Expr] = []
     for key in node.this.expressions:
         null = exp.Is(this=key.this.copy(), expression=exp.Null())
         is_first = key.args.get("nulls_first")
@@ -316,7 +313,7 @@ def _edge(node: exp.Expression) -> exp.Expression:
     )
 
 
-def _array(node: exp.Expression) -> exp.Expression:
+def _array(node: exp.Expr) -> exp.Expr:
     """A list in the order of its own values: Spark sorts it once it is made."""
     order = node.this
     if not isinstance(order, exp.Order):
@@ -326,7 +323,7 @@ def _array(node: exp.Expression) -> exp.Expression:
     return exp.Anonymous(this="sort_array", expressions=[exp.ArrayAgg(this=order.this)])
 
 
-def _filter(node: exp.Expression) -> exp.Expression:
+def _filter(node: exp.Expr) -> exp.Expr:
     """The filter of a sorted list belongs to the list."""
     call = node.this
     if isinstance(call, exp.Anonymous) and call.name == "sort_array":
@@ -335,15 +332,15 @@ def _filter(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _at(node: exp.Expression) -> exp.Expression:
+def _at(node: exp.Expr) -> exp.Expr:
     """The n-th of a list, from 1 on or from its end; sqlglot counts from 0."""
     place = exp.Add(this=node.expressions[0], expression=exp.Literal.number(1))
     index = exp.cast(place, "INT")
     return exp.Anonymous(this="try_element_at", expressions=[node.this, index])
 
 
-def _try(node: exp.Expression) -> exp.Expression:
-    def safe(inner: exp.Expression) -> exp.Expression:
+def _try(node: exp.Expr) -> exp.Expr:
+    def safe(inner: exp.Expr) -> exp.Expr:
         if isinstance(inner, exp.Cast):
             return exp.TryCast(this=inner.this, to=inner.args["to"])
         name = _SAFE.get(type(inner))
@@ -354,17 +351,21 @@ def _try(node: exp.Expression) -> exp.Expression:
     return exp.Paren(this=node.this.transform(safe))
 
 
-_SAFE: Final = {exp.Add: "try_add", exp.Sub: "try_subtract", exp.Mul: "try_multiply"}
+_SAFE: Final[dict[type[exp.Expr], str]] = {
+    exp.Add: "try_add",
+    exp.Sub: "try_subtract",
+    exp.Mul: "try_multiply",
+}
 
 
-def _seconds(node: exp.Expression) -> exp.Expression:
+def _seconds(node: exp.Expr) -> exp.Expr:
     """``date_diff('second', …)``: the seconds that begin in between."""
     ends = [exp.func("unix_micros", end) for end in (node.this, node.expression)]
     later, earlier = (exp.IntDiv(this=e, expression=exp.Literal.number(1000000)) for e in ends)
     return exp.Paren(this=exp.Sub(this=later, expression=earlier))
 
 
-def _left(node: exp.Expression) -> exp.Expression:
+def _left(node: exp.Expr) -> exp.Expr:
     """``left(x, -1)``: all but the last character."""
     if not isinstance(node.expression, exp.Neg):
         return node
@@ -372,7 +373,7 @@ def _left(node: exp.Expression) -> exp.Expression:
     return exp.Anonymous(this="substring", expressions=[node.this, exp.Literal.number(1), length])
 
 
-def _trunc(node: exp.Expression) -> exp.Expression:
+def _trunc(node: exp.Expr) -> exp.Expr:
     """Digits cut off after some decimals: Spark rounds down or up to them."""
     decimals = node.args.get("decimals")
     if decimals is None:
@@ -385,22 +386,22 @@ def _trunc(node: exp.Expression) -> exp.Expression:
     return exp.If(this=negative, true=up, false=down)
 
 
-def _full_match(node: exp.Expression) -> exp.Expression:
+def _full_match(node: exp.Expr) -> exp.Expr:
     pattern = exp.Literal.string(f"^(?:{node.expression.name})$")
     return exp.Anonymous(this="regexp_like", expressions=[node.this, pattern])
 
 
-def _type(node: exp.Expression) -> exp.Expression:
+def _type(node: exp.Expr) -> exp.Expr:
     if node.this in (exp.DataType.Type.INT128,):
         return exp.DataType.build("DECIMAL(38, 0)")
     return node
 
 
-def _shift(node: exp.Expression) -> exp.Expression:
+def _shift(node: exp.Expr) -> exp.Expr:
     return exp.BitwiseRightShift(this=node.this, expression=exp.cast(node.expression, "INT"))
 
 
-_EXPRESSIONS: Final[dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]]] = {
+_EXPRESSIONS: Final[dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]]] = {
     exp.Anonymous: _anonymous,
     exp.Add: _add,
     exp.First: _edge,
