@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui screenshots ui bench bench-check torture lint fmt lock clean
+.PHONY: help setup demo test test-ui test-spark screenshots ui bench bench-check torture lint fmt lock clean
 
 help: ## list what make can do
 	@echo "Tidemark: make <target>"
@@ -44,6 +44,9 @@ test: setup ## style, types, Dagster definitions, tests
 
 test-ui: setup ## Dagster's pages in a real browser, on the sandbox exchange (needs Chromium)
 	@$(BIN)/pytest -n 0 tests/ui
+
+test-spark: setup ## lake and marts by Spark, the same rows as by DuckDB (needs Java 17 or newer)
+	@$(BIN)/pytest -n 0 tests/spark
 
 screenshots: setup ## the pictures of README and docs, from the same browser into docs/images
 	@$(BIN)/python -m tests.ui.screenshots

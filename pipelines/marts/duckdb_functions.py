@@ -6,7 +6,9 @@ the workers there is one definition of them, and one result. The workers need ``
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,8 +46,9 @@ def registered(spark: "SparkSession", functions: Iterable[DuckdbFunction]) -> No
     _send_by_value()
     for function in functions:
         evaluate = evaluator(function.expression, function.statements)
-        evaluated = arrow_udf(evaluate, function.returns, ArrowUDFType.SCALAR)
-        spark.udf.register(function.name, evaluated)
+        with _without_warnings():
+            evaluated = arrow_udf(evaluate, function.returns, ArrowUDFType.SCALAR)
+            spark.udf.register(function.name, evaluated)
 
 
 def by_group(
@@ -56,7 +59,16 @@ def by_group(
     For what one row after another decides: a recursion takes Spark a stage for each step.
     """
     _send_by_value()
-    return rows.groupBy(*keys).applyInArrow(group_evaluator(query, statements), ddl)
+    with _without_warnings():
+        return rows.groupBy(*keys).applyInArrow(group_evaluator(query, statements), ddl)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Of type hints, which it would rather have, and of pandas 3, which nothing here uses."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _send_by_value() -> None:

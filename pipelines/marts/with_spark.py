@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +43,10 @@ _QUIET: Final = {
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "OFF",
 }
+_ON_THIS_MACHINE: Final = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
 TYPES: Final = {
     "string": "STRING",
     "timestamp[us, tz=UTC]": "TIMESTAMP",
@@ -71,20 +74,18 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkSession]:
         raise ConfigError(f"{name} keeps results exact. Fix: leave it out of --conf")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of workers on this machine
     builder = SparkSession.Builder().master(master).appName("tidemark marts")
-    for name, value in {**_QUIET, **settings, **EXACT}.items():
+    here = _ON_THIS_MACHINE if master.startswith("local") else {}
+    for name, value in {**_QUIET, **here, **settings, **EXACT}.items():
         builder = builder.config(name, value)
-    with warnings.catch_warnings():
-        # of the rows of these marts none goes through pandas
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
-        try:
-            spark = builder.getOrCreate()
-        except (PySparkException, Py4JError) as error:
-            fix = "look at --master and --conf, and at what Java says above"
-            raise ConfigError(f"Spark does not start: {_first_line(error)}. Fix: {fix}") from error
-        try:
-            yield spark
-        finally:
-            spark.stop()
+    try:
+        spark = builder.getOrCreate()
+    except (PySparkException, Py4JError) as error:
+        fix = "look at --master and --conf, and at what Java says above"
+        raise ConfigError(f"Spark does not start: {_first_line(error)}. Fix: {fix}") from error
+    try:
+        yield spark
+    finally:
+        spark.stop()
 
 
 def read_table(spark: SparkSession, home: Path, table: Table) -> DataFrame:
