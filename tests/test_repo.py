@@ -140,8 +140,8 @@ def test_ci_runs_the_tests_and_compares_the_counts(repo_root: Path) -> None:
         for line in script.read_text(encoding="utf-8").splitlines()
         if line and not line.startswith(("#", "set ", "cd "))
     ]
-    # Before them, PostgreSQL, Redis, Java and Chromium are installed where the machine has none. The
-    # last line of the output is that of `make test`.
+    # Before them, PostgreSQL, Redis, Java and Chromium are installed where the machine has none.
+    # The last line of the output is that of `make test`.
     install, tests = "\n".join(commands[:-5]), commands[-5:]
     assert tests == [
         f"make {name}" for name in ("test-ui", "bench-check", "test-engines", "test-spark", "test")
