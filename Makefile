@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui test-engines test-spark screenshots ui bench bench-check torture lint fmt lock clean
+.PHONY: help setup demo test test-ui test-slow test-engines test-spark screenshots ui bench bench-check torture lint fmt lock clean
 
 help: ## list what make can do
 	@echo "Tidemark: make <target>"
@@ -44,6 +44,9 @@ test: setup ## style, types, Dagster definitions, tests
 
 test-ui: setup ## Dagster's pages in a real browser, on the sandbox exchange (needs Chromium)
 	@$(BIN)/pytest -n 0 tests/ui
+
+test-slow: setup ## whole programs from outside, and long variants
+	@$(BIN)/pytest -m "slow and not torture"
 
 test-engines: setup ## the engines beyond one machine: PostgreSQL, Iceberg, Redis and Celery
 	@$(BIN)/pytest -m engines

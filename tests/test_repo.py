@@ -142,9 +142,10 @@ def test_ci_runs_the_tests_and_compares_the_counts(repo_root: Path) -> None:
     ]
     # Before them, PostgreSQL, Redis, Java and Chromium are installed where the machine has none.
     # The last line of the output is that of `make test`.
-    install, tests = "\n".join(commands[:-5]), commands[-5:]
+    install, tests = "\n".join(commands[:-6]), commands[-6:]
     assert tests == [
-        f"make {name}" for name in ("test-ui", "bench-check", "test-engines", "test-spark", "test")
+        f"make {name}"
+        for name in ("test-ui", "bench-check", "test-slow", "test-engines", "test-spark", "test")
     ]
     assert "make" not in install and "pytest" not in install
 
