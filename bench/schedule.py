@@ -33,6 +33,7 @@ TRADES: Final = 1e11
 DAYS: Final = 3650
 EXCHANGES: Final = 50
 HEADROOM: Final = 0.8
+_ALL: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Exchange:
-    """``per_second``: units of the limit. ``rows``: of a page of trades. ``batch``: tickers a call.
+    """``per_second``: units of the limit. ``rows``: of a page of trades. ``batch``: markets a call.
 
     ``only_newest``: trades beyond one page between two pulls are lost.
     """
@@ -74,7 +75,7 @@ class Exchange:
     per_second: float
     units: Mapping[str, float]
     rows: int
-    batch: int
+    batch: Mapping[str, int]
     only_newest: bool
 
 
@@ -126,13 +127,18 @@ def living(number: int = EXCHANGES) -> list[Exchange]:
 
 def _exchange(name: str) -> Exchange:
     dialect = connectors.dialect_of(name)
-    trades, tickers = dialect.offers.get("trades"), dialect.offers.get("tickers")
+    offers = {
+        dataset: paging
+        for dataset, paging in dialect.offers.items()
+        if dataset in PAUSES and paging.cursor is not Cursor.DERIVED
+    }
+    trades = offers.get("trades")
     return Exchange(
         name,
         dialect.limits["public"].per_second,
-        {dataset: 1.0 for dataset in PAUSES if dataset in dialect.offers} | UNITS.get(name, {}),
+        dict.fromkeys(offers, 1.0) | UNITS.get(name, {}),
         trades.max_rows if trades else 1000,
-        tickers.batch or 5000 if tickers else 1,
+        {dataset: paging.batch or _ALL for dataset, paging in offers.items()},
         trades is not None and trades.cursor is Cursor.NEWEST,
     )
 
@@ -214,7 +220,7 @@ def _round(
     """Calls, processor time, commits and changed files of one pull of a dataset of all markets."""
     number, active = len(came), int((came > 0).sum())
     if dataset in ("tickers", "order_books"):
-        calls = ceil(number / (one.batch if dataset == "tickers" else 1))
+        calls = ceil(number / one.batch[dataset])
         rows = active * (1 if dataset == "tickers" else 200)
         return calls, calls * costs.call + costs.news + rows * costs.row, 1, 1
     if dataset == "candles":
