@@ -23,6 +23,7 @@ import numpy as np
 import connectors
 from connectors.base import Cursor
 from connectors.ccxt.table import entries
+from schemas.wording import count
 
 MINUTE: Final = 60.0
 PAUSES: Final = {"tickers": 1, "trades": 5, "candles": 5, "order_books": 15}
@@ -279,7 +280,7 @@ def extended(setup: Setup, outcome: Outcome, what: str) -> tuple[Setup, str]:
             if part >= 1
         }
         total = sum(more.values())
-        text = f"{total} addresses for {len(more)} exchanges, or longer pauses there"
+        text = f"{count(total, 'address', 'addresses')} for {count(len(more), 'exchange')}, or longer pauses"
         return replace(setup, addresses={**setup.addresses, **more}), text
     if what == "workers":
         # the start of a step costs each core as much as before
