@@ -1,13 +1,16 @@
 """One account: what it holds, and its history. All amounts are integers of 1e-8."""
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import lru_cache, wraps
+from typing import Literal, TypeVar
 
 from sandbox.book import Fill, Order
 from sandbox.jsontext import plain
 from sandbox.markets import text
 
+T = TypeVar("T")
 Status = Literal["failed", "pending", "ok", "unconfirmed"]
 
 
@@ -35,6 +38,20 @@ class _Wallet:
     times: list[int] = field(default_factory=list)
     available: list[int] = field(default_factory=list)
     reserved: list[int] = field(default_factory=list)
+
+
+def of_a_moment(made: Callable[["Account", int], list[T]]) -> Callable[["Account", int], list[T]]:
+    """Keep what ``made`` last gave for an account at a moment: lists are asked for page by page."""
+
+    @lru_cache(maxsize=2)
+    def kept(account: "Account", now: int, _orders: int, _transactions: int) -> list[T]:
+        return made(account, now)
+
+    @wraps(made)
+    def ask(account: "Account", now: int) -> list[T]:
+        return kept(account, now, len(account.orders), len(account.transactions))
+
+    return ask
 
 
 class Account:
@@ -71,6 +88,7 @@ class Account:
                 result[currency] = wallet.available[at], wallet.reserved[at]
         return result
 
+    @of_a_moment
     def fills(self, now: int) -> list[tuple[Order, Fill]]:
         """Every fill by ``now``, by trade id."""
         pairs = [(o, f) for o in self.orders if o.created <= now for f in o.filled(now)]

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Literal
 
 NumberStyle = Literal["text", "number", "exponent", "exponent-text"]
@@ -15,10 +16,12 @@ class Raw(str):
 
 def encode(value: Any) -> str:
     """Compact JSON of dicts, lists, strings, integers, booleans, None and :class:`Raw`."""
+    if type(value) is str:
+        return quoted(value)
     if isinstance(value, Raw):
         return str(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(str(k))}:{encode(v)}" for k, v in value.items()) + "}"
+        return "{" + ",".join(f"{quoted(str(k))}:{encode(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(encode, value)) + "]"
     return json.dumps(value)

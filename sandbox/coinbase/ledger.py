@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.account import Account
+from sandbox.account import Account, of_a_moment
 from sandbox.book import Fill
 from sandbox.coinbase.shape import LONG, native, uuid
 from sandbox.markets import UNIT
@@ -41,6 +41,7 @@ def fee_of(fill: Fill) -> int:
     return fill.cost * ppm * (WIDE // 1_000_000)
 
 
+@of_a_moment
 def ledger(account: Account, now: int) -> list[Entry]:
     """Oldest first; a later moment only adds entries at the end."""
     found = [*_transfers(account, now), *_fills(account, now), *_conversions(account)]

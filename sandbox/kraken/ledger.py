@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.account import Account, Transaction
+from sandbox.account import Account, Transaction, of_a_moment
 from sandbox.book import Fill, Order
 from sandbox.kraken.names import asset, txid
 from sandbox.kraken.switches import KrakenSwitches
@@ -68,8 +68,13 @@ def transfer_id(transaction: Transaction) -> str:
 
 def ledger(account: Account, now: int, switches: KrakenSwitches) -> list[Entry]:
     """Oldest first; a later moment only adds entries."""
-    found = [*_trades(account, now), *_transfers(account, now), *own(account, now, switches)]
+    found = [*_of_the_world(account, now), *own(account, now, switches)]
     return sorted(found, key=lambda entry: entry.ms)
+
+
+@of_a_moment
+def _of_the_world(account: Account, now: int) -> list[Entry]:
+    return [*_trades(account, now), *_transfers(account, now)]
 
 
 def own(account: Account, now: int, switches: KrakenSwitches) -> list[Entry]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.account import Account
+from sandbox.account import Account, of_a_moment
 from sandbox.book import Fill, Order
 from sandbox.markets import UNIT
 
@@ -36,6 +36,7 @@ def fee_of(amount: int) -> int:
     return amount // _FEE_SHARE
 
 
+@of_a_moment
 def ledger(account: Account, now: int) -> list[Entry]:
     """Oldest first; a later moment only adds entries at the end."""
     found = [*_transfers(account, now), *_fills(account, now)]

@@ -36,7 +36,7 @@ from tests.pipelines.ingest.conftest import settings_for
 from tests.postgres import USER, programs, serving
 from tests.worlds import world_at
 
-pytestmark = pytest.mark.deploy
+pytestmark = pytest.mark.engines
 
 MARKETS = """\
 exchange: wex
