@@ -280,7 +280,8 @@ def extended(setup: Setup, outcome: Outcome, what: str) -> tuple[Setup, str]:
             if part >= 1
         }
         total = sum(more.values())
-        text = f"{count(total, 'address', 'addresses')} for {count(len(more), 'exchange')}, or longer pauses"
+        addresses = count(total, "address", "addresses")
+        text = f"{addresses} for {count(len(more), 'exchange')}, or longer pauses"
         return replace(setup, addresses={**setup.addresses, **more}), text
     if what == "workers":
         # the start of a step costs each core as much as before
