@@ -178,7 +178,10 @@ def test_a_process_for_each_shard(scene: Scene) -> None:
     assert len(processes) == len(PULLS)
 
 
-def test_two_workers_of_celery(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("metastore", ["sqlite", "postgresql"])
+def test_two_workers_of_celery(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, metastore: str
+) -> None:
     folder = programs()
     if folder is None or shutil.which("redis-server") is None:
         pytest.skip("PostgreSQL or Redis is not installed (Debian: postgresql, redis-server)")
@@ -194,6 +197,8 @@ def test_two_workers_of_celery(scene: Scene, monkeypatch: pytest.MonkeyPatch) ->
         }.items():
             scene.environment[name] = value
             monkeypatch.setenv(name, value)
+        if metastore == "postgresql":
+            scene.environment["TIDEMARK_METASTORE"] = storage.url
         settings = yaml.safe_load((DEPLOY / "dagster-postgres.yaml").read_text(encoding="utf-8"))
         settings["storage"]["postgres"]["postgres_db"]["port"] = storage.port
         home = Path(scene.environment["DAGSTER_HOME"])

@@ -110,6 +110,18 @@ def test_run_configuration_is_that_of_an_undivided_feed(
     assert all(budget is not None for budget in engine.budgets[2:])
 
 
+def test_a_back_fill_goes_on_with_what_is_left_of_the_shard(
+    engine: Engine, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    """Not with what a second division of the rest would leave."""
+    shard(tmp_path, "bitexbit", 2)
+    engine.unfinished = {"trades"}
+    assert pull(instance, seconds=2, backfill=True).success
+    asked = list(zip(engine.shards, engine.markets, strict=True))
+    whole = ("BTC-USD", "ETH-USD")
+    assert {(Shard(1, 2), whole), (Shard(2, 2), whole), (None, ("BTC-USD",))} == set(asked)
+
+
 def test_a_part_of_the_assets(engine: Engine, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     shard(tmp_path, "bitexbit", 2)
     result = run(instance, "bitexbit/trades", "bitexbit/tickers", "warehouse/trades")
