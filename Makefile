@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui test-spark screenshots ui bench bench-check torture lint fmt lock clean
+.PHONY: help setup demo test test-ui test-engines test-spark screenshots ui bench bench-check torture lint fmt lock clean
 
 help: ## list what make can do
 	@echo "Tidemark: make <target>"
@@ -45,6 +45,9 @@ test: setup ## style, types, Dagster definitions, tests
 test-ui: setup ## Dagster's pages in a real browser, on the sandbox exchange (needs Chromium)
 	@$(BIN)/pytest -n 0 tests/ui
 
+test-engines: setup ## the engines beyond one machine: PostgreSQL, Iceberg, Redis and Celery
+	@$(BIN)/pytest -m engines
+
 test-spark: setup ## lake and marts by Spark, the same rows as by DuckDB (needs Java 17 or newer)
 	@$(BIN)/pytest -n 0 tests/spark
 
@@ -80,7 +83,7 @@ lock: ## resolve the dependencies and all extras into requirements.lock (needs u
 	@command -v uv >/dev/null || { echo "Fix: install uv (https://docs.astral.sh/uv/)" >&2; exit 1; }
 	@uv pip compile --quiet --upgrade --universal --no-strip-extras --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-	  --all-extras pyproject.toml -o requirements.lock
+	  --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and all caches; never data
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info

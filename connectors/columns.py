@@ -110,7 +110,11 @@ class Id:
                 raise InvalidValue("is not an id")
             values = list(map(int, values))
         array = _array(values, self.type, required)
-        if len(array) > array.null_count and pc.min(array).as_py() < self._least:
+        ends = pc.min_max(array).as_py()
+        if (
+            ends["min"] is not None
+            and not self._least <= ends["min"] <= ends["max"] <= exact.MAX_ID
+        ):
             raise InvalidValue("is not an id")
         return array
 

@@ -18,7 +18,8 @@ EARLIEST_US: Final = 631_152_000_000_000
 """1990-01-01: nothing traded here is older."""
 LATEST_US: Final = 4_102_444_800_000_000
 """2100-01-01 (exclusive)."""
-MAX_ID: Final = 2**63 - 1
+MAX_ID: Final = 2**63 - 2
+"""An interval of ids ends behind its last one, which has to fit in 64 bits as well."""
 
 _NUMBER: Final = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")

@@ -222,14 +222,14 @@ def _ghosts(settings: Settings, now: datetime) -> Iterator[Problem]:
         return
     import dagster as dg
 
-    from warehouse.locks import exclusive_if_free
+    from warehouse.locks import exclusive_if_free, lock_path
 
     started = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     with dg.DagsterInstance.from_config(str(folder)) as instance:
         records = instance.get_run_records(dg.RunsFilter(statuses=started))
     for record in records:
         run, old = record.dagster_run.run_id, now - record.create_timestamp
-        if (home / "locks" / "runs" / f"{run}.lock").exists():
+        if lock_path(home, "runs", run).exists():
             with exclusive_if_free(home, "runs", run) as is_free:
                 is_ghost = is_free
         else:

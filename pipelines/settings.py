@@ -8,11 +8,19 @@ name                                default                     meaning
 ``<EXCHANGE>_API_KEY/_SECRET``      –                           account ``main``
 ``<EXCHANGE>_API_PASSPHRASE``       –                           where keys have one: Coinbase, OKX
 ``<EXCHANGE>_<ACCOUNT>_API_KEY/…``  –                           any other account
+``TIDEMARK_METASTORE``              SQLite in the home          ``postgresql://user@host/db``
 ``TIDEMARK_FEEDS``                  ``pipelines/defs``          the feeds (``./feeds`` with pip)
 ``TIDEMARK_LOOKUPS``                ``200``                     single orders that one pull asks for
 ``TIDEMARK_UMASK``                  ``077``                     rights that new files do not give
 ``TIDEMARK_ALLOW_HTTP``             –                           ``1``: keys may go over ``http://``
 ``TIDEMARK_UNPACED``                –                           ``1``: no waits on this machine
+``TIDEMARK_PUBLISH``                ``duckdb``                  ``duckdb,iceberg``: both
+``TIDEMARK_ICEBERG_CATALOG``        SQLite in the home          ``postgresql://…`` (secret)
+``TIDEMARK_ICEBERG_WAREHOUSE``      a folder of the home        a folder or ``s3://bucket/prefix``
+``TIDEMARK_ICEBERG_NAMESPACE``      ``tidemark``                one for each home in a catalog
+``TIDEMARK_ICEBERG_KEEP_HOURS``     ``24``                      superseded snapshots
+``AWS_…``                           –                           keys, region, endpoint of ``s3://``
+``TIDEMARK_VIEWS_ABOVE_ROWS``       –                           larger tables are views on the lake
 ``TIDEMARK_EXECUTOR``               ``in_process``              of Dagster's runs; ``multiprocess``
 ``TIDEMARK_TICK_SECONDS``           ``40``                      time of a scheduled run
 ``TIDEMARK_BACKFILL_SECONDS``       ``600``                     time of a piece of a back-fill
@@ -38,6 +46,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -45,10 +54,12 @@ from urllib.parse import urlsplit
 from pipelines.output.console import warn
 from pipelines.output.formatting import with_fix
 from schemas import TABLES, ConfigError
+from warehouse.home import METASTORE
 from warehouse.paths import LAKE, PARTIAL
 
 if TYPE_CHECKING:
     from connectors.base import Credentials
+    from warehouse.iceberg.target import IcebergTarget
 
 DEFAULT_HOME: Final = "./data"
 HOME: Final = "TIDEMARK_HOME"
@@ -60,9 +71,29 @@ IN_PROCESS: Final = "in_process"
 EXECUTORS: Final = (IN_PROCESS, "multiprocess")
 SECRET_SUFFIXES: Final = (
     *("_API_KEY", "_API_SECRET", "_API_PASSPHRASE"),
-    *("_ALERT_WEBHOOK", "_ALERT_SMTP"),
+    *("_ALERT_WEBHOOK", "_ALERT_SMTP", "_METASTORE"),
+    *("_ICEBERG_CATALOG", "_SECRET_ACCESS_KEY", "_SESSION_TOKEN"),
 )
 """How the names of variables end that hold keys and secrets."""
+VIEWS_ABOVE_ROWS: Final = "TIDEMARK_VIEWS_ABOVE_ROWS"
+PUBLISH: Final = "TIDEMARK_PUBLISH"
+DUCKDB: Final = "duckdb"
+ICEBERG: Final = "iceberg"
+CATALOG: Final = "TIDEMARK_ICEBERG_CATALOG"
+WAREHOUSE: Final = "TIDEMARK_ICEBERG_WAREHOUSE"
+NAMESPACE: Final = "TIDEMARK_ICEBERG_NAMESPACE"
+KEEP_HOURS: Final = "TIDEMARK_ICEBERG_KEEP_HOURS"
+_ODD: Final = re.compile("[?#%]")
+"""What readers of a URL take for something else than a part of a path."""
+_STORAGE: Final = {
+    "s3.access-key-id": ("AWS_ACCESS_KEY_ID",),
+    "s3.secret-access-key": ("AWS_SECRET_ACCESS_KEY",),
+    "s3.session-token": ("AWS_SESSION_TOKEN",),
+    "s3.region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "s3.endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+}
+"""The variables of an object store by pyiceberg's property; the names are those of AWS's own
+programs, so that keys that they find elsewhere (a profile, the machine's role) work as well."""
 ALERT_WEBHOOK: Final = "TIDEMARK_ALERT_WEBHOOK"
 ALERT_EMAIL: Final = "TIDEMARK_ALERT_EMAIL"
 ALERT_SMTP: Final = "TIDEMARK_ALERT_SMTP"
@@ -115,13 +146,13 @@ class Settings:
         connectors.check_key(exchange, account, found)
         return found
 
-    def number(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, most: int = 1_000_000) -> int:
         """A setting that is a whole number from 1 on. Raises ``ConfigError`` for another."""
         text = self.variables.get(name, str(default))
-        if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000):
+        if not (text.isascii() and text.isdecimal() and 0 < int(text) <= most):
             raise ConfigError(
                 with_fix(
-                    f"{name} is {text!r}, not a whole number from 1 to 1000000",
+                    f"{name} is {text!r}, not a whole number from 1 to {most}",
                     f"{name}={default}, or leave it out",
                 )
             )
@@ -151,6 +182,69 @@ class Settings:
         return text
 
     @property
+    def views_above(self) -> int:
+        """Tables with more rows are views on lake files; 0: none. Raises ``ConfigError``."""
+        if VIEWS_ABOVE_ROWS not in self.variables:
+            return 0
+        return self.number(VIEWS_ABOVE_ROWS, 50_000_000, 10**12)
+
+    @property
+    def iceberg(self) -> "IcebergTarget | None":
+        """Where Iceberg tables are published; ``None``: nowhere. Raises ``ConfigError``."""
+        targets = {t.strip() for t in self.variables.get(PUBLISH, DUCKDB).split(",")}
+        if not {DUCKDB} <= targets <= {DUCKDB, ICEBERG}:
+            found = self.variables[PUBLISH]
+            fix = f"{PUBLISH}={DUCKDB}, or {PUBLISH}={DUCKDB},{ICEBERG}"
+            raise ConfigError(with_fix(f"{PUBLISH} is {found!r}: DuckDB is always published", fix))
+        if ICEBERG not in targets:
+            return None
+        if find_spec("pyiceberg") is None:
+            fix = "pip install 'tidemark[iceberg]'"
+            raise ConfigError(with_fix(f"{PUBLISH} names {ICEBERG}, which needs pyiceberg", fix))
+        from warehouse.iceberg.target import IcebergTarget
+
+        namespace = self.variables.get(NAMESPACE, "tidemark")
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", namespace):
+            what = f"{NAMESPACE} is {namespace!r}, not one word of letters, digits and _"
+            raise ConfigError(with_fix(what, f"{NAMESPACE}=tidemark, or leave it out"))
+        storage = {
+            name: next(self.variables[v] for v in variables if v in self.variables)
+            for name, variables in _STORAGE.items()
+            if any(v in self.variables for v in variables)
+        }
+        keep = self.number(KEEP_HOURS, 24)
+        return IcebergTarget(
+            self._iceberg_catalog(), self._iceberg_warehouse(), namespace, keep, storage
+        )
+
+    def _iceberg_catalog(self) -> str:
+        default = f"sqlite:///{self.home / ICEBERG / 'catalog.sqlite'}"
+        url = self.variables.get(CATALOG, default)
+        scheme, separator, rest = url.partition("://")
+        drivers = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+        scheme = drivers.get(scheme, scheme)
+        known = {"sqlite", *drivers.values()}
+        if not separator or scheme not in known or (url == default and _ODD.search(url)):
+            what = f"{CATALOG} is no address of a database"  # which may have a password
+            if url == default:
+                what = f"{HOME} is {self.home}, and no catalog can lie below a path with ? # or %"
+            fix = f"{CATALOG}=sqlite:////folder/catalog.sqlite or postgresql://user@host/database"
+            raise ConfigError(with_fix(what, fix))
+        return f"{scheme}://{rest}"
+
+    def _iceberg_warehouse(self) -> str:
+        place = self.variables.get(WAREHOUSE, str(self.home / ICEBERG / "warehouse"))
+        scheme, separator, _ = place.partition("://")
+        if not separator:
+            place = f"file://{Path(place).expanduser().absolute()}"
+        if (separator and scheme not in ("s3", "file")) or _ODD.search(place):
+            what = (
+                f"{WAREHOUSE} is {place}: neither a folder nor s3://bucket/prefix (without ? # %)"
+            )
+            raise ConfigError(with_fix(what, f"{WAREHOUSE}=s3://bucket/prefix, or a folder"))
+        return place.rstrip("/")
+
+    @property
     def allows_http(self) -> bool:
         """Whether keys may be sent to another machine unencrypted. Raises ``ConfigError``."""
         return self._switch(ALLOW_HTTP)
@@ -176,9 +270,11 @@ class Settings:
         """Create ``home``, prove that files can be written in it, and close it to other users.
 
         What ``TIDEMARK_UMASK`` takes from new files is taken from the folder itself, where it is
-        new, empty or holds data of Tidemark. Raises ``ConfigError`` where it cannot be used.
+        new, empty or holds data of Tidemark. Raises ``ConfigError`` where it cannot be used, and
+        for wrong settings of what is published from it: a pull ends then before its first request.
         """
-        from warehouse.metastore_file import existing  # with it SQLite
+        _ = self.views_above, self.iceberg
+        from warehouse.metastore_backend import has_metastore  # with it SQLite
 
         self._check_path()
         try:
@@ -186,7 +282,7 @@ class Settings:
             with tempfile.TemporaryFile(dir=self.home) as probe:
                 probe.write(b"?")
             self._check_lake()
-            if existing(self.home) or not any(self.home.iterdir()):
+            if has_metastore(self.home) or not any(self.home.iterdir()):
                 _restrict(self.home, self.umask)
         except (FileExistsError, NotADirectoryError):
             blocking = next(
@@ -248,9 +344,9 @@ def load_settings(
     """Read ``dotenv`` (where it exists) and ``env`` (default: the process's own), which wins.
 
     A relative ``TIDEMARK_HOME`` is taken from the working folder. With the process's own
-    environment, ``TIDEMARK_UMASK`` holds for this process and its children from here on, and a
-    ``dotenv`` that other users can read is reported. Raises ``ConfigError`` for a ``.env`` that
-    cannot be read.
+    environment, ``TIDEMARK_UMASK`` and ``TIDEMARK_METASTORE`` hold for this process and its
+    children from here on, and a ``dotenv`` that other users can read is reported. Raises
+    ``ConfigError`` for a ``.env`` that cannot be read.
     """
     merged = {**_read_dotenv(dotenv), **(os.environ if env is None else env)}
     variables = {name: value.strip() for name, value in merged.items() if value.strip()}
@@ -258,6 +354,8 @@ def load_settings(
     settings = Settings(home.absolute(), variables)
     if env is None:
         os.umask(settings.umask)
+        if METASTORE in variables:
+            os.environ[METASTORE] = variables[METASTORE]  # for the storage, and for children
         if dotenv is not None:
             _report_exposed(dotenv.absolute(), settings.umask)
     return settings

@@ -14,6 +14,7 @@ from hypothesis import settings
 from tests.examples import examples
 
 if TYPE_CHECKING:
+    from tests.postgres import Server
     from tests.pulled import Pulled
     from tests.warehouse.accounts import Accounts
 
@@ -37,6 +38,7 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir():
 REPO = Path(__file__).resolve().parent.parent
 APART = (REPO / "tests" / "ui", REPO / "tests" / "spark")
 """They need a browser or Java, and minutes: `make test-ui`, `make test-spark`."""
+ALL_ON_POSTGRES = os.environ.get("METASTORE") == "postgres"
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|API_PASSPHRASE|BASE_URL)")
 
 
@@ -90,6 +92,45 @@ def of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of this session that pytest-xdist's workers share."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Server]":
+    """A PostgreSQL of this session's own; skipped where it is not installed."""
+    from tests.postgres import programs, serving
+
+    folder = programs()
+    if folder is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    with serving(folder) as server:
+        yield server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which metastore a test has: tests of ``both`` run on either, with METASTORE=postgres all
+    that are not about the SQLite file on PostgreSQL alone."""
+    markers = {marker.name for marker in metafunc.definition.iter_markers()}
+    if ALL_ON_POSTGRES and "sqlite" not in markers:
+        metafunc.parametrize("metastore", ["postgres"], indirect=True)
+    elif "both" in markers and "sqlite" not in markers:
+        other = pytest.param("postgres", marks=pytest.mark.engines)
+        metafunc.parametrize("metastore", ["sqlite", other], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def metastore(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The database of the metastores of this test: ``sqlite`` or ``postgres``."""
+    kind = str(getattr(request, "param", "sqlite"))
+    if kind == "sqlite":
+        yield kind
+        return
+    from warehouse.postgres import pools
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIDEMARK_METASTORE", request.getfixturevalue("postgres").url)
+        yield kind
+    for pool in pools():
+        pool.close()
 
 
 @pytest.fixture

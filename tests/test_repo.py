@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from pipelines.cli.commands import COMMANDS
 
 PINNED = re.compile(
-    r"^([a-z0-9][a-z0-9.-]*)(?:\[[a-z0-9,-]+\])?==([^ ;]+)(?: ; [^\\]+)? \\$", re.MULTILINE
+    r"^([a-z0-9][a-z0-9.-]*)(?:\[[a-z0-9, -]+\])?==([^ ;]+)(?: ; [^\\]+)? \\$", re.MULTILINE
 )
 
 
@@ -84,12 +84,14 @@ def test_the_lock_pins_everything_that_is_declared(repo_root: Path) -> None:
 
 def test_every_extra_is_declared(repo_root: Path) -> None:
     _, extras = declared(repo_root)
-    assert set(extras) == {"report", "export", "server", "polars", "ccxt", "bench", "dev"}
+    assert set(extras) == {
+        *("report", "export", "server", "postgres", "polars", "iceberg", "ccxt", "bench", "dev")
+    }
     own = [one for one in chain(*extras.values()) if one.name == "tidemark"]
     assert {extra for one in own for extra in one.extras} <= set(extras)
 
 
-@pytest.mark.parametrize("extra", ["", "report", "export", "server", "polars"])
+@pytest.mark.parametrize("extra", ["", "report", "export", "server", "polars", "iceberg"])
 def test_users_get_no_development_tools_and_no_copyleft_program(
     extra: str, repo_root: Path
 ) -> None:
@@ -133,8 +135,8 @@ def test_ci_runs_the_tests_and_compares_the_counts(repo_root: Path) -> None:
     ]
     # Before them, PostgreSQL and Chromium are installed where the machine has none. The last line
     # of the output is that of `make test`.
-    install, tests = "\n".join(commands[:-3]), commands[-3:]
-    assert tests == ["make test-ui", "make bench-check", "make test"]
+    install, tests = "\n".join(commands[:-4]), commands[-4:]
+    assert tests == ["make test-ui", "make bench-check", "make test-engines", "make test"]
     assert "make" not in install and "pytest" not in install
 
 

@@ -5,9 +5,10 @@ as of one moment, then the lake, whose files only gain rows from one commit to t
 copied metastore gets its name last. At every moment of a backup, also of one that broke off, the
 copy is what a crash could have left in a home: rows without coverage, never coverage without rows.
 
-DuckDB is not copied: it is built from the lake. Nothing that was copied is deleted. A file that the
-home has given up (its rows moved) is moved to ``removed/`` of the copy. A file that the home has
-lost (its metastore names it) stays where it is in the copy.
+The copy's metastore is an SQLite file, wherever the home has its own: the copy can be used as a
+home as it is. DuckDB is not copied: it is built from the lake. Nothing that was copied is deleted.
+A file that the home has given up (its rows moved) is moved to ``removed/`` of the copy. A file that
+the home has lost (its metastore names it) stays where it is in the copy.
 """
 
 import os
@@ -26,6 +27,8 @@ from warehouse.files import sync_folder
 from warehouse.heal import metastore_damage
 from warehouse.home import home_of
 from warehouse.locks import exclusive
+from warehouse.metastore import Metastore
+from warehouse.metastore_backend import read_marker
 from warehouse.metastore_file import FILE_NAME, OLDER_NAME, UNUSABLE, as_storage_error, existing
 from warehouse.paths import LAKE
 from warehouse.raw import RAW, SUFFIX
@@ -110,14 +113,16 @@ def _check_place(home: Path, target: Path) -> None:
 
 def _copy(home: Path, target: Path, on_progress: Progress | None) -> Backup:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    source = existing(home) or home / FILE_NAME
+    source = existing(home)
+    name = FILE_NAME if source is None else source.name  # in PostgreSQL: the copy is a file
     for torn in target.glob(f"{_TORN}*"):
         torn.unlink()
-    _check_identity(source, target)
-    _snapshot(source, target)
+    _check_identity(home, source, target)
+    _snapshot(home, source, target)
     # the lake is listed after the metastore was copied: it holds all that the metastore names
     paths = [path.relative_to(home) for path in (*_files(home / LAKE), *_files(home / RAW))]
-    lost = (_recorded(target / _NEW) & _recorded(source)) - {p.as_posix() for p in paths}
+    now = _recorded(source) if source else _recorded_in_postgres(home)
+    lost = (_recorded(target / _NEW) & now) - {p.as_posix() for p in paths}
     copied = size = 0
     for number, path in enumerate(paths):
         if on_progress is not None:
@@ -126,20 +131,24 @@ def _copy(home: Path, target: Path, on_progress: Progress | None) -> Backup:
         copied += written is not None
         size += written or 0
     removed = _move_aside(target, {*paths, *map(Path, lost)})
-    os.replace(target / _NEW, target / source.name)
-    if source.name == FILE_NAME:
+    os.replace(target / _NEW, target / name)
+    if name == FILE_NAME:
         (target / OLDER_NAME).unlink(missing_ok=True)
     sync_folder(target)
     kept = (path for path in sorted(lost) if (target / path).exists())
     return Backup(len(paths), copied, size, removed, tuple(sorted(lost)), tuple(kept))
 
 
-def _check_identity(source: Path, target: Path) -> None:
+def _check_identity(home: Path, source: Path | None, target: Path) -> None:
     """Refuse a folder that holds anything but a backup of this very metastore's home."""
     held = [target / n for n in (FILE_NAME, OLDER_NAME, _NEW) if (target / n).exists()]
     if not held and any(target.iterdir()):
         raise ConfigError(f"{target} holds other files. Fix: choose an empty folder")
-    if held and _identity(held[0]) != _identity(source):
+    if not held:
+        return
+    marker = read_marker(home)
+    identity = _identity(source) if source else marker and marker.identity
+    if _identity(held[0]) != identity:
         raise ConfigError(
             f"{target} is the backup of another home, or of a metastore that was lost since. "
             "Fix: keep it, and choose an empty folder"
@@ -163,13 +172,23 @@ def _recorded(metastore: Path) -> set[str]:
         return {path for (path,) in db.execute("SELECT path FROM files")}
 
 
-def _snapshot(source: Path, target: Path) -> None:
+def _recorded_in_postgres(home: Path) -> set[str]:
+    with closing(Metastore(home)) as metastore, metastore.reading() as db:
+        return {path for (path,) in db.execute("SELECT path FROM files")}
+
+
+def _snapshot(home: Path, source: Path | None, target: Path) -> None:
     """Put the metastore as of one moment into ``target``, in one file, whole."""
     torn = target / _TORN
     os.close(os.open(torn, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with closing(_opened(source)) as old, closing(sqlite3.connect(torn)) as new:
-        old.backup(new)
-        new.execute("PRAGMA journal_mode = DELETE")
+    if source is None:
+        from warehouse.metastore_postgres import open_backend  # with it psycopg
+
+        open_backend(home).copy_to(torn)
+    else:
+        with closing(_opened(source)) as old, closing(sqlite3.connect(torn)) as new:
+            old.backup(new)
+            new.execute("PRAGMA journal_mode = DELETE")
     os.replace(torn, target / _NEW)
 
 

@@ -5,14 +5,14 @@ of both in ``_tidemark.catalog``.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from schemas import TABLES
+from schemas import TABLES, Table
 from warehouse.views import View, texts, views
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def _made_of(db: "DuckDBPyConnection") -> str | None:
 
 def has_other_columns(db: "DuckDBPyConnection") -> bool:
     """Whether a table of the file has other columns than are declared now."""
+    large = views_held(db)
     held: dict[str, list[tuple[str, str, bool]]] = {}
     for table, *column in db.execute(
         "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns()"
@@ -74,18 +75,31 @@ def has_other_columns(db: "DuckDBPyConnection") -> bool:
     ).fetchall():
         held.setdefault(table, []).append(tuple(column))
     return any(
-        name in held and held[name] != [_duckdb_column(f) for f in table.schema]
+        name in held
+        # any column of a view may be null
+        and held[name] != [_duckdb_column(f, nullable=name in large) for f in table.schema]
         for name, table in TABLES.items()
     )
 
 
-def _duckdb_column(field: pa.Field) -> tuple[str, str, bool]:
-    return field.name, TYPES[str(field.type)], field.nullable
+def _duckdb_column(field: pa.Field, *, nullable: bool) -> tuple[str, str, bool]:
+    return field.name, TYPES[str(field.type)], field.nullable or nullable
+
+
+def views_held(db: "DuckDBPyConnection") -> dict[str, tuple[int, str]]:
+    """The tables that are views on lake files: their rows, and where the home was."""
+    import duckdb
+
+    try:
+        rows = db.execute("SELECT dataset, rows, place FROM _tidemark.view_tables").fetchall()
+    except duckdb.CatalogException:  # a version of before there were any
+        return {}
+    return {name: (count, place) for name, count, place in rows}
 
 
 def drop_tables(db: "DuckDBPyConnection") -> None:
     """Drop every table, and the record of the changes loaded."""
-    _drop_all(db)
+    _drop_all(db, frozenset())
     for name in TABLES:
         db.execute(f'DROP TABLE IF EXISTS main."{name}"')
     db.execute("DROP SCHEMA IF EXISTS _tidemark CASCADE")
@@ -93,21 +107,23 @@ def drop_tables(db: "DuckDBPyConnection") -> None:
 
 def refresh(db: "DuckDBPyConnection") -> None:
     """Create views, macros and comments in one transaction, and drop those no longer declared."""
+    large = views_held(db).keys()
     db.execute("BEGIN")
-    _drop_all(db)
-    for statement in statements():
+    _drop_all(db, large)
+    for statement in statements(large):
         db.execute(statement)
     db.execute(f"CREATE OR REPLACE TABLE _tidemark.catalog AS SELECT {_text(digest())} AS digest")
     db.execute("COMMIT")
 
 
-def statements() -> Iterator[str]:
-    """Everything that makes views, macros and comments, in order."""
+def statements(large: Set[str] = frozenset()) -> Iterator[str]:
+    """Everything that makes views, macros and comments, in order.
+
+    ``large``: the tables that are views on lake files.
+    """
     yield "CREATE SCHEMA IF NOT EXISTS marts"
     for table in TABLES.values():
-        yield f'COMMENT ON TABLE main."{table.name}" IS {_text(table.description)}'
-        for column in table.columns:
-            yield _column_comment(f'main."{table.name}"', column.name, column.description)
+        yield from table_comments(table, is_view=table.name in large)
     found = views().values()
     shown = [view for view in found if not view.is_macro]
     # DuckDB binds all sources of a view when the view is created. With placeholders that have the
@@ -117,6 +133,14 @@ def statements() -> Iterator[str]:
     yield from (view.statement() for view in reversed(shown))
     for view in found:
         yield from _comments(view)
+
+
+def table_comments(table: Table, *, is_view: bool) -> Iterator[str]:
+    """What a table and its columns mean."""
+    kind = "VIEW" if is_view else "TABLE"
+    yield f'COMMENT ON {kind} main."{table.name}" IS {_text(table.description)}'
+    for column in table.columns:
+        yield _column_comment(f'main."{table.name}"', column.name, column.description)
 
 
 def _stand_in(view: View) -> str:
@@ -143,11 +167,13 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _drop_all(db: "DuckDBPyConnection") -> None:
+def _drop_all(db: "DuckDBPyConnection", kept: Set[str]) -> None:
+    """Drop all views and macros but the tables ``kept`` that are views."""
     for schema, name in db.execute(
         "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
     ).fetchall():
-        db.execute(f'DROP VIEW {schema}."{name}"')
+        if schema != "main" or name not in kept:
+            db.execute(f'DROP VIEW {schema}."{name}"')
     for kind, name in db.execute(
         "SELECT DISTINCT function_type, function_name FROM duckdb_functions()"
         " WHERE NOT internal AND function_type IN ('macro', 'table_macro')"

@@ -7,8 +7,8 @@ metastore the hash of its content.
 
 import hashlib
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas import Dataset
+from schemas import Dataset, Table
 from warehouse.costs import costs
 from warehouse.errors import StorageError, from_os_error
+from warehouse.home import metastore_url
 from warehouse.ids import integers
+from warehouse.locks import guarded
 from warehouse.metastore import FileRecord
-from warehouse.paths import temporary_path
+from warehouse.paths import lock_name, parse, temporary_path
 
 FIX: Final = "Fix: run `tidemark verify`: it restores the file if a published copy holds its rows"
 _GROUP_ROWS: Final = 128 * 1024
@@ -166,15 +168,23 @@ def check(path: Path, digest: str) -> None:
         raise from_os_error(error, "cannot read", path) from error
 
 
-def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> str:
-    """Put ``table`` under ``home / relative``, whole, on disk, in place of what was there.
+def with_path_columns(dataset: Dataset, rows: pa.Table, values: Mapping[str, str]) -> pa.Table:
+    """The rows of a file with the columns that its path names, in the order of the table."""
+    for name in dataset.partition:
+        rows = rows.append_column(name, pa.repeat(values[name], rows.num_rows))
+    return rows.select(dataset.schema.names)
 
-    Returns the digest of the file. The rename itself is on disk after :func:`sync_folder`.
+
+def encoded(dataset: Table, table: pa.Table, *, delta: bool = True) -> pa.Buffer:
+    """``table`` as the content of a Parquet file.
+
+    ``delta``: ids and times in delta encodings, which are smaller; not every reader has them.
     """
-    path, temporary = home / relative, home / temporary_path(relative)
     times = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
-    ids = [dataset.id_column] if dataset.id_column else []
+    ids = [dataset.id_column] if isinstance(dataset, Dataset) and dataset.id_column else []
     encoding = dict.fromkeys(times, "DELTA_BINARY_PACKED") | dict.fromkeys(ids, "DELTA_BYTE_ARRAY")
+    if not delta:
+        encoding = dict.fromkeys(encoding, "PLAIN")
     # a product of two columns hardly repeats: a dictionary would only make it larger
     plain = {*encoding, "cost"}
     content = pa.BufferOutputStream()
@@ -189,7 +199,16 @@ def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> str:
         write_page_checksum=True,
         row_group_size=_group_rows(table),
     )
-    data = content.getvalue()
+    return content.getvalue()
+
+
+def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> str:
+    """Put ``table`` under ``home / relative``, whole, on disk, in place of what was there.
+
+    Returns the digest of the file. The rename itself is on disk after :func:`sync_folder`.
+    """
+    path, temporary = home / relative, home / temporary_path(relative)
+    data = encoded(dataset, table)
     try:
         make_folder(path.parent)
         temporary.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +216,8 @@ def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> str:
             sink.write(data)
             sink.flush()
             os.fsync(sink.fileno())
-        os.replace(temporary, path)
+        with placing(home, relative):
+            os.replace(temporary, path)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
@@ -207,6 +227,16 @@ def write(dataset: Dataset, home: Path, relative: str, table: pa.Table) -> str:
             temporary.unlink()
         raise
     return hashlib.sha256(data).hexdigest()
+
+
+def placing(home: Path, relative: str) -> AbstractContextManager[None]:
+    """Within it, the lake file ``relative`` may be replaced or removed.
+
+    Raises ``StorageError`` where the lock of its stream, held here, is another's by now. Only a
+    lease of PostgreSQL is ever lost; see ``warehouse.leases`` for what is guaranteed.
+    """
+    found = parse(relative) if metastore_url() else None
+    return nullcontext() if found is None else guarded(home, *lock_name(found.stream))
 
 
 def _group_rows(table: pa.Table) -> int:

@@ -10,34 +10,21 @@ from contextlib import closing
 from pathlib import Path
 
 from warehouse.clock import stamp
-from warehouse.errors import StorageError, from_os_error
+from warehouse.errors import from_os_error
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
-from warehouse.metastore_file import TABLES, UNUSABLE, VERSION, existing, sound_rows, version_of
+from warehouse.metastore_backend import backend_of, has_metastore
+from warehouse.metastore_file import UNUSABLE, existing, readable_rows, version_of
+from warehouse.metastore_tables import VERSION, sound_rows
 from warehouse.versions import Versions
 
 
 def metastore_damage(home: Path) -> str | None:
-    """Why the metastore cannot be used: ``missing``, or SQLite's message; ``None`` if it can."""
-    path = existing(home)
-    if path is None:
-        return "missing"
-    try:
-        with closing(sqlite3.connect(path, timeout=60)) as db:
-            version = version_of(db)
-            if version == 0:
-                return "empty"
-            verdict = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
-            if version in (4, VERSION):
-                for table in TABLES:
-                    db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
-    except sqlite3.OperationalError as error:
-        if any(what in str(error) for what in ("locked", "unable to open", "readonly", "disk I/O")):
-            raise StorageError(f"cannot open the metastore {path}: {error}") from error
-        return str(error)
-    except UNUSABLE as error:
-        return str(error)
-    return None if verdict == "ok" else " ".join(verdict.split())
+    """Why the metastore cannot be used: ``missing``, or SQLite's message; ``None`` if it can.
+
+    Raises ``StorageError`` where that cannot be found out, or is not for a program to repair.
+    """
+    return backend_of(home).damage() if has_metastore(home) else "missing"
 
 
 def salvage(home: Path, damaged: Path) -> int:
@@ -46,7 +33,7 @@ def salvage(home: Path, damaged: Path) -> int:
         with closing(sqlite3.connect(damaged, timeout=60)) as db:
             if version_of(db) not in (4, VERSION):
                 return 0  # of a version without checksums: nothing proves a row
-            rows = sound_rows(db)
+            rows = sound_rows(readable_rows(db))
     except UNUSABLE:
         return 0
     with closing(Metastore(home)) as metastore:

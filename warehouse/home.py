@@ -1,12 +1,23 @@
-"""The default home, and the user's folders outside any home."""
+"""The default home, its metastore's address, and the user's folders outside any home."""
 
 import os
 from pathlib import Path
+from typing import Final
+
+METASTORE: Final = "TIDEMARK_METASTORE"
 
 
 def home_of(home: Path | str | None) -> Path:
     """``home`` itself, else ``TIDEMARK_HOME``, else ``./data``."""
     return Path(home or os.environ.get("TIDEMARK_HOME") or "data").expanduser()
+
+
+def metastore_url() -> str | None:
+    """The address of PostgreSQL that ``TIDEMARK_METASTORE`` states; ``None``: SQLite.
+
+    It may hold a password.
+    """
+    return os.environ.get(METASTORE, "").strip() or None
 
 
 def user_folder(variable: str, usual: str) -> Path | None:

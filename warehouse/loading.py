@@ -5,10 +5,8 @@ loaded, and the next publish tries it again. A lake file that does not hold what
 never loaded.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,26 +14,20 @@ import duckdb
 import pyarrow as pa
 
 from schemas import DATASETS, TABLES, Dataset, dataset
-from warehouse import catalog, files, published
+from warehouse import catalog, files, linked, published
 from warehouse.coverage_table import coverage_rows
 from warehouse.duckdb_files import literal, open_read_only
 from warehouse.errors import StorageError
 from warehouse.lake_migration import SCHEMAS, is_older
-from warehouse.locks import exclusive_if_free
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.paths import LakePath, lock_name
+from warehouse.paths import LakePath
 from warehouse.published import Published
-from warehouse.recovery import recover
-from warehouse.table_update import Group, columns_of, insert, to_compare, update, where_of
-from warehouse.template import LOADING, update_catalog
+from warehouse.sound import Busy, Group, sound, stream_columns
+from warehouse.table_update import columns_of, insert, to_compare, update, where_of
+from warehouse.template import LOADING, create_table, update_catalog
 from warehouse.versions import Start, Versions
 
 _MUCH: Final = 64 * 1024 * 1024
-_TRIES: Final = 40
-_PAUSE_SECONDS: Final = 0.05
-_REBUILD: Final = (
-    "Fix: `tidemark rebuild` drops the coverage of its rows, `tidemark pull` fetches them"
-)
 _OF_THE_COPY: Final = (
     duckdb.IOException,
     duckdb.FatalException,
@@ -45,20 +37,21 @@ _OF_THE_COPY: Final = (
 """What DuckDB raises for a file of its own that is damaged, or a disk that is full."""
 
 
-class _Busy(Exception):
-    """A pull is writing the files just now; it publishes them when it is done."""
-
-
 def bring_up_to_date(
-    home: Path, versions: Versions, metastore: Metastore, starts: Sequence[Start]
+    home: Path,
+    versions: Versions,
+    metastore: Metastore,
+    starts: Sequence[Start],
+    large: Set[str] = frozenset(),
 ) -> Published:
     """Publish what changed, out of the first of ``starts`` that can be used.
 
-    The caller holds the lock ``publish``. Raises ``StorageError``, ``OSError``.
+    ``large``: the datasets that are to be views on lake files. The caller holds the lock
+    ``publish``. Raises ``StorageError``, ``OSError``.
     """
     for start in starts:
         try:
-            done = _publish(home, versions, metastore, start)
+            done = _publish(home, versions, metastore, start, large)
         except duckdb.Error as error:
             if start is Start.NOTHING or "No space left" in str(error):
                 raise StorageError(f"cannot publish {versions.link}: {error}") from error
@@ -69,7 +62,7 @@ def bring_up_to_date(
 
 
 def _publish(
-    home: Path, versions: Versions, metastore: Metastore, start: Start
+    home: Path, versions: Versions, metastore: Metastore, start: Start, large: Set[str]
 ) -> Published | None:
     """Publish what changed; ``None`` where that needs another start."""
     before = dict.fromkeys(TABLES, 0)
@@ -79,9 +72,9 @@ def _publish(
             with suppress(duckdb.CatalogException):  # an older version lacks some tables
                 before = _row_counts(db)
             marks = metastore.newest_change(), metastore.state_mark()
-            is_current = not is_outdated(db, metastore, marks)
+            is_current = not is_outdated(db, metastore, large, marks)
         if is_current:
-            published.record(metastore, live, *marks, before)
+            published.record(metastore, live, large, *marks, before)
             return Published(versions.link, False, before, before)
     with versions.building(start) as built:
         if built is None:
@@ -95,15 +88,16 @@ def _publish(
             if _is_mostly_free(db):
                 return None
             update_catalog(db)
-        changed, left, failed, marks = _apply(db, home, metastore)
+        changed, left, failed, marks = _apply(db, home, metastore, large)
         after = _row_counts(db)
+        links = [path for (path,) in db.execute("SELECT path FROM _tidemark.view_links").fetchall()]
         db.execute("CHECKPOINT")
     if left and start is Start.OLDER:  # the live version has newer rows of those tables
         return None
     changed = changed or start is Start.NOTHING
     if changed:  # else it has nothing that the live version lacks
-        live = versions.publish(building)
-        published.record(metastore, live, *marks, after)
+        live = versions.publish(building, links)
+        published.record(metastore, live, large, *marks, after)
     if failed:
         names = "; ".join(f"{name} ({problem})" for name, problem in failed.items())
         raise StorageError(f"cannot publish {names}. All other tables are published")
@@ -111,7 +105,7 @@ def _publish(
 
 
 def _apply(
-    db: duckdb.DuckDBPyConnection, home: Path, metastore: Metastore
+    db: duckdb.DuckDBPyConnection, home: Path, metastore: Metastore, large: Set[str]
 ) -> tuple[bool, list[str], dict[str, str], tuple[int, int]]:
     """Load what changed, table by table.
 
@@ -129,12 +123,19 @@ def _apply(
     groups = [Group(*of, tuple(found)) for of, found in metastore.changed_files(mark).items()]
     left: list[str] = []
     failed: dict[str, str] = {}
-    tables = sorted({g.stream.dataset for g in groups}, key=list(DATASETS).index)
+    turned = _turned(db, home, large)
+    tables = sorted({g.stream.dataset for g in groups} | turned, key=list(DATASETS).index)
     for name in tables:
         mine = [g for g in groups if g.stream.dataset == name]
+        if name in large or name in turned:
+            mine = [Group(*of, tuple(found)) for of, found in metastore.groups(name).items()]
         try:
-            _load(db, home, metastore, DATASETS[name], mine, mark, is_loaded=loaded)
-        except _Busy:
+            if name in large:
+                _view(db, home, metastore, DATASETS[name], mine)
+            else:
+                is_new = not loaded or name in turned
+                _load(db, home, metastore, DATASETS[name], mine, mark, is_loaded=not is_new)
+        except Busy:
             left.append(name)
         except _OF_THE_COPY:
             raise
@@ -189,6 +190,11 @@ def _load(
         db.execute(f"SET memory_limit = '{memory}'")
         db.execute("BEGIN")
         try:
+            if declared.name in catalog.views_held(db):
+                _forget_view(db, declared)
+                db.execute(create_table(declared.name))
+                for comment in catalog.table_comments(declared, is_view=False):
+                    db.execute(comment)
             for group in whole if is_loaded else ():
                 where, values = where_of(declared, group.stream, group.period)
                 db.execute(f'DELETE FROM "{declared.name}" WHERE {where}', values)
@@ -208,6 +214,58 @@ def _load(
                 raise
 
 
+def _turned(db: duckdb.DuckDBPyConnection, home: Path, large: Set[str]) -> set[str]:
+    """The tables to be views that are none here, or of a home elsewhere; views to be tables."""
+    held, place = catalog.views_held(db), str(home.absolute())
+    here = {name for name, (_, where) in held.items() if where == place}
+    return {*(large - here), *(held.keys() - large)}
+
+
+def _view(
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    metastore: Metastore,
+    declared: Dataset,
+    groups: Sequence[Group],
+) -> None:
+    """Let the table be a view on the files of ``groups``, which are all. Raises as ``_load``."""
+
+    def unlinked(found: Sequence[FileRecord]) -> Sequence[FileRecord]:
+        return [file for file in found if not (home / linked.link_path(file)).exists()]
+
+    whole = [sound(home, metastore, group, unlinked) for group in groups]
+    held = [file for group in whole for file in group.files]
+    links, rows = linked.link(home, held), sum(file.rows for file in held)
+    db.execute("BEGIN")
+    try:
+        if declared.name in catalog.views_held(db):
+            _forget_view(db, declared)
+        else:
+            db.execute(f'DROP TABLE main."{declared.name}"')
+        db.execute(linked.view_of(home, declared, links))
+        for comment in catalog.table_comments(declared, is_view=True):
+            db.execute(comment)
+        place = str(home.absolute())
+        db.execute(
+            "INSERT INTO _tidemark.view_tables VALUES (?, ?, ?)", [declared.name, rows, place]
+        )
+        db.execute(
+            "INSERT INTO _tidemark.view_links SELECT ?, unnest(?::VARCHAR[])",
+            [declared.name, links],
+        )
+        db.execute("COMMIT")
+    except duckdb.Error:
+        with suppress(duckdb.Error):
+            db.execute("ROLLBACK")
+        raise
+
+
+def _forget_view(db: duckdb.DuckDBPyConnection, declared: Dataset) -> None:
+    db.execute(f'DROP VIEW main."{declared.name}"')
+    for table in ("view_tables", "view_links"):
+        db.execute(f"DELETE FROM _tidemark.{table} WHERE dataset = ?", [declared.name])
+
+
 def _lake_path(group: Group, file: FileRecord) -> LakePath:
     return LakePath(file.path, group.stream, group.period, temporary=False)
 
@@ -216,21 +274,12 @@ def _whole_rows(home: Path, group: Group, file: FileRecord) -> pa.Table:
     """The rows of a file that an older version wrote, with those columns that its path names."""
     declared = dataset(group.stream.dataset)
     rows = files.read(declared, home / file.path)
-    named = {
-        "exchange": group.stream.exchange,
-        "symbol": group.stream.symbol,
-        "account": group.stream.account,
-    }
-    for name in declared.partition:
-        rows = rows.append_column(name, pa.repeat(named[name], rows.num_rows))
-    return rows
+    return files.with_path_columns(declared, rows, stream_columns(declared, group.stream))
 
 
 def _sound(home: Path, metastore: Metastore, declared: Dataset, group: Group, mark: int) -> Group:
-    """``group`` as the metastore has it now; what is to be read of it is as it was written.
-
-    That is what a table needs which has all up to ``mark``. Raises ``StorageError`` for a file that
-    is damaged or gone, ``_Busy`` where a pull is writing.
+    """``group`` as the metastore has it now; what a table that has all up to ``mark`` needs of it
+    is as it was written. Raises ``StorageError``, ``Busy``.
     """
 
     def read(found: Sequence[FileRecord]) -> Sequence[FileRecord]:
@@ -238,32 +287,7 @@ def _sound(home: Path, metastore: Metastore, declared: Dataset, group: Group, ma
             return found
         return to_compare(declared, group.period, found, mark)[0]
 
-    found: Sequence[FileRecord] = group.files
-    for _ in range(_TRIES):
-        if all(_is_as_recorded(home, file) for file in read(found)):
-            return replace(group, files=tuple(found))
-        with exclusive_if_free(home, *lock_name(group.stream)) as held:
-            if held:  # nobody writes: what a crash left is recorded, anything else is damage
-                found = metastore.files(group.stream, group.period)
-                for file in found:
-                    if not (home / file.path).exists():
-                        raise StorageError(f"{home / file.path} is gone. {_REBUILD}")
-                recover(home, metastore, group.stream)
-                found = metastore.files(group.stream, group.period)
-                for file in read(found):
-                    files.check(home / file.path, file.digest)
-                return replace(group, files=tuple(found))
-        time.sleep(_PAUSE_SECONDS)
-        found = metastore.files(group.stream, group.period)
-    raise _Busy
-
-
-def _is_as_recorded(home: Path, file: FileRecord) -> bool:
-    try:
-        files.check(home / file.path, file.digest)
-    except StorageError:
-        return False
-    return (home / file.path).exists()
+    return sound(home, metastore, group, read)
 
 
 def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
@@ -278,15 +302,21 @@ def _mark(db: duckdb.DuckDBPyConnection, identity: int) -> tuple[int, bool]:
 
 
 def is_outdated(
-    db: duckdb.DuckDBPyConnection, metastore: Metastore, marks: tuple[int, int] | None = None
+    db: duckdb.DuckDBPyConnection,
+    metastore: Metastore,
+    large: Set[str],
+    marks: tuple[int, int] | None = None,
 ) -> bool:
     """Whether a version lacks anything that lake, metastore or program now have.
 
-    ``marks``: of the newest change of files and of coverage, where they are known.
+    ``large``: the datasets that are to be views. ``marks``: of the newest change of files and of
+    coverage, where they are known.
     """
     marks = marks or (metastore.newest_change(), metastore.state_mark())
     row = db.execute("SELECT * FROM _tidemark.loaded").fetchone()
-    return row != (*marks, metastore.identity()) or not catalog.is_current(db)
+    if row != (*marks, metastore.identity()) or not catalog.is_current(db):
+        return True
+    return bool(_turned(db, metastore.home, large))
 
 
 def _is_of(db: duckdb.DuckDBPyConnection, metastore: Metastore) -> bool:
@@ -308,6 +338,8 @@ def _is_mostly_free(db: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _row_counts(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    counts = ", ".join(f'(SELECT count(*) FROM "{name}")' for name in TABLES)
-    (row,) = db.execute(f"SELECT {counts}").fetchall()
-    return dict(zip(TABLES, row, strict=True))
+    views = {name: rows for name, (rows, _) in catalog.views_held(db).items()}
+    counts = ", ".join(f'(SELECT count(*) FROM "{name}")' for name in TABLES if name not in views)
+    found = db.execute(f"SELECT {counts}").fetchone() or ()
+    counted = iter(found)
+    return {name: views[name] if name in views else next(counted) for name in TABLES}

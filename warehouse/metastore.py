@@ -1,13 +1,12 @@
-"""The metastore: coverage and lake files of every stream, in a SQLite file of the home.
+"""The metastore: coverage and lake files of every stream, in SQLite or PostgreSQL.
 
 One transaction records a commit (coverage and files) after its files are on disk, so that the
 metastore never names a row that a crash could remove. Coverage is recorded nowhere else.
 
-Every file of the lake is recorded with the hash of its content. ``warehouse.metastore_file`` has
-the tables and the checksums of their rows.
+Every file of the lake is recorded with the hash of its content. ``warehouse.metastore_tables`` has
+the tables and the checksums of their rows, ``warehouse.metastore_backend`` where they lie.
 """
 
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
@@ -18,20 +17,15 @@ from typing import Final
 
 from schemas import StreamId, dataset
 from warehouse.clock import now_us
-from warehouse.errors import StorageError, from_os_error
+from warehouse.errors import StorageError
 from warehouse.intervals import Interval, Unshown
-from warehouse.locks import exclusive
-from warehouse.metastore_file import (
-    FILE_NAME,
+from warehouse.metastore_backend import Backend, backend_of
+from warehouse.metastore_tables import (
     KEY,
     NAMES,
     OF_STREAM,
-    OLDER_NAME,
-    UNUSABLE,
-    VERSION,
+    Database,
     Row,
-    as_storage_error,
-    create,
     damaged_rows,
     increment,
     is_sound,
@@ -40,7 +34,6 @@ from warehouse.metastore_file import (
     replace_rows,
     sound_rows,
     stream_of,
-    version_of,
     write_state,
 )
 from warehouse.state import StreamState
@@ -48,7 +41,7 @@ from warehouse.state import StreamState
 _TIMES: Final = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 """The years 1 to 9999, in microseconds: what is outside is no time."""
 
-Values = Sequence[object] | Mapping[str, object]
+Values = Sequence[object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +71,22 @@ class FileRecord:
 
 
 class _Local(threading.local):
-    connection: sqlite3.Connection | None = None
+    connection: Database | None = None
 
 
 class Metastore:
     """The metastore of one home. Safe for several threads and processes.
 
-    A connection per thread. SQLite's errors are raised as ``StorageError``.
+    A connection per thread. The database's errors are raised as ``StorageError``. Where it is
+    PostgreSQL, a commit of a stream whose lock this process lost meanwhile is refused as well.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, backend: Backend | None = None) -> None:
         self.home = home
+        self._backend = backend or backend_of(home)
         self._local = _Local()
-        with self._transaction() as db:
-            version = version_of(db)
-            if version == 3:
-                from warehouse.migration import add_checksums  # needed once in the life of a home
-
-                add_checksums(db)
-            elif version in (4, 5):  # the same tables; its lake has files of an older schema
-                put(db, "counters", [("version", VERSION)])
-                db.execute(f"PRAGMA user_version = {VERSION}")
-            elif version not in (0, VERSION):
-                raise StorageError(
-                    f"{home / FILE_NAME} has version {version}, this Tidemark knows {VERSION}. "
-                    "Fix: update Tidemark, or point TIDEMARK_HOME elsewhere"
-                )
-            if version == 0:
-                create(db)
+        with self.transaction() as db:
+            self._backend.prepare(db)
 
     # -- streams and their states ---------------------------------------------------------------
 
@@ -137,13 +118,19 @@ class Metastore:
         Raises ``ValueError`` for an interval that ends before it begins.
         """
         of = key(stream)
-        row, *_ = self._select("streams", f"WHERE {OF_STREAM}", of) or [
-            (*of, StreamState().unit, "", None, None, None, "", 0, 0)
-        ]
+        asked = [("streams", ""), ("intervals", " ORDER BY lower")]
+        asked += [("unshown", " ORDER BY lower"), ("unsettled", "")]
+        with self.reading() as db:  # all are asked for before the first answer is waited for
+            found = [
+                (table, db.execute(f"SELECT * FROM {table} WHERE {OF_STREAM}{order}", of))
+                for table, order in asked
+            ]
+            streams, intervals, unshown, unsettled = (
+                self._sound(table, rows.fetchall()) for table, rows in found
+            )
+        new: Row = (*of, StreamState().unit, "", None, None, None, "", 0, 0)
+        row = streams[0] if streams else new
         unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted, _ = row[NAMES:]
-        intervals = self._select("intervals", f"WHERE {OF_STREAM} ORDER BY lower", of)
-        unshown = self._select("unshown", f"WHERE {OF_STREAM} ORDER BY lower", of)
-        unsettled = self._select("unsettled", f"WHERE {OF_STREAM}", of)
         return StreamState(
             tuple(Interval(*row[NAMES:]) for row in intervals),
             tuple(Unshown(*(*row[NAMES:-1], bool(row[-1]))) for row in unshown),
@@ -170,7 +157,7 @@ class Metastore:
         folders: Iterable[tuple[str, int]] = (),
     ) -> None:
         """One commit: the new state of a stream and the files just written for it."""
-        with self._transaction() as db:
+        with self.transaction(stream) as db:
             try:
                 changed = _coverage(self.state(stream)) != _coverage(state)
             except ValueError:  # an invalid interval is recorded: it is replaced
@@ -184,13 +171,13 @@ class Metastore:
 
     def record_digests(self, stream: StreamId, digests: Mapping[str, str]) -> None:
         """Note the content of files that were recorded without it, and are as recorded."""
-        with self._transaction() as db:
+        with self.transaction(stream) as db:
             known = [f for f in self.files(stream) if f.path in digests and not f.digest]
             put(db, "files", [_row(stream, replace(f, digest=digests[f.path])) for f in known])
 
     def drop_coverage(self, stream: StreamId) -> None:
         """Delete all coverage of ``stream``, even where its state cannot be read."""
-        with self._transaction() as db:
+        with self.transaction(stream) as db:
             increment(db, "state")
             for table in ("intervals", "unshown"):
                 db.execute(f"DELETE FROM {table} WHERE {OF_STREAM}", key(stream))
@@ -203,7 +190,7 @@ class Metastore:
         self, stream: StreamId, files: Sequence[FileRecord], folders: Iterable[tuple[str, int]]
     ) -> None:
         """Record what is on disk: the records of ``stream`` become exactly ``files``."""
-        with self._transaction() as db:
+        with self.transaction(stream) as db:
             self._empty(db, stream, {f.period for f in files})
             self._write_files(db, stream, files)
             put(db, "folders", folders)
@@ -213,7 +200,7 @@ class Metastore:
 
         ``is_moved``: they are rows of another stream now, and stay.
         """
-        with self._transaction() as db:
+        with self.transaction(stream) as db:
             if not is_moved:
                 self._empty(db, stream)
             increment(db, "state")
@@ -225,7 +212,7 @@ class Metastore:
         self, stream: StreamId, files: Sequence[FileRecord], folders: Iterable[tuple[str, int]]
     ) -> None:
         """Record files that were written again; what is known of the stream stays."""
-        with self._transaction() as db:
+        with self.transaction(stream) as db:
             self._write_files(db, stream, files)
             put(db, "folders", folders)
 
@@ -288,6 +275,23 @@ class Metastore:
             files.sort(key=lambda f: f.path)
         return dict(sorted(groups.items(), key=lambda g: (g[0][0].dataset, key(g[0][0]), g[0][1])))
 
+    def row_counts(self) -> dict[str, int]:
+        """The rows of each dataset of whose files the content is recorded."""
+        query = (
+            "SELECT dataset, CAST(sum(rows) AS BIGINT) FROM files"
+            " GROUP BY dataset HAVING min(length(digest)) > 0"
+        )
+        with self.reading() as db:
+            return {name: int(rows) for name, rows in db.execute(query).fetchall()}
+
+    def groups(self, dataset: str) -> dict[tuple[StreamId, str], list[FileRecord]]:
+        """All files of a dataset by stream and period, in order."""
+        found: dict[tuple[StreamId, str], list[FileRecord]] = {}
+        for row in self._select("files", f"WHERE dataset = ? ORDER BY {KEY}, period", (dataset,)):
+            group = stream_of(*row[1 : 1 + NAMES]), str(row[1 + NAMES])
+            found.setdefault(group, []).append(_file(row))
+        return found
+
     def totals(self) -> list[tuple[StreamId, int, int, int | None, int | None]]:
         """Per stream with a state: rows, files, oldest and newest time; in order."""
         streams = self.streams()
@@ -295,7 +299,7 @@ class Metastore:
             found = {
                 stream_of(*row[:NAMES]): row[NAMES:]
                 for row in db.execute(
-                    f"SELECT {KEY}, CAST(sum(rows) AS INTEGER), count(path),"
+                    f"SELECT {KEY}, CAST(sum(rows) AS BIGINT), count(path),"
                     " min(CASE WHEN min_time BETWEEN ? AND ? THEN min_time END),"
                     " max(CASE WHEN max_time BETWEEN ? AND ? THEN max_time END)"
                     f" FROM files WHERE exchange <> '' AND dataset <> '' GROUP BY {KEY}",
@@ -325,17 +329,17 @@ class Metastore:
         Returns how many rows of which tables those were. Coverage becomes less, never more.
         """
         with self.reading() as db:
-            if not damaged_rows(db, sound_rows(db)):
+            if not damaged_rows(db, sound_rows(self._backend.rows(db))):
                 return {}
-        with self._transaction() as db:
-            rows = sound_rows(db)
+        with self.transaction() as db:
+            rows = sound_rows(self._backend.rows(db))
             dropped = damaged_rows(db, rows)
             replace_rows(db, rows)
         return dropped
 
     def replace_rows(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Let the tables hold just ``rows``, of another metastore of the same home."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             replace_rows(db, rows)
 
     # -- the raw archive --------------------------------------------------------------------------
@@ -346,7 +350,7 @@ class Metastore:
 
     def record_archived(self, files: Mapping[str, tuple[int, str]]) -> None:
         """Record the files of the raw archive: these, and no others."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute("DELETE FROM archived")
             put(db, "archived", [(path, *what) for path, what in files.items()])
 
@@ -373,7 +377,7 @@ class Metastore:
 
     def record_counters(self, values: Mapping[str, int]) -> None:
         """Record numbers by their names."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             put(db, "counters", values.items())
 
     def _counter(self, name: str) -> int:
@@ -389,15 +393,13 @@ class Metastore:
     def _newest_change(self, of: str = "", names: Sequence[str] = ()) -> int:
         with self.reading() as db:
             row = db.execute(
-                f"SELECT CAST(max(change) AS INTEGER) FROM (SELECT change FROM files {of}"
-                f" UNION ALL SELECT change FROM emptied {of} UNION ALL SELECT 0)",
+                f"SELECT CAST(max(change) AS BIGINT) FROM (SELECT change FROM files {of}"
+                f" UNION ALL SELECT change FROM emptied {of} UNION ALL SELECT 0) AS changes",
                 (*names, *names),
             ).fetchone()
         return int(row[0])
 
-    def _empty(
-        self, db: sqlite3.Connection, stream: StreamId, kept: Set[str] = frozenset()
-    ) -> None:
+    def _empty(self, db: Database, stream: StreamId, kept: Set[str] = frozenset()) -> None:
         """Delete the records of all files; a publish empties the periods that are not ``kept``."""
         gone = {f.period for f in self.files(stream)} - kept
         db.execute(f"DELETE FROM files WHERE {OF_STREAM}", key(stream))
@@ -405,9 +407,7 @@ class Metastore:
             change = increment(db, "change")
             put(db, "emptied", [(*key(stream), period, change) for period in sorted(gone)])
 
-    def _write_files(
-        self, db: sqlite3.Connection, stream: StreamId, files: Sequence[FileRecord]
-    ) -> None:
+    def _write_files(self, db: Database, stream: StreamId, files: Sequence[FileRecord]) -> None:
         if files:
             change = increment(db, "change")
             put(db, "files", [_row(stream, replace(f, change=change)) for f in files])
@@ -415,33 +415,47 @@ class Metastore:
     def _select(self, table: str, more: str = "", values: Values = ()) -> list[Row]:
         """Rows of a table. Raises ``StorageError`` for one that does not have its checksum."""
         with self.reading() as db:
-            rows = db.execute(f"SELECT * FROM {table} {more}", values).fetchall()
+            return self._sound(
+                table, db.execute(f"SELECT * FROM {table} {more}", values).fetchall()
+            )
+
+    def _sound(self, table: str, rows: list[Row]) -> list[Row]:
         if not all(map(is_sound, rows)):
             raise StorageError(
-                f"a row of {table} in {self.home / FILE_NAME} is damaged. Fix: run `tidemark "
+                f"a row of {table} in {self._backend.name} is damaged. Fix: run `tidemark "
                 "verify`, which drops it: rows stay, and pulls prove again what it said"
             )
         return [row[:-1] for row in rows]
 
-    # -- the file -------------------------------------------------------------------------------
+    # -- the database ---------------------------------------------------------------------------
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Database]:
         """A connection for reading; do not write."""
         try:
-            yield self._connect()
-        except UNUSABLE as error:
-            raise as_storage_error(self.home / FILE_NAME, error) from error
+            if self._local.connection is None:
+                self._local.connection = self._backend.connect()
+            yield self._local.connection
+        except self._backend.errors as error:
+            raise self._backend.as_storage_error(error) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, stream: StreamId | None = None) -> Iterator[Database]:
+        """A connection for writing; all of it is recorded together when the block ends, or nothing.
+
+        ``stream``: whose lock the caller may hold, which must not be another's by now. Raises
+        ``StorageError``.
+        """
         with self.reading() as db:
-            db.execute("BEGIN IMMEDIATE")
+            self._backend.begin(db)
             try:
+                check = self._backend.lease_check(db, stream)
                 yield db
+                check()
                 db.execute("COMMIT")
             except BaseException:
-                with suppress(sqlite3.Error):  # SQLite itself rolls back when the disk is full
+                # SQLite itself rolls back when the disk is full
+                with suppress(*self._backend.errors):
                     db.execute("ROLLBACK")
                 raise
 
@@ -450,27 +464,6 @@ class Metastore:
         if self._local.connection is not None:
             self._local.connection.close()
             self._local.connection = None
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = self._local.connection
-        if connection is None:
-            path = self.home / FILE_NAME
-            try:
-                self.home.mkdir(parents=True, exist_ok=True)
-                _prepare(self.home)
-                connection = sqlite3.connect(path, timeout=60, isolation_level=None)
-                if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-                    # the switch does not wait for another connection that makes it: it fails
-                    with exclusive(self.home, "metastore"):
-                        connection.execute("PRAGMA journal_mode = WAL")
-                # FULL: a commit is on disk when it returns, in step with the files before it
-                connection.execute("PRAGMA synchronous = FULL")
-            except OSError as error:
-                raise from_os_error(error, "cannot open the metastore", path) from error
-            except UNUSABLE as error:
-                raise as_storage_error(path, error) from error
-            self._local.connection = connection
-        return connection
 
 
 def _row(stream: StreamId, file: FileRecord) -> Row:
@@ -485,19 +478,3 @@ def _file(row: Row) -> FileRecord:
 def _coverage(state: StreamState) -> tuple[object, ...]:
     """The parts of a state that the ``coverage`` table shows."""
     return state.complete, state.lost, state.unit, state.wanted_from
-
-
-def _prepare(home: Path) -> None:
-    """Migrate an older file; remove the log of one that was lost: SQLite would read it."""
-    path, older = home / FILE_NAME, home / OLDER_NAME
-    if path.exists() and not older.exists():
-        return
-    with exclusive(home, "metastore"):
-        if older.exists():
-            from warehouse.migration import migrate  # needed once in the life of a home
-
-            migrate(home)
-        if not path.exists():
-            for suffix in ("-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            path.touch()

@@ -1,132 +1,126 @@
-"""The file of the metastore: its tables, and its rows with their checksums.
+"""The metastore as an SQLite file of the home: how it is opened, and what may be wrong with it."""
 
-Every row carries a checksum of its columns: whoever reads it notices a flipped bit, and keeps what
-is whole of a damaged file. :class:`warehouse.metastore.Metastore` reads and writes it.
-"""
-
-import re
-import secrets
 import sqlite3
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from schemas import StreamId
-from warehouse.errors import StorageError
-from warehouse.state import StreamState
+from warehouse.errors import StorageError, from_os_error
+from warehouse.locks import exclusive_here
+from warehouse.metastore_tables import TABLES, VERSION, Database, Row, create, is_sound, put
 
 FILE_NAME: Final = "metastore.sqlite"
 OLDER_NAME: Final = "ledger.sqlite"
 """What the file was called up to version 2."""
-VERSION: Final = 6
-_STREAM: Final = """exchange TEXT NOT NULL, dataset TEXT NOT NULL, symbol TEXT NOT NULL,
-    account TEXT NOT NULL, timeframe TEXT NOT NULL, source TEXT NOT NULL"""
-KEY: Final = "exchange, dataset, symbol, account, timeframe, source"
-SCHEMA: Final = f"""
--- a stream is named by six columns; a field that it does not have is empty text
-CREATE TABLE IF NOT EXISTS streams (
-    {_STREAM},
-    unit TEXT NOT NULL,          -- id | time | none: what coverage is counted in
-    checkpoint TEXT NOT NULL,    -- what pulls remember of the stream; opaque; empty for nothing
-    wanted_from INTEGER,         -- microseconds: history is wanted back to here
-    newest_at INTEGER,           -- microseconds: time of the newest row held
-    checked_at INTEGER,          -- microseconds: when a pull last reached the head
-    remark TEXT NOT NULL,        -- what is wrong with the stream as a whole
-    delisted INTEGER NOT NULL,   -- 1: reported as listed no longer
-    recorded_at INTEGER NOT NULL,    -- microseconds: when its coverage last changed
-    checksum INTEGER NOT NULL,   -- CRC-32 of the other columns; so in every table
-    PRIMARY KEY ({KEY})
-);
-CREATE TABLE IF NOT EXISTS intervals (   -- proved complete
-    {_STREAM},
-    lower INTEGER NOT NULL, upper INTEGER NOT NULL,    -- half-open
-    first INTEGER, last INTEGER, first_at INTEGER, last_at INTEGER,
-    checksum INTEGER NOT NULL,
-    PRIMARY KEY ({KEY}, lower)
-);
-CREATE TABLE IF NOT EXISTS unshown (     -- asked for, and not shown by the exchange
-    {_STREAM},
-    lower INTEGER NOT NULL, upper INTEGER NOT NULL,    -- half-open
-    since INTEGER NOT NULL, asked_at INTEGER NOT NULL, times INTEGER NOT NULL,
-    lost INTEGER NOT NULL,       -- 1: long enough to call it lost
-    checksum INTEGER NOT NULL,
-    PRIMARY KEY ({KEY}, lower)
-);
-CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY,       -- relative to the home
-    {_STREAM}, period TEXT NOT NULL,
-    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    min_key INTEGER, max_key INTEGER,    -- ids or times; null where an id is no integer
-    min_time INTEGER, max_time INTEGER,
-    change INTEGER NOT NULL,     -- the commit that last wrote it
-    digest TEXT NOT NULL,        -- SHA-256 of its bytes; empty: not recorded yet
-    checksum INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS files_by_stream ON files ({KEY}, period);
-CREATE INDEX IF NOT EXISTS files_by_change ON files (change);
-CREATE TABLE IF NOT EXISTS unsettled (   -- rows whose state may still change
-    {_STREAM}, id INTEGER NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY ({KEY}, id)
-);
-CREATE TABLE IF NOT EXISTS folders (     -- mtime differs: written without a commit
-    path TEXT PRIMARY KEY, mtime_ns INTEGER NOT NULL, checksum INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS archived (    -- files of the raw archive, as last verified
-    path TEXT PRIMARY KEY,       -- relative to the home
-    bytes INTEGER NOT NULL,      -- so many from the beginning: they are only appended to
-    digest TEXT NOT NULL,        -- SHA-256 of these
-    checksum INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS emptied (     -- periods whose files are gone
-    {_STREAM}, period TEXT NOT NULL, change INTEGER NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY ({KEY}, period)
-);
-CREATE TABLE IF NOT EXISTS counters (
-    name TEXT PRIMARY KEY, value INTEGER NOT NULL, checksum INTEGER NOT NULL
-);
-"""
-TABLES: Final = tuple(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", SCHEMA))
-OF_STREAM: Final = " AND ".join(f"{name} = ?" for name in KEY.split(", "))
-NAMES: Final = 6
-"""Columns that name a stream."""
-Row = tuple[Any, ...]
-"""A row of a table; without its checksum where nothing else is said."""
-
-
-def existing(home: Path) -> Path | None:
-    """The metastore of ``home``, be it of an older version; ``None`` where there is none."""
-    return next((home / name for name in (FILE_NAME, OLDER_NAME) if (home / name).exists()), None)
-
-
-def key(stream: StreamId) -> tuple[str, ...]:
-    """The six columns that name ``stream``."""
-    return stream.exchange, stream.dataset, *(field or "" for field in stream.optional)
-
-
-def stream_of(exchange: str, dataset: str, *optional: str) -> StreamId:
-    """The stream that the six columns name."""
-    symbol, account, timeframe, source = (field or None for field in optional)
-    return StreamId(exchange, dataset, symbol, account, timeframe, source)
-
-
-def create(db: sqlite3.Connection) -> None:
-    """Create all tables, inside the caller's transaction."""
-    for statement in SCHEMA.split(";\n"):
-        db.execute(statement)
-    counted = {name for (name,) in db.execute("SELECT name FROM counters").fetchall()}
-    # the identity distinguishes this metastore from one that was lost: counters are unrelated
-    first = {"identity": secrets.randbits(62), "version": VERSION}
-    put(db, "counters", [(name, first[name]) for name in first.keys() - counted])
-    db.execute(f"PRAGMA user_version = {VERSION}")
-
-
 UNUSABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite raises; where it repeats damaged text, its message cannot be decoded."""
 
 
-def version_of(db: sqlite3.Connection) -> int:
+def existing(home: Path) -> Path | None:
+    """The metastore file of ``home``, be it of an older version; ``None`` where there is none."""
+    return next((home / name for name in (FILE_NAME, OLDER_NAME) if (home / name).exists()), None)
+
+
+class SqliteFile:
+    """``warehouse.metastore_backend.Backend`` of the file in ``home``."""
+
+    errors = UNUSABLE
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / FILE_NAME
+        self.name = str(self._path)
+
+    def connect(self) -> sqlite3.Connection:
+        """Open the file, which is created where there is none. Raises ``StorageError``."""
+        home = self._path.parent
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            _prepare(home)
+            connection = sqlite3.connect(self._path, timeout=60, isolation_level=None)
+            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                # the switch does not wait for another connection that makes it: it fails
+                with exclusive_here(home, "metastore"):
+                    connection.execute("PRAGMA journal_mode = WAL")
+            # FULL: a commit is on disk when it returns, in step with the files before it
+            connection.execute("PRAGMA synchronous = FULL")
+        except OSError as error:
+            raise from_os_error(error, "cannot open the metastore", self._path) from error
+        except UNUSABLE as error:
+            raise as_storage_error(self._path, error) from error
+        return connection
+
+    def begin(self, db: Database) -> None:
+        """Begin a transaction that writes: one at a time."""
+        db.execute("BEGIN IMMEDIATE")
+
+    def prepare(self, db: Database) -> None:
+        """Create the tables, or bring them to this version, inside the caller's transaction."""
+        version = version_of(db)
+        if version == 3:
+            from warehouse.migration import add_checksums  # needed once in the life of a home
+
+            add_checksums(db)
+        elif version in (4, 5):  # the same tables; its lake has files of an older schema
+            put(db, "counters", [("version", VERSION)])
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        elif version not in (0, VERSION):
+            raise StorageError(
+                f"{self.name} has version {version}, this Tidemark knows {VERSION}. "
+                "Fix: update Tidemark, or point TIDEMARK_HOME elsewhere"
+            )
+        if version == 0:
+            create_tables(db)
+
+    def lease_check(self, db: Database, stream: StreamId | None) -> Callable[[], None]:
+        """Nothing: a file lock is held for as long as its process runs."""
+        return _nothing
+
+    def rows(self, db: Database) -> dict[str, list[Row]]:
+        """The rows of every table that can be read, with their checksums."""
+        assert isinstance(db, sqlite3.Connection)
+        return readable_rows(db)
+
+    def damage(self) -> str | None:
+        """Why the file cannot be used: ``missing``, or SQLite's message; ``None`` if it can."""
+        path = existing(self._path.parent)
+        if path is None:
+            return "missing"
+        try:
+            with closing(sqlite3.connect(path, timeout=60)) as db:
+                version = version_of(db)
+                if version == 0:
+                    return "empty"
+                verdict = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
+                if version in (4, VERSION):
+                    for table in TABLES:
+                        db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
+        except sqlite3.OperationalError as error:
+            passing = ("locked", "unable to open", "readonly", "disk I/O")
+            if any(what in str(error) for what in passing):
+                raise StorageError(f"cannot open the metastore {path}: {error}") from error
+            return str(error)
+        except UNUSABLE as error:
+            return str(error)
+        return None if verdict == "ok" else " ".join(verdict.split())
+
+    def as_storage_error(self, error: Exception) -> StorageError:
+        """``StorageError`` for an error of SQLite's, with a fix."""
+        return as_storage_error(self._path, error)
+
+
+def _nothing() -> None:
+    """Nothing is to be checked."""
+
+
+def create_tables(db: Database) -> None:
+    """Create all tables, inside the caller's transaction."""
+    create(db)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def version_of(db: Database) -> int:
     """The version of a metastore; 0 for an empty file.
 
     The file's header has no checksum: a bit of it that flipped shows in the counter.
@@ -140,49 +134,13 @@ def version_of(db: sqlite3.Connection) -> int:
     return version
 
 
-def put(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
-    """Insert ``rows``, each with its checksum, in place of rows with the same key."""
-    whole = [(*row, checksum(row)) for row in rows]
-    if whole:
-        marks = ", ".join("?" * len(whole[0]))
-        db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", whole)
-
-
-def sound_rows(db: sqlite3.Connection) -> dict[str, list[Row]]:
-    """The rows of every table that can be read and have their checksum.
-
-    Coverage only of streams whose own row is among them: it says what is counted.
-    """
+def readable_rows(db: sqlite3.Connection) -> dict[str, list[Row]]:
+    """The rows of every table that can be read, with their checksums."""
     db.text_factory = lambda text: text.decode(errors="replace")
-    found = {table: _readable(db, table) for table in TABLES}
-    streams = {row[:NAMES] for row in found["streams"]}
-    for table in ("intervals", "unshown", "unsettled"):
-        found[table] = [row for row in found[table] if row[:NAMES] in streams]
-    db.text_factory = str
-    return found
-
-
-def damaged_rows(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
-    """How many rows of which tables are not among ``rows``, the sound ones."""
-    held = {t: db.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in TABLES}
-    return {
-        table: held[table] - len(rows[table]) for table in TABLES if held[table] > len(rows[table])
-    }
-
-
-def replace_rows(db: sqlite3.Connection, rows: Mapping[str, Sequence[Row]]) -> None:
-    """The tables hold just ``rows`` then, and readers notice that something changed."""
-    for table in TABLES:
-        db.execute(f"DELETE FROM {table}")
-        put(db, table, rows[table])
-    known: dict[str, int] = dict(rows["counters"])
-    if not {"identity", "change", "state"} <= known.keys():
-        # nothing tells which changes DuckDB has: under a new identity it loads all of them
-        changes = [row[-2] for row in rows["files"]] + [row[-1] for row in rows["emptied"]]
-        known["identity"] = secrets.randbits(62)
-        known["change"] = max([known.get("change", 0), *changes])
-    known |= {"version": VERSION, "state": known.get("state", 0) + 1}
-    put(db, "counters", known.items())
+    try:
+        return {table: _readable(db, table) for table in TABLES}
+    finally:
+        db.text_factory = str
 
 
 def _readable(db: sqlite3.Connection, table: str) -> list[Row]:
@@ -195,31 +153,7 @@ def _readable(db: sqlite3.Connection, table: str) -> list[Row]:
             break
         except UNUSABLE:
             continue
-    return [row[:-1] for row in found if is_sound(row)]
-
-
-def checksum(row: Row) -> int:
-    """CRC-32 of the columns of a row."""
-    return zlib.crc32(repr(tuple(row)).encode())
-
-
-def is_sound(row: Row) -> bool:
-    """Whether a row, of which the checksum is the last column, has that checksum."""
-    return bool(checksum(row[:-1]) == row[-1])
-
-
-def write_state(
-    db: sqlite3.Connection, stream: StreamId, state: StreamState, recorded_at: int
-) -> None:
-    """Replace the recorded state of ``stream``, inside the caller's transaction."""
-    of = key(stream)
-    for table in ("intervals", "unshown", "unsettled"):
-        db.execute(f"DELETE FROM {table} WHERE {OF_STREAM}", of)
-    known = (state.unit, state.checkpoint, state.wanted_from, state.newest_at, state.checked_at)
-    put(db, "streams", [(*of, *known, state.remark, int(state.delisted), recorded_at)])
-    put(db, "intervals", [(*of, *astuple(run)) for run in state.complete])
-    put(db, "unshown", [(*of, *astuple(u)[:-1], int(u.lost)) for u in state.unshown])
-    put(db, "unsettled", [(*of, row_id) for row_id in sorted(state.unsettled)])
+    return list(found)
 
 
 def as_storage_error(path: Path, error: Exception) -> StorageError:
@@ -241,11 +175,17 @@ def as_storage_error(path: Path, error: Exception) -> StorageError:
     )
 
 
-def increment(db: sqlite3.Connection, name: str) -> int:
-    """Increment a counter inside the caller's transaction; its new value."""
-    row = db.execute("SELECT * FROM counters WHERE name = ?", (name,)).fetchone()
-    if row is not None and not is_sound(row):
-        raise StorageError(f"the metastore's counter {name} is damaged. Fix: `tidemark verify`")
-    number = 1 + (row[1] if row else 0)
-    put(db, "counters", [(name, number)])
-    return int(number)
+def _prepare(home: Path) -> None:
+    """Migrate an older file; remove the log of one that was lost: SQLite would read it."""
+    path, older = home / FILE_NAME, home / OLDER_NAME
+    if path.exists() and not older.exists():
+        return
+    with exclusive_here(home, "metastore"):
+        if older.exists():
+            from warehouse.migration import migrate  # needed once in the life of a home
+
+            migrate(home)
+        if not path.exists():
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            path.touch()

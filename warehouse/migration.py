@@ -26,13 +26,10 @@ from warehouse.metastore_file import (
     FILE_NAME,
     OLDER_NAME,
     UNUSABLE,
-    Row,
     as_storage_error,
-    create,
-    key,
-    put,
-    write_state,
+    create_tables,
 )
+from warehouse.metastore_tables import Database, Row, key, put, write_state
 from warehouse.paths import QUARANTINE, folder_mark, stored_in, stream_folder
 from warehouse.state import StreamState
 
@@ -69,13 +66,13 @@ def migrate(home: Path) -> None:
         raise from_os_error(error, "cannot migrate", older) from error
 
 
-def add_checksums(db: sqlite3.Connection) -> None:
+def add_checksums(db: Database) -> None:
     """Make version 4 out of version 3, inside the caller's transaction."""
     tables: dict[str, list[Row]] = {}
     for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         tables[table] = db.execute(f"SELECT * FROM {table}").fetchall()
         db.execute(f"DROP TABLE {table}")
-    create(db)
+    create_tables(db)
     for table, rows in tables.items():
         put(db, table, [(*row, "") for row in rows] if table == "files" else rows)
 
@@ -93,7 +90,7 @@ def _open(older: Path) -> sqlite3.Connection:
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    create(new)
+    create_tables(new)
     mtimes = dict(old.execute("SELECT path, mtime_ns FROM folders").fetchall())
     for names in old.execute(
         "SELECT exchange, dataset, stream FROM streams"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import randbits
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -19,6 +20,8 @@ from schemas.times import to_datetime, to_microseconds
 LAKE: Final = "lake"
 LINK: Final = "warehouse.duckdb"
 """The link to the newest published version of the DuckDB file."""
+LINKS: Final = "versions/files"
+"""Links to the lake files that the published versions name, where tables are views."""
 PARTIAL: Final = "partial"
 """Files being written lie beside the lake, so that a reader that lists it finds none of them."""
 QUARANTINE: Final = "quarantine"
@@ -163,9 +166,14 @@ def partial_folder(stream: StreamId) -> str:
 
 
 def temporary_path(path: str) -> str:
-    """Where the lake file ``path`` is written before it gets its name, relative to the home."""
+    """Where the lake file ``path`` is written before it gets its name, relative to the home.
+
+    Nobody else writes there, in this process or another, on this machine or another.
+    """
     folder, _, name = path.removeprefix(LAKE).rpartition("/")
-    return f"{PARTIAL}{folder}/.{name.removesuffix('.parquet')}.{os.getpid()}.tmp"
+    return (
+        f"{PARTIAL}{folder}/.{name.removesuffix('.parquet')}.{os.getpid()}{randbits(48):015d}.tmp"
+    )
 
 
 def stem(stream: StreamId, period: str, segment: int) -> str:
@@ -205,12 +213,17 @@ def walk(home: Path) -> Iterator[tuple[str, LakePath | None]]:
             yield relative, parse(relative)
 
 
-def of_stream(home: Path, stream: StreamId) -> list[LakePath]:
-    """The files of one stream as they lie on disk now, temporary ones included."""
+def of_stream(home: Path, stream: StreamId, *, temporary: bool = False) -> list[LakePath]:
+    """The files of one stream as they lie on disk now; ``temporary``: only those that are."""
     names = (stream_folder(stream), partial_folder(stream))
-    folders = [home / name for name in names if (home / name).is_dir()]
-    found = [p for folder in folders for p in folder.iterdir()]
-    parsed = (parse(p.relative_to(home).as_posix()) for p in sorted(found))
+    found = [
+        f"{name}/{file}"
+        for name in names
+        if (home / name).is_dir()
+        for file in os.listdir(home / name)
+        if not temporary or _TEMPORARY.fullmatch(file)  # there may be thousands of others
+    ]
+    parsed = map(parse, sorted(found))
     return [p for p in parsed if p is not None and p.stream == stream]
 
 

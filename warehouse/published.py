@@ -6,7 +6,7 @@ opened and looked into.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,15 +29,19 @@ class Published:
     rows: dict[str, int]
 
 
-def rows_if_current(metastore: Metastore, live: Path | None) -> dict[str, int] | None:
+def rows_if_current(
+    metastore: Metastore, live: Path | None, large: Set[str] = frozenset()
+) -> dict[str, int] | None:
     """The rows of each table, where the file ``live`` has all that lake and program now have.
+
+    ``large``: the datasets that are to be views on lake files.
 
     ``None``: it lacks something, or that is not known.
     """
     if live is None:
         return None
     found = metastore.counters(_PREFIX)
-    now = _marks(live, metastore.newest_change(), metastore.state_mark())
+    now = _marks(metastore, live, large, metastore.newest_change(), metastore.state_mark())
     if any(found.get(name) != value for name, value in now.items()):
         return None
     rows = {name: found[_ROWS + name] for name in TABLES if _ROWS + name in found}
@@ -45,19 +49,32 @@ def rows_if_current(metastore: Metastore, live: Path | None) -> dict[str, int] |
 
 
 def record(
-    metastore: Metastore, live: Path, change: int, state: int, rows: Mapping[str, int]
+    metastore: Metastore,
+    live: Path,
+    large: Set[str],
+    change: int,
+    state: int,
+    rows: Mapping[str, int],
 ) -> None:
     """Record that ``live`` holds all up to these marks, and how many rows each table has."""
-    known = {**_marks(live, change, state), **{_ROWS + name: n for name, n in rows.items()}}
+    known = {
+        **_marks(metastore, live, large, change, state),
+        **{_ROWS + name: n for name, n in rows.items()},
+    }
     metastore.record_counters({_PREFIX + name: value for name, value in known.items()})
 
 
-def _marks(live: Path, change: int, state: int) -> dict[str, int]:
+def _marks(
+    metastore: Metastore, live: Path, large: Set[str], change: int, state: int
+) -> dict[str, int]:
     stat = live.stat()
+    # a view names files by their whole path
+    views = "\0".join([*sorted(large), str(metastore.home.absolute())] if large else ())
     return {
         "change": change,
         "state": state,
         "catalog": int(catalog.digest()[:15], 16),
+        "views": zlib.crc32(views.encode()),
         "name": zlib.crc32(live.name.encode()),
         "bytes": stat.st_size,
         "mtime": stat.st_mtime_ns,

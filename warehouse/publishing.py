@@ -21,11 +21,14 @@ from warehouse.published import Published
 from warehouse.versions import Start, Versions
 
 
-def publish(home: Path | str | None = None, *, rebuild: bool = False) -> Published:
+def publish(
+    home: Path | str | None = None, *, rebuild: bool = False, views_above: int = 0
+) -> Published:
     """Bring DuckDB up to the lake and the metastore. Waits while another process publishes.
 
     ``home``: else ``TIDEMARK_HOME``, else ``./data``. ``rebuild`` starts from nothing. A damaged
-    version is rebuilt without being asked.
+    version is rebuilt without being asked. ``views_above``: tables with more rows are views on
+    lake files; 0: none is.
     Raises ``StorageError``: where nothing could be published, the version that was live stays
     live; where tables could not be loaded, it names them, and the others are published.
     """
@@ -36,13 +39,18 @@ def publish(home: Path | str | None = None, *, rebuild: bool = False) -> Publish
         versions.remove_leftovers()  # of a publish that broke off
         try:
             live = versions.live()
-            rows = None if rebuild else published.rows_if_current(metastore, live)
+            large: frozenset[str] = frozenset()
+            if views_above:
+                from warehouse.linked import large_datasets
+
+                large = large_datasets(home, metastore, views_above)
+            rows = None if rebuild else published.rows_if_current(metastore, live, large)
             if rows is not None:
                 return Published(versions.link, False, rows, rows)
             from warehouse.loading import bring_up_to_date  # DuckDB: 0.1 s
 
             starts = (Start.NOTHING,) if rebuild else versions.starts()
-            return bring_up_to_date(home, versions, metastore, starts)
+            return bring_up_to_date(home, versions, metastore, starts, large)
         except OSError as error:
             raise from_os_error(error, "cannot publish", versions.link) from error
         finally:

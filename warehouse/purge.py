@@ -8,7 +8,7 @@ from pathlib import Path
 from schemas import StreamId
 from warehouse import raw
 from warehouse.errors import from_os_error
-from warehouse.files import sync_folder
+from warehouse.files import placing, sync_folder
 from warehouse.metastore import Metastore
 from warehouse.paths import of_stream, stream_folder
 from warehouse.store import stream_lock
@@ -42,7 +42,8 @@ def purge(home: Path, stream: StreamId) -> None:
         metastore.drop_coverage(stream)
         try:
             for found in of_stream(home, stream):
-                (home / found.path).unlink(missing_ok=True)
+                with placing(home, found.path):
+                    (home / found.path).unlink(missing_ok=True)
             folder = home / stream_folder(stream)
             if folder.is_dir():
                 sync_folder(folder)

@@ -1,5 +1,6 @@
 """Read the warehouse: SQL over the published DuckDB file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, overload
@@ -11,7 +12,7 @@ from warehouse.duckdb_files import Config, open_read_only
 from warehouse.errors import StorageError
 from warehouse.frames import As, check, hand_over
 from warehouse.home import home_of
-from warehouse.paths import LINK
+from warehouse.paths import LINK, LINKS
 
 if TYPE_CHECKING:
     from warehouse.frames import PandasFrame, PolarsFrame
@@ -22,7 +23,6 @@ Params = Sequence[object] | Mapping[str, object] | None
 
 _TRIES: Final = 3
 _CLOSED: Final[Config] = {
-    "enable_external_access": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
@@ -32,8 +32,14 @@ def connect(home: Path | str | None = None, *, external: bool = True) -> duckdb.
     """A read-only connection to the newest published version, with times in UTC.
 
     ``external=False``: it reads and writes nothing else, neither files nor addresses, and loads no
-    extension; no statement can change that.
+    extension; no statement can change that. Tables that are views on lake files cannot be read then
+    (:func:`sql` reads them).
     """
+    return _connect(home, external=external, links=False)
+
+
+def _connect(home: Path | str | None, *, external: bool, links: bool) -> duckdb.DuckDBPyConnection:
+    """``links``: without external access, the links to lake files can be read all the same."""
     path = home_of(home) / LINK
     if not path.exists():
         raise StorageError(
@@ -44,6 +50,10 @@ def connect(home: Path | str | None = None, *, external: bool = True) -> duckdb.
         try:
             db = open_read_only(path, None if external else _CLOSED)
             if not external:
+                if links:
+                    folder = str((path.parent / LINKS).absolute())
+                    db.execute("SET allowed_directories = [?]", [folder])
+                db.execute("SET enable_external_access = false")
                 db.execute("SET lock_configuration = true")
             return db
         except duckdb.Error as error:
@@ -52,6 +62,9 @@ def connect(home: Path | str | None = None, *, external: bool = True) -> duckdb.
                     f"cannot open {path}: {error}. The lake is whole. Fix: run `tidemark rebuild`"
                 ) from error
     raise AssertionError("unreachable")
+
+
+_WRITING: Final = frozenset({"COPY", "EXPORT", "IMPORT", "ATTACH", "INSTALL", "LOAD"})
 
 
 if TYPE_CHECKING:  # at run time typing would keep them, and with them DuckDB, past the end
@@ -100,7 +113,10 @@ def sql(
     :func:`connect`. Raises ``StorageError``.
     """
     check(as_)
-    with connect(home, external=external) as db:
+    links = not external and (home_of(home) / LINKS).is_dir()
+    if links:
+        _check_writes_nothing(query)
+    with _connect(home, external=external, links=links) as db:
         try:
             result = (
                 db.sql(query, params=params).to_arrow_table() if query.strip() else pa.table({})
@@ -110,3 +126,12 @@ def sql(
             raise StorageError(str(error)) from error
         except AttributeError as error:  # a statement without a result
             raise StorageError("this statement returns no rows. Fix: use SELECT") from error
+
+
+def _check_writes_nothing(query: str) -> None:
+    """Raise ``StorageError`` for a statement that writes files, also where reading is allowed."""
+    text, tokens = query.encode(), duckdb.tokenize(query)
+    for start, kind in tokens:
+        word = re.match(rb"\w+", text[start:])
+        if kind == duckdb.token_type.keyword and word and word[0].decode().upper() in _WRITING:
+            raise StorageError(f"{word[0].decode()}: a query reads the warehouse alone")

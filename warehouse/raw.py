@@ -26,7 +26,7 @@ from schemas import StreamId
 from schemas.times import to_datetime
 from warehouse.errors import StorageError, from_os_error
 from warehouse.files import beside, make_folder, sync_folder
-from warehouse.locks import exclusive
+from warehouse.locks import exclusive, guarded
 from warehouse.paths import parse_stream_name, quoted, stream_name
 
 RAW: Final = "raw"
@@ -88,7 +88,8 @@ class RawWriter:
         record = encode(response)
         with self._one_at_a_time, lock(self._home, stream):
             try:
-                self._append(path, record)
+                with guarded(self._home, *_lock_name(stream)):
+                    self._append(path, record)
             except OSError as error:
                 raise from_os_error(error, "cannot record the response in", path) from error
 
@@ -173,7 +174,11 @@ def put_whole(path: Path, content: bytes, found: Scan) -> bytes:
 
 def lock(home: Path, stream: StreamId) -> AbstractContextManager[None]:
     """The lock under which the responses of a stream are written."""
-    return exclusive(home, RAW, quoted(stream.exchange), f"{stream.dataset}.{stream_name(stream)}")
+    return exclusive(home, *_lock_name(stream))
+
+
+def _lock_name(stream: StreamId) -> tuple[str, ...]:
+    return RAW, quoted(stream.exchange), f"{stream.dataset}.{stream_name(stream)}"
 
 
 def load(path: Path, spot: Spot) -> RawResponse:

@@ -129,8 +129,8 @@ def _described(
 
 def _remove_partial(home: Path, stream: StreamId) -> None:
     if (home / paths.partial_folder(stream)).is_dir():
-        for item in paths.of_stream(home, stream):
-            if item.temporary:
+        for item in paths.of_stream(home, stream, temporary=True):
+            with files.placing(home, item.path):
                 (home / item.path).unlink(missing_ok=True)
 
 

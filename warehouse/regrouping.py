@@ -23,6 +23,7 @@ from warehouse import files, paths
 from warehouse.errors import StorageError, from_os_error
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
+from warehouse.metastore_backend import mark_as_sqlite
 from warehouse.paths import PARTIAL, quarantine_of
 from warehouse.quarantine import contradictions, quarantine_rows
 from warehouse.state import StreamState
@@ -117,6 +118,7 @@ def _write(home: Path, metastore: Metastore, stream: StreamId, staging: Path) ->
     for path in sorted((home / paths.stream_folder(stream)).glob("symbol=*/*.parquet")):
         files.check(path, recorded.get(path.relative_to(home).as_posix(), ""))
         found.setdefault(path.name.partition(".")[0], []).append(path)
+    mark_as_sqlite(staging)  # a home for a moment
     store = Store(staging)
     with store.open_stream(stream) as writer:
         for parts in found.values():

@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas import StreamId, dataset
-from warehouse import files, paths
+from warehouse import catalog, files, paths
 from warehouse.clock import stamp
 from warehouse.duckdb_files import open_read_only
 from warehouse.errors import StorageError, from_os_error
+from warehouse.linked import linked
 from warehouse.merge import in_order, row_keys
 from warehouse.metastore import FileRecord, Metastore
 from warehouse.recovery import same_span
@@ -88,6 +89,10 @@ class PublishedRows:
     ) -> pa.Table | None:
         """The rows of the file's group that no other file of the group holds, in order."""
         declared = dataset(stream.dataset)
+        if declared.name in catalog.views_held(db):
+            # what the view shows is the damaged file itself, unless the link has other bytes
+            link = linked(self._home, record)
+            return None if link is None else files.read(declared, link)
         where, values = where_of(declared, stream, record.period)
         try:
             held = db.sql(f'FROM "{declared.name}"').columns  # fewer in an older version
@@ -153,7 +158,8 @@ def keep(home: Path, path: str, *, move: bool = False) -> str:
     try:
         files.make_folder(target.parent)
         if move:
-            os.replace(source, target)
+            with files.placing(home, path):
+                os.replace(source, target)
             files.sync_folder(source.parent)
         else:
             shutil.copy2(source, target)

@@ -175,7 +175,8 @@ class StreamWriter(StreamReader):
             self._metastore.record(self.stream, self.state(), [described], folders)
             return
         try:
-            path.unlink()
+            with files.placing(self._home, record.path):
+                path.unlink()
         except OSError as error:
             raise from_os_error(error, "cannot remove", path) from error
         folders = self._sync([record])

@@ -14,7 +14,8 @@ from schemas import StreamId
 from warehouse.coverage_table import coverage_rows, spans
 from warehouse.home import home_of
 from warehouse.metastore import Metastore
-from warehouse.metastore_file import FILE_NAME, OLDER_NAME, existing
+from warehouse.metastore_backend import has_metastore, is_postgres
+from warehouse.metastore_file import FILE_NAME, OLDER_NAME
 from warehouse.state import StreamState
 
 
@@ -34,7 +35,7 @@ class StreamStatus:
 
 def has_data(home: Path | str | None = None) -> bool:
     """Whether anything was ever collected in this home."""
-    return existing(home_of(home)) is not None
+    return has_metastore(home_of(home))
 
 
 def coverage(home: Path | str | None = None) -> pa.Table:
@@ -59,7 +60,7 @@ def status(home: Path | str | None = None) -> list[StreamStatus]:
 def _metastore(home: Path) -> Iterator[Metastore]:
     """The metastore for reading; of a home that cannot be written, a copy: SQLite needs to lock."""
     with ExitStack() as stack:
-        if not os.access(home, os.W_OK):
+        if not os.access(home, os.W_OK) and not is_postgres(home):
             copied = Path(stack.enter_context(TemporaryDirectory(prefix="tidemark-")))
             for name in (FILE_NAME, f"{FILE_NAME}-wal", OLDER_NAME, f"{OLDER_NAME}-wal"):
                 with suppress(FileNotFoundError):

@@ -5,7 +5,6 @@ their columns, as ``tidemark verify`` compares them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -17,31 +16,11 @@ from schemas import Dataset, StreamId
 from warehouse.duckdb_files import literal
 from warehouse.metastore import FileRecord
 from warehouse.paths import period_bounds
+from warehouse.sound import Group, stream_columns
 
 Stretch = tuple[int, int]
 """Times in microseconds, the end exclusive."""
 _BOUNDS: Final = (("number", pa.int64()), ("low", pa.int64()), ("high", pa.int64()))
-
-
-@dataclass(frozen=True)
-class Group:
-    """The files of one stream and period: loaded, and replaced, together."""
-
-    stream: StreamId
-    period: str
-    files: tuple[FileRecord, ...]
-
-
-def stream_columns(declared: Dataset, stream: StreamId) -> dict[str, str]:
-    """The columns of the table that are constant in ``stream``, and their values."""
-    named = {
-        "exchange": stream.exchange,
-        "symbol": stream.symbol,
-        "account": stream.account,
-        "timeframe": stream.timeframe,
-    }
-    names = declared.schema.names
-    return {column: value for column, value in named.items() if value and column in names}
 
 
 def where_of(declared: Dataset, stream: StreamId, period: str) -> tuple[str, list[object]]:

@@ -6,7 +6,7 @@ made again each time.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,14 +51,22 @@ def update_catalog(db: duckdb.DuckDBPyConnection) -> None:
         return
     if catalog.has_other_columns(db):
         catalog.drop_tables(db)  # of a version that declared other columns: load from nothing
-    for statement in _tables():
+    for statement in _tables(catalog.views_held(db).keys()):
         db.execute(statement)
     catalog.refresh(db)
 
 
-def _tables() -> Iterator[str]:
+def create_table(name: str) -> str:
+    """SQL that makes the table ``name`` where there is none."""
+    return next(sql for sql in _tables(TABLES.keys() - {name}))
+
+
+def _tables(large: Set[str] = frozenset()) -> Iterator[str]:
+    """SQL that makes all tables but those that are views, and what Tidemark notes of them."""
     ids = {d.name: d.id_column for d in DATASETS.values()}
     for name, table in TABLES.items():
+        if name in large:
+            continue
         columns = []
         for field in table.schema:
             column = f'"{field.name}" {catalog.TYPES[str(field.type)]}'
@@ -73,6 +81,11 @@ def _tables() -> Iterator[str]:
         "CREATE TABLE IF NOT EXISTS _tidemark.loaded"
         " (change BIGINT, state BIGINT, metastore BIGINT)"
     )
+    yield (
+        "CREATE TABLE IF NOT EXISTS _tidemark.view_tables"
+        " (dataset VARCHAR, rows BIGINT, place VARCHAR)"
+    )
+    yield "CREATE TABLE IF NOT EXISTS _tidemark.view_links (dataset VARCHAR, path VARCHAR)"
 
 
 def _with_digest(content: bytes) -> bytes:

@@ -10,20 +10,24 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 
 from warehouse import files
-from warehouse.paths import LINK
+from warehouse.locks import guarded
+from warehouse.paths import LINK, LINKS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 VERSIONS: Final = "versions"
 _KEEP: Final = 3
+_NAMED: Final = ".files"
+"""The end of the name of the file beside a version that lists the links to lake files it names."""
 _OPEN_FILES: Final = Path("/dev/fd")
 _COPY: Final = "import shutil, sys; shutil.copyfile(*sys.argv[1:])"
 
@@ -81,7 +85,7 @@ class Versions:
         from warehouse.template import LOADING, template_database
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._next().with_suffix(".building")
+        path = self._next().with_suffix(f".{token_hex(4)}.building")
         if start is Start.OLDER:
             db = self._reopened(path)
             if db is None:
@@ -111,27 +115,49 @@ class Versions:
         for older in self._spare():
             if not is_plain(path.absolute()):
                 return None
-            os.rename(older, path)
+            with guarded(self.link.parent, "publish"):
+                os.rename(older, path)
             if not _is_open_here(path):
                 with suppress(duckdb.Error):
                     return duckdb.connect(str(path), config=LOADING)
             os.rename(path, older)
         return None
 
-    def publish(self, building: Path) -> Path:
+    def publish(self, building: Path, links: Sequence[str] = ()) -> Path:
         """Make ``building`` the live version, whole on disk, and remove those that are too old.
 
-        Returns its file.
+        Returns its file. ``links``: to lake files, which its views name. A version with links stays
+        as long as a session has it open, and with it the links.
         """
         with building.open("rb+") as handle:
             os.fsync(handle.fileno())
-        target = building.with_suffix(".duckdb")
-        os.replace(building, target)
-        self._point(target)
+        target = self._folder / f"{building.name.partition('.')[0]}.duckdb"
+        with guarded(self.link.parent, "publish"):
+            if links:
+                files.put(target.with_suffix(_NAMED), "\n".join(links).encode())
+            os.replace(building, target)
+            self._point(target)
         for old in self.superseded()[: 1 - _KEEP]:
-            with suppress(OSError):
-                old.unlink()
+            if not (old.with_suffix(_NAMED).exists() and _is_in_use(old)):
+                with suppress(OSError):
+                    old.unlink()
+        self._remove_links()
         return target
+
+    def _remove_links(self) -> None:
+        """Remove the links to lake files that no version names any more."""
+        home = self.link.parent
+        if not (home / LINKS).is_dir():
+            return
+        from warehouse.linked import remove_unused  # most homes have none
+
+        used: list[str] = []
+        for named in self._folder.glob(f"warehouse-*{_NAMED}"):
+            if named.with_suffix(".duckdb").exists():
+                used += named.read_text(encoding="utf-8").split("\n")
+            else:
+                named.unlink()
+        remove_unused(home, used)
 
     def remove_leftovers(self) -> list[Path]:
         """Remove versions that were begun and not published, and links; what there was."""
@@ -171,6 +197,20 @@ def _is_open_here(path: Path) -> bool:
         with suppress(OSError, ValueError):
             if os.path.samestat(os.fstat(int(name)), status):
                 return True
+    return False
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether a session has a version open: DuckDB holds a lock of the system on its file."""
+    if _is_open_here(path):
+        return True
+    import fcntl
+
+    try:
+        with path.open("rb+") as handle:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
     return False
 
 

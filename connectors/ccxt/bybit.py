@@ -1,8 +1,9 @@
 """Bybit v5: of spot trades the newest 60, and an account's lists by windows of seven days.
 
 Source: Bybit's API documentation. Within a window, a cursor goes on; it may be there on the last
-page. An account is the unified one: its fills, its ledger, its balances. What is moved from or to
-another wallet of the same owner (funding) is an entry of the ledger like any other.
+page, and a page may have fewer rows than were asked for, with others behind it. An account is the
+unified one: its fills, its ledger, its balances. What is moved from or to another wallet of the
+same owner (funding) is an entry of the ledger like any other.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,11 +59,16 @@ def _list(body: bytes) -> bytes:
 _CURSOR: Final = row_type("BybitCursor", "nextPageCursor")
 
 
-def _paged(page: Page, body: bytes, most: int, source: Source) -> Page:
-    """With the cursor of the next page, where this one is full, also of rows that are none."""
+def _paged(page: Page, body: bytes, source: Source, about: Answered) -> Page:
+    """With the cursor of the next page, however few rows this one has.
+
+    A list ends at an answer without a cursor, or without rows. The first one may have none and
+    go on all the same.
+    """
     found = rows_of(b"[%b]" % member_of(body, "result", "an answer"), _CURSOR).rows
     cursor = found[0].nextPageCursor if found else None
-    return replace(page, next_token=str(cursor)) if cursor and len(source.texts()) >= most else page
+    goes_on = cursor and (source.texts() or "cursor" not in parse_qs(about.query))
+    return replace(page, next_token=str(cursor)) if goes_on else page
 
 
 _FILL: Final = row_type(
@@ -97,7 +103,7 @@ def fills(body: bytes, about: Answered) -> Page:
     layout = Layout("account_trades", columns, ("trade_id", "symbol", "side"), "timestamp")
     source = rows_of(_list(body), _FILL)
     page = read(layout, source, lambda row: row.execType not in _OTHERS).page()
-    return _paged(page, body, _MOST["execution/list"], source)
+    return _paged(page, body, source, about)
 
 
 _ENTRY: Final = row_type("BybitEntry", "id type currency change tradeId transactionTime symbol")
@@ -131,7 +137,7 @@ def entries(body: bytes, about: Answered) -> Page:
     )
     source = rows_of(_list(body), _ENTRY)
     page = read(layout, source, lambda row: row.type != "TRADE").page()
-    return _paged(page, body, _MOST["account/transaction-log"], source)
+    return _paged(page, body, source, about)
 
 
 _COIN: Final = row_type("BybitCoin", "coin walletBalance locked")

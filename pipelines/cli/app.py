@@ -16,9 +16,11 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 import click
 import typer
@@ -132,6 +134,9 @@ def secrets(environment: Mapping[str, str] | None = None, file: Path | None = No
     values: dict[str, str | None] = {**dotenv_values(file or Path(".env"), interpolate=False)}
     values.update(os.environ if environment is None else environment)
     found = {v for name, v in values.items() if v and name.endswith(SECRET_SUFFIXES) and len(v) > 3}
+    for address in [v for v in found if "://" in v]:
+        with suppress(ValueError):
+            found.add(unquote(urlsplit(address).password or address))
     return sorted(found, key=len, reverse=True)
 
 

@@ -1,5 +1,6 @@
 """``tidemark import``: bulk files of exchanges and tools into the lake."""
 
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,8 @@ _OF_FILES = ("rows", "rejected")
 _LISTED = 20
 """Rows that are listed one by one on the terminal; quarantine has all."""
 _GAPS = 5
+_FILES = 20
+"""Files that are listed one by one; of more, those of which there is nothing to say are one row."""
 
 
 def import_(
@@ -78,6 +81,9 @@ def import_(
         bool,
         typer.Option("--dry-run", help="Read everything, store nothing: what would be imported."),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="List every file, also of more than 20.")
+    ] = False,
 ) -> int:
     """Import files of one market, and publish them to DuckDB.
 
@@ -122,18 +128,18 @@ def import_(
     if dry_run:
         with showing_files() as report_progress:
             found = import_files(files, wish, settings, report_progress)
-        summarise(found, stored=False)
+        summarise(found, stored=False, verbose=verbose)
         say("nothing was stored: a dry run")
         return finish(found)
     with showing_files() as report_progress, publishing.periodic_publish(publish):
         found = import_files(files, wish, settings, report_progress)
     published = publish()
-    summarise(found, stored=True)
+    summarise(found, stored=True, verbose=verbose)
     say_added(sum(one.added for one in found.files), published)
     return finish(found)
 
 
-def summarise(found: "ImportReport", *, stored: bool) -> None:
+def summarise(found: "ImportReport", *, stored: bool, verbose: bool = False) -> None:
     """Write what each file held and what it changed; rows that were refused, one by one."""
     shown: set[tuple[str, str]] = set()
     for one in found.files:
@@ -142,9 +148,10 @@ def summarise(found: "ImportReport", *, stored: bool) -> None:
             _show_format(one)
     names = _COUNTS if stored else tuple(n for n in _COUNTS if n in _OF_FILES)
     rows = []
-    for one in found.files:
-        counts = dict(zip(_COUNTS, _counts(one), strict=True))
-        rows.append((one.label, *(f"{counts[n]:,}" for n in names), *_span(one)))
+    for alike in _groups(found.files, verbose=verbose):
+        sums = map(sum, zip(*map(_counts, alike), strict=True))
+        counts = dict(zip(_COUNTS, sums, strict=True))
+        rows.append((_label(alike), *(f"{counts[n]:,}" for n in names), *_span(alike)))
     print_table(("file", *names, "first", "last", "checksum"), rows, right=names)
     for one in found.files:
         for line in one.lines[:_LISTED]:
@@ -171,6 +178,28 @@ def _counts(one: "FileImport") -> tuple[int, ...]:
     return one.seen + one.rejected, one.added, one.held, one.conflicts, one.rejected
 
 
-def _span(one: "FileImport") -> tuple[str, str, str]:
-    first, last = (instant(to_datetime(at)) for at in one.span) if one.span else ("–", "–")
-    return first, last, {True: "agrees", False: "–", None: "–"}[one.verified]
+def _groups(files: "list[FileImport]", *, verbose: bool) -> "list[list[FileImport]]":
+    """The files of each row of the table: of many, those alike that follow one another."""
+    if verbose or len(files) <= _FILES:
+        return [[one] for one in files]
+    return [list(alike) for _, alike in groupby(files, _kind)]
+
+
+def _kind(one: "FileImport") -> tuple[object, ...]:
+    """Equal for files that need no row of their own."""
+    if one.rejected or one.conflicts or one.problems:
+        return (id(one),)
+    return one.format, one.stream, one.verified
+
+
+def _label(alike: "list[FileImport]") -> str:
+    if len(alike) == 1:
+        return alike[0].label
+    return f"{len(alike):,} files: {alike[0].label} … {alike[-1].label}"
+
+
+def _span(alike: "list[FileImport]") -> tuple[str, str, str]:
+    spans = [one.span for one in alike if one.span]
+    first = instant(to_datetime(min(low for low, _ in spans))) if spans else "–"
+    last = instant(to_datetime(max(high for _, high in spans))) if spans else "–"
+    return first, last, "agrees" if alike[0].verified else "–"

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +10,11 @@ import typer
 from pipelines.cli.completion import streams_starting
 from pipelines.output.console import say
 from schemas import ConfigError
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from schemas import StreamId
+    from warehouse.iceberg import IcebergTarget
 
 
 def status(
@@ -53,7 +56,8 @@ def status(
     from pipelines.feeds import load_feeds
     from pipelines.settings import load_settings
 
-    home = load_settings().home
+    settings = load_settings()
+    home = settings.home
     streams = warehouse.status(home) if warehouse.has_data(home) else []
     if not streams and not as_json:
         say(f"nothing collected yet in {home}: run tidemark pull (or tidemark demo to try it out)")
@@ -74,3 +78,15 @@ def status(
     never = found.never_pulled(streams, feeds or ())
     if never and not select:
         say(f"never pulled: {never}")
+    if settings.iceberg is not None:
+        say(_iceberg_line(home, settings.iceberg))
+
+
+def _iceberg_line(home: Path, target: "IcebergTarget") -> str:
+    from warehouse.iceberg.marks import changes_behind
+
+    behind = changes_behind(home, target)
+    how = (
+        f"{count(behind, 'change')} behind, published by the next pull" if behind else "up to date"
+    )
+    return f"Iceberg: {target.warehouse}, namespace {target.namespace}: {how}"

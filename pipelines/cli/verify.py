@@ -34,7 +34,7 @@ def verify(
     again from what is whole, files without a record are adopted, leftovers of interrupted writes
     are removed. Exit code 0: everything agrees, if need be after healing; the last line says so.
     1: something is wrong and could not be healed; the lines name the file and the fix. 2: wrong
-    usage.
+    usage. Where Iceberg tables are published (TIDEMARK_PUBLISH), they are compared as well.
 
     \b
     Examples:
@@ -44,9 +44,10 @@ def verify(
     import warehouse
     from pipelines.settings import load_settings
 
-    home = load_settings().home
+    settings = load_settings()
+    home, iceberg, above = settings.home, settings.iceberg, settings.views_above
     with showing() as progress:
-        result = warehouse.verify(home, progress)
+        result = warehouse.verify(home, progress, iceberg, views_above=above)
     if as_json:
         write_json(result)
     else:
@@ -58,6 +59,7 @@ def verify(
 def rebuild() -> int:
     """Build DuckDB again from the lake, and bring the metastore in step with the lake's files.
 
+    Iceberg tables are built again as well, where they are published (TIDEMARK_PUBLISH).
     Coverage of rows that are no longer there is dropped, so that the next `tidemark pull` fetches
     them again; damaged files that nothing restores are moved to damaged/. A lost or damaged
     metastore is replaced by a new one: rows stay, and pulls prove them again. Everything is
@@ -71,9 +73,10 @@ def rebuild() -> int:
     import warehouse
     from pipelines.settings import load_settings
 
-    home = load_settings().home
+    settings = load_settings()
+    home, iceberg, above = settings.home, settings.iceberg, settings.views_above
     with showing() as progress:
-        result = warehouse.rebuild(home, progress)
+        result = warehouse.rebuild(home, progress, iceberg, views_above=above)
     say(f"home: {home}")
     write(result)
     return 0 if result.ok else PARTLY_FAILED
@@ -89,6 +92,8 @@ def write(result: "Verification") -> None:
     for check, title in CHECKS.items():
         figures = ", ".join(_figure(name, n) for name, n in result.figures[check].items())
         errors = len(result.of("error", check))
+        if check == "iceberg" and not (figures or errors):
+            continue  # nothing is published there
         line = f"{'FAIL' if errors else 'ok  '} {title}: {figures or _NOTHING[check == 'candles']}"
         # candles that differ from the trades are no fault of the store
         say(line if check == "candles" else f"{line}; differences: {errors}")

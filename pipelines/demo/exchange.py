@@ -16,11 +16,12 @@ from typing import Final
 import warehouse
 from pipelines.feeds.folder import FEEDS, load_feeds
 from pipelines.output.formatting import with_fix
-from pipelines.settings import HOME, UNPACED, load_settings
+from pipelines.settings import DUCKDB, HOME, PUBLISH, UNPACED, load_settings
 from pipelines.ui.instance import dagster_home
 from sandbox import World, serve
 from schemas import ConfigError
 from warehouse.files import put
+from warehouse.home import METASTORE
 
 DEFAULT_HOME: Final = Path("data") / "demo"
 DEMO_FEEDS: Final = Path(__file__).parent / "feeds"
@@ -58,6 +59,8 @@ def feeding() -> Iterator[Feeding]:
     with serve(World(SEED, epoch), limits=False) as served:
         variables = {
             HOME: str(home),
+            PUBLISH: DUCKDB,  # not among the tables of this user's own data
+            METASTORE: "",  # in the home
             **served.env,
             FEEDS: str(DEMO_FEEDS),
             "TIDEMARK_LOOKUPS": "8",

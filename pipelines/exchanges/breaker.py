@@ -6,8 +6,9 @@ grows, one call is let through for all; its success closes the breaker, its fail
 Every pull begins with such a trial of its own, unless the exchange itself named the time
 (``Retry-After``): that holds for later pulls too.
 
-The state is a small file in the home, shared by every process there; no file means that all is
-well. Any answer of the host closes it, so one bad stream never stops the others.
+The state is a small file in the home (or a row, where the metastore is in PostgreSQL), shared by
+every process there; none means that all is well. Any answer of the host closes it, so one bad
+stream never stops the others.
 """
 
 import threading
@@ -17,13 +18,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from connectors.errors import AuthError, ExchangeError, NotAskedError, TransientError
 from warehouse.files import put
 from warehouse.locks import exclusive
+from warehouse.metastore_backend import is_postgres
 
 T = TypeVar("T")
 
@@ -55,6 +57,56 @@ _DECODER: Final = msgspec.json.Decoder(State)
 """Made here and not by the first thread of many that needs it: msgspec would crash."""
 
 
+class Texts(Protocol):
+    """Small texts by name, which every process of a home reads and writes."""
+
+    def read(self, name: str) -> bytes | None:
+        """The text ``name``; ``None`` where there is none."""
+
+    def write(self, name: str, text: bytes) -> None:
+        """Put ``text`` in place of what ``name`` was."""
+
+    def remove(self, name: str) -> None:
+        """Remove the text ``name``, if there is one."""
+
+    def names(self) -> list[str]:
+        """The names of all, in order."""
+
+
+class _Files:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return self._path(name).read_bytes()
+        except OSError:
+            return None
+
+    def write(self, name: str, text: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        put(self._path(name), text)
+
+    def remove(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        return [path.stem for path in sorted(self._folder.glob("*.json"))]
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+
+def texts_of(home: Path) -> Texts:
+    """Where the states of the breakers of ``home`` are: files, or rows of PostgreSQL."""
+    if is_postgres(home):
+        from pipelines.exchanges.postgres_state import PostgresTexts  # with it psycopg
+        from warehouse.leases import pool_of_home
+
+        return PostgresTexts(pool_of_home(home))
+    return _Files(home / "breakers")
+
+
 class HomeBreaker:
     """``connectors.base.Breaker`` of one exchange address, for one pull. Safe for threads.
 
@@ -67,7 +119,7 @@ class HomeBreaker:
         self._home = home
         self._exchange = exchange
         self._name = name
-        self._path = home / "breakers" / f"{name}.json"
+        self._texts = texts_of(home)
         self._now = now
         self._began = now()
         self._one = threading.Lock()
@@ -90,13 +142,13 @@ class HomeBreaker:
     @contextmanager
     def _admitted(self) -> Iterator[None]:
         """Leave to ask. A trial is held to its end, so that others wait for its outcome."""
-        state = _read(self._path)
+        state = self._read()
         with ExitStack() as stack:
             if state.opened:
                 self._check(state)
                 trial = stack.enter_context(ExitStack())
                 trial.enter_context(exclusive(self._home, "breakers", self._name))
-                state = _read(self._path)
+                state = self._read()
                 if state.opened:
                     self._check(state)
                 else:  # another's trial found the exchange well
@@ -122,7 +174,7 @@ class HomeBreaker:
         wait = error.retry_after if isinstance(error, TransientError) else None
         banned = wait is not None and wait > BAN_SECONDS
         with self._one:
-            now, state = self._now(), _read(self._path)
+            now, state = self._now(), self._read()
             streams = tuple(sorted({*state.streams, stream}))
             failures = state.failures + 1
             opened = state.opened
@@ -140,31 +192,34 @@ class HomeBreaker:
             self._store(State(streams, failures, opened, banned, since, now, until, str(error)))
 
     def _answered(self, started: float) -> None:
-        if not self._path.exists():
+        if self._texts.read(self._name) is None:
             return
         with self._one:
-            state = _read(self._path)
+            state = self._read()
             if state.banned and started <= state.tried:
                 return  # asked before the ban came
             with suppress(OSError):
-                self._path.unlink(missing_ok=True)
+                self._texts.remove(self._name)
 
     def _store(self, state: State) -> None:
         with suppress(OSError):  # on a full disk every pull finds out for itself
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            put(self._path, msgspec.json.encode(state))
+            self._texts.write(self._name, msgspec.json.encode(state))
+
+    def _read(self) -> State:
+        return _parsed(self._texts.read(self._name))
 
 
 def down(home: Path) -> list[tuple[str, State]]:
     """The exchanges that answered no pull since the breaker opened, by the names of their files."""
-    found = ((path.stem, _read(path)) for path in sorted((home / "breakers").glob("*.json")))
+    texts = texts_of(home)
+    found = ((name, _parsed(texts.read(name))) for name in texts.names())
     return [(name, state) for name, state in found if state.opened]
 
 
-def _read(path: Path) -> State:
+def _parsed(text: bytes | None) -> State:
     try:
-        return _DECODER.decode(path.read_bytes())
-    except (OSError, ValueError):
+        return State() if text is None else _DECODER.decode(text)
+    except ValueError:
         return State()
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping
 
 import connectors
-from connectors.base import Connection, Connector, Limits, Recorder
+from connectors.base import Connection, Connector, Limits, Nonces, Recorder
 from connectors.local import NoLimits
 from pipelines.exchanges.breaker import HomeBreaker
 from pipelines.exchanges.limits import SharedLimits
 from pipelines.exchanges.nonces import HomeNonces
 from pipelines.exchanges.state_dir import limits_folder, place_name, state_folder
 from pipelines.settings import Settings
+from warehouse.metastore_backend import is_postgres
 
 
 def open_exchange(
@@ -31,15 +32,22 @@ def open_exchange(
     credentials = settings.credentials(exchange, account)
     key = credentials.key if credentials else ""
     shared = state_folder()
-    if limits is None and settings.is_unpaced(exchange):
-        limits = NoLimits()
+    nonces: Nonces = HomeNonces(home, place_name(exchange, url, key), shared)
+    usual: Limits = SharedLimits([limits_folder(f) for f in (shared, home) if f is not None])
+    if is_postgres(home):
+        from pipelines.exchanges.postgres_state import PostgresLimits, PostgresNonces
+        from warehouse.leases import pool_of_home
+
+        pool = pool_of_home(home)
+        nonces = PostgresNonces(pool, place_name(exchange, url, key))
+        usual = PostgresLimits(pool)
     if limits is None:
-        limits = SharedLimits([limits_folder(f) for f in (shared, home) if f is not None])
+        limits = NoLimits() if settings.is_unpaced(exchange) else usual
     return connectors.open_connector(
         exchange,
         Connection(
             base_url=url,
-            nonces=HomeNonces(home, place_name(exchange, url, key), shared),
+            nonces=nonces,
             limits=limits,
             breaker=HomeBreaker(home, exchange, place_name(exchange, url)),
             account=account,

@@ -28,7 +28,7 @@ from warehouse.locks import file_lock
 
 MARGIN: Final = 1.05
 """Calls are spaced this much wider than allowed: what leaves evenly may arrive a little closer."""
-_FARTHEST: Final = 600 * SECOND
+FARTHEST: Final = 600 * SECOND
 """A moment beyond this is no queue of waiting calls but rubbish."""
 _POLL_SECONDS: Final = 0.001
 _STUCK_SECONDS: Final = 10.0
@@ -124,7 +124,7 @@ class SharedLimits:
         if len(state) != _STATE.size:
             return Pace()
         boot, *moments = _STATE.unpack(state)
-        known = boot == self._boot and max(moments) <= now + _FARTHEST
+        known = boot == self._boot and max(moments) <= now + FARTHEST
         return Pace(*moments) if known else Pace()
 
 

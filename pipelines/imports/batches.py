@@ -23,6 +23,7 @@ from schemas import RejectedRow
 
 _BLOCK: Final = 8 << 20
 _ROWS: Final = 64 * 1024
+_LONGEST_ROW: Final = 8 << 20
 _PARQUET: Final = b"PAR1"
 _ARROW: Final = b"ARROW1"
 _OLD_FEATHER: Final = b"FEA1"
@@ -209,8 +210,16 @@ def _damaged(source: Source, error: Exception) -> FileError:
 def _table_batches(source: Source, form: Format) -> Iterator[Batch]:
     size = source.path.stat().st_size
     with _table_file(source) as file:
-        names = (file.schema_arrow if isinstance(file, pq.ParquetFile) else file.schema).names
-        chosen = {meaning: name for meaning, name in form.columns.items() if name in names}
+        schema = file.schema_arrow if isinstance(file, pq.ParquetFile) else file.schema
+        chosen = {meaning: name for meaning, name in form.columns.items() if name in schema.names}
+        for name in chosen.values():
+            if pa.types.is_nested(schema.field(name).type):
+                raise FileError(
+                    with_fix(
+                        f"{source.label}: its column {name} holds {schema.field(name).type}",
+                        "write it with one value in each row",
+                    )
+                )
         first = 0
         try:
             for found, share in _record_batches(file, [*dict.fromkeys(chosen.values())]):
@@ -272,7 +281,15 @@ def _json_rows(source: Source, chunks: Iterator[bytes]) -> Iterator[Any]:
             row, end = decoder.raw_decode(text, at)
             if end >= len(text) and not ended:
                 raise ValueError  # a number may go on
+        except RecursionError:
+            raise FileError(
+                with_fix(f"{source.label} has lists in lists without end", "name a file of rows")
+            ) from None
         except ValueError:
+            if len(text) > _LONGEST_ROW:
+                raise FileError(
+                    with_fix(f"{source.label} has a row of over 8 MB", "name a file of rows")
+                ) from None
             chunk = next(chunks, None)
             if chunk is None and (ended or not pending):
                 raise FileError(
@@ -338,6 +355,8 @@ def _values(row: Any, form: Format) -> list[Any] | None:
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):  # half of a character has no bytes
+        return value.encode(errors="backslashreplace").decode()
     return str(value) if isinstance(value, int) else json.dumps(value)

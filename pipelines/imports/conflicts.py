@@ -27,9 +27,13 @@ def described(
     line_of = dict(zip(keys, lines.tolist(), strict=True))
     mine = rows.filter(pa.array([key in wrong for key in keys]))
     stored = _stored(writer, files.file_rows(writer.declared, [mine], 0), name)
+    reasons = {str(json.loads(row.payload)[name]): row.reason for row in conflicts}
     found: dict[str, str] = {}
     for key, row in wrong.items():
         held = stored.get(key, {})
+        if not held:
+            found[key] = f"line {line_of.get(key, '?')}: {name} {key}: {reasons[key]}"
+            continue
         other = [f"{n} {v}, stored {held[n]}" for n, v in row.items() if held.get(n, v) != v]
         found[key] = (
             f"line {line_of.get(key, '?')}: {name} {key} contradicts the row that is stored: "

@@ -25,8 +25,8 @@ _ID: Final = r"^(0|[1-9][0-9]{0,17})$"
 _WHOLE: Final = r"^[0-9]{9,18}$"
 _ZONE: Final = r"(Z|\+00(:?00)?)?$"
 _ISO: Final = r"^(19|20)[0-9]{2}(-[0-9]{2}){2}[T ][0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?" + _ZONE
-_DIGITS: Final = 15
-"""A double tells texts of so many digits apart; one of more was calculated."""
+_DIGITS: Final = {"double": 15, "float": 6, "halffloat": 3}
+"""A float tells texts of so many digits apart; one of more was calculated."""
 _LONGEST_ID: Final = 200
 _SIDES: Final = {"buy": "buy", "sell": "sell", "bid": "buy", "ask": "sell", "b": "buy", "s": "sell"}
 _MAKERS: Final = {"true": "sell", "false": "buy", "1": "sell", "0": "buy"}
@@ -124,7 +124,10 @@ def _ours(
 
 
 def _shown(value: pa.Scalar) -> str:
-    found = value.as_py()
+    try:
+        found = value.as_py()
+    except (OverflowError, ValueError):  # a time beyond those of Python
+        found = value.cast(pa.int64()).as_py()
     return "" if found is None else str(found)
 
 
@@ -160,8 +163,9 @@ def _price(values: pa.Array, form: Format, name: str, reasons: Reasons) -> pa.Ar
         except pa.ArrowInvalid:
             pass
     texts = _texts(values)
-    if form.floats:
-        texts = _told_apart(texts, name, reasons)
+    if form.floats or pa.types.is_floating(values.type):
+        digits = _DIGITS.get(str(values.type), _DIGITS["double"])
+        texts = _told_apart(texts, digits, name, reasons)
     if not texts.null_count and are_plain(texts):
         try:
             return texts.cast(PRICE)
@@ -172,11 +176,11 @@ def _price(values: pa.Array, form: Format, name: str, reasons: Reasons) -> pa.Ar
     return _careful(texts, usual, made, exact.price, name, reasons)
 
 
-def _told_apart(texts: pa.Array, name: str, reasons: Reasons) -> pa.Array:
-    """Rejects doubles with more digits than a double can tell apart."""
+def _told_apart(texts: pa.Array, most: int, name: str, reasons: Reasons) -> pa.Array:
+    """Rejects floats with more digits than one of their kind can tell apart."""
     mantissa = pc.replace_substring_regex(texts, "[eE].*$|[.-]", "")
     digits = pc.utf8_length(pc.utf8_rtrim(pc.utf8_ltrim(mantissa, "0"), "0"))
-    for index in pc.indices_nonzero(pc.fill_null(pc.greater(digits, _DIGITS), False)).to_pylist():
+    for index in pc.indices_nonzero(pc.fill_null(pc.greater(digits, most), False)).to_pylist():
         reasons.setdefault(
             index, f"{name} has more digits than a float tells apart: {texts[index].as_py()}"
         )
@@ -197,9 +201,13 @@ def _time(values: pa.Array, name: str, reasons: Reasons) -> pa.Array:
 def _moments(values: pa.Array) -> pa.Array:
     """Microseconds of the values that are written as usual; 0 or null for all others."""
     if pa.types.is_timestamp(values.type):
-        plain = values.cast(pa.timestamp(values.type.unit))
-        # a nanosecond is cut; seconds that do not fit are no times
-        return plain.cast(pa.timestamp("us"), safe=values.type.unit != "ns").cast(pa.int64())
+        numbers = values.cast(pa.int64())
+        if values.type.unit == "ns":
+            return pc.divide(numbers, 1000)
+        times = {"s": 1_000_000, "ms": 1000, "us": 1}[values.type.unit]
+        most = exact.LATEST_US // times
+        inside = pc.and_(pc.greater(numbers, -most), pc.less(numbers, most))
+        return pc.multiply(pc.if_else(inside, numbers, 0), times)  # 0: that is no time
     if pa.types.is_integer(values.type):
         return _of_any_unit(values.cast(pa.int64(), safe=False))
     texts = _texts(values)

@@ -25,13 +25,13 @@ def _none() -> Numbers:
 
 @dataclass
 class Proof:
-    """What one import proves of one stream.
+    """What one file proves of a stream.
 
-    ``held``: what was complete before it; ``shown``: the part of it that the exchange has shown.
+    ``held``: what is complete; ``shown``: the part of it that the exchange has shown.
     """
 
     paging: Paging
-    held: Intervals
+    held: Intervals = ()
     shown: Intervals = ()
     own: Intervals = ()
     left_ids: Numbers = field(default_factory=_none)

@@ -5,7 +5,7 @@ is overwritten (but for candles that were open). What stops an import loses noth
 file again continues, as rows that are held change nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 import connectors
 import warehouse
+from connectors.base import Paging
 from pipelines.exchanges.names import remembered_names
 from pipelines.imports import batches
 from pipelines.imports.batches import Batch
@@ -33,11 +34,12 @@ from pipelines.ingest.windows import imported
 from pipelines.ingest.windows.evidence import Numbers
 from pipelines.output.formatting import with_fix
 from pipelines.settings import Settings
-from schemas import TIMEFRAMES, RejectedRow, StreamId, TidemarkError, dataset
+from schemas import TIMEFRAMES, RejectedRow, TidemarkError, dataset
 from schemas.wording import count
 from warehouse import files
 from warehouse.clock import now_us
 from warehouse.intervals import Interval, Intervals, subtract, union
+from warehouse.quarantine import contradictions
 from warehouse.state import StreamState
 from warehouse.store import SEGMENT_ROWS, Committed, Store, StreamWriter
 
@@ -71,7 +73,6 @@ def import_files(
     if found.skipped:
         names = ", ".join(found.skipped[:3]) + (", …" if len(found.skipped) > 3 else "")
         report.notices.append(f"left out, as they say another market or none: {names}")
-    proofs: dict[StreamId, Proof] = {}
     for job in found.jobs:
         one = FileImport(
             str(job.source.path),
@@ -85,7 +86,7 @@ def import_files(
         )
         report.files.append(one)
         try:
-            _FileImport(job, wish, store, one, report, proofs, on_progress).run()
+            _FileImport(job, wish, store, one, report, on_progress).run()
         except TidemarkError as error:
             one.problems.append(str(error))
     for source, problem in found.problems:
@@ -112,7 +113,6 @@ class _FileImport:
         store: Store | None,
         report: FileImport,
         whole: ImportReport,
-        proofs: dict[StreamId, Proof],
         listener: Listener | None,
     ) -> None:
         self.job = job
@@ -122,11 +122,15 @@ class _FileImport:
         self.whole = whole
         self.listener = listener
         self.declared = dataset(job.stream.dataset)
-        self.proof = _proof(job.stream, store, proofs)
+        is_trades = job.stream.dataset == TRADES
+        self.paging = connectors.offers(job.stream.exchange).get(TRADES) if is_trades else None
+        self.proof = Proof(self.paging) if self.paging and self.paging.dense else None
         self.number = 0
         """By which its ids are remembered: out of the digest of what it holds."""
         self.runs: Intervals = ()
         """The ids of the file so far."""
+        self.seams: set[int] = set()
+        """Rows that are held, and that the exchange has to show before they are claimed."""
         self.barred: FilesIds = ()
         """Ids that were doubted before: the exchange decides, not this file."""
         self.is_disputed = False
@@ -206,7 +210,12 @@ class _FileImport:
             return
         with self.store.open_stream(self.job.stream) as writer:
             state = self._state(writer, table)
-            done = self._put(writer, table, state, chunk.rejected)
+            refused: list[RejectedRow] = []
+            rows = table
+            if table.num_rows and self.proof is None and self.paging is not None:
+                rows, state, refused = self._beside_shown(writer, table, state, self.paging)
+            done = self._put(writer, rows, state, [*chunk.rejected, *refused])
+            done = replace(done, conflicts=[*done.conflicts, *refused])
             report.seen += table.num_rows
             report.added += done.added
             report.replaced += done.replaced
@@ -223,6 +232,25 @@ class _FileImport:
                     "check --exchange and --market; the rows that did not contradict are stored",
                 )
             )
+
+    def _beside_shown(
+        self, writer: StreamWriter, table: pa.Table, state: StreamState, paging: Paging
+    ) -> tuple[pa.Table, StreamState, list[RejectedRow]]:
+        """Where ids prove nothing: the rows to store, the state that says where they lie, and rows
+        that are none of the exchange's: it has shown all of a stretch, without them.
+        """
+        places = imported.positions_of(table, paging)
+        known = checkpoint.imported_of(state.checkpoint)
+        shown = subtract(state.complete, imported.intervals(known))
+        inside = table.filter(pa.array(imported.within(places, shown)))
+        surplus = imported.not_held(writer, files.file_rows(self.declared, [inside], 0))
+        kept = pc.invert(pc.is_in(table.column("trade_id"), surplus.column("trade_id")))
+        whole = FileIds(int(places.min()), int(places.max()) + 1)
+        noted = imported.without_ids([*known, whole], shown)
+        if noted != known:  # before the rows: a crash in between must not forget them
+            state = replace(state, checkpoint=checkpoint.with_imported(state.checkpoint, noted))
+            writer.put(self.declared.file_schema.empty_table(), state)
+        return table.filter(kept), state, contradictions(surplus, imported.NOT_SHOWN)
 
     def _put(
         self,
@@ -270,30 +298,37 @@ class _FileImport:
         every, times = _positions(table)
         state = writer.state()
         known = checkpoint.imported_of(state.checkpoint)
+        mine = [Interval(s.lower, s.upper) for s in known if s.file == self.number]
+        others = [s for s in known if s.file != self.number]
+        # a pull may have come between two files, or two parts of one
+        proof.held = state.complete
+        proof.shown = subtract(state.complete, imported.intervals(known))
         if not self.runs:
             self.barred = tuple(s for s in known if s.file == DOUBTED)
         keep = ~np.isin(every, np.array(sorted(wrong), np.int64))
         self.is_disputed |= any(id_ in s for id_ in wrong for s in proof.shown)
-        self.agrees = self.agrees or bool(_within(every[keep], proof.shown).any())
-        keep &= ~_within(every, self.barred)
+        self.agrees = self.agrees or bool(imported.within(every[keep], proof.shown).any())
+        keep &= ~imported.within(every, self.barred)
         complete = union([*state.complete, *proof.add(every[keep], times[keep])])
         # only the exchange can say which of two files is right
         doubted = [id_ for id_ in sorted(wrong) if not any(id_ in s for s in proof.shown)]
-        doubted += self._seams(known, proof)
+        seams = self._seams(known, proof)
+        self.seams.update(seams)
+        doubted += seams
         self._note_rows(every, proof)
         file = self.number
         if self.is_disputed:  # what it says beside that is no better
-            complete = union([*proof.held, *imported.without(complete, self.runs, writer)])
-            proof.own = imported.without(proof.own, self.runs, writer)
+            elsewhere = [*proof.shown, *imported.intervals(others)]
+            taken = subtract(union([*self.runs, *mine]), elsewhere)
+            complete = imported.without(complete, taken, writer)
+            proof.own = imported.without(proof.own, taken, writer)
             file = DOUBTED if self.agrees else self.number
         elif self.agrees:
             file = CONFIRMED
-        before = [Interval(s.lower, s.upper) for s in known if s.file == self.number]
-        mine = [FileIds(i.lower, i.upper, file) for i in union([*self.runs, *before])]
+        own = [FileIds(i.lower, i.upper, file) for i in union([*self.runs, *mine])]
         spans = [Interval(id_, id_ + 1) for id_ in doubted]
         complete = imported.without(complete, spans, writer)
-        others = [s for s in known if s.file != self.number]
-        brought = imported.without_ids(mine, [*proof.shown, *imported.intervals(others)])
+        brought = imported.without_ids(own, [*proof.shown, *imported.intervals(others)])
         ids = imported.in_order([*others, *brought, *(FileIds(s.lower, s.upper) for s in spans)])
         noted = checkpoint.with_imported(state.checkpoint, ids)
         if (complete, noted) != (state.complete, state.checkpoint):
@@ -347,7 +382,9 @@ class _FileImport:
             report.problems.append(self._of_others())
         if report.ids is not None and self.proof is not None and not self.proof.scattered:
             state = self.store.state(self.job.stream) if self.store else StreamState()
-            report.gaps = holes(union([*state.complete, *self.proof.own]), *report.ids)
+            touching = np.array([*self.seams, *self.proof.left_ids.tolist()], np.int64)
+            held = [*state.complete, *self.proof.own, *imported.runs_of(touching)]
+            report.gaps = holes(union(held), *report.ids)
 
     def _after_conflicts(self) -> str:
         if self.is_disputed and not self.agrees:
@@ -418,29 +455,6 @@ def _with_last(found: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
         before = batch
     if before is not None:
         yield before, True
-
-
-def _proof(stream: StreamId, store: Store | None, proofs: dict[StreamId, Proof]) -> Proof | None:
-    """What is proved of ``stream`` so far; ``None`` where files prove nothing of it."""
-    if stream.dataset != TRADES:
-        return None
-    offer = connectors.offers(stream.exchange).get(TRADES)
-    if offer is None or not offer.dense:
-        return None
-    state = store.state(stream) if store else StreamState()
-    alone = imported.intervals(checkpoint.imported_of(state.checkpoint))
-    shown = subtract(state.complete, alone)
-    return proofs.setdefault(stream, Proof(offer, state.complete, shown))
-
-
-def _within(
-    ids: Numbers, spans: Iterable[FileIds | Interval]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which of ``ids`` lie in one of ``spans``."""
-    found = np.zeros(len(ids), bool)
-    for span in spans:
-        found |= (ids >= span.lower) & (ids < span.upper)
-    return found
 
 
 def _positions(table: pa.Table) -> tuple[Numbers, Numbers]:

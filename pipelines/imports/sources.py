@@ -183,7 +183,14 @@ def _compared(path: Path, digest: str) -> bool | None:
                 "put the checksum there; --ignore-checksum imports the file without it",
             )
         ) from None
-    if not said or said[0].lower() != digest:
+    if not said:
+        raise FileError(
+            with_fix(
+                f"{beside} holds no SHA-256: nothing of {path.name} is imported",
+                "put the file's checksum there; --ignore-checksum imports the file without it",
+            )
+        )
+    if digest not in {one.lower() for one in said}:  # a list may name other files, too
         raise FileError(
             with_fix(
                 f"{path} does not have the checksum that {beside.name} says: nothing of it is "

@@ -19,7 +19,7 @@ CONFIRMED: Final = -1
 
 
 class FileIds(msgspec.Struct, frozen=True, array_like=True):
-    """Ids ``[lower, upper)`` of which only a file brought rows.
+    """Ids ``[lower, upper)`` of which only a file brought rows; where ids are text, times.
 
     ``file``: its number, above 0; or ``DOUBTED`` or ``CONFIRMED``.
     """
@@ -56,11 +56,13 @@ class Newest(msgspec.Struct, frozen=True, tag="newest"):
     """Of a stream of which the exchange shows only the newest rows.
 
     ``change``: of candles, the last change of the trades of which older ones are built.
+    ``imported``: the positions between which only files brought rows so far.
     """
 
     restart: Restart | None = None
     empty_since: int | None = None
     change: int = 0
+    imported: FilesIds = ()
 
 
 class Walk(msgspec.Struct, frozen=True, tag="walk"):
@@ -140,13 +142,13 @@ def is_imported(text: str) -> bool:
 def imported_of(text: str) -> FilesIds:
     """The ids of which only files brought rows so far."""
     found = _any(text)
-    return found.imported if isinstance(found, Windows | Imported) else ()
+    return found.imported if isinstance(found, Windows | Newest | Imported) else ()
 
 
 def with_imported(text: str, ids: FilesIds) -> str:
     """The checkpoint in ``text`` with ``ids`` as those ids; a new one where there is none."""
     found = _any(text) if text else Imported()
-    if not isinstance(found, Windows | Imported):
+    if not isinstance(found, Windows | Newest | Imported):
         return text
     return dump(msgspec.structs.replace(found, imported=ids))
 

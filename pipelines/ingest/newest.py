@@ -8,12 +8,15 @@ longer shown are built from the trades of their market, where those are stored.
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from connectors.base import Key, Page, Window
 from connectors.errors import ContractError
 from pipelines.ingest import checkpoint, findings
 from pipelines.ingest.checkpoint import Newest
 from pipelines.ingest.derived import build_missing
 from pipelines.ingest.session import Session, time_span
+from pipelines.ingest.windows import imported
 from pipelines.ingest.windows.evidence import HOUR_US, Received, proved, receive
 from pipelines.ingest.windows.state import Restart
 from schemas import TIMEFRAMES
@@ -31,6 +34,8 @@ _USUAL_SECONDS: Final = 300
 def pull_newest(session: Session) -> None:
     """One pull of a ``Cursor.NEWEST`` stream. Raises ``TidemarkError``."""
     known = checkpoint.load(session.state.checkpoint, Newest)
+    of_files = checkpoint.imported_of(session.state.checkpoint)
+    known = msgspec.structs.replace(known, imported=of_files)
     of_ids = session.paging.key is Key.INTEGER
     state = replace(session.state, unit="id" if of_ids else "time", remark="")
     most = session.paging.max_rows
@@ -48,8 +53,11 @@ def pull_newest(session: Session) -> None:
         return
     restart = _restart(known, state, rows) if of_ids else None
     if restart is not None:
-        _restarted(session, restart, state, page)
+        _restarted(session, known, restart, state, page)
         return
+    left, corrected = of_files, set[str]()
+    if of_files:
+        left, corrected = imported.corrected(session, page, spans, of_files)
     held = state.complete[-1] if state.complete else None
     for span in spans:
         state = replace(state, complete=add(state.complete, span))
@@ -58,7 +66,7 @@ def pull_newest(session: Session) -> None:
         state,
         newest_at=max(newest[1] if newest else 0, state.newest_at or 0) or None,
         checked_at=(page.server_time or now_us()) - session.paging.cache_us,
-        checkpoint=checkpoint.dump(Newest(change=known.change)),
+        checkpoint=checkpoint.dump(Newest(change=known.change, imported=left)),
     )
     if session.paging.key is Key.TIME:
         session.commit(page.table, state, page.rejected)
@@ -81,6 +89,8 @@ def pull_newest(session: Session) -> None:
     ]
     unshown = tuple(sorted([*state.unshown, *lost], key=lambda u: u.lower))
     session.commit(page.table, replace(state, unshown=unshown), page.rejected)
+    if corrected:
+        raise ContractError(imported.corrections(session, corrected))
 
 
 def _too_rare(rows: Received, *, is_lost: bool, first: bool) -> str:
@@ -134,7 +144,7 @@ def _without_rows(session: Session, known: Newest, state: StreamState, page: Pag
     remarks: list[str] = []
     findings.empty_head(session, known.empty_since, problems, remarks)
     since = known.empty_since or session.started
-    found = checkpoint.dump(Newest(restart=known.restart, empty_since=since))
+    found = checkpoint.dump(msgspec.structs.replace(known, empty_since=since, change=0))
     state = replace(state, checkpoint=found, remark=" · ".join(remarks))
     session.commit(None, state, page.rejected)
     if problems:
@@ -159,7 +169,9 @@ def _restart(known: Newest, state: StreamState, rows: Received) -> Restart | Non
     return None
 
 
-def _restarted(session: Session, restart: Restart, state: StreamState, page: Page) -> None:
+def _restarted(
+    session: Session, known: Newest, restart: Restart, state: StreamState, page: Page
+) -> None:
     problems: list[str] = []
     remarks: list[str] = []
     findings.restarted(restart, problems, remarks, is_of_file=False)
@@ -167,7 +179,7 @@ def _restarted(session: Session, restart: Restart, state: StreamState, page: Pag
         state,
         complete=(),
         unshown=(),
-        checkpoint=checkpoint.dump(Newest(restart=restart)),
+        checkpoint=checkpoint.dump(msgspec.structs.replace(known, restart=restart, change=0)),
         remark=remarks[0],
     )
     session.commit(page.table, state, page.rejected)

@@ -90,7 +90,9 @@ class Session:
         budget = task.budget
         self._ends_at = budget.stream_ends_at(self.paging.cursor) if budget else None
         self.wanted_from = to_microseconds(task.start)
-        self.state = replace(writer.state(), wanted_from=self.wanted_from, delisted=False)
+        self.last = writer.state()
+        """The state that was committed last, stored or not yet."""
+        self.state = replace(self.last, wanted_from=self.wanted_from, delisted=False)
         self._committer = committer
         self._rows = 0
         self._asked: tuple[Window | None, int] = (None, 0)
@@ -149,6 +151,7 @@ class Session:
         self, rows: pa.Table | None, state: StreamState, rejected: Sequence[RejectedRow] = ()
     ) -> None:
         """Store rows and state (in the background, in order)."""
+        self.last = state
         self._committer.put(rows, state, rejected)
 
     def hurry(self) -> None:

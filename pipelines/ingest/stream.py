@@ -119,8 +119,8 @@ def _in_session(task: Task, work: Callable[[Session], None]) -> StreamReport:
                     finally:
                         session.finished()
             finally:
-                span = writer.span()
-                report.newest = to_datetime(span[1]) if span else None
+                newest = writer.newest_time()
+                report.newest = None if newest is None else to_datetime(newest)
     except (OutOfTimeError, InUseError):
         report.unfinished = True
     except RequestError as error:

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -95,7 +95,8 @@ def read_table(spark: SparkSession, home: Path, table: Table) -> DataFrame:
     """
     columns = ", ".join(f"`{field.name}` {TYPES[str(field.type)]}" for field in table.schema)
     if table.name == COVERAGE.name:
-        return spark.createDataFrame(coverage_rows(Metastore(home)), columns)
+        with closing(Metastore(home)) as metastore:
+            return spark.createDataFrame(coverage_rows(metastore), columns)
     folder = home / LAKE / table.name
     if next(folder.rglob("*.parquet"), None) is None:
         return spark.createDataFrame(table.schema.empty_table(), columns)

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
-from filelock import Timeout
 
 from pipelines.settings import load_settings
-from warehouse.locks import exclusive, file_lock
+from warehouse import locks
 
 if TYPE_CHECKING:
     from dagster._core.execution.context.system import PlanOrchestrationContext
@@ -52,7 +51,7 @@ MESSAGE: Final = (
 @contextmanager
 def alive(home: Path, run_id: str) -> Iterator[None]:
     """Hold the lock of a run for as long as the block runs."""
-    with exclusive(home, "runs", run_id):
+    with locks.exclusive(home, "runs", run_id):
         try:
             yield
         finally:
@@ -62,7 +61,7 @@ def alive(home: Path, run_id: str) -> Iterator[None]:
 
 def lock_path(home: Path, run_id: str) -> Path:
     """The file whose lock a run holds."""
-    return home / "locks" / "runs" / f"{run_id}.lock"
+    return locks.lock_path(home, "runs", run_id)
 
 
 def executor(inner: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
@@ -114,22 +113,21 @@ def _is_ghost(record: dg.RunRecord, home: Path, now: datetime) -> bool:
             return False  # somebody else's code, which holds no lock
         changed = record.update_timestamp
         return now - changed > (_STARTING_BEFORE if changed < _BEGAN else _STARTING)
-    return now - touched > _ENDING and _is_free(path)
+    return now - touched > _ENDING and _is_free(home, run.run_id)
 
 
-def _is_free(path: Path) -> bool:
-    try:
-        with file_lock(path, timeout=0):
-            return True
-    except Timeout:
-        return False
+def _is_free(home: Path, run_id: str) -> bool:
+    with locks.exclusive_if_free(home, "runs", run_id) as is_free:
+        return is_free
 
 
 def remove_locks(home: Path, older_than: timedelta) -> int:
     """Remove the lock files of runs that ended so long ago; their number."""
     removed = 0
     for path in lock_path(home, "any").parent.glob("*.lock"):
-        if time.time() - path.stat().st_mtime > older_than.total_seconds() and _is_free(path):
-            path.unlink(missing_ok=True)
+        if time.time() - path.stat().st_mtime > older_than.total_seconds() and _is_free(
+            home, path.stem
+        ):
+            locks.remove(home, "runs", path.stem)
             removed += 1
     return removed

@@ -136,7 +136,10 @@ _VERIFY: Final = dg.AssetCheckSpec(
 def _verify(look: Look) -> dg.AssetCheckResult:
     if not warehouse.has_data(look.settings.home):
         raise CannotRunError("nothing collected yet: nothing to verify")
-    found = warehouse.verify(look.settings.home)
+    settings = look.settings
+    found = warehouse.verify(
+        settings.home, iceberg=settings.iceberg, views_above=settings.views_above
+    )
     wrong: list[Record] = [
         {"where": f.where, "what": f.what, "fix": f.fix} for f in found.of("error")
     ]

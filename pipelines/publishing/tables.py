@@ -1,6 +1,7 @@
-"""Bring DuckDB up to the lake, and report the state of each table."""
+"""Bring DuckDB (and Iceberg, if it is asked for) up to the lake; report the state of each table."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from pipelines.settings import Settings
 from schemas import DATASETS
 from schemas.times import to_datetime
 from warehouse import StreamStatus
+from warehouse.iceberg import publish_iceberg
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,20 @@ class PublishReport:
 
 
 def publish(settings: Settings, datasets: Sequence[str] | None = None) -> PublishReport:
-    """Load what changed into DuckDB, all of it; ``datasets`` only chooses what is reported."""
-    home = settings.prepare_home()
-    result = warehouse.publish(home)
+    """Publish what changed, all of it; ``datasets`` only chooses what is reported.
+
+    Raises ``StorageError``: what it does not name is published.
+    """
+    home, iceberg = settings.prepare_home(), settings.iceberg
+    try:
+        result = warehouse.publish(home, views_above=settings.views_above)
+    except warehouse.StorageError:
+        if iceberg is not None:
+            with suppress(warehouse.StorageError):
+                publish_iceberg(home, iceberg)
+        raise
+    if iceberg is not None:
+        publish_iceberg(home, iceberg)
     streams = warehouse.status(home)
     names = datasets or list(DATASETS)
     return PublishReport(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import pyarrow as pa
 import pytest
 
 import connectors
@@ -541,7 +542,21 @@ def test_entries_of_bybit_that_share_an_id_are_several() -> None:
     assert settled["transaction_id"] != moved["transaction_id"]
     assert (settled["type"], settled["amount"]) == ("debit", Decimal("0.003676"))
     assert (moved["type"], moved["description"]) == ("credit", "TRANSFER_IN")
-    assert page.next_token is None  # a page that is not full is the last, whatever it names
+    assert (
+        page.next_token == "21963%3A1%2C14954%3A1"
+    )  # a page that is not full need not be the last
+
+
+def test_where_a_list_of_bybit_ends() -> None:
+    """At an answer without a cursor, or without rows; the first may have none and go on."""
+    empty = b'{"retCode":0,"result":{"nextPageCursor":"%b","list":[]}}'
+    first = about("bybit", "account_trades", "/x", "category=spot&limit=100")
+    later = about("bybit", "account_trades", "/x", "category=spot&limit=100&cursor=a%3A1")
+    assert bybit.fills(empty % b"b", first).next_token == "b"
+    assert bybit.fills(empty % b"b", later).next_token is None
+    assert bybit.fills(empty % b"", first).next_token is None
+    assert bybit.entries(LOG, later).next_token == "21963%3A1%2C14954%3A1"
+    assert bybit.entries(LOG.replace(b"21963%3A1%2C14954%3A1", b""), later).next_token is None
 
 
 def test_a_window_of_bybit_goes_on_by_its_cursor() -> None:
@@ -559,8 +574,10 @@ def test_a_window_of_bybit_goes_on_by_its_cursor() -> None:
     wanted = Asked((StreamId("ccxt:bybit", "account_trades", account="main"),), window, now=NOW)
     further = bybit.FILLS.following(wanted, request, page, 1)
     assert further is not None and further.query.endswith("&cursor=a%253A1")
+    full = pa.concat_tables([page.table] * 50)
     with pytest.raises(ContractError, match="came again"):
-        bybit.FILLS.following(wanted, further, page, 0)
+        bybit.FILLS.following(wanted, further, replace(page, table=full), 0)
+    assert bybit.FILLS.following(wanted, further, page, 0) is None  # the last page, once more
     assert bybit.FILLS.following(wanted, further, replace(page, next_token=None), 0) is None
     # what is signed is what is sent, the cursor's percent signs encoded once more
     sent = connectors.dialect_of("ccxt:bybit").sign(
@@ -587,7 +604,7 @@ def test_what_a_bybit_account_holds_and_pays() -> None:
     page = bybit.fills(fill, about("bybit", "account_trades", "/x"))
     (row,) = page.table.to_pylist()
     assert (row["taker_or_maker"], row["fee_currency"]) == ("taker", "BTC")
-    assert page.next_token is None
+    assert page.next_token == "132766%3A2"
 
 
 def bills(*times: str | None) -> bytes:

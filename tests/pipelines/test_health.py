@@ -148,6 +148,7 @@ def test_an_account_without_a_key(
     assert "half-of-a-pair" not in capsys.readouterr().err
 
 
+@pytest.mark.sqlite
 def test_an_exchange_that_is_down(home: Path, feeds: Path, capsys: OUT) -> None:
     (home / "breakers").mkdir()
     down = State(("a", "b"), 3, 1, since=datetime.now(UTC).timestamp() - 60, why="503")

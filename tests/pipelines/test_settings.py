@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli.app import secrets
 from pipelines.feeds import feeds_root
 from pipelines.settings import Settings, load_settings
 from schemas import ConfigError
+from warehouse.home import METASTORE
 
 
 @pytest.fixture(autouse=True)
@@ -233,3 +235,21 @@ def test_the_feeds_may_be_named_in_the_file(home: Path, monkeypatch: pytest.Monk
     assert feeds_root() == Path("my/feeds")
     monkeypatch.setenv("TIDEMARK_FEEDS", "/others")
     assert feeds_root() == Path("/others")
+
+
+def test_the_metastore_named_in_the_file_holds_for_this_process_and_its_children(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "postgresql://me:s3cr3t-word@db/lake"
+    monkeypatch.setenv(METASTORE, "")
+    Path(".env").write_text(f"{METASTORE}={url}\n")
+    Path(".env").chmod(0o600)
+    load_settings()
+    assert os.environ[METASTORE] == "", "an empty variable unsets what the file says"
+    monkeypatch.delenv(METASTORE)
+    settings = load_settings()
+    assert os.environ[METASTORE] == url
+    assert "s3cr3t-word" not in repr(settings)
+    monkeypatch.setenv(METASTORE, "postgresql://other/lake")
+    assert load_settings().variables[METASTORE] == "postgresql://other/lake"
+    assert secrets({METASTORE: url}) == [url, "s3cr3t-word"]

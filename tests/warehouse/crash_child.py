@@ -30,6 +30,7 @@ from tests.warehouse.tools import (
     NOON,
     TRADES,
     Row,
+    copy_home,
     ids,
     row,
     store,
@@ -157,7 +158,7 @@ def _kill(folder: Path, template: Path, work: Callable[[Path], None], every: int
     def working(at: int | None, name: str) -> list[str]:
         """The steps up to ``at``, on a home of this name."""
         home = folder / "home"
-        shutil.copytree(template, home, symlinks=True)
+        copy_home(template, home)
 
         def crashing() -> None:
             _install(Killer(at, log))
@@ -182,7 +183,7 @@ def main(folder: Path, every: int, scenarios: list[str]) -> None:
 
     def prepared() -> None:
         first(folder / "template")
-        shutil.copytree(folder / "template", folder / "unpublished", symlinks=True)
+        copy_home(folder / "template", folder / "unpublished")
         again(folder / "unpublished")
         (folder / "modules").write_text("\n".join(sorted(sys.modules)))
 
@@ -199,7 +200,7 @@ def main(folder: Path, every: int, scenarios: list[str]) -> None:
         if name not in scenarios:
             continue
         if name == "first-publish":
-            shutil.copytree(folder / "unpublished", folder / "unlinked", symlinks=True)
+            copy_home(folder / "unpublished", folder / "unlinked")
             (folder / "unlinked" / warehouse.LINK).unlink()
             shutil.rmtree(folder / "unlinked" / "versions")
         (folder / name).mkdir()

@@ -2,18 +2,19 @@
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 import warehouse
 from tests.warehouse.tools import CANDLES, DAY, NOON, TRADES, parquet, row
-from warehouse import Verification
-from warehouse.metastore_file import TABLES, checksum
+from warehouse import Verification, metastore_tables
+from warehouse.metastore import Metastore
 
 STEP = 300_000_000
 BASE = NOON - NOON % DAY
@@ -102,20 +103,18 @@ def put(name: str, value: object) -> Callable[[pa.Table], pa.Table]:
 def edit(home: Path, statement: str) -> None:
     """Change the metastore as a program would that is wrong: with checksums that are right."""
     change_metastore(home, statement)
-    with sqlite3.connect(home / "metastore.sqlite") as db:
-        for table in TABLES:
-            for number, *row, _ in db.execute(f"SELECT rowid, * FROM {table}").fetchall():
-                db.execute(
-                    f"UPDATE {table} SET checksum = ? WHERE rowid = ?", (checksum(row), number)
-                )
-    db.close()
+    with closing(Metastore(home)) as metastore, metastore.transaction() as db:
+        for table in metastore_tables.TABLES:
+            rows = db.execute(f"SELECT * FROM {table}").fetchall()
+            db.execute(f"DELETE FROM {table}")
+            metastore_tables.put(db, table, [row[:-1] for row in rows])
 
 
 def change_metastore(home: Path, statement: str) -> None:
     """Change the metastore as damage does: what it said is there no more."""
-    with sqlite3.connect(home / "metastore.sqlite") as db:
-        assert db.execute(statement).rowcount != 0
-    db.close()
+    with closing(Metastore(home)) as metastore, metastore.transaction() as db:
+        done: Any = db.execute(statement)
+        assert done.rowcount != 0
 
 
 def unpublish(home: Path) -> None:

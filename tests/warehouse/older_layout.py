@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from schemas import DATASETS, StreamId
 from warehouse import files, paths
 from warehouse.metastore import FileRecord, Metastore
-from warehouse.metastore_file import FILE_NAME, key, put
+from warehouse.metastore_file import FILE_NAME
+from warehouse.metastore_tables import key, put
 from warehouse.state import StreamState
 
 

@@ -22,6 +22,8 @@ from warehouse.raw import RawResponse, RawWriter, scan
 from warehouse.state import StreamState
 from warehouse.store import Store
 
+pytestmark = pytest.mark.both
+
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
@@ -242,6 +244,7 @@ def test_nothing_to_back_up(home: Path, target: Path) -> None:
     assert not target.exists() and not list(home.iterdir())
 
 
+@pytest.mark.sqlite
 def test_a_damaged_metastore_is_not_copied_over_a_good_one(healthy: Path, target: Path) -> None:
     warehouse.backup(healthy, target)
     good = (target / FILE_NAME).read_bytes()

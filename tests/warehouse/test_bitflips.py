@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.bitflips import bitflips
+
+pytestmark = pytest.mark.sqlite
 
 
 def test_no_flipped_bit_is_unseen_or_made_worse(tmp_path: Path) -> None:

@@ -34,9 +34,12 @@ from tests.warehouse.tools import (
 )
 from warehouse import LINK, files, paths
 from warehouse.metastore import Metastore
-from warehouse.metastore_file import FILE_NAME, put
+from warehouse.metastore_file import FILE_NAME
+from warehouse.metastore_tables import put
 from warehouse.state import StreamState
 from warehouse.store import stream_lock
+
+pytestmark = pytest.mark.sqlite
 
 NEW_COLUMNS = {("account_transactions", "fee_amount")}
 """Columns that the older version did not have."""

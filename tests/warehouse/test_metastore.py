@@ -21,6 +21,8 @@ from warehouse.metastore import FileRecord, Metastore
 from warehouse.metastore_file import FILE_NAME
 from warehouse.state import StreamState
 
+pytestmark = pytest.mark.both
+
 REPO = Path(__file__).resolve().parents[2]
 _numbers = st.integers(-(2**62), 2**62)
 _maybe = st.none() | _numbers
@@ -158,6 +160,7 @@ def test_several_programs_write_at_once_from_the_very_first_moment(home: Path) -
     assert spans == [(0, 15)] * 6
 
 
+@pytest.mark.sqlite
 def test_a_metastore_of_a_newer_version_is_left_alone(home: Path) -> None:
     Metastore(home).close()
     with sqlite3.connect(home / FILE_NAME) as db:
@@ -170,6 +173,7 @@ def test_a_metastore_of_a_newer_version_is_left_alone(home: Path) -> None:
     db.close()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("damage", ["garbage", "header kept"])
 def test_a_damaged_metastore_is_reported_with_a_fix(home: Path, damage: str) -> None:
     store(home, TRADES, [row(TRADES, k) for k in range(50)], state=ids((0, 50)))
@@ -182,6 +186,7 @@ def test_a_damaged_metastore_is_reported_with_a_fix(home: Path, damage: str) -> 
         Metastore(home).state(TRADES)
 
 
+@pytest.mark.sqlite
 def test_a_full_disk_is_reported_as_such_and_the_metastore_goes_on_afterwards(home: Path) -> None:
     metastore = Metastore(home)
     metastore.record(TRADES, ids((1, 9)))
@@ -197,6 +202,7 @@ def test_a_full_disk_is_reported_as_such_and_the_metastore_goes_on_afterwards(ho
     assert Metastore(home).state(TRADES).unsettled == many
 
 
+@pytest.mark.sqlite
 def test_a_metastore_locked_for_long_is_not_called_damaged(home: Path) -> None:
     metastore = Metastore(home)
     with metastore.reading() as db:

@@ -27,9 +27,12 @@ from tests.warehouse.tools import (
 from warehouse import StorageError
 from warehouse.intervals import Interval, Unshown
 from warehouse.metastore import Metastore
-from warehouse.metastore_file import FILE_NAME, OLDER_NAME, TABLES
+from warehouse.metastore_file import FILE_NAME, OLDER_NAME
+from warehouse.metastore_tables import TABLES
 from warehouse.paths import folder_mark, quarantine_of, stream_folder
 from warehouse.state import StreamState
+
+pytestmark = pytest.mark.sqlite
 
 WEX = StreamId("wex", "trades", "BTC-USD")
 BUILT = StreamId("wex", "candles", "BTC-USD", timeframe="5m")

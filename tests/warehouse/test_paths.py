@@ -25,7 +25,7 @@ from tests.warehouse.tools import (
     store,
 )
 from warehouse import paths, raw
-from warehouse.metastore_file import key
+from warehouse.metastore_tables import key
 from warehouse.paths import QUARANTINE, parse, quarantine_of
 from warehouse.raw import RawResponse, RawWriter
 from warehouse.store import Store

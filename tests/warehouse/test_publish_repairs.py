@@ -105,6 +105,7 @@ def test_a_publish_without_a_lake_file_fails_clearly_and_keeps_the_live_version(
     assert not list((home / "versions").glob("*.building*"))
 
 
+@pytest.mark.sqlite
 def test_a_lost_metastore_loses_no_row_and_what_comes_after_is_loaded(home: Path) -> None:
     all_streams(home)
     for key in range(6):

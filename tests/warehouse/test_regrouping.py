@@ -29,6 +29,8 @@ from warehouse.quarantine import quarantine_rows
 from warehouse.state import StreamState
 from warehouse.store import Store, StreamWriter
 
+pytestmark = pytest.mark.sqlite
+
 MARKETS = ("BTC-USD", "ETH-USD", "A.B%C-USD")
 
 

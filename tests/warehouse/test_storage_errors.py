@@ -67,6 +67,7 @@ def _new_rows() -> list[dict[str, Any]]:
     return [row(TRADES, k, NOON + (k > 6) * DAY + k) for k in range(4, 9)]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("number", "call"),
     crossed(list(CAUSES), ["replace", "fsync", "open"]),

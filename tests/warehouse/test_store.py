@@ -37,6 +37,8 @@ from warehouse.metastore import Metastore
 from warehouse.state import StreamState
 from warehouse.store import StreamWriter
 
+pytestmark = pytest.mark.both
+
 SMALL = 5
 
 

@@ -33,6 +33,8 @@ from warehouse.paths import quarantine_of
 from warehouse.state import StreamState
 from warehouse.store import Committed, Store
 
+pytestmark = pytest.mark.both
+
 MARKETS = StreamId("x", "markets")
 
 

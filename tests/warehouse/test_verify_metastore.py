@@ -38,7 +38,7 @@ def test_rows_that_a_crash_left_unrecorded_are_adopted_and_published(healthy: Pa
     metastore = Metastore(healthy)
     state, records = metastore.state(TRADES), metastore.files(TRADES)
     store(healthy, TRADES, [trade(COUNT), trade(COUNT + 20)])
-    with metastore._transaction() as db:  # as if the process had died before the metastore's commit
+    with metastore.transaction() as db:  # as if the process had died before the metastore's commit
         db.execute("DELETE FROM files WHERE dataset = 'trades'")
     metastore.record(TRADES, state, records)
     result = warehouse.verify(healthy)
@@ -113,6 +113,7 @@ def test_an_edge_that_lies_in_quarantine_is_no_fault(healthy: Path) -> None:
     assert warehouse.verify(healthy).of("error") == []
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("kind", thinned(["missing", "garbage", "empty", "half"], 2))
 def test_a_lost_metastore_is_created_again_without_coverage(healthy: Path, kind: str) -> None:
     rows = {name: len(duck(healthy, name)) for name in ("trades", "candles", "quarantine")}
@@ -145,6 +146,7 @@ def test_a_lost_metastore_is_created_again_without_coverage(healthy: Path, kind:
     assert_clean(healthy)
 
 
+@pytest.mark.sqlite
 def test_of_a_damaged_metastore_every_whole_row_is_kept(healthy: Path) -> None:
     before = Metastore(healthy).state(TRADES)
     edit(healthy, "DELETE FROM counters WHERE name = 'change'")
@@ -200,6 +202,7 @@ def test_a_damaged_row_of_the_metastore_is_found_and_claims_nothing(
     assert_clean(healthy)
 
 
+@pytest.mark.sqlite
 def test_a_flipped_version_number_is_told_from_a_newer_version(healthy: Path) -> None:
     change_metastore(healthy, "PRAGMA user_version = 7")
     assert_clean(healthy)
@@ -219,6 +222,7 @@ def test_files_without_a_stream_of_the_metastore_are_registered(healthy: Path) -
     assert len(duck(healthy, "trades")) == 2 * COUNT
 
 
+@pytest.mark.sqlite
 def test_damage_that_sqlite_cannot_put_into_words_is_healed(healthy: Path) -> None:
     """Its message repeats a byte of the table's definition that is no text."""
     Metastore(healthy).close()

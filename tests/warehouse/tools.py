@@ -1,5 +1,6 @@
 """Rows to store, and the lake and the database as a plain reader sees them."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from schemas import DATASETS, RejectedRow, StreamId, dataset
 from warehouse.costs import cost
 from warehouse.intervals import Interval, Unshown
 from warehouse.metastore import Metastore
+from warehouse.metastore_backend import MARKER
+from warehouse.metastore_file import FILE_NAME
 from warehouse.recovery import is_changed
 from warehouse.state import StreamState
 from warehouse.store import Committed, Store
@@ -99,6 +102,17 @@ def store(
     rows = [table(stream, list(part)) for part in parts]
     with Store(home).open_stream(stream) as writer:
         return writer.commit(rows, state or writer.state(), rejected)
+
+
+def copy_home(source: Path, target: Path) -> None:
+    """A copy of a home, with a metastore of its own: its marker names that of ``source``."""
+    shutil.copytree(source, target, symlinks=True)
+    if (target / MARKER).exists():
+        from warehouse.metastore_postgres import open_backend
+
+        open_backend(source).copy_to(target / FILE_NAME)
+        (target / MARKER).unlink()
+        Metastore(target).close()  # it is moved
 
 
 def parquet(home: Path) -> list[Path]:

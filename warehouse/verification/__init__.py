@@ -6,6 +6,7 @@
 ``values``     what the contract says of single rows
 ``recorded``   the metastore against the rows
 ``published``  DuckDB against the lake
+``iceberg``    the Iceberg tables against the lake
 ``rebuilt``    candles built again from trades
 ``archive``    the raw response archive
 
@@ -14,7 +15,7 @@ lock, so that pulls may run at the same time: one waits for the other.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
@@ -27,8 +28,11 @@ from warehouse import heal, paths
 from warehouse.duckdb_files import Config
 from warehouse.errors import StorageError, from_os_error
 from warehouse.home import home_of
+from warehouse.iceberg import IcebergTarget, publish_iceberg
 from warehouse.lake_migration import migrate_lake
+from warehouse.linked import large_datasets
 from warehouse.metastore import Metastore
+from warehouse.metastore_backend import is_postgres
 from warehouse.metastore_file import FILE_NAME
 from warehouse.paths import LINK
 from warehouse.publishing import publish
@@ -53,24 +57,44 @@ _LIMITS: Final[Config] = {
 }
 
 
-def verify(home: Path | str | None = None, on_progress: Progress | None = None) -> Verification:
+def verify(
+    home: Path | str | None = None,
+    on_progress: Progress | None = None,
+    iceberg: IcebergTarget | None = None,
+    *,
+    views_above: int = 0,
+) -> Verification:
     """Check everything in ``home``, repair what is safe, and report both.
 
-    Raises ``StorageError`` where the home itself cannot be used.
+    ``iceberg``: the second publish target, if there is one. ``views_above``: as of
+    :func:`warehouse.publish`. Raises ``StorageError`` where the home itself cannot be used.
     """
-    return _run(home_of(home), on_progress, repair=False)
+    return _run(home_of(home), on_progress, iceberg, views_above, repair=False)
 
 
-def rebuild(home: Path | str | None = None, on_progress: Progress | None = None) -> Verification:
-    """DuckDB from the lake, from nothing; the metastore's records from the files.
+def rebuild(
+    home: Path | str | None = None,
+    on_progress: Progress | None = None,
+    iceberg: IcebergTarget | None = None,
+    *,
+    views_above: int = 0,
+) -> Verification:
+    """DuckDB (and Iceberg) from the lake, from nothing; the metastore's records from the files.
 
     Coverage of rows that are not there is invalidated. A lost metastore is created again. Raises
     ``StorageError`` where the home itself cannot be used.
     """
-    return _run(home_of(home), on_progress, repair=True)
+    return _run(home_of(home), on_progress, iceberg, views_above, repair=True)
 
 
-def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verification:
+def _run(
+    home: Path,
+    on_progress: Progress | None,
+    iceberg: IcebergTarget | None,
+    views_above: int,
+    *,
+    repair: bool,
+) -> Verification:
     report = Verification()
     lake = any(True for _ in paths.walk(home))
     damage = heal.metastore_damage(home)
@@ -91,11 +115,14 @@ def _run(home: Path, on_progress: Progress | None, *, repair: bool) -> Verificat
     with _engine() as db:
         facts = _check_lake(db, home, metastore, on_progress, report, repair=repair)
         if damage is not None and not kept:
-            _summarise_adopted(facts, report)
+            _summarise_adopted(home, facts, report)
         check_archive(home, metastore, report, repair=repair)
         if report.of("error", "coverage") and not _has_sane_intervals(metastore):
             return report
-        _check_published(db, home, metastore, facts, report, repair=repair or damage is not None)
+        rebuilt = repair or damage is not None
+        _check_published(db, home, metastore, facts, report, views_above, repair=rebuilt)
+        if iceberg is not None:
+            _check_iceberg(db, home, metastore, iceberg, facts, report, repair=repair)
     compare_candles(home, metastore, facts, report)
     return report
 
@@ -113,8 +140,13 @@ def _new_metastore(home: Path, damage: str, report: Verification) -> int:
         else "created again from the lake. Rows stay; nothing counts as complete"
         " or lost, and how the exchanges page is unknown, until `tidemark pull` proves it again"
     )
-    report.healed("coverage", FILE_NAME, f"was {damage}{where}: {what}")
+    report.healed("coverage", _name(home), f"was {damage}{where}: {what}")
     return kept
+
+
+def _name(home: Path) -> str:
+    """What findings call the metastore."""
+    return "metastore in PostgreSQL" if is_postgres(home) else FILE_NAME
 
 
 def _drop_damaged_rows(metastore: Metastore, report: Verification) -> None:
@@ -123,13 +155,13 @@ def _drop_damaged_rows(metastore: Metastore, report: Verification) -> None:
         tables = ", ".join(f"{table} {number}" for table, number in dropped.items())
         report.healed(
             "coverage",
-            FILE_NAME,
+            _name(metastore.home),
             f"damaged rows dropped ({tables}): rows of the lake stay, and what these said of them "
             "`tidemark pull` proves again",
         )
 
 
-def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> None:
+def _summarise_adopted(home: Path, facts: dict[StreamId, Facts], report: Verification) -> None:
     """One line instead of one per stream where all are adopted."""
     adopted = {str(stream) for stream in facts}
     report.findings = [
@@ -139,7 +171,7 @@ def _summarise_adopted(facts: dict[StreamId, Facts], report: Verification) -> No
     ]
     files = sum(len(f.records.keys() - f.bad) for f in facts.values())
     report.healed(
-        "records", FILE_NAME, f"{count(len(facts), 'stream')}, {count(files, 'file')} registered"
+        "records", _name(home), f"{count(len(facts), 'stream')}, {count(files, 'file')} registered"
     )
 
 
@@ -194,35 +226,68 @@ def _check_published(
     metastore: Metastore,
     facts: dict[StreamId, Facts],
     report: Verification,
+    views_above: int,
     *,
     repair: bool,
 ) -> None:
+    def publish_as(was: str, *, rebuild: bool = False) -> None:
+        _publish(home, report, was, views_above, rebuild=rebuild)
+
+    def compared(*, current: bool = False) -> Compared:
+        large = large_datasets(home, metastore, views_above)
+        return _compare(db, home, metastore, facts, report, large, current=current)
+
     if repair:
-        _publish(home, report, "rebuilt from the lake", rebuild=True)
+        publish_as("rebuilt from the lake", rebuild=True)
     else:
-        found = _compare(db, home, metastore, facts, report, current=True)
+        found = compared(current=True)
         if found is Compared.ALL:
             return
         if found is Compared.BEHIND:
-            _publish(home, report, "was behind: brought up to lake and metastore")
+            publish_as("was behind: brought up to lake and metastore")
         else:
-            _publish(home, report, "was lost or damaged: built from the lake", rebuild=True)
+            publish_as("was lost or damaged: built from the lake", rebuild=True)
     for attempt in range(2):
-        if _compare(db, home, metastore, facts, report) is Compared.ALL:
+        if compared() is Compared.ALL:
             return
         if not attempt:
-            _publish(home, report, "was damaged: built from the lake", rebuild=True)
+            publish_as("was damaged: built from the lake", rebuild=True)
     report.error("duckdb", LINK, "cannot be read", "`tidemark rebuild`")
 
 
-def _publish(home: Path, report: Verification, was: str, *, rebuild: bool = False) -> None:
+def _publish(
+    home: Path, report: Verification, was: str, views_above: int, *, rebuild: bool
+) -> None:
     try:
-        done = publish(home, rebuild=rebuild)
+        done = publish(home, rebuild=rebuild, views_above=views_above)
     except StorageError as error:
         report.error("duckdb", LINK, str(error), "repair what is named above first")
         return
     rows = sum(n for name, n in done.rows.items() if name != "coverage")
     report.healed("duckdb", LINK, f"{was} ({count(rows, 'row')})")
+
+
+def _check_iceberg(
+    db: duckdb.DuckDBPyConnection,
+    home: Path,
+    metastore: Metastore,
+    target: IcebergTarget,
+    facts: dict[StreamId, Facts],
+    report: Verification,
+    *,
+    repair: bool,
+) -> None:
+    try:
+        changed = publish_iceberg(home, target, rebuild=repair)
+        if changed:
+            was = "rebuilt from the lake" if repair else "was behind: brought up to the lake"
+            report.healed("iceberg", target.namespace, f"{was} ({', '.join(changed)})")
+        from warehouse.verification.iceberg import compare_iceberg  # pyiceberg
+
+        compare_iceberg(db, home, metastore, target, facts, report)
+    except StorageError as error:
+        what, _, fix = str(error).partition(". Fix: ")
+        report.error("iceberg", target.namespace, what, fix or "repair what is named above first")
 
 
 def _compare(
@@ -231,8 +296,9 @@ def _compare(
     metastore: Metastore,
     facts: dict[StreamId, Facts],
     report: Verification,
+    large: Set[str],
     *,
-    current: bool = False,
+    current: bool,
 ) -> Compared:
     """Compare every value of DuckDB with the lake; nothing is reported unless it goes to the end.
 
@@ -242,7 +308,7 @@ def _compare(
     for engine in (nullcontext(db), _engine()):
         found = Verification()
         with suppress(duckdb.Error), engine as sound:
-            compared = compare(sound, home, metastore, facts, found, current=current)
+            compared = compare(sound, home, metastore, facts, found, large=large, current=current)
             report.findings += found.findings
             for check, figures in found.figures.items():
                 report.count(check, **figures)
@@ -254,7 +320,7 @@ def _has_sane_intervals(metastore: Metastore) -> bool:
     with metastore.reading() as db:
         row = db.execute(
             "SELECT count(*) FROM (SELECT lower, upper FROM intervals"
-            " UNION ALL SELECT lower, upper FROM unshown) WHERE lower >= upper"
+            " UNION ALL SELECT lower, upper FROM unshown) AS spans WHERE lower >= upper"
         ).fetchone()
     return not row[0]
 

@@ -4,11 +4,12 @@ A checksum is the sum of 64-bit hashes of all rows, independent of their order. 
 sides, each from its own rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -48,18 +49,19 @@ def compare(
     facts: Mapping[StreamId, Facts],
     report: Verification,
     *,
+    large: Set[str],
     current: bool,
 ) -> Compared:
     """Findings wherever DuckDB and the lake differ. Raises ``duckdb.Error`` for a damaged file.
 
-    ``current``: not where the published file is behind.
+    ``large``: the tables that are to be views. ``current``: not where the published file is behind.
     """
     # no other version is published meanwhile
     with exclusive(home, "publish"), readable(home / LINK) as place:
         path = str(place).replace("'", "''")
         db.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
         try:
-            if current and _is_behind(db, metastore):
+            if current and _is_behind(db, metastore, large):
                 return Compared.BEHIND
             sound = _check_columns(db, report)
             _check_rows(db, metastore, facts, sound, report)
@@ -70,10 +72,10 @@ def compare(
     return Compared.ALL
 
 
-def _is_behind(db: duckdb.DuckDBPyConnection, metastore: Metastore) -> bool:
+def _is_behind(db: duckdb.DuckDBPyConnection, metastore: Metastore, large: Set[str]) -> bool:
     db.execute("USE published")
     try:
-        return is_outdated(db, metastore)
+        return is_outdated(db, metastore, large)
     finally:
         db.execute("USE memory")
 
@@ -114,28 +116,67 @@ def _check_rows(
 ) -> None:
     row = db.execute("SELECT change FROM published._tidemark.loaded").fetchone()
     loaded = int(row[0]) if row else 0
-    expected, owners, unknown = _lake_sums(facts)
-    newest = max((c for f in facts.values() for c in f.changes.values()), default=0)
     filled = _filled(db, sound)
-    for declared in DATASETS.values():
-        if declared.name not in sound:
-            continue
-        held = _published_sums(db, declared) if declared.name in filled else {}
-        mine = {g: s for g, s in expected.items() if g[0] == declared.name}
-        for group in sorted((mine.keys() | held.keys()) - unknown):
-            lake, duck = mine.get(group, (0, 0)), held.get(group, (0, 0))
-            report.count("duckdb", partitions=1, rows=duck[0])
-            if lake == duck:
-                continue
-            where = f"{LINK} {_name(group)}"
-            if _moved_on(metastore, owners.get(group, []), group[4], newest, loaded):
-                report.note("duckdb", where, "was written while this ran: not compared")
-            elif lake[0] == duck[0]:
-                what = f"{duck[0]} rows like in the lake, but with other values"
-                report.error("duckdb", where, what, FIX)
-            else:
-                what = f"{duck[0]} rows, the lake holds {lake[0]}"
-                report.error("duckdb", where, what, FIX)
+    held = {
+        name: sums_of(db, f'published."{name}"', DATASETS[name]) if name in filled else {}
+        for name in DATASETS
+        if name in sound
+    }
+    PublishedCopy("DuckDB", LINK, "duckdb", FIX).compare(metastore, facts, held, loaded, report)
+
+
+@dataclass(frozen=True)
+class PublishedCopy:
+    """A published copy of the lake: what it is, its name, its check, and what mends it."""
+
+    title: str
+    name: str
+    check: str
+    fix: str
+
+    def compare(
+        self,
+        metastore: Metastore,
+        facts: Mapping[StreamId, Facts],
+        tables: Mapping[str, Sums],
+        loaded: int,
+        report: Verification,
+    ) -> None:
+        """Findings wherever the sums of ``tables`` are not those of the lake files.
+
+        ``loaded``: the copy holds all up to this change.
+        """
+        expected, owners, unknown = _lake_sums(facts)
+        newest = max((c for f in facts.values() for c in f.changes.values()), default=0)
+        for name, held in tables.items():
+            mine = {g: s for g, s in expected.items() if g[0] == name}
+            for group in sorted((mine.keys() | held.keys()) - unknown):
+                lake, copy = mine.get(group, (0, 0)), held.get(group, (0, 0))
+                report.count(self.check, partitions=1, rows=copy[0])
+                if lake == copy:
+                    continue
+                where = f"{self.name} {_name(group)}"
+                if _moved_on(metastore, owners.get(group, []), group[4], newest, loaded):
+                    report.note(self.check, where, "was written while this ran: not compared")
+                    continue
+                what = f"{copy[0]} rows, the lake holds {lake[0]}"
+                if lake[0] == copy[0]:
+                    what = f"{copy[0]} rows like in the lake, but with other values"
+                report.error(self.check, where, what, self.fix)
+
+    def compare_coverage(
+        self, held: Set[tuple[Any, ...]], wanted: Set[tuple[Any, ...]], report: Verification
+    ) -> None:
+        """Findings for rows of ``coverage`` that only one side has."""
+        for row in sorted(held ^ wanted)[:10]:
+            side = self.title if row in held else "the metastore"
+            exchange, dataset, stream, low, high, unit, state, _ = row
+            report.error(
+                self.check,
+                f"{self.name} coverage of {exchange}/{dataset} {stream}",
+                f"only {side} says that {low}..{high} ({unit}) is {state}",
+                self.fix,
+            )
 
 
 def _filled(db: duckdb.DuckDBPyConnection, names: Sequence[str]) -> set[str]:
@@ -174,7 +215,8 @@ def _group_of(held: Facts, period: str) -> Group:
     return held.declared.name, stream.exchange, part, timeframe, period
 
 
-def _published_sums(db: duckdb.DuckDBPyConnection, declared: Dataset) -> Sums:
+def sums_of(db: duckdb.DuckDBPyConnection, relation: str, declared: Dataset) -> Sums:
+    """Rows and checksum of each group that ``relation`` (SQL) holds."""
     part = "''"
     if declared.name == "quarantine":
         part = "dataset"
@@ -186,7 +228,7 @@ def _published_sums(db: duckdb.DuckDBPyConnection, declared: Dataset) -> Sums:
         period = f"epoch_us(date_trunc('{declared.period.value}', {declared.time_column}))"
     rows = db.execute(
         f"SELECT exchange, {part}, {timeframe}, {period}, count(*), {hash_of(declared)}"
-        f' FROM published."{declared.name}" GROUP BY 1, 2, 3, 4'
+        f" FROM {relation} GROUP BY 1, 2, 3, 4"
     ).fetchall()
     return {
         (declared.name, exchange, owner, frame, paths.period_of(declared, start)): (count, checksum)
@@ -220,15 +262,7 @@ def _check_coverage(
     if loaded is None or loaded[0] != metastore.state_mark():
         report.note("published_coverage", LINK, "coverage was written while this ran: not compared")
         return
-    for row in sorted(held ^ wanted)[:10]:
-        side = "DuckDB" if row in held else "the metastore"
-        exchange, dataset, stream, low, high, unit, state, _ = row
-        report.error(
-            "published_coverage",
-            f"{LINK} coverage of {exchange}/{dataset} {stream}",
-            f"only {side} says that {low}..{high} ({unit}) is {state}",
-            FIX,
-        )
+    PublishedCopy("DuckDB", LINK, "published_coverage", FIX).compare_coverage(held, wanted, report)
 
 
 def _name(group: Group) -> str:

@@ -14,6 +14,7 @@ CHECKS: Final = {
     "coverage": "recorded coverage agrees with the rows",
     "duckdb": "DuckDB equals the lake (columns, counts, checksums)",
     "published_coverage": "DuckDB's coverage equals the metastore",
+    "iceberg": "Iceberg equals the lake (columns, counts, checksums)",
     "raw": "archived responses whole",
     "candles": "candles built again from trades",
 }

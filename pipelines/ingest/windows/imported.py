@@ -9,31 +9,40 @@ first answer with rows that the file has as well decides of the rest of it:
 - Some differ: its claim goes and its rows stay, ``DOUBTED``.
 
 Whatever becomes of the rest, a row that differs is replaced by the exchange's.
+
+Where ids have holes, or are text, files prove nothing. There an answer is compared with what files
+brought row by row (``corrected``): a row that differs is replaced, and one that the exchange does
+not show where it shows all rows goes to quarantine.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Page
+from connectors.base import Key, Page, Paging
 from pipelines.ingest import checkpoint
 from pipelines.ingest.checkpoint import CONFIRMED, DOUBTED, FileIds, FilesIds
 from pipelines.ingest.session import Session
-from pipelines.ingest.windows.evidence import Numbers
+from pipelines.ingest.windows.evidence import Flags, Numbers
 from pipelines.output.formatting import interval_text, with_fix
 from schemas.wording import count
 from warehouse import files
 from warehouse.intervals import Interval, Intervals, subtract, union
 from warehouse.merge import differs, row_keys
+from warehouse.quarantine import contradictions
 from warehouse.reader import StreamReader
+from warehouse.store import StreamWriter
 
 _LISTED: Final = 3
 _SLACK_US: Final = 60_000_000
 """Times of rows need not rise strictly with their ids."""
+NOT_SHOWN: Final = "the exchange shows all rows of this stretch, and not this one"
 _FIX: Final = (
     "import the file of this market, if that was another; what is stored now is the exchange's"
 )
@@ -45,12 +54,19 @@ class Verdict:
 
     ``ids``: what only files brought, without the rows of the answer. ``wrong``: ids of rows that
     differ. ``removed`` and ``doubted``: the numbers of files all or some of whose rows differ.
+    ``astray``: ids that are of another numbering than the exchange's.
     """
 
     ids: FilesIds
     wrong: tuple[int, ...] = ()
     removed: frozenset[int] = frozenset()
     doubted: frozenset[int] = frozenset()
+    astray: Intervals = ()
+
+    @property
+    def withdraws(self) -> bool:
+        """Whether a claim has to be taken back."""
+        return bool(self.removed or self.doubted or self.astray)
 
 
 def judged(session: Session, page: Page, known: FilesIds, newest: dict[int, int]) -> Verdict:
@@ -68,14 +84,11 @@ def judged(session: Session, page: Page, known: FilesIds, newest: dict[int, int]
     seen: list[int] = []
     met = [s for s in known if s.lower <= high and low < s.upper]
     for file in {s.file for s in met}:
-        inside = np.zeros(len(ids), bool)
-        for span in met:
-            if span.file == file:
-                inside |= (ids >= span.lower) & (ids < span.upper)
+        inside = within(ids, [span for span in met if span.file == file])
         if not inside.any():
             continue
         shown = files.file_rows(session.declared, [page.table.filter(pa.array(inside))], 0)
-        equal, other = _compared(session, shown)
+        equal, other = (_numbers(found) for found in _compared(session, shown))
         earliest = pc.min(pc.cast(shown.column("timestamp"), pa.int64())).as_py()
         is_newer = earliest > (session.state.newest_at or 0)
         if other and not equal and is_newer and not _continues(session, ids, known, file):
@@ -87,47 +100,69 @@ def judged(session: Session, page: Page, known: FilesIds, newest: dict[int, int]
             confirmed.add(file)
         if file not in removed:
             wrong += other
-    removed |= _out_of_order(session, page, known, newest)
+    astray = _out_of_order(session, page, known, confirmed, newest)
     left = without_ids(known, _as_spans(seen))
     numbers = dict.fromkeys(confirmed, CONFIRMED) | dict.fromkeys(doubted, DOUBTED)
     left = tuple(FileIds(s.lower, s.upper, numbers.get(s.file, s.file)) for s in left)
-    return Verdict(left, tuple(sorted(set(wrong))), frozenset(removed), frozenset(doubted))
+    return Verdict(
+        left,
+        tuple(sorted(set(wrong))),
+        frozenset(removed),
+        frozenset(doubted),
+        intervals(astray),
+    )
 
 
 def _out_of_order(
-    session: Session, page: Page, known: FilesIds, newest: dict[int, int]
-) -> set[int]:
-    """The files whose ids lie beyond those of ``page``, and whose times lie among the exchange's.
+    session: Session, page: Page, known: FilesIds, confirmed: set[int], newest: dict[int, int]
+) -> FilesIds:
+    """The ids of files beyond those of ``page`` whose times lie among the exchange's.
 
     Rows of higher ids are newer. Ids of an older numbering may be higher; but then all of their
-    rows are older than all of the exchange's. ``newest``: by file, the time of its highest id.
+    rows are older than all of the exchange's. A file is looked at where it has the highest or the
+    lowest ids of all. A single id of a file may be garbled. ``confirmed``: files with equal rows in
+    ``page``. ``newest``: times that were looked up.
     """
-    alone = intervals(s for s in known if s.file > 0)
-    if not alone:
-        return set()
+    claimed = [s for s in known if s.file != DOUBTED]
+    if not claimed:
+        return ()
     ids = pc.cast(page.table.column("trade_id"), pa.int64()).to_numpy()
     ends = pc.min_max(pc.cast(page.table.column("timestamp"), pa.int64())).as_py()
     low, high, oldest = int(ids.min()), int(ids.max()), ends["min"]
-    apart: list[Interval] = []  # a file that adjoins other rows has the ids of their numbering
+    outermost = (claimed[0], max(claimed, key=lambda s: s.upper))
+    if not any(s.upper <= low or s.lower > high for s in outermost):
+        return ()
+    alone = intervals(claimed)
+    sure = intervals(s for s in claimed if s.file == CONFIRMED or s.file in confirmed)
+    apart: list[Interval] = []  # what adjoins other rows has the ids of their numbering
     for i in session.state.complete:
-        if any(a.lower <= i.lower and i.upper <= a.upper for a in alone):
+        is_alone = _contains(alone, i)
+        if is_alone:
             apart.append(i)
-        elif i.upper <= high + 1 and i.first_at is not None:
+        is_shown = not is_alone or _contains(sure, i)
+        if is_shown and i.upper <= high + 1 and i.first_at is not None:
             oldest = min(oldest, i.first_at)
-    found = set[int]()
-    for file in {s.file for s in known if s.file > 0 and any(s.lower in i for i in apart)}:
-        spans = [s for s in known if s.file == file]
-        first, last = min(s.lower for s in spans), max(s.upper for s in spans) - 1
-        if first <= high and low <= last:
-            continue
-        if file not in newest:
-            newest[file] = session.writer.time_of(last)
-        at = newest[file]
-        if last < low and at > ends["min"] + _SLACK_US:
-            found.add(file)
-        if first > high and oldest + _SLACK_US < at < ends["max"] - _SLACK_US:
-            found.add(file)
-    return found
+
+    def is_astray(span: FileIds) -> bool:
+        last = span.upper - 1
+        is_below, is_above = last < low, span.lower > high
+        if not (is_below or is_above) or not any(span.lower in i for i in apart):
+            return False
+        if last not in newest:
+            newest[last] = session.writer.time_of(last)
+        at = newest[last]
+        if is_below:
+            return bool(at > ends["min"] + _SLACK_US)
+        return bool(oldest + _SLACK_US < at < ends["max"] - _SLACK_US)
+
+    of = {s.file for s in outermost if is_astray(s)}
+    return tuple(s for s in claimed if s.file in of and is_astray(s))
+
+
+def _contains(spans: Intervals, run: Interval) -> bool:
+    """Whether ``run`` lies in one of ``spans``, which are in order and do not touch."""
+    at = bisect_right(spans, run.lower, key=lambda span: span.lower) - 1
+    return at >= 0 and run.upper <= spans[at].upper
 
 
 def _continues(session: Session, ids: Numbers, known: FilesIds, file: int) -> bool:
@@ -152,7 +187,7 @@ def withdraw(session: Session, verdict: Verdict) -> str:
     state = writer.state()
     known = checkpoint.imported_of(state.checkpoint)
     named = verdict.removed | verdict.doubted
-    spans = [Interval(s.lower, s.upper) for s in known if s.file in named]
+    spans = [*(Interval(s.lower, s.upper) for s in known if s.file in named), *verdict.astray]
     seams = _seams(known, named, spans)
     doubts = [Interval(s.lower, s.upper) for s in seams]
     complete = without(state.complete, [*spans, *doubts], writer)
@@ -160,6 +195,7 @@ def withdraw(session: Session, verdict: Verdict) -> str:
     unshown = tuple(one for one in state.unshown if one.lost)
     writer.put(empty, replace(state, complete=complete, unshown=unshown))
     gone = [Interval(s.lower, s.upper) for s in known if s.file in verdict.removed]
+    gone += verdict.astray
     removed = _remove(session, gone)
     state = writer.state()
     left = (s for s in known if s.file not in named)
@@ -211,6 +247,93 @@ def _seams(known: FilesIds, named: frozenset[int], spans: Sequence[Interval]) ->
     ]
 
 
+def corrected(
+    session: Session, page: Page, spans: Intervals, known: FilesIds
+) -> tuple[FilesIds, set[str]]:
+    """``known``, of ids with holes or times, without ``spans``: those that ``page`` proves.
+
+    There the exchange's rows count. Rows of files that differ make room for those of ``page``,
+    which are committed next; rows that it does not show go to quarantine. Also gives their ids.
+    """
+    left = without_ids(known, spans)
+    if not page.table.num_rows:
+        return left, set()
+    places = page.positions.to_numpy(zero_copy_only=False)
+    met = [s for s in known if s.lower <= places.max() and places.min() < s.upper]
+    inside = within(places, met)
+    if not inside.any() and left == known:
+        return known, set()
+    rows = page.table.filter(pa.array(inside))
+    _, wrong = _compared(session, files.file_rows(session.declared, [rows], 0))
+    surplus = _not_shown(session, page, spans, known)
+    gone = {*wrong, *surplus.column("trade_id").to_pylist()}
+    if gone:
+        session.flush()
+        writer = session.writer
+        rejected = contradictions(surplus, NOT_SHOWN)
+        writer.put(session.declared.file_schema.empty_table(), writer.state(), rejected)
+        names = pa.array(sorted(gone), pa.string())
+        for record in writer.records():
+            table = writer.read(record)
+            is_gone = pc.is_in(table.column("trade_id"), value_set=names)
+            if pc.any(is_gone).as_py():
+                writer.shrink(record, table.filter(pc.invert(is_gone)))
+    return left, gone
+
+
+def _not_shown(session: Session, page: Page, spans: Intervals, known: FilesIds) -> pa.Table:
+    """The stored rows of files in ``spans`` that ``page`` does not show."""
+    proved = [
+        Interval(max(s.lower, i.lower), min(s.upper, i.upper))
+        for s in known
+        for i in spans
+        if s.lower < i.upper and i.lower < s.upper
+    ]
+    if not proved:
+        return session.declared.file_schema.empty_table()
+    ends = pc.min_max(pc.cast(page.table.column("timestamp"), pa.int64())).as_py()
+    stored = session.writer.between(ends["min"], ends["max"] + 1)
+    shown = pc.is_in(stored.column("trade_id"), value_set=page.table.column("trade_id"))
+    places = positions_of(stored, session.paging)
+    unreadable = [row.position for row in page.rejected if row.position is not None]
+    keep = within(places, proved) & ~np.isin(places, np.array(unreadable, np.int64))
+    return stored.filter(pc.and_(pa.array(keep), pc.invert(shown)))
+
+
+def positions_of(rows: pa.Table, paging: Paging) -> Numbers:
+    """The positions of trades: integer ids, or times in microseconds."""
+    name = "trade_id" if paging.key is Key.INTEGER else "timestamp"
+    found: Numbers = pc.cast(rows.column(name), pa.int64()).to_numpy()
+    return found
+
+
+def corrections(session: Session, gone: Iterable[str]) -> str:
+    """What to tell the user of rows of files that ``corrected`` took away."""
+    ids = sorted(gone)
+    listed = ", ".join(ids[:_LISTED]) + (", …" if len(ids) > _LISTED else "")
+    return with_fix(
+        f"{session.stream.exchange} shows other rows than a file had (ids {listed}): "
+        f"{count(len(ids), 'imported row')} taken out; what is stored there now is the exchange's",
+        _FIX,
+    )
+
+
+def not_held(writer: StreamWriter, rows: pa.Table) -> pa.Table:
+    """Those of ``rows`` whose keys are not stored."""
+    for record in writer.files_meeting(rows):
+        keys, held = row_keys(writer.declared, rows, writer.read(record, ["trade_id"]))
+        rows = rows.filter(pc.invert(pc.is_in(keys, value_set=held)))
+    return rows
+
+
+def within(places: Numbers, spans: Iterable[FileIds | Interval]) -> Flags:
+    """Which of ``places`` lie in one of ``spans``."""
+    found = np.zeros(len(places), np.bool_)
+    for span in spans:
+        found |= (places >= span.lower) & (places < span.upper)
+    return found
+
+
 def _remove(session: Session, spans: Sequence[Interval]) -> int:
     """Remove the stored rows with ids in ``spans``; how many there were."""
     removed = 0
@@ -223,9 +346,7 @@ def _remove(session: Session, spans: Sequence[Interval]) -> int:
             continue
         table = writer.read(record)
         ids = pc.cast(table.column("trade_id"), pa.int64()).to_numpy()
-        gone = np.zeros(len(ids), bool)
-        for span in spans:
-            gone |= (ids >= span.lower) & (ids < span.upper)
+        gone = within(ids, spans)
         if gone.any():
             removed += int(gone.sum())
             writer.shrink(record, table.filter(pa.array(~gone)))
@@ -239,6 +360,9 @@ def without(complete: Intervals, spans: Sequence[Interval], rows: StreamReader) 
     found: list[Interval] = []
     for run in complete:
         met = [s for s in spans if s.lower < run.upper and run.lower < s.upper]
+        if not met:
+            found.append(run)
+            continue
         for piece in subtract((run,), met):
             low, high = piece.lower, piece.upper - 1
             first = (low, rows.time_of(low)) if low != run.lower else (run.first, run.first_at)
@@ -249,22 +373,24 @@ def without(complete: Intervals, spans: Sequence[Interval], rows: StreamReader) 
 
 def without_ids(known: Iterable[FileIds], taken: Sequence[Interval]) -> FilesIds:
     """``known`` less ``taken``."""
-    return in_order(
-        FileIds(piece.lower, piece.upper, span.file)
-        for span in known
-        for piece in subtract((Interval(span.lower, span.upper),), taken)
-    )
+    left: list[FileIds] = []
+    for span in known:
+        met = [t for t in taken if t.lower < span.upper and span.lower < t.upper]
+        pieces = subtract((Interval(span.lower, span.upper),), met) if met else ()
+        left += [FileIds(p.lower, p.upper, span.file) for p in pieces] if met else [span]
+    return in_order(left)
 
 
 def in_order(ids: Iterable[FileIds]) -> FilesIds:
     """``ids`` in order; those of one kind that touch become one."""
-    by_file: dict[int, list[Interval]] = {}
-    for span in ids:
-        by_file.setdefault(span.file, []).append(Interval(span.lower, span.upper))
-    found = (
-        FileIds(i.lower, i.upper, file) for file, spans in by_file.items() for i in union(spans)
-    )
-    return tuple(sorted(found, key=lambda span: (span.lower, span.file)))
+    found: dict[int, list[FileIds]] = {}
+    for span in sorted(ids, key=lambda span: (span.lower, span.file)):
+        before = found.setdefault(span.file, [])
+        if before and span.lower <= before[-1].upper:
+            before[-1] = FileIds(before[-1].lower, max(before[-1].upper, span.upper), span.file)
+        else:
+            before.append(span)
+    return tuple(sorted(chain(*found.values()), key=lambda span: (span.lower, span.file)))
 
 
 def intervals(known: Iterable[FileIds]) -> Intervals:
@@ -285,10 +411,15 @@ def _as_spans(ids: Sequence[int]) -> Intervals:
     return runs_of(np.array(ids, np.int64))
 
 
-def _compared(session: Session, shown: pa.Table) -> tuple[list[int], list[int]]:
+def _numbers(ids: Iterable[str]) -> list[int]:
+    return [int(id_) for id_ in ids]
+
+
+def _compared(session: Session, shown: pa.Table) -> tuple[list[str], list[str]]:
     """The ids of ``shown`` that are stored with the same values, and those with others."""
-    equal: list[int] = []
-    other: list[int] = []
+    session.flush()  # a page before may be about to replace a file
+    equal: list[str] = []
+    other: list[str] = []
     for record in session.writer.files_meeting(shown):
         stored = session.writer.read(record)
         keys, held = row_keys(session.declared, shown, stored)
@@ -298,5 +429,5 @@ def _compared(session: Session, shown: pa.Table) -> tuple[list[int], list[int]]:
         for id_, is_other in zip(
             mine.column("trade_id").to_pylist(), differs(mine, theirs).to_pylist(), strict=True
         ):
-            (other if is_other else equal).append(int(id_))
+            (other if is_other else equal).append(id_)
     return equal, other

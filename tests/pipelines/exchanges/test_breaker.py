@@ -172,6 +172,7 @@ def test_a_clock_that_steps_back_does_not_keep_it_open(pulls: Pulls) -> None:
     pulls.ask(pulls.begin(), "a")
 
 
+@pytest.mark.sqlite
 def test_rubbish_in_its_file_and_a_home_that_cannot_be_written_stop_nothing(pulls: Pulls) -> None:
     folder = pulls.home / "breakers"
     folder.mkdir()

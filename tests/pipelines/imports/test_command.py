@@ -372,6 +372,63 @@ def test_rows_of_floats_beyond_fifteen_digits(tmp_path: Path, home: Path, run: I
     ]
 
 
+def test_floats_of_any_column(tmp_path: Path, home: Path, run: Import) -> None:
+    """A float tells only so many digits apart, whatever the format: 15 of a double, else 6."""
+    path = tmp_path / "trades.parquet"
+    owned = {name: values * 2 for name, values in _OWNED.items()}
+    at = [1723161600000] * 2
+    columns = {"timestamp": at, "side": ["buy"] * 2, "amount": pa.array([1.5, 61000.5], "float32")}
+    prices = pa.array([12345.67890000001, 1.25])
+    pq.write_table(pa.table({"trade_id": ["1", "2"], **columns, "price": prices, **owned}), path)
+    found = run(path)
+    assert found.code == 1 and "line 1: the row's price has more digits than a float" in found.err
+    assert held(home, "trade_id, price, amount") == [("2", Decimal("1.25"), Decimal("61000.5"))]
+    prices = pa.array([1.25, 12345.678], pa.float32())
+    pq.write_table(pa.table({"trade_id": ["3", "4"], **columns, "price": prices, **owned}), path)
+    assert "line 2: the row's price has more digits than a float" in run(path).err
+    assert held(home, "trade_id") == [("2",), ("3",)]
+
+
+def test_values_beyond_all_are_rejected(tmp_path: Path, home: Path, run: Import) -> None:
+    """Half of a character, a time of another age, an id behind which none fits."""
+    good, odd = [1723161600000, "1", None, "buy", 1.5, 2.5, 1], '[1, "2", null, "\\ud800", 1, 1, 1]'
+    path = tmp_path / "BTC_USDT-trades.json"
+    path.write_text(f"[{json.dumps(good)}, {odd}]")
+    found = run(path)
+    assert found.code == 1 and "row 2" in found.err.replace("line 2", "row 2")
+    assert held(home, "reference_id", "reference_trades") == [("1",)]
+    times = pa.array([2**61, 1_723_161_600], pa.timestamp("s"))
+    words = {"side": ["buy"] * 2, "price": ["1"] * 2, "amount": ["1"] * 2}
+    owned = {name: values * 2 for name, values in _OWNED.items()}
+    table_ = pa.table({"trade_id": ["1", "2"], "timestamp": times, **words, **owned})
+    feather.write_feather(table_, str(tmp_path / "x.feather"))
+    assert run(tmp_path / "x.feather").code == 1
+    found = run(vision(tmp_path, [line(2**63 - 1, 1723161600000), line(3)]))
+    assert found.code == 1 and "is not an id between" in found.err
+    assert held(home, "trade_id") == [("2",), ("3",)]
+
+
+def test_many_files_are_few_rows(tmp_path: Path, home: Path, run: Import) -> None:
+    """Of more than 20, those of which there is nothing to say; ``--verbose`` lists every file."""
+    days = [f"BTCUSDT-trades-2024-{n // 28 + 1:02d}-{n % 28 + 1:02d}" for n in range(40)]
+    for n, day in enumerate(days):
+        odd = [line(n + 1, price="abc")] if n == 30 else []
+        text_file(tmp_path / "days" / f"{day}.csv", [line(n + 1), *odd])
+    found = run(tmp_path / "days")
+    assert found.code == 1
+    listed = [r.split("|") for r in found.out.splitlines() if ".csv" in r and r.startswith("|")]
+    files = [f"{days[0]}.csv … {days[29]}.csv", f"{days[31]}.csv … {days[39]}.csv"]
+    assert [r[1].strip() for r in listed] == [
+        f"30 files: {files[0]}",
+        f"{days[30]}.csv",
+        f"9 files: {files[1]}",
+    ]
+    assert [r[2].strip() for r in listed] == ["30", "2", "9"]
+    assert listed[0][7].strip() < listed[0][8].strip()
+    found = run(tmp_path / "days", "--verbose")
+    assert sum(r.startswith("| BTCUSDT") for r in found.out.splitlines()) == 40
+
+
 # -- candles ---------------------------------------------------------------------------------------
 
 
@@ -461,6 +518,31 @@ def _checksum_folder(folder: Path) -> Path:
     return path
 
 
+def _no_checksum(folder: Path) -> Path:
+    path = _wrong_checksum(folder)
+    path.with_name(path.name + ".CHECKSUM").write_text("MD5 0123\n")
+    return path
+
+
+def _nested(folder: Path) -> Path:
+    path = folder / "trades.parquet"
+    one = {"trade_id": "1", "timestamp": "1723161600000", "side": "buy", "amount": "1"}
+    pq.write_table(pa.table({**{n: [v] for n, v in one.items()}, "price": [["1"]], **_OWNED}), path)
+    return path
+
+
+def _deep(folder: Path) -> Path:
+    return text_file(folder / "BTC_USDT-trades.json", ["[" * 100_000])
+
+
+_OWNED: dict[str, list[object]] = {
+    "symbol": ["BTC-USDT"],
+    "exchange": ["binance"],
+    "ingested_at": [0],
+}
+"""What says that a table is of Tidemark, and of this market."""
+
+
 def _pipe(folder: Path) -> Path:
     path = folder / "BTCUSDT-trades-2024-08-11.csv"
     os.mkfifo(path)
@@ -483,6 +565,9 @@ def _plain(folder: Path) -> Path:
         (_bad_lzma, [], 2, "cannot be read"),
         (_checksum_folder, [], 1, "CHECKSUM: Is a directory"),
         (_pipe, [], 2, "it is no file"),
+        (_no_checksum, [], 1, "holds no SHA-256"),
+        (_nested, [], 2, "its column price holds list<"),
+        (_deep, [], 2, "lists in lists without end"),
         (_plain, ["--format", "binance-trade"], 2, "did you mean 'binance-trades'"),
         (_plain, ["--format", "csv"], 2, "needs --columns"),
         (_plain, ["--columns", "prize=2"], 2, "no value of a trade or candle is called so"),
@@ -529,9 +614,14 @@ def test_a_wrong_checksum_can_be_ignored(tmp_path: Path, home: Path, run: Import
     assert held(home, "trade_id") == [("1",)]
 
 
-@pytest.mark.parametrize("form", ["\ufeff{0}  {1}\n", "SHA256 ({1}) = {0}\n", "{2} *{1}\r\n"])
+OF_TWO = f"{'0' * 64}  other.zip\n{{0}}  {{1}}\n"
+
+
+@pytest.mark.parametrize(
+    "form", ["\ufeff{0}  {1}\n", "SHA256 ({1}) = {0}\n", "{2} *{1}\r\n", OF_TWO]
+)
 def test_forms_of_a_checksum(form: str, tmp_path: Path, home: Path, run: Import) -> None:
-    """With a byte order mark, of BSD, of Windows."""
+    """With a byte order mark, of BSD, of Windows, of several files."""
     path = vision(tmp_path, [line(1)])
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     said = form.format(digest, path.name, digest.upper())
@@ -557,7 +647,7 @@ def test_members_of_one_name_and_beside_the_rows(tmp_path: Path, home: Path, run
 
 def test_blank_lines_without_end(tmp_path: Path, home: Path, run: Import) -> None:
     path = vision(tmp_path, [line(1), *[""] * 3_000_000])
-    found = run(path)
+    found = run(path, vision(tmp_path, [line(2)], "BTCUSDT-trades-2024-08-10"))
     assert found.code == 1 and "over 1 MB of blank lines" in found.err and "Fix:" in found.err
 
 

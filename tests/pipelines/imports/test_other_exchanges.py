@@ -16,13 +16,16 @@ from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import PullReport, pull
 from pipelines.publishing import publish
 from sandbox import Served, serve
-from tests.pipelines.imports.conftest import Import, complete, held
+from tests.pipelines.imports.conftest import Import, complete, held, quarantined
 from tests.pipelines.ingest.conftest import settings_for
 from tests.pipelines.ingest.reference_model import table
 from tests.worlds import world_at
 
 Feeds = Callable[[str], Path]
 ROWS = "trade_id, timestamp, side, price, amount"
+DENSE = ["binance", "kraken", "coinbase"]
+OTHERS = ["bitexbit", "bitstamp", "wex", "yobit"]
+"""Whose ids prove nothing; the last three show their newest rows alone."""
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def test_trades_come_back_and_pulls_go_on(
     assert main(["verify"]) == 0
 
 
-@pytest.mark.parametrize("exchange", ["binance", "kraken", "coinbase"])
+@pytest.mark.parametrize("exchange", [*DENSE, *OTHERS])
 def test_rows_of_another_market_go_and_the_exchanges_come(
     exchange: str,
     served: Served,
@@ -91,7 +94,10 @@ def test_rows_of_another_market_go_and_the_exchanges_come(
     run: Import,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """However an exchange pages: by ids from the oldest on, by time, by ids from the newest on."""
+    """However an exchange pages: by ids from the oldest on, by time, by ids from the newest on.
+
+    Also where ids prove nothing, and where only the newest rows are shown.
+    """
     root = feeds(
         f"exchange: {exchange}\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {{trades: {{}}}}\n"
     )
@@ -112,6 +118,49 @@ def test_rows_of_another_market_go_and_the_exchanges_come(
     assert "shows other rows than a file had" in problem
     assert (held(new, ROWS), complete(new, "BTC-USD")) == (before, span)
     assert pulled(served, new, root).errors == []
+    assert main(["verify"]) == 0
+
+
+@pytest.mark.parametrize("order", ["file first", "pull first"])
+@pytest.mark.parametrize("exchange", ["bitexbit", "bitstamp"])
+def test_rows_that_the_exchange_does_not_have(
+    exchange: str,
+    order: str,
+    served: Served,
+    tmp_path: Path,
+    home: Path,
+    feeds: Feeds,
+    run: Import,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between its own ids, which have holes, or under other ones: they contradict no row."""
+    root = feeds(
+        f"exchange: {exchange}\nmarkets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {{trades: {{}}}}\n"
+    )
+    assert pulled(served, home, root).errors == []
+    path = tmp_path / "trades.parquet"
+    assert main(["export", "parquet", "trades", "--out", str(path)]) == 0
+    before = held(home, ROWS)
+    rows = pq.read_table(path).drop_columns("cost")
+    ids = rows.column("trade_id").to_pylist()
+    inside = [n for n, id_ in enumerate(ids[1:-2], 1) if str(int(id_) + 1) not in ids]
+    moved = [str(int(ids[n]) + 1) for n in inside]
+    at = rows.schema.get_field_index("trade_id")
+    pq.write_table(rows.take(inside).set_column(at, rows.schema.field(at), pa.array(moved)), path)
+    if order == "file first":
+        new = tmp_path / "new"
+        new.mkdir()
+        monkeypatch.setenv("TIDEMARK_HOME", str(new))
+        home = new
+        assert run(path, market="BTC-USD", exchange=exchange).code == 0
+        (problem,) = pulled(served, home, root).errors
+        assert "shows other rows than a file had" in problem
+    else:
+        found = run(path, market="BTC-USD", exchange=exchange)
+        assert found.code == 1 and "shows all rows of this stretch, and not this one" in found.err
+    assert inside and held(home, ROWS) == before
+    assert len(quarantined(home)) == len(inside)
+    assert pulled(served, home, root).errors == []
     assert main(["verify"]) == 0
 
 

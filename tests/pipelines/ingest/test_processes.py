@@ -117,6 +117,7 @@ def test_a_killed_pull_leaves_nothing_that_holds_up_the_next(exchange: Served, h
     check_everything_once(exchange, home)
 
 
+@pytest.mark.sqlite
 def test_many_open_a_new_metastore_at_once(tmp_path: Path) -> None:
     for attempt in range(15):
         home = tmp_path / str(attempt)

@@ -15,6 +15,8 @@ from sandbox import KEYS, Fault, Served
 from tests.matrix import thinned
 from tests.pipelines.ingest.conftest import run, settings_for
 
+pytestmark = pytest.mark.both
+
 ACCOUNT = "markets: [BTC-USD]\nstart: 2016-01-01\ndatasets: {account_trades: {}}"
 SPEC = (
     "markets: [BTC-USD, ETH-USD]\nstart: 2016-01-01\n"

@@ -6,6 +6,8 @@ import connectors
 from sandbox import KEYS
 from tests.pipelines.secrets.scene import EXCHANGES, FAILURES, WRONG, Scene, command
 
+pytestmark = pytest.mark.sqlite  # they look into the files of the home, and block them
+
 
 def test_the_command_line_at_every_stage_of_failure(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
