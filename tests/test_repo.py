@@ -85,13 +85,14 @@ def test_the_lock_pins_everything_that_is_declared(repo_root: Path) -> None:
 def test_every_extra_is_declared(repo_root: Path) -> None:
     _, extras = declared(repo_root)
     assert set(extras) == {
-        *("report", "export", "server", "postgres", "polars", "iceberg", "ccxt", "bench", "dev")
+        *("report", "export", "server", "postgres", "polars", "iceberg", "ccxt", "spark"),
+        *("bench", "dev"),
     }
     own = [one for one in chain(*extras.values()) if one.name == "tidemark"]
     assert {extra for one in own for extra in one.extras} <= set(extras)
 
 
-@pytest.mark.parametrize("extra", ["", "report", "export", "server", "polars", "iceberg"])
+@pytest.mark.parametrize("extra", ["", "report", "export", "server", "polars", "iceberg", "spark"])
 def test_users_get_no_development_tools_and_no_copyleft_program(
     extra: str, repo_root: Path
 ) -> None:
