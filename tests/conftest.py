@@ -36,8 +36,8 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir():
         tempfile.tempdir = None
 
 REPO = Path(__file__).resolve().parent.parent
-UI = REPO / "tests" / "ui"
-"""It needs a browser and minutes: `make test-ui`."""
+APART = (REPO / "tests" / "ui", REPO / "tests" / "spark")
+"""They need a browser or Java, and minutes: `make test-ui`, `make test-spark`."""
 ALL_ON_POSTGRES = os.environ.get("METASTORE") == "postgres"
 OURS = re.compile(r"TIDEMARK_.*|DAGSTER_HOME|\w+_(API_KEY|API_SECRET|API_PASSPHRASE|BASE_URL)")
 
@@ -57,11 +57,11 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave tests/ui out, except where it is named."""
+    """Leave the folders of ``APART`` out, except where they are named."""
     named = [
         (config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args
     ]
-    out = collection_path == UI and not any(path.is_relative_to(UI) for path in named)
+    out = collection_path in APART and not any(p.is_relative_to(collection_path) for p in named)
     return True if out else None
 
 

@@ -38,7 +38,7 @@ ROOMS = (
     {"publishing"},
     {"progress", "status"},
     {"health"},
-    {"report", "export"},
+    {"report", "export", "marts"},
     {"orchestration"},
     {"components", "definitions"},
     {"ui"},

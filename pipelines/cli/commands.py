@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
         "new_exchange",
         "Write the skeleton of a connector to a new exchange.",
     ),
+    "marts": ("marts", "marts", "Every mart as Parquet, calculated by DuckDB or Spark."),
     "export": ("export", "app", "Hand data to other programs: CSV, Parquet, Beancount, taxes."),
 }
 """Per command: its module, the function (or the ``Typer`` of a group) in it, and its short help."""

@@ -77,13 +77,14 @@ paths AS (
     ) = 1
 ),
 spans AS (
-    SELECT
-        h.exchange, min(h.valid_from) AS since,
-        greatest(max(h.valid_from), (
-            SELECT max(n.slot) FROM prices AS n WHERE n.exchange = h.exchange
-        )) AS until
-    FROM holdings AS h
-    GROUP BY 1
+    SELECT h.exchange, h.since, greatest(h.newest, n.newest) AS until
+    FROM (
+        SELECT h.exchange, min(h.valid_from) AS since, max(h.valid_from) AS newest
+        FROM holdings AS h
+        GROUP BY 1
+    ) AS h
+    LEFT JOIN (SELECT p.exchange, max(p.slot) AS newest FROM prices AS p GROUP BY 1) AS n
+        ON n.exchange = h.exchange
 ),
 openings AS (
     SELECT

@@ -91,8 +91,8 @@ middles AS (  -- doubled: exact where it lies between two closes
         symbol,
         timeframe,
         timestamp,
-        len(closes) AS exchanges,
-        TRY(closes[(len(closes) + 1) // 2] + closes[len(closes) // 2 + 1]) AS doubled,
+        array_length(closes) AS exchanges,
+        TRY(closes[(array_length(closes) + 1) // 2] + closes[array_length(closes) // 2 + 1]) AS doubled,
         TRY(closes[-1] - closes[1]) AS spread
     FROM intervals
 ),

@@ -65,8 +65,10 @@ ours AS MATERIALIZED (
 ),
 minutes AS (
     SELECT *, true AS is_reference FROM theirs
-    UNION ALL BY NAME
-    SELECT f.source, o.*, false AS is_reference
+    UNION ALL
+    SELECT
+        o.exchange, o.symbol, f.source, o.opening, o.open, o.high, o.low, o.close, o.volume,
+        o.trades, false AS is_reference
     FROM ours AS o
     JOIN files AS f
         ON o.exchange = f.exchange AND o.symbol = f.symbol
