@@ -50,9 +50,11 @@ def marts(
       tidemark marts --engine spark --master spark://host:7077 \\
         --conf spark.executor.memory=8g --out /shared/marts
     """
+    from pipelines.marts.folders import check_marts
     from pipelines.settings import load_settings
 
     home = load_settings().home
+    check_marts(out)
     if engine is Engine.DUCKDB:
         from pipelines.marts import with_duckdb
 

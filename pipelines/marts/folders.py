@@ -6,10 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schemas import ConfigError
+from warehouse.views import views
 
 
-def check(folder: Path) -> None:
-    """Raise ``ConfigError`` where ``folder`` holds something else than the files of a mart."""
+def check_marts(out: Path) -> None:
+    """Raise ``ConfigError`` where a folder of ``out`` holds something else than a mart's files."""
+    for view in views().values():
+        if view.schema == "marts":
+            _check(out / view.name)
+
+
+def _check(folder: Path) -> None:
     odd = next((p for p in sorted(folder.glob("*")) if p.suffix != ".parquet" or p.is_dir()), None)
     if folder.exists() and (odd or not folder.is_dir()):
         raise ConfigError(f"{odd or folder} is no file of a mart. Fix: another folder for --out")
@@ -25,7 +32,7 @@ def placed(folder: Path) -> Iterator[Path]:
         yield building
         for path in building.glob(".*"):  # Hadoop's checksums
             path.unlink()
-        check(folder)
+        _check(folder)
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
     finally:

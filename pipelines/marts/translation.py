@@ -70,7 +70,7 @@ def translate(view: View) -> Translation:
     functions: dict[str, DuckdbFunction] = {}
     try:
         tree = _expanded(parse_one(view.body, dialect="duckdb"))
-        for step in (_by_name, _asof, _window, _table, _plain):
+        for step in (_qualify, _by_name, _asof, _window, _table, _plain):
             tree = _rewritten(tree, step)
         tree = _rewritten(tree, lambda node: _left_to_duckdb(node, functions))
         columns = ", ".join(f'CAST("{c.name}" AS {c.type}) AS "{c.name}"' for c in view.columns)
@@ -242,6 +242,37 @@ def _by_name(node: exp.Expr) -> exp.Expr:
         select.set("expressions", [exp.column(n) for n in names])
     node.set("by_name", False)
     return node
+
+
+def _qualify(node: exp.Expr) -> exp.Expr:
+    """A condition on windows: they become columns, on which a query around it decides.
+
+    A window that names columns of the query's own sources belongs beside them; one that names the
+    query's results, around it. (sqlglot would take the source ``b.symbol`` for a result that is
+    called ``symbol``.)
+    """
+    if not isinstance(node, exp.Select) or not node.args.get("qualify"):
+        return node
+    inner, condition = node.copy(), node.args["qualify"].this.copy()
+    inner.set("qualify", None)
+    names: list[exp.Expr] = []
+    around: list[exp.Expr] = []
+    for window in list(condition.find_all(exp.Window)):
+        name = exp.column(f"window_{len(names)}")
+        names.append(name)
+        given = exp.alias_(window.copy(), name.name)
+        if any(column.table for column in window.find_all(exp.Column)):
+            inner.append("expressions", given)
+        else:
+            around.append(given)
+        window.replace(name.copy())
+    rows: exp.Expr = exp.Subquery(
+        this=inner, alias=exp.TableAlias(this=exp.to_identifier("inner_"))
+    )
+    if around:
+        whole = exp.select("*", *around).from_(rows)
+        rows = exp.Subquery(this=whole, alias=exp.TableAlias(this=exp.to_identifier("outer_")))
+    return exp.select(exp.Star(except_=names) if names else "*").from_(rows).where(condition)
 
 
 def _table(node: exp.Expr) -> exp.Expr:

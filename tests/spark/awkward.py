@@ -96,10 +96,10 @@ def _value(chance: random.Random, table: str, field: pa.Field, number: int) -> o
         return chance.choice(choices)
     if field.nullable and chance.random() < 0.2:
         return None
-    return _BY_TYPE[str(field.type)](chance, field.name, number)
+    return _BY_TYPE[str(field.type)](chance, table, field.name, number)
 
 
-def _text(chance: random.Random, name: str, number: int) -> str:
+def _text(chance: random.Random, _: str, name: str, number: int) -> str:
     if name == "side":
         return chance.choice(("buy", "sell"))
     if name.endswith("_id"):  # every third is no number; each is another one
@@ -107,24 +107,26 @@ def _text(chance: random.Random, name: str, number: int) -> str:
     return f"{name} {number}"
 
 
-def _moment(chance: random.Random, name: str, number: int) -> datetime:
+def _moment(chance: random.Random, table: str, name: str, number: int) -> datetime:
     """On a grid, so that several rows have the same; own trades and transfers one after another."""
+    if table == "candles" and name == "timestamp":  # of several exchanges at once, on no grid
+        return NOON + timedelta(minutes=chance.choice((0, 60, 61)))
     if name == "observed_at":
         return NOON + timedelta(minutes=20 * chance.randint(0, 12))
     return NOON + timedelta(seconds=15 * chance.randint(0, 1000), microseconds=number)
 
 
-def _price(chance: random.Random, name: str, _: int) -> Decimal:
+def _price(chance: random.Random, *_: object) -> Decimal:
     digits = chance.choice((0, 2, 8, 12))
     return Decimal(chance.randint(1, 10 ** (digits + 3))).scaleb(-digits)
 
 
-_BY_TYPE: Final[dict[str, Callable[[random.Random, str, int], Any]]] = {
+_BY_TYPE: Final[dict[str, Callable[[random.Random, str, str, int], Any]]] = {
     "string": _text,
     "timestamp[us, tz=UTC]": _moment,
     "decimal128(38, 12)": _price,
-    "decimal128(38, 18)": lambda c, name, n: _price(c, name, n) / Decimal(c.choice((1, 10**6))),
+    "decimal128(38, 18)": lambda c, *_: _price(c) / Decimal(c.choice((1, 10**6))),
     "bool": lambda c, *_: c.random() < 0.7,
     "int32": lambda c, *_: c.randint(0, 9),
-    "int64": lambda *given: given[2],
+    "int64": lambda *given: given[-1],
 }

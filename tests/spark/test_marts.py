@@ -17,6 +17,7 @@ from tests.pulled import Pulled
 from tests.spark import awkward
 from tests.spark.comparing import assert_equal
 from tests.spark.sessions import SparkSession
+from tests.warehouse.accounts import NOON, bitstamp
 from warehouse import catalog
 
 MARTS = [view.name for view in wanted_views() if view.schema == "marts"]
@@ -70,9 +71,19 @@ def test_most_marts_have_rows(written: Mapping[str, Path]) -> None:
 
 
 @pytest.fixture(scope="module")
-def awkward_tables() -> Mapping[str, pa.Table]:
+def awkward_tables(shared_data: Path) -> Mapping[str, pa.Table]:
+    """And an account's history as Bitstamp recorded it."""
     found = {name: awkward.rows(name, 250, seed=1) for name in TABLES}
-    return found | {"coverage": awkward.coverage(seed=1)}
+    found["coverage"] = awkward.coverage(seed=1)
+    trades, transfers = bitstamp(shared_data)
+    for name, recorded in (("account_trades", trades), ("account_transactions", transfers)):
+        schema = TABLES[name].schema
+        known = {"exchange": "bitstamp", "account": "main", "ingested_at": NOON}
+        whole = pa.Table.from_pylist(
+            [dict.fromkeys(schema.names) | known | row for row in recorded], schema=schema
+        )
+        found[name] = pa.concat_tables([found[name], whole])
+    return found
 
 
 @pytest.fixture(scope="module")
