@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui test-engines test-spark screenshots ui bench bench-check torture lint fmt lock clean
+.PHONY: help setup demo test test-ui test-slow test-engines test-spark screenshots ui bench bench-check torture lint fmt lock clean
 
 help: ## list what make can do
 	@echo "Tidemark: make <target>"
@@ -45,10 +45,14 @@ test: setup ## style, types, Dagster definitions, tests
 test-ui: setup ## Dagster's pages in a real browser, on the sandbox exchange (needs Chromium)
 	@$(BIN)/pytest -n 0 tests/ui
 
+test-slow: setup ## whole programs from outside, and long variants
+	@$(BIN)/pytest -m "slow and not torture"
+
 test-engines: setup ## the engines beyond one machine: PostgreSQL, Iceberg, Redis and Celery
 	@$(BIN)/pytest -m engines
 
 test-spark: setup ## lake and marts by Spark, the same rows as by DuckDB (needs Java 17 or newer)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-spark.lock
 	@$(BIN)/pytest -n 0 tests/spark
 
 screenshots: setup ## the pictures of README and docs, from the same browser into docs/images
@@ -84,6 +88,9 @@ lock: ## resolve the dependencies and all extras into requirements.lock (needs u
 	@uv pip compile --quiet --upgrade --universal --no-strip-extras --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --extra dev pyproject.toml -o requirements.lock
+	@grep -oE 'pyspark[^"]*' pyproject.toml | head -1 | uv pip compile --quiet --upgrade --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-annotate - -o requirements-spark.lock
 
 clean: ## remove the environment and all caches; never data
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info

@@ -21,7 +21,7 @@ name                                default                     meaning
 ``TIDEMARK_ICEBERG_KEEP_HOURS``     ``24``                      superseded snapshots
 ``AWS_…``                           –                           keys, region, endpoint of ``s3://``
 ``TIDEMARK_VIEWS_ABOVE_ROWS``       –                           larger tables are views on the lake
-``TIDEMARK_EXECUTOR``               ``in_process``              of Dagster's runs; ``multiprocess``
+``TIDEMARK_EXECUTOR``               ``in_process``              one of ``EXECUTORS``, for runs
 ``TIDEMARK_TICK_SECONDS``           ``40``                      time of a scheduled run
 ``TIDEMARK_BACKFILL_SECONDS``       ``600``                     time of a piece of a back-fill
 ``TIDEMARK_KEEP_RUNS_HOURS``        ``2``                       successful runs in Dagster
@@ -68,7 +68,8 @@ ALLOW_HTTP: Final = "TIDEMARK_ALLOW_HTTP"
 UNPACED: Final = "TIDEMARK_UNPACED"
 EXECUTOR: Final = "TIDEMARK_EXECUTOR"
 IN_PROCESS: Final = "in_process"
-EXECUTORS: Final = (IN_PROCESS, "multiprocess")
+CELERY: Final = "celery"
+EXECUTORS: Final = (IN_PROCESS, "multiprocess", CELERY)
 SECRET_SUFFIXES: Final = (
     *("_API_KEY", "_API_SECRET", "_API_PASSPHRASE"),
     *("_ALERT_WEBHOOK", "_ALERT_SMTP", "_METASTORE"),
@@ -177,7 +178,7 @@ class Settings:
         """How Dagster executes the steps of a run: one of ``EXECUTORS``. Raises ``ConfigError``."""
         text = self.variables.get(EXECUTOR, IN_PROCESS)
         if text not in EXECUTORS:
-            fix = f"{EXECUTOR}={' or '.join(EXECUTORS)}, or leave it out"
+            fix = f"{EXECUTOR}={', '.join(EXECUTORS[:-1])} or {EXECUTORS[-1]}, or leave it out"
             raise ConfigError(with_fix(f"{EXECUTOR} is {text!r}, which is no executor", fix))
         return text
 

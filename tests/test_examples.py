@@ -10,6 +10,7 @@ import pytest
 from tests.pulled import Pulled
 
 
+@pytest.mark.slow
 def test_first_look(
     pulled: Pulled,
     repo_root: Path,

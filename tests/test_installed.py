@@ -61,6 +61,7 @@ def run(command: list[str], where: Path | None = None, env: Mapping[str, str] | 
     return done.stdout
 
 
+@pytest.mark.slow
 def test_from_the_first_feed_to_the_first_row(installed: Path, tmp_path: Path) -> None:
     """Seconds, most of them for the wheel and the start of programs: that is what it tests."""
     program = str(installed / "tidemark")

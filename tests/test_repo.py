@@ -71,7 +71,10 @@ DEVELOPMENT = {"pytest", "hypothesis", "ruff", "mypy", "dlt", "polars", "beancou
 def test_the_lock_pins_everything_that_is_declared(repo_root: Path) -> None:
     dependencies, extras = declared(repo_root)
     asked = {normal(one.name) for one in (*dependencies, *chain(*extras.values()))} - {"tidemark"}
-    lock = (repo_root / "requirements.lock").read_text(encoding="utf-8")
+    lock = "".join(
+        (repo_root / name).read_text(encoding="utf-8")
+        for name in ("requirements.lock", "requirements-spark.lock")
+    )
     pinned = {normal(found.group(1)) for found in PINNED.finditer(lock)}
     assert asked <= pinned
     assert pinned >= set(closure(dependencies))
@@ -85,14 +88,16 @@ def test_the_lock_pins_everything_that_is_declared(repo_root: Path) -> None:
 def test_every_extra_is_declared(repo_root: Path) -> None:
     _, extras = declared(repo_root)
     assert set(extras) == {
-        *("report", "export", "server", "postgres", "polars", "iceberg", "ccxt", "spark"),
+        *("report", "export", "server", "postgres", "celery", "polars", "iceberg", "ccxt", "spark"),
         *("bench", "dev"),
     }
     own = [one for one in chain(*extras.values()) if one.name == "tidemark"]
     assert {extra for one in own for extra in one.extras} <= set(extras)
 
 
-@pytest.mark.parametrize("extra", ["", "report", "export", "server", "polars", "iceberg", "spark"])
+@pytest.mark.parametrize(
+    "extra", ["", "report", "export", "server", "postgres", "celery", "polars", "iceberg"]
+)
 def test_users_get_no_development_tools_and_no_copyleft_program(
     extra: str, repo_root: Path
 ) -> None:
@@ -119,10 +124,11 @@ def test_the_wheel_has_every_data_file(package: str, repo_root: Path) -> None:
             assert file in packed, f"{file.relative_to(repo_root)} is not in the wheel"
 
 
-def test_the_lock_names_no_place(repo_root: Path) -> None:
-    lock = (repo_root / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-spark.lock"])
+def test_the_lock_names_no_place(name: str, repo_root: Path) -> None:
+    lock = (repo_root / name).read_text(encoding="utf-8")
     for word in ("://", "--index", "--extra-index", "--find-links", "--trusted", " @ ", "file:"):
-        assert word not in lock, f"requirements.lock holds {word!r}"
+        assert word not in lock, f"{name} holds {word!r}"
     assert not re.search(r"^\s*[./]", lock, re.MULTILINE)
 
 
@@ -134,10 +140,13 @@ def test_ci_runs_the_tests_and_compares_the_counts(repo_root: Path) -> None:
         for line in script.read_text(encoding="utf-8").splitlines()
         if line and not line.startswith(("#", "set ", "cd "))
     ]
-    # Before them, PostgreSQL and Chromium are installed where the machine has none. The last line
-    # of the output is that of `make test`.
-    install, tests = "\n".join(commands[:-4]), commands[-4:]
-    assert tests == ["make test-ui", "make bench-check", "make test-engines", "make test"]
+    # Before them, PostgreSQL, Redis, Java and Chromium are installed where the machine has none.
+    # The last line of the output is that of `make test`.
+    install, tests = "\n".join(commands[:-6]), commands[-6:]
+    assert tests == [
+        f"make {name}"
+        for name in ("test-ui", "bench-check", "test-slow", "test-engines", "test-spark", "test")
+    ]
     assert "make" not in install and "pytest" not in install
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 import connectors
 from pipelines.feeds import (
     FILE_NAME,
+    MOST_SHARDS,
     Environment,
     Feed,
     check_no_overlap,
@@ -185,6 +186,16 @@ class ExchangeFeed(dg.Component, dg.Model, dg.Resolvable):
             },
         ),
     ] = None
+    shards: Annotated[
+        int,
+        dg.Resolver.default(
+            description="In so many parts a run pulls the markets, each in a step of its own, for "
+            "executors that run steps side by side: TIDEMARK_EXECUTOR. What belongs to no market "
+            "is pulled by the first.",
+            examples=[8],
+            json_schema_extra={"minimum": 1, "maximum": MOST_SHARDS},
+        ),
+    ] = 1
     start: Annotated[
         str,
         dg.Resolver.default(

@@ -7,6 +7,7 @@ The command line and Dagster read the same files through this package. A mistake
 ``template``  ``{{ env.NAME }}`` in a value
 ``cron``      what is wrong with a cron expression, when it was last due, its longest pause
 ``feed``      what a feed is, and every rule of its file
+``shard``     parts of a feed's markets, for several workers
 ``selection`` what a command line names: feeds, datasets, streams
 ``folder``    all files of a folder, nothing collected twice; the jobs that a command line names
 ``scaffold``  the text of a new feed's file
@@ -15,6 +16,7 @@ The command line and Dagster read the same files through this package. A mistake
 from pipelines.feeds.feed import (
     COMPONENT_TYPE,
     FILE_NAME,
+    MOST_SHARDS,
     DatasetSpec,
     Feed,
     Job,
@@ -34,17 +36,20 @@ from pipelines.feeds.folder import (
     select_jobs,
 )
 from pipelines.feeds.scaffold import new_feed
+from pipelines.feeds.shard import Shard
 from pipelines.feeds.template import Environment
 
 __all__ = [
     "COMPONENT_TYPE",
     "FEEDS_ROOT",
     "FILE_NAME",
+    "MOST_SHARDS",
     "BrokenFeed",
     "DatasetSpec",
     "Environment",
     "Feed",
     "Job",
+    "Shard",
     "check_no_overlap",
     "feed_of",
     "feeds_root",

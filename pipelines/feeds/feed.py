@@ -12,6 +12,7 @@ import connectors
 from connectors.base import Cursor, Paging
 from pipelines.feeds import cron
 from pipelines.feeds.document import Fields, Value, did_you_mean, of_plain, read, shown
+from pipelines.feeds.shard import Shard
 from pipelines.feeds.template import render
 from pipelines.settings import load_settings
 from schemas import DATASETS, TIMEFRAMES, ConfigError, dataset
@@ -27,7 +28,10 @@ _FILE_KEYS: Final = (
     "requirements",
     "post_processing",
 )
-_FEED_KEYS: Final = ("exchange", "account", "markets", "account_markets", "start", "datasets")
+_FEED_KEYS: Final = (
+    *("exchange", "account", "markets", "account_markets", "shards", "start", "datasets"),
+)
+MOST_SHARDS: Final = 100
 _SPEC_KEYS: Final = ("schedule", "timeframes", "lookback", "keep_raw")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NO_TEXT: Final = re.compile(
@@ -72,6 +76,15 @@ class Feed:
     """Where account data is asked for market by market: these; ``None`` = those of the feed, and
     every listed one between currencies that the account held.
     """
+    shards: int = 1
+    """In so many parts Dagster pulls the markets, each in a step of its own."""
+    shard: Shard | None = None
+    """The only one of these parts that is pulled; ``None`` = all."""
+
+    @property
+    def has_undivided(self) -> bool:
+        """Whether what belongs to no market is pulled."""
+        return self.shard is None or self.shard.is_first
 
 
 @dataclass(frozen=True)
@@ -152,6 +165,7 @@ def _feed(path: Path, attributes: Value) -> Feed:
         start=_start(fields.required("start", "2016-01-01")),
         datasets=datasets,
         account_markets=_account_markets(exchange, fields),
+        shards=_number(fields.get("shards"), "shards", MOST_SHARDS) or 1,
     )
 
 
@@ -249,7 +263,7 @@ def _spec(name: str, offer: Paging, datasets: Fields) -> DatasetSpec:
         name=name,
         schedule=_schedule(fields.get("schedule")),
         timeframes=_timeframes(fields.get("timeframes"), offer) if is_candles else (),
-        lookback=_lookback(fields.get("lookback")),
+        lookback=_number(fields.get("lookback"), "lookback", 1_000_000),
         keep_raw=_bool(fields.get("keep_raw")),
         line=key.line,
     )
@@ -279,12 +293,12 @@ def _timeframes(value: Value | None, offer: Paging) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _lookback(value: Value | None) -> int | None:
+def _number(value: Value | None, name: str, most: int) -> int | None:
     if value is None:
         return None
-    text = value.text("lookback")
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 1_000_000):
-        value.fail(f"lookback {text!r} is not a whole number from 1 to 1000000")
+    text = value.text(name)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and 0 < int(text) <= most):
+        value.fail(f"{name} {text!r} is not a whole number from 1 to {most}")
     return int(text)
 
 

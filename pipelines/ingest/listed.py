@@ -72,6 +72,26 @@ def chosen(
     return [s for s in wanted.values() if s in listed], refused
 
 
+def of_shard(
+    job: Job, symbols: Sequence[str], names: Sequence[str] | None, connector: Connector
+) -> list[str]:
+    """Those of ``symbols`` in the part that the job pulls. ``names``: of the feed, where it chose
+    them by name. Each of its steps divides the same names, whatever list it was shown.
+    """
+    shard = job.feed.shard
+    if shard is None:
+        return list(symbols)
+    if names is None:
+        return shard.of_listed(symbols)
+    mine = {*shard.of_named(list(dict.fromkeys(connector.symbol_of(n) or n for n in names)))}
+    return [symbol for symbol in symbols if symbol in mine]
+
+
+def reported(job: Job, refused: Sequence[StreamReport]) -> list[StreamReport]:
+    """``refused``, of which one part of the feed alone reports the mistakes of its file."""
+    return [r for r in refused if job.feed.has_undivided or not r.is_of_feed]
+
+
 def _unknown(symbol: str, listed: dict[str, Market], feed: Feed) -> str:
     names = [*(m.native_symbol for m in listed.values()), *listed]
     alike = {name.casefold(): name for name in names}

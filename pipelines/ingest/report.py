@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.wording import count
 
-_COUNTS: Final = (
+COUNTS: Final = (
     *("requests", "rows_added", "rows_replaced", "quarantined"),
     *("refetched", "refetched_new", "differences"),
 )
@@ -75,7 +75,7 @@ class PullReport:
         for stream in later.streams:
             before = found.get(stream.name)
             if before is not None:
-                sums = {name: getattr(before, name) + getattr(stream, name) for name in _COUNTS}
+                sums = {name: getattr(before, name) + getattr(stream, name) for name in COUNTS}
                 stream = replace(stream, lost_found=before.lost_found or stream.lost_found, **sums)
             found[stream.name] = stream
         return PullReport(list(found.values()))

@@ -222,6 +222,9 @@ class _Plan:
         For one that cannot begin: a unit that only reports it.
         """
         declared, paging = dataset(job.dataset), self._paging(job)
+        is_divided = declared.is_of_markets and paging.cursor is not Cursor.SNAPSHOT
+        if not (is_divided or job.feed.has_undivided):
+            return
         if declared.is_reference:
             yield paging.cursor, _one(pull_stream, self._task(job))
         elif not declared.is_account:
@@ -240,21 +243,26 @@ class _Plan:
     def account_units(self, job: Job) -> Iterator[Unit]:
         """The work of a job whose account data is asked for by market, or by currency."""
         account = job.feed.account
-        if EACH in self._paging(job).parts:
+        if EACH in self._paging(job).parts and job.feed.has_undivided:
             yield from self._currency_units(job)
         if not self._paging(job).per_market:
             return
         notice = self._without_key(job)
         if notice is not None:
-            yield notice
+            if job.feed.has_undivided:
+                yield notice
             return
         connector = self._exchange(job).connector
         symbols, refused = listed.chosen(job, self._account_markets(job), connector, self._store)
+        named = job.feed.account_markets
+        symbols = listed.of_shard(job, symbols, None if named == "all" else named, connector)
+        refused = listed.reported(job, refused)
         if refused:
             yield lambda: refused
         with suppress(TidemarkError):
             every = {market.symbol for market in connector.markets()}
-            for symbol, _ in listed.ended(job, self._store, every, account):
+            ended = [symbol for symbol, _ in listed.ended(job, self._store, every, account)]
+            for symbol in listed.of_shard(job, ended, None, connector):
                 yield _one(end_stream, self._task(job, symbol=symbol, account=account))
         for symbol in dict.fromkeys(symbols):
             yield _one(_after_lists, self._task(job, symbol=symbol, account=account))
@@ -303,11 +311,13 @@ class _Plan:
         connector, paging = self._exchange(job).connector, self._paging(job)
         symbols, refused = listed.chosen(job, job.feed.markets, connector, self._store)
         symbols, owned = self._own(job, symbols)
-        refused += owned
+        refused = listed.reported(job, refused) + (owned if job.feed.has_undivided else [])
         if refused:
             yield paging.cursor, lambda: refused
         if job.feed.markets is None and symbols:
             for symbol, timeframe in listed.ended(job, self._store, symbols):
+                if not listed.of_shard(job, [symbol], None, connector):
+                    continue
                 task = self._task(job, symbol=symbol, timeframe=timeframe)
                 yield paging.cursor, _one(end_stream, task)
         if paging.cursor is Cursor.SNAPSHOT:
@@ -319,7 +329,7 @@ class _Plan:
             for call in calls:
                 yield paging.cursor, partial(one_round.call, call)
             return
-        for symbol in symbols:
+        for symbol in listed.of_shard(job, symbols, job.feed.markets, connector):
             for timeframe in job.spec.timeframes or (None,):
                 task = self._task(job, symbol=symbol, timeframe=timeframe)
                 of_trades = task.paging.cursor is Cursor.NEWEST and task.paging.key is Key.TIME

@@ -1,12 +1,14 @@
 """Dagster around the ingest engine: assets, jobs and schedules made from the feeds.
 
 ``specs``       what the asset graph shows: keys, descriptions, column schemas, kinds
-``pulling``     the assets <exchange>/<dataset>: one step a feed, in the exchange's pool
+``lake``        the assets <exchange>/<dataset>: one step a feed or shard, in the exchange's pool
+``pulling``     what those steps pull
 ``publishing``  the assets warehouse/<dataset> and marts/<name>: one step, a run publishes once
 ``marts``       what the asset graph shows of the views, and the asset marts/report
 ``run_log``     how far a pull is, in the log of its run
 ``side_by_side``  the exchanges of one run pulled at once
 ``schedules``   the job and schedule ``collect``: one run a tick for everything that is due
+``executors``   what executes the steps of a run: one process, several, or Celery's workers
 ``ghosts``      runs whose process was killed are found and recorded as failed
 ``dev_servers``  a second development server on the same storage is refused
 ``maintenance``  old runs, events, logs and versions of the warehouse are deleted

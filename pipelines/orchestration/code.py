@@ -12,12 +12,13 @@ from pipelines.orchestration.alerts import alert_sensors
 from pipelines.orchestration.broken_feeds import broken_definitions
 from pipelines.orchestration.checks import check_definitions, checks_of_pull
 from pipelines.orchestration.dev_servers import refuse_second
+from pipelines.orchestration.executors import executor_of
 from pipelines.orchestration.ghosts import executor
 from pipelines.orchestration.importing import import_definitions
+from pipelines.orchestration.lake import lake_assets
 from pipelines.orchestration.maintenance import maintenance_job, maintenance_schedule
 from pipelines.orchestration.marts import report_asset, report_schedule
 from pipelines.orchestration.publishing import warehouse_assets
-from pipelines.orchestration.pulling import lake_assets
 from pipelines.orchestration.run_log import QUIET
 from pipelines.orchestration.schedules import collect_job, collect_schedule
 from pipelines.orchestration.specs import datasets_of
@@ -26,12 +27,6 @@ from pipelines.settings import load_settings
 
 PROJECT: Final = Path(__file__).parents[2] / "pyproject.toml"
 """Of a clone, where Dagster reads the feeds as components; an installed package has none."""
-
-_EXECUTORS: Final = {
-    "in_process": dg.in_process_executor,
-    "multiprocess": dg.multiprocess_executor,
-}
-"""By the setting ``TIDEMARK_EXECUTOR``."""
 
 
 def feed_definitions(feed: Feed, feeds: Sequence[Feed]) -> dg.Definitions:
@@ -68,7 +63,7 @@ def warehouse_definitions(feeds: Sequence[Feed]) -> dg.Definitions:
             *([collect_job(feeds)] if feeds else []),
             maintenance_job,
         ],
-        executor=executor(_EXECUTORS[load_settings().executor]),
+        executor=executor(executor_of(load_settings())),
     )
 
 

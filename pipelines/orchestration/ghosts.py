@@ -20,7 +20,6 @@ from warehouse import locks
 if TYPE_CHECKING:
     from dagster._core.execution.context.system import PlanOrchestrationContext
     from dagster._core.execution.plan.plan import ExecutionPlan
-    from dagster._core.execution.retries import RetryMode
 
 LOCATION: Final = "pipelines.definitions"
 """The code location whose runs hold a lock."""
@@ -70,25 +69,21 @@ def executor(inner: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
     def holding(init_context: dg.InitExecutorContext) -> dg.Executor:
         create = inner.executor_creation_fn
         assert create is not None
-        return _Holding(create(init_context))
+        made = create(init_context)
+        execute = made.execute
+
+        def held(
+            plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"
+        ) -> Iterator[dg.DagsterEvent]:
+            with alive(load_settings().prepare_home(), plan_context.run_id):
+                yield from execute(plan_context, execution_plan)
+
+        # no wrapper: Celery's loop asks the executor of its run for more than a Dagster one has
+        made.execute = held  # type: ignore[method-assign]
+        return made
 
     schema: Any = inner.config_schema  # as it was declared, or already read: both are taken
     return dg.ExecutorDefinition(inner.name, schema, executor_creation_fn=holding)
-
-
-class _Holding(dg.Executor):
-    def __init__(self, inner: dg.Executor) -> None:
-        self._inner = inner
-
-    @property
-    def retries(self) -> "RetryMode":
-        return self._inner.retries
-
-    def execute(
-        self, plan_context: "PlanOrchestrationContext", execution_plan: "ExecutionPlan"
-    ) -> Iterator[dg.DagsterEvent]:
-        with alive(load_settings().prepare_home(), plan_context.run_id):
-            yield from self._inner.execute(plan_context, execution_plan)
 
 
 def end_ghosts(instance: dg.DagsterInstance, home: Path, now: datetime | None = None) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Final
 import dagster as dg
 
 from pipelines.ingest import StreamReport
+from pipelines.ingest.report import COUNTS
 from pipelines.output.formatting import instant, visible
 from pipelines.publishing import PublishReport, TableState
 
@@ -61,11 +62,33 @@ def pull_metadata(streams: Sequence[StreamReport], path: Path) -> Metadata:
     if problems:
         found["streams_failed"] = sum(bool(s.error) for s in streams)
         found["problems"] = markdown_list(problems)
-    changed = [s for s in streams if s.rows_added or s.rows_replaced or s.quarantined]
+    changed = [s for s in streams if _news(s)]
     if changed:
-        changed.sort(key=lambda s: s.rows_added + s.rows_replaced + s.quarantined, reverse=True)
+        changed.sort(key=_news, reverse=True)
         found["streams"] = _stream_table(changed[:_SHOWN])
     return found
+
+
+def condensed(streams: Iterable[StreamReport]) -> list[StreamReport]:
+    """What :func:`pull_metadata` shows of ``streams``; those without news become one a dataset."""
+    ranked = sorted(streams, key=_news, reverse=True)
+    shown: dict[str, int] = {}
+    kept: list[StreamReport] = []
+    rest: dict[tuple[str, str], list[StreamReport]] = {}
+    for stream in ranked:
+        shown[stream.dataset] = shown.get(stream.dataset, 0) + 1
+        if stream.problem or stream.notice or shown[stream.dataset] <= _SHOWN:
+            kept.append(stream)
+        else:
+            rest.setdefault((stream.exchange, stream.dataset), []).append(stream)
+    for (exchange, dataset), some in rest.items():
+        sums = {name: sum(getattr(stream, name) for stream in some) for name in COUNTS}
+        kept.append(StreamReport(exchange, dataset, f"{len(some)} more", **sums))
+    return kept
+
+
+def _news(stream: StreamReport) -> int:
+    return stream.rows_added + stream.rows_replaced + stream.quarantined
 
 
 def materialized(

@@ -3,7 +3,7 @@
 Also publishing where that step does not run.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 import dagster as dg
 
@@ -85,11 +85,12 @@ def left_unpublished(
     """
     in_run = context.job_def.asset_layer.selected_asset_keys
     tables = {dataset_of(key) for key in in_run if key == table_key(dataset_of(key))}
-    if not (failing or _has_failed(context)):
+    if not (failing or has_failed(context)):
         return [dataset for dataset in pulled if dataset not in tables]
     return sorted(tables | set(pulled))
 
 
-def _has_failed(context: dg.AssetExecutionContext) -> bool:
+def has_failed(context: dg.AssetExecutionContext, steps: Set[str] | None = None) -> bool:
+    """Whether a step of the run has failed: one of ``steps``, where they are given."""
     events = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-    return bool(events)
+    return any(steps is None or event.step_key in steps for event in events)

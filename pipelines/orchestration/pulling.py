@@ -1,14 +1,15 @@
-"""The assets ``<exchange>/<dataset>``: one step a feed, in the exchange's pool.
+"""What the steps of a run pull: those of one process side by side.
 
 A dataset of an exchange is one asset, even where several feeds (accounts) collect it: the first of
-them owns the asset, and its step pulls for all.
+them owns the asset, and its steps pull for all.
 """
 
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -16,25 +17,23 @@ import dagster as dg
 from pydantic import Field
 
 from pipelines import ingest, publishing
-from pipelines.feeds import Feed, Job, jobs, of_markets, select_jobs
+from pipelines.feeds import Feed, Job, Shard, jobs, of_markets, select_jobs
 from pipelines.ingest import Budget, Listener, PullReport, StreamReport
 from pipelines.orchestration.accounts import pull_usable
 from pipelines.orchestration.metadata import (
     Metadata,
     markdown_list,
-    materialized,
     pull_metadata,
     table_metadata,
 )
-from pipelines.orchestration.publishing import left_unpublished, publish_here
 from pipelines.orchestration.run_log import RunLog
 from pipelines.orchestration.side_by_side import Pull, SideBySide
-from pipelines.orchestration.specs import dagster_name, dataset_of, lake_key, lake_spec
+from pipelines.orchestration.specs import lake_key
 from pipelines.output.formatting import visible
 from pipelines.progress import PlainLines
-from pipelines.settings import IN_PROCESS, Settings, load_settings
+from pipelines.settings import IN_PROCESS, Settings
 from pipelines.spans import stretch
-from schemas import DATASETS, TidemarkError
+from schemas import DATASETS
 from warehouse.paths import hive_folder
 
 UNFINISHED: Final = "streams_unfinished"
@@ -90,48 +89,35 @@ def owned_datasets(feed: Feed, feeds: Sequence[Feed]) -> list[str]:
     return [name for name in feed.datasets if first[feed.exchange, name] == feed.name]
 
 
-def lake_assets(feed: Feed, feeds: Sequence[Feed]) -> dg.AssetsDefinition | None:
-    """The step that pulls the datasets which ``feed`` owns; ``None`` where it owns none."""
-    owned = owned_datasets(feed, feeds)
-    if not owned:
-        return None
-
-    @dg.multi_asset(
-        specs=[lake_spec(feed.exchange, dataset, feeds) for dataset in owned],
-        name=step_name(feed),
-        description=f"Fetch what is missing or new from {feed.exchange}, page by page, into the "
-        "lake. Retries are the engine's; whatever was fetched before a failure is stored.",
-        can_subset=True,
-        pool=dagster_name(feed.exchange),
-    )
-    def pull(
-        context: dg.AssetExecutionContext, config: PullConfig
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        selected = {dataset_of(key) for key in context.selected_asset_keys}
-        datasets = [dataset for dataset in owned if dataset in selected]
-        try:
-            settings = load_settings()
-            with publishing.periodic_publish(partial(publishing.publish, settings)):
-                report = _pulled(context, feed, config, feeds, settings)
-            for notice in report.notices:
-                context.log.warning(visible(notice))
-            for dataset, metadata in _results(feed.exchange, datasets, report, settings):
-                yield materialized(context, lake_key(feed.exchange, dataset), metadata)
-            failing = not report.ok
-            to_publish = left_unpublished(context, datasets, failing)
-            if to_publish:
-                publish_here(context, to_publish)
-        except TidemarkError as error:
-            raise dg.Failure(visible(str(error)), allow_retries=False) from None
-        if failing:
-            raise _failure(report)
-
-    return pull
-
-
 def step_name(feed: Feed) -> str:
-    """``pull_bitexbit``: the step in which ``feed`` pulls, as run configuration names it."""
+    """``pull_bitexbit``: where ``feed`` pulls, as run configuration names it."""
     return f"pull_{python_name(feed.name)}"
+
+
+@dataclass(frozen=True)
+class PullStep:
+    """One step of a run: it pulls the assets that ``feed`` owns. ``shard``: of their markets."""
+
+    feed: Feed
+    shard: Shard | None = None
+
+    @property
+    def key(self) -> str:
+        """``pull_bitexbit``, or ``pull_bitexbit.shard_2``."""
+        name = step_name(self.feed)
+        return name if self.shard is None else f"{name}.shard_{self.shard.number}"
+
+
+def steps_of(feed: Feed, feeds: Sequence[Feed]) -> list[PullStep]:
+    """The steps that pull the assets which ``feed`` owns. Of feeds that share one, the largest
+    number of shards counts.
+    """
+    owned = {(feed.exchange, name) for name in owned_datasets(feed, feeds)}
+    sharing = [job.feed for job in jobs(feeds) if (job.exchange, job.dataset) in owned]
+    of = max((each.shards for each in sharing), default=0)
+    if of <= 1:
+        return [PullStep(feed)] * of
+    return [PullStep(feed, Shard(number, of)) for number in range(1, of + 1)]
 
 
 def python_name(name: str) -> str:
@@ -139,44 +125,40 @@ def python_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
-def _pulled(
+def pulled(
     context: dg.AssetExecutionContext,
-    feed: Feed,
+    step: PullStep,
     config: PullConfig,
     feeds: Sequence[Feed],
     settings: Settings,
 ) -> PullReport:
-    """The report of ``feed``'s step. In one process, all steps of the run pull side by side."""
+    """The report of ``step``. In one process, all steps of the run pull side by side."""
     in_run = context.job_def.asset_layer.selected_asset_keys
     run_config: Any = context.run.run_config
     configured: Mapping[str, Any] = run_config.get("ops", {})
     executed = context.run.step_keys_to_execute
     pulls: dict[str, Pull] = {}
-    for other in feeds:
-        name = step_name(other)
-        owned = owned_datasets(other, feeds)
-        datasets = [d for d in owned if lake_key(other.exchange, d) in in_run]
-        if not datasets or (executed and name not in executed):
+    for other in (each for feed in feeds for each in steps_of(feed, feeds)):
+        exchange = other.feed.exchange
+        owned = owned_datasets(other.feed, feeds)
+        datasets = [d for d in owned if lake_key(exchange, d) in in_run]
+        if not datasets or (executed and other.key not in executed):
             continue
-        if name == step_name(feed):
+        if other.feed == step.feed:
             chosen = config
         else:
             try:
-                chosen = _config_of(configured.get(name, {}).get("config", {}))
+                values = configured.get(step_name(other.feed), {}).get("config", {})
+                chosen = _config_of(values)
             except ValueError:
                 continue  # its own step reports it
-        pulls[name] = partial(
-            _pull,
-            other.exchange,
-            datasets,
-            feeds,
-            chosen,
-            settings,
-            partial(_listener, context),
+        listener = partial(_listener, context)
+        pulls[other.key] = partial(
+            _pull, exchange, datasets, other.shard, feeds, chosen, settings, listener
         )
     if settings.executor != IN_PROCESS:
-        return pulls[step_name(feed)](threading.Event())
-    return _side_by_side.result(context.run.run_id, step_name(feed), pulls)
+        return pulls[step.key](threading.Event())
+    return _side_by_side.result(context.run.run_id, step.key, pulls)
 
 
 def _listener(context: dg.AssetExecutionContext, wanted: Sequence[Job]) -> Listener:
@@ -193,17 +175,19 @@ def _config_of(values: dict[str, Any]) -> PullConfig:
 def _pull(
     exchange: str,
     datasets: Sequence[str],
+    shard: Shard | None,
     feeds: Sequence[Feed],
     config: PullConfig,
     settings: Settings,
     listener: Callable[[Sequence[Job]], Listener],
     stop: threading.Event,
 ) -> PullReport:
-    """Pull ``datasets`` of ``exchange`` as ``config`` says."""
+    """Pull ``datasets`` of ``exchange`` as ``config`` says. ``shard``: only of these markets."""
     again = stretch(config.start, config.end, ("from", "to"))
-    wanted = [j for j in jobs(feeds) if j.exchange == exchange and j.dataset in datasets]
+    some = [replace(feed, shard=shard) for feed in feeds]
+    wanted = [j for j in jobs(some) if j.exchange == exchange and j.dataset in datasets]
     if config.select:
-        named = {job.name for job in select_jobs(feeds, config.select)}
+        named = {job.name for job in select_jobs(some, config.select)}
         wanted = [job for job in wanted if job.name in named]
     wanted = of_markets(wanted, config.markets)
     fetch = partial(
@@ -255,34 +239,47 @@ def _unfinished(wanted: Sequence[Job], report: PullReport) -> list[Job]:
         if symbols and (shared or DATASETS[job.dataset].is_account):
             left.append(job)
         elif symbols:
-            left.append(Job(replace(job.feed, markets=tuple(sorted(symbols))), job.spec))
+            limited = replace(job.feed, markets=tuple(sorted(symbols)), shard=None)
+            left.append(Job(limited, job.spec))
     return left
 
 
-def _results(
-    exchange: str, datasets: Sequence[str], report: PullReport, settings: Settings
+def results(
+    exchange: str,
+    datasets: Sequence[str],
+    streams: Sequence[StreamReport],
+    unfinished: Mapping[str, int],
+    settings: Settings,
 ) -> Iterator[tuple[str, Metadata]]:
     """The metadata of every dataset of which anything could be pulled.
+
+    ``unfinished``: how many streams of a dataset have more to fetch.
 
     The problem of one account or market does not make the others look stale: its streams are named
     in the metadata, and the step fails after all.
     """
     for dataset in datasets:
-        streams = [s for s in report.streams if (s.exchange, s.dataset) == (exchange, dataset)]
-        if streams and all(stream.error for stream in streams):
+        mine = [s for s in streams if (s.exchange, s.dataset) == (exchange, dataset)]
+        if mine and all(stream.error for stream in mine):
             continue
         path = settings.home / "lake" / dataset / hive_folder("exchange", exchange)
         yield (
             dataset,
             {
-                **pull_metadata(streams, path),
-                UNFINISHED: sum(stream.unfinished for stream in streams),
+                **pull_metadata(mine, path),
+                UNFINISHED: unfinished.get(dataset, 0),
                 **table_metadata(publishing.table_state(settings, exchange, dataset)),
             },
         )
 
 
-def _failure(report: PullReport) -> dg.Failure:
+def unfinished_streams(streams: Iterable[StreamReport]) -> dict[str, int]:
+    """How many streams of each dataset have more to fetch."""
+    return Counter(stream.dataset for stream in streams if stream.unfinished)
+
+
+def failure(report: PullReport) -> dg.Failure:
+    """What a step raises whose pull had problems."""
     faulty: list[StreamReport] = [stream for stream in report.streams if stream.problem]
     return dg.Failure(
         visible("\n".join(report.errors)),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
+from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
 from pipelines.feeds import Feed, Job, jobs
 from pipelines.feeds.cron import last_due
@@ -21,7 +22,7 @@ from pipelines.orchestration.marts import mart_key, marts_of
 from pipelines.orchestration.pulling import UNFINISHED, owned_datasets, step_name
 from pipelines.orchestration.run_log import QUIET
 from pipelines.orchestration.specs import datasets_of, lake_key, table_key
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import CELERY, Settings, load_settings
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -34,6 +35,8 @@ DUE: Final = "due"
 BACKFILL: Final = "back-fill"
 TICK_SECONDS: Final = 40
 BACKFILL_SECONDS: Final = 600
+_REST_SECONDS: Final = 1800
+"""What a run on Celery may take beside its pulls: waiting for a worker, and publishing."""
 
 _MARTS_PAUSE: Final = timedelta(hours=1)
 """Views never lag behind their tables: recording them every minute would only fill the storage."""
@@ -190,14 +193,9 @@ def _request(
     at: datetime,
 ) -> dg.RunRequest:
     """A run for ``due``, with the time that it may take."""
-    config: dict[str, object] = (
-        {"seconds": settings.number("TIDEMARK_TICK_SECONDS", TICK_SECONDS)}
-        if kind == DUE
-        else {
-            "seconds": settings.number("TIDEMARK_BACKFILL_SECONDS", BACKFILL_SECONDS),
-            "backfill": True,
-        }
-    )
+    config: dict[str, object] = {"seconds": _seconds(settings, kind)}
+    if kind == BACKFILL:
+        config["backfill"] = True
     steps: dict[str, object] = {}
     for feed in feeds:
         assets = {(feed.exchange, name) for name in owned_datasets(feed, feeds)}
@@ -214,8 +212,24 @@ def _request(
         # left out, the run would evaluate every check of its assets, whatever the job selects
         asset_check_keys=checks_of_pull(job.dataset for job in due),
         run_config={"ops": steps, **QUIET},
-        tags={RUN_TAG: kind},
+        tags={RUN_TAG: kind, **_longest(settings, kind)},
     )
+
+
+def _longest(settings: Settings, kind: str) -> dict[str, str]:
+    """When Dagster ends a run on Celery: of a worker that vanished, with its machine, the run hears
+    nothing, and would wait for a day.
+    """
+    if settings.executor != CELERY:
+        return {}
+    return {MAX_RUNTIME_SECONDS_TAG: str(_REST_SECONDS + 2 * _seconds(settings, kind))}
+
+
+def _seconds(settings: Settings, kind: str) -> int:
+    """The time that a scheduled run may take to pull."""
+    if kind == DUE:
+        return settings.number("TIDEMARK_TICK_SECONDS", TICK_SECONDS)
+    return settings.number("TIDEMARK_BACKFILL_SECONDS", BACKFILL_SECONDS)
 
 
 def _keys(chosen: Sequence[Job], marts: Iterable[str]) -> list[dg.AssetKey]:

@@ -2,7 +2,7 @@
 
 The in-process executor runs steps one after the other, each in a few milliseconds; a process for
 each step would cost seconds of processor time every minute. So the first step of a run that pulls
-starts the pulls of all its steps, one thread an exchange, and each step takes its own result.
+starts the pulls of all its steps, one thread each, and each step takes its own result.
 """
 
 import threading

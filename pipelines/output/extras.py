@@ -6,7 +6,10 @@ from typing import Final
 from pipelines.output.formatting import with_fix
 from schemas import ConfigError
 
-_PACKAGES: Final = {"report": ("jinja2", "markupsafe")}
+_PACKAGES: Final = {
+    "report": ("jinja2", "markupsafe"),
+    "celery": ("dagster_celery", "redis"),
+}
 
 
 def missing(extra: str) -> list[str]:

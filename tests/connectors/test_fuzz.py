@@ -23,6 +23,7 @@ def fuzzer() -> Iterator[Fuzzer]:
     found.close()
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**48))
 def test_a_mutated_answer_raises_nothing_but_exchange_errors(fuzzer: Fuzzer, seed: int) -> None:
     fuzzer.one(seed)

@@ -163,5 +163,6 @@ def test_a_public_answer_takes_less_than_three_times_the_largest(every: int) -> 
     measured("bitexbit", "trades", public_cases()[every - 1 :: every])
 
 
+@pytest.mark.slow
 def test_a_private_answer_takes_less_than_three_times_the_largest() -> None:
     measured("wex", "account_trades", private_cases())

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from connectors.base import Cursor, Paging
-from pipelines.feeds import Job
+from pipelines.feeds import Job, Shard
 from pipelines.ingest import Budget, PullReport, StreamReport
 from pipelines.orchestration.marts import marts_of
 from pipelines.publishing import PublishReport, TableState
@@ -42,6 +42,7 @@ class Engine:
     again: list[tuple[int, int] | None] = field(default_factory=list)
     budgets: list[Budget | None] = field(default_factory=list)
     markets: list[tuple[str, ...] | None] = field(default_factory=list)
+    shards: list[Shard | None] = field(default_factory=list)
     unfinished: set[str] = field(default_factory=set)
     """Datasets with more to fetch than there is time for, as long as they are in here."""
     published: list[list[str]] = field(default_factory=list)
@@ -65,6 +66,9 @@ class Engine:
         self.again.append(again)
         self.budgets.append(budget)
         self.markets.append(jobs[0].feed.markets)
+        shard = jobs[0].feed.shard
+        self.shards.append(shard)
+        number = shard.number if shard else 0
         return PullReport(
             [
                 StreamReport(
@@ -75,7 +79,7 @@ class Engine:
                     rows_added=7,
                     refetched=40 if again else 0,
                     differences=2 if again else 0,
-                    error=self.problems.get(job.name),
+                    error=self.problems.get(job.name) or self.problems.get(f"{job.name} {number}"),
                     notice=self.notices.get(job.name),
                     unfinished=job.name in self.unfinished,
                 )

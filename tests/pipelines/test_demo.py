@@ -51,6 +51,7 @@ def metadata_of(
     return event.asset_materialization.metadata
 
 
+@pytest.mark.slow
 def test_a_first_run_shows_everything_and_a_second_is_incremental(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.torture.driver import torture
 
 
+@pytest.mark.slow
 def test_killed_pulls_converge(tmp_path: Path) -> None:
     figures = torture(tmp_path, kills=4, seed=3, exchanges=("bitexbit", "wex"))
     assert figures.differences == []

@@ -26,7 +26,10 @@ from warehouse.metastore import Metastore
 REPO = Path(__file__).resolve().parents[2]
 
 
-EVERY = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.torture)])
+EVERY = pytest.mark.parametrize(
+    "every",
+    [pytest.param(7, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.torture)],
+)
 
 
 def _killed(folder: Path, every: int, *scenarios: str) -> None:

@@ -72,6 +72,7 @@ def test_vwap(pulled: Pulled) -> None:
         assert tuple(row.values()) == (day, len(trades), volume, bought, turnover, vwap)
 
 
+@pytest.mark.slow
 def test_proceeds_of_all_sales_are_counted(pulled: Pulled) -> None:
     """Every sale's parts add up to it, by both methods, with its fee."""
     sales = pulled.rows(
@@ -117,6 +118,7 @@ def test_health_is_what_the_tables_hold(pulled: Pulled) -> None:
     assert reported == trades
 
 
+@pytest.mark.slow
 def test_balances_and_books(pulled: Pulled) -> None:
     """What is worth something is priced; books have two sides and their best prices are levels."""
     for row in pulled.rows("FROM account_value('USD', '1d') WHERE currency IN ('USD', 'BTC')"):

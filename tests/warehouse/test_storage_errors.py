@@ -182,6 +182,6 @@ def test_a_folder_that_cannot_be_read_is_reported_with_a_fix(
 ) -> None:
     (path,) = parquet(stored)
     (path.parent / "touched").touch()
-    monkeypatch.setattr(Path, "iterdir", _failing(Path.iterdir, errno.EACCES))
+    monkeypatch.setattr("os.listdir", _failing(os.listdir, errno.EACCES))
     with pytest.raises(StorageError, match="make the folder writable"):
         StreamWriter(stored, Metastore(stored), TRADES)

@@ -1,6 +1,5 @@
 """`tidemark marts` without Spark; with it: tests/spark."""
 
-import importlib.util
 import shutil
 from pathlib import Path
 
@@ -90,6 +89,6 @@ def test_a_missing_package_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert main(["marts", "--engine", "spark", "--out", str(tmp_path)]) == 2
     assert "pip install 'tidemark[spark]', or --engine duckdb" in capsys.readouterr().err

@@ -36,6 +36,7 @@ def ok(place: Path, *command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_its_tests_pass(copy: Path) -> None:
     """A Python of its own and a sandbox: some 4 s. The whole behaviour suite takes a minute."""
     tests = ("tests/connectors/test_acme.py", "tests/sandbox/test_zz9.py")

@@ -10,7 +10,7 @@ from click import ClickException
 from dagster.components.testing import create_defs_folder_sandbox
 from dagster.components.testing.utils import DefsFolderSandbox
 from dagster_shared.yaml_utils import parse_yaml_with_source_position
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from pipelines.components import ExchangeFeed
 from pipelines.demo.exchange import DEMO_FEEDS

@@ -162,6 +162,7 @@ def strict() -> Iterator[tuple[Strict, dict[str, str]]]:
         yield limits, server.env
 
 
+@pytest.mark.slow
 def test_several_processes_together_keep_to_the_limits(
     strict: tuple[Strict, dict[str, str]], tmp_path: Path
 ) -> None:

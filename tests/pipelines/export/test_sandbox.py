@@ -16,6 +16,7 @@ from tests.pipelines.export.programs import (
 from tests.pulled import Pulled
 
 
+@pytest.mark.slow
 def test_what_was_pulled_is_what_the_programs_have(
     pulled: Pulled,
     tmp_path: Path,
@@ -71,6 +72,7 @@ def test_what_was_pulled_is_what_the_programs_have(
     assert "choose one of: --exchange bitexbit --account main, " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @needs_hledger
 def test_hledger_checks_what_was_pulled_strictly(
     pulled: Pulled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

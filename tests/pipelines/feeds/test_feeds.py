@@ -110,7 +110,11 @@ OFFERED = "bitexbit offers account_trades, candles, tickers, trades"
     [
         ("markets:", "market:", 5, "unknown key 'market'; did you mean 'markets'?"),
         ("  account:", "  colour:", 4, "unknown key 'colour'; known are exchange, account, "
-         "markets, account_markets, start, datasets"),
+         "markets, account_markets, shards, start, datasets"),
+        ("  account: main", "  shards: 0", 4, "shards '0' is not a whole number from 1 to 100"),
+        ("  account: main", "  shards: 101", 4, "shards '101' is not a whole number from 1 to 100"),
+        ("  account: main", "  shards: two", 4, "shards 'two' is not a whole number from 1 to 100"),
+        ("  account: main", "  shards: [2]", 4, "shards must be one plain value"),
         ("attributes:", "attribute:", 2, "unknown key 'attribute'; did you mean 'attributes'?"),
         ("ExchangeFeed", "ExchangeFed", 1, "unknown type 'pipelines.components.ExchangeFed'; "
          "did you mean 'pipelines.components.ExchangeFeed'?"),

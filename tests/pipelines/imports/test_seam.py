@@ -362,6 +362,7 @@ def test_a_file_that_was_replaced_and_a_pull(
     assert "equal" in verdicts and verdicts <= {"equal", "unproved", "empty"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["claim", "rows", "note"])
 def test_a_crash_while_imported_rows_are_removed(
     at: str,

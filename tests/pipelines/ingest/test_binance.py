@@ -270,6 +270,7 @@ TOGETHER = {
 """Several at once for ``make test``; each alone, for ``make torture``, tells which one it is."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unknown",
     [
@@ -296,6 +297,7 @@ def test_whichever_way_it_turns_out(scene: Scene, feeds: Feeds, unknown: dict[st
     assert held_changes(scene.home) == changes(world)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", thinned([20, None], 2))
 def test_fees_in_bnb_and_trades_with_oneself_add_up(
     scene: Scene, feeds: Feeds, cap: int | None
@@ -363,6 +365,7 @@ def test_an_account_without_recent_transactions(home: Path, feeds: Feeds) -> Non
         assert calls() <= first // 2, first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keeps", "empty"), thinned(product(["newest", "documented"], ["repeat", "omit"]), 4)
 )
@@ -450,6 +453,7 @@ def replaying(recording: MarketTape, market: str) -> Iterator[Served]:
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sorts_by", thinned(["time", "id"], 2))
 def test_a_tape_with_shared_moments_arrives_whole(
     shared_data: Path, home: Path, feeds: Feeds, sorts_by: str

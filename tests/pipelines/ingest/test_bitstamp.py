@@ -427,6 +427,7 @@ def check_orders(exchange: Served, home: Path) -> None:
     assert states["closed"] == sum(not o.unfilled(exchange.world.now()) for o in orders)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "habits",
     combined(

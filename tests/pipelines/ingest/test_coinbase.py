@@ -126,6 +126,7 @@ def test_the_whole_main_job(
     assert main(["verify"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "habits",
     [
@@ -259,6 +260,7 @@ def test_a_delisted_market_is_no_error(
     assert held(home, "ETH-USD") == numbered(exchange, "ETH-USD")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "habits",
     combined(
@@ -323,6 +325,7 @@ def entries_held(home: Path) -> list[Row]:
     return table(home, query)
 
 
+@pytest.mark.slow
 def test_a_pull_reads_of_a_ledger_what_is_new(
     scene: Scene, home: Path, feeds: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ HABITS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "habit", thinned(HABITS, 5), ids=lambda h: " ".join(f"{k}={v}" for k, v in h.items())
 )
@@ -178,6 +179,7 @@ def test_more_than_a_page_in_one_nanosecond_is_no_whole(
     assert "gap" in {state for state, *_ in spans(home)}
 
 
+@pytest.mark.slow
 def test_recorded_trades_where_two_thirds_share_a_millisecond(
     shared_data: Path, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -399,6 +401,7 @@ def test_transfers_that_are_shown_no_more_stand_for_no_entry_of_the_ledger(
     assert held == {row["transaction_id"] for row in pull(fresh, kraken_transfers="denied")}
 
 
+@pytest.mark.slow
 def test_pulls_of_an_account_read_what_is_new_and_no_more(
     exchange: Served, home: Path, feeds: Callable[[str], Path]
 ) -> None:

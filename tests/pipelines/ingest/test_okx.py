@@ -144,6 +144,7 @@ def test_the_whole_main_job(
     assert main(["verify"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "habits",
     [

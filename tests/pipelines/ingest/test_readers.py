@@ -16,6 +16,7 @@ from tests.pipelines.ingest.worker import READERS
 PULLS = 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kinds", [[*READERS][::2], pytest.param([*READERS], marks=TORTURE)], ids=["some", "all"]
 )

@@ -66,6 +66,18 @@ def test_the_executor_is_a_setting(engine: Engine, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("TIDEMARK_EXECUTOR", "multiprocess")
     found = all_definitions().executor
     assert isinstance(found, dg.ExecutorDefinition) and found.name == "multiprocess"
+    monkeypatch.setenv("TIDEMARK_EXECUTOR", "celery")
+    with pytest.raises(ConfigError, match="CELERY_BROKER_URL is not set in the environment"):
+        all_definitions()
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://:s3cret@127.0.0.1:1/0")
+    with pytest.raises(ConfigError, match="CELERY_RESULT_BACKEND is not set in the environment"):
+        all_definitions()
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://:s3cret@127.0.0.1:1/0")
+    found = all_definitions().executor
+    assert isinstance(found, dg.ExecutorDefinition) and found.name == "celery"
+    monkeypatch.setitem(sys.modules, "dagster_celery", None)  # as if it were not installed
+    with pytest.raises(ConfigError, match=r"pip install 'tidemark\[celery\]'"):
+        all_definitions()
     monkeypatch.setenv("TIDEMARK_EXECUTOR", "threads")
     with pytest.raises(ConfigError, match="TIDEMARK_EXECUTOR is 'threads'"):
         all_definitions()

@@ -151,6 +151,7 @@ def rows(home: Path) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of Dagster's own storage, in the order it is closed
 def test_no_table_of_dagster_grows_from_tick_to_tick(
     engine: Engine, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -177,6 +177,18 @@ def test_times_are_settings(stored: dg.DagsterInstance, monkeypatch: pytest.Monk
     assert request.run_config["ops"]["pull_wex"] == {"config": {"seconds": 15}}
 
 
+def test_a_run_on_celery_ends_where_a_worker_vanished(
+    stored: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (request,) = tick(stored, MIDNIGHT).run_requests
+    assert "dagster/max_runtime" not in request.tags
+    for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.setenv(name, "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("TIDEMARK_EXECUTOR", "celery")
+    (request,) = tick(stored, minutes(24 * 60)).run_requests
+    assert request.tags["dagster/max_runtime"] == str(1800 + 2 * 40)
+
+
 def test_a_tick_ends_runs_without_a_process(stored: dg.DagsterInstance, tmp_path: Path) -> None:
     (request,) = tick(stored, minutes(1)).run_requests
     run = launched(stored, request, dg.DagsterRunStatus.STARTED)

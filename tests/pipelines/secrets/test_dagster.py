@@ -10,6 +10,7 @@ from pipelines.definitions import defs
 from tests.pipelines.secrets.scene import EXCHANGES, FAILURES, WRONG, Scene
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stages",
     [
