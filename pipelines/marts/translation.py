@@ -20,15 +20,11 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from pipelines.marts.duckdb_functions import DuckdbFunction
-from schemas import TidemarkError
+from pipelines.marts.expressions import TranslationError, plain
 from warehouse.views import View, views
 
 _LEFT_TO_DUCKDB: Final = ("ratio", "pro_rata", "cost")
 """Macros of exact division and multiplication: 128 bits."""
-
-
-class TranslationError(TidemarkError):
-    """A view says something that Spark cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def declared(view: View) -> str:
     """The columns of ``view`` and their types, as Spark names them."""
     types = (exp.DataType.build(c.type, dialect="duckdb") for c in view.columns)
     named = zip(view.columns, types, strict=True)
-    return ", ".join(f"`{c.name}` {_rewritten(of, _plain).sql('spark')}" for c, of in named)
+    return ", ".join(f"`{c.name}` {_rewritten(of, plain).sql('spark')}" for c, of in named)
 
 
 def translate(view: View) -> Translation:
@@ -70,15 +66,17 @@ def translate(view: View) -> Translation:
     functions: dict[str, DuckdbFunction] = {}
     try:
         tree = _expanded(parse_one(view.body, dialect="duckdb"))
-        for step in (_qualify, _by_name, _asof, _window, _table, _plain):
+        for step in (_qualify, _by_name, _asof, _window, _table, plain):
             tree = _rewritten(tree, step)
         tree = _rewritten(tree, lambda node: _left_to_duckdb(node, functions))
         columns = ", ".join(f'CAST("{c.name}" AS {c.type}) AS "{c.name}"' for c in view.columns)
-        outer = _rewritten(parse_one(f"SELECT {columns}", dialect="duckdb"), _plain)
+        outer = _rewritten(parse_one(f"SELECT {columns}", dialect="duckdb"), plain)
         body = tree.sql("spark", unsupported_level=ErrorLevel.RAISE, pretty=True)
         query = f"{outer.sql('spark')} FROM (\n{body}\n)"
     except SqlglotError as error:
-        raise TranslationError(f"{view.key} cannot be said in Spark's SQL: {error}") from error
+        raise TranslationError(
+            f"{view.key} cannot be said in Spark's SQL: {error}. Fix: --engine duckdb"
+        ) from error
     return Translation(query, tuple(functions.values()))
 
 
@@ -295,156 +293,3 @@ def _window(node: exp.Expr) -> exp.Expr:
         call.set("this", exp.Case(ifs=[exp.If(this=condition, true=what)]))
         node.set("this", call)
     return node
-
-
-# -- expressions ----------------------------------------------------------------------------------
-
-
-def _plain(node: exp.Expr) -> exp.Expr:
-    known = _EXPRESSIONS.get(type(node))
-    return known(node) if known else node
-
-
-def _anonymous(node: exp.Expr) -> exp.Expr:
-    name = node.name.lower()
-    if name in _RENAMED:
-        return exp.Anonymous(this=_RENAMED[name], expressions=node.expressions)
-    return node
-
-
-_RENAMED: Final = {
-    "epoch_us": "unix_micros",
-    "make_timestamptz": "timestamp_micros",
-    "arg_max_null": "max_by",
-    "error": "raise_error",
-}
-
-
-def _add(node: exp.Expr) -> exp.Expr:
-    """A moment and ``to_microseconds(n)``."""
-    step = node.expression
-    if isinstance(step, exp.Anonymous) and step.name.lower() == "to_microseconds":
-        micros = exp.func("unix_micros", node.this)
-        return exp.func("timestamp_micros", exp.Add(this=micros, expression=step.expressions[0]))
-    return node
-
-
-def _edge(node: exp.Expr) -> exp.Expr:
-    """``first`` and ``last`` of an order."""
-    if not isinstance(node.this, exp.Order):
-        return node
-    keys: list[exp.Expr] = []
-    for key in node.this.expressions:
-        null = exp.Is(this=key.this.copy(), expression=exp.Null())
-        is_first = key.args.get("nulls_first")
-        keys += [exp.Not(this=null) if is_first else null, key.this]
-    name = "min_by" if isinstance(node, exp.First) else "max_by"
-    return exp.Anonymous(
-        this=name, expressions=[node.this.this, exp.Anonymous(this="struct", expressions=keys)]
-    )
-
-
-def _array(node: exp.Expr) -> exp.Expr:
-    """A list in the order of its own values: Spark sorts it once it is made."""
-    order = node.this
-    if not isinstance(order, exp.Order):
-        return node
-    if [key.this for key in order.expressions] != [order.this]:
-        raise TranslationError(f"a list in another order than its own: {node.sql('duckdb')}")
-    return exp.Anonymous(this="sort_array", expressions=[exp.ArrayAgg(this=order.this)])
-
-
-def _filter(node: exp.Expr) -> exp.Expr:
-    """The filter of a sorted list belongs to the list."""
-    call = node.this
-    if isinstance(call, exp.Anonymous) and call.name == "sort_array":
-        inner = exp.Filter(this=call.expressions[0], expression=node.expression)
-        return exp.Anonymous(this="sort_array", expressions=[inner])
-    return node
-
-
-def _at(node: exp.Expr) -> exp.Expr:
-    """The n-th of a list, from 1 on or from its end; sqlglot counts from 0."""
-    place = exp.Add(this=node.expressions[0], expression=exp.Literal.number(1))
-    index = exp.cast(place, "INT")
-    return exp.Anonymous(this="try_element_at", expressions=[node.this, index])
-
-
-def _try(node: exp.Expr) -> exp.Expr:
-    def safe(inner: exp.Expr) -> exp.Expr:
-        if isinstance(inner, exp.Cast):
-            return exp.TryCast(this=inner.this, to=inner.args["to"])
-        name = _SAFE.get(type(inner))
-        if name is None:
-            return inner
-        return exp.Anonymous(this=name, expressions=[inner.this, inner.expression])
-
-    return exp.Paren(this=node.this.transform(safe))
-
-
-_SAFE: Final[dict[type[exp.Expr], str]] = {
-    exp.Add: "try_add",
-    exp.Sub: "try_subtract",
-    exp.Mul: "try_multiply",
-}
-
-
-def _seconds(node: exp.Expr) -> exp.Expr:
-    """``date_diff('second', …)``: the seconds that begin in between."""
-    ends = [exp.func("unix_micros", end) for end in (node.this, node.expression)]
-    later, earlier = (exp.IntDiv(this=e, expression=exp.Literal.number(1000000)) for e in ends)
-    return exp.Paren(this=exp.Sub(this=later, expression=earlier))
-
-
-def _left(node: exp.Expr) -> exp.Expr:
-    """``left(x, -1)``: all but the last character."""
-    if not isinstance(node.expression, exp.Neg):
-        return node
-    length = exp.Sub(this=exp.Length(this=node.this.copy()), expression=node.expression.this)
-    return exp.Anonymous(this="substring", expressions=[node.this, exp.Literal.number(1), length])
-
-
-def _trunc(node: exp.Expr) -> exp.Expr:
-    """Digits cut off after some decimals: Spark rounds down or up to them."""
-    decimals = node.args.get("decimals")
-    if decimals is None:
-        return node
-    down, up = (
-        exp.Anonymous(this=name, expressions=[node.this.copy(), decimals.copy()])
-        for name in ("floor", "ceil")
-    )
-    negative = exp.LT(this=node.this.copy(), expression=exp.Literal.number(0))
-    return exp.If(this=negative, true=up, false=down)
-
-
-def _full_match(node: exp.Expr) -> exp.Expr:
-    pattern = exp.Literal.string(f"^(?:{node.expression.name})$")
-    return exp.Anonymous(this="regexp_like", expressions=[node.this, pattern])
-
-
-def _type(node: exp.Expr) -> exp.Expr:
-    if node.this in (exp.DataType.Type.INT128,):
-        return exp.DataType.build("DECIMAL(38, 0)")
-    return node
-
-
-def _shift(node: exp.Expr) -> exp.Expr:
-    return exp.BitwiseRightShift(this=node.this, expression=exp.cast(node.expression, "INT"))
-
-
-_EXPRESSIONS: Final[dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]]] = {
-    exp.Anonymous: _anonymous,
-    exp.Add: _add,
-    exp.First: _edge,
-    exp.Last: _edge,
-    exp.ArrayAgg: _array,
-    exp.Filter: _filter,
-    exp.Bracket: _at,
-    exp.Try: _try,
-    exp.RegexpFullMatch: _full_match,
-    exp.DateDiff: _seconds,
-    exp.Left: _left,
-    exp.Trunc: _trunc,
-    exp.DataType: _type,
-    exp.BitwiseRightShift: _shift,
-}
