@@ -115,7 +115,7 @@ def test_a_back_fill_goes_on_with_what_is_left_of_the_shard(
 ) -> None:
     """Not with what a second division of the rest would leave."""
     shard(tmp_path, "bitexbit", 2)
-    engine.unfinished = {"trades"}
+    engine.unfinished = {"bitexbit/trades"}
     assert pull(instance, seconds=2, backfill=True).success
     asked = list(zip(engine.shards, engine.markets, strict=True))
     whole = ("BTC-USD", "ETH-USD")
@@ -134,7 +134,7 @@ def test_a_shard_fails_alone(engine: Engine, instance: dg.DagsterInstance, tmp_p
     """Its problem is the run's, what the others brought is recorded and published."""
     shard(tmp_path, "wex", 3)
     engine.problems["wex/candles 2"] = "the exchange says no"
-    engine.unfinished = {"trades"}
+    engine.unfinished = {"wex/trades"}
     result = run(instance)
     assert not result.success
     assert failures(result) == {"pull_wex.shard_2": "wex/candles BTC-USD: the exchange says no"}
@@ -144,6 +144,7 @@ def test_a_shard_fails_alone(engine: Engine, instance: dg.DagsterInstance, tmp_p
     assert engine.published[-1] == sorted(FIVE)
     recorded = materialized(result)  # the last of each
     assert recorded["wex/trades"]["rows_added"] == 3 * 7
+    assert recorded["wex/trades"]["streams_unfinished"] == 3
     assert "the exchange says no" in str(recorded["wex/candles"]["problems"])
     assert set(recorded) == EVERYTHING - {"marts/report"}
 
