@@ -157,6 +157,7 @@ def measured(exchange: str, dataset: str, cases: list[Case]) -> None:
         assert float(took) < 5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.torture)])
 def test_a_public_answer_takes_less_than_three_times_the_largest(every: int) -> None:
     """Each second case in ``make test``: one of any two that are alike."""

@@ -157,6 +157,7 @@ def test_containers(machine: Machine) -> None:
     assert (folder / "feeds/bitexbit/defs.yaml").is_file()
 
 
+@pytest.mark.slow
 def test_backup_restore_and_drill(machine: Machine) -> None:
     home = machine.root / "var/lib/tidemark"
     before = everything(home)
@@ -170,6 +171,7 @@ def test_backup_restore_and_drill(machine: Machine) -> None:
     assert not (machine.root / "tmp/drill").exists()
 
 
+@pytest.mark.slow
 def test_move_and_upgrade(machine: Machine) -> None:
     before = everything(machine.root / "var/lib/tidemark")
     (move,) = blocks(MOVING, "sh")

@@ -34,6 +34,7 @@ def older(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     return home
 
 
+@pytest.mark.slow
 def test_rows_stay_and_are_proved_again(older: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = everything(older)
     assert sum(sum(rows.values()) for rows in before.values()) == ROWS

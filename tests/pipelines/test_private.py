@@ -31,6 +31,7 @@ def usual_umask() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("umask", thinned(["027", "077"], 2))  # 077: also test_demo
 def test_everything_below_the_home_is_private(
     umask: str,

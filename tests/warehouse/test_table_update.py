@@ -61,6 +61,7 @@ STEP = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(12), deadline=None)
 @given(steps=st.lists(st.lists(STEP, max_size=3), min_size=1, max_size=5))
 def test_the_table_is_the_lake_after_any_changes(

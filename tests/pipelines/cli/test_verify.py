@@ -30,6 +30,7 @@ def coverage(home: Path, *datasets: str) -> list[dict[str, object]]:
     return [r for r in rows if r["exchange"] == "bitexbit" or r["dataset"] in datasets]
 
 
+@pytest.mark.slow
 def test_after_real_pulls_everything_agrees(
     after_everything: Served, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_changed_duckdb_is_repaired_by_rebuild(
     assert main(["verify"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", thinned(["verify first", "pull first"], 2))
 def test_after_a_lost_metastore_pulls_prove_again_and_add_no_row(
     how: str, exchange: Served, home: Path, capsys: pytest.CaptureFixture[str]
@@ -189,6 +191,7 @@ def test_a_lost_duckdb_is_built_again(
     assert warehouse.sql("FROM trades ORDER BY symbol, trade_id", home=home).to_pylist() == before
 
 
+@pytest.mark.slow
 def test_verifying_while_pulls_run_finds_nothing_wrong(
     exchange: Served, home: Path, feeds: Callable[[str, str], Path]
 ) -> None:

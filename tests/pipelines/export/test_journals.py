@@ -89,6 +89,7 @@ def test_the_recorded_account_ends_at_nothing(accounts: Accounts, shared_data: P
     ]
 
 
+@pytest.mark.slow
 def test_what_is_odd_balances_as_well(accounts: Accounts) -> None:
     with pytest.raises(ConfigError, match="Fix: tidemark pull"):  # no history yet
         journal(accounts)

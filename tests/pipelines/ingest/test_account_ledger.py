@@ -60,6 +60,7 @@ def under_way(account: Account, when: datetime) -> dict[int, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", thinned([None, 6], 2), ids=["exact", "rounded TradeHistory"])
 def test_the_history_is_the_balance_at_every_step(
     digits: int | None, world: Served, home: Path
@@ -140,6 +141,7 @@ def test_a_wrong_trade_is_seen(world: Served, home: Path) -> None:
     assert {r["currency"] for r in red} == set(row["symbol"].split("-"))
 
 
+@pytest.mark.slow
 def test_balances_and_orders_as_pulled(
     world: Served, home: Path, feeds: Callable[[str, str], Path]
 ) -> None:

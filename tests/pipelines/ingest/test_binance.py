@@ -191,6 +191,7 @@ def states(home: Path) -> set[str]:
     return {row["state"] for row in warehouse.coverage(home).to_pylist()}
 
 
+@pytest.mark.slow
 def test_all_of_it_is_held_once_and_adds_up(scene: Scene, feeds: Feeds) -> None:
     """Market and account data, two days pass, the second into another week: complete, exact, and
     the account agrees."""

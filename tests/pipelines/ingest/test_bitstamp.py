@@ -82,6 +82,7 @@ def check_claims(home: Path, wanted: list[Row]) -> None:
             assert ids >= {row[0] for row in wanted if lower <= row[0] <= upper}
 
 
+@pytest.mark.slow
 def test_the_whole_main_job(
     exchange: Served, home: Path, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

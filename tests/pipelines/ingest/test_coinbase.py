@@ -64,6 +64,7 @@ def not_proved(home: Path) -> list[Row]:
     return [(r["dataset"], r["stream"], r["state"]) for r in rows if r["state"] != "complete"]
 
 
+@pytest.mark.slow
 def test_the_whole_main_job(
     exchange: Served, home: Path, feeds: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ class Together:
             self._now -= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("called_for", "at_once"),
     [(0.0, run_module.WORKERS), pytest.param(9.0, 12, marks=TORTURE), (500.0, 28)],

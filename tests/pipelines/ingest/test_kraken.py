@@ -246,6 +246,7 @@ def test_a_market_that_is_renamed_is_another_one_and_said(
 # -- the whole job ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [0.5, pytest.param(1, marks=TORTURE)])
 def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path]) -> None:
     root = feeds(EVERYTHING)
@@ -274,6 +275,7 @@ def test_the_whole_job(exchange: Served, home: Path, feeds: Callable[[str], Path
 # -- the account -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "habit",
     [

@@ -71,6 +71,7 @@ def pulled_well(settings: Any, root: Path) -> PullReport:
     return report
 
 
+@pytest.mark.slow
 def test_the_whole_main_job(
     exchange: Served, home: Path, feeds: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def check_everything_once(server: Served, home: Path) -> None:
     assert wex == [trade[0] for trade in tape_of(server, "BTC-USD")][-len(wex) :]
 
 
+@pytest.mark.slow
 def test_pulls_of_several_processes_and_threads_store_everything_once(
     limited: Served, home: Path, tmp_path: Path
 ) -> None:

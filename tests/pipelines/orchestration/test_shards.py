@@ -168,6 +168,7 @@ def pull_shard(settings: Settings, root: Path, of: int, number: int) -> PullRepo
     return engine_pull(jobs(parts), settings, limits=NoLimits())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("markets", ["all", "[BTC-USD, ETH-USD, LTC-BTC]"])
 @pytest.mark.parametrize("days", [0.25])
 def test_the_rows_are_those_of_an_undivided_feed(

@@ -38,6 +38,7 @@ def test_account_responses_are_recorded_unless_the_feed_says_no(
     ]
 
 
+@pytest.mark.slow
 def test_a_replay_of_what_was_read_well_changes_nothing(
     exchange: Served, home: Path, both: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_replay_of_what_was_read_well_changes_nothing(
     assert table(home, "FROM coverage") == coverage
 
 
+@pytest.mark.slow
 def test_a_lake_that_was_lost_comes_back_without_coverage(
     exchange: Served, home: Path, both: Path
 ) -> None:

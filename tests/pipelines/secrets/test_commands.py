@@ -9,6 +9,7 @@ from tests.pipelines.secrets.scene import EXCHANGES, FAILURES, WRONG, Scene, com
 pytestmark = pytest.mark.sqlite  # they look into the files of the home, and block them
 
 
+@pytest.mark.slow
 def test_the_command_line_at_every_stage_of_failure(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
