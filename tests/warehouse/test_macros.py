@@ -130,6 +130,7 @@ def test_no_timeframe(db: duckdb.DuckDBPyConnection, wrong: str) -> None:
         db.execute(f"FROM candles('BTC-USD', '{wrong}')").fetchall()
 
 
+@pytest.mark.slow
 def test_candles_are_those_of_a_model(db: duckdb.DuckDBPyConnection) -> None:
     chance = random.Random(4)
     made = []

@@ -38,6 +38,7 @@ _actions = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(2))
 @given(_actions)
 def test_incremental_is_what_a_rebuild_gives(

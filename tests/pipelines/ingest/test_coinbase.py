@@ -173,6 +173,7 @@ def only_pull_well(settings: Any, root: Path) -> PullReport:
     return report
 
 
+@pytest.mark.slow
 def test_servers_of_different_freshness(
     exchange: Served, home: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -204,6 +205,7 @@ def test_maintenance_is_a_fault_of_the_moment(
     assert held(home) == numbered(exchange)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours_ahead", [26])
 def test_ids_that_were_never_given_are_lost_in_the_end(
     scene: Scene, home: Path, feeds: Callable[[str], Path]

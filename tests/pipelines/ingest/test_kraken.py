@@ -378,6 +378,7 @@ def test_transfers_that_cannot_be_had_for_now_come_later(
         assert [state for state, *_ in spans(home, "account_transactions")] == ["complete"]
 
 
+@pytest.mark.slow
 def test_transfers_that_are_shown_no_more_stand_for_no_entry_of_the_ledger(
     exchange: Served, tmp_path: Path, feeds: Callable[[str], Path]
 ) -> None:
@@ -437,6 +438,7 @@ def test_a_count_that_no_page_keeps_ends_the_pull_and_proves_nothing(
     assert [state for state, *_ in spans(home, "account_trades")] == ["complete"]
 
 
+@pytest.mark.slow
 def test_candles_no_longer_shown_are_built_from_trades(
     exchange: Served, home: Path, feeds: Callable[[str], Path]
 ) -> None:

@@ -443,6 +443,7 @@ def test_8_an_open_order_that_leaves_the_list(keeps: End, stream: StreamId, scen
     assert scene.all_held(stream) and scene.states(stream) == {"complete"}
 
 
+@pytest.mark.slow
 @LONG
 def test_8_an_open_order_that_wex_does_not_know_any_more(scene: Scene) -> None:
     scene.collect(WEX_FILLS, WEX_ORDERS)

@@ -20,6 +20,7 @@ from tests.pipelines.ingest.reference_model import files, table, tape_of, trades
 TRADES = "datasets: {trades: {}}"
 
 
+@pytest.mark.slow
 def test_everything_once_then_incrementally(after_everything: Served, home: Path) -> None:
     exchange = after_everything
     settings = settings_for(exchange, home)

@@ -71,6 +71,7 @@ def left(instance: dg.DagsterInstance) -> set[str]:
     return {run.run_id for run in instance.get_runs()}
 
 
+@pytest.mark.slow
 def test_old_runs_are_deleted_with_events_and_logs(stored: dg.DagsterInstance, home: Path) -> None:
     first, good, bad = ran(stored, looking), ran(stored, looking), ran(stored, failing)
     logs = home / "dagster" / "logs" / good
@@ -94,6 +95,7 @@ def test_times_are_settings(
     assert left(stored) == set(runs[:2])
 
 
+@pytest.mark.slow
 def test_runs_that_were_started_by_hand_stay_as_long_as_failed_ones(
     stored: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +118,7 @@ def test_the_newest_materialisation_of_an_asset_stays(
     assert event is not None and event.run_id == runs[-1]
 
 
+@pytest.mark.slow
 def test_of_failed_runs_only_so_many_are_kept(
     stored: dg.DagsterInstance, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,7 @@ def test_what_still_runs_is_pulled_at_the_next_tick(stored: dg.DagsterInstance) 
     assert assets(request) >= {"bitexbit/tickers", "wex/tickers"}
 
 
+@pytest.mark.slow
 def test_unfinished_history_gets_a_run_of_its_own(
     stored: dg.DagsterInstance, engine: Engine
 ) -> None:

@@ -61,6 +61,7 @@ def press(window: Browser, group: str, name: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_everything_is_drawn_and_nothing_is_asked(window: Browser, page: Page) -> None:
     window.events.clear()
     window.open(page.path, 1440)
