@@ -52,9 +52,8 @@ def pull_windows(session: Session) -> None:
     try:
         while problem := _pull_once(session):
             problems.append(problem)
-            session.state = replace(
-                session.writer.state(), wanted_from=session.wanted_from, delisted=False
-            )
+            session.last = session.writer.state()
+            session.state = replace(session.last, wanted_from=session.wanted_from, delisted=False)
     except ContractError as error:
         raise ContractError(" · ".join([*_shortened(problems), str(error)])) from error
     if problems:
