@@ -7,7 +7,7 @@ What the environment says of proxies and authorities is read here; what cannot b
 import os
 import ssl
 from functools import cache
-from typing import Final
+from typing import Any, Final
 from urllib.request import getproxies
 
 import httpx
@@ -17,6 +17,7 @@ from connectors.wire import ENCODINGS, is_address
 from schemas import ConfigError
 
 _WEB: Final = frozenset({"http", "https"})
+_TLS: Final = ssl.PROTOCOL_TLS_CLIENT
 
 
 def open_client(base_url: httpx.URL, timeout: float) -> httpx.Client:
@@ -33,7 +34,7 @@ def open_client(base_url: httpx.URL, timeout: float) -> httpx.Client:
             limits=httpx.Limits(keepalive_expiry=4.0),
             # A proxy of the environment is no way to this machine itself.
             trust_env=not is_this_machine(base_url.host),
-            verify=_authorities(),
+            verify=_authorities() if base_url.scheme == "https" else _WhenRedirected(_TLS),
             # What httpx knows nothing of, it neither follows nor fails to understand.
             event_hooks={"response": [_set_location_aside]},
         )
@@ -94,6 +95,18 @@ def _authorities() -> ssl.SSLContext:
         raise ConfigError(
             f"the certificate authorities cannot be read: {error.strerror or error}. Fix: {fix}"
         ) from None
+
+
+class _WhenRedirected(ssl.SSLContext):
+    """For an address without TLS: reads the authorities once a redirect leads to one with it."""
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        """Start TLS, checked by the authorities."""
+        return _authorities().wrap_socket(*args, **kwargs)
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        """Start TLS within the TLS of a proxy."""
+        return _authorities().wrap_bio(*args, **kwargs)
 
 
 def _proxy_problem() -> str:

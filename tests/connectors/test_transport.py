@@ -1,17 +1,33 @@
 """Where calls may go, and what of the environment the HTTP client uses."""
 
+import shutil
+import ssl
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
 
 import connectors
-from connectors import ConfigError, Connection, Credentials, RequestError, StreamId, Window
+from connectors import (
+    ConfigError,
+    Connection,
+    Credentials,
+    RequestError,
+    StreamId,
+    UnreachableError,
+    Window,
+    transport,
+)
 from connectors.hosts import is_this_machine
 from connectors.local import LocalNonces, NoLimits
 from connectors.transport import may_follow
 from tests.connectors.cases import case
 from tests.connectors.conftest import Scripted
+from tests.pipelines.orchestration.receiving import certificate_for
 
 
 @pytest.mark.parametrize(
@@ -47,6 +63,54 @@ def test_a_public_call_leaves_no_host(server: Scripted, exchange: str, location:
         server.open(exchange).fetch(StreamId(exchange, "trades", "BTC-USD"), Window())
     assert f"Fix: set {connectors.base_url_variable(exchange)}" in str(caught.value)
     assert len(server.requests) == 1
+
+
+@pytest.fixture
+def moved(tmp_path: Path) -> Iterator[str]:
+    """An HTTPS server that answers that there are no trades; its certificate is ``server.pem``."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = case("wex").no_trades
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate_for("127.0.0.1", tmp_path / "server.pem"))
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_redirect_to_https_is_checked_by_the_authorities(
+    server: Scripted, moved: str, trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport._authorities.cache_clear()
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    server.answers(*[(302, {"Location": moved}, b"")] * (1 if trusted else 9))
+    connector = server.open("wex")
+    if trusted:
+        page = connector.fetch(StreamId("wex", "trades", "BTC-USD"), Window())
+        assert page.received == 0
+    else:
+        with pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
+            connector.fetch(StreamId("wex", "trades", "BTC-USD"), Window())
+    transport._authorities.cache_clear()
 
 
 def test_cookies_are_neither_kept_nor_sent(server: Scripted, exchange: str) -> None:
@@ -100,8 +164,6 @@ def test_other_machines(host: str) -> None:
 def test_an_environment_that_cannot_be_used_is_named(
     variable: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from connectors import transport
-
     transport._authorities.cache_clear()
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigError, match=words) as caught:
