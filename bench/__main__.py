@@ -65,12 +65,12 @@ def _say(stage: str, result: Result) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rows", type=int, default=200_000, help="trades to pull (%(default)s)")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="trades to pull (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
     parser.add_argument(
         "--memory-rows",
         type=int,
-        default=2_000_000,
+        default=10_000_000,
         help="the long history of the memory check; 0 leaves it out (%(default)s)",
     )
     parser.add_argument(

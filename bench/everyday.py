@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from bench.measure import ROOT, BenchError, served
 from bench.outside import Cost, command, run
@@ -99,16 +99,21 @@ class Place:
 
     def requests(self) -> int:
         """Requests that the exchange answered so far."""
-        return self._ask("usage")["requests"]
+        count: int = self._ask("usage")["requests"]
+        return count
 
     def show(self, rows: int) -> None:
         """Let the exchange have so many trades of the first market."""
         self._ask(f"show?symbol=BTC_USD&rows={rows}")
 
-    def _ask(self, what: str) -> dict[str, int]:
+    def arrivals(self) -> list[float]:
+        """When each request came, in seconds; in order."""
+        arrivals: list[float] = self._ask("arrivals")
+        return arrivals
+
+    def _ask(self, what: str) -> Any:
         with urllib.request.urlopen(f"{self.url}/bench/{what}", timeout=30) as response:
-            answer: dict[str, int] = json.load(response)
-            return answer
+            return json.load(response)
 
 
 def line(figure: Figure) -> str:

@@ -3,7 +3,7 @@
 It speaks as much of the BitexBit v2 dialect as pulls of trades and tickers need. Each market has a
 tape of its own length; ``/bench/show`` chooses how many of the oldest trades exist so far, so that
 "1,000 new trades" is one call. A ticker changes with every answer. ``/bench/usage`` counts the
-requests.
+requests; ``/bench/arrivals`` says when each came, in seconds.
 
 ``python -m bench.exchange 3000 300*200`` (lengths, 200 times the last) prints its address.
 """
@@ -36,7 +36,7 @@ class ManyMarkets:
         made = cache(make_tape)
         self._tapes = {native(n): made(length) for n, length in enumerate(lengths)}
         self._shown = {name: tape.rows for name, tape in self._tapes.items()}
-        self._requests = 0
+        self._arrivals: list[float] = []
         self._tick = 0
         (row,) = json.loads(PAIRS)
         self._pairs = json.dumps(
@@ -48,11 +48,13 @@ class ManyMarkets:
         path, _, text = target.partition("?")
         query = dict(parse_qsl(text))
         if path == "/bench/usage":
-            return 200, json.dumps({"requests": self._requests}).encode(), False
+            return 200, json.dumps({"requests": len(self._arrivals)}).encode(), False
+        if path == "/bench/arrivals":
+            return 200, json.dumps(self._arrivals).encode(), False
         if path == "/bench/show":
             self._shown[query["symbol"]] = int(query["rows"])
             return 200, b"{}", False
-        self._requests += 1
+        self._arrivals.append(time.monotonic())
         try:
             if path == "/api/v2/public/pairs":
                 return 200, self._pairs, False
@@ -108,11 +110,13 @@ def main() -> None:
     """Serve until terminated."""
     parser = argparse.ArgumentParser(prog="bench.exchange", description=__doc__)
     parser.add_argument("lengths", nargs="+", help="trades of each market: 3000, or 300*200")
+    parser.add_argument("--latency", type=float, default=0, help="seconds until each answer")
+    options = parser.parse_args()
     lengths: list[int] = []
-    for text in parser.parse_args().lengths:
+    for text in options.lengths:
         length, _, times = text.partition("*")
         lengths += [int(length)] * int(times or 1)
-    uvloop.run(serve(ManyMarkets(lengths), 0))
+    uvloop.run(serve(ManyMarkets(lengths), 0, options.latency))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import version
 from typing import Any, Final
 
+from bench.latency import ALLOWED, LATENCY, MARKETS
 from bench.measure import ROOT
 
 PAGE: Final = ROOT / "docs" / "performance.md"
@@ -21,7 +22,7 @@ _PACKAGES: Final = ("duckdb", "pyarrow", "httpx", "dlt")
 
 def main() -> int:
     """Exit code 0 where there was anything to write."""
-    lines = [*_machine(), *_race(), *_everyday(), *_storage()]
+    lines = [*_machine(), *_race(), *_everyday(), *_latency(), *_storage()]
     head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, tail = rest.partition(END)
     text = "\n".join([BEGIN, "", *lines, END])
@@ -52,7 +53,10 @@ def _race() -> list[str]:
     ratios = {name: ratio for name, ratio in found["ratios"].items() if ratio is not None}
     lines += [f"| {name.replace('/', ' over ')} | {ratio:.2f} |" for name, ratio in ratios.items()]
     if found["memory"]:
-        lines.append(f"| peak memory, 2M rows over 200k | {found['memory']['ratio']:.2f} |")
+        short, long = (found["memory"][name] for name in ("short", "long"))
+        rows = f"peak memory, {long['rows']:,} rows over {short['rows']:,}"
+        peaks = f"{long['peak_mib']:.0f} over {short['peak_mib']:.0f} MiB"
+        lines.append(f"| {rows} | {found['memory']['ratio']:.2f} ({peaks}) |")
     return [*lines, ""]
 
 
@@ -67,6 +71,18 @@ def _everyday() -> list[str]:
             f"| {row['written'] / 1e6:.2f} | {row['requests']} |"
         )
     return [*lines, ""]
+
+
+def _latency() -> list[str]:
+    found = _read("latency")
+    if found is None:
+        return []
+    return [
+        f"First pull of {MARKETS} markets where each answer takes {LATENCY * 1000:.0f} ms: "
+        f"{found['requests']:,} requests at {found['share']:.2f} of the {ALLOWED} a second "
+        f"allowed, {found['busiest']} in the busiest second.",
+        "",
+    ]
 
 
 def _storage() -> list[str]:

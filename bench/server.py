@@ -128,8 +128,9 @@ class Answering(Protocol):
 class Http(asyncio.Protocol):
     """As much of HTTP/1.1 as the contestants' clients speak: GET without a body, keep-alive."""
 
-    def __init__(self, exchange: Answering) -> None:
+    def __init__(self, exchange: Answering, latency: float = 0.0) -> None:
         self._exchange = exchange
+        self._latency = latency
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
         self._date = b""
@@ -143,7 +144,10 @@ class Http(asyncio.Protocol):
         self._buffer += data
         while b"\r\n\r\n" in self._buffer:
             head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-            self._respond(head)
+            if self._latency:
+                asyncio.get_running_loop().call_later(self._latency, self._respond, head)
+            else:
+                self._respond(head)
 
     def _respond(self, head: bytes) -> None:
         assert self._transport is not None
@@ -177,10 +181,12 @@ class Http(asyncio.Protocol):
         return self._date
 
 
-async def serve(exchange: Answering, port: int) -> None:
-    """Serve until cancelled; the address is printed when it is ready."""
+async def serve(exchange: Answering, port: int, latency: float = 0.0) -> None:
+    """Serve until cancelled; the address is printed when it is ready. ``latency``: seconds."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Http(exchange), "127.0.0.1", port, backlog=128)
+    server = await loop.create_server(
+        lambda: Http(exchange, latency), "127.0.0.1", port, backlog=128
+    )
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

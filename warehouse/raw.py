@@ -155,8 +155,11 @@ def scan(path: Path) -> Scan:
     return Scan(tuple(spots), whole, size - whole, damaged, is_last_damaged)
 
 
-def put_whole(path: Path, content: bytes, found: Scan) -> bytes:
-    """Leave only the whole responses of a file that holds ``content``; what it then holds."""
+def put_whole(home: Path, stream: StreamId, path: Path, content: bytes, found: Scan) -> bytes:
+    """Leave only the whole responses of a file that holds ``content``; what it then holds.
+
+    Called with the lock of ``stream``. Raises ``StorageError``.
+    """
     start = len(_MARK) + _SIZE
     kept = b"".join(content[s.offset - start : s.offset + s.stored] for s in found.spots)
     temporary = beside(path)
@@ -165,7 +168,8 @@ def put_whole(path: Path, content: bytes, found: Scan) -> bytes:
             sink.write(kept)
             sink.flush()
             os.fsync(sink.fileno())
-        os.replace(temporary, path)
+        with guarded(home, *_lock_name(stream)):
+            os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
         raise from_os_error(error, "cannot write", path) from error

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from schemas import DATASETS, Dataset, StreamId
 from warehouse import files, paths
 from warehouse.errors import StorageError, from_os_error
-from warehouse.locks import exclusive
+from warehouse.locks import exclusive, guarded
 from warehouse.metastore import Metastore
 from warehouse.metastore_backend import mark_as_sqlite
 from warehouse.paths import PARTIAL, quarantine_of
@@ -88,9 +88,11 @@ def _regroup(home: Path, metastore: Metastore, stream: StreamId) -> int:
         if symbols:
             shutil.rmtree(staging, ignore_errors=True)  # of an attempt that broke off
             found = _write(home, metastore, stream, staging)
-            os.rename(folder, older)
+            with guarded(home, *paths.lock_name(stream)):
+                os.rename(folder, older)
         if older.exists() and new.exists():
-            os.rename(new, folder)
+            with guarded(home, *paths.lock_name(stream)):
+                os.rename(new, folder)
             files.sync_folder(folder.parent)
         held = [s for s in known if s.dataset == stream.dataset]
         StreamWriter(home, metastore, stream)  # finds the files, and records them

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from schemas import StreamId
 from schemas.wording import count
 from warehouse import raw
 from warehouse.errors import from_os_error
@@ -25,7 +26,8 @@ def check_archive(home: Path, metastore: Metastore, report: Verification, *, rep
             for path in raw.days(home, stream):
                 name = path.relative_to(home).as_posix()
                 try:
-                    now[name] = _check_file(home, path, recorded.get(name), report, repair=repair)
+                    before = recorded.get(name)
+                    now[name] = _check_file(home, stream, path, before, report, repair=repair)
                 except OSError as error:
                     raise from_os_error(error, "cannot read", path) from error
     for name in sorted(recorded.keys() - now.keys()):  # deleting old ones is allowed
@@ -35,7 +37,13 @@ def check_archive(home: Path, metastore: Metastore, report: Verification, *, rep
 
 
 def _check_file(
-    home: Path, path: Path, before: tuple[int, str] | None, report: Verification, *, repair: bool
+    home: Path,
+    stream: StreamId,
+    path: Path,
+    before: tuple[int, str] | None,
+    report: Verification,
+    *,
+    repair: bool,
 ) -> tuple[int, str]:
     """Length and digest to record of a file; what was recorded while it is damaged."""
     name = path.relative_to(home).as_posix()
@@ -53,7 +61,7 @@ def _check_file(
         return before or (0, hashlib.sha256().hexdigest())
     if problem or found.torn:
         kept = keep(home, name)
-        whole = raw.put_whole(path, content, found)
+        whole = raw.put_whole(home, stream, path, content, found)
         what = problem or f"{count(found.torn, 'byte')} at its end: no whole response"
         report.healed("raw", name, f"{what}: taken out, the file as it was is kept as {kept}")
     return len(whole), hashlib.sha256(whole).hexdigest()
