@@ -49,6 +49,7 @@ test-slow: setup ## whole programs from outside, and long variants
 	@$(BIN)/pytest -m "slow and not torture"
 
 test-engines: setup ## the engines beyond one machine: PostgreSQL, Iceberg, Redis and Celery
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-engines.lock
 	@$(BIN)/pytest -m engines
 
 test-spark: setup ## lake and marts by Spark, the same rows as by DuckDB (needs Java 17 or newer)
@@ -89,9 +90,10 @@ lock: ## resolve the dependencies and all extras into requirements.lock (needs u
 	@uv pip compile --quiet --upgrade --universal --no-strip-extras --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --extra dev pyproject.toml -o requirements.lock
-	@grep -oE 'pyspark[^"]*' pyproject.toml | head -1 | uv pip compile --quiet --upgrade --universal \
-	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-annotate - -o requirements-spark.lock
+	@for group in spark:pyspark engines:moto; do \
+	  grep -oE "$${group#*:}[^\"]*" pyproject.toml | head -1 | uv pip compile --quiet --upgrade \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate -c requirements.lock - -o requirements-$${group%:*}.lock; done
 
 clean: ## remove the environment and all caches; never data
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info

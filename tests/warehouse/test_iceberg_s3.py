@@ -5,7 +5,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
 import warehouse
@@ -23,6 +22,8 @@ KEYS = {"access-key-id": "AKIDTESTS", "secret-access-key": "s3cret-word", "regio
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer  # only there for make test-engines
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
