@@ -90,10 +90,11 @@ lock: ## resolve the dependencies and all extras into requirements.lock (needs u
 	@uv pip compile --quiet --upgrade --universal --no-strip-extras --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --extra dev pyproject.toml -o requirements.lock
-	@for group in spark:pyspark engines:moto; do \
-	  grep -oE "$${group#*:}[^\"]*" pyproject.toml | head -1 | uv pip compile --quiet --upgrade \
+	@for extra in spark engines; do python3 -c "import sys, tomllib; \
+	  found = tomllib.load(sys.stdin.buffer)['project']['optional-dependencies']; \
+	  print(*found['$$extra'], sep='\n')" <pyproject.toml | uv pip compile --quiet --upgrade \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate -c requirements.lock - -o requirements-$${group%:*}.lock; done
+	  --no-header --no-annotate -c requirements.lock - -o requirements-$$extra.lock; done
 
 clean: ## remove the environment and all caches; never data
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist *.egg-info
