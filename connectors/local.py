@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from connectors import pace
-from connectors.pace import SECOND, Allowance, Pace, Step
+from connectors.pace import SECOND, Allowance, Pace, Step, Turns
 
 T = TypeVar("T")
 
@@ -40,16 +40,18 @@ class LocalLimits:
     ) -> None:
         self._sleep = sleep
         self._now = now
+        self._turns = Turns()
         self._lock = threading.Lock()
         self._paces: dict[str, Pace] = {}
 
     def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
         spacing = allowance.spacing(cost)
-        pace.wait(partial(self._update, bucket), spacing, allowance.slack, self._sleep)
+        turn, update = self._turns.of(bucket), partial(self._update, bucket)
+        pace.wait(turn, update, spacing, self._sleep)
 
     def sent(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
         spacing = allowance.spacing(cost)
-        self._update(bucket, lambda pace, now: (now, pace.sent(now, spacing, allowance.slack)))
+        self._update(bucket, lambda pace, now: (now, pace.sent(now, spacing)))
 
     def hold(self, bucket: str, seconds: float) -> None:
         self._update(bucket, lambda pace, now: (now, pace.hold(now + round(seconds * SECOND))))

@@ -1,6 +1,7 @@
 """When the next call of a bucket may go, by what calls cost. Times in ns of a monotonic clock."""
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -35,41 +36,53 @@ class Allowance:
             least=max(self.least, other.least),
         )
 
-    def spacing(self, cost: float = 1.0, margin: float = 1.0) -> int:
-        """Nanoseconds in which ``cost`` comes back, ``margin`` times as many."""
-        return math.ceil(SECOND * margin * cost / self.per_second)
+    def spacing(self, cost: float = 1.0, margin: float = 1.0) -> "Spacing":
+        """How far apart calls of this ``cost`` go, ``margin`` times as far as allowed."""
+        every = math.ceil(SECOND * margin * cost / self.per_second)
+        late = max(0.0, margin * (1 - cost / self.per_second) - 1)
+        slack = math.floor(SECOND * self.burst / self.per_second)
+        return Spacing(every, slack, math.floor(SECOND * late))
 
-    @property
-    def slack(self) -> int:
-        """Nanoseconds by which a call may go before all that was spent has come back."""
-        return math.floor(SECOND * self.burst / self.per_second)
+
+@dataclass(frozen=True)
+class Spacing:
+    """How far apart calls go, in nanoseconds.
+
+    ``every``: in which the cost of one comes back. ``slack``: by which a call may go before all
+    that was spent has come back. ``late``: by which it may leave late, and those after it keep
+    their moments: what is spent in any second stays below what one allows.
+    """
+
+    every: int
+    slack: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True)
 class Pace:
     """``free_at``: when all that calls have taken has come back. ``quiet_until``: none goes before.
 
-    A call takes a moment, waits for it, and then goes, unless another one went out late meanwhile:
-    its spacing counts from when it really left.
+    A call takes a moment, waits for it, and then goes, unless another one went out too late
+    meanwhile: its spacing counts from when it really left.
     """
 
     free_at: int = _NEVER
     quiet_until: int = _NEVER
 
-    def take(self, now: int, spacing: int, slack: int = 0) -> tuple[int, "Pace"]:
+    def take(self, now: int, spacing: Spacing) -> tuple[int, "Pace"]:
         """The moment taken; the call may go where that is ``now``."""
-        moment = max(now, self.free_at - slack, self.quiet_until)
-        made = Pace(max(moment, self.free_at) + spacing, self.quiet_until)
-        return moment, made.sent(now, spacing, slack) if moment == now else made
+        moment = max(now, self.free_at - spacing.slack, self.quiet_until)
+        made = Pace(max(moment, self.free_at) + spacing.every, self.quiet_until)
+        return moment, made.sent(now, spacing) if moment == now else made
 
-    def go(self, now: int, spacing: int, slack: int = 0) -> tuple[int, "Pace"]:
+    def go(self, now: int, spacing: Spacing) -> tuple[int, "Pace"]:
         """``now``, and the call goes; or the later moment to which it waits on."""
         moment = max(now, self.quiet_until)
-        return moment, self.sent(now, spacing, slack) if moment == now else self
+        return moment, self.sent(now, spacing) if moment == now else self
 
-    def sent(self, now: int, spacing: int, slack: int = 0) -> "Pace":
+    def sent(self, now: int, spacing: Spacing) -> "Pace":
         """A call left this machine ``now``: the next of an even spacing counts from it."""
-        return self if slack else self.hold(now + spacing)
+        return self if spacing.slack else self.hold(now + spacing.every - spacing.late)
 
     def hold(self, until: int) -> "Pace":
         """No call goes before ``until``."""
@@ -82,15 +95,37 @@ Update: TypeAlias = Callable[[Step], tuple[int, int]]
 """Replaces the pace in its store by what a step makes of it; gives the step's moment, and now."""
 
 
-def wait(update: Update, spacing: int, slack: int, sleep: Callable[[float], None]) -> None:
+class Turns:
+    """Of the threads of this process, one at a time waits for a moment of a bucket.
+
+    If all had taken one, each would wake, and look at the pace, whenever another left.
+    """
+
+    def __init__(self) -> None:
+        self._one = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}
+
+    def of(self, bucket: str) -> threading.Lock:
+        """Whose turn it is in ``bucket``."""
+        with self._one:
+            return self._turns.setdefault(bucket, threading.Lock())
+
+
+def wait(
+    turn: threading.Lock,
+    update: Update,
+    spacing: Spacing,
+    sleep: Callable[[float], None],
+) -> None:
     """Block until one more call may go."""
-    moment, now = update(lambda pace, now: pace.take(now, spacing, slack))
-    while moment > now:
-        sleep((moment - now) / SECOND)
-        woken = moment
+    with turn:
+        moment, now = update(lambda pace, now: pace.take(now, spacing))
+        while moment > now:
+            sleep((moment - now) / SECOND)
+            woken = moment
 
-        def go(pace: Pace, now: int, woken: int = woken) -> tuple[int, Pace]:
-            return pace.go(max(now, woken), spacing, slack)
+            def go(pace: Pace, now: int, woken: int = woken) -> tuple[int, Pace]:
+                return pace.go(max(now, woken), spacing)
 
-        moment, now = update(go)
-        now = max(now, woken)
+            moment, now = update(go)
+            now = max(now, woken)

@@ -197,7 +197,7 @@ class Sender:
         self._limit(request)
         allowed = time.monotonic()
         with self._connection.nonces.next(at_least) as nonce:
-            if time.monotonic() - allowed > _LATE and not self._bucket(request)[1].slack:
+            if time.monotonic() - allowed > _LATE and not self._bucket(request)[1].burst:
                 # Another call held the nonce. Those that queued behind it must not go in a burst.
                 self._limit(request)
             yield nonce

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from connectors import pace
 from connectors.local import LocalLimits
-from connectors.pace import SECOND, Allowance, Pace, Step
+from connectors.pace import SECOND, Allowance, Pace, Step, Turns
 from warehouse.locks import file_lock
 
 MARGIN: Final = 1.05
@@ -57,6 +57,7 @@ class SharedLimits:
         self._sleep = sleep
         self._now = now
         self._boot = (_boot() if boot is None else boot)[:16].ljust(16, b"\0")
+        self._turns = Turns()
         self._one = threading.Lock()
         self._locks: dict[Path, FileLock] = {}
 
@@ -64,7 +65,8 @@ class SharedLimits:
         """Take the next free moment of ``bucket``, and wait for it."""
         spacing = allowance.spacing(cost, MARGIN)
         try:
-            pace.wait(partial(self._update, bucket), spacing, allowance.slack, self._sleep)
+            turn, update = self._turns.of(bucket), partial(self._update, bucket)
+            pace.wait(turn, update, spacing, self._sleep)
         except _NotSharedError:
             _local.wait(bucket, allowance, cost * MARGIN)
 
@@ -72,7 +74,7 @@ class SharedLimits:
         """Count from now: a call of ``bucket`` left."""
         spacing = allowance.spacing(cost, MARGIN)
         try:
-            self._update(bucket, lambda pace, now: (now, pace.sent(now, spacing, allowance.slack)))
+            self._update(bucket, lambda pace, now: (now, pace.sent(now, spacing)))
         except _NotSharedError:
             _local.sent(bucket, allowance, cost * MARGIN)
 

@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 
 from connectors import pace
-from connectors.pace import SECOND, Allowance, Pace, Step
+from connectors.pace import SECOND, Allowance, Pace, Step, Turns
 from pipelines.exchanges.limits import FARTHEST, MARGIN
 from warehouse.postgres import Pool, number_of
 
@@ -45,16 +45,18 @@ class PostgresLimits:
     def __init__(self, pool: Pool, sleep: Callable[[float], None] = time.sleep) -> None:
         self._pool = pool
         self._sleep = sleep
+        self._turns = Turns()
 
     def wait(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
         """Take the next free moment of ``bucket``, and wait for it."""
         spacing = allowance.spacing(cost, MARGIN)
-        pace.wait(partial(self._update, bucket), spacing, allowance.slack, self._sleep)
+        turn, update = self._turns.of(bucket), partial(self._update, bucket)
+        pace.wait(turn, update, spacing, self._sleep)
 
     def sent(self, bucket: str, allowance: Allowance, cost: float = 1.0) -> None:
         """Count from now: a call of ``bucket`` left."""
         spacing = allowance.spacing(cost, MARGIN)
-        self._update(bucket, lambda pace, now: (now, pace.sent(now, spacing, allowance.slack)))
+        self._update(bucket, lambda pace, now: (now, pace.sent(now, spacing)))
 
     def hold(self, bucket: str, seconds: float) -> None:
         """Let no call of ``bucket`` go for so long, from any worker."""

@@ -39,7 +39,8 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
     positions below the first row at which requests showed nothing. ``empty_since``: start of the
     pull whose newest page was the first without rows (microseconds). ``imported``: the ids
     that only files brought so far. ``pages``: digests of the rows of the first pages of the last
-    pull; ``change``: the newest change of the stream's files before it.
+    pull; ``change``: the newest change of the stream's files before it. ``quiet``: the last pull
+    asked for the newest rows only, and none was new.
     """
 
     profile: Profile = Profile()
@@ -50,6 +51,7 @@ class Windows(msgspec.Struct, frozen=True, tag="windows"):
     imported: FilesIds = ()
     pages: tuple[str, ...] = ()
     change: int = -1
+    quiet: bool = False
 
 
 class Newest(msgspec.Struct, frozen=True, tag="newest"):

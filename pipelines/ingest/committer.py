@@ -1,7 +1,8 @@
 """Commit pages on a separate thread while the next page is fetched.
 
-Pages that arrive within 0.3 seconds share a commit, because each commit rewrites a file. A crash
-costs at most the pages of one commit, which the next pull fetches again.
+Pages that arrive within a while share a commit, because each commit rewrites a file: within 0.3
+seconds, and within more where commits, of all streams of the process, would take more than a tenth
+of the time. A crash costs at most the pages of one commit, which the next pull fetches again.
 """
 
 import queue
@@ -24,7 +25,10 @@ _PILE: Final = 128
 """Pages of a stream that may wait: 128 pages of 1,000 rows are some 10 MB."""
 _ROOM: Final = threading.BoundedSemaphore(4 * _PILE)
 """Pages of all streams of this process that may wait."""
-_GATHER_SECONDS: Final = 0.3
+_GATHER_SECONDS: Final = 0.3, 5.0
+"""The shortest and the longest while."""
+_GATHER_RATIO: Final = 10
+_RUNNING: Final[set["Committer"]] = set()
 _RELEASE_SECONDS: Final = 0.5
 """Freed memory is returned to the system this often; more often costs more than it saves."""
 
@@ -52,6 +56,7 @@ class Committer:
         """Set while a caller waits: the thread stores what it has gathered at once."""
         self._error: BaseException | None = None
         self._released = time.monotonic()
+        self._gather_seconds = _GATHER_SECONDS[0]
         self._thread: threading.Thread | None = None
         self._state: _Work | None = None
         """A state without new rows. As long as no rows came there is no thread: most pulls find
@@ -110,6 +115,7 @@ class Committer:
             raise self._error
 
     def _run(self) -> None:
+        _RUNNING.add(self)
         ended = False
         while not ended:
             work = self._gather()
@@ -125,6 +131,7 @@ class Committer:
                     self._queue.task_done()
                     if isinstance(one, _Work):
                         _ROOM.release()
+        _RUNNING.discard(self)
 
     def _gather(self) -> list[_Work | _Signal]:
         """The next entry and those that follow it within the gathering time.
@@ -132,7 +139,7 @@ class Committer:
         Waking up for each page would delay the thread that fetches them.
         """
         work = [self._queue.get()]
-        self._hurry.wait(_GATHER_SECONDS)
+        self._hurry.wait(self._gather_seconds)
         self._hurry.clear()
         with suppress(queue.Empty):
             while work[-1] is not _Signal.END:
@@ -140,14 +147,19 @@ class Committer:
         return work
 
     def _commit(self, pages: list[_Work]) -> None:
+        began = time.monotonic()
         done = self._writer.commit(
             [w.rows for w in pages if w.rows is not None and w.rows.num_rows],
             pages[-1].state,
             [row for w in pages for row in w.rejected],
         )
-        if time.monotonic() - self._released > _RELEASE_SECONDS:
+        now = time.monotonic()
+        shortest, longest = _GATHER_SECONDS
+        wanted = _GATHER_RATIO * len(_RUNNING) * (now - began)
+        self._gather_seconds = min(longest, max(shortest, wanted))
+        if now - self._released > _RELEASE_SECONDS:
             pa.default_memory_pool().release_unused()
-            self._released = time.monotonic()
+            self._released = now
         self._report.rows_added += done.added
         self._report.rows_replaced += done.replaced
         self._report.quarantined += done.quarantined

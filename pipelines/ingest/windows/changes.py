@@ -12,7 +12,7 @@ from pipelines.ingest.windows.evidence import (
     is_covered,
     is_cut_above,
 )
-from pipelines.ingest.windows.state import Progress, Request, replace
+from pipelines.ingest.windows.state import Kind, Progress, Request, replace
 from schemas.times import DAY_US
 from warehouse.intervals import Interval, Intervals, Unshown, add, subtract
 
@@ -48,7 +48,8 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         newest = max(int(rows.times.max()), p.newest_at or 0)
         if newest != p.newest_at:
             new["newest_at"] = newest
-        if p.profile.rows != most_rows:
+        is_short = p.pull.quiet and request.kind is Kind.HEAD
+        if p.profile.rows != most_rows and not is_short:
             new["profile"] = replace(p.profile, rows=most_rows)
     if p.pull.changes:
         came = at_positions(rows)

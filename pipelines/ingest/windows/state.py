@@ -140,6 +140,8 @@ class Pull:
     """The newest proved interval when the pull began."""
     newest_before: int | None = None
     """Time of the newest row when the pull began."""
+    quiet: bool = False
+    """Ids are counted, and the pull before asked for the newest rows only and found none new."""
     forced: tuple[int, int] | None = None
     """Positions between which all is requested again (``pull --from --to``)."""
 

@@ -41,6 +41,7 @@ LOOKBACK_LEAST: Final = 100
 LOOKBACK_CANDLES: Final = 3
 _REMEMBERED_PAGES: Final = 3
 _LISTED: Final = 3
+_OF_NEWEST: Final = (Kind.HEAD, Kind.UP, Kind.BEYOND)
 
 
 def pull_windows(session: Session) -> None:
@@ -77,7 +78,7 @@ def _pull_once(session: Session) -> str:
     progress = begin(session, known)
     kept = session.state.complete if session.task.again else ()
     seen, change = known if session.task.again is None else Windows(), session.writer.change()
-    known = msgspec.structs.replace(known, pages=(), change=change)
+    known = msgspec.structs.replace(known, pages=(), change=change, quiet=True)
     while not isinstance(request := plan(progress), Done):
         if request.kind is Kind.PROBE:  # no rows are expected below the oldest
             session.hurry()
@@ -110,6 +111,8 @@ def _pull_once(session: Session) -> str:
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
             progress = replace(progress, anchor=anchor)
         progress = advance(progress, request, evidence)
+        if request.kind not in _OF_NEWEST or progress.raw_top != progress.pull.top_row:
+            known = msgspec.structs.replace(known, quiet=False)
         if request.kind is Kind.HEAD and lacks_anchor(progress):
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
             progress = replace(progress, anchor=anchor, up=Upward(anchor))
@@ -167,6 +170,7 @@ def begin(session: Session, known: Windows) -> Progress:
         lookback=max(configured, LOOKBACK_CANDLES) if candles else configured,
         of_market=session.stream.symbol is not None,
         changes="status" in declared.schema.names,
+        quiet=_is_quiet(session, known),
         held=state.newest_at is not None,
         top_before=complete[-1] if complete else None,
         newest_before=state.newest_at,
@@ -188,6 +192,14 @@ def begin(session: Session, known: Windows) -> Progress:
     return from_held_row(
         progress, _row_below_head(session, _lookback(session, known), complete[-1])
     )
+
+
+def _is_quiet(session: Session, known: Windows) -> bool:
+    """Whether hardly any rows are expected, and none that may have changed."""
+    if session.task.again is not None or known.restart is not None or known.imported:
+        return False
+    changes = "status" in session.declared.schema.names
+    return known.quiet and session.paging.key is Key.INTEGER and not changes
 
 
 def _lookback(session: Session, known: Windows) -> int:
