@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.base import Bounds, Unit, Window
-from pipelines.ingest.windows.evidence import Received
+from pipelines.ingest.windows.evidence import LEAST_CAP, Received
 from pipelines.ingest.windows.state import (
     Attempt,
     Kind,
@@ -30,8 +30,6 @@ RETRIES: Final = 20
 """The most stretches not shown by earlier pulls that one pull requests again."""
 BARREN: Final = 60
 """A pull ends after so many answers in succession that prove nothing."""
-QUIET_ROWS: Final = 50
-"""So many of the newest rows are requested where the pull before found none that is new."""
 SHIFTS_US: Final = (0, 1, 2, 1_001, 1_000_001, -1_000_000, -3_600_000_000)
 """Shifts of the lower bound, tried in order, where ids without holes are requested by time and the
 next id did not come.
@@ -71,9 +69,11 @@ def plan(p: Progress) -> Request | Done:
 
 
 def _head_limit(p: Progress) -> int:
-    """Few rows where few are expected: an answer that is cut shows which end it keeps, too."""
-    if p.pull.quiet:
-        return min(p.pull.paging.max_rows, max(QUIET_ROWS, p.pull.lookback + 2))
+    """Of a market with fewer rows than fit, all but one: the answer then shows which end it keeps,
+    and no second request has to.
+    """
+    if p.pull.quiet and LEAST_CAP < p.profile.rows < p.pull.paging.max_rows:
+        return max(p.profile.rows - 1, p.pull.lookback + 2)
     if not p.pull.counts_times or p.pull.top_before is None or p.profile.keeps != "newest":
         return p.pull.paging.max_rows
     missing = max(0, p.pull.started - p.pull.top_before.upper) // p.pull.step

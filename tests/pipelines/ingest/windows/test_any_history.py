@@ -30,7 +30,10 @@ QUIET = 3
 
 @dataclass(frozen=True)
 class Planned:
-    """One pull of some of the streams. ``lives``: at which step it dies; ``start``: in rows."""
+    """One pull of some of the streams. ``lives``: at which step it dies; ``start``: in rows.
+
+    ``quiet``: pulls before it during which nothing happens.
+    """
 
     events: tuple[Event, ...]
     lives: int | None
@@ -39,6 +42,7 @@ class Planned:
     every: int
     skips: int
     publishes: bool
+    quiet: int = 0
 
 
 QUIETLY = Planned((), None, 0, None, 1, 2, False)
@@ -71,6 +75,7 @@ plans = st.builds(
     every=st.sampled_from([1, 1, 3]),
     skips=st.integers(0, 2),
     publishes=st.sampled_from([False, False, True]),
+    quiet=st.sampled_from([0, 0, 1, 2]),
 )
 exchanges = st.tuples(
     st.sampled_from(sorted(KINDS)), behaviours, st.integers(1, 4), st.integers(0, 60)
@@ -97,6 +102,8 @@ def test_any_history_ends_in_the_same_lake(
     home = tmp_path_factory.mktemp("home")
     streams = [exchange_of(*one) for one in made]
     for plan in pulls:
+        for _ in range(plan.quiet):
+            _pull_all(home, streams, replace(QUIETLY, start=plan.start))
         _pull_all(home, streams, plan)
     wanted = min(plan.start for plan in pulls)
     for _ in range(QUIET):
@@ -163,12 +170,13 @@ def _few_moments(exchange: Past, error: str) -> bool:
 
 
 def _promised(exchange: Past, plan: Planned) -> int:
-    """How many of the newest rows each pull reads again."""
+    """How many of the newest rows the last pull read again."""
+    cap = min([exchange.behaviour.cap, *(head.limit for head in exchange.requests[:1])])
     if exchange.stream.dataset == "candles":
         return max(3, plan.lookback or 0)
     if exchange.behaviour.sorts_by_time:  # a late row may lie at the cut between two answers
-        return exchange.behaviour.cap - exchange.share
-    return max(exchange.behaviour.cap, plan.lookback or 0)
+        return cap - exchange.share
+    return max(cap, plan.lookback or 0)
 
 
 def _time(exchange: Past, rows: int) -> int:
