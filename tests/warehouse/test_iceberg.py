@@ -571,6 +571,21 @@ def test_a_damaged_lake_file_leaves_its_table_as_it_was(home: Path) -> None:
     assert max(rows(target, "coverage").column("upper").to_pylist()) == 1  # what its rows prove
 
 
+def test_a_message_names_the_storage_that_failed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+
+    def failing(*_: object) -> DataFile:
+        raise OSError("When uploading part for key 'x' in bucket 'lake': AWS Error s3cret-word")
+
+    monkeypatch.setattr("warehouse.iceberg.commits.write_source", failing)
+    target = replace(target_of(home), storage={"s3.secret-access-key": "s3cret-word"})
+    with pytest.raises(StorageError, match=r"AWS Error \*\*\*. Fix: check TIDEMARK_ICEBERG") as caught:
+        publish_iceberg(home, target)
+    assert "unfinished" not in str(caught.value)
+
+
 def test_secrets_are_in_no_message(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 1)])
     target = IcebergTarget(

@@ -285,10 +285,13 @@ def _unfinished(work: _Work, table: IcebergTable) -> Iterator[None]:
     try:
         files.make_folder(path.parent)
         path.write_text(f"{work.target.number} {table.name()[-1]}", encoding="utf-8")
-        yield
-        path.unlink()
     except OSError as error:
         raise from_os_error(error, "cannot write", path) from error
+    yield
+    try:
+        path.unlink()
+    except OSError as error:
+        raise from_os_error(error, "cannot remove", path) from error
 
 
 def _remove_leftovers(work: _Work) -> None:
