@@ -581,7 +581,7 @@ def test_a_message_names_the_storage_that_failed(
 
     monkeypatch.setattr("warehouse.iceberg.commits.write_source", failing)
     target = replace(target_of(home), storage={"s3.secret-access-key": "s3cret-word"})
-    with pytest.raises(StorageError, match=r"AWS Error \*\*\*. Fix: check TIDEMARK_ICEBERG") as caught:
+    with pytest.raises(StorageError, match=r"AWS Error \*\*\*. Fix: check TIDEMARK") as caught:
         publish_iceberg(home, target)
     assert "unfinished" not in str(caught.value)
 
