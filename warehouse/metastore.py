@@ -117,6 +117,10 @@ class Metastore:
 
         Raises ``ValueError`` for an interval that ends before it begins.
         """
+        return self._state(stream)[0]
+
+    def _state(self, stream: StreamId) -> tuple[StreamState, int]:
+        """The state of ``stream``, and when its coverage last changed; 0 for a new stream."""
         of = key(stream)
         asked = [("streams", ""), ("intervals", " ORDER BY lower")]
         asked += [("unshown", " ORDER BY lower"), ("unsettled", "")]
@@ -130,8 +134,8 @@ class Metastore:
             )
         new: Row = (*of, StreamState().unit, "", None, None, None, "", 0, 0)
         row = streams[0] if streams else new
-        unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted, _ = row[NAMES:]
-        return StreamState(
+        unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted, at = row[NAMES:]
+        state = StreamState(
             tuple(Interval(*row[NAMES:]) for row in intervals),
             tuple(Unshown(*(*row[NAMES:-1], bool(row[-1]))) for row in unshown),
             unit,
@@ -143,6 +147,7 @@ class Metastore:
             remark,
             bool(delisted),
         )
+        return state, int(at)
 
     def recorded_at(self, stream: StreamId) -> int:
         """When the coverage of ``stream`` last changed (microseconds); 0 for a new stream."""
@@ -159,13 +164,13 @@ class Metastore:
         """One commit: the new state of a stream and the files just written for it."""
         with self.transaction(stream) as db:
             try:
-                changed = _coverage(self.state(stream)) != _coverage(state)
+                before, at = self._state(stream)
             except ValueError:  # an invalid interval is recorded: it is replaced
-                changed = True
+                before, at = None, 0
+            changed = before is None or _coverage(before) != _coverage(state)
             if files or changed:
                 increment(db, "state")
-            recorded_at = now_us() if changed else self.recorded_at(stream) or now_us()
-            write_state(db, stream, state, recorded_at)
+            write_state(db, stream, state, now_us() if changed else at or now_us(), before)
             self._write_files(db, stream, files)
             put(db, "folders", folders)
 
