@@ -4,8 +4,8 @@ Each bucket is a file that holds the next free moment, and the moment before whi
 call takes the free moment for itself, under a file lock that is held for microseconds, and then
 waits for it: calls go out as far apart as their cost, in the order in which they asked, and a
 killed process wastes one moment and blocks no other. A call that leaves so late, on a busy machine,
-that a second might have more of them than allowed moves those after it. Moments are those of the monotonic clock, which all processes share and no
-clock step moves.
+that a second might have more of them than allowed moves those after it. Moments are those of the
+monotonic clock, which all processes share and no clock step moves.
 """
 
 import logging
