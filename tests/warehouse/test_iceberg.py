@@ -599,6 +599,11 @@ def test_secrets_are_in_no_message(home: Path) -> None:
     assert "s3cret" not in f"{caught.value}{caught.value.__cause__}{target!r}"
 
 
+def test_a_password_is_a_secret_however_it_is_written() -> None:
+    for url in ("postgresql://u:s3cret%40w@h/d", "postgresql://h/d?user=u&password=s3cret%40w"):
+        assert "s3cret@w" in IcebergTarget(url, "file:///x").secrets
+
+
 _IDLE = """
 import sys
 from pathlib import Path
