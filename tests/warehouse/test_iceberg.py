@@ -238,13 +238,27 @@ def test_a_home_does_not_overwrite_the_tables_of_another(home: Path) -> None:
     publish(home)
     target, other = target_of(home), home.with_name("other")
     store(other, TRADES, [row(TRADES, 2)], state=ids((2, 3)))
-    with pytest.raises(StorageError, match=r"coverage \(.* another home's. Fix: a namespace"):
+    store(other, TICKERS, [row(TICKERS, 2)])  # of which the first home has none
+    with pytest.raises(StorageError, match=r"^the tables .* another home's. Fix: a namespace"):
         publish(other, target)
     assert publish(home) == []
     assert_same(home)
-    assert publish(other, replace(target, namespace="other")) == ["trades", "coverage"]
+    assert publish(other, replace(target, namespace="other")) == ["trades", "tickers", "coverage"]
     assert warehouse.rebuild(other, iceberg=target).of("error", "iceberg") == []
     assert_same(other, target)
+
+
+def test_a_table_without_rows_is_taken_over_as_well(home: Path) -> None:
+    other = home.with_name("other")
+    for one in (home, other):
+        store(one, TRADES, [row(TRADES, 1)], state=ids((1, 2)))
+    publish(home)
+    purge(home, TRADES)
+    publish(home)
+    purge(other, TRADES)
+    assert warehouse.rebuild(other, iceberg=target_of(home)).of("note", "iceberg") == []
+    store(other, TRADES, [row(TRADES, 2)], state=ids((2, 3)))
+    assert publish(other, target_of(home)) == ["trades", "coverage"]
 
 
 def test_a_home_that_lost_its_metastore_publishes_again(home: Path) -> None:

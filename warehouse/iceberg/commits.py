@@ -98,9 +98,9 @@ def bring_up_to_date(
     state, coverage = metastore.state_mark(), coverage_rows(metastore)
     newest = metastore.newest_change()  # before the files: what comes in between is published again
     with opened(target) as catalog:
-        if not _is_as_left(catalog, target, metastore, known):
-            known = Marks()
         work = _Work(home, metastore, target, catalog, known, rebuild)
+        if not _is_as_left(work):
+            work = replace(work, known=Marks())
         _remove_leftovers(work)
         news = metastore.changed_files(work.since) if work.since else {}
         groups = [Group(*of, tuple(files)) for of, files in news.items()]
@@ -132,18 +132,19 @@ def bring_up_to_date(
     return changed
 
 
-def _is_as_left(
-    catalog: Catalog, target: IcebergTarget, metastore: Metastore, known: Marks
-) -> bool:
+def _is_as_left(work: _Work) -> bool:
     """Whether ``coverage``, which nearly every publish changes, is as the last one left it.
 
     Else the home was put back to an earlier time, or that publish broke off: any table may hold
-    more than is known.
+    more than is known. Raises ``StorageError`` for the tables of another home.
     """
-    with suppress(StorageError), errors(target, "cannot publish"):
-        table = catalog.load_table((target.namespace, COVERAGE.name))
-        return mark_of(table, metastore.identity()) == known.tables.get(COVERAGE.name)
-    return True  # whoever publishes it says what is wrong
+    try:
+        with errors(work.target, "cannot publish"):
+            table = work.catalog.load_table((work.target.namespace, COVERAGE.name))
+    except StorageError:
+        return True  # whoever publishes it says what is wrong
+    _check_owner(work, table)
+    return mark_of(table, work.metastore.identity()) == work.known.tables.get(COVERAGE.name)
 
 
 def _publish_rows(
@@ -226,7 +227,7 @@ def _commit(
 ) -> tuple[bool, int]:
     """Replace the data files ``gone`` by what ``write`` makes of ``new``, in one transaction."""
     identity = work.metastore.identity()
-    if gone or new:
+    if gone or new or _is_of_another(work, table):
         with _unfinished(work, table):
             written = in_threads(write, new)
             _replace(table, gone, written, {CHANGE: str(mark), METASTORE: str(identity)})
@@ -273,22 +274,30 @@ def _publishes(table: IcebergTable) -> Iterator[tuple[str, int]]:
             yield said[METASTORE], int(said[CHANGE] or 0)
 
 
+def _check_owner(work: _Work, table: IcebergTable) -> None:
+    """Raise ``StorageError`` for the table of another home, which only ``rebuild`` takes over."""
+    if not work.rebuild and _is_of_another(work, table):
+        raise StorageError(
+            f"the tables of the namespace {work.target.namespace} are another home's. Fix: a "
+            "namespace for each home (TIDEMARK_ICEBERG_NAMESPACE); if this one lost its metastore: "
+            "`tidemark rebuild`"
+        )
+
+
+def _is_of_another(work: _Work, table: IcebergTable) -> bool:
+    owner, _ = next(_publishes(table), (None, 0))
+    return owner not in (None, str(work.metastore.identity()))
+
+
 def _table(work: _Work, declared: Table) -> IcebergTable:
-    """Raises ``StorageError`` for the table of another home, but to ``rebuild`` takes it over."""
     try:
         table = load(work.catalog, work.target, declared)
     except Exception:  # whatever damaged metadata raise
         if not work.rebuild:
             raise
     else:
-        owner, _ = next(_publishes(table), (None, 0))
-        if work.rebuild or owner in (None, str(work.metastore.identity())):
-            return table
-        raise StorageError(
-            f"the tables of the namespace {work.target.namespace} are another home's. Fix: a "
-            "namespace for each home (TIDEMARK_ICEBERG_NAMESPACE); if this one lost its metastore: "
-            "`tidemark rebuild`"
-        )
+        _check_owner(work, table)
+        return table
     with suppress(NoSuchTableError):
         work.catalog.drop_table((work.target.namespace, declared.name))
     return create(work.catalog, work.target, declared)
