@@ -92,6 +92,14 @@ _ID_DIGITS: Final = 400
 """An id of more is none, and a number of thousands of digits is an error of Python's own."""
 
 
+def _are_digits(values: Sequence[Any]) -> bool:
+    """Whether each of ``values`` is a text of plain digits, no longer than any id."""
+    if set(map(type, values)) != {str}:
+        return False
+    digits, lengths = "".join(values), set(map(len, values))
+    return digits.isascii() and digits.isdigit() and 0 < min(lengths) <= max(lengths) < _ID_DIGITS
+
+
 class Id:
     """A 64-bit id of at least ``least``: 0 or, where 0 stands for none, 1."""
 
@@ -103,10 +111,7 @@ class Id:
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """Integers, or texts of plain digits."""
         if values and type(values[0]) is str:
-            if not all(
-                type(v) is str and len(v) < _ID_DIGITS and v.isascii() and v.isdigit()
-                for v in values
-            ):
+            if not _are_digits(values):
                 raise InvalidValue("is not an id")
             values = list(map(int, values))
         array = _array(values, self.type, required)
@@ -301,7 +306,7 @@ class Flag:
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """JSON booleans."""
-        if not all(type(value) is bool for value in values):
+        if not {bool}.issuperset(map(type, values)):
             raise InvalidValue("is not true or false")
         return pa.array(values, self.type)
 
@@ -321,6 +326,27 @@ class Cost(Wide):
     def one(self, value: Any) -> Decimal | None:
         """An exact ``decimal128(38, 18)``, or None."""
         return exact.cost(value)
+
+
+class Worded:
+    """A flag, stored as one of two words."""
+
+    type = TEXT
+
+    def __init__(self, yes: str, no: str) -> None:
+        self._words = (yes, no)
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """JSON booleans."""
+        return pc.if_else(Flag().many(values, required), *self._words)
+
+    def one(self, value: Any) -> str:
+        """A JSON boolean."""
+        if not isinstance(value, bool):
+            raise InvalidValue(
+                f"is not true or false: {shown(value)}" if value is not None else "is missing"
+            )
+        return self._words[not value]
 
 
 class Percent(Number):

@@ -102,19 +102,22 @@ _TICKER_COLUMNS: Final = (
 )
 
 
-def _is_own(row: models.AccountTrade) -> bool:
-    if str(row.is_your_order) not in ("0", "1", "True", "False"):
-        raise InvalidValue(f"is unknown: is_your_order is {row.is_your_order!r}")
-    return str(row.is_your_order) in ("1", "True")
+_ROLES: Final[Mapping[Any, str]] = {
+    **dict.fromkeys((1, "1", "True"), "maker"),  # 1: also true
+    **dict.fromkeys((0, "0", "False"), "taker"),
+}
 
 
 def _role(row: models.AccountTrade) -> str:
-    return "maker" if _is_own(row) else "taker"
+    try:
+        return _ROLES[row.is_your_order]
+    except (KeyError, TypeError):  # TypeError: a list or an object
+        raise InvalidValue(f"is unknown: is_your_order is {row.is_your_order!r}") from None
 
 
 def _own_order(row: models.AccountTrade) -> Any:
     """The account's own order; a taker's fill names the counterparty's, which is left out."""
-    return row.order_id if _is_own(row) else None
+    return row.order_id if _role(row) == "maker" else None
 
 
 _ACCOUNT_TRADES: Final = Layout(
