@@ -37,7 +37,7 @@ _ID, _TIME, _TEXT, _NUMBER = kinds.Id(), kinds.Time(), kinds.Text(), kinds.Numbe
 _WIDE, _SIGNED, _SIGNED_WIDE = kinds.Wide(), kinds.Number(signed=True), kinds.Wide(signed=True)
 
 
-_TRADE: Final = row_type("PublicTrade", "id price qty time isBuyerMaker")
+_TRADE: Final = row_type("PublicTrade", "id price qty time isBuyerMaker quoteQty isBestMatch")
 _TRADE_COLUMNS: Final = (
     column("trade_id", "id", _ID),
     column("timestamp", "time", _TIME),
@@ -49,11 +49,19 @@ _TRADE_COLUMNS: Final = (
 def trades(body: bytes, symbol: str) -> Built:
     """``trades`` and ``historicalTrades``: where the buyer is the maker, the taker sold.
 
-    Their ``quoteQty`` is cut to 8 decimals, and not read.
+    Their ``quoteQty`` is cut to 8 decimals, and not stored.
     """
     columns = (*_TRADE_COLUMNS, column("side", "isBuyerMaker", kinds.Worded("sell", "buy")))
     fields = (b"id", b"price", b"qty", b"time", b"isBuyerMaker")
-    layout = Layout("trades", columns, ("trade_id",), "trade_id", fields, {"symbol": symbol})
+    layout = Layout(
+        "trades",
+        columns,
+        ("trade_id",),
+        "trade_id",
+        fields,
+        {"symbol": symbol},
+        besides=("quoteQty", "isBestMatch"),
+    )
     return read(layout, rows_of(body, _TRADE))
 
 
