@@ -49,11 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    document = {"machine": machine(), "races": []}
+    figures = []
     for race in races:
         results = found[race.name]
         print(f"\n{race.title}\n{table(results)}", *verdicts(results, None, TARGET), sep="\n")
-        document["races"].append(
+        figures.append(
             {
                 "title": race.title,
                 "rows": options.rows,
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             }
         )
     options.output.parent.mkdir(parents=True, exist_ok=True)
+    document = {"machine": machine(), "races": figures}
     options.output.write_text(json.dumps(document, indent=2) + "\n")
     print(f"\nevery pull: {options.output}")
     return 0

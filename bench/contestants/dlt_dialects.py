@@ -8,11 +8,12 @@ are decoded to; making exact decimals of them would take longer.
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
 import dlt
+from dlt.common.schema.typing import TColumnSchema
 from dlt.sources.helpers.rest_client.client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import PreparedRequest, Request, Response
@@ -23,8 +24,8 @@ from bench.races import Race
 
 Rows = Iterator[list[dict[str, Any]]]
 
-_EXACT: Final = {"data_type": "decimal", "precision": 38, "scale": 12}
-_FLOAT: Final = {"data_type": "double"}
+_EXACT: Final[TColumnSchema] = {"data_type": "decimal", "precision": 38, "scale": 12}
+_FLOAT: Final[TColumnSchema] = {"data_type": "double"}
 
 
 class From(BasePaginator):
@@ -61,8 +62,8 @@ class WexAuth(AuthBase):
         return request
 
 
-def _wex(url: str, method: str, columns: Mapping[str, Any]) -> Any:
-    @dlt.resource(name="trades", primary_key="id", write_disposition="merge", columns=columns)  # type: ignore[call-overload]
+def _wex(url: str, method: str, columns: dict[str, TColumnSchema]) -> Any:
+    @dlt.resource(name="trades", primary_key="id", write_disposition="merge", columns=columns)
     def rows(
         newest: Any = dlt.sources.incremental("id", initial_value=0, row_order="desc"),  # noqa: B008
     ) -> Rows:
@@ -80,7 +81,7 @@ def _wex(url: str, method: str, columns: Mapping[str, Any]) -> Any:
 def _candles(url: str) -> Any:
     names = ("date", "open", "high", "low", "close", "volume")
 
-    @dlt.resource(  # type: ignore[call-overload]
+    @dlt.resource(
         name="trades",
         primary_key="date",
         write_disposition="merge",
@@ -101,7 +102,7 @@ def _candles(url: str) -> Any:
 
 
 def _binance(url: str) -> Any:
-    @dlt.resource(  # type: ignore[call-overload]
+    @dlt.resource(
         name="trades",
         primary_key="id",
         write_disposition="merge",
@@ -122,7 +123,7 @@ def _binance(url: str) -> Any:
 def _kraken(url: str) -> Any:
     names = ("price", "volume", "time", "side", "kind", "misc", "trade_id")
 
-    @dlt.resource(  # type: ignore[call-overload]
+    @dlt.resource(
         name="trades",
         primary_key="trade_id",
         write_disposition="merge",
