@@ -1,8 +1,7 @@
 """dlt at other exchanges, as its documentation teaches, with the choices that favour it.
 
 As :mod:`bench.contestants.dlt_merge`: a REST client with a paginator, a resource with a key, merge,
-an incremental cursor. Numbers that come as JSON numbers (WEX) are stored as the floats that they
-are decoded to; making exact decimals of them would take longer.
+an incremental cursor, and decimals declared so that SQL gets the same numbers from both.
 """
 
 import hashlib
@@ -25,7 +24,6 @@ from bench.races import Race
 Rows = Iterator[list[dict[str, Any]]]
 
 _EXACT: Final[TColumnSchema] = {"data_type": "decimal", "precision": 38, "scale": 12}
-_FLOAT: Final[TColumnSchema] = {"data_type": "double"}
 
 
 class From(BasePaginator):
@@ -149,10 +147,10 @@ def _kraken(url: str) -> Any:
 
 SOURCES: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
     "wex-account-trades": (
-        lambda url: _wex(url, "TradeHistory", {"amount": _FLOAT, "rate": _FLOAT}),
+        lambda url: _wex(url, "TradeHistory", {"amount": _EXACT, "rate": _EXACT}),
         "id",
     ),
-    "wex-transactions": (lambda url: _wex(url, "TransHistory", {"amount": _FLOAT}), "id"),
+    "wex-transactions": (lambda url: _wex(url, "TransHistory", {"amount": _EXACT}), "id"),
     "bitexbit-candles": (_candles, "date * 1000"),
     "binance-trades": (_binance, "id"),
     "kraken-trades": (_kraken, "trade_id"),
