@@ -64,6 +64,7 @@ ui: setup ## open Dagster with the sandbox exchange feeding it (Ctrl-C stops bot
 
 bench: setup ## measure first pulls, every day's work and storage; writes docs/performance.md
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.dialects
 	@$(BIN)/python -m bench.everyday
 	@$(BIN)/python -m bench.latency
 	@$(BIN)/python -m bench.storage
