@@ -369,6 +369,16 @@ def _restrict(folder: Path, umask: int) -> None:
             folder.chmod(mode & ~umask)
 
 
+def contradicted(dotenv: Path = Path(".env")) -> list[str]:
+    """The names that ``dotenv`` sets otherwise than the environment does, which wins here.
+
+    Dagster's own processes read the same file, and there the file wins.
+    """
+    return sorted(
+        n for n, value in _read_dotenv(dotenv).items() if os.environ.get(n, value) != value
+    )
+
+
 @cache
 def _report_exposed(dotenv: Path, umask: int) -> None:
     """Report, once, a file of keys that more users can read than ``umask`` allows."""
