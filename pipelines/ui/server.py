@@ -24,6 +24,8 @@ from warehouse.errors import InUseError
 from warehouse.locks import exclusive
 
 STOP_SECONDS: Final = 20.0
+WORK: Final = "work"
+"""The folder of ``DAGSTER_HOME`` in which Dagster works where it is to read no ``.env``."""
 _NOISE: Final = re.compile(
     rb" - dagster - (DEBUG|INFO) - "
     # DuckDB's bindings list what lives when a process is ended, which says nothing of use
@@ -65,7 +67,9 @@ def run(wanted: int, *, reads_dotenv: bool = True) -> int:
                 REPORT_URL: report,
                 UI_URL: settings.variables.get(UI_URL, url),
             }
-            place = None if reads_dotenv else Path(folder)
+            place = None if reads_dotenv else Path(folder).absolute() / WORK
+            if place is not None:
+                place.mkdir(parents=True, exist_ok=True)
             process = stack.enter_context(dagster(port, variables, place))
             if not answers(url, process):
                 return process.returncode
