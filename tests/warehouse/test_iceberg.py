@@ -447,6 +447,39 @@ def test_verify_finds_what_differs_and_rebuild_mends_it(
     assert again.of("error", "iceberg") == again.of("healed") == []
 
 
+@pytest.mark.parametrize("coverage", [{}, {"state": ids((1, 2))}])
+def test_coverage_that_did_not_change_with_the_rest_is_compared(
+    coverage: dict[str, Any], home: Path
+) -> None:
+    """No snapshot is new where no row of it is: none at all, or the same as before."""
+    target = target_of(home)
+    store(home, TRADES, [row(TRADES, 1)], **coverage)
+    publish(home)
+    store(home, TRADES, [row(TRADES, 1)], **coverage)
+    publish(home)
+    found = warehouse.verify(home, iceberg=target)
+    assert found.of("note") == found.of("error") == []
+
+
+def test_tables_that_fail_alike_are_named_together(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+    target = target_of(home)
+    publish(home)
+    _fill_with_text(home / "iceberg" / "warehouse")
+    store(home, TRADES, [row(TRADES, 2)], state=ids((1, 3)))
+    with pytest.raises(StorageError) as caught:
+        publish_iceberg(home, target, rebuild=True)
+    said = str(caught.value)
+    assert said.startswith("Iceberg: trades, reference_trades, candles and 14 more tables (cannot")
+    assert said.count("Fix: ") == 1
+    assert "published" not in said  # no table is
+
+
+def _fill_with_text(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("in the way of the tables")
+
+
 def test_a_new_column_is_added_to_the_table(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store(home, TRADES, [row(TRADES, 1)])
     declared = TABLES["trades"]
