@@ -126,7 +126,9 @@ def bring_up_to_date(
     marked = Marks(work.since if left else newest, known.state if left or failed else state, marks)
     record_marks(metastore, target, marked)
     if failed:
-        others = "" if failed.keys() >= {*names, COVERAGE.name} else ". All others are published"
+        others = (
+            "" if failed.keys() >= {*names, COVERAGE.name} else ". All other tables are published"
+        )
         raise StorageError(f"Iceberg: {_named(failed)}{others}")
     return changed
 
