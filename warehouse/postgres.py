@@ -32,6 +32,8 @@ except ImportError:
     ) from None
 
 SCHEMA_NAME: Final = re.compile("[a-z_][a-z0-9_]{0,62}")
+_UNKNOWN: Final = re.compile('(database|role) ".*" does not exist')
+"""What a server says at a connection, for which the driver has no error of its own."""
 _SESSION: Final = (
     "-c default_transaction_isolation=read\\ committed",
     "-c idle_in_transaction_session_timeout=60000",
@@ -84,6 +86,8 @@ class Address:
             text = text.replace(secret, "***")
         if isinstance(error, psycopg.errors.InvalidPassword) or "authentication" in text:
             fix = "Fix: correct user and password in TIDEMARK_METASTORE"
+        elif isinstance(error, psycopg.OperationalError) and _UNKNOWN.search(text):
+            fix = "Fix: create it (createuser, createdb), or correct TIDEMARK_METASTORE"
         elif isinstance(error, psycopg.errors.DiskFull):
             fix = "Fix: free some space on the server, retry"
         elif isinstance(error, psycopg.errors.InsufficientPrivilege):

@@ -154,14 +154,14 @@ def test_a_server_that_is_not_reached_is_reported_without_password(
     home: Path, url: str, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill(home)
-    for wrong in (
-        url.replace(f":{postgres.port}", ":1"),
-        url.replace("/postgres", "/none"),
-        url.replace("tidemark:", "nobody:"),
+    for wrong, fix in (
+        (url.replace(f":{postgres.port}", ":1"), "Fix: see that the server runs"),
+        (url.replace("/postgres", "/none"), "Fix: create it"),
+        (url.replace("tidemark:", "nobody:"), "Fix: create it"),
     ):
         monkeypatch.setenv(METASTORE, wrong)
         for use in (warehouse.verify, warehouse.status, Metastore):
-            with pytest.raises(StorageError, match="Fix: ") as raised:
+            with pytest.raises(StorageError, match=fix) as raised:
                 use(home)
             _assert_hidden(raised.value, PASSWORD)
     assert not list(home.glob("*.sqlite*"))
