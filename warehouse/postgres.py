@@ -12,8 +12,8 @@ import os
 import re
 import select
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from schemas import ConfigError
 from warehouse.errors import StorageError
+from warehouse.metastore_tables import Rows
 
 try:
     import psycopg
@@ -50,6 +51,8 @@ _CLIENT: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+_MOST_UNSENT: Final = 2000
+"""Statements of a transaction that are sent together at most."""
 _FIX: Final = "Fix: TIDEMARK_METASTORE=postgresql://user:password@host:5432/database"
 
 
@@ -96,6 +99,8 @@ class Address:
                 "Fix: point TIDEMARK_METASTORE at the database that has the metastore of this home "
                 "(docs/scale.md says what to do if it is lost)"
             )
+        elif isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+            text, fix = "this process was stopped for more than a minute", "Fix: try again"
         elif isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             fix = "Fix: see that the server runs and is reached, retry: what was stored is whole"
         else:
@@ -137,49 +142,69 @@ def address_of(url: str) -> Address:
     return Address(name, schema, parts)
 
 
+class _Answer:
+    """The rows of a statement within a transaction: it is sent once they are asked for."""
+
+    def __init__(self, send: Callable[[], None]) -> None:
+        self.rows: Iterator[tuple[Any, ...]] | None = None
+        self._send = send
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        if self.rows is None:
+            self._send()
+        assert self.rows is not None
+        return self.rows
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All that are left."""
+        return list(self)
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next one; ``None`` where there is none."""
+        return next(iter(self), None)
+
+
 class PostgresDatabase:
     """``warehouse.metastore_tables.Database`` of a schema of PostgreSQL.
 
     A connection that was lost between two statements is opened again; one that is lost within a
-    transaction is an error. Within :meth:`begin` and ``COMMIT`` statements are sent without waiting
-    for each: only for what is read, and for the commit.
+    transaction is an error. From :meth:`begin` to ``COMMIT`` statements wait until something of
+    them is read, and are sent in one message: the server never waits for the rest of what a
+    stopped program began to send, without the time limit that a transaction has.
     """
 
     def __init__(self, address: Address, schema: str) -> None:
         self._address = address
         self._schema = schema
         self._connection = address.connect(schema)
-        self._pipeline: ExitStack | None = None
+        self._unsent: list[tuple[str, _Answer]] | None = None
 
     def begin(self, key: int) -> None:
         """Begin a transaction, which waits until no other one holds ``key``."""
         if not _is_alive(self._connection):
             self._connection = self._address.connect(self._schema)
-        self._pipeline = ExitStack()
-        self._pipeline.enter_context(self._connection.pipeline())
-        self._execute("BEGIN")
-        self._execute(f"SELECT pg_advisory_xact_lock({key})")
+        self._unsent = []
+        self.execute("BEGIN")
+        self.execute(f"SELECT pg_advisory_xact_lock({key})")
 
-    def execute(
-        self, statement: str, values: Sequence[Any] = (), /
-    ) -> "psycopg.Cursor[tuple[Any, ...]]":
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Rows:
         """Execute one statement, with ``?`` for each of ``values``."""
-        if self._pipeline is not None:
+        if self._unsent is not None:
             return self._in_transaction(statement, values)
         idle = self._connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         try:
-            return self._execute(statement, values)
+            return self._connection.execute(_translated(statement), values or None)
         except psycopg.OperationalError:
             if not (idle and self._connection.closed):
                 raise
         self._connection = self._address.connect(self._schema)
-        return self._execute(statement, values)
+        return self._connection.execute(_translated(statement), values or None)
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
         """Execute a statement for each of ``rows``, sent together."""
-        if self._pipeline is not None:
+        if self._unsent is not None:
             for row in rows:
-                self._execute(statement, row)
+                self._in_transaction(statement, row)
             return
         with self._connection.cursor() as cursor:
             cursor.executemany(_translated(statement), rows)
@@ -193,26 +218,29 @@ class PostgresDatabase:
             with suppress(Exception):  # of a thread that ended
                 self._connection.close()
 
-    def _in_transaction(
-        self, statement: str, values: Sequence[Any]
-    ) -> "psycopg.Cursor[tuple[Any, ...]]":
-        if statement not in ("COMMIT", "ROLLBACK"):
-            return self._execute(statement, values)
-        pipeline, self._pipeline = self._pipeline, None
-        assert pipeline is not None
+    def _in_transaction(self, statement: str, values: Sequence[Any]) -> Rows:
+        assert self._unsent is not None
+        if statement == "ROLLBACK":
+            self._unsent = None
+            return self._connection.execute("ROLLBACK")
+        answer = _Answer(self._send)
+        cursor = psycopg.ClientCursor(self._connection)
+        self._unsent.append((cursor.mogrify(_translated(statement), values or None), answer))
         if statement == "COMMIT":
-            try:
-                return self._execute(statement)
-            finally:
-                pipeline.close()  # waits, and raises what went wrong
-        with suppress(psycopg.Error):
-            pipeline.close()
-        return self._execute(statement)
+            self._send()
+            self._unsent = None
+        elif len(self._unsent) == _MOST_UNSENT:
+            self._send()
+        return answer
 
-    def _execute(
-        self, statement: str, values: Sequence[Any] = ()
-    ) -> "psycopg.Cursor[tuple[Any, ...]]":
-        return self._connection.execute(_translated(statement), values or None)
+    def _send(self) -> None:
+        """Send what was not sent; all have their rows then. The first that fails is the last."""
+        unsent, self._unsent = self._unsent or [], []
+        cursor = psycopg.ClientCursor(self._connection)
+        cursor.execute("; ".join(statement for statement, _ in unsent))
+        for _, answer in unsent:
+            answer.rows = iter(cursor.fetchall() if cursor.description else [])
+            cursor.nextset()
 
 
 @cache
