@@ -12,10 +12,12 @@ import os
 import re
 import select
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -33,16 +35,18 @@ except ImportError:
     ) from None
 
 SCHEMA_NAME: Final = re.compile("[a-z_][a-z0-9_]{0,62}")
-_SESSION: Final = (
-    "-c default_transaction_isolation=read\\ committed",
-    "-c idle_in_transaction_session_timeout=60000",
-    "-c lock_timeout=0",
-    "-c statement_timeout=0",
-    "-c tcp_keepalives_idle=10",
-    "-c tcp_keepalives_interval=5",
-    "-c tcp_keepalives_count=3",
-    "-c tcp_user_timeout=30000",
-)
+_SESSION: Final = {
+    "default_transaction_isolation": "read committed",
+    "idle_in_transaction_session_timeout": "60000",
+    "lock_timeout": "0",
+    "statement_timeout": "0",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""Settings of every session, unless the address states others: not sent with the request for a
+connection, which PgBouncer would refuse."""
 _CLIENT: Final = {
     "application_name": "tidemark",
     "connect_timeout": "10",
@@ -51,6 +55,10 @@ _CLIENT: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+_RETRY_SECONDS: Final = 0.2
+_PATIENCE_SECONDS: Final = 30.0
+_gone_since: Final[dict[str, float | None]] = {}
+"""Servers that were reached, and since when they are not. Who comes later waits no longer."""
 _MOST_UNSENT: Final = 2000
 """Statements of a transaction that are sent together at most."""
 _FIX: Final = "Fix: TIDEMARK_METASTORE=postgresql://user:password@host:5432/database"
@@ -70,15 +78,64 @@ class Address:
     def connect(self, schema: str | None = None) -> "psycopg.Connection[tuple[Any, ...]]":
         """A connection that commits every statement by itself. Raises ``StorageError``.
 
-        ``schema``: where names without one are looked up.
+        A server that was reached before, and is not now, may be restarting: it is tried again for
+        half a minute. ``schema``: where names without one are looked up.
         """
-        own = [f"-c search_path={schema}"] if schema else []
-        options = " ".join([*_SESSION, self.parts.get("options", ""), *own])
+        while True:
+            try:
+                connection = self._connected(schema)
+            except psycopg.Error as error:
+                failed = self.as_storage_error(error)
+            else:
+                _gone_since[self.name] = None
+                return connection
+            if not self._may_come_back():
+                raise failed  # and nothing of the driver's error, which may name the password
+            time.sleep(_RETRY_SECONDS)
+
+    def _connected(self, schema: str | None) -> "psycopg.Connection[tuple[Any, ...]]":
+        settings = {**_SESSION, **({"search_path": schema} if schema else {})}
+        stated = self.parts.get("options", "")
+        own = {name: value for name, value in settings.items() if name not in stated}
+        calls = ", ".join(["set_config(%s, %s, false)"] * len(own))
+        connection = psycopg.connect(autocommit=True, **{**_CLIENT, **self.parts})
         try:
-            return psycopg.connect(autocommit=True, **{**_CLIENT, **self.parts, "options": options})
-        except psycopg.Error as error:
-            failed = self.as_storage_error(error)
-        raise failed  # and nothing of the driver's error, which may name the password
+            query = f"SELECT pg_backend_pid(), {calls}"
+            row = connection.execute(query.encode(), [*chain.from_iterable(own.items())]).fetchone()
+            if row and row[0] != connection.info.backend_pid and self.name not in _gone_since:
+                self._check_pooler(connection, {row[0]})
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check_pooler(
+        self, connection: "psycopg.Connection[tuple[Any, ...]]", sessions: set[int]
+    ) -> None:
+        """Raise ``StorageError`` where a pooler gives one session to two connections in turns.
+
+        ``sessions``: that of ``connection``. Locks and prepared statements belong to one.
+        """
+        with psycopg.connect(autocommit=True, **{**_CLIENT, **self.parts}) as other:
+            others: set[int] = set()
+            for asked, found in ((other, others), (connection, sessions)) * 3:
+                found.update(pid for (pid,) in asked.execute("SELECT pg_backend_pid()"))
+        if len(sessions) > 1 or len(others) > 1 or sessions & others:
+            raise StorageError(
+                f"cannot use the metastore {self.name}: the pooler in front of it gives every "
+                "transaction another session, in which locks would not hold. "
+                "Fix: pool_mode = session (PgBouncer), or the address of PostgreSQL itself"
+            )
+
+    def _may_come_back(self) -> bool:
+        """Whether a server that is not reached was reached before, not half a minute ago."""
+        if self.name not in _gone_since:
+            return False
+        now = time.monotonic()
+        since = _gone_since[self.name]
+        if since is None:
+            since = _gone_since[self.name] = now
+        return now - since < _PATIENCE_SECONDS
 
     def as_storage_error(self, error: Exception) -> StorageError:
         """``StorageError`` for an error of the driver, with a fix."""
@@ -302,8 +359,9 @@ def _is_alive(connection: "psycopg.Connection[tuple[Any, ...]]") -> bool:
     """Whether nothing came on an idle connection: what comes is that the server closed it."""
     if connection.closed:
         return False
-    came, _, _ = select.select([connection.fileno()], [], [], 0)
-    return not came
+    poll = select.poll()  # select.select() knows file numbers below 1024 alone
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
 
 
 _pools: Final[dict[tuple[str, str], Pool]] = {}

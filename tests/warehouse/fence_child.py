@@ -27,9 +27,9 @@ from typing import Any
 import psycopg
 from filelock import FileLock
 
-from schemas import RejectedRow
+from schemas import RejectedRow, StreamId
 from tests.postgres import Dropping
-from tests.warehouse.tools import CANDLES, TRADES, bag, ids, lake, row, store
+from tests.warehouse.tools import FILLS, TRADES, bag, ids, lake, row, store
 from warehouse import leases
 from warehouse.errors import StorageError
 from warehouse.home import METASTORE
@@ -75,10 +75,10 @@ class Steps:
             self._fault()
 
 
-def commit(home: Path, key: int) -> None:
+def commit(home: Path, key: int, stream: StreamId = TRADES) -> None:
     """One row, its claim, and a rejected row."""
     bad = [RejectedRow("odd", f'{{"tid": {key}}}')]
-    store(home, TRADES, [row(TRADES, key)], state=ids((key, key + 1)), rejected=bad)
+    store(home, stream, [row(stream, key)], state=ids((key, key + 1)), rejected=bad)
 
 
 def _forked(work: Callable[[], None]) -> int:
@@ -143,7 +143,7 @@ def interrupted(home: Path, url: str, fault: str, at: int) -> dict[str, Any] | N
     if fault == "frozen":
         _, status = os.waitpid(pid, os.WUNTRACED)
         if os.WIFSTOPPED(status):
-            other = _forked(lambda: store(home, CANDLES, [row(CANDLES, key)]) and None)
+            other = _forked(lambda: commit(home, key, FILLS))
             assert _ended(other, 30) == 0, (
                 "another stream's commit waits for the one that is stopped"
             )
