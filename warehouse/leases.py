@@ -97,8 +97,8 @@ class Lease:
 
         Raises ``StorageError`` where one has.
         """
-        with _locked(self.path, wait=True), self._pool.connection() as db:
-            self.check(db.execute(_NEWEST, (self.name,)).fetchone())
+        with _locked(self.path, wait=True):
+            self.check(self._pool.run(lambda db: db.execute(_NEWEST, (self.name,)).fetchone()))
             yield
 
     def _take(self, wait: bool) -> bool:
@@ -142,8 +142,9 @@ def held(home: Path, name: tuple[str, ...]) -> Lease | None:
 
 def forget(home: Path, name: tuple[str, ...]) -> None:
     """Delete the row of a lease that nobody holds; a number is never given twice all the same."""
-    with pool_of_home(home).connection() as db:
-        db.execute("DELETE FROM leases WHERE name = %s", ("/".join(name),))
+    pool_of_home(home).run(
+        lambda db: db.execute("DELETE FROM leases WHERE name = %s", ("/".join(name),))
+    )
 
 
 def holding() -> list[Lease]:

@@ -14,11 +14,11 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from schemas import ConfigError
@@ -33,6 +33,8 @@ except ImportError:
         "TIDEMARK_METASTORE names PostgreSQL, and psycopg is not installed. "
         "Fix: pip install 'tidemark[postgres]'"
     ) from None
+
+T = TypeVar("T")
 
 SCHEMA_NAME: Final = re.compile("[a-z_][a-z0-9_]{0,62}")
 _SESSION: Final = {
@@ -148,8 +150,8 @@ class Address:
             fix = "Fix: free some space on the server, retry"
         elif isinstance(error, psycopg.errors.InsufficientPrivilege):
             fix = (
-                "Fix: GRANT CREATE ON DATABASE … TO this user, or create a schema that it owns and "
-                "add ?schema=NAME to TIDEMARK_METASTORE"
+                "Fix: GRANT CREATE ON DATABASE … TO this user, or create the schemas that it needs "
+                "(docs/scale.md says which)"
             )
         elif isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
             fix = (
@@ -224,10 +226,11 @@ class _Answer:
 class PostgresDatabase:
     """``warehouse.metastore_tables.Database`` of a schema of PostgreSQL.
 
-    A connection that was lost between two statements is opened again; one that is lost within a
-    transaction is an error. From :meth:`begin` to ``COMMIT`` statements wait until something of
-    them is read, and are sent in one message: the server never waits for the rest of what a
-    stopped program began to send, without the time limit that a transaction has.
+    A connection that was lost between two statements, or before anything of a transaction was
+    read, is opened again; one that is lost later in a transaction is an error. From :meth:`begin`
+    to ``COMMIT`` statements wait until something of them is read, and are sent in one message: the
+    server never waits for the rest of what a stopped program began to send, without the time limit
+    that a transaction has.
     """
 
     def __init__(self, address: Address, schema: str) -> None:
@@ -251,8 +254,8 @@ class PostgresDatabase:
         idle = self._connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         try:
             return self._connection.execute(_translated(statement), values or None)
-        except psycopg.OperationalError:
-            if not (idle and self._connection.closed):
+        except psycopg.OperationalError as error:
+            if not (idle and _is_lost(self._connection, error)):
                 raise
         self._connection = self._address.connect(self._schema)
         return self._connection.execute(_translated(statement), values or None)
@@ -293,8 +296,17 @@ class PostgresDatabase:
     def _send(self) -> None:
         """Send what was not sent; all have their rows then. The first that fails is the last."""
         unsent, self._unsent = self._unsent or [], []
+        message = "; ".join(statement for statement, _ in unsent).encode()
         cursor = psycopg.ClientCursor(self._connection)
-        cursor.execute("; ".join(statement for statement, _ in unsent))
+        try:
+            cursor.execute(message)
+        except psycopg.OperationalError as error:
+            can_repeat = unsent[0][0] == "BEGIN" and unsent[-1][0] != "COMMIT"
+            if not (can_repeat and _is_lost(self._connection, error)):
+                raise
+            self._connection = self._address.connect(self._schema)
+            cursor = psycopg.ClientCursor(self._connection)
+            cursor.execute(message)
         for _, answer in unsent:
             answer.rows = iter(cursor.fetchall() if cursor.description else [])
             cursor.nextset()
@@ -343,16 +355,28 @@ class Pool:
                 connection.close()
             self._idle = []
 
-    @contextmanager
-    def connection(self) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
-        """A connection for the block. Its errors are raised as ``StorageError``."""
-        connection = self.take()
-        try:
-            yield connection
-        except psycopg.Error as error:
-            raise self.address.as_storage_error(error) from error
-        finally:
-            self.give(connection)
+    def run(self, work: "Callable[[psycopg.Connection[tuple[Any, ...]]], T]") -> T:
+        """What ``work`` gives, with a connection of its own. Raises ``StorageError``.
+
+        It is done once more where the connection was lost meanwhile: twice must do no harm.
+        """
+        is_repeated = False
+        while True:
+            connection = self.take()
+            try:
+                return work(connection)
+            except psycopg.Error as error:
+                if is_repeated or not _is_lost(connection, error):
+                    raise self.address.as_storage_error(error) from error
+                is_repeated = True
+            finally:
+                self.give(connection)
+
+
+def _is_lost(connection: "psycopg.Connection[tuple[Any, ...]]", error: Exception) -> bool:
+    """Whether the server ended the session, so that nothing of it is left."""
+    ended = psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown
+    return connection.closed or isinstance(error, ended)
 
 
 def _is_alive(connection: "psycopg.Connection[tuple[Any, ...]]") -> bool:

@@ -115,11 +115,11 @@ def test_a_nonce_of_who_was_cut_off_is_not_given_again(pool: Pool, postgres: Ser
     mine = _worker(pool, postgres.url)
     first = PostgresNonces(mine, "cut off").next(7)
     assert first.__enter__() == 7
-    with pool.connection() as db:
-        db.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks"
-            " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
-        )
+    ending = (
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks"
+        " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+    )
+    pool.run(lambda db: db.execute(ending))
     with PostgresNonces(pool, "cut off").next(7) as nonce:
         assert nonce == 8
     first.__exit__(None, None, None)
