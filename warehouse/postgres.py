@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from schemas import ConfigError
@@ -35,6 +35,7 @@ except ImportError:
     ) from None
 
 T = TypeVar("T")
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 SCHEMA_NAME: Final = re.compile("[a-z_][a-z0-9_]{0,62}")
 _SESSION: Final = {
@@ -77,7 +78,7 @@ class Address:
     schema: str | None
     parts: Mapping[str, Any] = field(repr=False)
 
-    def connect(self, schema: str | None = None) -> "psycopg.Connection[tuple[Any, ...]]":
+    def connect(self, schema: str | None = None) -> Connection:
         """A connection that commits every statement by itself. Raises ``StorageError``.
 
         A server that was reached before, and is not now, may be restarting: it is tried again for
@@ -95,7 +96,7 @@ class Address:
                 raise failed  # and nothing of the driver's error, which may name the password
             time.sleep(_RETRY_SECONDS)
 
-    def _connected(self, schema: str | None) -> "psycopg.Connection[tuple[Any, ...]]":
+    def _connected(self, schema: str | None) -> Connection:
         settings = {**_SESSION, **({"search_path": schema} if schema else {})}
         stated = self.parts.get("options", "")
         own = {name: value for name, value in settings.items() if name not in stated}
@@ -111,9 +112,7 @@ class Address:
             raise
         return connection
 
-    def _check_pooler(
-        self, connection: "psycopg.Connection[tuple[Any, ...]]", sessions: set[int]
-    ) -> None:
+    def _check_pooler(self, connection: Connection, sessions: set[int]) -> None:
         """Raise ``StorageError`` where a pooler gives one session to two connections in turns.
 
         ``sessions``: that of ``connection``. Locks and prepared statements belong to one.
@@ -323,11 +322,11 @@ class Pool:
     def __init__(self, address: Address, schema: str) -> None:
         self.address = address
         self.schema = schema
-        self._idle: list[psycopg.Connection[tuple[Any, ...]]] = []
+        self._idle: list[Connection] = []
         self._process = os.getpid()
         self._one = threading.Lock()
 
-    def take(self) -> "psycopg.Connection[tuple[Any, ...]]":
+    def take(self) -> Connection:
         """A connection that nobody else uses. Raises ``StorageError``."""
         with self._one:
             if self._process != os.getpid():  # the sockets are the parent's
@@ -339,7 +338,7 @@ class Pool:
                 connection.close()
         return self.address.connect(self.schema)
 
-    def give(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
+    def give(self, connection: Connection) -> None:
         """Return a connection that holds nothing any more."""
         idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         with self._one:
@@ -355,31 +354,41 @@ class Pool:
                 connection.close()
             self._idle = []
 
-    def run(self, work: "Callable[[psycopg.Connection[tuple[Any, ...]]], T]") -> T:
-        """What ``work`` gives, with a connection of its own. Raises ``StorageError``.
+    def held(self, work: Callable[[Connection], T]) -> tuple[Connection, T]:
+        """A connection in which ``work`` was done, to be given back; and what that gave.
 
-        It is done once more where the connection was lost meanwhile: twice must do no harm.
+        It is done once more where the connection is lost meanwhile: twice must do no harm. Raises
+        ``StorageError``.
         """
         is_repeated = False
         while True:
             connection = self.take()
             try:
-                return work(connection)
+                return connection, work(connection)
             except psycopg.Error as error:
-                if is_repeated or not _is_lost(connection, error):
+                is_lost = _is_lost(connection, error)
+                connection.close()
+                if is_repeated or not is_lost:
                     raise self.address.as_storage_error(error) from error
                 is_repeated = True
-            finally:
-                self.give(connection)
+            except BaseException:
+                connection.close()
+                raise
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """What ``work`` gives, as :meth:`held` does it."""
+        connection, result = self.held(work)
+        self.give(connection)
+        return result
 
 
-def _is_lost(connection: "psycopg.Connection[tuple[Any, ...]]", error: Exception) -> bool:
+def _is_lost(connection: Connection, error: Exception) -> bool:
     """Whether the server ended the session, so that nothing of it is left."""
     ended = psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown
     return connection.closed or isinstance(error, ended)
 
 
-def _is_alive(connection: "psycopg.Connection[tuple[Any, ...]]") -> bool:
+def _is_alive(connection: Connection) -> bool:
     """Whether nothing came on an idle connection: what comes is that the server closed it."""
     if connection.closed:
         return False

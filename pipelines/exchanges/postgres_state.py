@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import psycopg
 from psycopg import sql
@@ -22,9 +22,7 @@ from psycopg import sql
 from connectors import pace
 from connectors.pace import SECOND, Allowance, Pace, Step, Turns
 from pipelines.exchanges.limits import FARTHEST, MARGIN
-from warehouse.postgres import Pool, number_of
-
-Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+from warehouse.postgres import Connection, Pool, number_of
 
 _READ: Final = sql.SQL(
     "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock({key});"
@@ -103,16 +101,13 @@ class PostgresNonces:
     @contextmanager
     def next(self, at_least: int) -> Iterator[int]:
         """A number never returned before, ``>= at_least``; held for the whole request."""
-        session = self._pool.take()
-        try:
+
+        def begin(session: Connection) -> int:
             session.execute("SELECT pg_advisory_lock(%s)", (self._key,))
             (nonce,) = session.execute(_NEXT, (self._name, at_least)).fetchone() or (0,)
-        except psycopg.Error as error:
-            session.close()
-            raise self._pool.address.as_storage_error(error) from error
-        except BaseException:
-            session.close()
-            raise
+            return int(nonce)
+
+        session, nonce = self._pool.held(begin)
         try:
             yield nonce
         finally:
