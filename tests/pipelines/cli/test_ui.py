@@ -131,12 +131,21 @@ def test_the_pages_know_their_address_and_that_of_the_report(
     assert Ended.started["env"]["TIDEMARK_REPORT_URL"] == served
 
 
-@pytest.mark.parametrize("options", [[], ["--demo"]])
 def test_a_second_one_on_the_same_home_is_refused(
-    options: list[str], home: Path, feeds: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, feeds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with only_one(home):
-        assert main(["ui", "--port", "0", *options]) == 2
+        assert main(["ui", "--port", "0"]) == 2
+    assert "another `tidemark ui` works on" in capsys.readouterr().err
+    assert Ended.started == {}
+
+
+@pytest.mark.sqlite  # as every home of the demo
+def test_a_second_demo_on_the_same_home_is_refused(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with only_one(home):
+        assert main(["ui", "--port", "0", "--demo"]) == 2
     assert "another `tidemark ui` works on" in capsys.readouterr().err
     assert Ended.started == {}
 
