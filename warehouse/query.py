@@ -1,5 +1,6 @@
 """Read the warehouse: SQL over the published DuckDB file."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, overload
 import duckdb
 import pyarrow as pa
 
+from warehouse.catalog import views_held
 from warehouse.duckdb_files import Config, open_read_only
 from warehouse.errors import StorageError
 from warehouse.frames import As, check, hand_over
@@ -49,6 +51,7 @@ def _connect(home: Path | str | None, *, external: bool, links: bool) -> duckdb.
     for left in reversed(range(_TRIES)):
         try:
             db = open_read_only(path, None if external else _CLOSED)
+            _check_place(db, path.parent)
             if not external:
                 if links:
                     folder = str((path.parent / LINKS).absolute())
@@ -62,6 +65,22 @@ def _connect(home: Path | str | None, *, external: bool, links: bool) -> duckdb.
                     f"cannot open {path}: {error}. The lake is whole. Fix: run `tidemark rebuild`"
                 ) from error
     raise AssertionError("unreachable")
+
+
+def _check_place(db: duckdb.DuckDBPyConnection, home: Path) -> None:
+    """Raise ``StorageError`` where views name the files of another place than ``home``.
+
+    Those of a home that was moved are gone. Where it was copied they are the other home's, which
+    removes them when it likes.
+    """
+    if not (home / LINKS).is_dir():
+        return
+    for name, (_, place) in views_held(db).items():
+        if not (Path(place) / LINKS).is_dir() or not os.path.samefile(place, home):
+            raise StorageError(
+                f"the table {name} is a view on files below {place}, and this home lies at "
+                f"{home.absolute()}. Fix: after a home was moved or copied: `tidemark verify`"
+            )
 
 
 _WRITING: Final = frozenset({"COPY", "EXPORT", "IMPORT", "ATTACH", "INSTALL", "LOAD"})

@@ -5,8 +5,21 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.table import Table
+from pyiceberg.manifest import (
+    DataFile,
+    DataFileContent,
+    FileFormat,
+    ManifestContent,
+    ManifestEntry,
+    ManifestEntryStatus,
+    ManifestFile,
+    ManifestWriterV2,
+)
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.update.snapshot import _FastAppendFiles
 
 import warehouse
 from schemas import TABLES
@@ -91,3 +104,55 @@ def files_named(target: IcebergTarget) -> set[str]:
                     entries = manifest.fetch_manifest_entry(table.io)
                     found |= {entry.data_file.file_path for entry in entries}
     return found
+
+
+def delete_first_row(table: Table) -> None:
+    """What engines that merge on read do: the data file stays, a file of deletions is added."""
+    data = next(iter(table.scan().plan_files())).file
+    path = f"{table.location()}/data/deletions.parquet"
+    fields = [("file_path", pa.string(), "2147483546"), ("pos", pa.int64(), "2147483545")]
+    schema = pa.schema(
+        [pa.field(n, t, False, {b"PARQUET:field_id": number.encode()}) for n, t, number in fields]
+    )
+    with table.io.new_output(path).create() as sink:
+        pq.write_table(pa.table([[data.file_path], [0]], schema=schema), sink)
+    deletions = DataFile.from_args(
+        content=DataFileContent.POSITION_DELETES,
+        file_path=path,
+        file_format=FileFormat.PARQUET,
+        partition=data.partition,
+        record_count=1,
+        file_size_in_bytes=len(table.io.new_input(path)),
+    )
+    with table.transaction() as transaction:
+        _Deletions(table, deletions, transaction).commit()
+
+
+class _Deletions(_FastAppendFiles):
+    """Adds one file of deletions: pyiceberg has no words for that."""
+
+    def __init__(self, table: Table, deletions: DataFile, transaction: Transaction) -> None:
+        super().__init__(Operation.DELETE, transaction, table.io)
+        self._table, self._deletions = table, deletions
+
+    def _manifests(self) -> list[ManifestFile]:
+        sink = self._table.io.new_output(f"{self._table.location()}/metadata/deletions.avro")
+        added = ManifestEntry.from_args(
+            status=ManifestEntryStatus.ADDED,
+            snapshot_id=self.snapshot_id,
+            data_file=self._deletions,
+        )
+        with _DeletionsWriter(
+            self._table.spec(), self._table.schema(), sink, self.snapshot_id, "null"
+        ) as writer:
+            writer.add(added)
+        return [*super()._manifests(), writer.to_manifest_file()]
+
+
+class _DeletionsWriter(ManifestWriterV2):
+    def content(self) -> ManifestContent:
+        return ManifestContent.DELETES
+
+    @property
+    def _meta(self) -> dict[str, str]:
+        return {**super()._meta, "content": "deletes"}

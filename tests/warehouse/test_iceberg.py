@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -24,6 +26,7 @@ from tests.pulled import Pulled
 from tests.warehouse.iceberg_tables import (
     assert_same,
     catalog_of,
+    delete_first_row,
     files_below,
     files_named,
     iceberg_table,
@@ -212,9 +215,7 @@ def test_a_home_put_back_to_an_earlier_time(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 1)], state=ids((1, 2)))
     publish(home)
     backup = home.with_name("backup")
-    backup.mkdir()
-    shutil.copy(home / "metastore.sqlite", backup)
-    shutil.copytree(home / "lake", backup / "lake")
+    warehouse.backup(home, backup)
     for key in (2, 3):
         store(home, TRADES, [row(TRADES, key)], state=ids((1, key + 1)))
         publish(home)
@@ -227,6 +228,44 @@ def test_a_home_put_back_to_an_earlier_time(home: Path) -> None:
     warehouse.publish(home, rebuild=True)
     publish(home)
     assert_same(home, names=["trades", "coverage"])
+
+
+def test_a_home_does_not_overwrite_the_tables_of_another(home: Path) -> None:
+    """Two homes, one catalog, and a namespace that was forgotten."""
+    store(home, TRADES, [row(TRADES, 1)], state=ids((1, 2)))
+    publish(home)
+    target, other = target_of(home), home.with_name("other")
+    store(other, TRADES, [row(TRADES, 2)], state=ids((2, 3)))
+    with pytest.raises(StorageError, match=r"coverage \(.* another home's. Fix: a namespace"):
+        publish(other, target)
+    assert publish(home) == []
+    assert_same(home)
+    assert publish(other, replace(target, namespace="other")) == ["trades", "coverage"]
+    assert warehouse.rebuild(other, iceberg=target).of("error", "iceberg") == []
+    assert_same(other, target)
+
+
+def test_a_home_that_lost_its_metastore_publishes_again(home: Path) -> None:
+    store(home, TRADES, [row(TRADES, 1)], state=ids((1, 2)))
+    publish(home)
+    for old in home.glob("metastore.sqlite*"):
+        old.unlink()
+    found = warehouse.verify(home, iceberg=target_of(home))
+    assert found.of("error", "iceberg") == []
+    store(home, TRADES, [row(TRADES, 2)], state=ids((1, 3)))
+    assert publish(home) == ["trades", "coverage"]
+    assert_same(home, names=["trades", "coverage"])
+
+
+def test_a_row_that_another_program_deleted_is_written_again(home: Path) -> None:
+    """Where all is compared: the data file, with its name, is what it was."""
+    store(home, TRADES, [row(TRADES, k, NOON + k * DAY) for k in range(2)])
+    publish(home)
+    with iceberg_table(target_of(home), "trades") as table:
+        delete_first_row(table)
+    Metastore(home).record_counters({"iceberg target": 0})
+    assert publish(home) == ["trades"]
+    assert_same(home)
 
 
 def test_a_copied_home_leaves_the_tables_of_the_other_alone(home: Path) -> None:
@@ -339,6 +378,39 @@ def test_superseded_snapshots_are_expired_with_their_files(home: Path) -> None:
     assert_same(home)
 
 
+def test_a_snapshot_is_kept_since_it_was_superseded(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a table that is seldom written: who reads it has begun now, however old the snapshot."""
+    store(home, TRADES, [row(TRADES, 1)])
+    publish(home)
+    tomorrow = datetime.now(UTC) + timedelta(hours=30)
+    with iceberg_table(target_of(home), "trades") as table:
+        planned = table.scan()
+        _clock(monkeypatch, tomorrow)
+        store(home, TRADES, [row(TRADES, 2)])
+        assert publish(home) == ["trades"]
+        assert planned.to_arrow().num_rows == 1
+    assert snapshots(target_of(home), "trades") == 2
+    _clock(monkeypatch, tomorrow + timedelta(hours=30))
+    store(home, TRADES, [row(TRADES, 3)])
+    assert publish(home) == ["trades"]
+    assert snapshots(target_of(home), "trades") == 2  # the first one is expired
+    assert files_below(home) == files_named(target_of(home))
+
+
+def _clock(patch: pytest.MonkeyPatch, moment: datetime) -> None:
+    """It is ``moment``, for snapshots that are made and for those that are expired."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Clock":
+            return cls.fromtimestamp(moment.timestamp(), tz)
+
+    patch.setattr("warehouse.iceberg.cleaning.datetime", Clock)
+    patch.setattr("pyiceberg.table.snapshots.time", SimpleNamespace(time=moment.timestamp))
+
+
 def test_many_files_and_manifests(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("warehouse.iceberg.commits._BATCH", 2)
     monkeypatch.setattr("warehouse.iceberg.commits._MANY_MANIFESTS", 3)
@@ -410,6 +482,29 @@ def _column_renamed(target: IcebergTarget) -> None:
         update.rename_column("side", "taker")
 
 
+def _columns_exchanged(target: IcebergTarget) -> None:
+    """The names stay the same two; what stands under them does not."""
+    with iceberg_table(target, "trades") as table:
+        for old, new in (("price", "x"), ("amount", "price"), ("x", "amount")):
+            with table.update_schema() as update:
+                update.rename_column(old, new)
+
+
+def _column_made_anew(target: IcebergTarget) -> None:
+    with iceberg_table(target, "trades") as table:
+        cost = table.schema().find_field("cost")
+        with table.update_schema() as update:
+            update.delete_column("cost")
+        with table.update_schema() as update:
+            update.add_column("cost", cost.field_type)
+
+
+def _row_deleted(target: IcebergTarget) -> None:
+    with iceberg_table(target, "trades") as table:
+        delete_first_row(table)
+        assert table.refresh().scan().to_arrow().num_rows == 1
+
+
 def _metadata_gone(target: IcebergTarget) -> None:
     with iceberg_table(target, "trades") as table:
         Path(table.metadata_location.removeprefix("file://")).unlink()
@@ -425,6 +520,9 @@ def _metadata_gone(target: IcebergTarget) -> None:
         (_value_changed, "2 rows like in the lake, but with other values"),
         (_table_dropped, "iceberg tidemark.trades: cannot read the table"),
         (_column_renamed, "has other columns than contracted: side, taker"),
+        (_columns_exchanged, "2 rows like in the lake, but with other values"),
+        (_column_made_anew, "2 rows like in the lake, but with other values"),
+        (_row_deleted, "another program deleted rows of file://"),
         (_metadata_gone, "iceberg tidemark.trades: cannot read the table"),
     ],
 )  # fmt: skip
@@ -485,6 +583,21 @@ def test_a_damaged_lake_file_leaves_its_table_as_it_was(home: Path) -> None:
     assert rows(target, "trades").num_rows == 1
     assert rows(target, "tickers").num_rows == 2
     assert max(rows(target, "coverage").column("upper").to_pylist()) == 1  # what its rows prove
+
+
+def test_a_message_names_the_storage_that_failed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(home, TRADES, [row(TRADES, 1)])
+
+    def failing(*_: object) -> DataFile:
+        raise OSError("When uploading part for key 'x' in bucket 'lake': AWS Error s3cret-word")
+
+    monkeypatch.setattr("warehouse.iceberg.commits.write_source", failing)
+    target = replace(target_of(home), storage={"s3.secret-access-key": "s3cret-word"})
+    with pytest.raises(StorageError, match=r"AWS Error \*\*\*. Fix: check TIDEMARK") as caught:
+        publish_iceberg(home, target)
+    assert "unfinished" not in str(caught.value)
 
 
 def test_secrets_are_in_no_message(home: Path) -> None:

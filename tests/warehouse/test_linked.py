@@ -171,8 +171,26 @@ def test_a_home_that_was_moved(home: Path) -> None:
     publish(home)
     moved = home.with_name("moved")
     home.rename(moved)
+    for external in (True, False):
+        with pytest.raises(StorageError, match=r"files below .*Fix: after a home was moved"):
+            warehouse.sql("FROM trades", home=moved, external=external)
     assert publish(moved).changed
     assert bag(duck(moved, "trades")) == bag(lake(moved, "trades"))
+
+
+def test_a_copied_home_does_not_show_the_files_of_the_other(home: Path) -> None:
+    """Which removes them when it likes."""
+    store(home, TRADES, [row(TRADES, k) for k in range(3)])
+    publish(home)
+    copied = home.with_name("copied")
+    shutil.copytree(home, copied, symlinks=True)
+    with pytest.raises(StorageError, match="Fix: after a home was moved or copied"):
+        warehouse.connect(copied)
+    assert publish(copied).changed
+    assert bag(duck(copied, "trades")) == bag(lake(copied, "trades"))
+    alias = home.with_name("alias")
+    alias.symlink_to(home)
+    assert bag(duck(alias, "trades")) == bag(lake(home, "trades"))
 
 
 def test_a_query_without_external_access_reads_them_and_writes_nothing(home: Path) -> None:

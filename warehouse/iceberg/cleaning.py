@@ -4,9 +4,10 @@ Iceberg never overwrites a file: what a snapshot held stays until it is expired,
 who began with it can end with it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 import pyarrow.fs as pafs
@@ -28,10 +29,11 @@ def expire(table: IcebergTable, keep_hours: float) -> None:
     """
     now = datetime.now(UTC)
     heads = {ref.snapshot_id for ref in table.metadata.refs.values()}
+    since = _superseded(table)
     spare = [s for s in table.metadata.snapshots if s.snapshot_id not in heads]
-    if not any(_is_before(s, now - timedelta(hours=keep_hours * _SLACK)) for s in spare):
+    if not any(_is_before(since(s), now - timedelta(hours=keep_hours * _SLACK)) for s in spare):
         return
-    gone = [s for s in spare if _is_before(s, now - timedelta(hours=keep_hours))]
+    gone = [s for s in spare if _is_before(since(s), now - timedelta(hours=keep_hours))]
     before = _files_of(table, gone)
     table.maintenance.expire_snapshots().by_ids([s.snapshot_id for s in gone]).commit()
     _delete(table, before - _files_of(table, table.metadata.snapshots))
@@ -44,12 +46,23 @@ def sweep(table: IcebergTable) -> None:
     """
     known = _files_of(table, table.metadata.snapshots)
     known |= {table.metadata_location, *(m.metadata_file for m in table.metadata.metadata_log)}
-    known |= {statistics.statistics_path for statistics in table.metadata.statistics}
+    known |= {s.statistics_path for s in table.metadata.statistics}
+    known |= {s.statistics_path for s in table.metadata.partition_statistics}
     _delete(table, set(_listed(table)) - known)
 
 
-def _is_before(snapshot: Snapshot, moment: datetime) -> bool:
-    return snapshot.timestamp_ms < moment.timestamp() * 1000
+def _superseded(table: IcebergTable) -> Callable[[Snapshot], int]:
+    """Since when, in milliseconds, a snapshot is the table's current one no longer.
+
+    One that never was: since it was made.
+    """
+    log = table.metadata.snapshot_log
+    found = {one.snapshot_id: after.timestamp_ms for one, after in pairwise(log)}
+    return lambda snapshot: found.get(snapshot.snapshot_id, snapshot.timestamp_ms)
+
+
+def _is_before(milliseconds: int, moment: datetime) -> bool:
+    return milliseconds < moment.timestamp() * 1000
 
 
 def _files_of(table: IcebergTable, snapshots: Sequence[Snapshot]) -> set[str]:

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.manifest import DataFile
+from pyiceberg.table import FileScanTask, Transaction
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table import Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import ancestors_of
 
@@ -209,11 +209,11 @@ def _publish_coverage(
     return _commit(work, table, gone, new, write, mark if left else state)
 
 
-def _superfluous(held: Sequence[DataFile], kept: Set[str]) -> list[DataFile]:
+def _superfluous(held: Sequence[FileScanTask], kept: Set[str]) -> list[DataFile]:
     """The files of which none of ``kept`` is the key; of two with one key, the second."""
-    first = {key_held(file): file for file in reversed(held)}
+    first = {key_held(one): one for one in reversed(held)}
     return [
-        file for file in held if key_held(file) not in kept or first[key_held(file)] is not file
+        one.file for one in held if key_held(one) not in kept or first[key_held(one)] is not one
     ]
 
 
@@ -263,19 +263,33 @@ def _replace(
 
 def mark_of(table: IcebergTable, identity: int) -> int:
     """Up to which change of the metastore ``identity`` the table holds all; 0: not known."""
+    return next((mark for owner, mark in _publishes(table) if owner == str(identity)), 0)
+
+
+def _publishes(table: IcebergTable) -> Iterator[tuple[str, int]]:
+    """Metastore and change of each publish into the table that is still known, the newest first."""
     for snapshot in ancestors_of(table.current_snapshot(), table.metadata):
         said = snapshot.summary
-        if said is not None and said[METASTORE] == str(identity):
-            return int(said[CHANGE] or 0)
-    return 0
+        if said is not None and said[METASTORE]:
+            yield said[METASTORE], int(said[CHANGE] or 0)
 
 
 def _table(work: _Work, declared: Table) -> IcebergTable:
+    """Raises ``StorageError`` for the table of another home, but to ``rebuild`` takes it over."""
     try:
-        return load(work.catalog, work.target, declared)
+        table = load(work.catalog, work.target, declared)
     except Exception:  # whatever damaged metadata raise
         if not work.rebuild:
             raise
+    else:
+        owner, _ = next(_publishes(table), (None, 0))
+        if work.rebuild or owner in (None, str(work.metastore.identity())):
+            return table
+        raise StorageError(
+            f"the tables of the namespace {work.target.namespace} are another home's. Fix: a "
+            "namespace for each home (TIDEMARK_ICEBERG_NAMESPACE); if this one lost its metastore: "
+            "`tidemark rebuild`"
+        )
     with suppress(NoSuchTableError):
         work.catalog.drop_table((work.target.namespace, declared.name))
     return create(work.catalog, work.target, declared)
@@ -288,10 +302,13 @@ def _unfinished(work: _Work, table: IcebergTable) -> Iterator[None]:
     try:
         files.make_folder(path.parent)
         path.write_text(f"{work.target.number} {table.name()[-1]}", encoding="utf-8")
-        yield
-        path.unlink()
     except OSError as error:
         raise from_os_error(error, "cannot write", path) from error
+    yield
+    try:
+        path.unlink()
+    except OSError as error:
+        raise from_os_error(error, "cannot remove", path) from error
 
 
 def _remove_leftovers(work: _Work) -> None:

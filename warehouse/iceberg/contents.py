@@ -26,6 +26,7 @@ from pyiceberg.expressions import (
 )
 from pyiceberg.io.pyarrow import parquet_file_to_data_file, schema_to_pyarrow
 from pyiceberg.manifest import DataFile
+from pyiceberg.table import FileScanTask
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.types import TimestamptzType
 
@@ -58,9 +59,12 @@ def key_of(path: str, digest: str) -> str:
     return hashlib.sha256(f"{path}\0{digest}".encode()).hexdigest()[:_KEY]
 
 
-def key_held(data_file: DataFile) -> str:
-    """The key in the name of a data file; of one that another program wrote, anything."""
-    return data_file.file_path.rpartition("/")[2].partition("-")[0]
+def key_held(held: FileScanTask) -> str:
+    """The key in the name of a data file; of one that another program wrote, anything.
+
+    None where another program deleted rows of it: it is no longer the lake file.
+    """
+    return "" if held.delete_files else held.file.file_path.rpartition("/")[2].partition("-")[0]
 
 
 def partition_of(declared: Dataset, group: Group) -> Partition:
@@ -75,21 +79,24 @@ def partition_of(declared: Dataset, group: Group) -> Partition:
     return tuple(values)
 
 
-def partition_held(data_file: DataFile) -> Partition:
+def partition_held(held: FileScanTask) -> Partition:
     """The partition of a data file, comparable with :func:`partition_of`."""
-    record = data_file.partition
+    record = held.file.partition
     return tuple(record[place] for place in range(len(record)))
 
 
 def held_files(
     table: IcebergTable, declared: Table, groups: Sequence[Group] | None = None
-) -> list[DataFile]:
-    """The data files of the current snapshot; with ``groups``, those of their partitions."""
+) -> list[FileScanTask]:
+    """The data files of the current snapshot, and what is deleted of each.
+
+    With ``groups``: those of their partitions.
+    """
     wanted: BooleanExpression = AlwaysTrue()
     if groups is not None and isinstance(declared, Dataset) and 0 < len(groups) <= _FEW:
         terms = [_rows_of(declared, group) for group in groups]
         wanted = Or(*terms) if len(terms) > 1 else terms[0]
-    found = [task.file for task in table.scan(row_filter=wanted).plan_files()]
+    found = list(table.scan(row_filter=wanted).plan_files())
     if groups is None or not isinstance(declared, Dataset):
         return found
     partitions = {partition_of(declared, group) for group in groups}

@@ -122,7 +122,7 @@ def _run(
         rebuilt = repair or damage is not None
         _check_published(db, home, metastore, facts, report, views_above, repair=rebuilt)
         if iceberg is not None:
-            _check_iceberg(db, home, metastore, iceberg, facts, report, repair=repair)
+            _check_iceberg(db, home, metastore, iceberg, facts, report, repair=rebuilt)
     compare_candles(home, metastore, facts, report)
     return report
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyiceberg.manifest import DataFile
+from pyiceberg.table import FileScanTask
 from pyiceberg.table import Table as IcebergTable
 
 from schemas import COVERAGE, TABLES, Dataset, StreamId, Table
@@ -70,8 +70,8 @@ def _check_columns(table: IcebergTable, declared: Table, where: str, report: Ver
 
 def _sums(db: duckdb.DuckDBPyConnection, table: IcebergTable, declared: Dataset) -> Sums:
     sums: Sums = {}
-    for file in held_files(table, declared):
-        db.register("data_file", _read(table, declared, file))
+    for held in held_files(table, declared):
+        db.register("data_file", _read(table, declared, held))
         for group, (rows, checksum) in sums_of(db, "data_file", declared).items():
             before = sums.get(group, (0, 0))
             sums[group] = (before[0] + rows, before[1] + checksum)
@@ -79,10 +79,27 @@ def _sums(db: duckdb.DuckDBPyConnection, table: IcebergTable, declared: Dataset)
     return sums
 
 
-def _read(table: IcebergTable, declared: Table, file: DataFile) -> pa.Table:
-    with table.io.new_input(file.file_path).open() as source:
+def _read(table: IcebergTable, declared: Table, held: FileScanTask) -> pa.Table:
+    """The rows of a data file as readers see them: a column of theirs is known by its number.
+
+    Raises ``StorageError`` where rows of it are deleted, which no publish does.
+    """
+    name = held.file.file_path
+    if held.delete_files:
+        raise StorageError(f"another program deleted rows of {name}")
+    with table.io.new_input(name).open() as source:
         found = pq.ParquetFile(source, page_checksum_verification=True).read()
-        return found.select(declared.schema.names)
+    numbered = {_number(field): found.column(place) for place, field in enumerate(found.schema)}
+    columns = [numbered.get(table.schema().find_field(c.name).field_id) for c in declared.columns]
+    arrays = [
+        pa.nulls(found.num_rows, field.type) if column is None else column
+        for column, field in zip(columns, declared.schema, strict=True)
+    ]
+    return pa.table(arrays, declared.schema.names)
+
+
+def _number(field: pa.Field) -> int:
+    return int((field.metadata or {}).get(b"PARQUET:field_id", -1))
 
 
 def _check_coverage(
@@ -93,8 +110,8 @@ def _check_coverage(
         report.note(CHECK, "iceberg coverage", "was written while this ran: not compared")
         return
     held: set[tuple[Any, ...]] = set()
-    for file in held_files(table, COVERAGE):
-        held |= {tuple(row.values()) for row in _read(table, COVERAGE, file).to_pylist()}
+    for one in held_files(table, COVERAGE):
+        held |= {tuple(row.values()) for row in _read(table, COVERAGE, one).to_pylist()}
     wanted = {tuple(row.values()) for row in coverage_rows(metastore).to_pylist()}
     report.count(CHECK, intervals=len(wanted))
     _COPY.compare_coverage(held, wanted, report)
