@@ -244,12 +244,12 @@ def account_trades(body: bytes, names: Names = _NO_NAMES, native: str | None = N
 
 def account_transactions(body: bytes, codes: Codes = _ANY_CODE) -> Built:
     """What ``TransHistory`` returns, keyed by id. It has every code in upper case."""
-    currency = Column("currency", lambda row: _as_listed(row.currency), Code(codes))
+    currency = column("currency", "currency", Code(codes, _as_listed))
     return read(_TRANSACTIONS.with_columns(currency), keyed(body, models.Transaction, "id"))
 
 
-def _as_listed(code: Any) -> Any:
-    return code.lower() if isinstance(code, str) and code == code.upper() else code
+def _as_listed(code: str) -> str:
+    return code.lower() if code == code.upper() else code
 
 
 def _currencies(pair: Any) -> tuple[str, str]:

@@ -80,9 +80,9 @@ def _lock(path: Path) -> FileLock:
 
 def _put(path: Path, nonce: int) -> None:
     """Overwrite the number in place: a file of its own for each request would take far longer."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
     try:
-        os.ftruncate(handle, os.pwrite(handle, b"%d" % nonce, 0))
+        os.ftruncate(handle, os.write(handle, b"%d" % nonce))
     finally:
         os.close(handle)
 
