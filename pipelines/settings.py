@@ -225,7 +225,8 @@ class Settings:
         drivers = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
         scheme = drivers.get(scheme, scheme)
         known = {"sqlite", *drivers.values()}
-        if not separator or scheme not in known or (url == default and _ODD.search(url)):
+        is_sound = bool(separator) and scheme in known and _says_where(scheme, rest)
+        if not is_sound or (url == default and _ODD.search(url)):
             what = f"{CATALOG} is no address of a database"  # which may have a password
             if url == default:
                 what = f"{HOME} is {self.home}, and no catalog can lie below a path with ? # or %"
@@ -366,6 +367,16 @@ def load_settings(
         if dotenv is not None:
             _report_exposed(dotenv.absolute(), settings.umask)
     return settings
+
+
+def _says_where(scheme: str, rest: str) -> bool:
+    """Whether the address of a catalog means the same database in every folder and process."""
+    if scheme == "sqlite":
+        return rest.startswith("//")  # else a relative path, or SQLite's memory
+    try:
+        return urlsplit(f"{scheme}://{rest}").port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 def _restrict(folder: Path, umask: int) -> None:

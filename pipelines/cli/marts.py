@@ -50,7 +50,7 @@ def marts(
       tidemark marts --engine spark --master spark://host:7077 \\
         --conf spark.executor.memory=8g --out /shared/marts
     """
-    from pipelines.marts.folders import check_marts
+    from pipelines.marts.folders import alone, check_marts
     from pipelines.settings import load_settings
 
     home = load_settings().home
@@ -58,14 +58,15 @@ def marts(
     if engine is Engine.DUCKDB:
         from pipelines.marts import with_duckdb
 
-        for name, rows in with_duckdb.write_marts(home, out):
-            say(f"{name}: {count(rows, 'row')}")
+        with alone(out):
+            for name, rows in with_duckdb.write_marts(home, out):
+                say(f"{name}: {count(rows, 'row')}")
         return
     settings = _settings(conf or ())
     _check_installed()
     from pipelines.marts import with_spark
 
-    with with_spark.session(master, settings) as spark:
+    with alone(out), with_spark.session(master, settings) as spark:
         for name, rows in with_spark.write_marts(spark, home, out):
             say(f"{name}: {count(rows, 'row')}")
 

@@ -157,4 +157,7 @@ def _calculated(spark: SparkSession, view: View) -> DataFrame:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if len(lines) > 1 and lines[0].startswith("An error occurred while calling"):
+        del lines[0]  # py4j's; what Java says comes next
+    return lines[0].removeprefix(": ").rstrip(".")

@@ -17,7 +17,7 @@ from pipelines.output.console import say, warn
 from pipelines.output.extras import missing
 from pipelines.output.formatting import with_fix
 from pipelines.report.serving import HOST, free_port, serving
-from pipelines.settings import HOME, REPORT_URL, UI_URL, contradicted, load_settings
+from pipelines.settings import CELERY, HOME, REPORT_URL, UI_URL, contradicted, load_settings
 from pipelines.ui.instance import dagster_home
 from schemas import ConfigError
 from warehouse.errors import InUseError
@@ -38,7 +38,8 @@ def run(wanted: int, *, reads_dotenv: bool = True) -> int:
 
     0 for that, and Dagster's own exit code where it ends by itself. ``reads_dotenv``: Dagster works
     in this folder, and takes what a ``.env`` here says before the environment; else in a folder
-    that has none. Raises ``ConfigError`` where another one serves this home already.
+    that has none. Raises ``ConfigError`` where another one serves this home already, and for
+    settings with which no run could start.
     """
     settings = load_settings()
     if reads_dotenv and (names := contradicted()):
@@ -50,6 +51,10 @@ def run(wanted: int, *, reads_dotenv: bool = True) -> int:
             )
         )
     home = settings.prepare_home()
+    if settings.executor == CELERY:
+        from pipelines.orchestration.executors import executor_of  # with it Dagster
+
+        executor_of(settings)  # else its page would tell, with a traceback
     folder = settings.variables.get("DAGSTER_HOME") or dagster_home(home)
     # A script that starts this in the background ignores Ctrl-C; Dagster would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)

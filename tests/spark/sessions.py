@@ -8,9 +8,9 @@ from pyspark.sql import SparkSession
 
 from pipelines.marts import with_spark
 
-__all__ = ["SparkSession", "small_session"]
+__all__ = ["SMALL", "SparkSession", "small_session"]
 
-_SMALL: Final = {
+SMALL: Final = {
     "spark.driver.memory": "1g",
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
     "spark.sql.shuffle.partitions": "1",
@@ -22,5 +22,5 @@ _SMALL: Final = {
 
 @contextmanager
 def small_session() -> Iterator[SparkSession]:
-    with with_spark.session("local[2]", _SMALL) as session:
+    with with_spark.session("local[2]", SMALL) as session:
         yield session

@@ -11,22 +11,13 @@ from pyspark.sql import DataFrame
 
 from pipelines.cli import main
 from pipelines.marts import with_spark
-from pipelines.marts.translation import wanted_views
 from schemas import TABLES, Table
 from tests.pulled import Pulled
 from tests.spark import awkward
-from tests.spark.comparing import assert_equal
+from tests.spark.comparing import MARTS, ONLY_NOW, assert_equal, mart_rows
 from tests.spark.sessions import SparkSession
 from tests.warehouse.accounts import NOON, bitstamp
 from warehouse import catalog
-
-MARTS = [view.name for view in wanted_views() if view.schema == "marts"]
-_ONLY_NOW = {"health": " EXCLUDE (lag_seconds)"}
-"""What depends on the moment at which it is asked."""
-
-
-def _rows(folder: Path, mart: str) -> str:
-    return f"SELECT *{_ONLY_NOW.get(mart, '')} FROM read_parquet('{folder}/{mart}/*.parquet')"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +46,7 @@ def test_a_mart_of_the_sandbox_is_the_same_by_both_engines(
     mart: str, written: Mapping[str, Path]
 ) -> None:
     with duckdb.connect() as db:
-        assert_equal(db, _rows(written["spark"], mart), _rows(written["duckdb"], mart))
+        assert_equal(db, mart_rows(written["spark"], mart), mart_rows(written["duckdb"], mart))
 
 
 def test_nothing_but_marts_is_left(written: Mapping[str, Path]) -> None:
@@ -66,7 +57,7 @@ def test_nothing_but_marts_is_left(written: Mapping[str, Path]) -> None:
 
 def test_most_marts_have_rows(written: Mapping[str, Path]) -> None:
     with duckdb.connect() as db:
-        empty = {m for m in MARTS if not db.sql(_rows(written["duckdb"], m)).fetchall()}
+        empty = {m for m in MARTS if not db.sql(mart_rows(written["duckdb"], m)).fetchall()}
     assert empty <= {"trades_compared"}
 
 
@@ -119,5 +110,5 @@ def awkward_marts(
 def test_a_mart_of_awkward_rows_is_the_same_by_both_engines(
     mart: str, awkward_db: duckdb.DuckDBPyConnection, awkward_marts: Path
 ) -> None:
-    theirs = f"SELECT *{_ONLY_NOW.get(mart, '')} FROM marts.{mart}"
-    assert_equal(awkward_db, _rows(awkward_marts, mart), theirs)
+    theirs = f"SELECT *{ONLY_NOW.get(mart, '')} FROM marts.{mart}"
+    assert_equal(awkward_db, mart_rows(awkward_marts, mart), theirs)

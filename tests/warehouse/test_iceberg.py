@@ -213,11 +213,13 @@ def test_a_commit_of_another_program_is_not_overwritten(
 
 def test_a_home_put_back_to_an_earlier_time(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 1)], state=ids((1, 2)))
+    store(home, TICKERS, [row(TICKERS, 1)])
     publish(home)
     backup = home.with_name("backup")
     warehouse.backup(home, backup)
     for key in (2, 3):
         store(home, TRADES, [row(TRADES, key)], state=ids((1, key + 1)))
+        store(home, TICKERS, [row(TICKERS, key)])
         publish(home)
     for old in home.glob("metastore.sqlite*"):
         old.unlink()
@@ -227,7 +229,7 @@ def test_a_home_put_back_to_an_earlier_time(home: Path) -> None:
     store(home, TRADES, [row(TRADES, 9)])  # as many changes as had been published
     warehouse.publish(home, rebuild=True)
     publish(home)
-    assert_same(home, names=["trades", "coverage"])
+    assert_same(home, names=["trades", "tickers", "coverage"])
 
 
 def test_a_home_does_not_overwrite_the_tables_of_another(home: Path) -> None:
@@ -609,6 +611,11 @@ def test_secrets_are_in_no_message(home: Path) -> None:
         publish_iceberg(home, target)
     assert "Fix: check TIDEMARK_ICEBERG_CATALOG" in str(caught.value)
     assert "s3cret" not in f"{caught.value}{caught.value.__cause__}{target!r}"
+
+
+def test_a_password_is_a_secret_however_it_is_written() -> None:
+    for url in ("postgresql://u:s3cret%40w@h/d", "postgresql://h/d?user=u&password=s3cret%40w"):
+        assert "s3cret@w" in IcebergTarget(url, "file:///x").secrets
 
 
 _IDLE = """

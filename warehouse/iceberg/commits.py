@@ -100,6 +100,8 @@ def bring_up_to_date(
     state, coverage = metastore.state_mark(), coverage_rows(metastore)
     newest = metastore.newest_change()  # before the files: what comes in between is published again
     with opened(target) as catalog:
+        if not _is_as_left(catalog, target, metastore, known):
+            known = Marks()
         work = _Work(home, metastore, target, catalog, known, rebuild)
         _remove_leftovers(work)
         news = metastore.changed_files(work.since) if work.since else {}
@@ -145,6 +147,20 @@ def _some(names: Sequence[str]) -> str:
     if len(names) <= _NAMED:
         return ", ".join(names)
     return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more tables"
+
+
+def _is_as_left(
+    catalog: Catalog, target: IcebergTarget, metastore: Metastore, known: Marks
+) -> bool:
+    """Whether ``coverage``, which nearly every publish changes, is as the last one left it.
+
+    Else the home was put back to an earlier time, or that publish broke off: any table may hold
+    more than is known.
+    """
+    with suppress(StorageError), errors(target, "cannot publish"):
+        table = catalog.load_table((target.namespace, COVERAGE.name))
+        return mark_of(table, metastore.identity()) == known.tables.get(COVERAGE.name)
+    return True  # whoever publishes it says what is wrong
 
 
 def _publish_rows(

@@ -128,7 +128,7 @@ def errors(target: IcebergTarget, doing: str) -> Iterator[None]:
 
 def _said(target: IcebergTarget, error: BaseException) -> str:
     text = " ".join((str(error) or type(error).__name__).split())
-    for secret in target.secrets:
+    for secret in sorted(target.secrets, key=len, reverse=True):  # one may begin another
         text = text.replace(secret, "***")
     return text[:300]
 

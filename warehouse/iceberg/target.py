@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 CATALOG: Final = "tidemark"
 """The name of the catalog; a SQL catalog keeps it in every row, so readers need it."""
@@ -31,8 +31,11 @@ class IcebergTarget:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no message may show."""
-        found = (urlsplit(self.catalog).password, *map(self.storage.get, _SECRET))
-        return tuple(filter(None, found))
+        place = urlsplit(self.catalog)
+        word = place.password or ""
+        found = (word, unquote(word), *parse_qs(place.query).get("password", ()))
+        named = filter(None, (*found, *map(self.storage.get, _SECRET)))
+        return tuple(dict.fromkeys(named))
 
     @property
     def has_catalog(self) -> bool:

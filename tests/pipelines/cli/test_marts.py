@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.cli import marts as command
+from pipelines.marts.folders import alone
 from tests.pulled import Pulled
 
 
@@ -48,6 +49,28 @@ def test_nothing_of_the_user_is_replaced(
     assert f"{note} is no file of a mart. Fix: another folder" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == ["vwap_daily"]
     assert note.read_text() == "mine"
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for out in (file, file / "below"):
+        assert main(["marts", "--out", str(out)]) == 2
+        assert f"cannot write to {out}: " in (said := capsys.readouterr().err)
+        assert "Fix: another folder for --out" in said
+
+
+def test_two_do_not_write_to_one_folder(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The files of both would lie in it, with every row twice."""
+    with alone(tmp_path):
+        assert main(["marts", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"another process writes marts to {tmp_path}. Fix: wait for it" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

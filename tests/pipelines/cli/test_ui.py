@@ -159,6 +159,25 @@ def test_a_folder_of_dagster_that_is_set_is_used(
     assert not (home / "dagster").exists()
 
 
+@pytest.mark.parametrize(
+    ("executor", "says"),
+    [("multi", "which is no executor\nFix: "), ("celery", "\nFix: ")],  # its package, or a broker
+)
+def test_an_executor_that_cannot_be_is_told_before(
+    executor: str,
+    says: str,
+    home: Path,
+    feeds: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TIDEMARK_EXECUTOR", executor)
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    assert main(["ui"]) == 2
+    assert says in capsys.readouterr().err
+    assert Ended.started == {}
+
+
 @pytest.mark.parametrize("wrong", ["nowhere", "mistake"])
 def test_a_mistake_is_told_before(
     wrong: str,
