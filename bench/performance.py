@@ -50,8 +50,9 @@ def _race() -> list[str]:
     if found is None:
         return []
     lines = ["| first pull | ratio (rows/s, same round) |", "|---|---|"]
-    ratios = {name: ratio for name, ratio in found["ratios"].items() if ratio is not None}
-    lines += [f"| {name.replace('/', ' over ')} | {ratio:.2f} |" for name, ratio in ratios.items()]
+    for name, ratio in found["ratios"].items():
+        if ratio is not None and name.startswith("tidemark/"):
+            lines.append(f"| {name.replace('/', ' over ')} | {ratio:.2f} |")
     if found["memory"]:
         short, long = (found["memory"][name] for name in ("short", "long"))
         rows = f"peak memory, {long['rows']:,} rows over {short['rows']:,}"

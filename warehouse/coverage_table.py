@@ -49,9 +49,7 @@ def coverage_rows(metastore: Metastore) -> pa.Table:
     Ids: both bounds inclusive. Times: microseconds since 1970, upper exclusive.
     """
     rows: list[dict[str, object]] = []
-    for stream in metastore.streams():
-        state = metastore.state(stream)
-        recorded_at = metastore.recorded_at(stream)
+    for stream, (state, recorded_at) in metastore.states().items():
         for name, interval in spans(state):
             rows.append(
                 {

@@ -117,37 +117,40 @@ class Metastore:
 
         Raises ``ValueError`` for an interval that ends before it begins.
         """
+        return self._state(stream)[0]
+
+    def states(self) -> dict[StreamId, tuple[StreamState, int]]:
+        """The states of all streams, in order, and when the coverage of each last changed.
+
+        Raises ``ValueError`` as :meth:`state` does.
+        """
+        found = self._states("", ())
+        return {stream: found[key(stream)] for stream in self.streams()}
+
+    def _state(self, stream: StreamId) -> tuple[StreamState, int]:
         of = key(stream)
+        return self._states(f"WHERE {OF_STREAM}", of).get(of, (StreamState(), 0))
+
+    def _states(self, where: str, of: Values) -> dict[Row, tuple[StreamState, int]]:
+        """By the columns that name a stream."""
         asked = [("streams", ""), ("intervals", " ORDER BY lower")]
         asked += [("unshown", " ORDER BY lower"), ("unsettled", "")]
         with self.reading() as db:  # all are asked for before the first answer is waited for
-            found = [
-                (table, db.execute(f"SELECT * FROM {table} WHERE {OF_STREAM}{order}", of))
+            sent = [
+                (table, db.execute(f"SELECT * FROM {table} {where}{order}", of))
                 for table, order in asked
             ]
-            streams, intervals, unshown, unsettled = (
-                self._sound(table, rows.fetchall()) for table, rows in found
-            )
-        new: Row = (*of, StreamState().unit, "", None, None, None, "", 0, 0)
-        row = streams[0] if streams else new
-        unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted, _ = row[NAMES:]
-        return StreamState(
-            tuple(Interval(*row[NAMES:]) for row in intervals),
-            tuple(Unshown(*(*row[NAMES:-1], bool(row[-1]))) for row in unshown),
-            unit,
-            checkpoint,
-            wanted_from,
-            newest_at,
-            checked_at,
-            frozenset(row[-1] for row in unsettled),
-            remark,
-            bool(delisted),
-        )
-
-    def recorded_at(self, stream: StreamId) -> int:
-        """When the coverage of ``stream`` last changed (microseconds); 0 for a new stream."""
-        rows = self._select("streams", f"WHERE {OF_STREAM}", key(stream))
-        return int(rows[0][-1]) if rows else 0
+            streams, *others = (self._sound(table, rows.fetchall()) for table, rows in sent)
+        known = {row[:NAMES]: row[NAMES:] for row in streams}
+        grouped: list[dict[Row, list[Row]]] = [{}, {}, {}]
+        for rows, groups in zip(others, grouped, strict=True):
+            for row in rows:
+                groups.setdefault(row[:NAMES], []).append(row[NAMES:])
+        new: Row = (StreamState().unit, "", None, None, None, "", 0, 0)
+        return {
+            names: _state_of(known.get(names, new), *(groups.get(names, []) for groups in grouped))
+            for names in known.keys() | set(chain(*grouped))
+        }
 
     def record(
         self,
@@ -159,13 +162,13 @@ class Metastore:
         """One commit: the new state of a stream and the files just written for it."""
         with self.transaction(stream) as db:
             try:
-                changed = _coverage(self.state(stream)) != _coverage(state)
+                before, at = self._state(stream)
             except ValueError:  # an invalid interval is recorded: it is replaced
-                changed = True
+                before, at = None, 0
+            changed = before is None or _coverage(before) != _coverage(state)
             if files or changed:
                 increment(db, "state")
-            recorded_at = now_us() if changed else self.recorded_at(stream) or now_us()
-            write_state(db, stream, state, recorded_at)
+            write_state(db, stream, state, now_us() if changed else at or now_us(), before)
             self._write_files(db, stream, files)
             put(db, "folders", folders)
 
@@ -473,6 +476,26 @@ def _row(stream: StreamId, file: FileRecord) -> Row:
 
 def _file(row: Row) -> FileRecord:
     return FileRecord(row[0], *row[1 + NAMES :])
+
+
+def _state_of(
+    row: Row, intervals: list[Row], unshown: list[Row], unsettled: list[Row]
+) -> tuple[StreamState, int]:
+    """A state and its ``recorded_at``, from the rows of the tables without the stream's names."""
+    unit, checkpoint, wanted_from, newest_at, checked_at, remark, delisted, recorded_at = row
+    state = StreamState(
+        tuple(Interval(*run) for run in intervals),
+        tuple(Unshown(*(*span[:-1], bool(span[-1]))) for span in unshown),
+        unit,
+        checkpoint,
+        wanted_from,
+        newest_at,
+        checked_at,
+        frozenset(row_id for (row_id,) in unsettled),
+        remark,
+        bool(delisted),
+    )
+    return state, int(recorded_at)
 
 
 def _coverage(state: StreamState) -> tuple[object, ...]:

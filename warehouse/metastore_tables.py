@@ -212,16 +212,32 @@ def is_sound(row: Row) -> bool:
     return bool(checksum(row[:-1]) == row[-1])
 
 
-def write_state(db: Database, stream: StreamId, state: StreamState, recorded_at: int) -> None:
-    """Replace the recorded state of ``stream``, inside the caller's transaction."""
+def write_state(
+    db: Database,
+    stream: StreamId,
+    state: StreamState,
+    recorded_at: int,
+    before: StreamState | None = None,
+) -> None:
+    """Replace the recorded state of ``stream``, inside the caller's transaction.
+
+    ``before``: what is recorded, where that is known. Most pulls change only when it was checked.
+    """
     of = key(stream)
-    for table in ("intervals", "unshown", "unsettled"):
-        db.execute(f"DELETE FROM {table} WHERE {OF_STREAM}", of)
     known = (state.unit, state.checkpoint, state.wanted_from, state.newest_at, state.checked_at)
     put(db, "streams", [(*of, *known, state.remark, int(state.delisted), recorded_at)])
+    if before is not None and _rows_of(before) == _rows_of(state):
+        return
+    for table in ("intervals", "unshown", "unsettled"):
+        db.execute(f"DELETE FROM {table} WHERE {OF_STREAM}", of)
     put(db, "intervals", [(*of, *_INTERVAL(run)) for run in state.complete])
     put(db, "unshown", [(*of, *_UNSHOWN(u)[:-1], int(u.lost)) for u in state.unshown])
     put(db, "unsettled", [(*of, row_id) for row_id in sorted(state.unsettled)])
+
+
+def _rows_of(state: StreamState) -> tuple[object, ...]:
+    """What other tables than ``streams`` hold of a state."""
+    return state.complete, state.unshown, state.unsettled
 
 
 def increment(db: Database, name: str) -> int:

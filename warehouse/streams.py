@@ -48,8 +48,9 @@ def status(home: Path | str | None = None) -> list[StreamStatus]:
     """Every stream (quarantine streams too) with rows, files, span and holes."""
     result = []
     with _metastore(home_of(home)) as metastore:
+        known = metastore.states()
         for stream, rows, files, oldest, newest in metastore.totals():
-            state = metastore.state(stream)
+            state, _ = known.get(stream, (StreamState(), 0))
             states = [name for name, _ in spans(state)]
             gaps, lost = states.count("gap"), states.count("lost")
             result.append(StreamStatus(stream, state, rows, files, oldest, newest, gaps, lost))

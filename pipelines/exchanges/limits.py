@@ -3,9 +3,9 @@
 Each bucket is a file that holds the next free moment, and the moment before which no call goes. A
 call takes the free moment for itself, under a file lock that is held for microseconds, and then
 waits for it: calls go out as far apart as their cost, in the order in which they asked, and a
-killed process wastes one moment and blocks no other. A call that leaves late, on a busy machine,
-moves those after it. Moments are those of the monotonic clock, which all processes share and no
-clock step moves.
+killed process wastes one moment and blocks no other. A call that leaves so late, on a busy machine,
+that a second might have more of them than allowed moves those after it. Moments are those of the
+monotonic clock, which all processes share and no clock step moves.
 """
 
 import logging

@@ -255,7 +255,7 @@ def _go_on(p: Progress, t: Attempt, rows: Received) -> Progress | None:
     it. What lies before it waits for the next pull. ``None``: the answer is not so, or dense.
     """
     one_sided = not p.pull.by_time and not (p.pull.can_lower and p.pull.can_upper)
-    if not one_sided or not p.pull.counts_ids or rows.size < p.most_rows:
+    if not one_sided or not p.pull.counts_ids or rows.size < max(p.most_rows, LEAST_CAP):
         return None
     up = p.pull.can_lower
     if shows_above(t, rows) if up else shows_below(t, rows):

@@ -25,11 +25,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.base import Key, Page, Paging
+from connectors.base import Key, Page, Paging, Window
 from pipelines.ingest import checkpoint
 from pipelines.ingest.checkpoint import CONFIRMED, DOUBTED, FileIds, FilesIds
 from pipelines.ingest.session import Session
-from pipelines.ingest.windows.evidence import Flags, Numbers
+from pipelines.ingest.windows.evidence import Flags, Numbers, proved, receive
 from pipelines.output.formatting import interval_text, with_fix
 from schemas.wording import count
 from warehouse import files
@@ -67,6 +67,55 @@ class Verdict:
     def withdraws(self) -> bool:
         """Whether a claim has to be taken back."""
         return bool(self.removed or self.doubted or self.astray)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is left of ``known`` after an answer. ``differs``: stored rows made room for its rows.
+    ``stopped``: why the pull is to begin anew; empty where it goes on.
+    """
+
+    known: FilesIds
+    differs: bool = False
+    stopped: str = ""
+
+
+class Comparison:
+    """What one pull finds out of rows that only files brought."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._newest: dict[int, int] = {}
+        self._replaced: set[int] = set()
+        self._gone: set[str] = set()
+
+    def compare(self, page: Page, window: Window, complete: Intervals, known: FilesIds) -> Compared:
+        """``known`` with what ``page``, the answer to ``window``, says of it."""
+        session, paging = self._session, self._session.paging
+        if not known:
+            return Compared(known)
+        if not paging.dense:
+            spans = proved(receive(page, window, paging), complete, paging)
+            left, gone = corrected(session, page, spans, known)
+            self._gone |= gone
+            return Compared(left, bool(gone))
+        verdict = judged(session, page, known, self._newest)
+        if verdict.withdraws:
+            return Compared(known, stopped=withdraw(session, verdict))
+        if verdict.wrong:
+            replace_wrong(session, verdict.wrong)
+            self._replaced.update(verdict.wrong)
+        return Compared(verdict.ids, bool(verdict.wrong))
+
+    @property
+    def problem(self) -> str:
+        """What to tell the user at the end of the pull; empty where no row differed."""
+        if self._gone:
+            return corrections(self._session, self._gone)
+        if not self._replaced:
+            return ""
+        what = f"{count(len(self._replaced), 'imported row')} replaced by the exchange's"
+        return _other_rows(self._session, _as_spans([*self._replaced]), what)
 
 
 def judged(session: Session, page: Page, known: FilesIds, newest: dict[int, int]) -> Verdict:
@@ -218,13 +267,6 @@ def replace_wrong(session: Session, wrong: Sequence[int]) -> None:
     complete = without(state.complete, spans, writer)
     writer.put(session.declared.file_schema.empty_table(), replace(state, complete=complete))
     _remove(session, spans)
-
-
-def replaced(session: Session, wrong: Iterable[int]) -> str:
-    """What to tell the user of rows at ``wrong`` that were replaced."""
-    ids = [*wrong]
-    what = f"{count(len(ids), 'imported row')} replaced by the exchange's"
-    return _other_rows(session, _as_spans(ids), what)
 
 
 def _other_rows(session: Session, spans: Sequence[Interval], what: str) -> str:

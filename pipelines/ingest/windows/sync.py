@@ -26,7 +26,7 @@ from pipelines.ingest.windows.advance import (
     may_need_anchor,
 )
 from pipelines.ingest.windows.changes import cut
-from pipelines.ingest.windows.evidence import assess, is_covered, proved, receive
+from pipelines.ingest.windows.evidence import assess, is_covered
 from pipelines.ingest.windows.gaps import ignores
 from pipelines.ingest.windows.plan import Done, plan
 from pipelines.ingest.windows.state import Kind, Progress, Pull, Request, Upward
@@ -72,9 +72,7 @@ def _pull_once(session: Session) -> str:
     known = checkpoint.load(session.state.checkpoint, Windows)
     files_alone = checkpoint.imported_of(session.state.checkpoint)
     known = msgspec.structs.replace(known, imported=files_alone)
-    replaced: set[int] = set()
-    corrected: set[str] = set()
-    newest: dict[int, int] = {}
+    comparison = imported.Comparison(session)
     progress = begin(session, known)
     kept = session.state.complete if session.task.again else ()
     seen, change = known if session.task.again is None else Windows(), session.writer.change()
@@ -89,22 +87,10 @@ def _pull_once(session: Session) -> str:
                 state = state_of(session, known, progress, kept)
                 session.commit(None, replace(state, checked_at=session.started))
             raise
-        left, wrong = known.imported, False
-        if left and session.paging.dense:
-            verdict = imported.judged(session, page, left, newest)
-            if verdict.withdraws:
-                return imported.withdraw(session, verdict)
-            left, wrong = verdict.ids, bool(verdict.wrong)
-            if wrong:
-                imported.replace_wrong(session, verdict.wrong)
-                replaced.update(verdict.wrong)
-        elif left:
-            rows = receive(page, request.window, session.paging)
-            spans = proved(rows, progress.complete, session.paging)
-            left, taken = imported.corrected(session, page, spans, left)
-            wrong = bool(taken)
-            corrected |= taken
-        known = msgspec.structs.replace(known, imported=left)
+        found = comparison.compare(page, request.window, progress.complete, known.imported)
+        if found.stopped:
+            return found.stopped
+        known = msgspec.structs.replace(known, imported=found.known)
         news = page.received and not _shows_held_rows_alone(page, request, progress)
         evidence = assess(page, request, progress)
         if may_need_anchor(progress, request, evidence):
@@ -116,13 +102,11 @@ def _pull_once(session: Session) -> str:
         if request.kind is Kind.HEAD and lacks_anchor(progress):
             anchor = _row_below_head(session, _lookback(session, known), progress.complete[-1])
             progress = replace(progress, anchor=anchor, up=Upward(anchor))
-        if news or wrong:
+        if news or found.differs:
             known, is_repeated = _remembering(known, seen, page)
-            table = None if is_repeated and not wrong else page.table
+            table = None if is_repeated and not found.differs else page.table
             session.commit(table, state_of(session, known, progress, kept), page.rejected)
-    problem = imported.replaced(session, replaced) if replaced else ""
-    problem = imported.corrections(session, corrected) if corrected else problem
-    finish(session, known, progress, kept, problem)
+    finish(session, known, progress, kept, comparison.problem)
     return ""
 
 

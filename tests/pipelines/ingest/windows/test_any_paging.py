@@ -295,6 +295,19 @@ def test_a_store_that_lags_behind_the_newest_rows_is_no_fault(behind: int) -> No
         assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
 
 
+def test_a_market_of_four_rows_of_two_moments_is_whole() -> None:
+    """Requests name an upper bound alone, and every answer is small enough to have had room."""
+    exchange = ModelExchange(
+        Behaviour(cap=17, sorts_by_time=True),
+        [101, 102, 103, 104],
+        PAGINGS["backward from an id"],
+        share=3,
+    )
+    memory = Memory()
+    assert pull(exchange, TRADES, memory).problems == ()
+    assert [(i.lower, i.upper) for i in memory.complete] == [(0, 105)]
+
+
 def test_fills_of_one_moment_alone_are_no_fault() -> None:
     """One order, filled in eight parts at once: where they begin is proved once more are there."""
     paging = PAGINGS["forward from an id, holes"]
