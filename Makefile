@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ui test-slow test-engines test-spark screenshots ui bench bench-check torture lint fmt lock clean
+.PHONY: help setup demo test test-ui test-slow test-engines test-postgres test-spark screenshots ui bench bench-check torture lint fmt lock clean
 
 help: ## list what make can do
 	@echo "Tidemark: make <target>"
@@ -50,7 +50,10 @@ test-slow: setup ## whole programs from outside, and long variants
 
 test-engines: setup ## the engines beyond one machine: PostgreSQL, Iceberg, Redis and Celery
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-engines.lock
-	@$(BIN)/pytest -m engines
+	@$(BIN)/pytest -m "engines and not torture"
+
+test-postgres: setup ## all tests of storage, engine and command line on PostgreSQL (Debian: postgresql)
+	@METASTORE=postgres $(BIN)/pytest $(addprefix tests/,warehouse $(addprefix pipelines/,ingest cli publishing))
 
 test-spark: setup ## lake and marts by Spark, the same rows as by DuckDB (needs Java 17 or newer)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-spark.lock
@@ -64,6 +67,7 @@ ui: setup ## open Dagster with the sandbox exchange feeding it (Ctrl-C stops bot
 
 bench: setup ## measure first pulls, every day's work and storage; writes docs/performance.md
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.dialects
 	@$(BIN)/python -m bench.everyday
 	@$(BIN)/python -m bench.latency
 	@$(BIN)/python -m bench.storage

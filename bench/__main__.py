@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from bench.contestants import DEFAULT, MODULES
-from bench.measure import ROOT, BenchError, Result, run, serving
+from bench.measure import ROOT, BenchError, Result, run, say, serving
 from bench.report import Memory, save, table, verdicts
 
 
@@ -16,7 +16,7 @@ def main() -> int:
         if options.profile:
             with serving(options.rows) as url:
                 run("tidemark", url, options.profile.resolve())
-            print(f"profile of Tidemark: {options.profile} (read it with python -m pstats)")
+            print(f"profile of Tidemark: {options.profile}.* (read it with python -m pstats)")
             return 0
         results = _race(options)
         memory = None if options.memory_rows == 0 else _memory(options, results)
@@ -41,7 +41,7 @@ def _race(options: argparse.Namespace) -> dict[str, list[Result]]:
             for name in options.contestants:
                 result = run(name, url)
                 results[name].append(result)
-                _say(f"round {number}/{options.rounds}", result)
+                say(f"round {number}/{options.rounds}", result)
     return results
 
 
@@ -50,17 +50,9 @@ def _memory(options: argparse.Namespace, results: dict[str, list[Result]]) -> Me
         return None
     with serving(options.memory_rows) as url:
         long = run("tidemark", url)
-    _say("memory", long)
+    say("memory", long)
     # the smallest peak of the short pulls: the strictest comparison
     return Memory(min(rounds, key=lambda r: r.peak_mib), long)
-
-
-def _say(stage: str, result: Result) -> None:
-    print(
-        f"{stage}  {result.name:16} {result.rows:>10,d} rows in {result.seconds:6.2f} s, "
-        f"CPU {result.cpu_seconds:6.2f} s, peak {result.peak_mib:5.0f} MiB",
-        flush=True,
-    )
 
 
 def _options() -> argparse.Namespace:
@@ -82,7 +74,7 @@ def _options() -> argparse.Namespace:
         help=f"of {', '.join(MODULES)}; the first four by default",
     )
     parser.add_argument("--gzip", action="store_true", help="compressed answers")
-    parser.add_argument("--profile", type=Path, help="only profile Tidemark, into this file")
+    parser.add_argument("--profile", type=Path, help="only profile Tidemark, a file a thread")
     parser.add_argument("--output", type=Path, default=ROOT / "data" / "bench" / "results.json")
     return parser.parse_args()
 

@@ -8,8 +8,10 @@ import json
 import os
 import resource
 import sys
+import threading
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from bench.contestants import load
@@ -37,6 +39,27 @@ def peak_mib() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
+@contextmanager
+def profiled(path: Path) -> Iterator[None]:
+    """Profile what runs inside, each thread by itself: ``path`` and the name of the thread."""
+    profiles: list[tuple[str, cProfile.Profile]] = []
+
+    def begin(*_: object) -> None:
+        profile = cProfile.Profile()
+        profiles.append((threading.current_thread().name, profile))
+        profile.enable()
+
+    threading.setprofile(begin)  # called with the first event of each new thread
+    begin()
+    try:
+        yield
+    finally:
+        threading.setprofile(None)
+        profiles[0][1].disable()
+        for name, profile in profiles:
+            profile.dump_stats(path.with_name(f"{path.name}.{name}"))
+
+
 def main() -> None:
     """Run one pull and report it."""
     name, url, folder = sys.argv[1:]
@@ -44,16 +67,13 @@ def main() -> None:
     started = time.perf_counter()
     contestant = load(name)(url, Path(folder))
     startup = time.perf_counter() - started
-    profiler = cProfile.Profile() if profile else None
     cpu = cpu_seconds()
     started = time.perf_counter()
-    with profiler or nullcontext():
+    with profiled(Path(profile)) if profile else nullcontext():
         contestant.pull()
     wall = time.perf_counter() - started
     cpu = cpu_seconds() - cpu
     peak = peak_mib()
-    if profiler:
-        profiler.dump_stats(str(profile))
     places = {place: [t.rows, t.id_sum] for place, t in contestant.stored().items()}
     result = {
         "seconds": wall,

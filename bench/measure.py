@@ -74,14 +74,14 @@ def served(module: str, *arguments: str) -> Iterator[str]:
 def run(name: str, url: str, profile: Path | None = None) -> Result:
     """One pull by ``name`` in a fresh process and an empty folder, checked for completeness.
 
-    ``profile``: where to write a cProfile of the pull (which slows it down).
+    ``profile``: where to write a cProfile of the pull (which slows it down), a file a thread.
     """
     before = _usage(url)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         done = subprocess.run(
             [sys.executable, "-m", "bench.child", name, url, folder],
             cwd=ROOT,
-            env={**os.environ, **({"BENCH_PROFILE": str(profile)} if profile else {})},
+            env={**os.environ, "XDG_STATE_HOME": folder, "BENCH_PROFILE": str(profile or "")},
             capture_output=True,
             text=True,
             timeout=TIMEOUT_SECONDS,
@@ -98,6 +98,15 @@ def run(name: str, url: str, profile: Path | None = None) -> Result:
         server_cpu_seconds=after["cpu_seconds"] - before["cpu_seconds"],
         requests=after["requests"] - before["requests"],
         **report,
+    )
+
+
+def say(stage: str, result: Result) -> None:
+    """Print one pull."""
+    print(
+        f"{stage}  {result.name:28} {result.rows:>10,d} rows in {result.seconds:6.2f} s, "
+        f"CPU {result.cpu_seconds:6.2f} s, peak {result.peak_mib:5.0f} MiB",
+        flush=True,
     )
 
 

@@ -22,7 +22,7 @@ _PACKAGES: Final = ("duckdb", "pyarrow", "httpx", "dlt")
 
 def main() -> int:
     """Exit code 0 where there was anything to write."""
-    lines = [*_machine(), *_race(), *_everyday(), *_latency(), *_storage()]
+    lines = [*_machine(), *_race(), *_dialects(), *_everyday(), *_latency(), *_storage()]
     head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, tail = rest.partition(END)
     text = "\n".join([BEGIN, "", *lines, END])
@@ -58,6 +58,18 @@ def _race() -> list[str]:
         rows = f"peak memory, {long['rows']:,} rows over {short['rows']:,}"
         peaks = f"{long['peak_mib']:.0f} over {short['peak_mib']:.0f} MiB"
         lines.append(f"| {rows} | {found['memory']['ratio']:.2f} ({peaks}) |")
+    return [*lines, ""]
+
+
+def _dialects() -> list[str]:
+    found = _read("dialects")
+    if found is None:
+        return []
+    lines = [
+        "| first pull, tidemark over dlt | rows | ratio (rows/s, same round) |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {r['title']} | {r['rows']:,} | {r['ratio']:.2f} |" for r in found["races"]]
     return [*lines, ""]
 
 

@@ -60,10 +60,14 @@ def table(results: Mapping[str, Sequence[Result]]) -> str:
     return "\n".join(lines)
 
 
-def verdicts(results: Mapping[str, Sequence[Result]], memory: Memory | None) -> list[str]:
+def verdicts(
+    results: Mapping[str, Sequence[Result]],
+    memory: Memory | None,
+    peers: Mapping[str, float] = PEERS,
+) -> list[str]:
     """The targets, each with what was reached."""
     lines = []
-    for peer, target in PEERS.items():
+    for peer, target in peers.items():
         reached = ratio(results, "tidemark", peer)
         if reached is not None:
             lines.append(_verdict(f"rows/s, Tidemark / {peer}", reached, target, at_least=True))
@@ -80,6 +84,16 @@ def _verdict(name: str, reached: float, target: float, at_least: bool) -> str:
     return f"{'reached' if met else 'MISSED':8} {name}: {reached:.2f} ({bound} {target})"
 
 
+def machine() -> dict[str, Any]:
+    """What figures were measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
+
+
 def save(
     path: Path,
     results: Mapping[str, Sequence[Result]],
@@ -90,12 +104,7 @@ def save(
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "options": dict(options),
-        "machine": {
-            "cores": os.cpu_count(),
-            "system": platform.system(),
-            "python": platform.python_version(),
-            "packages": {name: version(name) for name in _PACKAGES},
-        },
+        "machine": machine(),
         "rounds": {name: [asdict(r) for r in rounds] for name, rounds in results.items()},
         "ratios": {
             f"{name}/{peer}": ratio(results, name, peer)

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import gzip
 import json
+import re
 import resource
 import time
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from bench.tape import SYMBOL, Tape, make_tape
 MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 100
 _PARAMETERS: Final = frozenset({"symbol", "since_id", "until_id", "limit"})
+_LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _REASONS: Final = {200: b"OK", 400: b"Bad Request", 404: b"Not Found", 405: b"Method Not Allowed"}
 
 PAIRS: Final = json.dumps(
@@ -69,7 +71,7 @@ class Exchange:
         """Status, body, and whether the body is gzipped."""
         path, _, query = target.partition("?")
         if path == "/bench/usage":
-            return 200, self._usage(), False
+            return 200, usage(self.tape, self.requests), False
         self.requests += 1
         try:
             if method != "GET":
@@ -107,16 +109,18 @@ class Exchange:
             self._packed[(first, end)] = packed
         return packed
 
-    def _usage(self) -> bytes:
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        return json.dumps(
-            {
-                "cpu_seconds": used.ru_utime + used.ru_stime,
-                "requests": self.requests,
-                "rows": self.tape.rows,
-                "id_sum": self.tape.id_sum,
-            }
-        ).encode()
+
+def usage(tape: Tape, requests: int) -> bytes:
+    """What this process has used so far, and what it has to show."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return json.dumps(
+        {
+            "cpu_seconds": used.ru_utime + used.ru_stime,
+            "requests": requests,
+            "rows": tape.rows,
+            "id_sum": tape.id_sum,
+        }
+    ).encode()
 
 
 class Answering(Protocol):
@@ -126,7 +130,10 @@ class Answering(Protocol):
 
 
 class Http(asyncio.Protocol):
-    """As much of HTTP/1.1 as the contestants' clients speak: GET without a body, keep-alive."""
+    """As much of HTTP/1.1 as the contestants' clients speak, with keep-alive.
+
+    The form of a POST is answered as the query of its target.
+    """
 
     def __init__(self, exchange: Answering, latency: float = 0.0) -> None:
         self._exchange = exchange
@@ -143,17 +150,22 @@ class Http(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         while b"\r\n\r\n" in self._buffer:
-            head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+            head, _, rest = self._buffer.partition(b"\r\n\r\n")
+            length = _LENGTH.search(head)
+            size = int(length[1]) if length else 0
+            if len(rest) < size:
+                return
+            form, self._buffer = rest[:size], rest[size:]
             if self._latency:
-                asyncio.get_running_loop().call_later(self._latency, self._respond, head)
+                asyncio.get_running_loop().call_later(self._latency, self._respond, head, form)
             else:
-                self._respond(head)
+                self._respond(head, form)
 
-    def _respond(self, head: bytes) -> None:
+    def _respond(self, head: bytes, form: bytes) -> None:
         assert self._transport is not None
         line, _, headers = head.partition(b"\r\n")
         method, _, rest = line.decode("latin-1").partition(" ")
-        target = rest.partition(" ")[0]
+        target = rest.partition(" ")[0] + (f"?{form.decode('latin-1')}" if form else "")
         headers = headers.lower()
         status, body, packed = self._exchange.answer(method, target, b"gzip" in headers)
         close = b"connection: close" in headers

@@ -6,7 +6,7 @@ markets: about 200,000 trades a day, two thirds of them in bursts within one mil
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,15 +23,25 @@ _CHUNK: Final = 50_000
 
 @dataclass(frozen=True)
 class Tape:
-    """Trades as bytes. ``blob`` holds the rows newest first, each followed by a comma.
+    """Rows as bytes. ``blob`` holds them in the order of an answer, each followed by a comma.
 
-    ``offsets``: where row ``i`` (0 = the newest) begins in ``blob``; one more than there are rows.
-    ``ids``: ascending.
+    ``offsets``: where row ``i`` of that order begins in ``blob``; one more than there are rows.
+    ``ids``: ascending, whatever the order of the rows is.
     """
 
     blob: memoryview
     offsets: "array[int]"
     ids: "array[int]"
+
+    @classmethod
+    def of(cls, rows: Iterable[bytes], ids: Sequence[int]) -> "Tape":
+        """The tape of encoded ``rows``."""
+        encoded = bytearray()
+        offsets = array("q", [0])
+        for row in rows:
+            encoded += row
+            offsets.append(len(encoded))
+        return cls(memoryview(bytes(encoded)), offsets, array("q", ids))
 
     @property
     def rows(self) -> int:
@@ -42,7 +52,10 @@ class Tape:
         return sum(self.ids)
 
     def page(self, since_id: int | None, until_id: int | None, limit: int) -> tuple[int, int]:
-        """Rows ``[i, j)``: the newest ``limit`` with ``since_id <= id <= until_id``."""
+        """Rows ``[i, j)`` of a blob that begins with the newest.
+
+        They are the newest ``limit`` with ``since_id <= id <= until_id``.
+        """
         above = self.rows if until_id is None else bisect_right(self.ids, until_id)
         below = 0 if since_id is None else bisect_left(self.ids, since_id)
         first = self.rows - above
@@ -50,22 +63,17 @@ class Tape:
 
     def json(self, first: int, end: int) -> bytes:
         """Rows ``[first, end)`` as a JSON array."""
-        if first >= end:
-            return b"[]"
-        rows = self.blob[self.offsets[first] : self.offsets[end] - 1]
-        return b"".join((b"[", rows, b"]"))
+        return b"".join((b"[", self.text(first, end), b"]"))
+
+    def text(self, first: int, end: int) -> memoryview:
+        """Rows ``[first, end)``, with commas between them."""
+        return self.blob[self.offsets[first] : self.offsets[end] - 1 if first < end else 0]
 
 
 def make_tape(rows: int, seed: int = 2016) -> Tape:
     """The tape of ``rows`` trades; the same for the same arguments."""
     columns = draw(rows, np.random.default_rng(seed))
-    encoded = bytearray()
-    offsets = array("q", [0])
-    for row in _encode(columns):
-        encoded += row
-        offsets.append(len(encoded))
-    ids = array("q", columns.ids[::-1].tolist())
-    return Tape(memoryview(bytes(encoded)), offsets, ids)
+    return Tape.of(_encode(columns), columns.ids[::-1].tolist())
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ A code is in upper case. Where an exchange lists two that differ by case only (`
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -66,20 +66,27 @@ class Codes:
 
 
 class Code:
-    """The kind of column that holds a currency."""
+    """The kind of column that holds a currency.
+
+    ``listed``: gives the name that the exchange's lists have for one that a row sends.
+    """
 
     type = Text.type
 
-    def __init__(self, codes: Codes) -> None:
+    def __init__(self, codes: Codes, listed: Callable[[str], str] = str) -> None:
         self._codes = codes
+        self._listed = listed
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """All of them, each spelling once."""
         texts = Text().many(values, required).dictionary_encode()
-        codes = [self._codes.code_of(sent) for sent in texts.dictionary.to_pylist()]
+        codes = [self._code_of(sent) for sent in texts.dictionary.to_pylist()]
         return pa.array(codes, self.type).take(texts.indices)
 
     def one(self, value: Any) -> str:
         """``btc`` as ``BTC``."""
-        code: str = self._codes.code_of(Text().one(value))
+        return self._code_of(Text().one(value))
+
+    def _code_of(self, sent: str) -> str:
+        code: str = self._codes.code_of(self._listed(sent))
         return code

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from connectors import exact
 from connectors.errors import ContractError
 from connectors.exact import InvalidValue, shown, text
+from schemas.arrays import from_numpy
 from schemas.declare import PRICE, TEXT, TIME, WIDE
 
 _LONGEST: Final = 26
@@ -28,8 +29,10 @@ _PLAIN_SIGNED: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
 _MOST: Final = 2**31 - 1
 _PLAIN_WIDE: Final = r"^[0-9]{1,20}(\.[0-9]{1,18})?$"
 _PLAIN_WIDE_SIGNED: Final = r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$"
-_SECONDS: Final = r"^[0-9]{9,10}(\.[0-9]{1,9})?$"
 _ISO_UTC: Final = r"^[0-9]{4}(-[0-9]{2}){2}[T ][0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?Z$"
+_NANOSECONDS: Final = pa.decimal128(38, 9)
+_LEAST_NS: Final = 10**17  # of nine digits of seconds; fewer may be of another unit
+_ANY_SECOND: Final = "1000000000"
 _PER_US: Final = (1_000_000, 1000, 1)  # seconds, milliseconds, microseconds
 
 
@@ -88,8 +91,14 @@ def are_plain(texts: pa.StringArray) -> bool:
     return bool(found.max() <= 11 and not (found == 1).any() and min(map(np.min, edges)) > 0)
 
 
-_ID_DIGITS: Final = 400
-"""An id of more is none, and a number of thousands of digits is an error of Python's own."""
+def _integers(texts: pa.StringArray) -> pa.Int64Array:
+    """Texts of plain digits as integers."""
+    if not are_plain(texts) or pc.any(pc.match_substring(texts, "."), min_count=0).as_py():
+        raise InvalidValue("is not an id")
+    try:
+        return texts.cast(pa.int64())
+    except pa.ArrowInvalid:  # it does not fit
+        raise InvalidValue("is not an id") from None
 
 
 class Id:
@@ -103,13 +112,9 @@ class Id:
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """Integers, or texts of plain digits."""
         if values and type(values[0]) is str:
-            if not all(
-                type(v) is str and len(v) < _ID_DIGITS and v.isascii() and v.isdigit()
-                for v in values
-            ):
-                raise InvalidValue("is not an id")
-            values = list(map(int, values))
-        array = _array(values, self.type, required)
+            array = _integers(_array(values, TEXT, required))
+        else:
+            array = _array(values, self.type, required)
         ends = pc.min_max(array).as_py()
         if (
             ends["min"] is not None
@@ -152,11 +157,14 @@ class Time:
 def _microseconds(texts: pa.StringArray) -> pa.Int64Array:
     """Decimal seconds or ISO 8601 in UTC, all of them alike, in whole microseconds."""
     try:
-        if pc.all(pc.match_substring_regex(texts, _SECONDS), min_count=0).as_py():
-            million = pa.scalar(
-                Decimal(1_000_000), pa.decimal128(7, 0)
-            )  # not at import: it is slow
-            return pc.floor(pc.multiply(texts.cast(pa.decimal128(19, 9)), million)).cast(pa.int64())
+        if are_plain(texts):
+            # 16 bytes each, the low half first: of any moment the nanoseconds fit into it
+            _, data = pc.fill_null(texts, _ANY_SECOND).cast(_NANOSECONDS).buffers()
+            low, high = np.frombuffer(data, np.int64).reshape(-1, 2).T
+            if low.min() < _LEAST_NS or high.any():
+                raise InvalidValue("is not a date in seconds")
+            found = from_numpy(low // 1000)
+            return pc.if_else(texts.is_valid(), found, None) if texts.null_count else found
         if pc.all(pc.match_substring_regex(texts, _ISO_UTC), min_count=0).as_py():
             return pc.divide(texts.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()), 1000)
     except pa.ArrowInvalid:  # no such day
@@ -301,7 +309,7 @@ class Flag:
 
     def many(self, values: Sequence[Any], required: bool) -> pa.Array:
         """JSON booleans."""
-        if not all(type(value) is bool for value in values):
+        if not {bool}.issuperset(map(type, values)):
             raise InvalidValue("is not true or false")
         return pa.array(values, self.type)
 
@@ -321,6 +329,27 @@ class Cost(Wide):
     def one(self, value: Any) -> Decimal | None:
         """An exact ``decimal128(38, 18)``, or None."""
         return exact.cost(value)
+
+
+class Worded:
+    """A flag, stored as one of two words."""
+
+    type = TEXT
+
+    def __init__(self, yes: str, no: str) -> None:
+        self._words = (yes, no)
+
+    def many(self, values: Sequence[Any], required: bool) -> pa.Array:
+        """JSON booleans."""
+        return pc.if_else(Flag().many(values, required), *self._words)
+
+    def one(self, value: Any) -> str:
+        """The word for a JSON boolean."""
+        if not isinstance(value, bool):
+            raise InvalidValue(
+                f"is not true or false: {shown(value)}" if value is not None else "is missing"
+            )
+        return self._words[not value]
 
 
 class Percent(Number):

@@ -7,10 +7,12 @@ They are few, and read one by one, so that none is lost where a key comes twice.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from connectors.columns import Kind
 from connectors.errors import ContractError
 from connectors.jsontext import Member, NotJsonError, decode_row, members
-from connectors.rows import Column, RowText, Source
+from connectors.rows import Column, RowText, Source, decoded
 
 Row = dict[str, Any]
 """A row of :func:`keyed`, with its key as ``id``."""
@@ -36,6 +38,9 @@ def texts_of(body: bytes) -> list[RowText]:
 
 def parts_of(body: bytes) -> dict[str, bytes]:
     """The members by key, each as received. Raises ``ContractError`` for what is no object."""
+    found = decoded(dict[str, msgspec.Raw], body)
+    if found is not None:
+        return {key: bytes(value) for key, value in found.items()}
     return {member.key: bytes(member.value) for member in members_of(body)}
 
 

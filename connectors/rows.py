@@ -69,8 +69,10 @@ class Layout:
 
     ``key``: the columns that distinguish the rows of one answer, the most selective first.
     ``position``: the column (ids or times) that pages are made by. ``fields``: JSON keys that every
-    row has once, so that a row with one of them twice is noticed. ``constants``: columns that are
-    the same in all rows. ``most_rows``: the most that are read of one answer.
+    row has once, so that a row with one of them twice is noticed. ``besides``: all other fields of
+    a row as documented; where every row has them all, the keys need not be looked for one by one.
+    ``constants``: columns that are the same in all rows. ``most_rows``: the most that are read of
+    one answer.
     """
 
     dataset: str
@@ -80,6 +82,7 @@ class Layout:
     fields: tuple[bytes, ...] = ()
     constants: Mapping[str, Constant] = field(default_factory=dict)
     most_rows: int = MOST_ROWS
+    besides: tuple[str, ...] = ()
 
     def with_columns(self, *columns: Column) -> "Layout":
         """The same with more columns."""
@@ -118,7 +121,7 @@ class Source:
     ``rows``: decoded at once, or None where the answer was too unusual for that. ``texts``: each
     row's own text. ``one``: decodes one of those; raises ``NotJsonError`` or
     :class:`InvalidValue`. ``body``: the whole answer, for the count of keys. ``ordered``: whether
-    the rows are one list, so that each has a place.
+    the rows are one list, so that each has a place. ``keyed``: whether each is the value of a key.
     """
 
     body: bytes
@@ -126,6 +129,7 @@ class Source:
     texts: Callable[[], Sequence[RowText]]
     one: Callable[[RowText], Any]
     ordered: bool = False
+    keyed: bool = False
 
     @classmethod
     def of_texts(
@@ -225,11 +229,7 @@ def read(layout: Layout, source: Source, keep: Callable[[Any], bool] | None = No
         check_number(layout, len(source.rows))
         rows = source.rows if keep is None else [row for row in source.rows if keep(row)]
         try:
-            # every required key is there (nulls are invalid); no more colons: none appears twice
-            exact = _colons(source.body) == len(layout.fields) * len(source.rows)
-            if not exact and any(
-                source.body.count(b'"%b"' % f) != len(source.rows) for f in layout.fields
-            ):
+            if not _has_keys_once(layout, source, source.rows):
                 raise InvalidValue("a key too many or too few")
             return _at_once(layout, rows)
         except (InvalidValue, RecursionError):
@@ -241,6 +241,20 @@ def check_number(layout: Layout, rows: int) -> None:
     """Raise ``ContractError`` where an answer has more rows than are read."""
     if rows > layout.most_rows:
         raise ContractError(f"{rows:,} rows, of which no more than {layout.most_rows:,} are read")
+
+
+def _has_keys_once(layout: Layout, source: Source, rows: Sequence[Any]) -> bool:
+    """Whether no row has one of ``layout.fields`` twice.
+
+    Every required key is there, or the columns are invalid: nulls are. Are there no more colons
+    than keys, none of them appears twice.
+    """
+    keys = len(layout.fields) + len(layout.besides) + source.keyed
+    if _colons(source.body) == keys * len(rows) and all(
+        None not in list(map(attrgetter(name), rows)) for name in layout.besides
+    ):
+        return True
+    return all(source.body.count(b'"%b"' % f) == len(rows) for f in layout.fields)
 
 
 def _colons(body: bytes) -> int:

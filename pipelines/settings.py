@@ -277,6 +277,7 @@ class Settings:
         """
         _ = self.views_above, self.iceberg
         from warehouse.metastore_backend import has_metastore  # with it SQLite
+        from warehouse.metastore_file import FILE_NAME
 
         self._check_path()
         try:
@@ -286,6 +287,11 @@ class Settings:
             self._check_lake()
             if has_metastore(self.home) or not any(self.home.iterdir()):
                 _restrict(self.home, self.umask)
+            if METASTORE in self.variables and (self.home / FILE_NAME).exists():
+                warn(
+                    f"notice: {METASTORE} is set: the metastore of {self.home} moves to PostgreSQL "
+                    f"now, and {FILE_NAME} is kept as {FILE_NAME}.moved"
+                )
         except (FileExistsError, NotADirectoryError):
             blocking = next(
                 (p for p in (self.home, *self.home.parents) if p.exists() and not p.is_dir()),
@@ -378,6 +384,16 @@ def _restrict(folder: Path, umask: int) -> None:
     if mode & umask:
         with suppress(OSError):  # of another user, or on a file system without modes
             folder.chmod(mode & ~umask)
+
+
+def contradicted(dotenv: Path = Path(".env")) -> list[str]:
+    """The names that ``dotenv`` sets otherwise than the environment does, which wins here.
+
+    Dagster's own processes read the same file, and there the file wins.
+    """
+    return sorted(
+        n for n, value in _read_dotenv(dotenv).items() if os.environ.get(n, value) != value
+    )
 
 
 @cache

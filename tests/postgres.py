@@ -23,14 +23,37 @@ _SYSTEM_USER = "postgres"
 
 @dataclass(frozen=True)
 class Server:
-    """A server of its own, with the database ``postgres``."""
+    """A server of its own, with the database ``postgres``. ``folder``: its programs; ``data``."""
 
     port: int
+    folder: Path
+    data: Path
 
     @property
     def url(self) -> str:
         """With the password."""
         return f"postgresql://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/postgres"
+
+    def run(self, program: str, *arguments: str) -> None:
+        """One of its programs, as the user that it runs as."""
+        command = [str(self.folder / program), "--pgdata", str(self.data), *arguments]
+        subprocess.run(
+            command, check=True, stdout=subprocess.DEVNULL, cwd=self.data, user=system_user()
+        )
+
+    def stop(self, mode: str = "immediate") -> None:
+        """``fast``: sessions end in order; ``immediate``: as by a crash."""
+        self.run("pg_ctl", "--mode", mode, "stop")
+
+    def start(self) -> None:
+        """Start it, or once more."""
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.data} -c fsync=off -c max_connections=300"
+        self.run("pg_ctl", "--wait", "-o", options, "--log", f"{self.data}/log", "start")
+
+
+def system_user() -> str | None:
+    """Who runs the programs of a server."""
+    return _SYSTEM_USER if os.getuid() == 0 else None
 
 
 def programs() -> Path | None:
@@ -49,21 +72,17 @@ def serving(folder: Path) -> Iterator[Server]:
         port = int(probe.getsockname()[1])
     # not below pytest's folders: those are closed to the user of the server
     with tempfile.TemporaryDirectory(prefix="tidemark-postgres-") as data:
-        user = _SYSTEM_USER if os.getuid() == 0 else None
-        if user is not None:
+        if user := system_user():
             shutil.chown(data, user)
-
-        def run(program: str, *arguments: str) -> None:
-            command = [str(folder / program), "--pgdata", data, *arguments]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=data, user=user)
-
-        run("initdb", "--username", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8")
-        options = f"-p {port} -h 127.0.0.1 -k {data} -c fsync=off -c max_connections=300"
-        run("pg_ctl", "--wait", "-o", options, "--log", f"{data}/log", "start")
+        server = Server(port, folder, Path(data))
+        server.run(
+            "initdb", "--username", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8"
+        )
+        server.start()
         try:
-            yield Server(port)
+            yield server
         finally:
-            run("pg_ctl", "--mode", "immediate", "stop")
+            server.stop()
 
 
 class Dropping:

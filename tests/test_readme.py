@@ -10,20 +10,22 @@ import duckdb
 import pytest
 
 import warehouse
+from pipelines.cli import main
 from tests.conftest import REPO
 from tests.pulled import Pulled
 
+README = (REPO / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def section(title: str) -> str:
     """From one heading to the next."""
-    readme = (REPO / "README.md").read_text(encoding="utf-8")
-    return readme.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 SNIPPETS = BLOCK.findall(section("Read the data"))
-QUERIES = re.findall(r"^duckdb .*", (REPO / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+DUCKDB = re.findall(r"^duckdb .*", README, re.MULTILINE)
+TIDEMARK = re.findall(r"^\.venv/bin/tidemark sql .*", README, re.MULTILINE)
 
 
 def of(language: str) -> list[str]:
@@ -40,16 +42,24 @@ def data(pulled: Pulled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 def test_there_are_snippets_of_every_kind() -> None:
     assert {kind for kind, _ in SNIPPETS} == {"sh", "python", "sql"}
-    assert set(of("sh")) <= {f"{query}\n" for query in QUERIES}
+    lines = {line for text in of("sh") for line in text.splitlines()}
+    assert lines <= {*DUCKDB, *TIDEMARK}
 
 
-@pytest.mark.parametrize("text", QUERIES)
+@pytest.mark.parametrize("text", DUCKDB)
 def test_duckdb_command(text: str, data: Path) -> None:
     """What the command line of DuckDB does, by its Python package."""
-    arguments = [word for word in shlex.split(text)[1:] if word not in ("-readonly", "-c")]
-    *file, query = arguments
-    with duckdb.connect(file[0] if file else ":memory:", read_only=bool(file)) as db:
+    _, option, file, query = shlex.split(text, comments=True)
+    assert option == "-readonly"
+    with duckdb.connect(file, read_only=True) as db:
         assert db.sql(query).to_arrow_table().num_rows
+
+
+@pytest.mark.parametrize("text", TIDEMARK)
+def test_tidemark_command(text: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(shlex.split(text)[1:]) == 0
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("| ") and rows
 
 
 @pytest.mark.parametrize("text", [q for text in of("sql") for q in text.split(";") if q.strip()])

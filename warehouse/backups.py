@@ -28,7 +28,7 @@ from warehouse.heal import metastore_damage
 from warehouse.home import home_of
 from warehouse.locks import exclusive
 from warehouse.metastore import Metastore
-from warehouse.metastore_backend import read_marker
+from warehouse.metastore_backend import is_postgres, read_marker
 from warehouse.metastore_file import FILE_NAME, OLDER_NAME, UNUSABLE, as_storage_error, existing
 from warehouse.paths import LAKE
 from warehouse.raw import RAW, SUFFIX
@@ -113,7 +113,7 @@ def _check_place(home: Path, target: Path) -> None:
 
 def _copy(home: Path, target: Path, on_progress: Progress | None) -> Backup:
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    source = existing(home)
+    source = None if is_postgres(home) else existing(home)
     name = FILE_NAME if source is None else source.name  # in PostgreSQL: the copy is a file
     for torn in target.glob(f"{_TORN}*"):
         torn.unlink()

@@ -30,7 +30,7 @@ from warehouse.errors import StorageError, from_os_error
 from warehouse.home import metastore_url
 from warehouse.locks import file_lock
 from warehouse.metastore_backend import backend_of, read_marker
-from warehouse.postgres import Pool, number_of, pool_of
+from warehouse.postgres import Connection, Pool, number_of, pool_of
 
 NEWEST: Final = "SELECT fence FROM leases WHERE name = ? FOR SHARE"
 """The newest holder of a lock: the next one waits until the transaction ends."""
@@ -60,7 +60,7 @@ class Lease:
         self._number = number_of(f"{pool.schema} {name}")
         with _one:
             self._queue = _queues.setdefault(self._key, threading.Lock())
-        self._session: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._session: Connection | None = None
 
     def acquire(self, wait: bool) -> bool:
         """Take the lock; whether it is held now. Raises ``StorageError``."""
@@ -69,8 +69,6 @@ class Lease:
         got = False
         try:
             got = self._take(wait)
-        except psycopg.Error as error:
-            raise self._pool.address.as_storage_error(error) from error
         finally:
             if got:
                 _held[self._key] = self
@@ -97,16 +95,23 @@ class Lease:
 
         Raises ``StorageError`` where one has.
         """
-        with _locked(self.path, wait=True), self._pool.connection() as db:
-            self.check(db.execute(_NEWEST, (self.name,)).fetchone())
+        with _locked(self.path, wait=True):
+            self.check(self._pool.run(lambda db: db.execute(_NEWEST, (self.name,)).fetchone()))
             yield
 
     def _take(self, wait: bool) -> bool:
-        session = self._session = self._pool.take()
         function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
-        if session.execute(f"SELECT {function}(%s)", (self._number,)).fetchone() == (False,):
+
+        def begin(session: Connection) -> int:
+            row = session.execute(f"SELECT {function}(%s)", (self._number,)).fetchone()
+            if row == (False,):
+                return 0
+            (fence,) = session.execute(_TAKE, (self.name,)).fetchone() or (0,)
+            return int(fence)
+
+        self._session, self.fence = self._pool.held(begin)
+        if not self.fence:
             return False
-        (self.fence,) = session.execute(_TAKE, (self.name,)).fetchone() or (0,)
         with _locked(self.path, wait) as is_free:  # an earlier holder puts no file in place now
             return is_free
 
@@ -142,8 +147,9 @@ def held(home: Path, name: tuple[str, ...]) -> Lease | None:
 
 def forget(home: Path, name: tuple[str, ...]) -> None:
     """Delete the row of a lease that nobody holds; a number is never given twice all the same."""
-    with pool_of_home(home).connection() as db:
-        db.execute("DELETE FROM leases WHERE name = %s", ("/".join(name),))
+    pool_of_home(home).run(
+        lambda db: db.execute("DELETE FROM leases WHERE name = %s", ("/".join(name),))
+    )
 
 
 def holding() -> list[Lease]:

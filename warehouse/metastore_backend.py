@@ -60,10 +60,16 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Marker:
-    """What a home says of its metastore. ``schema``: of PostgreSQL; ``None``: the SQLite file."""
+    """What a home says of its metastore. ``schema``: of PostgreSQL; ``None``: the SQLite file.
+
+    ``folder`` and ``inode`` (of the marker's file): by one of them the home knows itself, from a
+    copy.
+    """
 
     schema: str | None
     identity: int = 0
+    folder: str = ""
+    inode: int = 0
 
 
 def is_postgres(home: Path) -> bool:
@@ -104,7 +110,8 @@ def read_marker(home: Path) -> Marker | None:
     try:
         known: dict[str, Any] = json.loads(path.read_bytes())
         schema = known["schema"]
-        return Marker(None if schema is None else str(schema), int(known["identity"]))
+        place = str(known.get("folder", "")), int(known.get("inode", 0))
+        return Marker(None if schema is None else str(schema), int(known["identity"]), *place)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -127,5 +134,7 @@ def marker_text(marker: Marker) -> str:
     """The content of the file ``metastore.json``."""
     import json
 
-    about = {} if marker.schema is None else {"about": _ABOUT}
-    return json.dumps({**about, "schema": marker.schema, "identity": marker.identity}) + "\n"
+    about: dict[str, Any] = {"schema": marker.schema, "identity": marker.identity}
+    if marker.schema is not None:
+        about = {"about": _ABOUT, **about, "folder": marker.folder, "inode": marker.inode}
+    return json.dumps(about) + "\n"

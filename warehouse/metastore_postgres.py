@@ -11,6 +11,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -48,8 +49,8 @@ CREATE TABLE IF NOT EXISTS breakers (    -- of exchanges that failed
     name TEXT PRIMARY KEY, state TEXT NOT NULL
 );
 """
+_SHARED_NAME: Final = "tidemark_shared"
 _SHARED: Final = """
-CREATE SCHEMA IF NOT EXISTS tidemark_shared;
 CREATE TABLE IF NOT EXISTS tidemark_shared.paces (      -- of exchanges, by bucket
     bucket TEXT PRIMARY KEY,
     free_at BIGINT NOT NULL, quiet_until BIGINT NOT NULL    -- nanoseconds since 1970
@@ -157,13 +158,32 @@ def open_backend(home: Path) -> PostgresSchema:
     """The schema of ``home``, which is created where it has none. Raises ``StorageError``."""
     address = address_of(metastore_url() or "")
     marker = read_marker(home) or _created(home, address)
+    if not (home / MOVED).exists():  # also where a crash came between the two
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(OSError):  # none, as a rule; or the home is not to be written
+                (home / f"{FILE_NAME}{suffix}").rename(home / f"{MOVED}{suffix}")
     schema = marker.schema or ""
+    _check_place(home, marker)
     if address.schema not in (None, schema):
         raise StorageError(
             f"{METASTORE} states the schema {address.schema}, and {home / MARKER} names {schema}. "
             f"Fix: leave ?schema= out of {METASTORE}, or state {schema}"
         )
     return PostgresSchema(home, address, schema)
+
+
+def _check_place(home: Path, marker: Marker) -> None:
+    """Raise ``StorageError`` in a copy of the home: what one of the two stores, the other would
+    count as its own."""
+    path = home / MARKER
+    here = str(home.resolve())
+    if marker.folder in ("", here) or path.stat().st_ino == marker.inode:
+        return
+    raise StorageError(
+        f"{home} is a copy of {marker.folder}, or was moved: both name the same metastore. "
+        f'Fix: if it was moved, write "folder": "{here}" into {path}; '
+        "copies of a home are made by `tidemark backup`"
+    )
 
 
 def _created(home: Path, address: Address) -> Marker:
@@ -185,9 +205,6 @@ def _created(home: Path, address: Address) -> Marker:
             _write_marker(home, marker)
     except psycopg.Error as error:
         raise address.as_storage_error(error) from error
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            (home / f"{FILE_NAME}{suffix}").rename(home / f"{MOVED}{suffix}")
     return marker
 
 
@@ -201,10 +218,15 @@ def _create(
             f"{home}. Fix: state another one, ?schema=NAME in {METASTORE}; or, if "
             f"{home / MARKER} was lost, restore that file"
         )
-    db.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    # what is there is not created again: it takes the right to, even where nothing is to be done
+    for name in (schema, _SHARED_NAME):
+        if db.execute(f"SELECT to_regnamespace('{name}') IS NULL").fetchone() == (True,):
+            db.execute(f"CREATE SCHEMA {name}")
+    shared = f"SELECT to_regclass('{_SHARED_NAME}.nonces') IS NULL"
+    more = _MORE + (_SHARED if db.execute(shared).fetchone() == (True,) else "")
     db.execute(f"SET LOCAL search_path = {schema}")
     create(db, _DIALECT)
-    for statement in (_MORE + _SHARED).split(";\n"):
+    for statement in more.split(";\n"):
         if statement.strip():
             db.execute(statement)
     if older:
@@ -258,7 +280,9 @@ def _write_marker(home: Path, marker: Marker) -> None:
     partial = beside(path)
     try:
         with partial.open("wb") as sink:
-            sink.write(marker_text(marker).encode())
+            inode = os.fstat(sink.fileno()).st_ino  # which the file keeps under its name
+            here = replace(marker, folder=str(home.resolve()), inode=inode)
+            sink.write(marker_text(here).encode())
             sink.flush()
             os.fsync(sink.fileno())
         os.replace(partial, path)

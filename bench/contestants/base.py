@@ -28,12 +28,15 @@ class Contestant(Protocol):
     def stored(self) -> Mapping[str, Totals]: ...
 
 
-def read_back(table: str, id_column: str, database: Path, parquet: str) -> dict[str, Totals]:
-    """Totals of ``table`` in the DuckDB file and of the Parquet files that match ``parquet``."""
+def read_back(table: str, id_: str, database: Path, parquet: str) -> dict[str, Totals]:
+    """Totals of ``table`` in the DuckDB file and of the Parquet files that match ``parquet``.
+
+    ``id_``: an SQL expression of a row's id.
+    """
     import duckdb
 
     def totals(connection: duckdb.DuckDBPyConnection, source: str) -> Totals:
-        query = f"SELECT count(*), sum(CAST({id_column} AS HUGEINT)) FROM {source}"
+        query = f"SELECT count(*), sum(CAST({id_} AS HUGEINT)) FROM {source}"
         row = connection.execute(query).fetchone()
         assert row is not None
         return Totals(int(row[0]), int(row[1] or 0))

@@ -62,6 +62,8 @@ def trades(
 
 
 class Dlt:
+    id = "id"
+
     def __init__(self, url: str, folder: Path) -> None:
         self._url = url
         self._database = folder / "trades.duckdb"
@@ -83,7 +85,7 @@ class Dlt:
             connection.execute(f"COPY exchange.trades TO '{self._parquet}' (FORMAT parquet)")
 
     def stored(self) -> Mapping[str, Totals]:
-        return read_back("exchange.trades", "id", self._database, str(self._parquet))
+        return read_back("exchange.trades", self.id, self._database, str(self._parquet))
 
 
 RACER = Dlt

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from bench.contestants.base import Totals, read_back
+from bench.races import TRADES, Race
 from connectors.local import NoLimits
+from connectors.variables import base_url_variable, key_variables
 from pipelines.feeds import load_feeds, select_jobs
 from pipelines.ingest import pull
 from pipelines.publishing import periodic_publish, publish
 from pipelines.settings import load_settings
+from schemas import dataset
 from warehouse.frames import spare_pandas
 
 spare_pandas()  # as the command line does
@@ -27,21 +30,24 @@ for name in ("connectors.client", "connectors.transport", "warehouse.loading"):
 FEED: Final = """\
 type: pipelines.components.ExchangeFeed
 attributes:
-  exchange: bitexbit
+  exchange: {race.exchange}
   markets: [BTC-USD]
   start: 2016-01-01
   datasets:
-    trades: {}
+    {race.dataset}: {race.options}
 """
 
 
 class Tidemark:
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, race: Race = TRADES) -> None:
+        self._race = race
         self._home = folder / "home"
         feed = folder / "defs" / "bench"
         feed.mkdir(parents=True)
-        (feed / "defs.yaml").write_text(FEED)
-        environment = {"BITEXBIT_BASE_URL": url, "TIDEMARK_HOME": str(self._home)}
+        (feed / "defs.yaml").write_text(FEED.format(race=race))
+        environment = {base_url_variable(race.exchange): url, "TIDEMARK_HOME": str(self._home)}
+        if dataset(race.dataset).is_account:
+            environment |= dict.fromkeys(key_variables(race.exchange, "main"), "bench")
         self._settings = load_settings(environment, dotenv=None)
         self._jobs = select_jobs(load_feeds(folder / "defs"), [])
 
@@ -54,10 +60,10 @@ class Tidemark:
 
     def stored(self) -> Mapping[str, Totals]:
         return read_back(
-            "trades",
-            "trade_id",
+            self._race.dataset,
+            self._race.id,
             self._home / "warehouse.duckdb",
-            str(self._home / "lake" / "trades" / "**" / "*.parquet"),
+            str(self._home / "lake" / self._race.dataset / "**" / "*.parquet"),
         )
 
 

@@ -35,18 +35,9 @@ def without_permissions(body: bytes) -> bytes:
 
 _ID, _TIME, _TEXT, _NUMBER = kinds.Id(), kinds.Time(), kinds.Text(), kinds.Number()
 _WIDE, _SIGNED, _SIGNED_WIDE = kinds.Wide(), kinds.Number(signed=True), kinds.Wide(signed=True)
-_SIDES: Final = Choice({"buy": "buy", "sell": "sell"})
-_ROLES: Final = Choice({"maker": "maker", "taker": "taker"})
 
 
-def _worded(source: str, yes: str, no: str) -> Callable[[Any], Any]:
-    """The word for a flag; anything but a flag stays as it is, and is none of the words."""
-    get = attrgetter(source)
-    words = {True: yes, False: no}
-    return lambda row: words[get(row)] if isinstance(get(row), bool) else get(row)
-
-
-_TRADE: Final = row_type("PublicTrade", "id price qty time isBuyerMaker")
+_TRADE: Final = row_type("PublicTrade", "id price qty time isBuyerMaker quoteQty isBestMatch")
 _TRADE_COLUMNS: Final = (
     column("trade_id", "id", _ID),
     column("timestamp", "time", _TIME),
@@ -58,11 +49,19 @@ _TRADE_COLUMNS: Final = (
 def trades(body: bytes, symbol: str) -> Built:
     """``trades`` and ``historicalTrades``: where the buyer is the maker, the taker sold.
 
-    Their ``quoteQty`` is cut to 8 decimals, and not read.
+    Their ``quoteQty`` is cut to 8 decimals, and not stored.
     """
-    columns = (*_TRADE_COLUMNS, Column("side", _worded("isBuyerMaker", "sell", "buy"), _SIDES))
+    columns = (*_TRADE_COLUMNS, column("side", "isBuyerMaker", kinds.Worded("sell", "buy")))
     fields = (b"id", b"price", b"qty", b"time", b"isBuyerMaker")
-    layout = Layout("trades", columns, ("trade_id",), "trade_id", fields, {"symbol": symbol})
+    layout = Layout(
+        "trades",
+        columns,
+        ("trade_id",),
+        "trade_id",
+        fields,
+        {"symbol": symbol},
+        besides=("quoteQty", "isBestMatch"),
+    )
     return read(layout, rows_of(body, _TRADE))
 
 
@@ -180,9 +179,9 @@ def account_trades(body: bytes, native: str, symbol: str, codes: Codes = _NO_NAM
     columns = (
         *_TRADE_COLUMNS,
         column("symbol", "symbol", Only(native, symbol)),
-        Column("side", _worded("isBuyer", "buy", "sell"), _SIDES),
+        column("side", "isBuyer", kinds.Worded("buy", "sell")),
         column("order_id", "orderId", _TEXT, required=False),
-        Column("taker_or_maker", _worded("isMaker", "maker", "taker"), _ROLES, required=False),
+        column("taker_or_maker", "isMaker", kinds.Worded("maker", "taker"), required=False),
         column("fee_amount", "commission", _SIGNED_WIDE, required=False),
         column("fee_currency", "commissionAsset", Code(codes), required=False),
     )

@@ -6,10 +6,12 @@ returned as rejected. Rows of most answers are members of an object. Siblings of
 numbers as text and ``[]`` for an empty object: both are read.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, Final
 
 from connectors import exact
@@ -64,16 +66,17 @@ def keyed(body: bytes, model: Any, key: str) -> Source:
         setattr(row, key, text.key)
         return row
 
-    return Source(body, _decoded(body, model, key), lambda: texts_of(body), with_key)
+    decoded_ = _decoded(body, model, key)
+    return Source(body, decoded_, lambda: texts_of(body), with_key, keyed=True)
 
 
 def _decoded(body: bytes, model: Any, key: str) -> list[Any] | None:
     by_key = {} if is_empty(body) else decoded(dict[str, model], body)
     if by_key is None:
         return None
-    for name, row in by_key.items():
-        setattr(row, key, name)
-    return list(by_key.values())
+    rows = list(by_key.values())
+    deque(map(setattr, rows, repeat(key), by_key), maxlen=0)
+    return rows
 
 
 _ID, _TIME, _NUMBER, _SIGNED, _TEXT = Id(), Time(), Number(), Number(signed=True), Text()
@@ -102,19 +105,21 @@ _TICKER_COLUMNS: Final = (
 )
 
 
-def _is_own(row: models.AccountTrade) -> bool:
-    if str(row.is_your_order) not in ("0", "1", "True", "False"):
-        raise InvalidValue(f"is unknown: is_your_order is {row.is_your_order!r}")
-    return str(row.is_your_order) in ("1", "True")
+_OWN: Final = (1, "1", "True")  # 1 is also true
+_FOREIGN: Final = (0, "0", "False")
 
 
 def _role(row: models.AccountTrade) -> str:
-    return "maker" if _is_own(row) else "taker"
+    if row.is_your_order in _OWN:
+        return "maker"
+    if row.is_your_order in _FOREIGN:
+        return "taker"
+    raise InvalidValue(f"is unknown: is_your_order is {row.is_your_order!r}")
 
 
 def _own_order(row: models.AccountTrade) -> Any:
     """The account's own order; a taker's fill names the counterparty's, which is left out."""
-    return row.order_id if _is_own(row) else None
+    return row.order_id if row.is_your_order in _OWN else None
 
 
 _ACCOUNT_TRADES: Final = Layout(
@@ -131,6 +136,7 @@ _ACCOUNT_TRADES: Final = Layout(
     key=("trade_id", "symbol", "side"),
     position="trade_id",
     fields=(b"pair", b"rate", b"amount", b"timestamp"),
+    besides=("type", "order_id", "is_your_order"),
 )
 
 
@@ -238,12 +244,12 @@ def account_trades(body: bytes, names: Names = _NO_NAMES, native: str | None = N
 
 def account_transactions(body: bytes, codes: Codes = _ANY_CODE) -> Built:
     """What ``TransHistory`` returns, keyed by id. It has every code in upper case."""
-    currency = Column("currency", lambda row: _as_listed(row.currency), Code(codes))
+    currency = column("currency", "currency", Code(codes, _as_listed))
     return read(_TRANSACTIONS.with_columns(currency), keyed(body, models.Transaction, "id"))
 
 
-def _as_listed(code: Any) -> Any:
-    return code.lower() if isinstance(code, str) and code == code.upper() else code
+def _as_listed(code: str) -> str:
+    return code.lower() if code == code.upper() else code
 
 
 def _currencies(pair: Any) -> tuple[str, str]:

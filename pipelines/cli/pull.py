@@ -9,17 +9,17 @@ import typer
 
 from pipelines.cli.completion import jobs_starting
 from pipelines.cli.outcome import finish, say_added
-from pipelines.output.console import print_table, warn
+from pipelines.output.console import print_table, say, warn
 from pipelines.output.exits import WRONG_USAGE
 from pipelines.output.formatting import instant
-from schemas import ConfigError
+from schemas import ConfigError, TidemarkError
+from schemas.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipelines.feeds import BrokenFeed, Job
     from pipelines.ingest import PullReport, StreamReport
-    from pipelines.publishing import PublishReport
 
 _SUMS = ("requests", "new rows", "replaced", "quarantined")
 _AGAIN = ("received", "new rows", "differ", "not shown")
@@ -80,8 +80,15 @@ def pull(
     publish = partial(publishing.publish, settings)
     with showing() as report_progress, publishing.periodic_publish(publish):
         pulled = ingest.pull(jobs, settings, on_progress=report_progress, again=again)
-    published = publish()
-    summarise(pulled, published)
+    summarise(pulled)
+    added = sum(stream.rows_added for stream in pulled.streams)
+    try:
+        published = publish()
+    except TidemarkError:
+        say(f"{count(added, 'new row')} stored, not all published")
+        finish(pulled)
+        raise
+    say_added(added, published)
     if again is not None:
         write_again(pulled, settings.home)
     code = finish(pulled)
@@ -108,8 +115,8 @@ def chosen(patterns: "Sequence[str]") -> "tuple[list[Job], list[BrokenFeed]]":
         raise
 
 
-def summarise(pulled: "PullReport", published: "PublishReport") -> None:
-    """Write the table of what was fetched per dataset, and what is new in the warehouse."""
+def summarise(pulled: "PullReport") -> None:
+    """Write the table of what was fetched per dataset."""
     datasets: dict[tuple[str, str], list[StreamReport]] = {}
     for stream in pulled.streams:
         datasets.setdefault((stream.exchange, stream.dataset), []).append(stream)
@@ -128,7 +135,6 @@ def summarise(pulled: "PullReport", published: "PublishReport") -> None:
     if rows:
         numbers = ("streams", *_SUMS)
         print_table(("dataset", *numbers, "newest row"), rows, right=numbers)
-    say_added(sum(stream.rows_added for stream in pulled.streams), published)
 
 
 def write_again(pulled: "PullReport", home: Path) -> None:

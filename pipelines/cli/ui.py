@@ -37,7 +37,7 @@ def ui(
 
         with feeding() as exchange:
             say(exchange.greeting)
-            return server.run(port)
+            return server.run(port, reads_dotenv=False)
     from pipelines.feeds import load_feeds, select_jobs
 
     select_jobs(load_feeds(), [])  # a mistake is reported here, not in a page

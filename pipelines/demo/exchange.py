@@ -16,7 +16,7 @@ from typing import Final
 import warehouse
 from pipelines.feeds.folder import FEEDS, load_feeds
 from pipelines.output.formatting import with_fix
-from pipelines.settings import DUCKDB, HOME, PUBLISH, UNPACED, load_settings
+from pipelines.settings import DUCKDB, EXECUTOR, HOME, IN_PROCESS, PUBLISH, UNPACED, load_settings
 from pipelines.ui.instance import dagster_home
 from sandbox import World, serve
 from schemas import ConfigError
@@ -61,6 +61,7 @@ def feeding() -> Iterator[Feeding]:
             HOME: str(home),
             PUBLISH: DUCKDB,  # not among the tables of this user's own data
             METASTORE: "",  # in the home
+            EXECUTOR: IN_PROCESS,  # workers elsewhere work on this user's own home
             **served.env,
             FEEDS: str(DEMO_FEEDS),
             "TIDEMARK_LOOKUPS": "8",

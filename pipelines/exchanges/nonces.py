@@ -6,6 +6,7 @@ or one of the files is lost. Both locks are held until the request is answered: 
 a nonce that another overtook. They are the operating system's: a killed process leaves none.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +16,6 @@ from typing import Final
 from filelock import FileLock
 
 from warehouse.errors import from_os_error
-from warehouse.files import put
 from warehouse.locks import file_lock
 
 _POLL_SECONDS: Final = 0.005
@@ -67,7 +67,7 @@ class HomeNonces:
     def _store(self, files: list[Path], nonce: int) -> None:
         for path in files:
             try:
-                put(path, b"%d" % nonce)
+                _put(path, nonce)
             except OSError as error:
                 if path == self._home:
                     raise from_os_error(error, "cannot write", path) from error
@@ -76,6 +76,15 @@ class HomeNonces:
 def _lock(path: Path) -> FileLock:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return file_lock(path.with_name(f"{path.name}.lock"), poll=_POLL_SECONDS)
+
+
+def _put(path: Path, nonce: int) -> None:
+    """Overwrite the number in place: a file of its own for each request would take far longer."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        os.ftruncate(handle, os.write(handle, b"%d" % nonce))
+    finally:
+        os.close(handle)
 
 
 def _number(path: Path) -> int:

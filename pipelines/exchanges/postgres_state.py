@@ -22,7 +22,7 @@ from psycopg import sql
 from connectors import pace
 from connectors.pace import SECOND, Allowance, Pace, Step, Turns
 from pipelines.exchanges.limits import FARTHEST, MARGIN
-from warehouse.postgres import Pool, number_of
+from warehouse.postgres import Connection, Pool, number_of
 
 _READ: Final = sql.SQL(
     "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock({key});"
@@ -65,7 +65,8 @@ class PostgresLimits:
     def _update(self, bucket: str, step: Step) -> tuple[int, int]:
         """Replace the pace of ``bucket`` in two round trips; the step's moment, and now."""
         key = sql.Literal(number_of(f"pace {bucket}"))
-        with self._pool.connection() as db:
+
+        def update(db: Connection) -> tuple[int, int]:
             try:
                 found = db.execute(_READ.format(key=key, bucket=sql.Literal(bucket)))
                 while found.description is None or found.description[0].name != "free_at":
@@ -81,7 +82,9 @@ class PostgresLimits:
             except BaseException:
                 db.close()  # and with it the transaction
                 raise
-        return moment, now
+            return moment, now
+
+        return self._pool.run(update)
 
 
 class PostgresNonces:
@@ -98,16 +101,13 @@ class PostgresNonces:
     @contextmanager
     def next(self, at_least: int) -> Iterator[int]:
         """A number never returned before, ``>= at_least``; held for the whole request."""
-        session = self._pool.take()
-        try:
+
+        def begin(session: Connection) -> int:
             session.execute("SELECT pg_advisory_lock(%s)", (self._key,))
             (nonce,) = session.execute(_NEXT, (self._name, at_least)).fetchone() or (0,)
-        except psycopg.Error as error:
-            session.close()
-            raise self._pool.address.as_storage_error(error) from error
-        except BaseException:
-            session.close()
-            raise
+            return int(nonce)
+
+        session, nonce = self._pool.held(begin)
         try:
             yield nonce
         finally:
@@ -128,26 +128,23 @@ class PostgresTexts:
 
     def read(self, name: str) -> bytes | None:
         """The text ``name``; ``None`` where there is none."""
-        with self._pool.connection() as db:
-            query = "SELECT state FROM breakers WHERE name = %s"
-            row = db.execute(query, (name,)).fetchone()
+        query = "SELECT state FROM breakers WHERE name = %s"
+        row = self._pool.run(lambda db: db.execute(query, (name,)).fetchone())
         return None if row is None else str(row[0]).encode()
 
     def write(self, name: str, text: bytes) -> None:
         """Put ``text`` in place of what ``name`` was."""
-        with self._pool.connection() as db:
-            db.execute(
-                "INSERT INTO breakers VALUES (%s, %s)"
-                " ON CONFLICT (name) DO UPDATE SET state = excluded.state",
-                (name, text.decode()),
-            )
+        statement = (
+            "INSERT INTO breakers VALUES (%s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET state = excluded.state"
+        )
+        self._pool.run(lambda db: db.execute(statement, (name, text.decode())))
 
     def remove(self, name: str) -> None:
         """Remove the text ``name``, if there is one."""
-        with self._pool.connection() as db:
-            db.execute("DELETE FROM breakers WHERE name = %s", (name,))
+        self._pool.run(lambda db: db.execute("DELETE FROM breakers WHERE name = %s", (name,)))
 
     def names(self) -> list[str]:
         """The names of all, in order."""
-        with self._pool.connection() as db:
-            return [str(name) for (name,) in db.execute("SELECT name FROM breakers ORDER BY name")]
+        query = "SELECT name FROM breakers ORDER BY name"
+        return [str(name) for (name,) in self._pool.run(lambda db: db.execute(query).fetchall())]

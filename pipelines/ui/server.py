@@ -17,13 +17,15 @@ from pipelines.output.console import say, warn
 from pipelines.output.extras import missing
 from pipelines.output.formatting import with_fix
 from pipelines.report.serving import HOST, free_port, serving
-from pipelines.settings import CELERY, HOME, REPORT_URL, UI_URL, load_settings
+from pipelines.settings import CELERY, HOME, REPORT_URL, UI_URL, contradicted, load_settings
 from pipelines.ui.instance import dagster_home
 from schemas import ConfigError
 from warehouse.errors import InUseError
 from warehouse.locks import exclusive
 
 STOP_SECONDS: Final = 20.0
+WORK: Final = "work"
+"""The folder of ``DAGSTER_HOME`` in which Dagster works where it is to read no ``.env``."""
 _NOISE: Final = re.compile(
     rb" - dagster - (DEBUG|INFO) - "
     # DuckDB's bindings list what lives when a process is ended, which says nothing of use
@@ -31,13 +33,23 @@ _NOISE: Final = re.compile(
 )
 
 
-def run(wanted: int) -> int:
+def run(wanted: int, *, reads_dotenv: bool = True) -> int:
     """Serve the home of the settings until Ctrl-C, at the port ``wanted`` where it is free.
 
-    0 for that, and Dagster's own exit code where it ends by itself. Raises ``ConfigError`` where
-    another one serves this home already, and for settings with which no run could start.
+    0 for that, and Dagster's own exit code where it ends by itself. ``reads_dotenv``: Dagster works
+    in this folder, and takes what a ``.env`` here says before the environment; else in a folder
+    that has none. Raises ``ConfigError`` where another one serves this home already, and for
+    settings with which no run could start.
     """
     settings = load_settings()
+    if reads_dotenv and (names := contradicted()):
+        warn(
+            with_fix(
+                f"warning: {', '.join(names)}: the environment and .env differ, and Dagster takes "
+                "what .env says",
+                "set each in one of them only",
+            )
+        )
     home = settings.prepare_home()
     if settings.executor == CELERY:
         from pipelines.orchestration.executors import executor_of  # with it Dagster
@@ -60,7 +72,10 @@ def run(wanted: int) -> int:
                 REPORT_URL: report,
                 UI_URL: settings.variables.get(UI_URL, url),
             }
-            process = stack.enter_context(dagster(port, variables))
+            place = None if reads_dotenv else Path(folder).absolute() / WORK
+            if place is not None:
+                place.mkdir(parents=True, exist_ok=True)
+            process = stack.enter_context(dagster(port, variables, place))
             if not answers(url, process):
                 return process.returncode
             say(f"Dagster on {url}   (assets: {url}/asset-groups, Ctrl-C stops it)")
@@ -88,18 +103,22 @@ def only_one(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def dagster(port: int, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def dagster(
+    port: int, variables: Mapping[str, str], place: Path | None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Dagster's page and daemon with these settings, stopped on leaving.
 
-    It gets a session of its own, so that Ctrl-C reaches this process only, which ends the tree in
-    order; a sandbox outlives the runs that read from it.
+    ``place``: its working folder, where it is not that of this process. It gets a session of its
+    own, so that Ctrl-C reaches this process only, which ends the tree in order; a sandbox outlives
+    the runs that read from it.
     """
     command = [sys.executable, "-m", "pipelines.ui.dev", "-m", "pipelines.definitions"]
     command += ["-h", HOST, "-p", str(port), "--log-level", "warning"]
     quiet = {"DAGSTER_DISABLE_TELEMETRY": "1", "PYTHONWARNINGS": "ignore"}
     process = subprocess.Popen(
         command,
-        env={**os.environ, **quiet, **variables},
+        env={**os.environ, **quiet, **variables, **({} if place is None else _same_code())},
+        cwd=place,
         start_new_session=True,
         stderr=subprocess.PIPE,
     )
@@ -110,6 +129,12 @@ def dagster(port: int, variables: Mapping[str, str]) -> Iterator[subprocess.Pope
     finally:
         _stop(process)
         printer.join(1)  # a run that goes on keeps the pipe open
+
+
+def _same_code() -> dict[str, str]:
+    """What makes a process in another folder import this very code, installed or not."""
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def _print_warnings(output: IO[bytes] | None) -> None:

@@ -12,7 +12,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors import exact
-from connectors.columns import Choice, Id, Kind, Number, Text, Time, Wide, as_stored
+from connectors.columns import (
+    Choice,
+    Flag,
+    Id,
+    Kind,
+    Number,
+    Text,
+    Time,
+    Wide,
+    Worded,
+    as_stored,
+)
 from connectors.exact import InvalidValue
 from connectors.jsontext import decode
 from schemas.declare import PRICE, TIME, WIDE
@@ -192,9 +203,50 @@ def test_texts_of_times_are_read_at_once(form: str) -> None:
     ]
     assert Time().many([*texts, None], False).to_pylist() == [*moments, None]
     assert [exact.time_us(text) for text in texts] == moments
-    for odd in ("2025-02-30T00:00:00Z", "yesterday", 17, "0.5"):
+    for odd in ("2025-02-30T00:00:00Z", "yesterday", 17, "0.5", "99999999.5", "1234567890.1.2"):
         with pytest.raises(InvalidValue):
             Time().many([texts[0], odd], True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "99999999.999999999",  # eight digits of seconds
+        "1762820035982.5",  # milliseconds
+        "9223372037.000000000",  # beyond 64 bits of nanoseconds
+        "18446744074.709551616",  # beyond both halves
+        "1762820035.9822770001",
+        ".1762820035",
+        "1762820035.",
+        "-1762820035.5",
+    ],
+)
+def test_other_texts_are_left_to_the_careful_way(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        Time().many([text], True)
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["0", "007", "9223372036854775806"], [0, 7, 2**63 - 2]),
+        (["7.0"], None),
+        (["+7"], None),
+        (["-7"], None),
+        ([" 7"], None),
+        ([""], None),
+        (["٧"], None),
+        (["9223372036854775807"], None),
+        (["99999999999999999999"], None),
+        (["7", 7], None),
+    ],
+)
+def test_ids_of_text_are_plain_digits(texts: list[Any], found: list[int] | None) -> None:
+    if found is None:
+        with pytest.raises(InvalidValue):
+            Id().many(texts, True)
+    else:
+        assert Id().many(texts, True).to_pylist() == found
 
 
 @pytest.mark.parametrize("value", ["2.6256545174247500", "99999999999999999999.999999999999999999"])
@@ -230,6 +282,8 @@ KINDS: list[Kind] = [
     Wide(signed=True),
     Choice({"buy": "buy", "bid": "buy", "1": "deposit"}),
     Text(),
+    Flag(),
+    Worded("sell", "buy"),
 ]
 
 

@@ -1,6 +1,7 @@
 """Pages: the fast way and the careful way give the same rows; what is odd is kept as text."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors import ContractError
+from connectors.binance import parse as binance
 from connectors.bitexbit import parse
 from connectors.jsontext import members, repeated_key
+from connectors.members import parts_of
 
 ROW = {
     "date": 1543252041327,
@@ -141,3 +144,52 @@ def test_a_repeated_key_is_seen_even_when_escaped() -> None:
     assert repeated_key(rb'{"a": 1, "\u0061": 2}') == "a"
     assert repeated_key(rb'{"a": NaN, "\u0061": 2}') == "a"
     assert repeated_key(b"[1]") is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b", "\u00e9", ""]), st.integers() | st.text(max_size=4)),
+        max_size=4,
+    ),
+    st.booleans(),
+)
+def test_parts_are_the_members_by_key(pairs: list[tuple[str, Any]], odd: bool) -> None:
+    texts = [f"{json.dumps(key)} : {json.dumps(value)} " for key, value in pairs]
+    body = ("{" + ",".join([*texts, '"odd":NaN'] if odd else texts) + "}").encode()
+    assert parts_of(body) == {member.key: bytes(member.value) for member in members(body)}
+
+
+BINANCE = {
+    "id": 28457,
+    "price": "4.00000100",
+    "qty": "12.00000000",
+    "quoteQty": "48.000012",
+    "time": 1499865549590,
+    "isBuyerMaker": True,
+    "isBestMatch": True,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: row,
+        lambda row: row.replace('"isBestMatch": true', '"isBestMatch": null'),
+        lambda row: row.replace(', "isBestMatch": true', ""),
+        lambda row: row.replace('"isBestMatch"', '"more": ":", "isBestMatch"'),
+    ],
+)
+def test_fields_that_are_not_stored_decide_nothing(change: Callable[[str], str]) -> None:
+    rows = [change(json.dumps({**BINANCE, "id": n})) for n in (1, 2)]
+    found = binance.trades(f"[{','.join(rows)}]".encode(), "BTC-USD")
+    assert found.positions.to_pylist() == [1, 2] and not found.rejected
+
+
+@pytest.mark.parametrize("lost", ['"isBestMatch": true', '"quoteQty": "48.000012"'])
+def test_a_key_that_stands_twice_is_seen_where_another_is_missing(lost: str) -> None:
+    good = json.dumps({**BINANCE, "id": 1})
+    twice = json.dumps({**BINANCE, "id": 2}).replace(lost, '"price": "5"')
+    found = binance.trades(f"[{good},{twice}]".encode(), "BTC-USD")
+    assert found.positions.to_pylist() == [1]
+    (rejected,) = found.rejected
+    assert "'price' appears twice" in rejected.reason

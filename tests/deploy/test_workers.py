@@ -11,14 +11,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
 import yaml
 
@@ -27,13 +30,13 @@ from connectors.local import NoLimits
 from pipelines.feeds import jobs, load_feeds
 from pipelines.ingest import pull
 from pipelines.publishing import publish
-from sandbox import Limits, Served, serve
+from sandbox import Fault, Limits, Served, serve
 from sandbox.rates import NonceBook
 from tests.conftest import REPO
 from tests.deploy.commands import DEPLOY
 from tests.feeds import write_feed
 from tests.pipelines.ingest.conftest import settings_for
-from tests.postgres import USER, programs, serving
+from tests.postgres import USER, Server, programs, serving
 from tests.worlds import world_at
 
 pytestmark = pytest.mark.engines
@@ -147,22 +150,23 @@ def check(scene: Scene, instance: dg.DagsterInstance) -> dict[str, dg.EventLogEn
     verified = scene.call("pipelines", "verify")
     assert verified.returncode == 0, verified.stdout
     calls = sorted(e.call for e in scene.server.log.entries if e.call != "OrderInfo")
+    other = compare(scene)
+    lists = [call for call in set(calls) if "info" in call.lower()]
+    assert [c for c in calls if c not in lists] == [c for c in other if c not in lists]
+    return {name: steps[name] for name in PULLS}
+
+
+def compare(scene: Scene) -> list[str]:
+    """The rows are those of one pull of one process, of which these are the calls."""
     alone = settings_for(scene.server, scene.folder / "alone")
     scene.server.log.clear()
-    limits.enabled = False
-    report = pull(
-        jobs(load_feeds(scene.folder / "feeds")),
-        settings_for(scene.server, scene.folder / "alone"),
-        limits=NoLimits(),
-    )
+    scene.server.limits.enabled = False
+    report = pull(jobs(load_feeds(scene.folder / "feeds")), alone, limits=NoLimits())
     assert report.errors == []
     publish(alone, COLLECTED)
     for dataset in ("trades", "candles", "account_trades", "account_transactions"):
         assert rows(scene.home, dataset) == rows(alone.home, dataset) != [], dataset
-    other = sorted(e.call for e in scene.server.log.entries if e.call != "OrderInfo")
-    lists = [call for call in set(calls) if "info" in call.lower()]
-    assert [c for c in calls if c not in lists] == [c for c in other if c not in lists]
-    return {name: steps[name] for name in PULLS}
+    return sorted(e.call for e in scene.server.log.entries if e.call != "OrderInfo")
 
 
 def rows(home: Path, table: str) -> list[dict[str, Any]]:
@@ -176,6 +180,66 @@ def test_a_process_for_each_shard(scene: Scene) -> None:
         pulls = check(scene, instance)
     processes = {e.dagster_event.pid for e in pulls.values() if e.dagster_event}
     assert len(processes) == len(PULLS)
+
+
+def test_workers_that_are_killed_hold_up_nothing_and_the_next_run_is_whole(
+    scene: Scene, postgres: Server
+) -> None:
+    killed, hanging = threading.Event(), threading.Event()
+    asked: list[object] = []
+
+    def script(request: object) -> Fault | None:
+        """From the second one on, requests for trades are not answered until workers are killed."""
+        if "/trades/" not in getattr(request, "path", "") or killed.is_set():
+            return None
+        asked.append(request)
+        if len(asked) == 1:
+            return None
+        hanging.set()
+        return Fault("hang", seconds=3)
+
+    scene.server.faults.script = script
+    scene.environment |= {"TIDEMARK_METASTORE": postgres.url, "TIDEMARK_EXECUTOR": "multiprocess"}
+    home = scene.environment["DAGSTER_HOME"]
+    with ThreadPoolExecutor(1) as threads, dg.DagsterInstance.from_config(home) as instance:
+        command = "dagster", "job", "execute", "-m", "pipelines.definitions", "-j", "collect"
+        running = threads.submit(scene.call, *command)
+        assert hanging.wait(SECONDS)
+        until(lambda: _shards_at_work(instance), "a shard has begun")
+        for pid in _shards_at_work(instance):
+            os.kill(pid, signal.SIGKILL)
+        killed.set()
+        assert running.result().returncode != 0
+        (run,) = instance.get_runs()
+        assert run.status is dg.DagsterRunStatus.FAILURE
+        with psycopg.connect(postgres.url) as db:
+            query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            assert db.execute(query).fetchone() == (0,)
+        verified = scene.call("pipelines", "verify")
+        assert verified.returncode == 0, verified.stdout
+        scene.collect()
+        instance.delete_run(run.run_id)
+        limits = scene.server.limits
+        refused = [call for call in scene.nonces if not call]
+        assert isinstance(limits, Counted) and limits.refused == 0 and not refused
+    verified = scene.call("pipelines", "verify")
+    assert verified.returncode == 0, verified.stdout
+    compare(scene)
+
+
+def _shards_at_work(instance: dg.DagsterInstance) -> list[int]:
+    """The processes of the shards that have begun and not ended."""
+    found: dict[str, int] = {}
+    for run in instance.get_runs():
+        for entry in instance.all_logs(run.run_id):
+            event = entry.dagster_event
+            if event is None or ".shard_" not in str(event.step_key):
+                continue
+            if event.event_type is dg.DagsterEventType.STEP_START:
+                found[str(event.step_key)] = int(event.pid or 0)
+            elif event.event_type is dg.DagsterEventType.STEP_SUCCESS:
+                found.pop(str(event.step_key), None)
+    return list(found.values())
 
 
 @pytest.mark.parametrize("metastore", ["sqlite", "postgresql"])

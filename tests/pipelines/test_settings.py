@@ -253,3 +253,18 @@ def test_the_metastore_named_in_the_file_holds_for_this_process_and_its_children
     monkeypatch.setenv(METASTORE, "postgresql://other/lake")
     assert load_settings().variables[METASTORE] == "postgresql://other/lake"
     assert secrets({METASTORE: url}) == [url, "s3cr3t-word"]
+
+
+def test_a_home_that_moves_to_postgresql_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    there = settings(TIDEMARK_HOME=str(home), TIDEMARK_METASTORE="postgresql://user:s3cret@host/db")
+    there.prepare_home()
+    assert capsys.readouterr().err == ""
+    (home / "metastore.sqlite").write_bytes(b"")
+    there.prepare_home()
+    said = capsys.readouterr().err
+    assert said.startswith(f"notice: TIDEMARK_METASTORE is set: the metastore of {home} moves to")
+    assert "kept as metastore.sqlite.moved" in said
+    assert "s3cret" not in said

@@ -6,6 +6,8 @@ name at the first, the eighth, and so on, and at the last):
 
 ``stopped``   the process is stopped (SIGSTOP) and cut off (its sessions end); another one commits
               to the same stream; then the first one wakes
+``frozen``    the process is stopped, and its machine answers for it; another one commits to another
+              stream meanwhile; then the first one wakes
 ``cut``       its sessions end, and it goes on
 ``lost``      the connection is lost after the server has got a COMMIT, and before it answers
 
@@ -25,9 +27,9 @@ from typing import Any
 import psycopg
 from filelock import FileLock
 
-from schemas import RejectedRow
+from schemas import RejectedRow, StreamId
 from tests.postgres import Dropping
-from tests.warehouse.tools import TRADES, bag, ids, lake, row, store
+from tests.warehouse.tools import FILLS, TRADES, bag, ids, lake, row, store
 from warehouse import leases
 from warehouse.errors import StorageError
 from warehouse.home import METASTORE
@@ -37,6 +39,8 @@ from warehouse.postgres import PostgresDatabase
 VICTIM = "victim"
 _PATIENCE = 0.25
 """Seconds after which the successor is taken to wait for the one that is stopped."""
+_STANDS_STILL = "-c%20idle_in_transaction_session_timeout%3D500"
+"""In place of a minute."""
 
 
 class Steps:
@@ -48,7 +52,7 @@ class Steps:
         self._at, self._fault = at, fault
         for owner, names in (
             (os, ("fsync", "replace")),
-            (psycopg.Connection, ("execute",)),
+            (psycopg.Cursor, ("execute",)),
             (PostgresDatabase, ("executemany",)),
             (FileLock, ("acquire",)),
         ):
@@ -71,10 +75,10 @@ class Steps:
             self._fault()
 
 
-def commit(home: Path, key: int) -> None:
+def commit(home: Path, key: int, stream: StreamId = TRADES) -> None:
     """One row, its claim, and a rejected row."""
     bad = [RejectedRow("odd", f'{{"tid": {key}}}')]
-    store(home, TRADES, [row(TRADES, key)], state=ids((key, key + 1)), rejected=bad)
+    store(home, stream, [row(stream, key)], state=ids((key, key + 1)), rejected=bad)
 
 
 def _forked(work: Callable[[], None]) -> int:
@@ -122,11 +126,13 @@ def interrupted(home: Path, url: str, fault: str, at: int) -> dict[str, Any] | N
     def victim() -> None:
         faults = {
             "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+            "frozen": lambda: os.kill(os.getpid(), signal.SIGSTOP),
             "cut": lambda: _cut_off(url),
             "lost": lambda: proxy.arm() if proxy else None,
         }
         steps = Steps(at, faults[fault])
-        os.environ[METASTORE] = f"{proxy.url if proxy else url}?application_name={VICTIM}"
+        address = f"{proxy.url if proxy else url}?application_name={VICTIM}"
+        os.environ[METASTORE] = f"{address}&options={_STANDS_STILL}"
         try:
             commit(home, key)
         finally:
@@ -134,7 +140,18 @@ def interrupted(home: Path, url: str, fault: str, at: int) -> dict[str, Any] | N
 
     pid = _forked(victim)
     outcome: int | None = None
-    if fault == "stopped":
+    if fault == "frozen":
+        _, status = os.waitpid(pid, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            other = _forked(lambda: commit(home, key, FILLS))
+            assert _ended(other, 30) == 0, (
+                "another stream's commit waits for the one that is stopped"
+            )
+            os.kill(pid, signal.SIGCONT)
+            outcome = _ended(pid)
+        else:
+            outcome = os.waitstatus_to_exitcode(status)
+    elif fault == "stopped":
         _, status = os.waitpid(pid, os.WUNTRACED)
         if os.WIFSTOPPED(status):
             _cut_off(url)

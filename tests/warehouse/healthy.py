@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -113,8 +112,10 @@ def edit(home: Path, statement: str) -> None:
 def change_metastore(home: Path, statement: str) -> None:
     """Change the metastore as damage does: what it said is there no more."""
     with closing(Metastore(home)) as metastore, metastore.transaction() as db:
-        done: Any = db.execute(statement)
-        assert done.rowcount != 0
+        if statement.startswith(("DROP", "PRAGMA")):
+            db.execute(statement)
+        else:
+            assert db.execute(f"{statement} RETURNING 1").fetchall()
 
 
 def unpublish(home: Path) -> None:

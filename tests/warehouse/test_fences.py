@@ -55,7 +55,7 @@ def test_who_is_stopped_and_wakes_overwrites_nothing_of_the_successor(
 
 
 @EVERY
-@pytest.mark.parametrize("fault", ["cut", "lost"])
+@pytest.mark.parametrize("fault", ["cut", "lost", "frozen"])
 def test_a_connection_lost_at_any_step_is_an_error_or_none_at_all(
     every: int, fault: str, url: str, home: Path
 ) -> None:

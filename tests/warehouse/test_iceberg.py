@@ -561,6 +561,20 @@ def test_verify_finds_what_differs_and_rebuild_mends_it(
     assert again.of("error", "iceberg") == again.of("healed") == []
 
 
+@pytest.mark.parametrize("coverage", [{}, {"state": ids((1, 2))}])
+def test_coverage_that_did_not_change_with_the_rest_is_compared(
+    coverage: dict[str, Any], home: Path
+) -> None:
+    """No snapshot is new where no row of it is: none at all, or the same as before."""
+    target = target_of(home)
+    store(home, TRADES, [row(TRADES, 1)], **coverage)
+    publish(home)
+    store(home, TRADES, [row(TRADES, 1)], **coverage)
+    publish(home)
+    found = warehouse.verify(home, iceberg=target)
+    assert found.of("note") == found.of("error", "iceberg") == []
+
+
 def test_a_new_column_is_added_to_the_table(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store(home, TRADES, [row(TRADES, 1)])
     declared = TABLES["trades"]

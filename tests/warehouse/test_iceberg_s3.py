@@ -86,3 +86,7 @@ def test_a_store_that_cannot_be_used(target: IcebergTarget, home: Path) -> None:
     ) as error:
         publish_iceberg(home, elsewhere)
     assert "s3cret" not in str(error.value)
+    said = str(error.value)
+    assert said.startswith("Iceberg: trades, reference_trades, candles and 14 more tables (cannot")
+    assert "published" not in said  # no table is
+    assert said.count("Fix: ") == 1

@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -12,14 +15,18 @@ import psycopg
 import pytest
 
 import warehouse
+from connectors.pace import Allowance
+from pipelines.exchanges.postgres_state import PostgresLimits
 from schemas import ConfigError
-from tests.postgres import PASSWORD, Server
+from tests.postgres import PASSWORD, Server, programs, serving
 from tests.warehouse.healthy import assert_clean
+from tests.warehouse.pooler import PROGRAM, pooling
 from tests.warehouse.tools import TRADES, everything, ids, parquet, row, store
 from warehouse import StorageError
 from warehouse.backups import backup
 from warehouse.errors import InUseError
 from warehouse.home import METASTORE
+from warehouse.leases import pool_of_home
 from warehouse.locks import exclusive, exclusive_if_free
 from warehouse.metastore import Metastore
 from warehouse.metastore_backend import MARKER
@@ -124,6 +131,97 @@ def test_a_schema_that_is_lost_or_another_is_not_made_anew(home: Path, url: str)
             warehouse.verify(home)
 
 
+def test_a_copy_of_a_home_with_the_same_metastore_is_refused(home: Path, tmp_path: Path) -> None:
+    _fill(home)
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy)
+    for use in (Metastore, warehouse.verify, warehouse.status, _fill):
+        with pytest.raises(StorageError, match=rf"copy of {home}, or was moved.* Fix: if it was"):
+            use(copy)
+    _fill(home)
+    (tmp_path / "link").symlink_to(home)
+    _fill(tmp_path / "link")
+    moved = home.rename(tmp_path / "moved")
+    _fill(moved)
+    # as after a move to another disk: what the message says
+    marker = json.loads((copy / MARKER).read_bytes())
+    (copy / MARKER).write_text(json.dumps({**marker, "folder": str(copy)}))
+    shutil.rmtree(moved)
+    assert Metastore(copy).state(TRADES) == ids((1, 9))
+
+
+def test_a_file_left_by_a_crash_of_the_move_is_not_taken_for_the_metastore(
+    healthy: Path, tmp_path: Path
+) -> None:
+    Metastore(healthy).close()  # it is moved
+    (healthy / MOVED).rename(healthy / FILE_NAME)
+    store(healthy, TRADES, [row(TRADES, 1_000)])
+    assert not (healthy / FILE_NAME).exists() and (healthy / MOVED).exists()
+    (healthy / FILE_NAME).write_bytes(b"of nobody")
+    assert warehouse.verify(healthy).ok
+    backup(healthy, tmp_path / "copy")
+    with closing(sqlite3.connect(tmp_path / "copy" / FILE_NAME)) as db:
+        assert db.execute("SELECT count(*) FROM files").fetchone()
+
+
+def test_a_user_that_may_not_create_schemas(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = programs()
+    assert folder is not None
+    with serving(folder) as server, psycopg.connect(server.url, autocommit=True) as db:
+        db.execute("CREATE ROLE poor LOGIN")
+        poor = server.url.replace("tidemark:", "poor:")
+        monkeypatch.setenv(METASTORE, poor)
+        with pytest.raises(StorageError, match=r"permission denied .* Fix: GRANT CREATE ON DATABA"):
+            _fill(home)
+        assert not list(home.iterdir())
+        # what docs/scale.md says
+        page = (REPO / "docs" / "scale.md").read_text(encoding="utf-8")
+        (created,) = re.findall(r"```sql\n(CREATE SCHEMA .*?)```", page, re.DOTALL)
+        db.execute(created.replace("AUTHORIZATION tidemark", "AUTHORIZATION poor").encode())
+        monkeypatch.setenv(METASTORE, f"{poor}?schema=lake_one")
+        _fill(home)
+        PostgresLimits(pool_of_home(home)).wait("x", Allowance(1000))
+        # a second user, of its own schema
+        db.execute("CREATE ROLE other LOGIN")
+        db.execute("CREATE SCHEMA lake_two AUTHORIZATION other")
+        monkeypatch.setenv(
+            METASTORE, f"{server.url.replace('tidemark:', 'other:')}?schema=lake_two"
+        )
+        with pytest.raises(StorageError, match=r"tidemark_shared.* Fix: .*docs/scale.md says"):
+            _fill(tmp_path / "second")
+        (granted,) = re.findall(r"```sql\n(GRANT USAGE .*?)```", page, re.DOTALL)
+        db.execute(granted.encode())
+        _fill(tmp_path / "second")
+        PostgresLimits(pool_of_home(tmp_path / "second")).wait("x", Allowance(1000))
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed (Debian: pgbouncer)")
+def test_a_pooler_that_keeps_sessions(
+    home: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pooling(postgres, "session") as address:
+        monkeypatch.setenv(METASTORE, address)
+        _fill(home)
+        with exclusive(home, "x"), exclusive_if_free(home, "x") as is_free:
+            assert not is_free
+        assert Metastore(home).state(TRADES) == ids((1, 9))
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed (Debian: pgbouncer)")
+@pytest.mark.parametrize("mode", ["transaction", "statement"])
+def test_a_pooler_that_does_not_is_refused(
+    mode: str, home: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pooling(postgres, mode) as address:
+        monkeypatch.setenv(METASTORE, address)
+        for use in (Metastore, _fill):
+            with pytest.raises(StorageError, match=r"Fix: pool_mode = session"):
+                use(home)
+    assert not list(home.iterdir())
+
+
 def test_an_empty_home_stays_empty(home: Path) -> None:
     assert warehouse.verify(home).findings == []
     assert not warehouse.has_data(home)
@@ -154,14 +252,14 @@ def test_a_server_that_is_not_reached_is_reported_without_password(
     home: Path, url: str, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill(home)
-    for wrong in (
-        url.replace(f":{postgres.port}", ":1"),
-        url.replace("/postgres", "/none"),
-        url.replace("tidemark:", "nobody:"),
+    for wrong, fix in (
+        (url.replace(f":{postgres.port}", ":1"), "Fix: see that the server runs"),
+        (url.replace("/postgres", "/none"), "Fix: create it"),
+        (url.replace("tidemark:", "nobody:"), "Fix: create it"),
     ):
         monkeypatch.setenv(METASTORE, wrong)
         for use in (warehouse.verify, warehouse.status, Metastore):
-            with pytest.raises(StorageError, match="Fix: ") as raised:
+            with pytest.raises(StorageError, match=fix) as raised:
                 use(home)
             _assert_hidden(raised.value, PASSWORD)
     assert not list(home.glob("*.sqlite*"))
@@ -189,6 +287,7 @@ def test_a_damaged_row_claims_nothing(home: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
+from warehouse.leases import pool_of_home
 from warehouse.locks import exclusive
 with exclusive(Path(sys.argv[1]), "streams", "x", "y"):
     print("held", flush=True)

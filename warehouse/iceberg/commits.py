@@ -54,6 +54,8 @@ METASTORE: Final = "tidemark.metastore"
 _BATCH: Final = 2_000
 """Data files of one snapshot: a later change rewrites the manifests that name replaced files."""
 _MANY_MANIFESTS: Final = 30
+_NAMED: Final = 3
+"""How many tables a message names."""
 
 
 class _Transaction(Transaction):
@@ -100,7 +102,8 @@ def bring_up_to_date(
     with opened(target) as catalog:
         work = _Work(home, metastore, target, catalog, known, rebuild)
         if not _is_as_left(work):
-            work = replace(work, known=Marks())
+            known = Marks()
+            work = replace(work, known=known)
         _remove_leftovers(work)
         news = metastore.changed_files(work.since) if work.since else {}
         groups = [Group(*of, tuple(files)) for of, files in news.items()]
@@ -126,10 +129,25 @@ def bring_up_to_date(
     marked = Marks(work.since if left else newest, known.state if left or failed else state, marks)
     record_marks(metastore, target, marked)
     if failed:
-        alike = {p: ", ".join(n for n in failed if failed[n] == p) for p in failed.values()}
-        named = "; ".join(f"{names} ({problem})" for problem, names in alike.items())
-        raise StorageError(f"Iceberg: {named}. All other tables are published")
+        others = (
+            "" if failed.keys() >= {*names, COVERAGE.name} else ". All other tables are published"
+        )
+        raise StorageError(f"Iceberg: {_named(failed)}{others}")
     return changed
+
+
+def _named(failed: Mapping[str, str]) -> str:
+    """The tables that failed: together where one fix mends them, with the problem of the first."""
+    alike: dict[str, list[str]] = {}
+    for name, problem in failed.items():
+        alike.setdefault(problem.partition(". Fix: ")[2] or problem, []).append(name)
+    return "; ".join(f"{_some(names)} ({failed[names[0]]})" for names in alike.values())
+
+
+def _some(names: Sequence[str]) -> str:
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more tables"
 
 
 def _is_as_left(work: _Work) -> bool:

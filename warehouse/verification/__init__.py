@@ -277,17 +277,18 @@ def _check_iceberg(
     *,
     repair: bool,
 ) -> None:
+    where = f"iceberg {target.namespace}"
     try:
         changed = publish_iceberg(home, target, rebuild=repair)
         if changed:
             was = "rebuilt from the lake" if repair else "was behind: brought up to the lake"
-            report.healed("iceberg", target.namespace, f"{was} ({', '.join(changed)})")
+            report.healed("iceberg", where, f"{was} ({', '.join(changed)})")
         from warehouse.verification.iceberg import compare_iceberg  # pyiceberg
 
         compare_iceberg(db, home, metastore, target, facts, report)
     except StorageError as error:
         what, _, fix = str(error).partition(". Fix: ")
-        report.error("iceberg", target.namespace, what, fix or "repair what is named above first")
+        report.error("iceberg", where, what, fix or "repair what is named above first")
 
 
 def _compare(

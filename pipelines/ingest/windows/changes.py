@@ -51,10 +51,9 @@ def noted(p: Progress, request: Request, rows: Received) -> Progress:
         is_short = p.pull.quiet and request.kind is Kind.HEAD
         if p.profile.rows != most_rows and not is_short:
             new["profile"] = replace(p.profile, rows=most_rows)
-    if p.pull.changes:
-        came = at_positions(rows)
-        new["refreshed"] = p.refreshed | came
-        new["unsettled"] = (p.unsettled - came) | rows.open
+    if p.unsettled or rows.open:  # of rows that are final nothing is remembered: they are many
+        new["refreshed"] = p.refreshed | rows.open
+        new["unsettled"] = (p.unsettled - at_positions(rows)) | rows.open
     return replace(p, **new) if new else p
 
 

@@ -13,6 +13,7 @@ import pytest
 from pipelines.cli import main
 from pipelines.feeds import Job
 from pipelines.ingest import PullReport, StreamReport
+from warehouse.errors import StorageError
 
 FEED = """\
 type: pipelines.components.ExchangeFeed
@@ -210,6 +211,31 @@ def test_a_stretch_is_fetched_again(
     table = [[cell.strip() for cell in line] for line in lines]
     head = table.index(["fetched again", "received", "new rows", "differ", "not shown"])
     assert table[head + 2] == ["bitexbit/trades BTC-USD", "1,000", "4", "2", "0"]
+
+
+def test_what_was_fetched_is_reported_where_it_cannot_be_published(
+    feed: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(FEED)
+
+    def pull(*_: object, **__: object) -> PullReport:
+        found = StreamReport("bitexbit", "trades", "BTC-USD", requests=3, rows_added=1_234)
+        found.notice = "bitexbit: public data only"
+        return PullReport([found])
+
+    def publish(*_: object) -> None:
+        raise StorageError("Iceberg: cannot publish. Fix: check the bucket")
+
+    monkeypatch.setattr("pipelines.ingest.pull", pull)
+    monkeypatch.setattr("pipelines.publishing.publish", publish)
+    assert main(["pull"]) == 1
+    out, err = capsys.readouterr()
+    assert "| bitexbit/trades |" in out
+    assert out.endswith("1,234 new rows stored, not all published\n")
+    assert err.splitlines() == [
+        "notice: bitexbit: public data only",
+        "tidemark: Iceberg: cannot publish. Fix: check the bucket",
+    ]
 
 
 def test_a_mistake_in_one_feed_does_not_stop_the_others(

@@ -53,6 +53,7 @@ def loaded(home: Path, feeds: Path, *arguments: str) -> tuple[int, set[str]]:
 READS = {"connectors", "pyarrow.compute", "sqlite3", "warehouse.metastore", "yaml"}
 
 
+@pytest.mark.sqlite  # psycopg brings more, asyncio among it
 @pytest.mark.parametrize(
     ("arguments", "may"),
     [

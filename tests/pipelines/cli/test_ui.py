@@ -1,6 +1,7 @@
 """``tidemark ui``: which Dagster it starts, and that a mistake in the feeds is reported before."""
 
 import io
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,48 @@ def test_dagster_keeps_its_records_in_the_home(home: Path, feeds: Path) -> None:
     command = Ended.started["command"]
     assert command[1:5] == ["-m", "pipelines.ui.dev", "-m", "pipelines.definitions"]
     assert command[command.index("-h") + 1] == "127.0.0.1"
-    assert "cwd" not in Ended.started  # .env and relative folders are of this one
+    assert Ended.started["cwd"] is None  # .env and relative folders are of this one
+
+
+def test_the_demo_takes_nothing_from_a_dotenv(
+    home: Path, feeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster takes values of ``.env`` in its working folder before those of the environment."""
+    monkeypatch.chdir(tmp_path)
+    text = f"TIDEMARK_FEEDS={feeds}\nTIDEMARK_METASTORE=postgresql://x@127.0.0.1:1/real\n"
+    (tmp_path / ".env").write_text(text)
+    (tmp_path / ".env").chmod(0o600)
+    monkeypatch.setenv("TIDEMARK_METASTORE", "")  # put back after the test, which reads the file
+    monkeypatch.delenv("TIDEMARK_METASTORE")
+    monkeypatch.setenv("TIDEMARK_EXECUTOR", "multiprocess")
+    assert main(["ui", "--port", "0", "--demo"]) == 3
+    environment, folder = Ended.started["env"], Ended.started["cwd"]
+    assert folder.is_dir()
+    assert folder.is_relative_to(home / "dagster")  # and not that itself, see dev_servers
+    assert list(folder.iterdir()) == []
+    assert environment["TIDEMARK_FEEDS"].endswith("pipelines/demo/feeds")
+    assert environment["TIDEMARK_METASTORE"] == ""
+    assert environment["TIDEMARK_EXECUTOR"] == "in_process"
+    for name in ("TIDEMARK_HOME", "TIDEMARK_FEEDS", "DAGSTER_HOME", "PYTHONPATH"):
+        assert Path(environment[name].split(os.pathsep)[0]).is_absolute()
+
+
+def test_what_a_dotenv_says_otherwise_than_the_environment_is_reported(
+    home: Path,
+    feeds: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("TIDEMARK_FEEDS=elsewhere\nBITEXBIT_API_SECRET=s3cret-word\n")
+    (tmp_path / ".env").chmod(0o600)
+    monkeypatch.setenv("BITEXBIT_API_SECRET", "another-word")
+    assert main(["ui", "--port", "0"]) == 3
+    said = capsys.readouterr().err
+    assert "warning: BITEXBIT_API_SECRET, TIDEMARK_FEEDS: the environment and .env differ" in said
+    assert "Fix: set each in one of them only" in said
+    assert "word" not in said
 
 
 def test_only_warnings_are_printed_and_no_leak_report(
@@ -89,12 +131,21 @@ def test_the_pages_know_their_address_and_that_of_the_report(
     assert Ended.started["env"]["TIDEMARK_REPORT_URL"] == served
 
 
-@pytest.mark.parametrize("options", [[], ["--demo"]])
 def test_a_second_one_on_the_same_home_is_refused(
-    options: list[str], home: Path, feeds: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, feeds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with only_one(home):
-        assert main(["ui", "--port", "0", *options]) == 2
+        assert main(["ui", "--port", "0"]) == 2
+    assert "another `tidemark ui` works on" in capsys.readouterr().err
+    assert Ended.started == {}
+
+
+@pytest.mark.sqlite  # as every home of the demo
+def test_a_second_demo_on_the_same_home_is_refused(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with only_one(home):
+        assert main(["ui", "--port", "0", "--demo"]) == 2
     assert "another `tidemark ui` works on" in capsys.readouterr().err
     assert Ended.started == {}
 

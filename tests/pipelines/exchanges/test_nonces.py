@@ -30,6 +30,9 @@ def test_homes_of_one_user_share_it_and_a_lost_file_costs_nothing(tmp_path: Path
     assert take(one, 5) == 13
     (tmp_path / "one" / "nonces" / "key").write_bytes(b"")  # torn by a power loss
     assert take(one, 5) == 14
+    (tmp_path / "one" / "nonces" / "key").write_bytes(b"longer than any nonce is, and none")
+    assert take(one, 5) == 15
+    assert (tmp_path / "one" / "nonces" / "key").read_bytes() == b"15"
     assert take(HomeNonces(tmp_path / "one", "another", shared), 5) == 5
 
 

@@ -115,11 +115,11 @@ def test_a_nonce_of_who_was_cut_off_is_not_given_again(pool: Pool, postgres: Ser
     mine = _worker(pool, postgres.url)
     first = PostgresNonces(mine, "cut off").next(7)
     assert first.__enter__() == 7
-    with pool.connection() as db:
-        db.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks"
-            " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
-        )
+    ending = (
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks"
+        " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+    )
+    pool.run(lambda db: db.execute(ending))
     with PostgresNonces(pool, "cut off").next(7) as nonce:
         assert nonce == 8
     first.__exit__(None, None, None)
@@ -137,3 +137,33 @@ def test_texts(pool: Pool) -> None:
     texts.remove("a")
     texts.remove("a")
     assert texts.names() == ["b"]
+
+
+def test_who_waits_for_a_nonce_waits_on_where_its_session_ends(
+    pool: Pool, postgres: Server
+) -> None:
+    given: list[int] = []
+    mine = _worker(pool, postgres.url)
+
+    def work() -> None:
+        with PostgresNonces(mine, "waited for").next(1) as nonce:
+            given.append(nonce)
+
+    def waiting() -> int:
+        """The session that waits for a lock, once there is one."""
+        query = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while True:
+            found = pool.run(lambda db: db.execute(query).fetchall())
+            if found:
+                return int(found[0][0])
+
+    waiter = threading.Thread(target=work)
+    with PostgresNonces(pool, "waited for").next(1) as nonce:
+        given.append(nonce)
+        waiter.start()
+        first = waiting()
+        pool.run(lambda db: db.execute(f"SELECT pg_terminate_backend({first}, 5000)".encode()))
+        assert waiting() != first
+    waiter.join()
+    mine.close()
+    assert given == [1, 2]

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from connectors.base import Cursor, Key, Paging, Window
+from pipelines.ingest.windows.changes import noted
 from pipelines.ingest.windows.evidence import HOUR_US, Received, proved, spans_of
+from pipelines.ingest.windows.plan import turn
 from pipelines.ingest.windows.state import Attempt, Kind, Progress, Pull, Request, Step
 from warehouse.intervals import Gap, Interval, Intervals, add
 
@@ -180,3 +182,13 @@ def test_a_few_rows_among_others_are_not_few(more: dict[str, Any]) -> None:
     request = Request(Kind.UP, Window(49, None, 100))
     assert spans(spans_of(rows([50, 70]), request, progress)) == [(50, 71)]
     assert spans_of(rows([50, 70], **more), request, progress) == ()
+
+
+def test_of_rows_that_came_only_those_that_may_change_are_remembered() -> None:
+    """A history of a million rows that are final costs no set of a million ids."""
+    p = Progress(Pull(IDS, 0, 0, changes=True, held=True), unsettled=frozenset((3, 5, 90)))
+    p = noted(p, Request(Kind.HEAD, Window()), rows([2, 3, 4, 5, 6], open=frozenset((5, 6))))
+
+    assert p.unsettled == {5, 6, 90}  # 3 is final by now, 90 was not shown
+    assert p.refreshed == {5, 6}
+    assert turn(p) == [90]
