@@ -28,6 +28,8 @@ QUARANTINE: Final = "quarantine"
 _FORMATS: Final = {Period.DAY: "%Y-%m-%d", Period.MONTH: "%Y-%m", Period.YEAR: "%Y"}
 _TEMPORARY: Final = re.compile(r"\.(.+)\.\d+\.tmp")
 _SEGMENT: Final = re.compile(r"(.+?)(?:\.(\d{3,}))?")
+_QUARANTINED: Final = re.compile(r"([^.]+\.[^.]+)(?:\.(\d{3,}))?")
+"""Its name ends with that of an account, which may be ``007``."""
 _WHOLE: Final = "all"
 """The name of the one stream that is of a whole exchange."""
 # Separators that a quoted field never holds: quoting writes "%3A" and "%2E" for these itself.
@@ -260,7 +262,7 @@ def parse(relative: str) -> LakePath | None:
 
 def split_stem(declared: Dataset, text: str) -> tuple[str | None, str, int]:
     """Timeframe or market (``None``: the name has none), period and segment of a file's name."""
-    matched = _SEGMENT.fullmatch(text)
+    matched = (_QUARANTINED if declared.name == QUARANTINE else _SEGMENT).fullmatch(text)
     period, segment = (matched[1], int(matched[2] or 0)) if matched else (text, 0)
     if declared.period is Period.ALL:
         return None, period, segment

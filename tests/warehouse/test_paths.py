@@ -147,6 +147,15 @@ def test_a_stream_without_its_fields_has_no_name(stream: StreamId) -> None:
         paths.stream_name(stream)
 
 
+ZEROS = quarantine_of(StreamId("x", "account_trades", account="007"))
+
+
+@pytest.mark.parametrize("segment", [0, 1, 1234])
+def test_an_account_that_is_named_like_a_segment_is_found_again(segment: int) -> None:
+    found = parse(paths.lake_path(ZEROS, "all", segment))
+    assert found is not None and (found.stream, found.period) == (ZEROS, "all")
+
+
 def test_a_field_is_never_empty() -> None:
     with pytest.raises(ValueError, match="never empty"):
         StreamId("x", "trades", "")
