@@ -29,6 +29,7 @@ def pooling(server: Server, mode: str) -> Iterator[str]:
         )
         if user := system_user():
             shutil.chown(folder, user)
+            shutil.chown(settings, user)
         process = subprocess.Popen(
             [PROGRAM, str(settings)], user=user, stderr=subprocess.PIPE, text=True
         )
