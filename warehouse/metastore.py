@@ -125,14 +125,14 @@ class Metastore:
         Raises ``ValueError`` as :meth:`state` does.
         """
         found = self._states("", ())
-        return {stream: found[key(stream)] for stream in self.streams()}
+        return {stream_of(*names): found[names] for names in sorted(found)}
 
     def _state(self, stream: StreamId) -> tuple[StreamState, int]:
         of = key(stream)
-        return self._states(f"WHERE {OF_STREAM}", of).get(of, (StreamState(), 0))
+        return self._states(f"WHERE {OF_STREAM}", of)[of]
 
-    def _states(self, where: str, of: Values) -> dict[Row, tuple[StreamState, int]]:
-        """By the columns that name a stream."""
+    def _states(self, where: str, of: Row) -> dict[Row, tuple[StreamState, int]]:
+        """By the columns that name a stream: of those with a row of their own, and of ``of``."""
         asked = [("streams", ""), ("intervals", " ORDER BY lower")]
         asked += [("unshown", " ORDER BY lower"), ("unsettled", "")]
         with self.reading() as db:  # all are asked for before the first answer is waited for
@@ -149,7 +149,7 @@ class Metastore:
         new: Row = (StreamState().unit, "", None, None, None, "", 0, 0)
         return {
             names: _state_of(known.get(names, new), *(groups.get(names, []) for groups in grouped))
-            for names in known.keys() | set(chain(*grouped))
+            for names in known.keys() | ({of} if of else set())
         }
 
     def record(

@@ -206,9 +206,13 @@ def _shown_once(
     fresh: list[tuple[Any, ...]],
 ) -> bool:
     """Of an exchange that shows only its newest trades, older ones, and candles that are built of
-    them, only the tortured saw.
+    them, only the tortured saw. Of one that shows only its newest candles, those without trades:
+    older candles are built of trades, and there are none.
     """
-    if connectors.offers(row[0])["trades"].cursor is not Cursor.NEWEST:
+    offers = connectors.offers(row[0])
+    if table == "candles" and row[-1] == 0 and offers["candles"].cursor is Cursor.NEWEST:
+        return all(r[:4] != row[:4] for r in fresh)
+    if offers["trades"].cursor is not Cursor.NEWEST:
         return False
     if table == "candles":
         return all(r[3] > row[3] for r in fresh if r[:3] == row[:3])

@@ -63,6 +63,18 @@ _states = st.builds(
 )
 
 
+def test_the_states_of_all_streams_are_those_of_each(home: Path) -> None:
+    metastore = Metastore(home)
+    metastore.record(TRADES, StreamState((Interval(1, 5), Interval(7, 9)), (), "id"))
+    metastore.record(CANDLES, StreamState((), (Unshown(3, 4, 1, 1),), "time", "x"))
+    states = metastore.states()
+    assert [*states] == sorted([CANDLES, TRADES], key=str)
+    assert {stream: state for stream, (state, _) in states.items()} == {
+        stream: metastore.state(stream) for stream in (CANDLES, TRADES)
+    }
+    assert all(at > 0 for _, at in states.values())
+
+
 @settings(max_examples=examples(25))
 @given(st.lists(_states, min_size=1, max_size=3))
 def test_a_state_comes_back_as_it_was_recorded(
