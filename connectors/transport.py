@@ -17,7 +17,6 @@ from connectors.wire import ENCODINGS, is_address
 from schemas import ConfigError
 
 _WEB: Final = frozenset({"http", "https"})
-_TLS: Final = ssl.PROTOCOL_TLS_CLIENT
 
 
 def open_client(base_url: httpx.URL, timeout: float) -> httpx.Client:
@@ -34,7 +33,11 @@ def open_client(base_url: httpx.URL, timeout: float) -> httpx.Client:
             limits=httpx.Limits(keepalive_expiry=4.0),
             # A proxy of the environment is no way to this machine itself.
             trust_env=not is_this_machine(base_url.host),
-            verify=_authorities() if base_url.scheme == "https" else _WhenRedirected(_TLS),
+            verify=(
+                _authorities()
+                if base_url.scheme == "https"
+                else _WhenRedirected(ssl.PROTOCOL_TLS_CLIENT)
+            ),
             # What httpx knows nothing of, it neither follows nor fails to understand.
             event_hooks={"response": [_set_location_aside]},
         )

@@ -72,8 +72,9 @@ def _head_limit(p: Progress) -> int:
     """Of a market with fewer rows than fit, all but one: the answer then shows which end it keeps,
     and no second request has to.
     """
-    if p.pull.quiet and LEAST_CAP < p.profile.rows < p.pull.paging.max_rows:
-        return max(p.profile.rows - 1, p.pull.lookback + 2)
+    fewest = max(LEAST_CAP, p.pull.lookback + 2)
+    if p.pull.quiet and fewest < p.profile.rows < p.pull.paging.max_rows:
+        return p.profile.rows - 1
     if not p.pull.counts_times or p.pull.top_before is None or p.profile.keeps != "newest":
         return p.pull.paging.max_rows
     missing = max(0, p.pull.started - p.pull.top_before.upper) // p.pull.step

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from connectors.base import Cursor, Key, Page, Paging, Window
 from pipelines.ingest.windows.changes import unshown
 from pipelines.ingest.windows.evidence import LEAST_CAP, receive
-from pipelines.ingest.windows.state import Profile, Progress, Pull
+from pipelines.ingest.windows.plan import plan
+from pipelines.ingest.windows.state import Kind, Profile, Progress, Pull, Request
 from schemas import TIMEFRAMES, RejectedRow, StreamId
 from schemas.times import DAY_US
 from tests.examples import examples
@@ -293,6 +294,19 @@ def test_a_store_that_lags_behind_the_newest_rows_is_no_fault(behind: int) -> No
         assert pull(exchange, TRADES, memory).problems == ()
         assert memory.held == {*exchange.keys}
         assert [(i.lower, i.upper) for i in memory.complete] == [(0, max(exchange.keys) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "lookback", "limit"),
+    [(300, 0, 299), (300, 298, 1000), (300, 5000, 1000), (1000, 0, 1000), (5, 0, 1000)],
+)
+def test_what_is_asked_of_a_quiet_market(rows: int, lookback: int, limit: int) -> None:
+    """All rows but one, unless a look-back wants them, or there are more or hardly any."""
+    paging = replace(PAGINGS["ids"], max_rows=1000)
+    asked = Pull(paging, EPOCH_US, 0, lookback=lookback, quiet=True)
+    request = plan(Progress(asked, profile=Profile(rows=rows)))
+    assert isinstance(request, Request) and request.kind is Kind.HEAD
+    assert request.window.limit == limit
 
 
 def test_a_market_of_four_rows_of_two_moments_is_whole() -> None:
